@@ -1,0 +1,34 @@
+/** Pythons to install into: fresh environments with a pip of the test's choice. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, readdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { pipDirectory, python } from '../../scripts/tools.mjs';
+
+export type PipVersion = '22.2' | '23.2.1' | '26.3';
+
+/**
+ * Makes a virtual environment with that pip and nothing else; takes about 0.3 s.
+ * @returns path of its interpreter
+ */
+export function freshPython(directory: string, pip: PipVersion = '26.3'): string {
+  execFileSync(python, ['-m', 'venv', '--without-pip', directory]);
+  const lib = join(directory, 'lib');
+  const [version = ''] = readdirSync(lib);
+  cpSync(pipDirectory(pip), join(lib, version, 'site-packages'), { recursive: true });
+  return join(realpathSync(directory), 'bin', 'python');
+}
+
+/** What `pip freeze` says, as lines, without pip itself. */
+export function freeze(executable: string): string[] {
+  const output = execFileSync(executable, ['-m', 'pip', '--isolated', 'freeze'], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] ?? '', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
+  });
+  return output.split('\n').filter((line) => line !== '');
+}
+
+/** What a Python expression prints in that environment. */
+export function evaluate(executable: string, expression: string): string {
+  return execFileSync(executable, ['-c', `print(${expression})`], { encoding: 'utf8' }).trim();
+}

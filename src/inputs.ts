@@ -1,0 +1,131 @@
+/** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
+import path from 'node:path';
+
+import {
+  type CachePolicy,
+  cachePolicy,
+  type Setting,
+  type WorkflowEvent,
+} from './plan/cache-policy.ts';
+import { type Request, refreshPeriods, UserError } from './plan/model.ts';
+
+/** Where a run happens: the part of a Request that is not asked for but found. */
+export interface Host {
+  /** Absolute; the root of the file system where nothing is to be kept inside a checkout. */
+  readonly workspace: string;
+  /** Absolute: where relative paths start without a working-directory. */
+  readonly directory: string;
+  readonly temporary: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly event: WorkflowEvent | undefined;
+}
+
+/** Every input with its default, as action.yml declares them. */
+export const inputDefaults = {
+  requirements: '',
+  packages: '',
+  constraints: '',
+  groups: '',
+  'working-directory': '.',
+  'cache-dependency-path': '',
+  python: '',
+  venv: '',
+  'compile-bytecode': 'false',
+  install: 'true',
+  export: 'false',
+  refresh: 'auto',
+  'restore-cache': 'auto',
+  'save-cache': 'auto',
+  'cache-suffix': '',
+  wheelhouse: '',
+} as const;
+
+export type InputName = keyof typeof inputDefaults;
+
+/**
+ * @param get gives the text of an input, empty when it is not set
+ * @throws UserError that names the input and what it takes
+ */
+export function loadRequest(
+  get: (name: InputName) => string,
+  host: Host,
+): { request: Request; notices: readonly string[] } {
+  const text = (name: InputName): string => {
+    const value = get(name).trim() || inputDefaults[name];
+    if (value.includes('\0')) throw new UserError(`The input ${name} holds a NUL character.`);
+    return value;
+  };
+  const lines = (name: InputName): string[] =>
+    text(name)
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !line.startsWith('#'));
+  const flag = (name: InputName): boolean => oneOf(name, text(name), ['true', 'false']) === 'true';
+  const setting = (name: InputName): Setting => oneOf(name, text(name), ['auto', 'true', 'false']);
+
+  const workingDirectory = path.resolve(host.directory, text('working-directory'));
+  const within = (name: InputName): string | undefined => {
+    const value = text(name);
+    return value === '' ? undefined : path.resolve(workingDirectory, value);
+  };
+  const packages = lines('packages');
+  const groups = lines('groups');
+  const given = lines('requirements');
+  const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
+  const suffix = text('cache-suffix');
+  if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
+    throw new UserError(
+      `The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`,
+    );
+  }
+  if (suffix.length > 100)
+    throw new UserError('The input cache-suffix is longer than 100 characters.');
+  const wheelhouse = within('wheelhouse');
+  if (wheelhouse !== undefined && isAncestor(wheelhouse, workingDirectory)) {
+    throw new UserError(
+      `The input wheelhouse is ${wheelhouse}, which holds the working directory. Its content is replaced: name a directory of its own.`,
+    );
+  }
+  const policy: CachePolicy = cachePolicy(
+    host.event,
+    setting('restore-cache'),
+    setting('save-cache'),
+  );
+  return {
+    notices: policy.notices,
+    request: Object.freeze({
+      workspace: host.workspace,
+      workingDirectory,
+      requirements: given.length > 0 ? given : implied,
+      packages,
+      constraints: lines('constraints'),
+      groups,
+      cacheDependencyPath: lines('cache-dependency-path'),
+      python: text('python') || undefined,
+      venv: within('venv'),
+      compileBytecode: flag('compile-bytecode'),
+      install: flag('install'),
+      export: flag('export'),
+      refresh: oneOf('refresh', text('refresh'), refreshPeriods),
+      restoreCache: policy.restore,
+      saveCache: policy.save,
+      cacheSuffix: suffix,
+      wheelhouse,
+      temporary: host.temporary,
+      environment: host.environment,
+    }),
+  };
+}
+
+function oneOf<T extends string>(name: InputName, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((each) => each === value.toLowerCase());
+  if (found === undefined) {
+    throw new UserError(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+  }
+  return found;
+}
+
+function isAncestor(directory: string, of: string): boolean {
+  const relative = path.relative(directory, of);
+  return relative === '' || (!relative.startsWith('..') && !path.isAbsolute(relative));
+}

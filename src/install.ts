@@ -1,0 +1,299 @@
+/**
+ * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
+ * something, install from it, and say what happened.
+ */
+import { devNull } from 'node:os';
+import path from 'node:path';
+
+import { directProject, FillError, fill, type Plan } from './fill.ts';
+import { gather } from './gather.ts';
+import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
+import { age } from './plan/freshness.ts';
+import { effectiveSettings, keysOf } from './plan/key.ts';
+import { lockFile, type Manifest, sameWheels } from './plan/manifest.ts';
+import { type Interpreter, type Request, UserError } from './plan/model.ts';
+import { installArgs, installDirectArgs } from './plan/pip-args.ts';
+import { adviceFor, lastWords, parseReport } from './plan/pip-output.ts';
+import { plainFile } from './plan/request-file.ts';
+import { directRequirements, isCacheable } from './plan/requirements.ts';
+import { formatState } from './plan/state.ts';
+import type { Phase, Report } from './plan/summary.ts';
+import type { World } from './ports.ts';
+import { type Found, findWheelhouse } from './restore.ts';
+
+/** The oldest pip with `install --report`, which names the closure. */
+const oldestPip = [22, 2] as const;
+
+/** What a run leaves to its entry. */
+export interface Outcome {
+  readonly report: Report;
+  /** For the post step; undefined: there is nothing to save. */
+  readonly state: string | undefined;
+  readonly wheelhouse: string;
+  readonly interpreter: Interpreter;
+}
+
+/**
+ * Runs the main step.
+ * @throws UserError for everything that the user can mend; other errors are faults of this program
+ */
+export async function install(request: Request, world: World): Promise<Outcome> {
+  const { reporter, wheelhouses } = world;
+  const phases: Phase[] = [];
+  const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      phases.push({ name, seconds: (performance.now() - start) / 1000 });
+    }
+  };
+
+  const interpreter = await timed('python', () => prepareInterpreter(request, world));
+  const settings = effectiveSettings(interpreter.pipConfig);
+  const requested = await timed('read', () => gather(request, settings, world.sources));
+  const keys = keysOf(interpreter, requested, settings, {
+    refresh: request.refresh,
+    suffix: request.cacheSuffix,
+    now: world.now(),
+  });
+  await reporter.group('Cache key', async () => {
+    reporter.info(keys.primary);
+    for (const [name, value] of keys.components) reporter.info(`  ${name}: ${value}`);
+    for (const file of requested.files) reporter.info(`  file: ${file.path} (${file.lines} lines)`);
+    for (const project of requested.projects) reporter.info(`  project: ${project.shown}`);
+    for (const line of requested.lines) reporter.info(`    ${line.shown}`);
+  });
+
+  const place =
+    request.wheelhouse ?? path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+  const scratch = await wheelhouses.stage(path.join(request.temporary, 'wheelhouse-scratch'));
+  const plan: Plan = { request, interpreter, settings, requested, keys, scratch };
+  const found = await timed('restore', () => findWheelhouse(plan, world, place));
+  try {
+    const reason = found.unsatisfied;
+    reporter.info(
+      reason === undefined
+        ? `Exact hit: ${found.source}. No index is asked.`
+        : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${reason}.`,
+    );
+    let manifest =
+      reason === undefined && found.base
+        ? found.base.manifest
+        : await timed('fill', () => filled(plan, world, found));
+    const satisfied = manifest === found.base?.manifest && reason === undefined;
+    await wheelhouses.publish(found.directory, place);
+
+    let contacted = !satisfied;
+    if (request.install) {
+      await timed('install', () => installLock(plan, world, place));
+      const drift = await timed('local projects', () =>
+        installDirect(plan, world, place, manifest),
+      );
+      if (drift !== undefined && satisfied) {
+        reporter.info(
+          `${drift} has other dependencies than the wheelhouse was made for: filling it again.`,
+        );
+        const again = await wheelhouses.stage(place);
+        await wheelhouses.publish(place, again);
+        manifest = await timed('fill', () => filled(plan, world, { ...found, directory: again }));
+        await wheelhouses.publish(again, place);
+        await timed('install', () => installLock(plan, world, place));
+        contacted = true;
+      }
+    }
+
+    const outdated = manifest === found.lastGood;
+    const changed = contacted && !outdated && !isSavedAlready(found, manifest);
+    return {
+      interpreter,
+      wheelhouse: place,
+      report: {
+        hit: contacted ? (found.base ? 'partial' : 'miss') : 'exact',
+        primaryKey: keys.primary,
+        matchedKey: found.matchedKey,
+        before: found.base?.sound ?? [],
+        wheels: manifest.wheels,
+        direct: manifest.direct.map((project) => project.name),
+        phases,
+        contacted,
+      },
+      state:
+        changed && request.saveCache && found.saveKey !== undefined
+          ? formatState({
+              wheelhouse: place,
+              workspace: request.workspace,
+              key: found.saveKey,
+              request: keys.request,
+              interpreter: manifest.interpreter,
+            })
+          : undefined,
+    };
+  } finally {
+    await wheelhouses.remove(scratch);
+    await wheelhouses.remove(found.directory);
+  }
+}
+
+/** An entry under the very key with the very wheels need not be saved once more. */
+function isSavedAlready(found: Found, manifest: Manifest): boolean {
+  return (
+    found.kind === 'exact' &&
+    found.base !== undefined &&
+    found.base.faults.length === 0 &&
+    found.base.manifest.request === manifest.request &&
+    sameWheels(found.base.manifest.wheels, manifest.wheels)
+  );
+}
+
+/** The interpreter that is installed into, with the virtual environment made if asked for. */
+async function prepareInterpreter(request: Request, world: World): Promise<Interpreter> {
+  const { python, reporter } = world;
+  let interpreter = await python.probe(request);
+  if (request.venv !== undefined && !isInside(request.venv, interpreter.executable)) {
+    const executable = await python.createVenv(interpreter, request.venv);
+    reporter.info(`Made the virtual environment ${request.venv}.`);
+    interpreter = await python.probe({ ...request, python: executable });
+    if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
+      await python.pip(
+        interpreter,
+        ['install', '--upgrade', '--disable-pip-version-check', 'pip'],
+        {
+          cwd: request.workingDirectory,
+          env: fillEnvironment(request.environment, interpreter.pipConfig),
+        },
+      );
+      interpreter = await python.probe({ ...request, python: executable });
+    }
+  }
+  const { pip, executable, version } = interpreter;
+  if (pip === undefined) {
+    throw new UserError(
+      `Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip", or set the input venv.`,
+    );
+  }
+  if (isTooOld(pip)) {
+    throw new UserError(
+      `pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`,
+    );
+  }
+  if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
+    throw new UserError(
+      `Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
+    );
+  }
+  return interpreter;
+}
+
+function isInside(venv: string, executable: string): boolean {
+  return executable.startsWith(venv + path.sep);
+}
+
+function isTooOld(pip: string): boolean {
+  const [major = 0, minor = 0] = pip.split('.').map(Number);
+  return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
+}
+
+function breaksSystemPackages(interpreter: Interpreter): boolean {
+  const value = effectiveSettings(interpreter.pipConfig).get('break-system-packages') ?? '';
+  return /^(?:1|true|yes|on)$/i.test(value);
+}
+
+/**
+ * Fills the found directory; where that fails and the last good set was made for these very
+ * requirements, that set is used as it is.
+ */
+async function filled(plan: Plan, world: World, found: Found): Promise<Manifest> {
+  const { reporter } = world;
+  try {
+    return await reporter.group('Fill the wheelhouse', () =>
+      fill(plan, world, found.directory, found.base?.sound ?? []),
+    );
+  } catch (error) {
+    const last = found.lastGood;
+    if (!(error instanceof FillError) || !error.unreachable || last === undefined) throw error;
+    reporter.warning(
+      `The index could not be reached; installing the last good set, which is ${age(last.resolvedAt, world.now())} old. ${error.message.split('\n')[0]}`,
+    );
+    await world.wheelhouses.keepOnly(
+      found.directory,
+      last.wheels.map((wheel) => wheel.file),
+    );
+    await world.wheelhouses.seal(found.directory, last);
+    return last;
+  }
+}
+
+async function installLock(plan: Plan, world: World, wheelhouse: string): Promise<void> {
+  const { request, interpreter } = plan;
+  await world.reporter.group('Install from the lock', async () => {
+    const { exitCode, output } = await world.python.pip(
+      interpreter,
+      installArgs({ ...installOptions(plan, wheelhouse), lock: path.join(wheelhouse, lockFile) }),
+      { cwd: request.workingDirectory, env: offlineEnvironment(request.environment, devNull) },
+    );
+    if (exitCode !== 0) throw installError(output);
+  });
+}
+
+/**
+ * Installs local projects, branches and bare URLs from their own places.
+ * @returns the name of one whose dependencies are others than the manifest says; undefined: none
+ */
+async function installDirect(
+  plan: Plan,
+  world: World,
+  wheelhouse: string,
+  manifest: Manifest,
+): Promise<string | undefined> {
+  const { request, interpreter, requested, scratch } = plan;
+  let drift: string | undefined;
+  for (const [order, requirement] of directRequirements(requested.lines).entries()) {
+    if (isCacheable(requirement)) continue;
+    const requestFile = path.join(scratch, `install-${order}.txt`);
+    const report = path.join(scratch, `install-${order}.json`);
+    await world.wheelhouses.write(requestFile, plainFile([requirement.text]));
+    const attempt = (noIndex: boolean): Promise<{ exitCode: number; output: string }> =>
+      world.python.pip(
+        interpreter,
+        installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }),
+        {
+          cwd: request.workingDirectory,
+          env: noIndex
+            ? buildEnvironment(request.environment, plan.settings, devNull)
+            : fillEnvironment(request.environment, interpreter.pipConfig),
+        },
+      );
+    await world.reporter.group(`Install ${requirement.shown}`, async () => {
+      let result = await attempt(true);
+      if (result.exitCode !== 0) {
+        // A backend may ask for more than pyproject.toml says, and a branch says nothing before.
+        world.reporter.info('It needs more than the wheelhouse holds: once more with the index.');
+        result = await attempt(false);
+      }
+      if (result.exitCode !== 0) throw installError(result.output);
+      const [item] = parseReport(await world.wheelhouses.read(report));
+      if (!item) return;
+      const now = directProject(requirement, item);
+      const before = manifest.direct.find((project) => project.requirement === now.requirement);
+      if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires)) drift = now.name;
+    });
+  }
+  return drift;
+}
+
+function installOptions(
+  plan: Plan,
+  wheelhouse: string,
+): { wheelhouse: string; compile: boolean; breakSystemPackages: boolean } {
+  return {
+    wheelhouse,
+    compile: plan.request.compileBytecode,
+    breakSystemPackages:
+      plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
+  };
+}
+
+function installError(output: string): UserError {
+  return new UserError(`pip could not install. ${adviceFor(output)}\n${lastWords(output)}`);
+}

@@ -1,0 +1,111 @@
+/** Entry of the action's main step: wire, run, report. */
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as core from '@actions/core';
+import { type Host, loadRequest } from './inputs.ts';
+import { install, type Outcome } from './install.ts';
+import type { WorkflowEvent } from './plan/cache-policy.ts';
+import { lockFile } from './plan/manifest.ts';
+import { type Request, UserError } from './plan/model.ts';
+import { formatReport, formatSummary } from './plan/summary.ts';
+import { githubCache } from './world/github-cache.ts';
+import { pythonAdapter, venvBin } from './world/python.ts';
+import { actionsReporter } from './world/reporters.ts';
+import { sourcesAdapter } from './world/sources.ts';
+import { wheelhousesAdapter } from './world/wheelhouses.ts';
+
+async function main(): Promise<void> {
+  const host = hostOf(process.env);
+  const { request, notices } = loadRequest((name) => core.getInput(name), host);
+  for (const notice of notices) core.notice(notice);
+  const reporter = actionsReporter();
+  const outcome = await install(request, {
+    python: pythonAdapter(reporter),
+    sources: sourcesAdapter(),
+    wheelhouses: wheelhousesAdapter(),
+    store: githubCache(request.workspace, request.environment, reporter),
+    reporter,
+    now: () => new Date(),
+  });
+  handOver(request, outcome);
+  for (const line of formatReport(outcome.report)) reporter.info(line);
+  if (request.environment['GITHUB_STEP_SUMMARY']) {
+    await core.summary.addRaw(formatSummary(outcome.report)).write();
+  }
+}
+
+/** Where the runner says that this run happens. */
+function hostOf(env: NodeJS.ProcessEnv): Host {
+  const environment = Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
+  const workspace = env['GITHUB_WORKSPACE'] || process.cwd();
+  return {
+    workspace,
+    directory: workspace,
+    temporary: env['RUNNER_TEMP'] || tmpdir(),
+    environment,
+    event: eventOf(environment),
+  };
+}
+
+function eventOf(environment: Readonly<Record<string, string>>): WorkflowEvent {
+  return {
+    name: environment['GITHUB_EVENT_NAME'] ?? '',
+    ref: environment['GITHUB_REF'] ?? '',
+    repository: environment['GITHUB_REPOSITORY'] ?? '',
+    headRepository: headRepository(environment['GITHUB_EVENT_PATH']),
+  };
+}
+
+/** The payload's `pull_request.head.repo.full_name`; a deleted fork has no name, but is one. */
+function headRepository(file: string | undefined): string | undefined {
+  try {
+    const payload = JSON.parse(readFileSync(file ?? '', 'utf8')) as {
+      pull_request?: { head?: { repo?: { full_name?: string } | null } };
+    };
+    return payload.pull_request && (payload.pull_request.head?.repo?.full_name ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** What later steps and the post step get. */
+function handOver(request: Request, { report, state, wheelhouse, interpreter }: Outcome): void {
+  core.setOutput('cache-hit', report.hit === 'exact');
+  core.setOutput('cache-primary-key', report.primaryKey);
+  core.setOutput('cache-matched-key', report.matchedKey ?? '');
+  core.setOutput('wheelhouse', wheelhouse);
+  core.setOutput('lock-file', path.join(wheelhouse, lockFile));
+  core.setOutput('venv', request.venv ?? '');
+  core.setOutput('python-version', interpreter.version);
+  if (state !== undefined) core.saveState('wheelhouse', state);
+  if (request.venv !== undefined) {
+    core.exportVariable('VIRTUAL_ENV', request.venv);
+    core.addPath(venvBin(request.venv));
+  }
+  if (request.export) {
+    core.exportVariable('PIP_FIND_LINKS', wheelhouse);
+    core.exportVariable('UV_FIND_LINKS', wheelhouse);
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  if (error instanceof UserError) {
+    core.error(error.message, {
+      title: 'Wheelhouse',
+      ...(error.file === undefined ? {} : { file: error.file }),
+      ...(error.line === undefined ? {} : { startLine: error.line }),
+    });
+  } else {
+    core.error(
+      `Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`,
+    );
+  }
+  process.exitCode = 1;
+}
+// The cache library leaves connections open for minutes (actions/toolkit#1578).
+process.exit();

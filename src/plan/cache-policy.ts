@@ -1,0 +1,72 @@
+/** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
+
+/** The event that a workflow runs for. */
+export interface WorkflowEvent {
+  readonly name: string;
+  /** `refs/heads/main`, `refs/tags/v1`, … */
+  readonly ref: string;
+  /** `owner/name` of the repository that the workflow runs in. */
+  readonly repository: string;
+  /** For pull requests, `owner/name` of the repository that the change comes from. */
+  readonly headRepository: string | undefined;
+}
+
+export type Setting = 'auto' | 'true' | 'false';
+
+export interface CachePolicy {
+  readonly restore: boolean;
+  readonly save: boolean;
+  /** What people should know about it. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * A release is not built from a cache that any job of the repository may have written; privileged
+ * events must not write what unprivileged ones could have shaped; saves that nobody can restore
+ * (merge queues, forks) only push others out.
+ */
+export function cachePolicy(
+  event: WorkflowEvent | undefined,
+  restore: Setting,
+  save: Setting,
+): CachePolicy {
+  const reason = event && restoreRisk(event);
+  const saveReason = reason ?? (event && saveRisk(event));
+  const notices: string[] = [];
+  const decide = (input: string, setting: Setting, risk: string | undefined): boolean => {
+    if (setting === 'false') return false;
+    if (risk === undefined) return true;
+    if (setting === 'true') {
+      notices.push(`${input} is true, though ${risk}: the cache is used as you asked.`);
+      return true;
+    }
+    return false;
+  };
+  const restores = decide('restore-cache', restore, reason);
+  const saves = decide('save-cache', save, saveReason);
+  if (!restores && restore === 'auto') {
+    notices.push(
+      `The cache is not used: ${reason}. Set restore-cache and save-cache to true to use it all the same.`,
+    );
+  }
+  return { restore: restores, save: saves, notices };
+}
+
+function restoreRisk(event: WorkflowEvent): string | undefined {
+  if (event.name === 'release') return 'this run is for a release';
+  if (event.ref.startsWith('refs/tags/') && (event.name === 'push' || event.name === 'create')) {
+    return 'this run is for a tag';
+  }
+  if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
+    return `${event.name} runs with rights that the change it runs for may not have`;
+  }
+  return undefined;
+}
+
+function saveRisk(event: WorkflowEvent): string | undefined {
+  if (event.name === 'merge_group') return 'nothing can restore what a merge queue saves';
+  if (event.headRepository !== undefined && event.headRepository !== event.repository) {
+    return 'this pull request comes from a fork';
+  }
+  return undefined;
+}

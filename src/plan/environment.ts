@@ -1,0 +1,76 @@
+/** The environments of pip's runs: index settings and credentials reach the fill alone. */
+
+type Environment = Readonly<Record<string, string>>;
+
+/** Settings that would change what a fill does or says, beside those that choose files. */
+const notForFill = [
+  'dry-run',
+  'editable',
+  'no-clean',
+  'prefix',
+  'quiet',
+  'report',
+  'requirement',
+  'root',
+  'src',
+  'target',
+  'user',
+  'wheel-dir',
+];
+
+/** Settings that say how a project is built; they also hold where no index may be asked. */
+const buildSettings = [
+  'build-constraint',
+  'build-option',
+  'config-settings',
+  'constraint',
+  'global-option',
+  'no-build-isolation',
+  'use-pep517',
+];
+
+function variable(setting: string): string {
+  return `PIP_${setting.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too. */
+export function fillEnvironment(
+  environment: Environment,
+  pipConfig: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const excluded = new Set(notForFill.map(variable));
+  const installSettings = Object.entries(pipConfig)
+    .filter(([key]) => key.startsWith('install.'))
+    .map(([key, value]) => [variable(key.slice('install.'.length)), value] as const);
+  return {
+    ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
+    ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
+    PIP_NO_INPUT: '1',
+    PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
+  };
+}
+
+/**
+ * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
+ * @param nullDevice `os.devnull` of this system: pip then reads no file at all
+ */
+export function offlineEnvironment(
+  environment: Environment,
+  nullDevice: string,
+): Record<string, string> {
+  const kept = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
+  return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: nullDevice };
+}
+
+/** As {@link offlineEnvironment}, with the settings that say how local projects are built. */
+export function buildEnvironment(
+  environment: Environment,
+  settings: ReadonlyMap<string, string>,
+  nullDevice: string,
+): Record<string, string> {
+  const build = buildSettings.flatMap((name) => {
+    const value = settings.get(name);
+    return value ? [[variable(name), value] as const] : [];
+  });
+  return { ...offlineEnvironment(environment, nullDevice), ...Object.fromEntries(build) };
+}

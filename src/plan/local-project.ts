@@ -1,0 +1,118 @@
+/** What of a project's own files decides its dependencies, so that other edits are no miss. */
+import { parse } from 'smol-toml';
+
+import { digest } from './key.ts';
+import { UserError } from './model.ts';
+import { normalizeName } from './requirements.ts';
+
+/** What pip assumes of a project without `[build-system]`; `wheel` is for pip before 23.1. */
+const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
+
+type Table = Readonly<Record<string, unknown>>;
+
+function table(value: unknown): Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Table)
+    : {};
+}
+
+/** @throws UserError that names the file and line of the mistake */
+function toml(text: string, shown: string): Table {
+  try {
+    return parse(text) as Table;
+  } catch (error) {
+    const { line, message } = error as { line?: number; message: string };
+    throw new UserError(
+      `${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`,
+      { file: shown, line },
+    );
+  }
+}
+
+/** Where build backends keep dependencies outside `[project]`. */
+const toolTables: readonly (readonly string[])[] = [
+  ['poetry', 'dependencies'],
+  ['poetry', 'extras'],
+  ['poetry', 'group'],
+  ['poetry', 'dev-dependencies'],
+  ['flit', 'metadata'],
+  ['setuptools', 'dynamic'],
+  ['hatch', 'metadata'],
+  ['pdm', 'dev-dependencies'],
+];
+
+/**
+ * The deciding parts of a project directory.
+ * @param files texts of pyproject.toml, setup.cfg and setup.py, as far as they exist
+ * @param shown the directory's name in messages
+ */
+export function projectParts(
+  files: { readonly pyproject?: string; readonly setupCfg?: string; readonly setupPy?: string },
+  shown: string,
+): { digest: string; buildRequires: readonly string[] } {
+  const pyproject =
+    files.pyproject === undefined ? {} : toml(files.pyproject, `${shown}/pyproject.toml`);
+  const project = table(pyproject['project']);
+  const tool = table(pyproject['tool']);
+  const build = pyproject['build-system'];
+  const decisive = {
+    build,
+    name: project['name'],
+    python: project['requires-python'],
+    dependencies: project['dependencies'],
+    extras: project['optional-dependencies'],
+    dynamic: project['dynamic'],
+    groups: pyproject['dependency-groups'],
+    tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+  };
+  const requires = table(build)['requires'];
+  return {
+    digest: digest([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+    buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
+  };
+}
+
+/** JSON with sorted keys: the order of tables does not count. */
+function stable(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}
+
+/**
+ * The requirements of a dependency group, included groups among them (PEP 735).
+ * @param text of pyproject.toml
+ * @throws UserError for a group that isn't there, a circle, or an entry of another form
+ */
+export function groupRequirements(text: string, shown: string, group: string): string[] {
+  const groups = table(toml(text, shown)['dependency-groups']);
+  const names = new Map(Object.keys(groups).map((name) => [normalizeName(name), name]));
+  const resolve = (name: string, stack: readonly string[]): string[] => {
+    const key = normalizeName(name);
+    if (stack.includes(key)) {
+      throw new UserError(
+        `The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`,
+        { file: shown },
+      );
+    }
+    const entries = groups[names.get(key) ?? ''];
+    if (!Array.isArray(entries)) {
+      const known = [...names.values()].join(', ') || 'none';
+      throw new UserError(`${shown} has no dependency group "${name}". It has: ${known}.`, {
+        file: shown,
+      });
+    }
+    return entries.flatMap((entry: unknown) => {
+      if (typeof entry === 'string') return [entry];
+      const included = table(entry)['include-group'];
+      if (typeof included === 'string') return resolve(included, [...stack, key]);
+      throw new UserError(
+        `The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`,
+        { file: shown },
+      );
+    });
+  };
+  return resolve(group, []);
+}

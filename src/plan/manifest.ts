@@ -1,0 +1,236 @@
+/**
+ * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
+ * what may be used; a cache key only helps to find it.
+ */
+import { isFresh } from './freshness.ts';
+import type { Refresh } from './model.ts';
+import { normalizeName } from './requirements.ts';
+
+export const manifestFile = 'wheelhouse.json';
+export const lockFile = 'requirements.lock';
+/** A manifest of a newer schema is not read: a miss is safer than a guess. */
+const schema = 1;
+
+export interface Wheel {
+  /** Normalised. */
+  readonly name: string;
+  readonly version: string;
+  readonly file: string;
+  /** Hex. */
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly origin: 'downloaded' | 'built';
+  /** runtime: in the lock. build: only what local projects need to be built. */
+  readonly role: 'runtime' | 'build';
+  /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+  readonly asked?: readonly string[];
+  /** The URL that the request named for it, without userinfo and query. */
+  readonly url?: string;
+}
+
+/** A requirement that is installed from its own place: its dependencies are in the wheelhouse. */
+export interface DirectProject {
+  /** The requirement's canonical text. */
+  readonly requirement: string;
+  readonly name: string;
+  /** Its `Requires-Dist`, sorted: other ones mean another closure. */
+  readonly requires: readonly string[];
+}
+
+export interface Manifest {
+  readonly interpreter: string;
+  /** Digest of the request that it was closed for. */
+  readonly request: string;
+  /** Digest of where its wheels came from and how they were built. */
+  readonly sources: string;
+  /** ISO 8601, UTC: when an index was last asked. */
+  readonly resolvedAt: string;
+  /** The request fixes the version of every runtime wheel. */
+  readonly pinned: boolean;
+  readonly wheels: readonly Wheel[];
+  readonly direct: readonly DirectProject[];
+}
+
+/** Why a manifest can't be used. */
+export class ManifestError extends Error {}
+
+export function formatManifest(manifest: Manifest): string {
+  return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+
+/**
+ * Reads a manifest from text that anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
+ *   the wrong form, a file name that could leave the directory
+ */
+export function parseManifest(text: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ManifestError(`${manifestFile} is not JSON`);
+  }
+  const top = record(value, 'it');
+  if (top['schema'] !== schema) {
+    throw new ManifestError(
+      `${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`,
+    );
+  }
+  const resolvedAt = string(top, 'resolvedAt');
+  if (Number.isNaN(Date.parse(resolvedAt))) throw new ManifestError('resolvedAt is not a date');
+  const wheels = list(top, 'wheels').map(wheel);
+  if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
+    throw new ManifestError('a wheel is listed twice');
+  }
+  return {
+    interpreter: string(top, 'interpreter'),
+    request: string(top, 'request'),
+    sources: string(top, 'sources'),
+    resolvedAt,
+    pinned: boolean(top, 'pinned'),
+    wheels,
+    direct: list(top, 'direct').map((item) => {
+      const entry = record(item, 'direct');
+      return {
+        requirement: string(entry, 'requirement'),
+        name: string(entry, 'name'),
+        requires: strings(entry, 'requires'),
+      };
+    }),
+  };
+}
+
+function wheel(item: unknown): Wheel {
+  const entry = record(item, 'wheels');
+  const file = string(entry, 'file');
+  const sha256 = string(entry, 'sha256');
+  const size = entry['size'];
+  const origin = entry['origin'];
+  const role = entry['role'];
+  const name = string(entry, 'name');
+  const version = string(entry, 'version');
+  if (!isWheelFileName(file)) throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
+  const named = wheelNameParts(file);
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || named.name !== name) {
+    throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
+  }
+  if (!/^[A-Za-z0-9.!+_-]+$/.test(version)) throw new ManifestError(`${file} has no version`);
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestError(`${file} has no sha256`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+    throw new ManifestError(`${file} has no size`);
+  }
+  if (origin !== 'downloaded' && origin !== 'built') throw new ManifestError(`${file}: origin`);
+  if (role !== 'runtime' && role !== 'build') throw new ManifestError(`${file}: role`);
+  return {
+    name,
+    version,
+    file,
+    sha256,
+    size,
+    origin,
+    role,
+    ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
+    ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
+  };
+}
+
+/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
+export function isWheelFileName(file: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
+}
+
+/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
+export function wheelNameParts(file: string): { name: string; version: string } {
+  const [name = '', version = ''] = file.split('-');
+  return { name: normalizeName(name), version };
+}
+
+function record(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ManifestError(`${what} is not an object`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function string(entry: Readonly<Record<string, unknown>>, field: string): string {
+  const value = entry[field];
+  if (typeof value !== 'string' || value === '') throw new ManifestError(`${field} is not a text`);
+  return value;
+}
+
+function boolean(entry: Readonly<Record<string, unknown>>, field: string): boolean {
+  const value = entry[field];
+  if (typeof value !== 'boolean') throw new ManifestError(`${field} is not true or false`);
+  return value;
+}
+
+function list(entry: Readonly<Record<string, unknown>>, field: string): readonly unknown[] {
+  const value = entry[field];
+  if (!Array.isArray(value)) throw new ManifestError(`${field} is not a list`);
+  return value;
+}
+
+function strings(entry: Readonly<Record<string, unknown>>, field: string): string[] {
+  return list(entry, field).map((value) => {
+    if (typeof value !== 'string')
+      throw new ManifestError(`${field} holds something else than text`);
+    return value;
+  });
+}
+
+/**
+ * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
+ * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
+ * @param asked hashes of the request by name; a name without an entry asks for none
+ */
+export function isAdmitted(wheel: Wheel, asked: ReadonlyMap<string, readonly string[]>): boolean {
+  const own = asked.get(wheel.name);
+  if (own === undefined || wheel.role === 'build') return true;
+  if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
+    return own.includes(`sha256:${wheel.sha256}`);
+  }
+  return wheel.asked !== undefined && sameList(wheel.asked, own);
+}
+
+/** Why a wheelhouse does not serve a request; undefined when it does. */
+export function unsatisfied(
+  manifest: Manifest,
+  dropped: number,
+  wanted: { readonly request: string; readonly refresh: Refresh; readonly now: Date },
+): string | undefined {
+  if (manifest.request !== wanted.request) return 'it was made for other requirements';
+  if (dropped > 0) return 'some of its wheels had to be dropped';
+  if (!isFresh(manifest, wanted.refresh, wanted.now)) {
+    return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
+  }
+  return undefined;
+}
+
+/** What changed between two sets of runtime wheels, by name. */
+export function changes(
+  before: readonly Wheel[],
+  after: readonly Wheel[],
+): { name: string; from: string | undefined; to: string | undefined }[] {
+  const versions = (wheels: readonly Wheel[]): Map<string, string> =>
+    new Map(
+      wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]),
+    );
+  const old = versions(before);
+  const now = versions(after);
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .sort()
+    .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
+    .filter((change) => change.from !== change.to);
+}
+
+/** Two wheelhouses with the same files. */
+export function sameWheels(one: readonly Wheel[], other: readonly Wheel[]): boolean {
+  const list = (wheels: readonly Wheel[]): string[] =>
+    wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
+  return sameList(list(one), list(other));
+}
+
+function sameList(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((value, index) => value === other[index]);
+}

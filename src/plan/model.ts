@@ -1,0 +1,173 @@
+/** The words of the product: what is asked for, what is found, what is decided. */
+
+/** An error that the user can mend: it is shown as it is, without a stack. */
+export class UserError extends Error {
+  readonly file: string | undefined;
+  readonly line: number | undefined;
+
+  /**
+   * @param message what is wrong and what to do, in one or two sentences
+   * @param at the file (as the user would write it) and 1-based line that the error is about
+   */
+  constructor(message: string, at: { file?: string | undefined; line?: number | undefined } = {}) {
+    super(message);
+    this.name = 'UserError';
+    this.file = at.file;
+    this.line = at.line;
+  }
+}
+
+/** The text of any thrown value, without a stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'] as const;
+/** How long a resolution of unpinned requirements counts. */
+export type Refresh = (typeof refreshPeriods)[number];
+
+/** Everything that a run was asked for: read once, validated, never changed. */
+export interface Request {
+  /** Absolute path of the checkout: globs and the transfer directory stay inside it. */
+  readonly workspace: string;
+  /** Absolute path where relative paths of the inputs start, and where pip runs. */
+  readonly workingDirectory: string;
+  /** Globs of requirement files; empty when packages or groups take their place. */
+  readonly requirements: readonly string[];
+  readonly packages: readonly string[];
+  /** Paths of constraint files. */
+  readonly constraints: readonly string[];
+  /** `name`, or `path/to/pyproject.toml:name`. */
+  readonly groups: readonly string[];
+  readonly cacheDependencyPath: readonly string[];
+  /** A path or a command; undefined: the `python` or `python3` on PATH. */
+  readonly python: string | undefined;
+  /** Absolute path of the virtual environment to make and use. */
+  readonly venv: string | undefined;
+  readonly compileBytecode: boolean;
+  readonly install: boolean;
+  readonly export: boolean;
+  readonly refresh: Refresh;
+  readonly restoreCache: boolean;
+  readonly saveCache: boolean;
+  readonly cacheSuffix: string;
+  /** Absolute path of the wheelhouse; undefined: a directory of its own under `temporary`. */
+  readonly wheelhouse: string | undefined;
+  /** Absolute path of a directory for this run's files. */
+  readonly temporary: string;
+  /** The environment that the run started with. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What one subprocess of the chosen Python says of itself. */
+export interface Interpreter {
+  /** Absolute path of the executable. */
+  readonly executable: string;
+  /** `cpython`, `pypy`, … */
+  readonly implementation: string;
+  /** `3.11.7` */
+  readonly version: string;
+  /** `3.11`, with the pre-release level when it is one: `3.15b1`. */
+  readonly series: string;
+  /** The suffix of its extension modules, e.g. `.cpython-311-x86_64-linux-gnu.so`. */
+  readonly extensionSuffix: string;
+  /** `sysconfig.get_platform()`, e.g. `linux-x86_64`. */
+  readonly platform: string;
+  /** `linux`, `macos`, `windows`, … */
+  readonly os: string;
+  /** `x86_64`, `arm64`, …; with `-32` for a 32-bit process on a 64-bit machine. */
+  readonly arch: string;
+  /** `glibc2.36`, `musl1.2`, `macos14`; `none` elsewhere. */
+  readonly libc: string;
+  readonly freeThreaded: boolean;
+  readonly inVirtualEnvironment: boolean;
+  /** PEP 668: pip refuses to install into it. */
+  readonly externallyManaged: boolean;
+  /** undefined: this Python has no pip. */
+  readonly pip: string | undefined;
+  /** setuptools and wheel can both be imported: pip before 23.1 needs them to build without PEP 517. */
+  readonly buildsLegacy: boolean;
+  /** pip's configuration as pip merges it: files, then the environment (`:env:.` keys). */
+  readonly pipConfig: Readonly<Record<string, string>>;
+}
+
+/** Where a line of a request stands: shown in errors and in the log. */
+export interface Source {
+  /** As the user would write it: relative to the workspace. */
+  readonly file: string;
+  /** 1-based; undefined for inputs. */
+  readonly line: number | undefined;
+}
+
+interface Line {
+  readonly source: Source;
+  /** The logical line without comments, variables unexpanded: what is handed to pip. */
+  readonly text: string;
+  /** The same with variables expanded and secrets of URLs taken out: what is hashed and shown. */
+  readonly shown: string;
+  /** It stands in a constraint file: it restricts, but asks for nothing. */
+  readonly constraint: boolean;
+}
+
+/** `name[extras] specifier ; marker --hash=…`, found through an index. */
+export interface IndexRequirement extends Line {
+  readonly kind: 'index';
+  /** Normalised (PEP 503). */
+  readonly name: string;
+  /** The version of a lone `==` (no wildcard) or `===`. */
+  readonly pin: string | undefined;
+  /** Environment marker, without the semicolon. */
+  readonly marker: string | undefined;
+  /** `sha256:…`, as asked for. */
+  readonly hashes: readonly string[];
+  /** The text without its `--hash` options. */
+  readonly unhashed: string;
+}
+
+/** A requirement that names its file or source instead of an index. */
+export interface DirectRequirement extends Line {
+  readonly kind: 'direct';
+  /** path: a directory or archive on this machine; vcs: `git+…`; url: an archive elsewhere. */
+  readonly form: 'path' | 'vcs' | 'url';
+  readonly editable: boolean;
+  /** The path or URL, expanded, without extras and marker. May hold secrets: never shown. */
+  readonly target: string;
+  /** The target without userinfo and query. */
+  readonly shownTarget: string;
+  readonly extras: readonly string[];
+  readonly marker: string | undefined;
+  readonly hashes: readonly string[];
+}
+
+/** An option that stands alone on its line. */
+export interface OptionLine extends Line {
+  readonly kind: 'option';
+  /** Long form without dashes: `index-url`. */
+  readonly name: string;
+  /** Expanded. May hold secrets: never shown. Empty for flags. */
+  readonly value: string;
+}
+
+export type RequestLine = IndexRequirement | DirectRequirement | OptionLine;
+
+/** The whole of what is asked for, read and flattened. */
+export interface RequestedSet {
+  readonly lines: readonly RequestLine[];
+  /** Files read, as shown in the log: `path` and how many lines of it count. */
+  readonly files: readonly { readonly path: string; readonly lines: number }[];
+  /** What decides the dependencies of local projects: shown path and hex digest. */
+  readonly projects: readonly LocalProject[];
+  /** Digests of the files of `cache-dependency-path`. */
+  readonly extra: readonly { readonly path: string; readonly digest: string }[];
+}
+
+/** What of a local project or archive decides its dependencies. */
+export interface LocalProject {
+  /** Absolute path. */
+  readonly path: string;
+  readonly shown: string;
+  /** Hex digest of the deciding parts. */
+  readonly digest: string;
+  /** `build-system.requires`, or what pip assumes without it; empty for archives. */
+  readonly buildRequires: readonly string[];
+}

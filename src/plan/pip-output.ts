@@ -1,0 +1,127 @@
+/** What pip says, and what it means for us and for the user. */
+import { isWheelFileName } from './manifest.ts';
+import { normalizeName, withoutSecrets } from './requirements.ts';
+
+/** What one fill says that it did. */
+export interface FillLog {
+  /** Wheels that it built, by file name. */
+  readonly built: ReadonlySet<string>;
+  /** Wheels of the wheelhouse that it chose again, by file name. */
+  readonly reused: ReadonlySet<string>;
+}
+
+/**
+ * Reads the log of `pip wheel`. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
+ * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
+ */
+export function readFillLog(log: string): FillLog {
+  const find = (pattern: RegExp): Set<string> =>
+    new Set([...log.matchAll(pattern)].map((match) => String(match[1])).filter(isWheelFileName));
+  return {
+    built: find(/Created wheel for \S+: filename=(\S+\.whl)/g),
+    reused: find(/File was already downloaded .*?([^\\/\s]+\.whl)\s*$/gm),
+  };
+}
+
+/** One distribution of a pip installation report. */
+export interface ReportItem {
+  readonly name: string;
+  readonly version: string;
+  /** Where pip found it. */
+  readonly url: string;
+  readonly requires: readonly string[];
+}
+
+/**
+ * Reads pip's installation report (its documented, versioned JSON).
+ * @throws Error when it is of another form
+ */
+export function parseReport(text: string): ReportItem[] {
+  const report = JSON.parse(text) as { install?: unknown };
+  if (!Array.isArray(report.install)) throw new Error("pip's report has no list of installs");
+  return report.install.map((item: unknown) => {
+    const { metadata, download_info: download } = item as {
+      metadata?: { name?: unknown; version?: unknown; requires_dist?: unknown };
+      download_info?: { url?: unknown };
+    };
+    if (typeof metadata?.name !== 'string' || typeof metadata.version !== 'string') {
+      throw new Error("pip's report names a distribution without name or version");
+    }
+    const requires = Array.isArray(metadata.requires_dist)
+      ? metadata.requires_dist.map(String)
+      : [];
+    return {
+      name: normalizeName(metadata.name),
+      version: metadata.version,
+      url: typeof download?.url === 'string' ? download.url : '',
+      requires: requires.sort(),
+    };
+  });
+}
+
+/**
+ * pip's own last words, without secrets: the errors when there are any, else the last lines.
+ * @param lines how many at the most
+ */
+export function lastWords(output: string, lines = 12): string {
+  const all = withoutSecrets(output)
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '');
+  const firstError = all.findIndex((line) => /^\s*(?:ERROR|error):/.test(line));
+  return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
+}
+
+const unreachable =
+  /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
+
+const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
+  [
+    /hash(?:es)? .*(?:do not match|mismatch)|THESE PACKAGES DO NOT MATCH THE HASHES/i,
+    'The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.',
+  ],
+  [
+    /require-hashes mode|--require-hashes/i,
+    'One line with --hash asks for hashes on every line, also of dependencies and of inline packages: complete them (pip-compile --generate-hashes does) or install the others in a step of their own.',
+  ],
+  [
+    /ResolutionImpossible|conflicting dependencies|Cannot install .* because/i,
+    'The requirements contradict each other: loosen one of those that pip names.',
+  ],
+  [
+    /401 Client Error|403 Client Error|401 Error|403 Error|Credentials/i,
+    'The index refused the credentials: check those that pip is configured with.',
+  ],
+  [
+    /Requires-Python|requires a different Python/i,
+    'No version supports this Python: use another Python or another version.',
+  ],
+  [
+    unreachable,
+    'The index could not be reached: run again, or check the network and the index settings of pip.',
+  ],
+  [
+    /No matching distribution found|Could not find a version/i,
+    'Check the name, the version and whether the index has a file for this Python and system.',
+  ],
+  [
+    /No space left on device|Errno 28/i,
+    'The disk is full: free space, or set the input wheelhouse to a larger disk.',
+  ],
+  [
+    /Failed building wheel|Failed to build|subprocess-exited-with-error|metadata-generation-failed|build backend/i,
+    'A package had to be built and its build failed: see its own output above; a compiler, headers or an older version may be what it needs.',
+  ],
+];
+
+/** Whether pip failed because the index did not answer, or answered with a fault of its own. */
+export function isUnreachable(output: string): boolean {
+  return unreachable.test(output);
+}
+
+/** One sentence on what to do about a failed pip. */
+export function adviceFor(output: string): string {
+  return (
+    advices.find(([pattern]) => pattern.test(output))?.[1] ??
+    "See pip's output above; the same command outside this action should fail alike."
+  );
+}

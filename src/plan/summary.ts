@@ -1,0 +1,132 @@
+/** What a run says of itself: for the job summary, for the log, for a terminal. */
+import { changes, type Wheel } from './manifest.ts';
+
+export interface Phase {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+export interface Report {
+  readonly hit: 'exact' | 'partial' | 'miss';
+  readonly primaryKey: string;
+  readonly matchedKey: string | undefined;
+  /** Sound wheels that the run started with. */
+  readonly before: readonly Wheel[];
+  readonly wheels: readonly Wheel[];
+  /** Names of what was installed from its own place. */
+  readonly direct: readonly string[];
+  readonly phases: readonly Phase[];
+  /** Whether an index was asked at all. */
+  readonly contacted: boolean;
+}
+
+interface Row {
+  readonly wheel: Wheel;
+  readonly from: 'cache' | 'downloaded' | 'built';
+}
+
+function rowsOf(report: Report): Row[] {
+  const before = new Set(report.before.map((wheel) => wheel.sha256));
+  return [...report.wheels]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((wheel) => ({ wheel, from: before.has(wheel.sha256) ? 'cache' : wheel.origin }));
+}
+
+/** Wheels and bytes by where they came from. */
+export function totals(report: Report): Record<Row['from'], { count: number; bytes: number }> {
+  const sums = {
+    cache: { count: 0, bytes: 0 },
+    downloaded: { count: 0, bytes: 0 },
+    built: { count: 0, bytes: 0 },
+  };
+  for (const { wheel, from } of rowsOf(report)) {
+    sums[from].count += 1;
+    sums[from].bytes += wheel.size;
+  }
+  return sums;
+}
+
+/** `3.4 MB`; decimal units. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let value = bytes / 1000;
+  let unit = 0;
+  for (; value >= 999.5 && unit < units.length - 1; unit += 1) value /= 1000;
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+function seconds(value: number): string {
+  return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} s`;
+}
+
+const hitNames = { exact: 'exact hit', partial: 'partial hit', miss: 'miss' } as const;
+
+/** One sentence: what kind of run it was and where its wheels came from. */
+export function headline(report: Report): string {
+  const { cache, downloaded, built } = totals(report);
+  const parts = [
+    `${cache.count} from the cache (${size(cache.bytes)})`,
+    `${downloaded.count} downloaded (${size(downloaded.bytes)})`,
+    `${built.count} built`,
+  ];
+  const asked = report.contacted ? '' : ', 0 index requests';
+  return `${hitNames[report.hit]}${asked}: ${report.wheels.length} wheels, ${parts.join(', ')}`;
+}
+
+/** `boto3 1.34.0 → 1.35.2`, `+ six 1.16.0`, `- idna 3.7`; empty without an earlier wheelhouse. */
+export function changeLines(report: Report): string[] {
+  if (report.before.length === 0) return [];
+  return changes(report.before, report.wheels).map(({ name, from, to }) => {
+    if (from === undefined) return `+ ${name} ${to}`;
+    return to === undefined ? `- ${name} ${from}` : `${name} ${from} → ${to}`;
+  });
+}
+
+/** Plain text for a log or a terminal. */
+export function formatReport(report: Report): string[] {
+  const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
+  const total = report.phases.reduce((sum, phase) => sum + phase.seconds, 0);
+  const changed = changeLines(report);
+  return [
+    headline(report),
+    ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
+    ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
+    `time: ${seconds(total)} (${times.join(', ')})`,
+  ];
+}
+
+/** GitHub-flavoured Markdown for the job summary. */
+export function formatSummary(report: Report): string {
+  const rows = rowsOf(report).map(
+    ({ wheel, from }) =>
+      `| ${cell(wheel.name)}${wheel.role === 'build' ? ' (to build)' : ''} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`,
+  );
+  const changed = changeLines(report);
+  const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
+  return [
+    `### Wheelhouse: ${headline(report)}`,
+    '',
+    ...(changed.length > 0
+      ? [`Changed: ${changed.map((line) => `\`${line}\``).join(', ')}`, '']
+      : []),
+    ...(report.direct.length > 0
+      ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
+      : []),
+    '<details><summary>Wheels</summary>',
+    '',
+    '| package | version | from | size |',
+    '| --- | --- | --- | --: |',
+    ...rows,
+    '',
+    '</details>',
+    '',
+    `Key \`${report.primaryKey}\`${report.matchedKey === undefined ? '' : `, matched \`${report.matchedKey}\``}. ${times.join(', ')}.`,
+    '',
+  ].join('\n');
+}
+
+/** Text from metadata must not end a cell or open a tag. */
+function cell(text: string): string {
+  return text.replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

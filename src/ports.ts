@@ -1,0 +1,126 @@
+/** What the story needs of the world: each is one adapter in `world/`, chosen by the entry. */
+import type { Manifest, Wheel } from './plan/manifest.ts';
+import type { Interpreter, LocalProject, Request } from './plan/model.ts';
+import type { RequirementFile } from './plan/requirements.ts';
+
+/** Where entries are kept between runs. */
+export interface CacheStore {
+  /** In a sentence why nothing can be restored or saved; undefined: it works. */
+  readonly unavailable: string | undefined;
+  /**
+   * Brings the newest entry under a key or one of the prefixes into a directory, which is made.
+   * A fault of the store is a miss, reported as one warning at the most.
+   * @returns the key that it was kept under
+   */
+  restore(directory: string, key: string, prefixes: readonly string[]): Promise<string | undefined>;
+  /** Keeps a copy of a directory; never replaces an entry, never throws for a fault of the store. */
+  save(directory: string, key: string): Promise<'saved' | 'exists' | 'failed'>;
+}
+
+/** What a finished pip said. */
+export interface PipResult {
+  readonly exitCode: number;
+  /** Standard output and error, in the order of arrival. */
+  readonly output: string;
+}
+
+export interface Python {
+  /** @throws UserError when there is none, when it crashes, or when it has no usable pip */
+  probe(request: Request): Promise<Interpreter>;
+  /** Makes a virtual environment. @returns the path of its interpreter @throws UserError */
+  createVenv(interpreter: Interpreter, directory: string): Promise<string>;
+  /** Runs `python -m pip`; its output goes to the log as it comes. */
+  pip(
+    interpreter: Interpreter,
+    args: readonly string[],
+    options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+  ): Promise<PipResult>;
+  /** Writes wheels that hold nothing but metadata. @returns their paths, in order */
+  writeStubs(
+    interpreter: Interpreter,
+    directory: string,
+    stubs: readonly Stub[],
+  ): Promise<readonly string[]>;
+}
+
+/** What a stub says of the project that it stands for. */
+export interface Stub {
+  readonly name: string;
+  readonly version: string;
+  readonly requires: readonly string[];
+}
+
+/** Files of the user. */
+export interface Sources {
+  /** @throws UserError for a pattern that leaves the workspace or matches nothing */
+  find(request: Request): Promise<{
+    readonly requirements: readonly RequirementFile[];
+    readonly constraints: readonly RequirementFile[];
+    readonly extra: readonly { readonly path: string; readonly digest: string }[];
+  }>;
+  /** Decoded text of a file or URL. @throws UserError when it can't be read or decoded */
+  read(location: string): Promise<string>;
+  /** What of a local path decides its dependencies. @throws UserError when nothing is there */
+  project(target: string, shown: string): Promise<LocalProject>;
+}
+
+/** A wheelhouse on disk that has been looked at file by file. */
+export interface Inspected {
+  readonly manifest: Manifest;
+  /** The wheels that are what the manifest says. */
+  readonly sound: readonly Wheel[];
+  /** One reason for each file that isn't. */
+  readonly faults: readonly string[];
+}
+
+/** Directories of wheels. */
+export interface Wheelhouses {
+  /**
+   * Reads a manifest and every listed wheel, once.
+   * @returns undefined when there is no wheelhouse at all
+   * @throws ManifestError when its manifest can't be used
+   */
+  inspect(directory: string): Promise<Inspected | undefined>;
+  /** Deletes everything but the given wheels. */
+  keepOnly(directory: string, files: readonly string[]): Promise<void>;
+  /** Names of the wheels in a directory. */
+  list(directory: string): Promise<readonly string[]>;
+  /** Digest and size of wheels, in order. */
+  measure(
+    directory: string,
+    files: readonly string[],
+  ): Promise<readonly { readonly sha256: string; readonly size: number }[]>;
+  /** Writes manifest and lock, each whole or not at all. */
+  seal(directory: string, manifest: Manifest): Promise<void>;
+  /** A new empty directory beside another one, on the same disk. */
+  stage(directory: string): Promise<string>;
+  /** A copy of a directory beside it. */
+  copy(directory: string): Promise<string>;
+  /** Puts a staged directory into its place; what was there is gone. */
+  publish(staged: string, directory: string): Promise<void>;
+  /** Moves a file from one directory to another. */
+  move(file: string, from: string, to: string): Promise<void>;
+  /** Writes text to a file. */
+  write(file: string, text: string): Promise<void>;
+  read(file: string): Promise<string>;
+  remove(directory: string): Promise<void>;
+}
+
+/** What people see. */
+export interface Reporter {
+  info(text: string): void;
+  notice(text: string): void;
+  warning(text: string): void;
+  /** Lines that come from another program: shown, never obeyed. */
+  foreign(text: string): void;
+  group<T>(title: string, work: () => Promise<T>): Promise<T>;
+}
+
+export interface World {
+  readonly python: Python;
+  readonly sources: Sources;
+  readonly wheelhouses: Wheelhouses;
+  readonly store: CacheStore;
+  readonly reporter: Reporter;
+  readonly now: () => Date;
+}

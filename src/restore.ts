@@ -1,0 +1,184 @@
+/** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
+import type { Plan } from './fill.ts';
+import { generations, interpreterIdentity, matchKind } from './plan/key.ts';
+import {
+  isAdmitted,
+  type Manifest,
+  ManifestError,
+  unsatisfied,
+  type Wheel,
+} from './plan/manifest.ts';
+import { messageOf, UserError } from './plan/model.ts';
+import { askedHashes } from './plan/requirements.ts';
+import type { Inspected, World } from './ports.ts';
+
+/** A wheelhouse whose wheels may be used for this plan. */
+export interface Base {
+  readonly manifest: Manifest;
+  /** Verified, and admitted by the request's hashes. */
+  readonly sound: readonly Wheel[];
+  readonly faults: readonly string[];
+}
+
+export interface Found {
+  /** A staged directory that holds the wheels of `base`, or nothing. */
+  readonly directory: string;
+  readonly base: Base | undefined;
+  /** Why the base does not serve the request as it is; undefined: it does. */
+  readonly unsatisfied: string | undefined;
+  /** The base's manifest, when it was complete for this very request and is only too old. */
+  readonly lastGood: Manifest | undefined;
+  readonly kind: 'disk' | 'exact' | 'partial' | 'none';
+  readonly matchedKey: string | undefined;
+  /** Where it came from, for people. */
+  readonly source: string;
+  /** The key that is free for what this run makes; undefined: nothing can be saved. */
+  readonly saveKey: string | undefined;
+}
+
+/**
+ * Looks on disk, then under the primary key and its later generations, each until one serves.
+ * @param place where the wheelhouse will lie
+ * @throws UserError when something else than a wheelhouse lies there
+ */
+export async function findWheelhouse(plan: Plan, world: World, place: string): Promise<Found> {
+  const { request, keys } = plan;
+  const { store, reporter } = world;
+  const onDisk = await fromDisk(plan, world, place);
+  if (onDisk && onDisk.unsatisfied === undefined) return onDisk;
+
+  let best: Found | undefined = onDisk;
+  let saveKey: string | undefined;
+  const wanted = request.restoreCache || request.saveCache;
+  if (wanted && store.unavailable !== undefined) {
+    reporter.info(`The cache is not used: ${store.unavailable}.`);
+  }
+  if (request.restoreCache && store.unavailable === undefined) {
+    for (const key of generations(keys.primary)) {
+      const directory = await world.wheelhouses.stage(place);
+      const prefixes = key === keys.primary ? keys.restore : [];
+      const matched = await store.restore(directory, key, prefixes);
+      if (matched === undefined || matched !== key) saveKey ??= key;
+      if (matched === undefined) {
+        await world.wheelhouses.remove(directory);
+        break;
+      }
+      const found = await judge(plan, world, directory, matched);
+      best = await better(world, best, found);
+      if (best.unsatisfied === undefined || matched !== key) break;
+    }
+  } else if (store.unavailable === undefined) {
+    saveKey = keys.primary;
+  }
+  return { ...(best ?? (await nothing(world, place))), saveKey };
+}
+
+async function nothing(world: World, place: string): Promise<Found> {
+  return {
+    directory: await world.wheelhouses.stage(place),
+    base: undefined,
+    unsatisfied: 'nothing in the cache fits',
+    lastGood: undefined,
+    kind: 'none',
+    matchedKey: undefined,
+    source: 'nothing',
+    saveKey: undefined,
+  };
+}
+
+/** Keeps the one that serves, or else has more to offer; the other one's directory goes. */
+async function better(world: World, one: Found | undefined, other: Found): Promise<Found> {
+  if (one === undefined) return other;
+  const rank = (found: Found): number =>
+    found.unsatisfied === undefined ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
+  const [kept, gone] = rank(other) >= rank(one) ? [other, one] : [one, other];
+  await world.wheelhouses.remove(gone.directory);
+  return kept;
+}
+
+async function fromDisk(plan: Plan, world: World, place: string): Promise<Found | undefined> {
+  let inspected: Inspected | undefined;
+  try {
+    inspected = await world.wheelhouses.inspect(place);
+  } catch (error) {
+    if (!(error instanceof ManifestError)) throw error;
+    if (/it has no /.test(error.message)) {
+      throw new UserError(
+        `${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`,
+      );
+    }
+    world.reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
+    return undefined;
+  }
+  if (inspected === undefined) return undefined;
+  const directory = await world.wheelhouses.copy(place);
+  return assess(plan, world, directory, inspected, {
+    kind: 'disk',
+    matchedKey: undefined,
+    source: place,
+  });
+}
+
+/** Looks into what the store brought. Never throws for what it finds there. */
+async function judge(plan: Plan, world: World, directory: string, matched: string): Promise<Found> {
+  const { reporter, wheelhouses } = world;
+  const kind = matchKind(matched, plan.keys);
+  try {
+    if (kind === 'foreign') throw new ManifestError('its key is none that was asked for');
+    const inspected = await wheelhouses.inspect(directory);
+    if (inspected === undefined) throw new ManifestError('it is empty');
+    return await assess(plan, world, directory, inspected, {
+      kind,
+      matchedKey: matched,
+      source: matched,
+    });
+  } catch (error) {
+    reporter.warning(`The cache entry ${matched} is not used: ${messageOf(error)}.`);
+    await wheelhouses.remove(directory);
+    return { ...(await nothing(world, directory)), ...(kind === 'exact' ? { kind } : {}) };
+  }
+}
+
+async function assess(
+  plan: Plan,
+  world: World,
+  directory: string,
+  { manifest, sound, faults }: Inspected,
+  origin: Pick<Found, 'kind' | 'matchedKey' | 'source'>,
+): Promise<Found> {
+  const { request, keys } = plan;
+  const asked = askedHashes(plan.requested.lines);
+  if (manifest.interpreter !== interpreterIdentity(plan.interpreter)) {
+    throw new ManifestError(`it was made for another Python (${manifest.interpreter})`);
+  }
+  if (manifest.sources !== keys.sources) {
+    throw new ManifestError('it was filled from other indexes or with other build settings');
+  }
+  if (faults.length > 0) {
+    world.reporter.warning(
+      `The wheelhouse from ${origin.source} is damaged; what is sound of it is used: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? ` and ${faults.length - 5} more` : ''}.`,
+    );
+  }
+  const admitted = sound.filter((wheel) => isAdmitted(wheel, asked));
+  await world.wheelhouses.keepOnly(
+    directory,
+    admitted.map((wheel) => wheel.file),
+  );
+  const dropped = manifest.wheels.length - admitted.length;
+  const reason = unsatisfied(manifest, dropped, {
+    request: keys.request,
+    refresh: request.refresh,
+    now: world.now(),
+  });
+  const isComplete = manifest.request === keys.request && dropped === 0;
+  // What is installed is the lock that follows from the manifest, not the one that came along.
+  if (reason === undefined) await world.wheelhouses.seal(directory, manifest);
+  return {
+    directory,
+    base: { manifest, sound: admitted, faults },
+    unsatisfied: reason,
+    lastGood: isComplete ? manifest : undefined,
+    saveKey: undefined,
+    ...origin,
+  };
+}

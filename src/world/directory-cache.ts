@@ -1,0 +1,77 @@
+/** A cache in a directory: for laptops, for other CI systems, for runners without a service. */
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { cp, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import path from 'node:path';
+
+import { messageOf } from '../plan/model.ts';
+import type { CacheStore, Reporter } from '../ports.ts';
+
+/** Copies share their blocks with the original where the file system can do that. */
+const copying = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
+
+/** @param root absolute path; made when something is saved */
+export function directoryCache(root: string, reporter: Reporter): CacheStore {
+  return {
+    unavailable: undefined,
+
+    async restore(directory, key, prefixes) {
+      try {
+        const found = await find(root, key, prefixes);
+        if (found === undefined) return undefined;
+        await cp(path.join(root, found), directory, copying);
+        const now = new Date();
+        await utimes(path.join(root, found), now, now).catch(() => {});
+        return found;
+      } catch (error) {
+        await rm(directory, { recursive: true, force: true });
+        reporter.warning(
+          `The cache in ${root} could not be read: ${messageOf(error)}. Going on without it.`,
+        );
+        return undefined;
+      }
+    },
+
+    async save(directory, key) {
+      const entry = path.join(root, key);
+      const temporary = path.join(root, `.${randomUUID()}`);
+      try {
+        if (await stat(entry).catch(() => undefined)) return 'exists';
+        await mkdir(root, { recursive: true });
+        await cp(directory, temporary, copying);
+        await rename(temporary, entry);
+        return 'saved';
+      } catch (error) {
+        await rm(temporary, { recursive: true, force: true }).catch(() => {});
+        // Another run was faster: a directory with content is never replaced by rename.
+        if (['ENOTEMPTY', 'EEXIST'].includes(String((error as NodeJS.ErrnoException).code))) {
+          return 'exists';
+        }
+        reporter.warning(`The cache in ${root} could not be written: ${messageOf(error)}.`);
+        return 'failed';
+      }
+    },
+  };
+}
+
+/** The entry of that key, else the newest one of the first prefix that has any. */
+async function find(
+  root: string,
+  key: string,
+  prefixes: readonly string[],
+): Promise<string | undefined> {
+  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] as string[];
+    throw error;
+  });
+  if (names.includes(key)) return key;
+  for (const prefix of prefixes) {
+    const matching = names.filter((name) => name.startsWith(prefix));
+    const dated = await Promise.all(
+      matching.map(async (name) => ({ name, time: (await stat(path.join(root, name))).mtimeMs })),
+    );
+    const newest = dated.sort((a, b) => b.time - a.time)[0];
+    if (newest) return newest.name;
+  }
+  return undefined;
+}

@@ -1,0 +1,83 @@
+/** Runs other programs. Every one of them is started here, so that none outlives the run. */
+import { spawn } from 'node:child_process';
+import { StringDecoder } from 'node:string_decoder';
+
+export interface Finished {
+  readonly exitCode: number;
+  readonly stdout: string;
+  /** Standard output and error in the order of arrival. */
+  readonly output: string;
+}
+
+const running = new Set<() => void>();
+
+/**
+ * Runs a program to its end, without a shell.
+ * @param options.onLine is given each line of both streams as it comes
+ * @param options.input what it reads from standard input; nothing by default
+ * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
+ */
+export function run(
+  command: string,
+  args: readonly string[],
+  options: {
+    readonly cwd?: string;
+    readonly env: Readonly<Record<string, string>>;
+    readonly input?: string;
+    readonly onLine?: (line: string) => void;
+  },
+): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    // A group of its own: pip's build subprocesses end with it.
+    const ownGroup = process.platform !== 'win32';
+    const child = spawn(command, args, {
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      env: options.env,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      detached: ownGroup,
+      windowsHide: true,
+    });
+    const stop = (): void => {
+      try {
+        if (ownGroup && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+        else child.kill('SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    };
+    running.add(stop);
+    let stdout = '';
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      const decoder = new StringDecoder('utf8');
+      let rest = '';
+      stream.on('data', (data: Buffer) => {
+        const text = decoder.write(data);
+        output += text;
+        if (stream === child.stdout) stdout += text;
+        const lines = (rest + text).split(/\r?\n/);
+        rest = lines.pop() ?? '';
+        for (const line of lines) options.onLine?.(line);
+      });
+      stream.on('end', () => {
+        if (rest !== '') options.onLine?.(rest);
+      });
+    }
+    // A program that ends without reading its input is no fault of ours.
+    child.stdin.on('error', () => {});
+    child.stdin.end(options.input ?? '');
+    child.once('error', (error) => {
+      running.delete(stop);
+      reject(error);
+    });
+    child.once('close', (code, signal) => {
+      running.delete(stop);
+      resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
+    });
+  });
+}
+
+/** Ends every program that is still running, with all its children. */
+export function stopAll(): void {
+  for (const stop of running) stop();
+}

@@ -1,0 +1,121 @@
+/**
+ * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
+ * what Python 2.7 can parse, so that an old one gets a clear answer instead of a syntax error.
+ */
+export const probeScript = `
+import sys
+# Modules of the working directory must not stand in for the standard library's.
+sys.path[:] = [p for p in sys.path if p]
+if sys.version_info < (3, 7):
+    sys.stdout.write('{"tooOld": "%d.%d"}' % sys.version_info[:2])
+    sys.exit(0)
+import json, os, platform, struct, sysconfig
+
+def libc():
+    if sys.platform == 'darwin':
+        return 'macos' + platform.mac_ver()[0].split('.')[0]
+    if not sys.platform.startswith('linux'):
+        return 'none'
+    try:
+        name = os.confstr('CS_GNU_LIBC_VERSION')
+        if name:
+            return name.replace(' ', '')
+    except (ValueError, OSError):
+        pass
+    import glob, subprocess
+    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):
+        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')
+        for line in said.splitlines():
+            if line.startswith('Version '):
+                return 'musl' + '.'.join(line.split()[1].split('.')[:2])
+    return 'unknown'
+
+def importable(name):
+    import importlib.util
+    return importlib.util.find_spec(name) is not None
+
+def pip_version():
+    try:
+        import pip
+        return pip.__version__
+    except Exception:
+        return None
+
+def pip_config():
+    # pip's own reading of its files and environment: stable since pip 10, with nested values
+    # (one table a file, later files win) since 25.
+    from pip._internal.configuration import Configuration
+    configuration = Configuration(isolated=False)
+    configuration.load()
+    merged = {}
+    for key, value in configuration.items():
+        merged.update(value if isinstance(value, dict) else {key: value})
+    return merged
+
+v = sys.version_info
+series = '%d.%d' % v[:2]
+if v.releaselevel != 'final':
+    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)
+machine = platform.machine().lower()
+in_venv = sys.prefix != sys.base_prefix
+pip = pip_version()
+config, config_error = {}, None
+if pip:
+    try:
+        config = pip_config()
+    except BaseException as error:
+        config_error = str(error) or type(error).__name__
+sys.stdout.write(json.dumps({
+    'executable': sys.executable,
+    'implementation': sys.implementation.name,
+    'version': platform.python_version(),
+    'series': series,
+    'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',
+    'platform': sysconfig.get_platform(),
+    'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),
+    'arch': machine + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),
+    'libc': libc(),
+    'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
+    'inVirtualEnvironment': in_venv,
+    'externallyManaged': not in_venv and os.path.exists(
+        os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
+    'pip': pip,
+    'buildsLegacy': importable('setuptools') and importable('wheel'),
+    'pipConfig': config,
+    'pipConfigError': config_error,
+}))
+`;
+
+/**
+ * Writes wheels that hold nothing but metadata (PEP 427): pip then resolves a local project's
+ * dependencies, extras and markers itself, without building the project. Takes a JSON list of
+ * {name, version, requires} on standard input and the directory as argument; prints the paths.
+ */
+export const stubScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, os, re, zipfile
+paths = []
+for number, stub in enumerate(json.load(sys.stdin)):
+    escaped = re.sub(r'[-_.]+', '_', stub['name'])
+    base = '%s-%s' % (escaped, stub['version'])
+    extras = sorted(set(re.findall(r'''extra\\s*==\\s*['"]([^'"]+)['"]''', ' '.join(stub['requires']))))
+    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]
+    metadata += ['Provides-Extra: ' + extra for extra in extras]
+    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]
+    files = {
+        'METADATA': '\\n'.join(metadata) + '\\n',
+        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',
+    }
+    directory = os.path.join(sys.argv[1], str(number))
+    os.mkdir(directory)
+    path = os.path.join(directory, base + '-py3-none-any.whl')
+    with zipfile.ZipFile(path, 'w') as archive:
+        record = ''
+        for name, text in files.items():
+            archive.writestr('%s.dist-info/%s' % (base, name), text)
+            record += '%s.dist-info/%s,,\\n' % (base, name)
+        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')
+    paths.append(path)
+sys.stdout.write(json.dumps(paths))
+`;

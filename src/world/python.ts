@@ -1,0 +1,136 @@
+/** The chosen Python and its pip. */
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+
+import { type Interpreter, type Request, UserError } from '../plan/model.ts';
+import { lastWords } from '../plan/pip-output.ts';
+import type { Python, Reporter } from '../ports.ts';
+import { run } from './process.ts';
+import { probeScript, stubScript } from './python-scripts.ts';
+
+const oldestPython = '3.7';
+
+export function pythonAdapter(reporter: Reporter): Python {
+  return {
+    probe,
+    createVenv,
+    pip(interpreter, args, options) {
+      return run(interpreter.executable, ['-m', 'pip', ...args], {
+        ...options,
+        onLine: (line) => reporter.foreign(line),
+      });
+    },
+    async writeStubs(interpreter, directory, stubs) {
+      const { exitCode, stdout, output } = await run(
+        interpreter.executable,
+        ['-c', stubScript, directory],
+        { env: definedEnvironment(), input: JSON.stringify(stubs) },
+      );
+      if (exitCode !== 0) throw new Error(`Stub wheels could not be written: ${lastWords(output)}`);
+      return JSON.parse(stdout) as string[];
+    },
+  };
+}
+
+async function probe(request: Request): Promise<Interpreter> {
+  const candidates = pythonCandidates(request);
+  for (const command of candidates) {
+    try {
+      const { exitCode, stdout, output } = await run(command, ['-c', probeScript], {
+        cwd: request.workingDirectory,
+        env: request.environment,
+      });
+      return readProbe(command, exitCode, stdout, output);
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' && command !== candidates.at(-1)) continue;
+      throw notFound(command, request.python !== undefined, code);
+    }
+  }
+  throw new Error('no candidate for Python');
+}
+
+/** An environment that exists already decides; then the input; then what the shell would find. */
+function pythonCandidates(request: Request): string[] {
+  if (request.venv !== undefined) {
+    const inside = venvPython(request.venv);
+    if (existsSync(inside)) return [inside];
+  }
+  if (request.python === undefined) return ['python', 'python3'];
+  const isPath = /[\\/]/.test(request.python);
+  return [isPath ? path.resolve(request.workingDirectory, request.python) : request.python];
+}
+
+function notFound(command: string, asked: boolean, code: string | undefined): UserError {
+  const reason =
+    code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
+  return new UserError(
+    asked
+      ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
+      : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`,
+  );
+}
+
+/** @throws UserError for anything but the answer of a Python that can be used */
+function readProbe(command: string, exitCode: number, stdout: string, output: string): Interpreter {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(stdout);
+  } catch {
+    answer = undefined;
+  }
+  if (exitCode !== 0 || typeof answer !== 'object' || answer === null) {
+    throw new UserError(
+      `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${lastWords(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
+    );
+  }
+  const { tooOld, pipConfigError } = answer as { tooOld?: string; pipConfigError?: string | null };
+  if (tooOld !== undefined) {
+    throw new UserError(
+      `Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`,
+    );
+  }
+  if (pipConfigError) {
+    throw new UserError(
+      `pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`,
+    );
+  }
+  const { pip, ...rest } = answer as Omit<Interpreter, 'pip'> & { pip: string | null };
+  return { ...rest, pip: pip ?? undefined };
+}
+
+/** @returns where a virtual environment keeps its interpreter */
+export function venvPython(directory: string): string {
+  return path.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
+}
+
+/** @returns where a virtual environment keeps its commands */
+export function venvBin(directory: string): string {
+  return path.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
+}
+
+async function createVenv(interpreter: Interpreter, directory: string): Promise<string> {
+  if (existsSync(directory) && !existsSync(path.join(directory, 'pyvenv.cfg'))) {
+    throw new UserError(
+      `${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`,
+    );
+  }
+  const { exitCode, output } = await run(interpreter.executable, ['-m', 'venv', directory], {
+    env: definedEnvironment(),
+  });
+  if (exitCode !== 0) {
+    throw new UserError(
+      `The virtual environment ${directory} could not be made: ${lastWords(output)} (on Debian and Ubuntu the package python3-venv may be missing).`,
+    );
+  }
+  return venvPython(directory);
+}
+
+function definedEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  );
+}

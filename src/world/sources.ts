@@ -1,0 +1,242 @@
+/** The user's files: found by globs, decoded as pip does, local projects looked into. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+import * as glob from '@actions/glob';
+import { HttpClient } from '@actions/http-client';
+
+import { projectParts } from '../plan/local-project.ts';
+import { messageOf, type Request, UserError } from '../plan/model.ts';
+import { type RequirementFile, withoutSecrets } from '../plan/requirements.ts';
+import type { Sources } from '../ports.ts';
+
+export function sourcesAdapter(): Sources {
+  return { find, read, project };
+}
+
+async function find(request: Request): ReturnType<Sources['find']> {
+  await checkWorkingDirectory(request);
+  const requirements = await expand(request, request.requirements, 'requirements');
+  const constraints = await expand(request, request.constraints, 'constraints');
+  const extra = await expand(request, request.cacheDependencyPath, 'cache-dependency-path');
+  return {
+    requirements,
+    constraints,
+    extra: await Promise.all(
+      extra.map(async ({ location, shown }) => ({
+        path: shown,
+        digest: contentDigest(await readFile(location)),
+      })),
+    ),
+  };
+}
+
+async function checkWorkingDirectory(request: Request): Promise<void> {
+  const found = await stat(request.workingDirectory).catch(() => undefined);
+  if (!found?.isDirectory()) {
+    throw new UserError(
+      `The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`,
+    );
+  }
+}
+
+async function expand(
+  request: Request,
+  patterns: readonly string[],
+  input: string,
+): Promise<RequirementFile[]> {
+  const found = new Map<string, RequirementFile>();
+  for (const pattern of patterns) {
+    const matches = await matchesOf(request, pattern);
+    if (matches.length === 0) {
+      const place = shownPath(request, request.workingDirectory) || '.';
+      throw new UserError(
+        `No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`,
+      );
+    }
+    for (const match of matches) {
+      await checkInside(request, match, `"${pattern}" of the input ${input}`);
+      found.set(match, { location: match, shown: shownPath(request, match) });
+    }
+  }
+  return [...found.values()].sort((a, b) => (a.location < b.location ? -1 : 1));
+}
+
+async function matchesOf(request: Request, pattern: string): Promise<string[]> {
+  const absolute = path.resolve(request.workingDirectory, pattern);
+  if (!isInside(request.workspace, absolute)) {
+    throw outside(`"${pattern}"`);
+  }
+  const literal = await stat(absolute).catch(() => undefined);
+  if (literal?.isFile()) return [absolute];
+  if (literal?.isDirectory() || !/[*?[]/.test(pattern)) return [];
+  // Only the pattern may hold wildcards, not the path of the checkout.
+  const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
+  const globber = await glob.create(path.join(base, pattern), { matchDirectories: false });
+  return globber.glob();
+}
+
+async function checkInside(request: Request, file: string, what: string): Promise<void> {
+  const [root, real] = await Promise.all([realpath(request.workspace), realpath(file)]);
+  if (!isInside(root, real)) throw outside(what);
+}
+
+function outside(what: string): UserError {
+  return new UserError(
+    `${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`,
+  );
+}
+
+function isInside(root: string, file: string): boolean {
+  const relative = path.relative(root, file);
+  return relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
+}
+
+/** Relative to the workspace with forward slashes, as annotations want it. */
+function shownPath(request: Request, file: string): string {
+  const isRoot = path.parse(request.workspace).root === request.workspace;
+  const relative = path.relative(isRoot ? request.workingDirectory : request.workspace, file);
+  return relative.split(path.sep).join('/');
+}
+
+/** Line endings and a byte-order mark are the checkout's, not the content's. */
+function contentDigest(content: Buffer): string {
+  const normal = content.includes(0)
+    ? content
+    : Buffer.from(
+        content
+          .toString('latin1')
+          .replace(/^\u00EF\u00BB\u00BF/, '')
+          .replaceAll('\r\n', '\n'),
+        'latin1',
+      );
+  return createHash('sha256').update(normal).digest('hex');
+}
+
+async function read(location: string): Promise<string> {
+  if (/^https?:/i.test(location)) return download(location);
+  try {
+    return decode(await readFile(location));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('it does not exist');
+    throw error;
+  }
+}
+
+/** Seconds that a requirement file behind a URL may take: it is small, and a job waits for it. */
+const downloadTimeout = 20;
+
+async function download(url: string): Promise<string> {
+  const client = new HttpClient('wheelhouse', [], {
+    socketTimeout: downloadTimeout * 1000,
+    allowRetries: true,
+    maxRetries: 2,
+  });
+  try {
+    const response = await client.get(url);
+    const body = (await response.readBodyBuffer?.()) ?? Buffer.alloc(0);
+    if (response.message.statusCode !== 200) {
+      throw new Error(`the server answers ${response.message.statusCode}`);
+    }
+    return decode(body);
+  } catch (error) {
+    throw new Error(withoutSecrets(messageOf(error)));
+  } finally {
+    client.dispose();
+  }
+}
+
+/**
+ * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
+ * @throws Error that names the line which is none of these
+ */
+export function decode(content: Buffer): string {
+  const mark = byteOrderMark(content);
+  const cookie = /^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)/m.exec(
+    content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2).join('\n'),
+  )?.[1];
+  let text: string;
+  try {
+    text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
+  } catch {
+    throw new Error(
+      `line ${firstBadLine(content)} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`,
+    );
+  }
+  const nul = text.indexOf('\0');
+  if (nul >= 0) {
+    const line = text.slice(0, nul).split('\n').length;
+    throw new Error(`line ${line} holds a NUL character; save the file as UTF-8 text`);
+  }
+  return text;
+}
+
+function byteOrderMark(content: Buffer): string | undefined {
+  if (content[0] === 0xff && content[1] === 0xfe) return 'utf-16le';
+  if (content[0] === 0xfe && content[1] === 0xff) return 'utf-16be';
+  return content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf ? 'utf-8' : undefined;
+}
+
+function firstBadLine(content: Buffer): number {
+  const valid = (text: Buffer): boolean => {
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(text);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  let line = 1;
+  for (let start = 0; start < content.length; line += 1) {
+    const end = content.indexOf(0x0a, start);
+    const stop = end < 0 ? content.length : end + 1;
+    if (!valid(content.subarray(start, stop))) return line;
+    start = stop;
+  }
+  return 1;
+}
+
+async function project(target: string, shown: string): ReturnType<Sources['project']> {
+  const found = await stat(target).catch(() => undefined);
+  if (found === undefined) throw new UserError(`${shown} does not exist.`);
+  if (!found.isDirectory()) {
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(target), hash);
+    return { path: target, shown, digest: hash.digest('hex'), buildRequires: [] };
+  }
+  const text = async (name: string): Promise<string | undefined> => {
+    try {
+      return decode(await readFile(path.join(target, name)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new UserError(`${shown}/${name} can't be read: ${messageOf(error)}.`, {
+        file: `${shown}/${name}`,
+      });
+    }
+  };
+  const [pyproject, setupCfg, setupPy] = await Promise.all([
+    text('pyproject.toml'),
+    text('setup.cfg'),
+    text('setup.py'),
+  ]);
+  if (pyproject === undefined && setupPy === undefined) {
+    throw new UserError(
+      `${shown} is no Python project: it has neither pyproject.toml nor setup.py.`,
+    );
+  }
+  return {
+    path: target,
+    shown,
+    ...projectParts(
+      {
+        ...(pyproject === undefined ? {} : { pyproject }),
+        ...(setupCfg === undefined ? {} : { setupCfg }),
+        ...(setupPy === undefined ? {} : { setupPy }),
+      },
+      shown,
+    ),
+  };
+}

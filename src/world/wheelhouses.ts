@@ -1,0 +1,168 @@
+/** Directories of wheels on disk. Nothing lies half-written under its final name. */
+import { createHash, randomUUID } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
+import { cp, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+import { formatLock } from '../plan/lock.ts';
+import {
+  formatManifest,
+  isWheelFileName,
+  lockFile,
+  type Manifest,
+  ManifestError,
+  manifestFile,
+  parseManifest,
+  type Wheel,
+} from '../plan/manifest.ts';
+import type { Inspected, Wheelhouses } from '../ports.ts';
+
+/** A manifest is a few hundred bytes a wheel: a longer one is not ours, and is not read. */
+const maxManifestBytes = 16 * 1024 * 1024;
+
+/** Files read at the same time: enough to keep a disk busy, few enough to stay small. */
+const concurrency = 4;
+
+export function wheelhousesAdapter(): Wheelhouses {
+  return {
+    inspect,
+    keepOnly,
+    list,
+    measure,
+    seal,
+    stage,
+    copy: async (directory) => {
+      const staged = await stage(directory);
+      await cp(directory, staged, { recursive: true, mode: constants.COPYFILE_FICLONE });
+      return staged;
+    },
+    publish: moveDirectory,
+    move: (file, from, to) => rename(path.join(from, file), path.join(to, file)),
+    write: async (file, text) => {
+      await mkdir(path.dirname(file), { recursive: true });
+      await writeFile(file, text);
+    },
+    read: (file) => readFile(file, 'utf8'),
+    remove: (directory) => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+async function inspect(directory: string): Promise<Inspected | undefined> {
+  const file = path.join(directory, manifestFile);
+  const found = await lstat(file).catch(() => undefined);
+  if (found === undefined) {
+    const entries = await readdir(directory).catch(() => []);
+    if (entries.length === 0) return undefined;
+    throw new ManifestError(`it has no ${manifestFile}`);
+  }
+  if (!found.isFile() || found.size > maxManifestBytes) {
+    throw new ManifestError(`${manifestFile} is not an ordinary file`);
+  }
+  const manifest = parseManifest(await readFile(file, 'utf8'));
+  const faults: string[] = [];
+  const verdicts = await inParallel(manifest.wheels, async (wheel) => {
+    const fault = await wheelFault(directory, wheel);
+    if (fault !== undefined) faults.push(`${wheel.file} ${fault}`);
+    return fault === undefined;
+  });
+  const known = new Set([manifestFile, lockFile, ...manifest.wheels.map((wheel) => wheel.file)]);
+  for (const entry of await readdir(directory)) {
+    if (!known.has(entry)) faults.push(`${entry} is not in the manifest`);
+  }
+  return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
+}
+
+async function wheelFault(directory: string, wheel: Wheel): Promise<string | undefined> {
+  const file = path.join(directory, wheel.file);
+  const found = await lstat(file).catch(() => undefined);
+  if (found === undefined) return 'is missing';
+  if (!found.isFile()) return 'is not an ordinary file';
+  if (found.size !== wheel.size) return `has ${found.size} bytes instead of ${wheel.size}`;
+  return (await sha256(file)) === wheel.sha256 ? undefined : 'has another content than recorded';
+}
+
+async function keepOnly(directory: string, files: readonly string[]): Promise<void> {
+  const keep = new Set(files);
+  for (const entry of await readdir(directory)) {
+    if (!keep.has(entry)) await rm(path.join(directory, entry), { recursive: true, force: true });
+  }
+}
+
+async function list(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter(isWheelFileName).sort();
+}
+
+function measure(
+  directory: string,
+  files: readonly string[],
+): Promise<{ sha256: string; size: number }[]> {
+  return inParallel(files, async (file) => {
+    const full = path.join(directory, file);
+    return { sha256: await sha256(full), size: (await lstat(full)).size };
+  });
+}
+
+async function seal(directory: string, manifest: Manifest): Promise<void> {
+  await writeWhole(path.join(directory, lockFile), formatLock(manifest.wheels));
+  await writeWhole(path.join(directory, manifestFile), formatManifest(manifest));
+}
+
+async function writeWhole(file: string, text: string): Promise<void> {
+  const temporary = `${file}.${randomUUID()}`;
+  await writeFile(temporary, text);
+  await rename(temporary, file);
+}
+
+async function stage(directory: string): Promise<string> {
+  const staged = `${directory}.${randomUUID().slice(0, 8)}`;
+  await mkdir(staged, { recursive: true });
+  return staged;
+}
+
+/**
+ * Moves a directory into the place of another one: by rename, or by a copy beside it and a rename
+ * where the two lie on different disks.
+ */
+export async function moveDirectory(from: string, to: string): Promise<void> {
+  await mkdir(path.dirname(to), { recursive: true });
+  const aside = `${to}.${randomUUID().slice(0, 8)}.old`;
+  const source = await onSameDisk(from, to);
+  await rename(to, aside).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  await rename(source, to);
+  await rm(aside, { recursive: true, force: true });
+}
+
+async function onSameDisk(from: string, to: string): Promise<string> {
+  const probe = `${to}.${randomUUID().slice(0, 8)}.new`;
+  try {
+    await rename(from, probe);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    await cp(from, probe, { recursive: true });
+    await rm(from, { recursive: true, force: true });
+  }
+  return probe;
+}
+
+/** Hex SHA-256 of a file, read in pieces. */
+async function sha256(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash);
+  return hash.digest('hex');
+}
+
+/** Array.map with a bound on how many are under way. */
+async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = new Array(items.length);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) {
+      results[index] = await work(items[index] as T);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
+  return results;
+}
