@@ -1,54 +1,102 @@
 /**
- * What the tests need beside npm's packages: several pips, fetched once from the index that pip is
- * configured with, and unpacked under `.cache/`. Plain JavaScript, as it runs before `npm ci`.
+ * What checks and tests need, fetched where it is missing: npm's packages, and several pips.
+ * Plain JavaScript for any Node from 20 on, as it runs before `npm ci`.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The checkout. */
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+const cache = join(root, '.cache');
 
 /** The pips that the tests run with: the oldest that works, a common one, the newest known. */
 export const pipVersions = ['22.2', '23.2.1', '26.3'];
 
-const cache = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '..', '.cache');
+/** The Python that the tests start from. */
+export const python = process.platform === 'win32' ? 'python' : 'python3';
 
-/** Directory whose content, copied into site-packages, is that pip. */
+/**
+ * Directory whose content, copied into site-packages, is that pip.
+ * @param {string} version
+ */
 export function pipDirectory(version) {
   return join(cache, `pip-${version}`);
 }
 
-/** The Python that the tests start from. */
-export const python = process.platform === 'win32' ? 'python' : 'python3';
-
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
-  if (error || status !== 0) {
+/** The Node that the action runs on, from npm. */
+export function node24() {
+  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  const directory = join(root, 'node_modules', name, 'bin');
+  const file = join(directory, process.platform === 'win32' ? 'node.exe' : 'node');
+  if (!existsSync(file)) {
     throw new Error(
-      `${command} ${args.join(' ')} failed: ${error?.message ?? `exit code ${status}`}`,
+      `There is no ${name} among the dependencies: add it, or run the tests elsewhere.`,
     );
+  }
+  return file;
+}
+
+/**
+ * Runs a program, its output shown.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {import('node:child_process').SpawnSyncOptions} [options]
+ * @throws when it can't be started or fails
+ */
+export function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ...options,
+  });
+  if (error || status !== 0) {
+    const reason = error?.message ?? `exit code ${status}`;
+    throw new Error(`${command} ${args.join(' ')} failed: ${reason}`);
   }
 }
 
-/** Fetches what is missing. */
-export function ensureTools() {
+/** Runs `npm ci` unless node_modules is what the lock file says. */
+export function ensureInstalled() {
+  const digest = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  const stamp = join(root, 'node_modules', '.installed-from');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  run('npm', ['ci', '--no-audit', '--no-fund'], { shell: process.platform === 'win32' });
+  writeFileSync(stamp, digest);
+}
+
+/** Fetches the pips, from the index that pip is configured with. */
+export function ensurePips() {
   for (const version of pipVersions) {
     if (existsSync(pipDirectory(version))) continue;
     const download = join(cache, `download-${version}-${process.pid}`);
     const unpacked = `${download}-unpacked`;
     mkdirSync(download, { recursive: true });
-    run(python, [
-      '-m',
-      'pip',
-      'download',
-      '--quiet',
-      '--no-deps',
-      '-d',
-      download,
-      `pip==${version}`,
-    ]);
+    run(python, ['-m', 'pip', 'download', '-q', '--no-deps', '-d', download, `pip==${version}`]);
     const wheel = readdirSync(download).find((file) => file.endsWith('.whl'));
     if (wheel === undefined) throw new Error(`The index has no wheel of pip ${version}.`);
     run(python, ['-m', 'zipfile', '-e', join(download, wheel), unpacked]);
+    run(python, ['-m', 'compileall', '-q', '-j', '0', unpacked]);
     renameSync(unpacked, pipDirectory(version));
     rmSync(download, { recursive: true });
   }
+}
+
+/** Everything that `npm test` needs. */
+export function ensureTools() {
+  ensureInstalled();
+  ensurePips();
 }

@@ -34,9 +34,12 @@ import {
 import {
   closeFiles,
   fillFiles,
+  type GeneratedFile,
+  type GeneratedRequest,
   type Offer,
   plainFile,
   type Resolved,
+  withUserSources,
 } from './plan/request-file.ts';
 import {
   askedHashes,
@@ -96,9 +99,13 @@ export async function fill(
   const offers = offersOf(plan, directory, kept);
   const requestFile = path.join(plan.scratch, 'request.txt');
   const files = fillFiles(lines, direct.resolved, offers, isHashMode(lines), constraintsFile(plan));
-  await world.wheelhouses.write(constraintsFile(plan), files.constraints);
-  await world.wheelhouses.write(requestFile, files.request);
-  const log = await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)));
+  const generated = await writeRequest(plan, world, requestFile, files);
+  const log = await runFill(
+    plan,
+    world,
+    fillArgs(fillOptions(plan, directory, requestFile)),
+    generated,
+  );
 
   const chosen = readFillLog(log);
   const built = new Set([...chosen.built, ...direct.built]);
@@ -153,33 +160,44 @@ function usePep517(interpreter: Interpreter): boolean {
   return (major < 23 || (major === 23 && minor < 1)) && !interpreter.buildsLegacy;
 }
 
+/** Files that a run of pip is given, by path: what it says of them is said of the user's own. */
+type Generated = ReadonlyMap<string, GeneratedFile>;
+
+async function writeRequest(
+  plan: Plan,
+  world: World,
+  requestFile: string,
+  files: GeneratedRequest,
+): Promise<Generated> {
+  await world.wheelhouses.write(constraintsFile(plan), files.constraints.text);
+  await world.wheelhouses.write(requestFile, files.request.text);
+  return new Map([
+    [requestFile, files.request],
+    [constraintsFile(plan), files.constraints],
+  ]);
+}
+
 /** Runs pip with index and credentials. @returns its output */
-async function runFill(plan: Plan, world: World, args: readonly string[]): Promise<string> {
+async function runFill(
+  plan: Plan,
+  world: World,
+  args: readonly string[],
+  generated: Generated,
+): Promise<string> {
   const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
     cwd: plan.request.workingDirectory,
     env: fillEnvironment(plan.request.environment, plan.interpreter.pipConfig),
+    rewrite: (line) => withUserSources(line, generated),
   });
-  if (exitCode !== 0) throw fillError(plan, output);
+  if (exitCode !== 0) throw fillError(output);
   return output;
 }
 
-/** pip names places in the generated copy: they mean nothing to the user, so they go. */
-function fillError(plan: Plan, output: string): FillError {
-  const words = lastWords(output).replaceAll(
-    new RegExp(
-      `\\s*\\((?:from )?(?:line \\d+ of )?(?:-[rc] )?${escaped(plan.scratch)}[^)]*\\)`,
-      'g',
-    ),
-    '',
-  );
+function fillError(output: string): FillError {
   return new FillError(
-    `pip could not get all wheels. ${adviceFor(output)}\n${words}`,
+    `pip could not get all wheels. ${adviceFor(output)}\n${lastWords(output)}`,
     isUnreachable(output),
   );
-}
-
-function escaped(text: string): string {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 interface DirectResult {
@@ -211,9 +229,11 @@ async function resolveDirect(
   const metadata: { requirement: DirectRequirement; item: ReportItem; order: number }[] = [];
   for (const [order, requirement] of directRequirements(plan.requested.lines).entries()) {
     const requestFile = path.join(plan.scratch, `direct-${order}.txt`);
-    await world.wheelhouses.write(requestFile, plainFile([requirement.text]));
+    const file = plainFile([requirement.text], requirement.source);
+    await world.wheelhouses.write(requestFile, file.text);
+    const generated = new Map([[requestFile, file]]);
     if (isCacheable(requirement)) {
-      const got = await fetchUrl(plan, world, directory, kept, requirement, requestFile);
+      const got = await fetchUrl(plan, world, directory, kept, requirement, generated);
       if (got === undefined) continue;
       if (got.built) built.push(got.file);
       urls.set(got.file, requirement);
@@ -227,7 +247,7 @@ async function resolveDirect(
       });
     } else {
       const report = path.join(plan.scratch, `direct-${order}.json`);
-      await runFill(plan, world, metadataArgs({ requestFile, report }));
+      await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
       const [item] = parseReport(await world.wheelhouses.read(report));
       if (item) metadata.push({ requirement, item, order });
     }
@@ -278,7 +298,7 @@ async function fetchUrl(
   directory: string,
   kept: readonly Wheel[],
   requirement: DirectRequirement,
-  requestFile: string,
+  generated: Generated,
 ): Promise<{ file: string; built: boolean } | undefined> {
   const known = kept.find(
     (wheel) =>
@@ -286,7 +306,9 @@ async function fetchUrl(
   );
   if (known) return { file: known.file, built: known.origin === 'built' };
   const place = await world.wheelhouses.stage(path.join(plan.scratch, 'fetched'));
-  const log = await runFill(plan, world, fetchArgs(fillOptions(plan, place, requestFile)));
+  const [requestFile = ''] = generated.keys();
+  const args = fetchArgs(fillOptions(plan, place, requestFile));
+  const log = await runFill(plan, world, args, generated);
   const [file] = await world.wheelhouses.list(place);
   if (file === undefined) return undefined;
   await world.wheelhouses.move(file, place, directory);
@@ -338,15 +360,14 @@ async function close(
   world: World,
   directory: string,
   options: {
-    readonly files: { readonly request: string; readonly constraints: string };
+    readonly files: GeneratedRequest;
     readonly stale: readonly string[];
     readonly stubs: ReadonlySet<string>;
   },
 ): Promise<Map<string, string>> {
   const report = path.join(plan.scratch, 'closure.json');
   const requestFile = path.join(plan.scratch, 'close.txt');
-  await world.wheelhouses.write(constraintsFile(plan), options.files.constraints);
-  await world.wheelhouses.write(requestFile, options.files.request);
+  const generated = await writeRequest(plan, world, requestFile, options.files);
   const resolve = (): Promise<PipResult> =>
     world.python.pip(
       plan.interpreter,
@@ -354,6 +375,7 @@ async function close(
       {
         cwd: plan.request.workingDirectory,
         env: offlineEnvironment(plan.request.environment, devNull),
+        rewrite: (line) => withUserSources(line, generated),
       },
     );
   const aside = await world.wheelhouses.stage(path.join(plan.scratch, 'stale'));
@@ -361,7 +383,7 @@ async function close(
   let result = await resolve();
   for (const file of options.stale) await world.wheelhouses.move(file, aside, directory);
   if (result.exitCode !== 0 && options.stale.length > 0) result = await resolve();
-  if (result.exitCode !== 0) throw fillError(plan, result.output);
+  if (result.exitCode !== 0) throw fillError(result.output);
   const closure = parseReport(await world.wheelhouses.read(report))
     .map((item) => [fileURLToPath(item.url), item.version] as const)
     .filter(([file]) => !options.stubs.has(file));
@@ -375,28 +397,33 @@ async function fillBuildRequirements(
   directory: string,
   kept: readonly Wheel[],
 ): Promise<Map<string, string>> {
-  const closure = new Map<string, string>();
-  if (plan.settings.has('no-build-isolation')) return closure;
+  const all = new Map<string, string>();
+  if (plan.settings.has('no-build-isolation')) return all;
   const sets = new Map(
     plan.requested.projects
       .filter((project) => project.buildRequires.length > 0)
       .map((project) => [project.buildRequires.join('\n'), project.buildRequires]),
   );
   for (const requires of sets.values()) {
-    const text = plainFile(requires);
+    const request = plainFile(requires);
     const requestFile = path.join(plan.scratch, 'build.txt');
-    await world.wheelhouses.write(requestFile, text);
+    const files = { request, constraints: plainFile([]) };
     const log = readFillLog(
-      await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile))),
+      await runFill(
+        plan,
+        world,
+        fillArgs(fillOptions(plan, directory, requestFile)),
+        await writeRequest(plan, world, requestFile, files),
+      ),
     );
-    const files = await close(plan, world, directory, {
-      files: { request: text, constraints: plainFile([]) },
+    const closure = await close(plan, world, directory, {
+      files,
       stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
       stubs: new Set(),
     });
-    for (const [file, version] of files) closure.set(file, version);
+    for (const [file, version] of closure) all.set(file, version);
   }
-  return closure;
+  return all;
 }
 
 /** The manifest's entries: verified wheels keep theirs, new ones are measured. */

@@ -14,7 +14,7 @@ import { lockFile, type Manifest, sameWheels } from './plan/manifest.ts';
 import { type Interpreter, type Request, UserError } from './plan/model.ts';
 import { installArgs, installDirectArgs } from './plan/pip-args.ts';
 import { adviceFor, lastWords, parseReport } from './plan/pip-output.ts';
-import { plainFile } from './plan/request-file.ts';
+import { plainFile, withUserSources } from './plan/request-file.ts';
 import { directRequirements, isCacheable } from './plan/requirements.ts';
 import { formatState } from './plan/state.ts';
 import type { Phase, Report } from './plan/summary.ts';
@@ -252,7 +252,8 @@ async function installDirect(
     if (isCacheable(requirement)) continue;
     const requestFile = path.join(scratch, `install-${order}.txt`);
     const report = path.join(scratch, `install-${order}.json`);
-    await world.wheelhouses.write(requestFile, plainFile([requirement.text]));
+    const file = plainFile([requirement.text], requirement.source);
+    await world.wheelhouses.write(requestFile, file.text);
     const attempt = (noIndex: boolean): Promise<{ exitCode: number; output: string }> =>
       world.python.pip(
         interpreter,
@@ -262,6 +263,7 @@ async function installDirect(
           env: noIndex
             ? buildEnvironment(request.environment, plan.settings, devNull)
             : fillEnvironment(request.environment, interpreter.pipConfig),
+          rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
         },
       );
     await world.reporter.group(`Install ${requirement.shown}`, async () => {

@@ -8,13 +8,25 @@ export interface CacheStore {
   /** In a sentence why nothing can be restored or saved; undefined: it works. */
   readonly unavailable: string | undefined;
   /**
-   * Brings the newest entry under a key or one of the prefixes into a directory, which is made.
-   * A fault of the store is a miss, reported as one warning at the most.
-   * @returns the key that it was kept under
+   * Brings the entry of a key, or the newest one of the first prefix that has any, into a directory.
+   * A fault of the store is reported as one warning at the most.
+   * @returns undefined when there is no such entry, or when the store can't be asked
    */
-  restore(directory: string, key: string, prefixes: readonly string[]): Promise<string | undefined>;
+  restore(
+    directory: string,
+    key: string,
+    prefixes: readonly string[],
+  ): Promise<Restored | undefined>;
   /** Keeps a copy of a directory; never replaces an entry, never throws for a fault of the store. */
   save(directory: string, key: string): Promise<'saved' | 'exists' | 'failed'>;
+}
+
+/** An entry that a store has. */
+export interface Restored {
+  /** What it was kept under. */
+  readonly key: string;
+  /** Its content arrived; false: there is an entry, and it is of no use. */
+  readonly arrived: boolean;
 }
 
 /** What a finished pip said. */
@@ -33,7 +45,12 @@ export interface Python {
   pip(
     interpreter: Interpreter,
     args: readonly string[],
-    options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+    options: {
+      readonly cwd: string;
+      readonly env: Readonly<Record<string, string>>;
+      /** Puts a line of its output into the user's words, for the log and for the result. */
+      readonly rewrite?: (line: string) => string;
+    },
   ): Promise<PipResult>;
   /** Writes wheels that hold nothing but metadata. @returns their paths, in order */
   writeStubs(

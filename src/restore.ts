@@ -45,7 +45,7 @@ export async function findWheelhouse(plan: Plan, world: World, place: string): P
   const { request, keys } = plan;
   const { store, reporter } = world;
   const onDisk = await fromDisk(plan, world, place);
-  if (onDisk && onDisk.unsatisfied === undefined) return onDisk;
+  if (onDisk && isServing(onDisk)) return onDisk;
 
   let best: Found | undefined = onDisk;
   let saveKey: string | undefined;
@@ -57,20 +57,23 @@ export async function findWheelhouse(plan: Plan, world: World, place: string): P
     for (const key of generations(keys.primary)) {
       const directory = await world.wheelhouses.stage(place);
       const prefixes = key === keys.primary ? keys.restore : [];
-      const matched = await store.restore(directory, key, prefixes);
-      if (matched === undefined || matched !== key) saveKey ??= key;
-      if (matched === undefined) {
+      const restored = await store.restore(directory, key, prefixes);
+      if (restored?.key !== key) saveKey ??= key;
+      if (restored?.arrived) {
+        best = await better(world, best, await judge(plan, world, directory, restored.key));
+      } else {
         await world.wheelhouses.remove(directory);
-        break;
       }
-      const found = await judge(plan, world, directory, matched);
-      best = await better(world, best, found);
-      if (best.unsatisfied === undefined || matched !== key) break;
+      if (restored?.key !== key || isServing(best)) break;
     }
   } else if (store.unavailable === undefined) {
     saveKey = keys.primary;
   }
   return { ...(best ?? (await nothing(world, place))), saveKey };
+}
+
+function isServing(found: Found | undefined): boolean {
+  return found !== undefined && found.unsatisfied === undefined;
 }
 
 async function nothing(world: World, place: string): Promise<Found> {
@@ -90,7 +93,7 @@ async function nothing(world: World, place: string): Promise<Found> {
 async function better(world: World, one: Found | undefined, other: Found): Promise<Found> {
   if (one === undefined) return other;
   const rank = (found: Found): number =>
-    found.unsatisfied === undefined ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
+    isServing(found) ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
   const [kept, gone] = rank(other) >= rank(one) ? [other, one] : [one, other];
   await world.wheelhouses.remove(gone.directory);
   return kept;

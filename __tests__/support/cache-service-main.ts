@@ -17,11 +17,11 @@ const { values } = parseArgs({
   },
 });
 const service = await startCacheService({ azureHost: values['azure-host'] });
-print({ url: service.url, env: service.env(JSON.parse(values.identity)) });
-
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => service.close().then(() => process.exit()));
 }
+print({ url: service.url, env: service.env(JSON.parse(values.identity)) });
+
 for await (const line of createInterface({ input: process.stdin })) {
   try {
     const { method, args = [] } = JSON.parse(line);

@@ -67,9 +67,11 @@ async function toolkit(
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (output += data));
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 60_000);
   await once(child, 'close');
+  clearTimeout(deadline);
   const results = /^RESULTS (.*)$/m.exec(output)?.[1];
-  assert.ok(results, output);
+  assert.ok(results, `${output}\n${JSON.stringify(service.log)}`);
   return { results: JSON.parse(results), output };
 }
 

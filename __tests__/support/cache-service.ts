@@ -10,7 +10,6 @@ import { spawn } from 'node:child_process';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
-  Agent,
   createServer,
   request as httpRequest,
   type IncomingHttpHeaders,
@@ -194,7 +193,8 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
   const accountKey = randomBytes(64);
   const tokenKey = randomBytes(32);
   const storage = await startAzurite(accountKey);
-  const agent = new Agent({ keepAlive: true });
+  // A connection each: one that is kept may be closed by Azurite just as it is used again.
+  const storageAddress = { agent: false, host: storage.hostname, port: storage.port };
   const closedPort = await reserveClosedPort();
 
   const entries: StoredEntry[] = [];
@@ -212,7 +212,10 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
   const url = `http://127.0.0.1:${port}`;
 
   const created = await storageRequest('PUT', undefined, Buffer.alloc(0), '&restype=container');
-  if (created.status !== 201) throw new Error(`Azurite made no container: ${created.body}`);
+  if (created.status !== 201) {
+    await close();
+    throw new Error(`Azurite made no container: ${created.body}`);
+  }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '').split('?')[0] ?? '';
@@ -419,13 +422,12 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     const upload = call.operation === 'upload';
     const length = Number(request.headers['content-length'] ?? 0);
     const requestHeaders = { ...request.headers, host: `${storage.hostname}:${storage.port}` };
+    delete requestHeaders.connection;
     if (upload && fault === 'short') requestHeaders['content-length'] = String(half(length));
     // Under the product's host name the account is the first label, not the first path segment.
     const isProductStyle = (request.headers.host ?? '').startsWith(azureHostname);
     const upstream = httpRequest({
-      agent,
-      host: storage.hostname,
-      port: storage.port,
+      ...storageAddress,
       method: request.method,
       path: `${isProductStyle ? `/${account}` : ''}${request.url}`,
       headers: requestHeaders,
@@ -543,15 +545,14 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     });
     const name = blob === undefined ? '' : `/${blob}`;
     const request = httpRequest({
-      agent,
-      host: storage.hostname,
-      port: storage.port,
+      ...storageAddress,
       method,
       path: `/${account}/${container}${name}?${query}${parameters}`,
       headers:
         content === undefined
           ? {}
           : { 'content-length': content.length, 'x-ms-blob-type': 'BlockBlob' },
+      signal: AbortSignal.timeout(30_000),
     });
     request.end(content);
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -606,6 +607,13 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     ];
   }
 
+  async function close(): Promise<void> {
+    const closed = new Promise((resolve) => server.close(resolve));
+    server.closeAllConnections();
+    closedPort.release();
+    await Promise.all([closed, storage.stop()]);
+  }
+
   return {
     url,
     log,
@@ -656,13 +664,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
       await Promise.all([...entries].map(remove));
       log.length = 0;
     },
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      agent.destroy();
-      closedPort.release();
-      await storage.stop();
-    },
+    close,
   };
 }
 

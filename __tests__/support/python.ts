@@ -15,7 +15,9 @@ export function freshPython(directory: string, pip: PipVersion = '26.3'): string
   execFileSync(python, ['-m', 'venv', '--without-pip', directory]);
   const lib = join(directory, 'lib');
   const [version = ''] = readdirSync(lib);
-  cpSync(pipDirectory(pip), join(lib, version, 'site-packages'), { recursive: true });
+  // With the times of the files, or Python would not believe the bytecode beside them.
+  const copying = { recursive: true, preserveTimestamps: true };
+  cpSync(pipDirectory(pip), join(lib, version, 'site-packages'), copying);
   return join(realpathSync(directory), 'bin', 'python');
 }
 
@@ -26,6 +28,15 @@ export function freeze(executable: string): string[] {
     env: { PATH: process.env['PATH'] ?? '', PIP_DISABLE_PIP_VERSION_CHECK: '1' },
   });
   return output.split('\n').filter((line) => line !== '');
+}
+
+/** Names and versions of what is installed, as `pip freeze` writes them, without pip. */
+export function installed(executable: string): string[] {
+  const lines = evaluate(
+    executable,
+    `'\\n'.join(sorted(d.metadata['Name'] + '==' + d.version for d in __import__('importlib.metadata').metadata.distributions()))`,
+  ).split('\n');
+  return lines.filter((line) => !line.startsWith('pip=='));
 }
 
 /** What a Python expression prints in that environment. */

@@ -28987,7 +28987,7 @@ function installArgs(options) {
         'install',
         ...offline,
         ...common,
-        '--progress-bar=off',
+        '--quiet',
         '--no-warn-script-location',
         '--no-deps',
         '--only-binary=:all:',
@@ -29033,8 +29033,6 @@ var requirements = __nccwpck_require__(2251);
 
 /** pip guesses the encoding of a file without this line. */
 const header = '# -*- coding: utf-8 -*-';
-/** Options that belong to the request as a whole and are handed on to the fill. */
-const ownFiles = new Set(['requirement', 'constraint']);
 /**
  * The request for the fill: the user's lines, with built wheels offered.
  * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
@@ -29043,38 +29041,61 @@ const ownFiles = new Set(['requirement', 'constraint']);
 function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
     const offered = new Map(offers.map((offer) => [offer.name, offer]));
     const render = (line) => {
-        if (!hashMode || line.kind !== 'index' || line.hashes.length === 0)
-            return line.text;
-        const offer = offered.get(line.name);
-        return offer ? `${line.unhashed} --hash=sha256:${offer.sha256}` : line.text;
+        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
+        const text = hashMode && offer && line.kind === 'index'
+            ? `${line.unhashed} --hash=sha256:${offer.sha256}`
+            : line.text;
+        return { text, source: line.source };
     };
-    const constraints = lines.filter((line) => line.constraint).map(render);
-    const request = [
-        ...offers.map((offer) => `--find-links ${offer.url}`),
-        ...lines
-            .filter((line) => !line.constraint && line.kind !== 'direct')
-            .filter((line) => line.kind !== 'option' || !ownFiles.has(line.name))
-            .map(render),
+    return request([
+        ...offers.map((offer) => ({ text: `--find-links ${offer.url}` })),
+        ...lines.filter((line) => !line.constraint && line.kind !== 'direct').map(render),
         ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ];
-    return files(request, constraints, constraintsFile);
+    ], lines.filter((line) => line.constraint).map(render), constraintsFile);
 }
 /**
  * The request for the closing: without hashes (a built wheel has another than its sdist) and
  * without options, as only the wheels that the fill chose are there to be found.
  */
 function closeFiles(lines, resolved, constraintsFile) {
-    const index = (0,requirements/* indexRequirements */.zM)(lines);
-    const plain = (constraint) => index.filter((line) => line.constraint === constraint).map((line) => withoutOptions(line.unhashed));
-    return files([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
+    const plain = (constraint) => (0,requirements/* indexRequirements */.zM)(lines)
+        .filter((line) => line.constraint === constraint)
+        .map((line) => ({ text: withoutOptions(line.unhashed), source: line.source }));
+    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
 /** A file with the given lines only. */
-function plainFile(lines) {
-    return `${[header, ...lines].join('\n')}\n`;
+function plainFile(lines, source) {
+    return file(lines.map((text) => (source ? { text, source } : { text })));
 }
-function files(request, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [`-c ${constraintsFile}`] : [];
-    return { request: plainFile([...include, ...request]), constraints: plainFile(constraints) };
+/**
+ * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
+ * @param files generated files by path
+ */
+function withUserSources(text, files) {
+    let result = text;
+    for (const [path, { sources }] of files) {
+        const named = (line, plain) => {
+            const source = sources[Number(line) - 1];
+            if (source === undefined)
+                return plain;
+            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
+        };
+        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+        result = result
+            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
+            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
+    }
+    return result;
+}
+function request(lines, constraints, constraintsFile) {
+    const include = constraints.length > 0 ? [{ text: `-c ${constraintsFile}` }] : [];
+    return { request: file([...include, ...lines]), constraints: file(constraints) };
+}
+function file(entries) {
+    return {
+        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
+        sources: [undefined, ...entries.map((entry) => entry.source)],
+    };
 }
 function withoutOptions(text) {
     const start = /\s-/.exec(text)?.index;
@@ -29084,7 +29105,7 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
     const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
     const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
     const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
-    return `${name}${extras} @ ${url}${marker}${hash}`;
+    return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
 }
 
 ;// CONCATENATED MODULE: ./lib/fill.js
@@ -29129,9 +29150,8 @@ async function fill(plan, world, directory, usable) {
     const offers = offersOf(plan, directory, kept);
     const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
     const files = fillFiles(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
-    await world.wheelhouses.write(constraintsFile(plan), files.constraints);
-    await world.wheelhouses.write(requestFile, files.request);
-    const log = await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)));
+    const generated = await writeRequest(plan, world, requestFile, files);
+    const log = await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)), generated);
     const chosen = (0,pip_output/* readFillLog */.EW)(log);
     const built = new Set([...chosen.built, ...direct.built]);
     const runtime = await fill_close(plan, world, directory, {
@@ -29141,7 +29161,14 @@ async function fill(plan, world, directory, usable) {
     });
     const forBuilding = await fillBuildRequirements(plan, world, directory, kept);
     await world.wheelhouses.keepOnly(directory, [...runtime.keys(), ...forBuilding.keys()]);
-    const wheels = await describe(world, directory, { runtime, forBuilding, kept, built, asked, urls: direct.urls });
+    const wheels = await describe(world, directory, {
+        runtime,
+        forBuilding,
+        kept,
+        built,
+        asked,
+        urls: direct.urls,
+    });
     const index = (0,requirements/* indexRequirements */.zM)(lines);
     const manifest = {
         interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
@@ -29168,23 +29195,27 @@ function usePep517(interpreter) {
     const [major = 0, minor = 0] = (interpreter.pip ?? '').split('.').map(Number);
     return (major < 23 || (major === 23 && minor < 1)) && !interpreter.buildsLegacy;
 }
+async function writeRequest(plan, world, requestFile, files) {
+    await world.wheelhouses.write(constraintsFile(plan), files.constraints.text);
+    await world.wheelhouses.write(requestFile, files.request.text);
+    return new Map([
+        [requestFile, files.request],
+        [constraintsFile(plan), files.constraints],
+    ]);
+}
 /** Runs pip with index and credentials. @returns its output */
-async function runFill(plan, world, args) {
+async function runFill(plan, world, args, generated) {
     const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
         cwd: plan.request.workingDirectory,
         env: fillEnvironment(plan.request.environment, plan.interpreter.pipConfig),
+        rewrite: (line) => withUserSources(line, generated),
     });
     if (exitCode !== 0)
-        throw fillError(plan, output);
+        throw fillError(output);
     return output;
 }
-/** pip names places in the generated copy: they mean nothing to the user, so they go. */
-function fillError(plan, output) {
-    const words = (0,pip_output/* lastWords */.aN)(output).replaceAll(new RegExp(`\\s*\\((?:from )?(?:line \\d+ of )?(?:-[rc] )?${escaped(plan.scratch)}[^)]*\\)`, 'g'), '');
-    return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${words}`, (0,pip_output/* isUnreachable */.R0)(output));
-}
-function escaped(text) {
-    return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+function fillError(output) {
+    return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, (0,pip_output/* isUnreachable */.R0)(output));
 }
 /**
  * Turns direct requirements into files that pip can resolve together with all others. A URL with a
@@ -29198,9 +29229,11 @@ async function resolveDirect(plan, world, directory, kept) {
     const metadata = [];
     for (const [order, requirement] of (0,requirements/* directRequirements */.S8)(plan.requested.lines).entries()) {
         const requestFile = external_node_path_.join(plan.scratch, `direct-${order}.txt`);
-        await world.wheelhouses.write(requestFile, plainFile([requirement.text]));
+        const file = plainFile([requirement.text], requirement.source);
+        await world.wheelhouses.write(requestFile, file.text);
+        const generated = new Map([[requestFile, file]]);
         if ((0,requirements/* isCacheable */.TZ)(requirement)) {
-            const got = await fetchUrl(plan, world, directory, kept, requirement, requestFile);
+            const got = await fetchUrl(plan, world, directory, kept, requirement, generated);
             if (got === undefined)
                 continue;
             if (got.built)
@@ -29217,7 +29250,7 @@ async function resolveDirect(plan, world, directory, kept) {
         }
         else {
             const report = external_node_path_.join(plan.scratch, `direct-${order}.json`);
-            await runFill(plan, world, metadataArgs({ requestFile, report }));
+            await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
             const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
             if (item)
                 metadata.push({ requirement, item, order });
@@ -29251,12 +29284,14 @@ async function writeStubs(plan, world, stubs) {
     }));
 }
 /** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
-async function fetchUrl(plan, world, directory, kept, requirement, requestFile) {
+async function fetchUrl(plan, world, directory, kept, requirement, generated) {
     const known = kept.find((wheel) => wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join());
     if (known)
         return { file: known.file, built: known.origin === 'built' };
     const place = await world.wheelhouses.stage(external_node_path_.join(plan.scratch, 'fetched'));
-    const log = await runFill(plan, world, fetchArgs(fillOptions(plan, place, requestFile)));
+    const [requestFile = ''] = generated.keys();
+    const args = fetchArgs(fillOptions(plan, place, requestFile));
+    const log = await runFill(plan, world, args, generated);
     const [file] = await world.wheelhouses.list(place);
     if (file === undefined)
         return undefined;
@@ -29296,11 +29331,11 @@ async function staleFiles(world, directory, kept, chosen) {
 async function fill_close(plan, world, directory, options) {
     const report = external_node_path_.join(plan.scratch, 'closure.json');
     const requestFile = external_node_path_.join(plan.scratch, 'close.txt');
-    await world.wheelhouses.write(constraintsFile(plan), options.files.constraints);
-    await world.wheelhouses.write(requestFile, options.files.request);
+    const generated = await writeRequest(plan, world, requestFile, options.files);
     const resolve = () => world.python.pip(plan.interpreter, closeArgs({ wheelDir: directory, requestFile, report, noDeps: plan.settings.has('no-deps') }), {
         cwd: plan.request.workingDirectory,
         env: offlineEnvironment(plan.request.environment, external_node_os_.devNull),
+        rewrite: (line) => withUserSources(line, generated),
     });
     const aside = await world.wheelhouses.stage(external_node_path_.join(plan.scratch, 'stale'));
     for (const file of options.stale)
@@ -29311,7 +29346,7 @@ async function fill_close(plan, world, directory, options) {
     if (result.exitCode !== 0 && options.stale.length > 0)
         result = await resolve();
     if (result.exitCode !== 0)
-        throw fillError(plan, result.output);
+        throw fillError(result.output);
     const closure = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report))
         .map((item) => [(0,external_node_url_.fileURLToPath)(item.url), item.version])
         .filter(([file]) => !options.stubs.has(file));
@@ -29319,26 +29354,26 @@ async function fill_close(plan, world, directory, options) {
 }
 /** What local projects need to be built, so that a later run builds them offline. */
 async function fillBuildRequirements(plan, world, directory, kept) {
-    const closure = new Map();
+    const all = new Map();
     if (plan.settings.has('no-build-isolation'))
-        return closure;
+        return all;
     const sets = new Map(plan.requested.projects
         .filter((project) => project.buildRequires.length > 0)
         .map((project) => [project.buildRequires.join('\n'), project.buildRequires]));
     for (const requires of sets.values()) {
-        const text = plainFile(requires);
+        const request = plainFile(requires);
         const requestFile = external_node_path_.join(plan.scratch, 'build.txt');
-        await world.wheelhouses.write(requestFile, text);
-        const log = (0,pip_output/* readFillLog */.EW)(await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile))));
-        const files = await fill_close(plan, world, directory, {
-            files: { request: text, constraints: plainFile([]) },
+        const files = { request, constraints: plainFile([]) };
+        const log = (0,pip_output/* readFillLog */.EW)(await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)), await writeRequest(plan, world, requestFile, files)));
+        const closure = await fill_close(plan, world, directory, {
+            files,
             stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
             stubs: new Set(),
         });
-        for (const [file, version] of files)
-            closure.set(file, version);
+        for (const [file, version] of closure)
+            all.set(file, version);
     }
-    return closure;
+    return all;
 }
 /** The manifest's entries: verified wheels keep theirs, new ones are measured. */
 async function describe(world, directory, found) {
@@ -29352,7 +29387,8 @@ async function describe(world, directory, found) {
         const asked = url ? url.hashes : found.asked.get(name);
         const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
         const isHashed = asked?.includes(`sha256:${sha256}`);
-        const built = found.built.has(file) || (asked !== undefined && !isHashed && asked.every((hash) => hash.startsWith('sha256:')));
+        const built = found.built.has(file) ||
+            (asked !== undefined && !isHashed && asked.every((hash) => hash.startsWith('sha256:')));
         return {
             name,
             version,
@@ -29479,8 +29515,6 @@ function parseState(text) {
     return { wheelhouse, workspace, key, request, interpreter };
 }
 
-// EXTERNAL MODULE: ./lib/plan/summary.js
-var summary = __nccwpck_require__(5611);
 ;// CONCATENATED MODULE: ./lib/restore.js
 
 
@@ -29495,7 +29529,7 @@ async function findWheelhouse(plan, world, place) {
     const { request, keys } = plan;
     const { store, reporter } = world;
     const onDisk = await fromDisk(plan, world, place);
-    if (onDisk && onDisk.unsatisfied === undefined)
+    if (onDisk && isServing(onDisk))
         return onDisk;
     let best = onDisk;
     let saveKey;
@@ -29507,16 +29541,16 @@ async function findWheelhouse(plan, world, place) {
         for (const key of (0,plan_key/* generations */.YZ)(keys.primary)) {
             const directory = await world.wheelhouses.stage(place);
             const prefixes = key === keys.primary ? keys.restore : [];
-            const matched = await store.restore(directory, key, prefixes);
-            if (matched === undefined || matched !== key)
+            const restored = await store.restore(directory, key, prefixes);
+            if (restored?.key !== key)
                 saveKey ??= key;
-            if (matched === undefined) {
-                await world.wheelhouses.remove(directory);
-                break;
+            if (restored?.arrived) {
+                best = await better(world, best, await judge(plan, world, directory, restored.key));
             }
-            const found = await judge(plan, world, directory, matched);
-            best = await better(world, best, found);
-            if (best.unsatisfied === undefined || matched !== key)
+            else {
+                await world.wheelhouses.remove(directory);
+            }
+            if (restored?.key !== key || isServing(best))
                 break;
         }
     }
@@ -29524,6 +29558,9 @@ async function findWheelhouse(plan, world, place) {
         saveKey = keys.primary;
     }
     return { ...(best ?? (await nothing(world, place))), saveKey };
+}
+function isServing(found) {
+    return found !== undefined && found.unsatisfied === undefined;
 }
 async function nothing(world, place) {
     return {
@@ -29541,7 +29578,7 @@ async function nothing(world, place) {
 async function better(world, one, other) {
     if (one === undefined)
         return other;
-    const rank = (found) => found.unsatisfied === undefined ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
+    const rank = (found) => isServing(found) ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
     const [kept, gone] = rank(other) >= rank(one) ? [other, one] : [one, other];
     await world.wheelhouses.remove(gone.directory);
     return kept;
@@ -29579,7 +29616,11 @@ async function judge(plan, world, directory, matched) {
         const inspected = await wheelhouses.inspect(directory);
         if (inspected === undefined)
             throw new plan_manifest/* ManifestError */.Sh('it is empty');
-        return await assess(plan, world, directory, inspected, { kind, matchedKey: matched, source: matched });
+        return await assess(plan, world, directory, inspected, {
+            kind,
+            matchedKey: matched,
+            source: matched,
+        });
     }
     catch (error) {
         reporter.warning(`The cache entry ${matched} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
@@ -29626,7 +29667,6 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
  * something, install from it, and say what happened.
  */
-
 
 
 
@@ -29824,12 +29864,14 @@ async function installDirect(plan, world, wheelhouse, manifest) {
             continue;
         const requestFile = external_node_path_.join(scratch, `install-${order}.txt`);
         const report = external_node_path_.join(scratch, `install-${order}.json`);
-        await world.wheelhouses.write(requestFile, plainFile([requirement.text]));
+        const file = plainFile([requirement.text], requirement.source);
+        await world.wheelhouses.write(requestFile, file.text);
         const attempt = (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
             cwd: request.workingDirectory,
             env: noIndex
                 ? buildEnvironment(request.environment, plan.settings, external_node_os_.devNull)
                 : fillEnvironment(request.environment, interpreter.pipConfig),
+            rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
         });
         await world.reporter.group(`Install ${requirement.shown}`, async () => {
             let result = await attempt(true);
@@ -29871,18 +29913,18 @@ function installError(output) {
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3838);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2460);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3838);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1554);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2460);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5611);
-/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6050);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6763);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8574);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2097);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
+/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6050);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6763);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8574);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2097);
 /** Entry of the action's main step: wire, run, report. */
 
 
@@ -29900,23 +29942,23 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 async function main() {
     const host = hostOf(process.env);
-    const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .getInput */ .V4(name), host);
+    const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), host);
     for (const notice of notices)
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .notice */ .lm(notice);
-    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_10__/* .actionsReporter */ .t)();
-    const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_3__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonAdapter */ .Wp)(reporter),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_11__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_12__/* .wheelhousesAdapter */ .S)(),
-        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__/* .githubCache */ .m)(request.workspace, request.environment, reporter),
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .notice */ .lm(notice);
+    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_11__/* .actionsReporter */ .t)();
+    const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_10__/* .pythonAdapter */ .Wp)(reporter),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_12__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_13__/* .wheelhousesAdapter */ .S)(),
+        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .githubCache */ .m)(request.workspace, request.environment, reporter),
         reporter,
         now: () => new Date(),
     });
     handOver(request, outcome);
-    for (const line of (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(outcome.report))
+    for (const line of (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(outcome.report))
         reporter.info(line);
     if (request.environment['GITHUB_STEP_SUMMARY']) {
-        await _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .summary */ .z.addRaw((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatSummary */ .kq)(outcome.report)).write();
+        await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatSummary */ .kq)(outcome.report)).write();
     }
 }
 /** Where the runner says that this run happens. */
@@ -29951,37 +29993,37 @@ function headRepository(file) {
 }
 /** What later steps and the post step get. */
 function handOver(request, { report, state, wheelhouse, interpreter }) {
-    _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .setOutput */ .uH('cache-hit', report.hit === 'exact');
-    _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .setOutput */ .uH('cache-primary-key', report.primaryKey);
-    _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .setOutput */ .uH('cache-matched-key', report.matchedKey ?? '');
-    _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .setOutput */ .uH('wheelhouse', wheelhouse);
-    _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .setOutput */ .uH('lock-file', node_path__WEBPACK_IMPORTED_MODULE_13__.join(wheelhouse, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .lockFile */ .Ke));
-    _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .setOutput */ .uH('venv', request.venv ?? '');
-    _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .setOutput */ .uH('python-version', interpreter.version);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-hit', report.hit === 'exact');
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-primary-key', report.primaryKey);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-matched-key', report.matchedKey ?? '');
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('wheelhouse', wheelhouse);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', node_path__WEBPACK_IMPORTED_MODULE_2__.join(wheelhouse, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .lockFile */ .Ke));
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('venv', request.venv ?? '');
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('python-version', interpreter.version);
     if (state !== undefined)
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .saveState */ .LZ('wheelhouse', state);
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state);
     if (request.venv !== undefined) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_9__/* .venvBin */ .RS)(request.venv));
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_10__/* .venvBin */ .RS)(request.venv));
     }
     if (request.export) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .exportVariable */ .dN('PIP_FIND_LINKS', wheelhouse);
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('PIP_FIND_LINKS', wheelhouse);
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
     }
 }
 try {
     await main();
 }
 catch (error) {
-    if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .error */ .z3(error.message, {
+    if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .UserError */ .yo) {
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .error */ .z3(error.message, {
             title: 'Wheelhouse',
             ...(error.file === undefined ? {} : { file: error.file }),
             ...(error.line === undefined ? {} : { startLine: error.line }),
         });
     }
     else {
-        _actions_core__WEBPACK_IMPORTED_MODULE_2__/* .error */ .z3(`Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`);
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .error */ .z3(`Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`);
     }
     process.exitCode = 1;
 }
@@ -30126,7 +30168,10 @@ function keysOf(interpreter, requested, settings, options) {
     const sources = digest(sourceParts(requested.lines, settings));
     const request = digest([
         sources,
-        ...requested.lines.filter((line) => !isSource(line)).map(canonical).sort(),
+        ...requested.lines
+            .filter((line) => !isSource(line))
+            .map(canonical)
+            .sort(),
         ...requested.projects.map((project) => `project ${project.digest}`).sort(),
         ...requested.extra.map((file) => `file ${file.digest}`).sort(),
         ...selectionSettings.flatMap((name) => settingPart(name, settings)),
@@ -31603,7 +31648,9 @@ var requirements = __nccwpck_require__(2251);
 /** What pip assumes of a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
 function table(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? value
+        : {};
 }
 /** @throws UserError that names the file and line of the mistake */
 function toml(text, shown) {
@@ -31965,7 +32012,9 @@ function parseReport(text) {
         if (typeof metadata?.name !== 'string' || typeof metadata.version !== 'string') {
             throw new Error("pip's report names a distribution without name or version");
         }
-        const requires = Array.isArray(metadata.requires_dist) ? metadata.requires_dist.map(String) : [];
+        const requires = Array.isArray(metadata.requires_dist)
+            ? metadata.requires_dist.map(String)
+            : [];
         return {
             name: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(metadata.name),
             version: metadata.version,
@@ -32195,7 +32244,12 @@ function parseLine(text, source, constraint, reading) {
         return direct(base, body, false, reading.workingDirectory, hashes, source);
     const [specified, marker] = splitMarker(body, ';');
     const match = projectName.exec(specified);
-    const specifier = match ? specified.slice(match[0].length).replace(/^\((.*)\)$/, '$1').trim() : '';
+    const specifier = match
+        ? specified
+            .slice(match[0].length)
+            .replace(/^\((.*)\)$/, '$1')
+            .trim()
+        : '';
     if (!match || !/^(?:$|[=<>!~])/.test(specifier)) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`, source);
     }
@@ -32256,7 +32310,10 @@ function splitMarker(body, separator) {
 }
 function direct(base, body, editable, workingDirectory, hashes, source) {
     const name = projectName.exec(body);
-    const named = name && body.slice(name[0].length).startsWith('@') && !urlScheme.test(body) && !vcsScheme.test(body);
+    const named = name &&
+        body.slice(name[0].length).startsWith('@') &&
+        !urlScheme.test(body) &&
+        !vcsScheme.test(body);
     let rest = named ? body.slice(name[0].length + 1).trim() : body;
     const remote = urlScheme.test(rest) || vcsScheme.test(rest);
     // A URL may hold a semicolon: there a marker needs white space around it (PEP 508).
@@ -32302,7 +32359,9 @@ function includedFile(value, parent) {
     const local = value.replace(/^file:(?:\/\/)?/i, '');
     return {
         location: node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(parent.location), local),
-        shown: node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(local) ? local : node_path__WEBPACK_IMPORTED_MODULE_0__.posix.join(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.dirname(parent.shown), local),
+        shown: node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(local)
+            ? local
+            : node_path__WEBPACK_IMPORTED_MODULE_0__.posix.join(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.dirname(parent.shown), local),
     };
 }
 /** The flattened copy lies elsewhere, so a relative `--find-links` gets its anchor here. */
@@ -32361,7 +32420,11 @@ function isPinned(lines, name, version) {
 }
 /** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
 function sameVersion(one, other) {
-    const plain = (version) => version.toLowerCase().replace(/^v/, '').replace(/[-_]/g, '.').replace(/(?:\.0+)+(?=$|\+)/, '');
+    const plain = (version) => version
+        .toLowerCase()
+        .replace(/^v/, '')
+        .replace(/[-_]/g, '.')
+        .replace(/(?:\.0+)+(?=$|\+)/, '');
     return plain(one) === plain(other);
 }
 
@@ -32454,8 +32517,12 @@ function formatSummary(report) {
     return [
         `### Wheelhouse: ${headline(report)}`,
         '',
-        ...(changed.length > 0 ? [`Changed: ${changed.map((line) => `\`${line}\``).join(', ')}`, ''] : []),
-        ...(report.direct.length > 0 ? [`From their own place: ${report.direct.map(cell).join(', ')}`, ''] : []),
+        ...(changed.length > 0
+            ? [`Changed: ${changed.map((line) => `\`${line}\``).join(', ')}`, '']
+            : []),
+        ...(report.direct.length > 0
+            ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
+            : []),
         '<details><summary>Wheels</summary>',
         '',
         '| package | version | from | size |',
@@ -32518,24 +32585,25 @@ function githubCache(workspace, environment, reporter) {
             : 'this runner offers no cache service',
         async restore(directory, key, prefixes) {
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(transfer, { recursive: true, force: true });
+            let found;
             try {
                 const matched = await quietly(reporter, 'restored', workspace, async () => {
                     const { restoreCache } = await toolkit();
-                    const paths = [transferName];
                     // A look-up first: it has a limit of its own, and a miss is the common case.
-                    const found = await within(lookupLimit, 'the look-up', restoreCache([...paths], key, [...prefixes], { lookupOnly: true }));
+                    found = await within(lookupLimit, 'the look-up', restoreCache([transferName], key, [...prefixes], { lookupOnly: true }));
                     if (found === undefined)
                         return undefined;
-                    return within(transferLimit, 'the download', restoreCache([...paths], found, [], { segmentTimeoutInMs: transferLimit * 1000 }));
+                    return within(transferLimit, 'the download', restoreCache([transferName], found, [], { segmentTimeoutInMs: transferLimit * 1000 }));
                 });
-                if (matched === undefined)
+                if (found === undefined)
                     return undefined;
-                await (0,_wheelhouses_js__WEBPACK_IMPORTED_MODULE_4__/* .moveDirectory */ .T)(transfer, directory);
-                return matched;
+                if (matched === found)
+                    await (0,_wheelhouses_js__WEBPACK_IMPORTED_MODULE_4__/* .moveDirectory */ .T)(transfer, directory);
+                return { key: found, arrived: matched === found };
             }
             catch (error) {
                 reporter.warning(`The cache could not be restored: ${(0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)((0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error))}. Going on without it.`);
-                return undefined;
+                return found === undefined ? undefined : { key: found, arrived: false };
             }
             finally {
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(transfer, { recursive: true, force: true });
@@ -32837,11 +32905,18 @@ function pythonAdapter(reporter) {
     return {
         probe,
         createVenv,
-        pip(interpreter, args, options) {
-            return run(interpreter.executable, ['-m', 'pip', ...args], {
-                ...options,
-                onLine: (line) => reporter.foreign(line),
+        async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
+            const lines = [];
+            const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
+                cwd,
+                env,
+                onLine: (line) => {
+                    const own = rewrite(line);
+                    lines.push(own);
+                    reporter.foreign(own);
+                },
             });
+            return { exitCode, output: lines.join('\n') };
         },
         async writeStubs(interpreter, directory, stubs) {
             const { exitCode, stdout, output } = await run(interpreter.executable, ['-c', stubScript, directory], { env: definedEnvironment(), input: JSON.stringify(stubs) });
@@ -33091,7 +33166,10 @@ function shownPath(request, file) {
 function contentDigest(content) {
     const normal = content.includes(0)
         ? content
-        : Buffer.from(content.toString('latin1').replace(/^\u00EF\u00BB\u00BF/, '').replaceAll('\r\n', '\n'), 'latin1');
+        : Buffer.from(content
+            .toString('latin1')
+            .replace(/^\u00EF\u00BB\u00BF/, '')
+            .replaceAll('\r\n', '\n'), 'latin1');
     return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(normal).digest('hex');
 }
 async function read(location) {
@@ -33193,7 +33271,9 @@ async function project(target, shown) {
         catch (error) {
             if (error.code === 'ENOENT')
                 return undefined;
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`${shown}/${name} can't be read: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .messageOf */ .bD)(error)}.`, { file: `${shown}/${name}` });
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`${shown}/${name} can't be read: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .messageOf */ .bD)(error)}.`, {
+                file: `${shown}/${name}`,
+            });
         }
     };
     const [pyproject, setupCfg, setupPy] = await Promise.all([

@@ -29049,7 +29049,12 @@ function parseLine(text, source, constraint, reading) {
         return direct(base, body, false, reading.workingDirectory, hashes, source);
     const [specified, marker] = splitMarker(body, ';');
     const match = projectName.exec(specified);
-    const specifier = match ? specified.slice(match[0].length).replace(/^\((.*)\)$/, '$1').trim() : '';
+    const specifier = match
+        ? specified
+            .slice(match[0].length)
+            .replace(/^\((.*)\)$/, '$1')
+            .trim()
+        : '';
     if (!match || !/^(?:$|[=<>!~])/.test(specifier)) {
         throw new UserError(`"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`, source);
     }
@@ -29110,7 +29115,10 @@ function splitMarker(body, separator) {
 }
 function direct(base, body, editable, workingDirectory, hashes, source) {
     const name = projectName.exec(body);
-    const named = name && body.slice(name[0].length).startsWith('@') && !urlScheme.test(body) && !vcsScheme.test(body);
+    const named = name &&
+        body.slice(name[0].length).startsWith('@') &&
+        !urlScheme.test(body) &&
+        !vcsScheme.test(body);
     let rest = named ? body.slice(name[0].length + 1).trim() : body;
     const remote = urlScheme.test(rest) || vcsScheme.test(rest);
     // A URL may hold a semicolon: there a marker needs white space around it (PEP 508).
@@ -29156,7 +29164,9 @@ function includedFile(value, parent) {
     const local = value.replace(/^file:(?:\/\/)?/i, '');
     return {
         location: path.resolve(path.dirname(parent.location), local),
-        shown: path.isAbsolute(local) ? local : path.posix.join(path.posix.dirname(parent.shown), local),
+        shown: path.isAbsolute(local)
+            ? local
+            : path.posix.join(path.posix.dirname(parent.shown), local),
     };
 }
 /** The flattened copy lies elsewhere, so a relative `--find-links` gets its anchor here. */
@@ -29215,7 +29225,11 @@ function isPinned(lines, name, version) {
 }
 /** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
 function sameVersion(one, other) {
-    const plain = (version) => version.toLowerCase().replace(/^v/, '').replace(/[-_]/g, '.').replace(/(?:\.0+)+(?=$|\+)/, '');
+    const plain = (version) => version
+        .toLowerCase()
+        .replace(/^v/, '')
+        .replace(/[-_]/g, '.')
+        .replace(/(?:\.0+)+(?=$|\+)/, '');
     return plain(one) === plain(other);
 }
 
@@ -29394,24 +29408,25 @@ function githubCache(workspace, environment, reporter) {
             : 'this runner offers no cache service',
         async restore(directory, key, prefixes) {
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(transfer, { recursive: true, force: true });
+            let found;
             try {
                 const matched = await quietly(reporter, 'restored', workspace, async () => {
                     const { restoreCache } = await toolkit();
-                    const paths = [transferName];
                     // A look-up first: it has a limit of its own, and a miss is the common case.
-                    const found = await within(lookupLimit, 'the look-up', restoreCache([...paths], key, [...prefixes], { lookupOnly: true }));
+                    found = await within(lookupLimit, 'the look-up', restoreCache([transferName], key, [...prefixes], { lookupOnly: true }));
                     if (found === undefined)
                         return undefined;
-                    return within(transferLimit, 'the download', restoreCache([...paths], found, [], { segmentTimeoutInMs: transferLimit * 1000 }));
+                    return within(transferLimit, 'the download', restoreCache([transferName], found, [], { segmentTimeoutInMs: transferLimit * 1000 }));
                 });
-                if (matched === undefined)
+                if (found === undefined)
                     return undefined;
-                await (0,_wheelhouses_js__WEBPACK_IMPORTED_MODULE_4__/* .moveDirectory */ .T)(transfer, directory);
-                return matched;
+                if (matched === found)
+                    await (0,_wheelhouses_js__WEBPACK_IMPORTED_MODULE_4__/* .moveDirectory */ .T)(transfer, directory);
+                return { key: found, arrived: matched === found };
             }
             catch (error) {
                 reporter.warning(`The cache could not be restored: ${(0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)((0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error))}. Going on without it.`);
-                return undefined;
+                return found === undefined ? undefined : { key: found, arrived: false };
             }
             finally {
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(transfer, { recursive: true, force: true });

@@ -88,7 +88,7 @@ export function installArgs(options: InstallOptions & { readonly lock: string })
     'install',
     ...offline,
     ...common,
-    '--progress-bar=off',
+    '--quiet',
     '--no-warn-script-location',
     '--no-deps',
     '--only-binary=:all:',

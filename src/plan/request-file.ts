@@ -2,7 +2,7 @@
  * The copies of a request that pip is given. They are flattened, so that each step gets exactly
  * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
-import type { DirectRequirement, RequestLine } from './model.ts';
+import type { DirectRequirement, RequestLine, Source } from './model.ts';
 import { indexRequirements } from './requirements.ts';
 
 /** pip guesses the encoding of a file without this line. */
@@ -26,8 +26,23 @@ export interface Offer {
   readonly sha256: string;
 }
 
-/** Options that belong to the request as a whole and are handed on to the fill. */
-const ownFiles = new Set(['requirement', 'constraint']);
+/** A file for pip, and where each of its lines comes from. */
+export interface GeneratedFile {
+  readonly text: string;
+  /** By line, the first one at 0; undefined: a line of our own. */
+  readonly sources: readonly (Source | undefined)[];
+}
+
+/** A request with its constraints, which it includes. */
+export interface GeneratedRequest {
+  readonly request: GeneratedFile;
+  readonly constraints: GeneratedFile;
+}
+
+interface Entry {
+  readonly text: string;
+  readonly source?: Source;
+}
 
 /**
  * The request for the fill: the user's lines, with built wheels offered.
@@ -40,23 +55,26 @@ export function fillFiles(
   offers: readonly Offer[],
   hashMode: boolean,
   constraintsFile: string,
-): { request: string; constraints: string } {
+): GeneratedRequest {
   const offered = new Map(offers.map((offer) => [offer.name, offer]));
-  const render = (line: RequestLine): string => {
-    if (!hashMode || line.kind !== 'index' || line.hashes.length === 0) return line.text;
-    const offer = offered.get(line.name);
-    return offer ? `${line.unhashed} --hash=sha256:${offer.sha256}` : line.text;
+  const render = (line: RequestLine): Entry => {
+    const offer =
+      line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
+    const text =
+      hashMode && offer && line.kind === 'index'
+        ? `${line.unhashed} --hash=sha256:${offer.sha256}`
+        : line.text;
+    return { text, source: line.source };
   };
-  const constraints = lines.filter((line) => line.constraint).map(render);
-  const request = [
-    ...offers.map((offer) => `--find-links ${offer.url}`),
-    ...lines
-      .filter((line) => !line.constraint && line.kind !== 'direct')
-      .filter((line) => line.kind !== 'option' || !ownFiles.has(line.name))
-      .map(render),
-    ...resolved.map((each) => resolvedLine(each, hashMode)),
-  ];
-  return files(request, constraints, constraintsFile);
+  return request(
+    [
+      ...offers.map((offer) => ({ text: `--find-links ${offer.url}` })),
+      ...lines.filter((line) => !line.constraint && line.kind !== 'direct').map(render),
+      ...resolved.map((each) => resolvedLine(each, hashMode)),
+    ],
+    lines.filter((line) => line.constraint).map(render),
+    constraintsFile,
+  );
 }
 
 /**
@@ -67,13 +85,12 @@ export function closeFiles(
   lines: readonly RequestLine[],
   resolved: readonly Resolved[],
   constraintsFile: string,
-): { request: string; constraints: string } {
-  const index = indexRequirements(lines);
-  const plain = (constraint: boolean): string[] =>
-    index
+): GeneratedRequest {
+  const plain = (constraint: boolean): Entry[] =>
+    indexRequirements(lines)
       .filter((line) => line.constraint === constraint)
-      .map((line) => withoutOptions(line.unhashed));
-  return files(
+      .map((line) => ({ text: withoutOptions(line.unhashed), source: line.source }));
+  return request(
     [...plain(false), ...resolved.map((each) => resolvedLine(each, false))],
     plain(true),
     constraintsFile,
@@ -81,17 +98,48 @@ export function closeFiles(
 }
 
 /** A file with the given lines only. */
-export function plainFile(lines: readonly string[]): string {
-  return `${[header, ...lines].join('\n')}\n`;
+export function plainFile(lines: readonly string[], source?: Source): GeneratedFile {
+  return file(lines.map((text) => (source ? { text, source } : { text })));
 }
 
-function files(
-  request: readonly string[],
-  constraints: readonly string[],
+/**
+ * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
+ * @param files generated files by path
+ */
+export function withUserSources(text: string, files: ReadonlyMap<string, GeneratedFile>): string {
+  let result = text;
+  for (const [path, { sources }] of files) {
+    const named = (line: string, plain: string): string => {
+      const source = sources[Number(line) - 1];
+      if (source === undefined) return plain;
+      return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
+    };
+    const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    result = result
+      .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line: string) =>
+        named(line, 'wheelhouse'),
+      )
+      .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line: string) =>
+        named(line, 'wheelhouse'),
+      );
+  }
+  return result;
+}
+
+function request(
+  lines: readonly Entry[],
+  constraints: readonly Entry[],
   constraintsFile: string,
-): { request: string; constraints: string } {
-  const include = constraints.length > 0 ? [`-c ${constraintsFile}`] : [];
-  return { request: plainFile([...include, ...request]), constraints: plainFile(constraints) };
+): GeneratedRequest {
+  const include = constraints.length > 0 ? [{ text: `-c ${constraintsFile}` }] : [];
+  return { request: file([...include, ...lines]), constraints: file(constraints) };
+}
+
+function file(entries: readonly Entry[]): GeneratedFile {
+  return {
+    text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
+    sources: [undefined, ...entries.map((entry) => entry.source)],
+  };
 }
 
 function withoutOptions(text: string): string {
@@ -99,9 +147,9 @@ function withoutOptions(text: string): string {
   return start === undefined ? text : text.slice(0, start);
 }
 
-function resolvedLine({ requirement, name, url, sha256 }: Resolved, hashMode: boolean): string {
+function resolvedLine({ requirement, name, url, sha256 }: Resolved, hashMode: boolean): Entry {
   const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
   const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
   const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
-  return `${name}${extras} @ ${url}${marker}${hash}`;
+  return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
 }

@@ -16,19 +16,20 @@ export function directoryCache(root: string, reporter: Reporter): CacheStore {
     unavailable: undefined,
 
     async restore(directory, key, prefixes) {
+      let found: string | undefined;
       try {
-        const found = await find(root, key, prefixes);
+        found = await find(root, key, prefixes);
         if (found === undefined) return undefined;
         await cp(path.join(root, found), directory, copying);
         const now = new Date();
         await utimes(path.join(root, found), now, now).catch(() => {});
-        return found;
+        return { key: found, arrived: true };
       } catch (error) {
         await rm(directory, { recursive: true, force: true });
         reporter.warning(
           `The cache in ${root} could not be read: ${messageOf(error)}. Going on without it.`,
         );
-        return undefined;
+        return found === undefined ? undefined : { key: found, arrived: false };
       }
     },
 

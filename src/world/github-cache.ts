@@ -43,31 +43,31 @@ export function githubCache(
 
     async restore(directory, key, prefixes) {
       await rm(transfer, { recursive: true, force: true });
+      let found: string | undefined;
       try {
         const matched = await quietly(reporter, 'restored', workspace, async () => {
           const { restoreCache } = await toolkit();
-          const paths = [transferName];
           // A look-up first: it has a limit of its own, and a miss is the common case.
-          const found = await within(
+          found = await within(
             lookupLimit,
             'the look-up',
-            restoreCache([...paths], key, [...prefixes], { lookupOnly: true }),
+            restoreCache([transferName], key, [...prefixes], { lookupOnly: true }),
           );
           if (found === undefined) return undefined;
           return within(
             transferLimit,
             'the download',
-            restoreCache([...paths], found, [], { segmentTimeoutInMs: transferLimit * 1000 }),
+            restoreCache([transferName], found, [], { segmentTimeoutInMs: transferLimit * 1000 }),
           );
         });
-        if (matched === undefined) return undefined;
-        await moveDirectory(transfer, directory);
-        return matched;
+        if (found === undefined) return undefined;
+        if (matched === found) await moveDirectory(transfer, directory);
+        return { key: found, arrived: matched === found };
       } catch (error) {
         reporter.warning(
           `The cache could not be restored: ${withoutSecrets(messageOf(error))}. Going on without it.`,
         );
-        return undefined;
+        return found === undefined ? undefined : { key: found, arrived: false };
       } finally {
         await rm(transfer, { recursive: true, force: true });
       }

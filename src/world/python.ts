@@ -14,11 +14,18 @@ export function pythonAdapter(reporter: Reporter): Python {
   return {
     probe,
     createVenv,
-    pip(interpreter, args, options) {
-      return run(interpreter.executable, ['-m', 'pip', ...args], {
-        ...options,
-        onLine: (line) => reporter.foreign(line),
+    async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
+      const lines: string[] = [];
+      const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
+        cwd,
+        env,
+        onLine: (line) => {
+          const own = rewrite(line);
+          lines.push(own);
+          reporter.foreign(own);
+        },
       });
+      return { exitCode, output: lines.join('\n') };
     },
     async writeStubs(interpreter, directory, stubs) {
       const { exitCode, stdout, output } = await run(

@@ -1,0 +1,62 @@
+/**
+ * Builds dist from src: `tsc` emits lib/, ncc bundles one file an entry from it.
+ * With --check it builds elsewhere and compares: dist has to be what src gives.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { root } from './tools.mjs';
+
+const entries = ['main', 'post', 'cli'];
+
+function node(script, ...args) {
+  const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`${script} ${args.join(' ')} failed`);
+}
+
+function build(output) {
+  rmSync(join(root, 'lib'), { recursive: true, force: true });
+  node('typescript/bin/tsc', '-p', 'tsconfig.json');
+  rmSync(output, { recursive: true, force: true });
+  for (const entry of entries) {
+    const to = join(output, entry);
+    node('@vercel/ncc/dist/ncc/cli.js', 'build', `lib/${entry}.js`, '-o', to, '--no-cache');
+  }
+}
+
+function filesBelow(directory) {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1))
+    .sort();
+}
+
+const dist = join(root, 'dist');
+if (process.argv.includes('--check')) {
+  const fresh = join(root, '.cache', 'dist');
+  build(fresh);
+  const names = new Set([...filesBelow(dist), ...filesBelow(fresh)]);
+  const read = (directory, name) => {
+    try {
+      return readFileSync(join(directory, name), 'utf8');
+    } catch {
+      return undefined;
+    }
+  };
+  const different = [...names].filter((name) => read(dist, name) !== read(fresh, name));
+  if (different.length > 0) {
+    console.error(`dist is not what src gives: ${different.join(', ')}. Run "npm run build".`);
+    process.exit(1);
+  }
+  console.log(`dist is what src gives (${names.size} files)`);
+} else {
+  const fresh = join(root, '.cache', 'build');
+  build(fresh);
+  rmSync(dist, { recursive: true, force: true });
+  mkdirSync(dist, { recursive: true });
+  cpSync(fresh, dist, { recursive: true });
+}
