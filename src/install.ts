@@ -49,6 +49,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     }
   };
 
+  await world.sources.check(request);
   const interpreter = await timed('python', () => prepareInterpreter(request, world));
   const settings = effectiveSettings(interpreter.pipConfig);
   const requested = await timed('read', () => gather(request, settings, world.sources));

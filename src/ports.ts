@@ -69,6 +69,8 @@ export interface Stub {
 
 /** Files of the user. */
 export interface Sources {
+  /** @throws UserError when the working directory is not there */
+  check(request: Request): Promise<void>;
   /** @throws UserError for a pattern that leaves the workspace or matches nothing */
   find(request: Request): Promise<{
     readonly requirements: readonly RequirementFile[];

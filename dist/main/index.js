@@ -29700,6 +29700,7 @@ async function install(request, world) {
             phases.push({ name, seconds: (performance.now() - start) / 1000 });
         }
     };
+    await world.sources.check(request);
     const interpreter = await timed('python', () => prepareInterpreter(request, world));
     const settings = (0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig);
     const requested = await timed('read', () => gather(request, settings, world.sources));
@@ -31676,10 +31677,10 @@ const toolTables = [
 /**
  * The deciding parts of a project directory.
  * @param files texts of pyproject.toml, setup.cfg and setup.py, as far as they exist
- * @param shown the directory's name in messages
+ * @param shown the name of pyproject.toml in messages
  */
 function projectParts(files, shown) {
-    const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, `${shown}/pyproject.toml`);
+    const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
     const project = table(pyproject['project']);
     const tool = table(pyproject['tool']);
     const build = pyproject['build-system'];
@@ -32132,9 +32133,8 @@ async function gatherLines(sources, reading) {
             text = await reading.read(file.location);
         }
         catch (error) {
-            if (error instanceof _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo)
-                throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(error.message, error.file ? error : (from ?? { file: file.shown }));
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${error.message}.`, from ?? { file: file.shown });
+            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
         }
         let counted = 0;
         for (const { text: logical, line } of logicalLines(text)) {
@@ -33092,10 +33092,9 @@ function consoleReporter() {
 
 
 function sourcesAdapter() {
-    return { find, read, project };
+    return { check, find, read, project };
 }
 async function find(request) {
-    await checkWorkingDirectory(request);
     const requirements = await expand(request, request.requirements, 'requirements');
     const constraints = await expand(request, request.constraints, 'constraints');
     const extra = await expand(request, request.cacheDependencyPath, 'cache-dependency-path');
@@ -33108,7 +33107,7 @@ async function find(request) {
         }))),
     };
 }
-async function checkWorkingDirectory(request) {
+async function check(request) {
     const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(request.workingDirectory).catch(() => undefined);
     if (!found?.isDirectory()) {
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
@@ -33119,7 +33118,7 @@ async function expand(request, patterns, input) {
     for (const pattern of patterns) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
-            const place = shownPath(request, request.workingDirectory) || '.';
+            const place = shownPath(request, request.workingDirectory) || 'the working directory';
             throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
         }
         for (const match of matches) {
@@ -33201,7 +33200,7 @@ async function download(url) {
         return decode(body);
     }
     catch (error) {
-        throw new Error((0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_9__/* .withoutSecrets */ .cT)((0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .messageOf */ .bD)(error)));
+        throw error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo ? error : new Error((0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_9__/* .withoutSecrets */ .cT)((0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .messageOf */ .bD)(error)));
     }
     finally {
         client.dispose();
@@ -33209,7 +33208,7 @@ async function download(url) {
 }
 /**
  * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
- * @throws Error that names the line which is none of these
+ * @throws UserError that names the line which is none of these
  */
 function decode(content) {
     const mark = byteOrderMark(content);
@@ -33219,12 +33218,15 @@ function decode(content) {
         text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
     }
     catch {
-        throw new Error(`line ${firstBadLine(content)} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`);
+        const line = firstBadLine(content);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
     }
     const nul = text.indexOf('\0');
     if (nul >= 0) {
         const line = text.slice(0, nul).split('\n').length;
-        throw new Error(`line ${line} holds a NUL character; save the file as UTF-8 text`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+            line,
+        });
     }
     return text;
 }
@@ -33255,6 +33257,10 @@ function firstBadLine(content) {
     }
     return 1;
 }
+/** `./api` and `pyproject.toml`: `api/pyproject.toml`. */
+function inside(shown, name) {
+    return node_path__WEBPACK_IMPORTED_MODULE_3__.posix.join(shown.replaceAll('\\', '/'), name);
+}
 async function project(target, shown) {
     const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(target).catch(() => undefined);
     if (found === undefined)
@@ -33271,9 +33277,8 @@ async function project(target, shown) {
         catch (error) {
             if (error.code === 'ENOENT')
                 return undefined;
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`${shown}/${name} can't be read: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .messageOf */ .bD)(error)}.`, {
-                file: `${shown}/${name}`,
-            });
+            const file = inside(shown, name);
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .UserError */ .yo(`${file} can't be read: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .messageOf */ .bD)(error)}.`, { file });
         }
     };
     const [pyproject, setupCfg, setupPy] = await Promise.all([
@@ -33291,7 +33296,7 @@ async function project(target, shown) {
             ...(pyproject === undefined ? {} : { pyproject }),
             ...(setupCfg === undefined ? {} : { setupCfg }),
             ...(setupPy === undefined ? {} : { setupPy }),
-        }, shown),
+        }, inside(shown, 'pyproject.toml')),
     };
 }
 

@@ -28937,9 +28937,8 @@ async function gatherLines(sources, reading) {
             text = await reading.read(file.location);
         }
         catch (error) {
-            if (error instanceof UserError)
-                throw new UserError(error.message, error.file ? error : (from ?? { file: file.shown }));
-            throw new UserError(`${file.shown} can't be read: ${error.message}.`, from ?? { file: file.shown });
+            const line = error instanceof UserError ? error.line : undefined;
+            throw new UserError(`${file.shown} can't be read: ${messageOf(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
         }
         let counted = 0;
         for (const { text: logical, line } of logicalLines(text)) {

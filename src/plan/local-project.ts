@@ -44,14 +44,13 @@ const toolTables: readonly (readonly string[])[] = [
 /**
  * The deciding parts of a project directory.
  * @param files texts of pyproject.toml, setup.cfg and setup.py, as far as they exist
- * @param shown the directory's name in messages
+ * @param shown the name of pyproject.toml in messages
  */
 export function projectParts(
   files: { readonly pyproject?: string; readonly setupCfg?: string; readonly setupPy?: string },
   shown: string,
 ): { digest: string; buildRequires: readonly string[] } {
-  const pyproject =
-    files.pyproject === undefined ? {} : toml(files.pyproject, `${shown}/pyproject.toml`);
+  const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
   const project = table(pyproject['project']);
   const tool = table(pyproject['tool']);
   const build = pyproject['build-system'];

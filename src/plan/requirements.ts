@@ -7,6 +7,7 @@ import path from 'node:path';
 import {
   type DirectRequirement,
   type IndexRequirement,
+  messageOf,
   type OptionLine,
   type RequestLine,
   type Source,
@@ -77,11 +78,10 @@ export async function gatherLines(
     try {
       text = await reading.read(file.location);
     } catch (error) {
-      if (error instanceof UserError)
-        throw new UserError(error.message, error.file ? error : (from ?? { file: file.shown }));
+      const line = error instanceof UserError ? error.line : undefined;
       throw new UserError(
-        `${file.shown} can't be read: ${(error as Error).message}.`,
-        from ?? { file: file.shown },
+        `${file.shown} can't be read: ${messageOf(error)}.`,
+        line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line },
       );
     }
     let counted = 0;

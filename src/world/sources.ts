@@ -14,11 +14,10 @@ import { type RequirementFile, withoutSecrets } from '../plan/requirements.ts';
 import type { Sources } from '../ports.ts';
 
 export function sourcesAdapter(): Sources {
-  return { find, read, project };
+  return { check, find, read, project };
 }
 
 async function find(request: Request): ReturnType<Sources['find']> {
-  await checkWorkingDirectory(request);
   const requirements = await expand(request, request.requirements, 'requirements');
   const constraints = await expand(request, request.constraints, 'constraints');
   const extra = await expand(request, request.cacheDependencyPath, 'cache-dependency-path');
@@ -34,7 +33,7 @@ async function find(request: Request): ReturnType<Sources['find']> {
   };
 }
 
-async function checkWorkingDirectory(request: Request): Promise<void> {
+async function check(request: Request): Promise<void> {
   const found = await stat(request.workingDirectory).catch(() => undefined);
   if (!found?.isDirectory()) {
     throw new UserError(
@@ -52,7 +51,7 @@ async function expand(
   for (const pattern of patterns) {
     const matches = await matchesOf(request, pattern);
     if (matches.length === 0) {
-      const place = shownPath(request, request.workingDirectory) || '.';
+      const place = shownPath(request, request.workingDirectory) || 'the working directory';
       throw new UserError(
         `No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`,
       );
@@ -143,7 +142,7 @@ async function download(url: string): Promise<string> {
     }
     return decode(body);
   } catch (error) {
-    throw new Error(withoutSecrets(messageOf(error)));
+    throw error instanceof UserError ? error : new Error(withoutSecrets(messageOf(error)));
   } finally {
     client.dispose();
   }
@@ -151,7 +150,7 @@ async function download(url: string): Promise<string> {
 
 /**
  * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
- * @throws Error that names the line which is none of these
+ * @throws UserError that names the line which is none of these
  */
 export function decode(content: Buffer): string {
   const mark = byteOrderMark(content);
@@ -162,14 +161,18 @@ export function decode(content: Buffer): string {
   try {
     text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
   } catch {
-    throw new Error(
-      `line ${firstBadLine(content)} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`,
+    const line = firstBadLine(content);
+    throw new UserError(
+      `line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`,
+      { line },
     );
   }
   const nul = text.indexOf('\0');
   if (nul >= 0) {
     const line = text.slice(0, nul).split('\n').length;
-    throw new Error(`line ${line} holds a NUL character; save the file as UTF-8 text`);
+    throw new UserError(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+      line,
+    });
   }
   return text;
 }
@@ -199,6 +202,11 @@ function firstBadLine(content: Buffer): number {
   return 1;
 }
 
+/** `./api` and `pyproject.toml`: `api/pyproject.toml`. */
+function inside(shown: string, name: string): string {
+  return path.posix.join(shown.replaceAll('\\', '/'), name);
+}
+
 async function project(target: string, shown: string): ReturnType<Sources['project']> {
   const found = await stat(target).catch(() => undefined);
   if (found === undefined) throw new UserError(`${shown} does not exist.`);
@@ -212,9 +220,8 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
       return decode(await readFile(path.join(target, name)));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw new UserError(`${shown}/${name} can't be read: ${messageOf(error)}.`, {
-        file: `${shown}/${name}`,
-      });
+      const file = inside(shown, name);
+      throw new UserError(`${file} can't be read: ${messageOf(error)}.`, { file });
     }
   };
   const [pyproject, setupCfg, setupPy] = await Promise.all([
@@ -236,7 +243,7 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
         ...(setupCfg === undefined ? {} : { setupCfg }),
         ...(setupPy === undefined ? {} : { setupPy }),
       },
-      shown,
+      inside(shown, 'pyproject.toml'),
     ),
   };
 }

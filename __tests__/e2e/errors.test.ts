@@ -1,0 +1,276 @@
+/** Bad input: one clear error that names the file, the line and what to do. Exact messages. */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { wheel } from '../support/packages.ts';
+import { evaluate } from '../support/python.ts';
+import type { Job } from '../support/runner.ts';
+import { type RunOptions, startScenario } from '../support/scenario.ts';
+
+const { cache, run } = await startScenario({
+  distributions: [wheel({ name: 'one', version: '1.0' })],
+});
+
+interface Case extends RunOptions {
+  readonly what: string;
+  /** The annotation's text; a function where a path of the job belongs into it. */
+  readonly message: string | ((job: Job, python: string) => string);
+  readonly file?: string;
+  readonly line?: string;
+}
+
+/** A program that stands where a Python is expected. */
+function fakePython(job: Job, script: string): void {
+  mkdirSync(join(job.workspace, 'bin'), { recursive: true });
+  const file = join(job.workspace, 'bin', 'python');
+  writeFileSync(file, `#!/bin/sh\n${script}\n`);
+  chmodSync(file, 0o755);
+}
+
+const text = (content: string): Record<string, string> => ({ 'requirements.txt': content });
+
+const cases: Case[] = [
+  {
+    what: 'a Python that is not there',
+    with: { python: 'no-such-python' },
+    message:
+      'Python "no-such-python" was not found. Set the input python to an interpreter that exists.',
+  },
+  {
+    what: 'a Python that crashes',
+    before: (job) => fakePython(job, 'echo some trouble >&2; exit 3'),
+    with: { python: 'bin/python' },
+    message: (job) =>
+      `Python "${job.workspace}/bin/python" does not answer as a Python does (exit code 3): some trouble. Check that it runs: ${job.workspace}/bin/python -c "print(1)".`,
+  },
+  {
+    what: 'a Python that is too old',
+    before: (job) => fakePython(job, `echo '{"tooOld": "2.7"}'`),
+    with: { python: 'bin/python' },
+    message: (job) =>
+      `Python "${job.workspace}/bin/python" is 2.7; 3.7 or newer is needed. Set the input python to a newer one.`,
+  },
+  {
+    what: 'a pip that is too old',
+    before: (_job, python) => {
+      const file = evaluate(python, `__import__('pip').__file__`);
+      writeFileSync(file, '__version__ = "21.3.1"\n');
+    },
+    message: (_job, python) =>
+      `pip 21.3.1 of ${python} is too old: 22.2 or newer is needed. Run "${python} -m pip install --upgrade pip" before this step.`,
+  },
+  {
+    what: 'no requirement file',
+    message:
+      'No file matches "requirements.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that holds it.',
+  },
+  {
+    what: 'a working-directory without requirement file',
+    files: { 'api/readme': '' },
+    with: { 'working-directory': 'api' },
+    message:
+      'No file matches "requirements.txt" of the input requirements in api. Correct the input, or set working-directory to the folder that holds it.',
+  },
+  {
+    what: 'a working-directory that is not there',
+    with: { 'working-directory': 'api' },
+    message: (job) =>
+      `The working-directory ${job.workspace}/api does not exist. Check the input, and that actions/checkout ran before this step.`,
+  },
+  {
+    what: 'a glob that leads outside the workspace',
+    with: { requirements: '../*.txt' },
+    message:
+      '"../*.txt" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+  },
+  {
+    what: 'a link that leads outside the workspace',
+    before: (job) => {
+      writeFileSync(join(job.root, 'secret.txt'), 'one\n');
+      symlinkSync(join(job.root, 'secret.txt'), join(job.workspace, 'requirements.txt'));
+    },
+    message:
+      '"requirements.txt" of the input requirements leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+  },
+  {
+    what: 'includes in a circle',
+    files: {
+      'requirements.txt': 'one\n-r more/a.txt\n',
+      'more/a.txt': '\n\n-r ../requirements.txt\n',
+    },
+    message:
+      'Requirement files include each other in a circle: requirements.txt → more/a.txt → requirements.txt. Remove one of these -r or -c lines.',
+    file: 'more/a.txt',
+    line: '3',
+  },
+  {
+    what: 'an include that is not there',
+    files: text('one\n-r gone.txt\n'),
+    message: "gone.txt can't be read: it does not exist.",
+    file: 'requirements.txt',
+    line: '2',
+  },
+  {
+    what: 'a file that is not text',
+    files: { 'requirements.txt': Buffer.from('one\n# caf\xe9\n', 'latin1') },
+    message: "requirements.txt can't be read: line 2 is not valid UTF-8; save the file as UTF-8.",
+    file: 'requirements.txt',
+    line: '2',
+  },
+  {
+    what: 'a line that is no requirement',
+    files: text('one\n\none two three\n'),
+    message:
+      '"one two three" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options.',
+    file: 'requirements.txt',
+    line: '3',
+  },
+  {
+    what: 'an option smuggled in through packages',
+    with: { packages: 'one --index-url=https://user:secret@index.example/simple' },
+    message:
+      '"one --index-url=https://index.example/simple" holds an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.',
+    file: 'input packages',
+  },
+  {
+    what: 'a path in packages',
+    with: { packages: './local' },
+    message:
+      '"./local" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.',
+    file: 'input packages',
+  },
+  {
+    what: 'a local project that is not there',
+    files: text('one\n-e ./gone\n'),
+    message: './gone does not exist.',
+    file: 'requirements.txt',
+    line: '2',
+  },
+  {
+    what: 'a directory that is no project',
+    files: { ...text('./empty\n'), 'empty/readme': '' },
+    message: './empty is no Python project: it has neither pyproject.toml nor setup.py.',
+    file: 'requirements.txt',
+    line: '1',
+  },
+  {
+    what: 'a pyproject.toml that is broken',
+    files: { ...text('-e .\n'), 'pyproject.toml': '[project]\nname = \n' },
+    message:
+      'pyproject.toml is not valid TOML: Invalid TOML document: invalid value. Mend the file.',
+    file: 'pyproject.toml',
+    line: '2',
+  },
+  {
+    what: 'a dependency group that is not there',
+    files: { 'pyproject.toml': '[dependency-groups]\ntest = []\n' },
+    with: { groups: 'tset' },
+    message: 'pyproject.toml has no dependency group "tset". It has: test.',
+    file: 'pyproject.toml',
+  },
+  {
+    what: 'pyproject.toml as a requirement file',
+    files: { 'pyproject.toml': '[project]\nname = "x"\n' },
+    with: { requirements: 'pyproject.toml' },
+    message:
+      'pyproject.toml is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.',
+    file: 'pyproject.toml',
+  },
+  {
+    what: 'a flag that is neither true nor false',
+    files: text('one\n'),
+    with: { install: 'yes' },
+    message: 'The input install is "yes"; it takes true, false.',
+  },
+  {
+    what: 'a refresh that there is not',
+    files: text('one\n'),
+    with: { refresh: 'hourly' },
+    message: 'The input refresh is "hourly"; it takes auto, always, daily, weekly, monthly, never.',
+  },
+  {
+    what: 'a cache-suffix with other characters',
+    files: text('one\n'),
+    with: { 'cache-suffix': 'a,b' },
+    message: 'The input cache-suffix is "a,b"; it takes letters, digits, ".", "_" and "-" only.',
+  },
+  {
+    what: 'a wheelhouse that would replace the checkout',
+    files: text('one\n'),
+    with: { wheelhouse: '.' },
+    message: (job) =>
+      `The input wheelhouse is ${job.workspace}, which holds the working directory. Its content is replaced: name a directory of its own.`,
+  },
+  {
+    what: 'a wheelhouse that is a directory with other files',
+    files: { ...text('one\n'), 'precious/file': 'x' },
+    with: { wheelhouse: 'precious' },
+    message: (job) =>
+      `${job.workspace}/precious holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`,
+  },
+  {
+    what: 'a venv that is a directory with other files',
+    files: { ...text('one\n'), 'precious/file': 'x' },
+    with: { venv: 'precious' },
+    message: (job) =>
+      `${job.workspace}/precious exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`,
+  },
+];
+
+for (const { what, message, file, line, ...options } of cases) {
+  test(what, async () => {
+    await cache.reset();
+    let expected = message;
+    const result = await run({
+      ...options,
+      before: async (job, python) => {
+        await options.before?.(job, python);
+        if (typeof message === 'function') expected = message(job, python);
+      },
+      between: (_job, main) => {
+        assert.equal(main.conclusion, 'failure', main.log);
+        const errors = main.annotations.filter((each) => each.level === 'error');
+        assert.deepEqual(
+          errors.map((each) => [each.message, each.properties['file'], each.properties['line']]),
+          [[expected, file, line]],
+        );
+        assert.equal(main.annotations.length, 1, main.log);
+      },
+    });
+    assert.deepEqual(
+      result.installed.filter((each) => each.startsWith('one')),
+      [],
+    );
+    assert.equal(cache.entries().length, 0);
+  });
+}
+
+test('a Python that the system manages is refused before anything is fetched, unless pip is told to', async () => {
+  let python = '';
+  const manage = (_job: Job, executable: string): void => {
+    python = executable;
+    const library = evaluate(executable, `__import__('sysconfig').get_path('stdlib')`);
+    // A virtual environment is never managed: this one says that it is none.
+    writeFileSync(
+      join(evaluate(executable, `__import__('sysconfig').get_path('purelib')`), 'sitecustomize.py'),
+      `import os, sys, sysconfig\nsys.base_prefix = sys.prefix\nexists = os.path.exists\nos.path.exists = lambda p: True if p == os.path.join(${JSON.stringify(library)}, 'EXTERNALLY-MANAGED') else exists(p)\n`,
+    );
+  };
+  const refused = await run({ files: text('one\n'), before: manage });
+  assert.deepEqual(
+    refused.main.annotations.map((each) => each.message),
+    [
+      `Python ${refused.main.annotations[0]?.message.split(' ')[1]} at ${python} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
+    ],
+  );
+  assert.equal(refused.requests, 0);
+  const allowed = await run({
+    files: text('one\n'),
+    before: manage,
+    env: { PIP_BREAK_SYSTEM_PACKAGES: '1' },
+  });
+  assert.equal(allowed.main.conclusion, 'success', allowed.main.log);
+  assert.deepEqual(allowed.installed, ['one==1.0']);
+});
