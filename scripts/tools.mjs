@@ -21,11 +21,31 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 const cache = join(root, '.cache');
 
-/** The pips that the tests run with: the oldest that works, a common one, the newest known. */
-export const pipVersions = ['22.2', '23.2.1', '26.3'];
-
 /** The Python that the tests start from. */
 export const python = process.platform === 'win32' ? 'python' : 'python3';
+
+/** `[3, 11]` for Python 3.11. @returns {number[]} */
+function pythonVersion() {
+  const { stdout, error } = spawnSync(
+    python,
+    ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'],
+    { encoding: 'utf8' },
+  );
+  if (error) throw new Error(`The tests need Python 3.9 or newer as ${python}: ${error.message}`);
+  return stdout.trim().split('.').map(Number);
+}
+
+const [, minor = 0] = pythonVersion();
+
+/**
+ * The pips that the tests run with, oldest first: the oldest that works with this product and this
+ * Python, a common one, the newest known.
+ */
+export const pipVersions = [
+  ...(minor < 12 ? ['22.2'] : []),
+  '23.2.1',
+  minor < 10 ? '25.3' : '26.3',
+];
 
 /**
  * Directory whose content, copied into site-packages, is that pip.
@@ -40,9 +60,10 @@ export function node24() {
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const directory = join(root, 'node_modules', name, 'bin');
   const file = join(directory, process.platform === 'win32' ? 'node.exe' : 'node');
+  if (process.versions.node.startsWith('24.')) return process.execPath;
   if (!existsSync(file)) {
     throw new Error(
-      `There is no ${name} among the dependencies: add it, or run the tests elsewhere.`,
+      `npm has no ${name}: run this with Node 24.`,
     );
   }
   return file;

@@ -6,10 +6,12 @@ import { parseArgs } from 'node:util';
 
 import { type InputName, inputDefaults, loadRequest } from './inputs.ts';
 import { install } from './install.ts';
+import { environmentForPrograms } from './plan/environment.ts';
 import { UserError } from './plan/model.ts';
 import { formatReport } from './plan/summary.ts';
 import { save } from './save.ts';
 import { directoryCache } from './world/directory-cache.ts';
+import { indexProbe } from './world/package-index.ts';
 import { pythonAdapter } from './world/python.ts';
 import { consoleReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
@@ -45,25 +47,23 @@ async function installFor(
   storeDirectory: string,
   temporary: string,
 ): Promise<void> {
+  const environment = environmentForPrograms(process.env);
   const { request } = loadRequest(get, {
     workspace: path.parse(process.cwd()).root,
     directory: process.cwd(),
     temporary,
-    environment: Object.fromEntries(
-      Object.entries(process.env).filter(
-        (entry): entry is [string, string] => entry[1] !== undefined,
-      ),
-    ),
+    environment,
     event: undefined,
   });
   const reporter = consoleReporter();
   const store = directoryCache(storeDirectory, reporter);
   const wheelhouses = wheelhousesAdapter();
   const { report, state } = await install(request, {
-    python: pythonAdapter(reporter),
+    python: pythonAdapter(reporter, environment),
     sources: sourcesAdapter(),
     wheelhouses,
     store,
+    indexProbe: indexProbe(),
     reporter,
     now: () => new Date(),
   });

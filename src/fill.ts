@@ -6,6 +6,7 @@ import { devNull } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import type { ChosenIndex } from './choose-index.ts';
 import { fillEnvironment, offlineEnvironment } from './plan/environment.ts';
 import { canonical, interpreterIdentity, type Keys } from './plan/key.ts';
 import {
@@ -25,6 +26,7 @@ import {
 import { closeArgs, type FillOptions, fetchArgs, fillArgs, metadataArgs } from './plan/pip-args.ts';
 import {
   adviceFor,
+  isNotFound,
   isUnreachable,
   lastWords,
   parseReport,
@@ -51,7 +53,7 @@ import {
 } from './plan/requirements.ts';
 import type { PipResult, Stub, World } from './ports.ts';
 
-/** Everything that is known before the fill. */
+/** Everything that is known before anything is looked for. */
 export interface Plan {
   readonly request: Request;
   readonly interpreter: Interpreter;
@@ -62,14 +64,22 @@ export interface Plan {
   readonly scratch: string;
 }
 
+/** A plan with the index that it is carried out with. */
+export interface FillPlan extends Plan {
+  readonly index: ChosenIndex;
+}
+
 /** pip could not fill the wheelhouse. */
 export class FillError extends UserError {
   /** The index did not answer: not the request's fault. */
   readonly unreachable: boolean;
+  /** Another index of the same content may do better: it did not answer, or did not have it. */
+  readonly maybeIndex: boolean;
 
-  constructor(message: string, unreachable: boolean) {
+  constructor(message: string, output: string) {
     super(message);
-    this.unreachable = unreachable;
+    this.unreachable = isUnreachable(output);
+    this.maybeIndex = this.unreachable || isNotFound(output);
   }
 }
 
@@ -77,23 +87,27 @@ export class FillError extends UserError {
  * Makes a wheelhouse complete for a plan, in place.
  * @param directory holds the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
- *   admit are deleted
+ *   admit are deleted, and everything else that lies there
+ * @param resume keep what an attempt before this one has left
  * @returns the manifest, already written with its lock
  * @throws FillError with pip's last words and one sentence of advice
  */
 export async function fill(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   directory: string,
   usable: readonly Wheel[],
+  resume = false,
 ): Promise<Manifest> {
   const { lines } = plan.requested;
   const asked = askedHashes(lines);
   const kept = usable.filter((wheel) => isAdmitted(wheel, asked));
-  await world.wheelhouses.keepOnly(
-    directory,
-    kept.map((wheel) => wheel.file),
-  );
+  if (!resume) {
+    await world.wheelhouses.keepOnly(
+      directory,
+      kept.map((wheel) => wheel.file),
+    );
+  }
 
   const direct = await resolveDirect(plan, world, directory, kept);
   const offers = offersOf(plan, directory, kept);
@@ -164,7 +178,7 @@ function usePep517(interpreter: Interpreter): boolean {
 type Generated = ReadonlyMap<string, GeneratedFile>;
 
 async function writeRequest(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   requestFile: string,
   files: GeneratedRequest,
@@ -179,14 +193,19 @@ async function writeRequest(
 
 /** Runs pip with index and credentials. @returns its output */
 async function runFill(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   args: readonly string[],
   generated: Generated,
 ): Promise<string> {
   const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
     cwd: plan.request.workingDirectory,
-    env: fillEnvironment(plan.request.environment, plan.interpreter.pipConfig),
+    env: fillEnvironment(
+      plan.request.environment,
+      plan.interpreter.pipConfig,
+      plan.index.environment,
+      plan.interpreter.keyring,
+    ),
     rewrite: (line) => withUserSources(line, generated),
   });
   if (exitCode !== 0) throw fillError(output);
@@ -196,7 +215,7 @@ async function runFill(
 function fillError(output: string): FillError {
   return new FillError(
     `pip could not get all wheels. ${adviceFor(output)}\n${lastWords(output)}`,
-    isUnreachable(output),
+    output,
   );
 }
 
@@ -218,7 +237,7 @@ interface DirectResult {
  * that its dependencies come into the wheelhouse and it does not.
  */
 async function resolveDirect(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   directory: string,
   kept: readonly Wheel[],
@@ -277,7 +296,7 @@ export function directProject(requirement: DirectRequirement, item: ReportItem):
 }
 
 async function writeStubs(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   stubs: readonly Stub[],
 ): Promise<{ file: string; sha256: string }[]> {
@@ -293,7 +312,7 @@ async function writeStubs(
 
 /** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
 async function fetchUrl(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   directory: string,
   kept: readonly Wheel[],
@@ -319,7 +338,8 @@ async function fetchUrl(
  * Built wheels that pip may take instead of building again. With prefer-binary an old built wheel
  * would win over a newer sdist for ever, so there only pinned ones are offered.
  */
-function offersOf(plan: Plan, directory: string, kept: readonly Wheel[]): Offer[] {
+function offersOf(plan: FillPlan, directory: string, kept: readonly Wheel[]): Offer[] {
+  if (!plan.index.mayOffer) return [];
   const { lines } = plan.requested;
   const index = indexRequirements(lines);
   const preferBinary =
@@ -356,7 +376,7 @@ async function staleFiles(
  * @returns version by file name of the closure's wheels, without stubs
  */
 async function close(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   directory: string,
   options: {
@@ -392,7 +412,7 @@ async function close(
 
 /** What local projects need to be built, so that a later run builds them offline. */
 async function fillBuildRequirements(
-  plan: Plan,
+  plan: FillPlan,
   world: World,
   directory: string,
   kept: readonly Wheel[],

@@ -18,7 +18,7 @@ export async function gather(
   const found = await sources.find(request);
   for (const file of found.requirements) refuseOtherFormats(file.shown);
   const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
-  const { lines, files } = await gatherLines(
+  const { lines: all, files } = await gatherLines(
     {
       requirements: found.requirements,
       packages: request.packages,
@@ -36,6 +36,11 @@ export async function gather(
       environment: request.environment,
       read: sources.read,
     },
+  );
+  // Files carry the index that they were compiled with; an index that is given here is meant.
+  const given = request.index.url !== undefined;
+  const lines = all.filter(
+    (line) => !(given && line.kind === 'option' && line.name === 'index-url'),
   );
   const projects = new Map<string, LocalProject>();
   for (const { form, target, shownTarget, source } of directRequirements(lines)) {

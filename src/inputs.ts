@@ -7,7 +7,7 @@ import {
   type Setting,
   type WorkflowEvent,
 } from './plan/cache-policy.ts';
-import { type Request, refreshPeriods, UserError } from './plan/model.ts';
+import { type IndexInputs, type Request, refreshPeriods, UserError } from './plan/model.ts';
 
 /** Where a run happens: the part of a Request that is not asked for but found. */
 export interface Host {
@@ -38,6 +38,12 @@ export const inputDefaults = {
   'save-cache': 'auto',
   'cache-suffix': '',
   wheelhouse: '',
+  'index-url': '',
+  'extra-index-url': '',
+  'trusted-host': '',
+  'index-username': '',
+  'index-password': '',
+  'mirror-url': '',
 } as const;
 
 export type InputName = keyof typeof inputDefaults;
@@ -111,9 +117,42 @@ export function loadRequest(
       saveCache: policy.save,
       cacheSuffix: suffix,
       wheelhouse,
+      index: indexInputs(text, lines),
       temporary: host.temporary,
       environment: host.environment,
     }),
+  };
+}
+
+function indexInputs(
+  text: (name: InputName) => string,
+  lines: (name: InputName) => string[],
+): IndexInputs {
+  const url = (name: InputName, value: string): string => {
+    // The value may hold a secret: it is not repeated.
+    if (!URL.canParse(value)) {
+      throw new UserError(
+        `The input ${name} is no URL; it takes one such as https://index.example/simple.`,
+      );
+    }
+    return value;
+  };
+  const optional = (name: InputName): string | undefined =>
+    text(name) === '' ? undefined : url(name, text(name));
+  const username = text('index-username') || undefined;
+  const password = text('index-password') || undefined;
+  if (password !== undefined && username === undefined) {
+    throw new UserError(
+      'The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.',
+    );
+  }
+  return {
+    url: optional('index-url'),
+    extra: lines('extra-index-url').map((value) => url('extra-index-url', value)),
+    trustedHosts: lines('trusted-host'),
+    username,
+    password,
+    mirror: optional('mirror-url'),
   };
 }
 

@@ -4,21 +4,21 @@
  */
 import { devNull } from 'node:os';
 import path from 'node:path';
-
+import { type ChosenIndex, chooseIndex, IndexDown, staleWarning } from './choose-index.ts';
 import { directProject, FillError, fill, type Plan } from './fill.ts';
 import { gather } from './gather.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
-import { age } from './plan/freshness.ts';
-import { effectiveSettings, keysOf } from './plan/key.ts';
+import { effectiveSettings, keysOf, withIndexInputs } from './plan/key.ts';
 import { lockFile, type Manifest, sameWheels } from './plan/manifest.ts';
-import { type Interpreter, type Request, UserError } from './plan/model.ts';
+import { type Interpreter, type Request, type RequestLine, UserError } from './plan/model.ts';
+import { secretForms, secretsOfUrl } from './plan/package-index.ts';
 import { installArgs, installDirectArgs } from './plan/pip-args.ts';
 import { adviceFor, lastWords, parseReport } from './plan/pip-output.ts';
 import { plainFile, withUserSources } from './plan/request-file.ts';
 import { directRequirements, isCacheable } from './plan/requirements.ts';
 import { formatState } from './plan/state.ts';
 import type { Phase, Report } from './plan/summary.ts';
-import type { World } from './ports.ts';
+import type { PipResult, World } from './ports.ts';
 import { type Found, findWheelhouse } from './restore.ts';
 
 /** The oldest pip with `install --report`, which names the closure. */
@@ -49,10 +49,15 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     }
   };
 
+  const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+  reporter.hide([url, mirror, ...extra].flatMap(secretsOfUrl));
+  if (password !== '') reporter.hide(secretForms(username, password));
   await world.sources.check(request);
   const interpreter = await timed('python', () => prepareInterpreter(request, world));
-  const settings = effectiveSettings(interpreter.pipConfig);
+  const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), request.index);
+  reporter.hide([...settings.values()].flatMap(secretsOfUrl));
   const requested = await timed('read', () => gather(request, settings, world.sources));
+  reporter.hide(requested.lines.flatMap(secretsOfLine));
   const keys = keysOf(interpreter, requested, settings, {
     refresh: request.refresh,
     suffix: request.cacheSuffix,
@@ -78,46 +83,42 @@ export async function install(request: Request, world: World): Promise<Outcome> 
         ? `Exact hit: ${found.source}. No index is asked.`
         : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${reason}.`,
     );
-    let manifest =
+    let filled: Filled =
       reason === undefined && found.base
-        ? found.base.manifest
-        : await timed('fill', () => filled(plan, world, found));
-    const satisfied = manifest === found.base?.manifest && reason === undefined;
+        ? { manifest: found.base.manifest, index: undefined }
+        : await timed('fill', () => fillFrom(plan, world, found));
+    const satisfied = reason === undefined;
     await wheelhouses.publish(found.directory, place);
 
-    let contacted = !satisfied;
     if (request.install) {
       await timed('install', () => installLock(plan, world, place));
-      const drift = await timed('local projects', () =>
-        installDirect(plan, world, place, manifest),
-      );
+      const drift = await timed('local projects', () => installDirect(plan, world, place, filled));
       if (drift !== undefined && satisfied) {
         reporter.info(
           `${drift} has other dependencies than the wheelhouse was made for: filling it again.`,
         );
         const again = await wheelhouses.stage(place);
         await wheelhouses.publish(place, again);
-        manifest = await timed('fill', () => filled(plan, world, { ...found, directory: again }));
+        filled = await timed('fill', () => fillFrom(plan, world, { ...found, directory: again }));
         await wheelhouses.publish(again, place);
         await timed('install', () => installLock(plan, world, place));
-        contacted = true;
       }
     }
 
-    const outdated = manifest === found.lastGood;
-    const changed = contacted && !outdated && !isSavedAlready(found, manifest);
+    const { manifest, index } = filled;
+    const changed = index !== undefined && !isSavedAlready(found, manifest);
     return {
       interpreter,
       wheelhouse: place,
       report: {
-        hit: contacted ? (found.base ? 'partial' : 'miss') : 'exact',
+        hit: !index && satisfied ? 'exact' : found.base ? 'partial' : 'miss',
         primaryKey: keys.primary,
         matchedKey: found.matchedKey,
         before: found.base?.sound ?? [],
         wheels: manifest.wheels,
         direct: manifest.direct.map((project) => project.name),
         phases,
-        contacted,
+        index,
       },
       state:
         changed && request.saveCache && found.saveKey !== undefined
@@ -161,7 +162,7 @@ async function prepareInterpreter(request: Request, world: World): Promise<Inter
         ['install', '--upgrade', '--disable-pip-version-check', 'pip'],
         {
           cwd: request.workingDirectory,
-          env: fillEnvironment(request.environment, interpreter.pipConfig),
+          env: fillEnvironment(request.environment, interpreter.pipConfig, {}, interpreter.keyring),
         },
       );
       interpreter = await python.probe({ ...request, python: executable });
@@ -200,28 +201,49 @@ function breaksSystemPackages(interpreter: Interpreter): boolean {
   return /^(?:1|true|yes|on)$/i.test(value);
 }
 
+/** A wheelhouse that is complete, and the index that was asked for it; undefined: none was. */
+interface Filled {
+  readonly manifest: Manifest;
+  readonly index: ChosenIndex | undefined;
+}
+
 /**
- * Fills the found directory; where that fails and the last good set was made for these very
- * requirements, that set is used as it is.
+ * Fills the found directory; where no index can be used and the last good set was made for these
+ * very requirements, that set is used as it is.
  */
-async function filled(plan: Plan, world: World, found: Found): Promise<Manifest> {
-  const { reporter } = world;
+async function fillFrom(plan: Plan, world: World, found: Found): Promise<Filled> {
   try {
-    return await reporter.group('Fill the wheelhouse', () =>
-      fill(plan, world, found.directory, found.base?.sound ?? []),
-    );
+    return await fillByMirror(plan, world, found);
   } catch (error) {
     const last = found.lastGood;
-    if (!(error instanceof FillError) || !error.unreachable || last === undefined) throw error;
-    reporter.warning(
-      `The index could not be reached; installing the last good set, which is ${age(last.resolvedAt, world.now())} old. ${error.message.split('\n')[0]}`,
-    );
+    const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
+    if (!isDown || last === undefined) throw error;
+    const [reason = ''] = error.message.split('\n');
+    world.reporter.warning(staleWarning(reason, last, world.now()));
     await world.wheelhouses.keepOnly(
       found.directory,
       last.wheels.map((wheel) => wheel.file),
     );
     await world.wheelhouses.seal(found.directory, last);
-    return last;
+    return { manifest: last, index: undefined };
+  }
+}
+
+/** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
+async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Filled> {
+  const usable = found.base?.sound ?? [];
+  const attempt = (index: ChosenIndex, resume: boolean): Promise<Manifest> =>
+    world.reporter.group('Fill the wheelhouse', async () => {
+      world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
+      return fill({ ...plan, index }, world, found.directory, usable, resume);
+    });
+  const index = await chooseIndex(plan, world);
+  try {
+    return { manifest: await attempt(index, false), index };
+  } catch (error) {
+    if (!(error instanceof FillError) || !error.maybeIndex || index.role !== 'mirror') throw error;
+    const other = await chooseIndex(plan, world, 'pip failed with it');
+    return { manifest: await attempt(other, true), index: other };
   }
 }
 
@@ -245,7 +267,7 @@ async function installDirect(
   plan: Plan,
   world: World,
   wheelhouse: string,
-  manifest: Manifest,
+  { manifest, index }: Filled,
 ): Promise<string | undefined> {
   const { request, interpreter, requested, scratch } = plan;
   let drift: string | undefined;
@@ -255,7 +277,7 @@ async function installDirect(
     const report = path.join(scratch, `install-${order}.json`);
     const file = plainFile([requirement.text], requirement.source);
     await world.wheelhouses.write(requestFile, file.text);
-    const attempt = (noIndex: boolean): Promise<{ exitCode: number; output: string }> =>
+    const attempt = async (noIndex: boolean): Promise<PipResult> =>
       world.python.pip(
         interpreter,
         installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }),
@@ -263,7 +285,7 @@ async function installDirect(
           cwd: request.workingDirectory,
           env: noIndex
             ? buildEnvironment(request.environment, plan.settings, devNull)
-            : fillEnvironment(request.environment, interpreter.pipConfig),
+            : await indexEnvironment(plan, world, index),
           rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
         },
       );
@@ -283,6 +305,27 @@ async function installDirect(
     });
   }
   return drift;
+}
+
+/** For a build that needs an index after all. */
+async function indexEnvironment(
+  plan: Plan,
+  world: World,
+  index: ChosenIndex | undefined,
+): Promise<Record<string, string>> {
+  const { environment } = index ?? (await chooseIndex(plan, world));
+  const { request, interpreter } = plan;
+  return fillEnvironment(
+    request.environment,
+    interpreter.pipConfig,
+    environment,
+    interpreter.keyring,
+  );
+}
+
+function secretsOfLine(line: RequestLine): string[] {
+  if (line.kind === 'index') return [];
+  return secretsOfUrl(line.kind === 'option' ? line.value : line.target);
 }
 
 function installOptions(

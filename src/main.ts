@@ -6,45 +6,45 @@ import * as core from '@actions/core';
 import { type Host, loadRequest } from './inputs.ts';
 import { install, type Outcome } from './install.ts';
 import type { WorkflowEvent } from './plan/cache-policy.ts';
+import { environmentForPrograms } from './plan/environment.ts';
 import { lockFile } from './plan/manifest.ts';
 import { type Request, UserError } from './plan/model.ts';
 import { formatReport, formatSummary } from './plan/summary.ts';
 import { githubCache } from './world/github-cache.ts';
+import { indexProbe } from './world/package-index.ts';
 import { pythonAdapter, venvBin } from './world/python.ts';
 import { actionsReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
 async function main(): Promise<void> {
-  const host = hostOf(process.env);
-  const { request, notices } = loadRequest((name) => core.getInput(name), host);
-  for (const notice of notices) core.notice(notice);
   const reporter = actionsReporter();
+  const environment = environmentForPrograms(process.env);
+  const { request, notices } = loadRequest((name) => core.getInput(name), hostOf(environment));
+  for (const notice of notices) reporter.notice(notice);
   const outcome = await install(request, {
-    python: pythonAdapter(reporter),
+    python: pythonAdapter(reporter, environment),
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
-    store: githubCache(request.workspace, request.environment, reporter),
+    store: githubCache(request.workspace, process.env, reporter),
+    indexProbe: indexProbe(),
     reporter,
     now: () => new Date(),
   });
   handOver(request, outcome);
   for (const line of formatReport(outcome.report)) reporter.info(line);
-  if (request.environment['GITHUB_STEP_SUMMARY']) {
+  if (environment['GITHUB_STEP_SUMMARY']) {
     await core.summary.addRaw(formatSummary(outcome.report)).write();
   }
 }
 
 /** Where the runner says that this run happens. */
-function hostOf(env: NodeJS.ProcessEnv): Host {
-  const environment = Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-  const workspace = env['GITHUB_WORKSPACE'] || process.cwd();
+function hostOf(environment: Readonly<Record<string, string>>): Host {
+  const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
   return {
     workspace,
     directory: workspace,
-    temporary: env['RUNNER_TEMP'] || tmpdir(),
+    temporary: environment['RUNNER_TEMP'] || tmpdir(),
     environment,
     event: eventOf(environment),
   };
@@ -80,6 +80,7 @@ function handOver(request: Request, { report, state, wheelhouse, interpreter }: 
   core.setOutput('lock-file', path.join(wheelhouse, lockFile));
   core.setOutput('venv', request.venv ?? '');
   core.setOutput('python-version', interpreter.version);
+  core.setOutput('index-used', report.index?.shown ?? '');
   if (state !== undefined) core.saveState('wheelhouse', state);
   if (request.venv !== undefined) {
     core.exportVariable('VIRTUAL_ENV', request.venv);

@@ -1,6 +1,7 @@
 /** What the story needs of the world: each is one adapter in `world/`, chosen by the entry. */
 import type { Manifest, Wheel } from './plan/manifest.ts';
 import type { Interpreter, LocalProject, Request } from './plan/model.ts';
+import type { Health } from './plan/package-index.ts';
 import type { RequirementFile } from './plan/requirements.ts';
 
 /** Where entries are kept between runs. */
@@ -52,6 +53,8 @@ export interface Python {
       readonly rewrite?: (line: string) => string;
     },
   ): Promise<PipResult>;
+  /** Which environment markers apply. @returns in order; all true when pip can't say */
+  applies(interpreter: Interpreter, markers: readonly string[]): Promise<readonly boolean[]>;
   /** Writes wheels that hold nothing but metadata. @returns their paths, in order */
   writeStubs(
     interpreter: Interpreter,
@@ -92,6 +95,19 @@ export interface Inspected {
   readonly faults: readonly string[];
 }
 
+/** Asks package indexes how they are. */
+export interface IndexProbe {
+  /**
+   * Asks for one project's page; takes a few seconds at the most.
+   * @param url of the index, which may carry credentials
+   */
+  probe(
+    url: string,
+    project: string,
+    trust: { readonly trustedHosts: readonly string[]; readonly certificates: string | undefined },
+  ): Promise<Health>;
+}
+
 /** Directories of wheels. */
 export interface Wheelhouses {
   /**
@@ -130,6 +146,8 @@ export interface Reporter {
   info(text: string): void;
   notice(text: string): void;
   warning(text: string): void;
+  /** From here on these texts are not shown, whoever prints them. */
+  hide(secrets: readonly string[]): void;
   /** Lines that come from another program: shown, never obeyed. */
   foreign(text: string): void;
   group<T>(title: string, work: () => Promise<T>): Promise<T>;
@@ -140,6 +158,7 @@ export interface World {
   readonly sources: Sources;
   readonly wheelhouses: Wheelhouses;
   readonly store: CacheStore;
+  readonly indexProbe: IndexProbe;
   readonly reporter: Reporter;
   readonly now: () => Date;
 }

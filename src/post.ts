@@ -12,8 +12,7 @@ try {
   await save(core.getState('wheelhouse'), {
     reporter,
     wheelhouses: wheelhousesAdapter(),
-    storeFor: (workspace) =>
-      githubCache(workspace, process.env as Record<string, string>, reporter),
+    storeFor: (workspace) => githubCache(workspace, process.env, reporter),
   });
 } catch (error) {
   core.warning(`The wheelhouse is not saved: ${messageOf(error)}`);

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'node:test';
 
+import { pipVersions } from '../../scripts/tools.mjs';
 import { sdist, wheel } from '../support/packages.ts';
-import type { PipVersion } from '../support/python.ts';
 import { evaluate } from '../support/python.ts';
 import { annotations, type JobResult, startScenario } from '../support/scenario.ts';
 
@@ -40,7 +40,7 @@ async function archived(key: string): Promise<string[]> {
   }
 }
 
-for (const pip of ['22.2', '23.2.1', '26.3'] satisfies PipVersion[]) {
+for (const pip of pipVersions) {
   test(`miss, exact hit and partial hit with pip ${pip}`, async () => {
     const miss = await run({ pip, files: { 'requirements.txt': pinned } });
     assert.equal(miss.main.conclusion, 'success', miss.main.log);

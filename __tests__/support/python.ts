@@ -3,15 +3,16 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { pipDirectory, python } from '../../scripts/tools.mjs';
+import { pipDirectory, pipVersions, python } from '../../scripts/tools.mjs';
 
-export type PipVersion = '22.2' | '23.2.1' | '26.3';
+/** One of `pipVersions`. */
+export type PipVersion = string;
 
 /**
  * Makes a virtual environment with that pip and nothing else; takes about 0.3 s.
  * @returns path of its interpreter
  */
-export function freshPython(directory: string, pip: PipVersion = '26.3'): string {
+export function freshPython(directory: string, pip: PipVersion = String(pipVersions.at(-1))): string {
   execFileSync(python, ['-m', 'venv', '--without-pip', directory]);
   const lib = join(directory, 'lib');
   const [version = ''] = readdirSync(lib);

@@ -28638,16 +28638,20 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7975);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2192);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(720);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5611);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5462);
 /* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8348);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6763);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(6693);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2097);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6763);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6693);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2097);
 /** Entry of the command line: the same story with a directory as its store. */
+
+
 
 
 
@@ -28684,21 +28688,23 @@ async function main(argv) {
     }
 }
 async function installFor(get, storeDirectory, temporary) {
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_15__/* .environmentForPrograms */ .cx)(process.env);
     const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)(get, {
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: Object.fromEntries(Object.entries(process.env).filter((entry) => entry[1] !== undefined)),
+        environment,
         event: undefined,
     });
-    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_11__/* .consoleReporter */ .P)();
+    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_12__/* .consoleReporter */ .P)();
     const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .directoryCache */ .K)(storeDirectory, reporter);
-    const wheelhouses = (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_13__/* .wheelhousesAdapter */ .S)();
+    const wheelhouses = (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__/* .wheelhousesAdapter */ .S)();
     const { report, state } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_10__/* .pythonAdapter */ .Wp)(reporter),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_12__/* .sourcesAdapter */ .u)(),
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .pythonAdapter */ .Wp)(reporter, environment),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_13__/* .sourcesAdapter */ .u)(),
         wheelhouses,
         store,
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
         reporter,
         now: () => new Date(),
     });
@@ -28823,6 +28829,12 @@ const inputDefaults = {
     'save-cache': 'auto',
     'cache-suffix': '',
     wheelhouse: '',
+    'index-url': '',
+    'extra-index-url': '',
+    'trusted-host': '',
+    'index-username': '',
+    'index-password': '',
+    'mirror-url': '',
 };
 /**
  * @param get gives the text of an input, empty when it is not set
@@ -28881,9 +28893,33 @@ function loadRequest(get, host) {
             saveCache: policy.save,
             cacheSuffix: suffix,
             wheelhouse,
+            index: indexInputs(text, lines),
             temporary: host.temporary,
             environment: host.environment,
         }),
+    };
+}
+function indexInputs(text, lines) {
+    const url = (name, value) => {
+        // The value may hold a secret: it is not repeated.
+        if (!URL.canParse(value)) {
+            throw new model/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
+        }
+        return value;
+    };
+    const optional = (name) => text(name) === '' ? undefined : url(name, text(name));
+    const username = text('index-username') || undefined;
+    const password = text('index-password') || undefined;
+    if (password !== undefined && username === undefined) {
+        throw new model/* UserError */.yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
+    }
+    return {
+        url: optional('index-url'),
+        extra: lines('extra-index-url').map((value) => url('extra-index-url', value)),
+        trustedHosts: lines('trusted-host'),
+        username,
+        password,
+        mirror: optional('mirror-url'),
     };
 }
 function oneOf(name, value, allowed) {
@@ -28901,7 +28937,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 2192:
+/***/ 720:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28914,74 +28950,112 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
-;// CONCATENATED MODULE: ./lib/plan/environment.js
-/** The environments of pip's runs: index settings and credentials reach the fill alone. */
-/** Settings that would change what a fill does or says, beside those that choose files. */
-const notForFill = [
-    'dry-run',
-    'editable',
-    'no-clean',
-    'prefix',
-    'quiet',
-    'report',
-    'requirement',
-    'root',
-    'src',
-    'target',
-    'user',
-    'wheel-dir',
-];
-/** Settings that say how a project is built; they also hold where no index may be asked. */
-const buildSettings = [
-    'build-constraint',
-    'build-option',
-    'config-settings',
-    'constraint',
-    'global-option',
-    'no-build-isolation',
-    'use-pep517',
-];
-function variable(setting) {
-    return `PIP_${setting.toUpperCase().replaceAll('-', '_')}`;
-}
-/** The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too. */
-function fillEnvironment(environment, pipConfig) {
-    const excluded = new Set(notForFill.map(variable));
-    const installSettings = Object.entries(pipConfig)
-        .filter(([key]) => key.startsWith('install.'))
-        .map(([key, value]) => [variable(key.slice('install.'.length)), value]);
-    return {
-        ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
-        ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
-        PIP_NO_INPUT: '1',
-        PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
-    };
-}
-/**
- * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
- * @param nullDevice `os.devnull` of this system: pip then reads no file at all
- */
-function offlineEnvironment(environment, nullDevice) {
-    const kept = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
-    return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: nullDevice };
-}
-/** As {@link offlineEnvironment}, with the settings that say how local projects are built. */
-function buildEnvironment(environment, settings, nullDevice) {
-    const build = buildSettings.flatMap((name) => {
-        const value = settings.get(name);
-        return value ? [[variable(name), value]] : [];
-    });
-    return { ...offlineEnvironment(environment, nullDevice), ...Object.fromEntries(build) };
-}
-
-// EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/freshness.js
+var freshness = __nccwpck_require__(6416);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/package-index.js
+var package_index = __nccwpck_require__(7570);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/choose-index.js
+/** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
+
+
+
+
+/** No index can be used now, and it is not the user's fault. */
+class IndexDown extends model/* UserError */.yo {
+}
+/**
+ * Chooses the index for a fill.
+ * @param failed why the mirror must not be chosen again in this run
+ * @throws IndexDown when the authoritative index does not answer as one
+ * @throws UserError when it, or the mirror, refuses the credentials
+ */
+async function chooseIndex(asking, world, failed) {
+    const { request, interpreter, settings, requested } = asking;
+    const indexes = (0,package_index/* indexesOf */.O7)(request, interpreter, settings, requested);
+    if (indexes === undefined) {
+        return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
+    }
+    const confusion = (0,package_index/* confusionWarning */.RQ)(indexes);
+    if (confusion !== undefined)
+        world.reporter.warning(confusion);
+    const project = await projectToAsk(interpreter, requested, world);
+    const health = (url) => project === undefined || settings.has('proxy')
+        ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
+        : world.indexProbe.probe(url, project, {
+            trustedHosts: indexes.trustedHosts,
+            certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+        });
+    let why = 'it is the authoritative index';
+    if (indexes.mirror !== undefined) {
+        const shown = (0,requirements/* withoutSecrets */.cT)(indexes.mirror);
+        const answer = await health(indexes.mirror);
+        if (answer.state === 'healthy' && failed === undefined) {
+            return chosen(indexes, indexes.mirror, 'mirror', 'the mirror is healthy', true);
+        }
+        if (answer.state === 'refused') {
+            throw new model/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
+        }
+        const reason = answer.state === 'healthy'
+            ? String(failed)
+            : answer.state === 'absent'
+                ? `it answers 404 for ${project}`
+                : answer.reason;
+        world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,requirements/* withoutSecrets */.cT)(indexes.authoritative)}.`);
+        why = `the mirror is not healthy (${reason})`;
+    }
+    const { authoritative } = indexes;
+    const answer = await health(authoritative);
+    if (answer.state === 'refused' && ((0,package_index/* hasCredentials */.Lk)(authoritative) || !indexes.otherCredentials)) {
+        throw new model/* UserError */.yo(`The index ${(0,requirements/* withoutSecrets */.cT)(authoritative)} answers ${answer.status} for ${project}: ${(0,package_index/* hasCredentials */.Lk)(authoritative)
+            ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
+            : 'it wants credentials. Set the inputs index-username and index-password'}.`);
+    }
+    if (answer.state === 'down') {
+        throw new IndexDown(`The index ${(0,requirements/* withoutSecrets */.cT)(authoritative)} can't be used: ${answer.reason}.`);
+    }
+    return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
+}
+function chosen(indexes, url, role, why, mayOffer) {
+    const { extra, trustedHosts } = indexes;
+    return {
+        environment: {
+            PIP_INDEX_URL: url,
+            ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+            ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+        },
+        shown: (0,requirements/* withoutSecrets */.cT)(url),
+        why,
+        role,
+        mayOffer,
+    };
+}
+/** The first project of the request that applies to this Python. */
+async function projectToAsk(interpreter, requested, world) {
+    const candidates = (0,package_index/* probeCandidates */.xr)(requested);
+    const [first] = candidates;
+    if (first === undefined || first.marker === undefined)
+        return first?.name;
+    const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
+    const applies = await world.python.applies(interpreter, markers);
+    return candidates.find((_candidate, index) => applies[index])?.name;
+}
+/** What is said when the last good set is installed instead. */
+function staleWarning(reason, last, now) {
+    return `${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(last.resolvedAt, now)} old.`;
+}
+
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var plan_environment = __nccwpck_require__(4702);
+// EXTERNAL MODULE: ./lib/plan/key.js
+var plan_key = __nccwpck_require__(8339);
+// EXTERNAL MODULE: ./lib/plan/manifest.js
+var plan_manifest = __nccwpck_require__(1114);
 ;// CONCATENATED MODULE: ./lib/plan/pip-args.js
 /** pip's command lines, as data. All follow `python -m pip`. */
 const common = ['--disable-pip-version-check', '--no-input'];
@@ -29085,8 +29159,6 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
 
 /** pip guesses the encoding of a file without this line. */
@@ -29107,9 +29179,15 @@ function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
     };
     return request([
         ...offers.map((offer) => ({ text: `--find-links ${offer.url}` })),
-        ...lines.filter((line) => !line.constraint && line.kind !== 'direct').map(render),
+        ...lines
+            .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
+            .map(render),
         ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ], lines.filter((line) => line.constraint).map(render), constraintsFile);
+    ], lines.filter((line) => line.constraint && !namesIndex(line)).map(render), constraintsFile);
+}
+/** Indexes are given in the environment, where their credentials belong. */
+function namesIndex(line) {
+    return (line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name));
 }
 /**
  * The request for the closing: without hashes (a built wheel has another than its sdist) and
@@ -29186,24 +29264,30 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
 class FillError extends model/* UserError */.yo {
     /** The index did not answer: not the request's fault. */
     unreachable;
-    constructor(message, unreachable) {
+    /** Another index of the same content may do better: it did not answer, or did not have it. */
+    maybeIndex;
+    constructor(message, output) {
         super(message);
-        this.unreachable = unreachable;
+        this.unreachable = (0,pip_output/* isUnreachable */.R0)(output);
+        this.maybeIndex = this.unreachable || (0,pip_output/* isNotFound */.c4)(output);
     }
 }
 /**
  * Makes a wheelhouse complete for a plan, in place.
  * @param directory holds the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
- *   admit are deleted
+ *   admit are deleted, and everything else that lies there
+ * @param resume keep what an attempt before this one has left
  * @returns the manifest, already written with its lock
  * @throws FillError with pip's last words and one sentence of advice
  */
-async function fill(plan, world, directory, usable) {
+async function fill(plan, world, directory, usable, resume = false) {
     const { lines } = plan.requested;
     const asked = (0,requirements/* askedHashes */.xJ)(lines);
     const kept = usable.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
-    await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
+    if (!resume) {
+        await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
+    }
     const direct = await resolveDirect(plan, world, directory, kept);
     const offers = offersOf(plan, directory, kept);
     const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
@@ -29265,7 +29349,7 @@ async function writeRequest(plan, world, requestFile, files) {
 async function runFill(plan, world, args, generated) {
     const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
         cwd: plan.request.workingDirectory,
-        env: fillEnvironment(plan.request.environment, plan.interpreter.pipConfig),
+        env: (0,plan_environment/* fillEnvironment */.b3)(plan.request.environment, plan.interpreter.pipConfig, plan.index.environment, plan.interpreter.keyring),
         rewrite: (line) => withUserSources(line, generated),
     });
     if (exitCode !== 0)
@@ -29273,7 +29357,7 @@ async function runFill(plan, world, args, generated) {
     return output;
 }
 function fillError(output) {
-    return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, (0,pip_output/* isUnreachable */.R0)(output));
+    return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
 }
 /**
  * Turns direct requirements into files that pip can resolve together with all others. A URL with a
@@ -29361,6 +29445,8 @@ async function fetchUrl(plan, world, directory, kept, requirement, generated) {
  * would win over a newer sdist for ever, so there only pinned ones are offered.
  */
 function offersOf(plan, directory, kept) {
+    if (!plan.index.mayOffer)
+        return [];
     const { lines } = plan.requested;
     const index = (0,requirements/* indexRequirements */.zM)(lines);
     const preferBinary = plan.settings.has('prefer-binary') ||
@@ -29392,7 +29478,7 @@ async function fill_close(plan, world, directory, options) {
     const generated = await writeRequest(plan, world, requestFile, options.files);
     const resolve = () => world.python.pip(plan.interpreter, closeArgs({ wheelDir: directory, requestFile, report, noDeps: plan.settings.has('no-deps') }), {
         cwd: plan.request.workingDirectory,
-        env: offlineEnvironment(plan.request.environment, external_node_os_.devNull),
+        env: (0,plan_environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
         rewrite: (line) => withUserSources(line, generated),
     });
     const aside = await world.wheelhouses.stage(external_node_path_.join(plan.scratch, 'stale'));
@@ -29478,7 +29564,7 @@ async function gather(request, settings, sources) {
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
     const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
-    const { lines, files } = await (0,requirements/* gatherLines */.zV)({
+    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
@@ -29494,6 +29580,9 @@ async function gather(request, settings, sources) {
         environment: request.environment,
         read: sources.read,
     });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
     const projects = new Map();
     for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
         if (form !== 'path' || projects.has(target))
@@ -29533,8 +29622,6 @@ async function groupLines(request, sources) {
     return lines;
 }
 
-// EXTERNAL MODULE: ./lib/plan/freshness.js
-var freshness = __nccwpck_require__(6416);
 // EXTERNAL MODULE: ./lib/plan/state.js
 var state = __nccwpck_require__(1994);
 ;// CONCATENATED MODULE: ./lib/restore.js
@@ -29704,6 +29791,7 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
 
 
 
+
 /** The oldest pip with `install --report`, which names the closure. */
 const oldestPip = [22, 2];
 /**
@@ -29722,10 +29810,16 @@ async function install(request, world) {
             phases.push({ name, seconds: (performance.now() - start) / 1000 });
         }
     };
+    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+    reporter.hide([url, mirror, ...extra].flatMap(package_index/* secretsOfUrl */.mE));
+    if (password !== '')
+        reporter.hide((0,package_index/* secretForms */.eo)(username, password));
     await world.sources.check(request);
     const interpreter = await timed('python', () => prepareInterpreter(request, world));
-    const settings = (0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig);
+    const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
+    reporter.hide([...settings.values()].flatMap(package_index/* secretsOfUrl */.mE));
     const requested = await timed('read', () => gather(request, settings, world.sources));
+    reporter.hide(requested.lines.flatMap(secretsOfLine));
     const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
@@ -29751,39 +29845,37 @@ async function install(request, world) {
         reporter.info(reason === undefined
             ? `Exact hit: ${found.source}. No index is asked.`
             : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${reason}.`);
-        let manifest = reason === undefined && found.base
-            ? found.base.manifest
-            : await timed('fill', () => filled(plan, world, found));
-        const satisfied = manifest === found.base?.manifest && reason === undefined;
+        let filled = reason === undefined && found.base
+            ? { manifest: found.base.manifest, index: undefined }
+            : await timed('fill', () => fillFrom(plan, world, found));
+        const satisfied = reason === undefined;
         await wheelhouses.publish(found.directory, place);
-        let contacted = !satisfied;
         if (request.install) {
             await timed('install', () => installLock(plan, world, place));
-            const drift = await timed('local projects', () => installDirect(plan, world, place, manifest));
+            const drift = await timed('local projects', () => installDirect(plan, world, place, filled));
             if (drift !== undefined && satisfied) {
                 reporter.info(`${drift} has other dependencies than the wheelhouse was made for: filling it again.`);
                 const again = await wheelhouses.stage(place);
                 await wheelhouses.publish(place, again);
-                manifest = await timed('fill', () => filled(plan, world, { ...found, directory: again }));
+                filled = await timed('fill', () => fillFrom(plan, world, { ...found, directory: again }));
                 await wheelhouses.publish(again, place);
                 await timed('install', () => installLock(plan, world, place));
-                contacted = true;
             }
         }
-        const outdated = manifest === found.lastGood;
-        const changed = contacted && !outdated && !isSavedAlready(found, manifest);
+        const { manifest, index } = filled;
+        const changed = index !== undefined && !isSavedAlready(found, manifest);
         return {
             interpreter,
             wheelhouse: place,
             report: {
-                hit: contacted ? (found.base ? 'partial' : 'miss') : 'exact',
+                hit: !index && satisfied ? 'exact' : found.base ? 'partial' : 'miss',
                 primaryKey: keys.primary,
                 matchedKey: found.matchedKey,
                 before: found.base?.sound ?? [],
                 wheels: manifest.wheels,
                 direct: manifest.direct.map((project) => project.name),
                 phases,
-                contacted,
+                index,
             },
             state: changed && request.saveCache && found.saveKey !== undefined
                 ? (0,state/* formatState */.l)({
@@ -29820,7 +29912,7 @@ async function prepareInterpreter(request, world) {
         if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
             await python.pip(interpreter, ['install', '--upgrade', '--disable-pip-version-check', 'pip'], {
                 cwd: request.workingDirectory,
-                env: fillEnvironment(request.environment, interpreter.pipConfig),
+                env: (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, {}, interpreter.keyring),
             });
             interpreter = await python.probe({ ...request, python: executable });
         }
@@ -29849,28 +29941,47 @@ function breaksSystemPackages(interpreter) {
     return /^(?:1|true|yes|on)$/i.test(value);
 }
 /**
- * Fills the found directory; where that fails and the last good set was made for these very
- * requirements, that set is used as it is.
+ * Fills the found directory; where no index can be used and the last good set was made for these
+ * very requirements, that set is used as it is.
  */
-async function filled(plan, world, found) {
-    const { reporter } = world;
+async function fillFrom(plan, world, found) {
     try {
-        return await reporter.group('Fill the wheelhouse', () => fill(plan, world, found.directory, found.base?.sound ?? []));
+        return await fillByMirror(plan, world, found);
     }
     catch (error) {
         const last = found.lastGood;
-        if (!(error instanceof FillError) || !error.unreachable || last === undefined)
+        const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
+        if (!isDown || last === undefined)
             throw error;
-        reporter.warning(`The index could not be reached; installing the last good set, which is ${(0,freshness/* age */.KW)(last.resolvedAt, world.now())} old. ${error.message.split('\n')[0]}`);
+        const [reason = ''] = error.message.split('\n');
+        world.reporter.warning(staleWarning(reason, last, world.now()));
         await world.wheelhouses.keepOnly(found.directory, last.wheels.map((wheel) => wheel.file));
         await world.wheelhouses.seal(found.directory, last);
-        return last;
+        return { manifest: last, index: undefined };
+    }
+}
+/** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
+async function fillByMirror(plan, world, found) {
+    const usable = found.base?.sound ?? [];
+    const attempt = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
+        world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
+        return fill({ ...plan, index }, world, found.directory, usable, resume);
+    });
+    const index = await chooseIndex(plan, world);
+    try {
+        return { manifest: await attempt(index, false), index };
+    }
+    catch (error) {
+        if (!(error instanceof FillError) || !error.maybeIndex || index.role !== 'mirror')
+            throw error;
+        const other = await chooseIndex(plan, world, 'pip failed with it');
+        return { manifest: await attempt(other, true), index: other };
     }
 }
 async function installLock(plan, world, wheelhouse) {
     const { request, interpreter } = plan;
     await world.reporter.group('Install from the lock', async () => {
-        const { exitCode, output } = await world.python.pip(interpreter, installArgs({ ...installOptions(plan, wheelhouse), lock: external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke) }), { cwd: request.workingDirectory, env: offlineEnvironment(request.environment, external_node_os_.devNull) });
+        const { exitCode, output } = await world.python.pip(interpreter, installArgs({ ...installOptions(plan, wheelhouse), lock: external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke) }), { cwd: request.workingDirectory, env: (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull) });
         if (exitCode !== 0)
             throw installError(output);
     });
@@ -29879,7 +29990,7 @@ async function installLock(plan, world, wheelhouse) {
  * Installs local projects, branches and bare URLs from their own places.
  * @returns the name of one whose dependencies are others than the manifest says; undefined: none
  */
-async function installDirect(plan, world, wheelhouse, manifest) {
+async function installDirect(plan, world, wheelhouse, { manifest, index }) {
     const { request, interpreter, requested, scratch } = plan;
     let drift;
     for (const [order, requirement] of (0,requirements/* directRequirements */.S8)(requested.lines).entries()) {
@@ -29889,11 +30000,11 @@ async function installDirect(plan, world, wheelhouse, manifest) {
         const report = external_node_path_.join(scratch, `install-${order}.json`);
         const file = plainFile([requirement.text], requirement.source);
         await world.wheelhouses.write(requestFile, file.text);
-        const attempt = (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
+        const attempt = async (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
             cwd: request.workingDirectory,
             env: noIndex
-                ? buildEnvironment(request.environment, plan.settings, external_node_os_.devNull)
-                : fillEnvironment(request.environment, interpreter.pipConfig),
+                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings, external_node_os_.devNull)
+                : await indexEnvironment(plan, world, index),
             rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
         });
         await world.reporter.group(`Install ${requirement.shown}`, async () => {
@@ -29916,6 +30027,17 @@ async function installDirect(plan, world, wheelhouse, manifest) {
     }
     return drift;
 }
+/** For a build that needs an index after all. */
+async function indexEnvironment(plan, world, index) {
+    const { environment } = index ?? (await chooseIndex(plan, world));
+    const { request, interpreter } = plan;
+    return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
+}
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    return (0,package_index/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
+}
 function installOptions(plan, wheelhouse) {
     return {
         wheelhouse,
@@ -29925,6 +30047,94 @@ function installOptions(plan, wheelhouse) {
 }
 function installError(output) {
     return new model/* UserError */.yo(`pip could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+}
+
+
+/***/ }),
+
+/***/ 4702:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   AF: () => (/* binding */ buildEnvironment),
+/* harmony export */   JK: () => (/* binding */ offlineEnvironment),
+/* harmony export */   b3: () => (/* binding */ fillEnvironment),
+/* harmony export */   cx: () => (/* binding */ environmentForPrograms)
+/* harmony export */ });
+/** The environments of pip's runs: index settings and credentials reach the fill alone. */
+/**
+ * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
+ * token of the cache service, with which a build script could write entries for other branches.
+ */
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_)/i;
+/** The part of a process's environment that other programs may see. */
+function environmentForPrograms(environment) {
+    const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
+    return Object.fromEntries(kept);
+}
+/** Settings that would change what a fill does or says, beside those that choose files. */
+const notForFill = [
+    'dry-run',
+    'editable',
+    'no-clean',
+    'prefix',
+    'quiet',
+    'report',
+    'requirement',
+    'root',
+    'src',
+    'target',
+    'user',
+    'wheel-dir',
+];
+/** Settings that say how a project is built; they also hold where no index may be asked. */
+const buildSettings = [
+    'build-constraint',
+    'build-option',
+    'config-settings',
+    'constraint',
+    'global-option',
+    'no-build-isolation',
+    'use-pep517',
+];
+function variable(setting) {
+    return `PIP_${setting.toUpperCase().replaceAll('-', '_')}`;
+}
+/**
+ * The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too.
+ * @param index variables that name the index; they alone hold credentials of inputs
+ * @param keyring pip may ask the package keyring, as it does where nobody forbids it to prompt
+ */
+function fillEnvironment(environment, pipConfig, index, keyring) {
+    const excluded = new Set(notForFill.map(variable));
+    const installSettings = Object.entries(pipConfig)
+        .filter(([key]) => key.startsWith('install.'))
+        .map(([key, value]) => [variable(key.slice('install.'.length)), value]);
+    return {
+        ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
+        // With PIP_NO_INPUT pip leaves keyring alone unless it is named.
+        ...(keyring ? { PIP_KEYRING_PROVIDER: 'import' } : {}),
+        ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
+        ...index,
+        PIP_NO_INPUT: '1',
+        PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
+    };
+}
+/**
+ * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
+ * @param nullDevice `os.devnull` of this system: pip then reads no file at all
+ */
+function offlineEnvironment(environment, nullDevice) {
+    const kept = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
+    return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: nullDevice };
+}
+/** As {@link offlineEnvironment}, with the settings that say how local projects are built. */
+function buildEnvironment(environment, settings, nullDevice) {
+    const build = buildSettings.flatMap((name) => {
+        const value = settings.get(name);
+        return value ? [[variable(name), value]] : [];
+    });
+    return { ...offlineEnvironment(environment, nullDevice), ...Object.fromEntries(build) };
 }
 
 
@@ -29988,7 +30198,7 @@ function age(since, now) {
 
 /***/ }),
 
-/***/ 720:
+/***/ 8339:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -29998,7 +30208,8 @@ function age(since, now) {
 /* harmony export */   YZ: () => (/* binding */ generations),
 /* harmony export */   br: () => (/* binding */ digest),
 /* harmony export */   f: () => (/* binding */ effectiveSettings),
-/* harmony export */   tb: () => (/* binding */ interpreterIdentity)
+/* harmony export */   tb: () => (/* binding */ interpreterIdentity),
+/* harmony export */   yP: () => (/* binding */ withIndexInputs)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6416);
@@ -30051,6 +30262,14 @@ function effectiveSettings(pipConfig) {
         settings.set(name, { value, rank: own });
     }
     return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/** The settings with the index inputs in force. */
+function withIndexInputs(settings, index) {
+    return new Map([
+        ...settings,
+        ...(index.url === undefined ? [] : [['index-url', index.url]]),
+        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
+    ]);
 }
 /**
  * The keys of a request.
@@ -31529,7 +31748,7 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
 // EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
+var key = __nccwpck_require__(8339);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/requirements.js
@@ -31868,6 +32087,153 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 
 /***/ }),
 
+/***/ 7570:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Lk: () => (/* binding */ hasCredentials),
+/* harmony export */   O7: () => (/* binding */ indexesOf),
+/* harmony export */   RQ: () => (/* binding */ confusionWarning),
+/* harmony export */   eo: () => (/* binding */ secretForms),
+/* harmony export */   mE: () => (/* binding */ secretsOfUrl),
+/* harmony export */   xr: () => (/* binding */ probeCandidates),
+/* harmony export */   zw: () => (/* binding */ judgePage)
+/* harmony export */ });
+/* unused harmony export withCredentials */
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+
+/** The index inputs over pip's settings over pip's default. */
+function indexesOf(request, interpreter, settings, requested) {
+    const { url, extra, trustedHosts, username, password, mirror } = request.index;
+    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
+    if (settings.has('no-index') || optionValues('no-index').length > 0)
+        return undefined;
+    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
+    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
+    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: [
+            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
+            ...optionValues('extra-index-url'),
+        ],
+        mirror,
+        trustedHosts: [
+            ...trustedHosts,
+            ...words(settings.get('trusted-host')),
+            ...optionValues('trusted-host'),
+        ],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/**
+ * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
+ * and as basic authentication sends them. A user name alone counts when it is long enough to be a
+ * token; `git@` is none.
+ */
+function secretsOfUrl(text) {
+    return [...text.matchAll(/[a-z][a-z0-9+.-]*:\/\/([^\s/?#]*)@/gi)].flatMap(([, userinfo = '']) => {
+        const colon = userinfo.indexOf(':');
+        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
+        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
+        if (password === '' && username.length < 8)
+            return [];
+        return [password || username, ...secretForms(decoded(username), decoded(password))];
+    });
+}
+/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+function secretForms(username, password) {
+    const secret = password || username;
+    if (secret === '')
+        return [];
+    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
+    return [
+        ...new Set([
+            secret,
+            encodeURIComponent(secret),
+            strict,
+            strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+            base64(secret),
+            base64(`${username}:${password}`),
+        ]),
+    ];
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+/**
+ * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
+ * proxy's error page answer 200 as well.
+ * @param body its beginning
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'it answers with something that is no package index' };
+}
+/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^>]*pypi:repository-version/i.test(body) ||
+        /<a\s[^>]*href\s*=\s*["'][^"']*\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .withoutSecrets */ .cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const lines = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(requested.lines)
+        .filter((line) => !line.constraint)
+        .map(({ name, marker }) => ({ name, marker }));
+    const building = requested.projects
+        .flatMap((project) => project.buildRequires)
+        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
+        .map((name) => ({ name, marker: undefined }));
+    return [...lines, ...building];
+}
+
+
+/***/ }),
+
 /***/ 7894:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -31876,6 +32242,7 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 /* harmony export */   MM: () => (/* binding */ parseReport),
 /* harmony export */   R0: () => (/* binding */ isUnreachable),
 /* harmony export */   aN: () => (/* binding */ lastWords),
+/* harmony export */   c4: () => (/* binding */ isNotFound),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
@@ -31930,6 +32297,7 @@ function lastWords(output, lines = 12) {
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
 const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
+const notFound = /No matching distribution found|Could not find a version/i;
 const advices = [
     [
         /hash(?:es)? .*(?:do not match|mismatch)|THESE PACKAGES DO NOT MATCH THE HASHES/i,
@@ -31956,7 +32324,7 @@ const advices = [
         'The index could not be reached: run again, or check the network and the index settings of pip.',
     ],
     [
-        /No matching distribution found|Could not find a version/i,
+        notFound,
         'Check the name, the version and whether the index has a file for this Python and system.',
     ],
     [
@@ -31971,6 +32339,10 @@ const advices = [
 /** Whether pip failed because the index did not answer, or answered with a fault of its own. */
 function isUnreachable(output) {
     return unreachable.test(output);
+}
+/** Whether pip failed because the index does not have what is asked for. */
+function isNotFound(output) {
+    return notFound.test(output);
 }
 /** One sentence on what to do about a failed pip. */
 function adviceFor(output) {
@@ -32424,7 +32796,7 @@ function headline(report) {
         `${downloaded.count} downloaded (${size(downloaded.bytes)})`,
         `${built.count} built`,
     ];
-    const asked = report.contacted ? '' : ', 0 index requests';
+    const asked = report.index ? '' : ', 0 index requests';
     return `${hitNames[report.hit]}${asked}: ${report.wheels.length} wheels, ${parts.join(', ')}`;
 }
 /** `boto3 1.34.0 → 1.35.2`, `+ six 1.16.0`, `- idna 3.7`; empty without an earlier wheelhouse. */
@@ -32445,6 +32817,7 @@ function formatReport(report) {
     return [
         headline(report),
         ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
+        ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
         ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
         `time: ${seconds(total)} (${times.join(', ')})`,
     ];
@@ -32462,6 +32835,9 @@ function formatSummary(report) {
             : []),
         ...(report.direct.length > 0
             ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
+            : []),
+        ...(report.index
+            ? [`Index: \`${report.index.shown || 'none'}\`, as ${report.index.why}`, '']
             : []),
         '<details><summary>Wheels</summary>',
         '',
@@ -32620,6 +32996,135 @@ async function find(root, key, prefixes) {
 
 /***/ }),
 
+/***/ 4597:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Z: () => (/* binding */ indexProbe)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4942);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7570);
+/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
+/** Asks a package index for one page, with limits that keep a job from waiting. */
+
+
+
+
+
+/** Milliseconds for one try, redirects included. */
+const tryLimit = 3000;
+const tries = 2;
+/** Milliseconds between them: a restarting proxy answers 503 for a moment. */
+const pause = 500;
+const maxRedirects = 5;
+/** Bytes of a page that are looked at. */
+const enough = 64 * 1024;
+/** JSON first, as pip asks. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+function indexProbe() {
+    return {
+        async probe(url, project, trust) {
+            const page = new URL(`${url.replace(/\/*(?=$|[?#])/, '')}/${project}/`);
+            // A file: index, or one behind another scheme that pip knows, has no server to ask.
+            if (!/^https?:$/.test(page.protocol))
+                return { state: 'healthy' };
+            const certificates = trust.certificates && (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(trust.certificates).catch(() => undefined));
+            const isTrusted = trust.trustedHosts.some((host) => host === page.host || host === page.hostname);
+            let health = { state: 'down', reason: 'it was not asked' };
+            for (let attempt = 1; attempt <= tries; attempt += 1) {
+                health = await withinLimit((signal) => ask(page, { certificates: certificates || undefined, isTrusted, signal }));
+                if (health.state !== 'down')
+                    return health;
+                if (attempt < tries)
+                    await new Promise((resolve) => setTimeout(resolve, pause));
+            }
+            return health;
+        },
+    };
+}
+async function withinLimit(work) {
+    const signal = AbortSignal.timeout(tryLimit);
+    try {
+        return await work(signal);
+    }
+    catch (error) {
+        if (signal.aborted)
+            return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
+        const { code } = error;
+        const reason = (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error));
+        return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
+    }
+}
+const reasons = {
+    ECONNREFUSED: 'the connection is refused',
+    ECONNRESET: 'the connection is reset',
+    ENOTFOUND: 'its name is not known',
+    EAI_AGAIN: 'its name cannot be looked up',
+    EHOSTUNREACH: 'its host is unreachable',
+    ENETUNREACH: 'its network is unreachable',
+};
+function isCertificateError(code) {
+    return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ALTNAME/.test(code ?? '');
+}
+/** Follows redirects by hand: credentials are for the origin that they were given for. */
+async function ask(start, options) {
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin ? start : undefined, options);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__/* .judgePage */ .zw)(statusCode, headers['content-type'] ?? '', await beginning(response));
+        }
+        response.message.destroy();
+        url = new URL(headers.location, url);
+    }
+    return { state: 'down', reason: 'it redirects without end' };
+}
+async function get(url, credentials, { certificates, isTrusted, signal }) {
+    const bare = new URL(url);
+    bare.username = '';
+    bare.password = '';
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (certificates)
+                request.ca = certificates;
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_1__/* .HttpClient */ .Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted,
+        keepAlive: false,
+    });
+    const authorization = credentials && basic(credentials);
+    return client.get(bare.href, { accept, ...(authorization ? { authorization } : {}) });
+}
+function basic({ username, password }) {
+    if (username === '' && password === '')
+        return undefined;
+    const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return `Basic ${Buffer.from(text, 'utf8').toString('base64')}`;
+}
+async function beginning(response) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of response.message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= enough)
+            break;
+    }
+    return Buffer.concat(chunks).toString('utf8');
+}
+
+
+/***/ }),
+
 /***/ 6763:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -32771,6 +33276,17 @@ def pip_config():
         merged.update(value if isinstance(value, dict) else {key: value})
     return merged
 
+def default_index():
+    try:
+        from pip._internal.models.index import PyPI
+        return PyPI.simple_url
+    except Exception:
+        return ''
+
+def has_netrc():
+    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']
+    return any(os.path.exists(os.path.expanduser(name)) for name in names)
+
 v = sys.version_info
 series = '%d.%d' % v[:2]
 if v.releaselevel != 'final':
@@ -32800,6 +33316,9 @@ sys.stdout.write(json.dumps({
         os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
     'pip': pip,
     'buildsLegacy': importable('setuptools') and importable('wheel'),
+    'defaultIndex': default_index(),
+    'keyring': importable('keyring'),
+    'netrc': has_netrc(),
     'pipConfig': config,
     'pipConfigError': config_error,
 }))
@@ -32837,6 +33356,14 @@ for number, stub in enumerate(json.load(sys.stdin)):
     paths.append(path)
 sys.stdout.write(json.dumps(paths))
 `;
+/** Which of a JSON list of environment markers apply to this Python; pip's own reading of them. */
+const markerScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json
+from pip._vendor.packaging.markers import Marker
+sys.stdout.write(json.dumps([Marker(text).evaluate({'extra': ''}) for text in json.load(sys.stdin)]))
+`;
 
 ;// CONCATENATED MODULE: ./lib/world/python.js
 /** The chosen Python and its pip. */
@@ -32847,10 +33374,11 @@ sys.stdout.write(json.dumps(paths))
 
 
 const oldestPython = '3.7';
-function pythonAdapter(reporter) {
+/** @param environment for programs that are no pip: without inputs and tokens of the runner */
+function pythonAdapter(reporter, environment) {
     return {
         probe,
-        createVenv,
+        createVenv: (interpreter, directory) => createVenv(interpreter, directory, environment),
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
             const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
@@ -32864,8 +33392,15 @@ function pythonAdapter(reporter) {
             });
             return { exitCode, output: lines.join('\n') };
         },
+        async applies(interpreter, markers) {
+            const { exitCode, stdout } = await run(interpreter.executable, ['-c', markerScript], {
+                env: environment,
+                input: JSON.stringify(markers),
+            });
+            return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
+        },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await run(interpreter.executable, ['-c', stubScript, directory], { env: definedEnvironment(), input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await run(interpreter.executable, ['-c', stubScript, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
                 throw new Error(`Stub wheels could not be written: ${(0,pip_output/* lastWords */.aN)(output)}`);
             return JSON.parse(stdout);
@@ -32941,20 +33476,17 @@ function venvPython(directory) {
 function venvBin(directory) {
     return external_node_path_.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
-async function createVenv(interpreter, directory) {
+async function createVenv(interpreter, directory, env) {
     if ((0,external_node_fs_.existsSync)(directory) && !(0,external_node_fs_.existsSync)(external_node_path_.join(directory, 'pyvenv.cfg'))) {
         throw new model/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     const { exitCode, output } = await run(interpreter.executable, ['-m', 'venv', directory], {
-        env: definedEnvironment(),
+        env,
     });
     if (exitCode !== 0) {
         throw new model/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* lastWords */.aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
     return venvPython(directory);
-}
-function definedEnvironment() {
-    return Object.fromEntries(Object.entries(process.env).filter((entry) => entry[1] !== undefined));
 }
 
 
@@ -32979,20 +33511,45 @@ function definedEnvironment() {
 function harmless(text) {
     return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
 }
+/** Takes known secrets out of a text, as the runner's masks would. */
+function hider() {
+    const known = new Set();
+    return {
+        add: (secrets) => {
+            for (const secret of secrets)
+                known.add(secret);
+        },
+        clean: (text) => {
+            let clean = text;
+            // The longest first: one may be a part of another.
+            for (const secret of [...known].sort((a, b) => b.length - a.length)) {
+                clean = clean.replaceAll(secret, '***');
+            }
+            return clean;
+        },
+    };
+}
 /** Groups, notices and annotations of a workflow run. */
 function actionsReporter() {
+    const { add, clean } = hider();
     return {
-        info: (text) => core.info(harmless(text)),
-        notice: (text) => core.notice(text),
-        warning: (text) => core.warning(text),
-        foreign: (text) => core.info(harmless(withoutSecrets(text))),
-        group: (title, work) => core.group(title, work),
+        info: (text) => core.info(harmless(clean(text))),
+        notice: (text) => core.notice(clean(text)),
+        warning: (text) => core.warning(clean(text)),
+        foreign: (text) => core.info(harmless(withoutSecrets(clean(text)))),
+        group: (title, work) => core.group(clean(title), work),
+        hide: (secrets) => {
+            for (const secret of secrets)
+                core.setSecret(secret);
+            add(secrets);
+        },
     };
 }
 /** Plain text on standard error; standard output stays free for results. */
 function consoleReporter() {
+    const { add, clean } = hider();
     const say = (text) => {
-        process.stderr.write(`${text}\n`);
+        process.stderr.write(`${clean(text)}\n`);
     };
     return {
         info: say,
@@ -33003,6 +33560,7 @@ function consoleReporter() {
             say(title);
             return work();
         },
+        hide: add,
     };
 }
 

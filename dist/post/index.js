@@ -29514,20 +29514,45 @@ async function within(seconds, what, work) {
 function harmless(text) {
     return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
 }
+/** Takes known secrets out of a text, as the runner's masks would. */
+function hider() {
+    const known = new Set();
+    return {
+        add: (secrets) => {
+            for (const secret of secrets)
+                known.add(secret);
+        },
+        clean: (text) => {
+            let clean = text;
+            // The longest first: one may be a part of another.
+            for (const secret of [...known].sort((a, b) => b.length - a.length)) {
+                clean = clean.replaceAll(secret, '***');
+            }
+            return clean;
+        },
+    };
+}
 /** Groups, notices and annotations of a workflow run. */
 function actionsReporter() {
+    const { add, clean } = hider();
     return {
-        info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(text)),
-        notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(text),
-        warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(text),
-        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(text))),
-        group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(title, work),
+        info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
+        notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
+        warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
+        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(clean(text)))),
+        group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
+        hide: (secrets) => {
+            for (const secret of secrets)
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .setSecret */ .Pq(secret);
+            add(secrets);
+        },
     };
 }
 /** Plain text on standard error; standard output stays free for results. */
 function consoleReporter() {
+    const { add, clean } = hider();
     const say = (text) => {
-        process.stderr.write(`${text}\n`);
+        process.stderr.write(`${clean(text)}\n`);
     };
     return {
         info: say,
@@ -29538,6 +29563,7 @@ function consoleReporter() {
             say(title);
             return work();
         },
+        hide: add,
     };
 }
 

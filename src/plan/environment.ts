@@ -2,6 +2,22 @@
 
 type Environment = Readonly<Record<string, string>>;
 
+/**
+ * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
+ * token of the cache service, with which a build script could write entries for other branches.
+ */
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_)/i;
+
+/** The part of a process's environment that other programs may see. */
+export function environmentForPrograms(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const kept = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !forActionsOnly.test(entry[0]),
+  );
+  return Object.fromEntries(kept);
+}
+
 /** Settings that would change what a fill does or says, beside those that choose files. */
 const notForFill = [
   'dry-run',
@@ -33,10 +49,16 @@ function variable(setting: string): string {
   return `PIP_${setting.toUpperCase().replaceAll('-', '_')}`;
 }
 
-/** The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too. */
+/**
+ * The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too.
+ * @param index variables that name the index; they alone hold credentials of inputs
+ * @param keyring pip may ask the package keyring, as it does where nobody forbids it to prompt
+ */
 export function fillEnvironment(
   environment: Environment,
   pipConfig: Readonly<Record<string, string>>,
+  index: Environment,
+  keyring: boolean,
 ): Record<string, string> {
   const excluded = new Set(notForFill.map(variable));
   const installSettings = Object.entries(pipConfig)
@@ -44,7 +66,10 @@ export function fillEnvironment(
     .map(([key, value]) => [variable(key.slice('install.'.length)), value] as const);
   return {
     ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
+    // With PIP_NO_INPUT pip leaves keyring alone unless it is named.
+    ...(keyring ? { PIP_KEYRING_PROVIDER: 'import' } : {}),
     ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
+    ...index,
     PIP_NO_INPUT: '1',
     PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
   };

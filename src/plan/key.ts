@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 import { period } from './freshness.ts';
-import type { Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
+import type { IndexInputs, Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
 import { normalizeName, withoutSecrets } from './requirements.ts';
 
 /** The number changes when older entries must no longer be found. */
@@ -67,6 +67,18 @@ export function effectiveSettings(
     settings.set(name, { value, rank: own });
   }
   return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+
+/** The settings with the index inputs in force. */
+export function withIndexInputs(
+  settings: ReadonlyMap<string, string>,
+  index: IndexInputs,
+): ReadonlyMap<string, string> {
+  return new Map([
+    ...settings,
+    ...(index.url === undefined ? [] : [['index-url', index.url] as const]),
+    ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')] as const]),
+  ]);
 }
 
 /**

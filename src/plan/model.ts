@@ -55,8 +55,21 @@ export interface Request {
   readonly wheelhouse: string | undefined;
   /** Absolute path of a directory for this run's files. */
   readonly temporary: string;
+  readonly index: IndexInputs;
   /** The environment that the run started with. */
   readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The inputs that name package indexes. Everything here may hold secrets: never shown as it is. */
+export interface IndexInputs {
+  /** undefined: what pip is configured with. */
+  readonly url: string | undefined;
+  readonly extra: readonly string[];
+  readonly trustedHosts: readonly string[];
+  /** Credentials for `url`, or for the index that pip is configured with. */
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly mirror: string | undefined;
 }
 
 /** What one subprocess of the chosen Python says of itself. */
@@ -87,6 +100,12 @@ export interface Interpreter {
   readonly pip: string | undefined;
   /** setuptools and wheel can both be imported: pip before 23.1 needs them to build without PEP 517. */
   readonly buildsLegacy: boolean;
+  /** The index that pip asks when nobody names one. */
+  readonly defaultIndex: string;
+  /** The package keyring can be imported: pip may ask it for credentials. */
+  readonly keyring: boolean;
+  /** There is a netrc file, from which pip takes credentials. */
+  readonly netrc: boolean;
   /** pip's configuration as pip merges it: files, then the environment (`:env:.` keys). */
   readonly pipConfig: Readonly<Record<string, string>>;
 }

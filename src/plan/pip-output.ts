@@ -74,6 +74,8 @@ export function lastWords(output: string, lines = 12): string {
 const unreachable =
   /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
 
+const notFound = /No matching distribution found|Could not find a version/i;
+
 const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
     /hash(?:es)? .*(?:do not match|mismatch)|THESE PACKAGES DO NOT MATCH THE HASHES/i,
@@ -100,7 +102,7 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
     'The index could not be reached: run again, or check the network and the index settings of pip.',
   ],
   [
-    /No matching distribution found|Could not find a version/i,
+    notFound,
     'Check the name, the version and whether the index has a file for this Python and system.',
   ],
   [
@@ -116,6 +118,11 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
 /** Whether pip failed because the index did not answer, or answered with a fault of its own. */
 export function isUnreachable(output: string): boolean {
   return unreachable.test(output);
+}
+
+/** Whether pip failed because the index does not have what is asked for. */
+export function isNotFound(output: string): boolean {
+  return notFound.test(output);
 }
 
 /** One sentence on what to do about a failed pip. */

@@ -69,11 +69,20 @@ export function fillFiles(
   return request(
     [
       ...offers.map((offer) => ({ text: `--find-links ${offer.url}` })),
-      ...lines.filter((line) => !line.constraint && line.kind !== 'direct').map(render),
+      ...lines
+        .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
+        .map(render),
       ...resolved.map((each) => resolvedLine(each, hashMode)),
     ],
-    lines.filter((line) => line.constraint).map(render),
+    lines.filter((line) => line.constraint && !namesIndex(line)).map(render),
     constraintsFile,
+  );
+}
+
+/** Indexes are given in the environment, where their credentials belong. */
+function namesIndex(line: RequestLine): boolean {
+  return (
+    line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name)
   );
 }
 

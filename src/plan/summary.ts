@@ -16,8 +16,8 @@ export interface Report {
   /** Names of what was installed from its own place. */
   readonly direct: readonly string[];
   readonly phases: readonly Phase[];
-  /** Whether an index was asked at all. */
-  readonly contacted: boolean;
+  /** The index that was asked, and why that one; undefined: none was. */
+  readonly index: { readonly shown: string; readonly why: string } | undefined;
 }
 
 interface Row {
@@ -70,7 +70,7 @@ export function headline(report: Report): string {
     `${downloaded.count} downloaded (${size(downloaded.bytes)})`,
     `${built.count} built`,
   ];
-  const asked = report.contacted ? '' : ', 0 index requests';
+  const asked = report.index ? '' : ', 0 index requests';
   return `${hitNames[report.hit]}${asked}: ${report.wheels.length} wheels, ${parts.join(', ')}`;
 }
 
@@ -91,6 +91,7 @@ export function formatReport(report: Report): string[] {
   return [
     headline(report),
     ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
+    ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
     ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
     `time: ${seconds(total)} (${times.join(', ')})`,
   ];
@@ -112,6 +113,9 @@ export function formatSummary(report: Report): string {
       : []),
     ...(report.direct.length > 0
       ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
+      : []),
+    ...(report.index
+      ? [`Index: \`${report.index.shown || 'none'}\`, as ${report.index.why}`, '']
       : []),
     '<details><summary>Wheels</summary>',
     '',

@@ -28,7 +28,7 @@ type Toolkit = Pick<typeof import('@actions/cache'), 'restoreCache' | 'saveCache
  */
 export function githubCache(
   workspace: string,
-  environment: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string | undefined>>,
   reporter: Reporter,
 ): CacheStore {
   const transfer = path.join(workspace, transferName);

@@ -52,6 +52,17 @@ def pip_config():
         merged.update(value if isinstance(value, dict) else {key: value})
     return merged
 
+def default_index():
+    try:
+        from pip._internal.models.index import PyPI
+        return PyPI.simple_url
+    except Exception:
+        return ''
+
+def has_netrc():
+    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']
+    return any(os.path.exists(os.path.expanduser(name)) for name in names)
+
 v = sys.version_info
 series = '%d.%d' % v[:2]
 if v.releaselevel != 'final':
@@ -81,6 +92,9 @@ sys.stdout.write(json.dumps({
         os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
     'pip': pip,
     'buildsLegacy': importable('setuptools') and importable('wheel'),
+    'defaultIndex': default_index(),
+    'keyring': importable('keyring'),
+    'netrc': has_netrc(),
     'pipConfig': config,
     'pipConfigError': config_error,
 }))
@@ -118,4 +132,13 @@ for number, stub in enumerate(json.load(sys.stdin)):
         archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')
     paths.append(path)
 sys.stdout.write(json.dumps(paths))
+`;
+
+/** Which of a JSON list of environment markers apply to this Python; pip's own reading of them. */
+export const markerScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json
+from pip._vendor.packaging.markers import Marker
+sys.stdout.write(json.dumps([Marker(text).evaluate({'extra': ''}) for text in json.load(sys.stdin)]))
 `;

@@ -6,14 +6,18 @@ import { type Interpreter, type Request, UserError } from '../plan/model.ts';
 import { lastWords } from '../plan/pip-output.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
-import { probeScript, stubScript } from './python-scripts.ts';
+import { markerScript, probeScript, stubScript } from './python-scripts.ts';
 
 const oldestPython = '3.7';
 
-export function pythonAdapter(reporter: Reporter): Python {
+/** @param environment for programs that are no pip: without inputs and tokens of the runner */
+export function pythonAdapter(
+  reporter: Reporter,
+  environment: Readonly<Record<string, string>>,
+): Python {
   return {
     probe,
-    createVenv,
+    createVenv: (interpreter, directory) => createVenv(interpreter, directory, environment),
     async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
       const lines: string[] = [];
       const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
@@ -27,11 +31,18 @@ export function pythonAdapter(reporter: Reporter): Python {
       });
       return { exitCode, output: lines.join('\n') };
     },
+    async applies(interpreter, markers) {
+      const { exitCode, stdout } = await run(interpreter.executable, ['-c', markerScript], {
+        env: environment,
+        input: JSON.stringify(markers),
+      });
+      return exitCode === 0 ? (JSON.parse(stdout) as boolean[]) : markers.map(() => true);
+    },
     async writeStubs(interpreter, directory, stubs) {
       const { exitCode, stdout, output } = await run(
         interpreter.executable,
         ['-c', stubScript, directory],
-        { env: definedEnvironment(), input: JSON.stringify(stubs) },
+        { env: environment, input: JSON.stringify(stubs) },
       );
       if (exitCode !== 0) throw new Error(`Stub wheels could not be written: ${lastWords(output)}`);
       return JSON.parse(stdout) as string[];
@@ -117,14 +128,18 @@ export function venvBin(directory: string): string {
   return path.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
 
-async function createVenv(interpreter: Interpreter, directory: string): Promise<string> {
+async function createVenv(
+  interpreter: Interpreter,
+  directory: string,
+  env: Readonly<Record<string, string>>,
+): Promise<string> {
   if (existsSync(directory) && !existsSync(path.join(directory, 'pyvenv.cfg'))) {
     throw new UserError(
       `${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`,
     );
   }
   const { exitCode, output } = await run(interpreter.executable, ['-m', 'venv', directory], {
-    env: definedEnvironment(),
+    env,
   });
   if (exitCode !== 0) {
     throw new UserError(
@@ -132,12 +147,4 @@ async function createVenv(interpreter: Interpreter, directory: string): Promise<
     );
   }
   return venvPython(directory);
-}
-
-function definedEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    ),
-  );
 }

@@ -12,21 +12,45 @@ function harmless(text: string): string {
   return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
 }
 
+/** Takes known secrets out of a text, as the runner's masks would. */
+function hider(): { add(secrets: readonly string[]): void; clean(text: string): string } {
+  const known = new Set<string>();
+  return {
+    add: (secrets) => {
+      for (const secret of secrets) known.add(secret);
+    },
+    clean: (text) => {
+      let clean = text;
+      // The longest first: one may be a part of another.
+      for (const secret of [...known].sort((a, b) => b.length - a.length)) {
+        clean = clean.replaceAll(secret, '***');
+      }
+      return clean;
+    },
+  };
+}
+
 /** Groups, notices and annotations of a workflow run. */
 export function actionsReporter(): Reporter {
+  const { add, clean } = hider();
   return {
-    info: (text) => core.info(harmless(text)),
-    notice: (text) => core.notice(text),
-    warning: (text) => core.warning(text),
-    foreign: (text) => core.info(harmless(withoutSecrets(text))),
-    group: (title, work) => core.group(title, work),
+    info: (text) => core.info(harmless(clean(text))),
+    notice: (text) => core.notice(clean(text)),
+    warning: (text) => core.warning(clean(text)),
+    foreign: (text) => core.info(harmless(withoutSecrets(clean(text)))),
+    group: (title, work) => core.group(clean(title), work),
+    hide: (secrets) => {
+      for (const secret of secrets) core.setSecret(secret);
+      add(secrets);
+    },
   };
 }
 
 /** Plain text on standard error; standard output stays free for results. */
 export function consoleReporter(): Reporter {
+  const { add, clean } = hider();
   const say = (text: string): void => {
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(`${clean(text)}\n`);
   };
   return {
     info: say,
@@ -37,5 +61,6 @@ export function consoleReporter(): Reporter {
       say(title);
       return work();
     },
+    hide: add,
   };
 }

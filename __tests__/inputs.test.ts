@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+
+import { type Host, type InputName, inputDefaults, loadRequest } from '../src/inputs.ts';
+import { type Request, UserError } from '../src/plan/model.ts';
+
+const host: Host = {
+  workspace: '/w',
+  directory: '/w',
+  temporary: '/tmp/runner',
+  environment: { PATH: '/bin' },
+  event: { name: 'push', ref: 'refs/heads/main', repository: 'o/p', headRepository: undefined },
+};
+
+type Inputs = Partial<Record<InputName, string>>;
+
+const load = (inputs: Inputs = {}, change: Partial<Host> = {}): ReturnType<typeof loadRequest> =>
+  loadRequest((name) => inputs[name] ?? '', { ...host, ...change });
+
+function refusal(inputs: Inputs): string {
+  try {
+    load(inputs);
+  } catch (error) {
+    assert.ok(error instanceof UserError, String(error));
+    return error.message;
+  }
+  return assert.fail('it was taken');
+}
+
+test('the defaults are those of action.yml', () => {
+  const text = readFileSync(new URL('../action.yml', import.meta.url), 'utf8');
+  const inputs = text.slice(text.indexOf('\ninputs:\n') + 9, text.indexOf('\noutputs:\n'));
+  const declared = [...inputs.matchAll(/^ {2}([a-z-]+):\n((?: {4}.*\n?)+)/gm)].map((match) => {
+    const value = /^ {4}default: (.*)$/m.exec(match[2] ?? '')?.[1] ?? 'none';
+    return [match[1], value.replace(/^'(.*)'$/, '$1')];
+  });
+  assert.ok(declared.length > 10);
+  assert.deepEqual(Object.fromEntries(declared), inputDefaults);
+});
+
+test('without inputs', () => {
+  const { request, notices } = load();
+  const expected: Partial<Request> = {
+    workspace: '/w',
+    workingDirectory: '/w',
+    requirements: ['requirements.txt'],
+    packages: [],
+    constraints: [],
+    groups: [],
+    cacheDependencyPath: [],
+    python: undefined,
+    venv: undefined,
+    compileBytecode: false,
+    install: true,
+    export: false,
+    refresh: 'auto',
+    restoreCache: true,
+    saveCache: true,
+    cacheSuffix: '',
+    wheelhouse: undefined,
+    temporary: '/tmp/runner',
+    environment: { PATH: '/bin' },
+  };
+  for (const [field, value] of Object.entries(expected)) {
+    assert.deepEqual(request[field as keyof Request], value, field);
+  }
+  assert.deepEqual(notices, []);
+  assert.ok(Object.isFrozen(request));
+});
+
+describe('are read', () => {
+  const table: readonly [string, Inputs, Partial<Request>][] = [
+    [
+      'lists by line',
+      { requirements: ' a.txt \r\n\n# no\nb c.txt\n' },
+      { requirements: ['a.txt', 'b c.txt'] },
+    ],
+    [
+      'packages instead of files',
+      { packages: 'a\nb>=1' },
+      { requirements: [], packages: ['a', 'b>=1'] },
+    ],
+    ['groups instead of files', { groups: 'dev' }, { requirements: [], groups: ['dev'] }],
+    [
+      'packages beside files',
+      { packages: 'a', requirements: 'r.txt' },
+      { requirements: ['r.txt'], packages: ['a'] },
+    ],
+    [
+      'packages that are only a comment',
+      { packages: '# none' },
+      { requirements: ['requirements.txt'], packages: [] },
+    ],
+    ['constraints', { constraints: 'c.txt\nd.txt' }, { constraints: ['c.txt', 'd.txt'] }],
+    ['more files', { 'cache-dependency-path': 'x/*.toml' }, { cacheDependencyPath: ['x/*.toml'] }],
+    ['a working directory', { 'working-directory': 'sub' }, { workingDirectory: '/w/sub' }],
+    ['an absolute working directory', { 'working-directory': '/v' }, { workingDirectory: '/v' }],
+    ['a Python', { python: ' python3.12 ' }, { python: 'python3.12' }],
+    [
+      'an environment beside the working directory',
+      { venv: '.venv', 'working-directory': 'sub' },
+      { venv: '/w/sub/.venv' },
+    ],
+    ['a wheelhouse', { wheelhouse: '../cache/w' }, { wheelhouse: '/cache/w' }],
+    ['a wheelhouse in the working directory', { wheelhouse: 'w' }, { wheelhouse: '/w/w' }],
+    [
+      'flags',
+      { 'compile-bytecode': 'true', install: 'false', export: 'TRUE' },
+      { compileBytecode: true, install: false, export: true },
+    ],
+    ['a period', { refresh: 'Daily' }, { refresh: 'daily' }],
+    ['a suffix', { 'cache-suffix': 'a.B_c-1' }, { cacheSuffix: 'a.B_c-1' }],
+    ['the longest suffix', { 'cache-suffix': 'x'.repeat(100) }, { cacheSuffix: 'x'.repeat(100) }],
+    [
+      'no cache',
+      { 'restore-cache': 'false', 'save-cache': 'False' },
+      { restoreCache: false, saveCache: false },
+    ],
+    [
+      'nothing but white space',
+      { refresh: '  ', install: '\n' },
+      { refresh: 'auto', install: true },
+    ],
+    [
+      'words of a shell, as they are',
+      { requirements: '$(id).txt\n`id`.txt\n::error::x' },
+      { requirements: ['$(id).txt', '`id`.txt', '::error::x'] },
+    ],
+  ];
+  for (const [description, inputs, expected] of table) {
+    test(description, () => {
+      const { request } = load(inputs);
+      for (const [field, value] of Object.entries(expected)) {
+        assert.deepEqual(request[field as keyof Request], value, field);
+      }
+    });
+  }
+
+  test('auto asks the event', () => {
+    const { request, notices } = load(
+      {},
+      {
+        event: {
+          name: 'release',
+          ref: 'refs/tags/v1',
+          repository: 'o/p',
+          headRepository: undefined,
+        },
+      },
+    );
+    assert.deepEqual([request.restoreCache, request.saveCache, notices.length], [false, false, 1]);
+  });
+
+  test('relative paths start where the run does', () => {
+    const { request } = load({ 'working-directory': 'x', venv: 'v' }, { directory: '/here' });
+    assert.deepEqual([request.workingDirectory, request.venv], ['/here/x', '/here/x/v']);
+  });
+});
+
+describe('are refused', () => {
+  const yesNo = 'it takes true, false.';
+  const auto = 'it takes auto, true, false.';
+  const table: readonly [Inputs, string][] = [
+    [{ install: 'yes' }, `The input install is "yes"; ${yesNo}`],
+    [{ export: '1' }, `The input export is "1"; ${yesNo}`],
+    [{ 'compile-bytecode': 'auto' }, `The input compile-bytecode is "auto"; ${yesNo}`],
+    [{ 'restore-cache': 'on' }, `The input restore-cache is "on"; ${auto}`],
+    [{ 'save-cache': 'always' }, `The input save-cache is "always"; ${auto}`],
+    [
+      { refresh: 'hourly' },
+      'The input refresh is "hourly"; it takes auto, always, daily, weekly, monthly, never.',
+    ],
+    ...['a/b', 'a b', 'a,b', 'ä', '$(id)', 'a\nb'].map((suffix): [Inputs, string] => [
+      { 'cache-suffix': suffix },
+      `The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`,
+    ]),
+    [{ 'cache-suffix': 'x'.repeat(101) }, 'The input cache-suffix is longer than 100 characters.'],
+    ...(['.', '/', '..', '/w'] as const).map((wheelhouse): [Inputs, string] => [
+      { wheelhouse },
+      `The input wheelhouse is ${{ '.': '/w', '/': '/', '..': '/', '/w': '/w' }[wheelhouse]}, which holds the working directory. Its content is replaced: name a directory of its own.`,
+    ]),
+    [
+      { wheelhouse: '/w', 'working-directory': 'sub' },
+      'The input wheelhouse is /w, which holds the working directory. Its content is replaced: name a directory of its own.',
+    ],
+    // BUG: a directory whose name begins with two dots lies inside all the same.
+    [
+      { wheelhouse: '/w', 'working-directory': '..sub' },
+      'The input wheelhouse is /w, which holds the working directory. Its content is replaced: name a directory of its own.',
+    ],
+  ];
+  for (const [inputs, message] of table) {
+    test(JSON.stringify(inputs).slice(0, 60), () => assert.equal(refusal(inputs), message));
+  }
+
+  for (const name of Object.keys(inputDefaults) as InputName[]) {
+    test(`a NUL character in ${name}`, () => {
+      assert.equal(refusal({ [name]: 'a\0b' }), `The input ${name} holds a NUL character.`);
+    });
+  }
+
+  // BUG: it is emptied and filled, and everything of the checkout that it holds is gone.
+  test('a wheelhouse that is the whole checkout, where the working directory lies elsewhere', () => {
+    assert.match(refusal({ wheelhouse: '/w', 'working-directory': '/elsewhere' }), /wheelhouse/);
+  });
+});

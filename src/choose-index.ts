@@ -1,0 +1,149 @@
+/** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
+import { age } from './plan/freshness.ts';
+import type { Manifest } from './plan/manifest.ts';
+import { type Interpreter, type Request, type RequestedSet, UserError } from './plan/model.ts';
+import {
+  confusionWarning,
+  type Health,
+  hasCredentials,
+  type Indexes,
+  indexesOf,
+  probeCandidates,
+} from './plan/package-index.ts';
+import { withoutSecrets } from './plan/requirements.ts';
+import type { World } from './ports.ts';
+
+/** The index that a fill is run with. */
+export interface ChosenIndex {
+  /** Variables for pip; they hold the credentials. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** For people; empty when there is none. */
+  readonly shown: string;
+  readonly why: string;
+  readonly role: 'mirror' | 'authoritative' | 'none';
+  /**
+   * pip may take wheels that were built before. Not where it must prove its credentials: it would
+   * hide a refusal as long as those wheels satisfy the request.
+   */
+  readonly mayOffer: boolean;
+}
+
+/** No index can be used now, and it is not the user's fault. */
+export class IndexDown extends UserError {}
+
+interface Asking {
+  readonly request: Request;
+  readonly interpreter: Interpreter;
+  readonly settings: ReadonlyMap<string, string>;
+  readonly requested: RequestedSet;
+}
+
+/**
+ * Chooses the index for a fill.
+ * @param failed why the mirror must not be chosen again in this run
+ * @throws IndexDown when the authoritative index does not answer as one
+ * @throws UserError when it, or the mirror, refuses the credentials
+ */
+export async function chooseIndex(
+  asking: Asking,
+  world: World,
+  failed?: string,
+): Promise<ChosenIndex> {
+  const { request, interpreter, settings, requested } = asking;
+  const indexes = indexesOf(request, interpreter, settings, requested);
+  if (indexes === undefined) {
+    return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
+  }
+  const confusion = confusionWarning(indexes);
+  if (confusion !== undefined) world.reporter.warning(confusion);
+  const project = await projectToAsk(interpreter, requested, world);
+  const health = (url: string): Promise<Health> =>
+    project === undefined || settings.has('proxy')
+      ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
+      : world.indexProbe.probe(url, project, {
+          trustedHosts: indexes.trustedHosts,
+          certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+        });
+
+  let why = 'it is the authoritative index';
+  if (indexes.mirror !== undefined) {
+    const shown = withoutSecrets(indexes.mirror);
+    const answer = await health(indexes.mirror);
+    if (answer.state === 'healthy' && failed === undefined) {
+      return chosen(indexes, indexes.mirror, 'mirror', 'the mirror is healthy', true);
+    }
+    if (answer.state === 'refused') {
+      throw new UserError(
+        `The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`,
+      );
+    }
+    const reason =
+      answer.state === 'healthy'
+        ? String(failed)
+        : answer.state === 'absent'
+          ? `it answers 404 for ${project}`
+          : answer.reason;
+    world.reporter.warning(
+      `The mirror ${shown} is not used: ${reason}. Using ${withoutSecrets(indexes.authoritative)}.`,
+    );
+    why = `the mirror is not healthy (${reason})`;
+  }
+
+  const { authoritative } = indexes;
+  const answer = await health(authoritative);
+  if (answer.state === 'refused' && (hasCredentials(authoritative) || !indexes.otherCredentials)) {
+    throw new UserError(
+      `The index ${withoutSecrets(authoritative)} answers ${answer.status} for ${project}: ${
+        hasCredentials(authoritative)
+          ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
+          : 'it wants credentials. Set the inputs index-username and index-password'
+      }.`,
+    );
+  }
+  if (answer.state === 'down') {
+    throw new IndexDown(
+      `The index ${withoutSecrets(authoritative)} can't be used: ${answer.reason}.`,
+    );
+  }
+  return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
+}
+
+function chosen(
+  indexes: Indexes,
+  url: string,
+  role: 'mirror' | 'authoritative',
+  why: string,
+  mayOffer: boolean,
+): ChosenIndex {
+  const { extra, trustedHosts } = indexes;
+  return {
+    environment: {
+      PIP_INDEX_URL: url,
+      ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+      ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    },
+    shown: withoutSecrets(url),
+    why,
+    role,
+    mayOffer,
+  };
+}
+
+/** The first project of the request that applies to this Python. */
+async function projectToAsk(
+  interpreter: Interpreter,
+  requested: RequestedSet,
+  world: World,
+): Promise<string | undefined> {
+  const candidates = probeCandidates(requested);
+  const [first] = candidates;
+  if (first === undefined || first.marker === undefined) return first?.name;
+  const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
+  const applies = await world.python.applies(interpreter, markers);
+  return candidates.find((_candidate, index) => applies[index])?.name;
+}
+
+/** What is said when the last good set is installed instead. */
+export function staleWarning(reason: string, last: Manifest, now: Date): string {
+  return `${reason} Installing the last good set of these requirements, which is ${age(last.resolvedAt, now)} old.`;
+}
