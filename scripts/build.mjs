@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { root } from './tools.mjs';
 
-const entries = ['main', 'post', 'cli'];
+const entries = ['main', 'post', 'transfer', 'cli'];
 
 function node(script, ...args) {
   const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], {

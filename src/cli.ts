@@ -12,6 +12,7 @@ import { formatReport } from './plan/summary.ts';
 import { save } from './save.ts';
 import { directoryCache } from './world/directory-cache.ts';
 import { indexProbe } from './world/package-index.ts';
+import { endOnSignals } from './world/process.ts';
 import { pythonAdapter } from './world/python.ts';
 import { consoleReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
@@ -67,7 +68,7 @@ async function installFor(
     reporter,
     now: () => new Date(),
   });
-  if (state !== undefined) await save(state, { wheelhouses, reporter, storeFor: () => store });
+  if (state !== undefined) await save(state, { wheelhouses, reporter, store });
   process.stdout.write(`${formatReport(report).join('\n')}\n`);
 }
 
@@ -88,6 +89,7 @@ function readOptions(args: readonly string[]): Values {
   }
 }
 
+endOnSignals();
 try {
   await main(process.argv.slice(2));
 } catch (error) {

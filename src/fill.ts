@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import type { ChosenIndex } from './choose-index.ts';
 import { fillEnvironment, offlineEnvironment } from './plan/environment.ts';
-import { canonical, interpreterIdentity, type Keys } from './plan/key.ts';
+import { canonical, interpreterIdentity, isOn, type Keys } from './plan/key.ts';
 import {
   type DirectProject,
   isAdmitted,
@@ -18,6 +18,7 @@ import {
 } from './plan/manifest.ts';
 import {
   type DirectRequirement,
+  type IndexRequirement,
   type Interpreter,
   type Request,
   type RequestedSet,
@@ -60,7 +61,9 @@ export interface Plan {
   readonly settings: ReadonlyMap<string, string>;
   readonly requested: RequestedSet;
   readonly keys: Keys;
-  /** A directory for generated files, outside the wheelhouse. */
+  /** A directory for all that the run does not keep. */
+  readonly workplace: string;
+  /** A directory in it for generated files. */
   readonly scratch: string;
 }
 
@@ -110,7 +113,8 @@ export async function fill(
   }
 
   const direct = await resolveDirect(plan, world, directory, kept);
-  const offers = offersOf(plan, directory, kept);
+  const index = await applying(plan, world);
+  const offers = offersOf(plan, directory, kept, index);
   const requestFile = path.join(plan.scratch, 'request.txt');
   const files = fillFiles(lines, direct.resolved, offers, isHashMode(lines), constraintsFile(plan));
   const generated = await writeRequest(plan, world, requestFile, files);
@@ -144,7 +148,6 @@ export async function fill(
     asked,
     urls: direct.urls,
   });
-  const index = indexRequirements(lines);
   const manifest: Manifest = {
     interpreter: interpreterIdentity(plan.interpreter),
     request: plan.keys.request,
@@ -166,6 +169,16 @@ function constraintsFile(plan: Plan): string {
 
 function fillOptions(plan: Plan, wheelDir: string, requestFile: string): FillOptions {
   return { wheelDir, requestFile, usePep517: usePep517(plan.interpreter) };
+}
+
+/** The request's lines for an index that apply to the interpreter. */
+async function applying(plan: Plan, world: World): Promise<IndexRequirement[]> {
+  const lines = indexRequirements(plan.requested.lines);
+  const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
+  if (markers.length === 0) return lines;
+  const applies = await world.python.applies(plan.interpreter, markers);
+  const met = new Set(markers.filter((_marker, index) => applies[index]));
+  return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }
 
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
@@ -324,7 +337,7 @@ async function fetchUrl(
       wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join(),
   );
   if (known) return { file: known.file, built: known.origin === 'built' };
-  const place = await world.wheelhouses.stage(path.join(plan.scratch, 'fetched'));
+  const place = await world.wheelhouses.stage(plan.workplace);
   const [requestFile = ''] = generated.keys();
   const args = fetchArgs(fillOptions(plan, place, requestFile));
   const log = await runFill(plan, world, args, generated);
@@ -338,12 +351,16 @@ async function fetchUrl(
  * Built wheels that pip may take instead of building again. With prefer-binary an old built wheel
  * would win over a newer sdist for ever, so there only pinned ones are offered.
  */
-function offersOf(plan: FillPlan, directory: string, kept: readonly Wheel[]): Offer[] {
+function offersOf(
+  plan: FillPlan,
+  directory: string,
+  kept: readonly Wheel[],
+  index: readonly IndexRequirement[],
+): Offer[] {
   if (!plan.index.mayOffer) return [];
   const { lines } = plan.requested;
-  const index = indexRequirements(lines);
   const preferBinary =
-    plan.settings.has('prefer-binary') ||
+    isOn(plan.settings, 'prefer-binary') ||
     lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
   return kept
     .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
@@ -391,14 +408,19 @@ async function close(
   const resolve = (): Promise<PipResult> =>
     world.python.pip(
       plan.interpreter,
-      closeArgs({ wheelDir: directory, requestFile, report, noDeps: plan.settings.has('no-deps') }),
+      closeArgs({
+        wheelDir: directory,
+        requestFile,
+        report,
+        noDeps: isOn(plan.settings, 'no-deps'),
+      }),
       {
         cwd: plan.request.workingDirectory,
         env: offlineEnvironment(plan.request.environment, devNull),
         rewrite: (line) => withUserSources(line, generated),
       },
     );
-  const aside = await world.wheelhouses.stage(path.join(plan.scratch, 'stale'));
+  const aside = await world.wheelhouses.stage(plan.workplace);
   for (const file of options.stale) await world.wheelhouses.move(file, directory, aside);
   let result = await resolve();
   for (const file of options.stale) await world.wheelhouses.move(file, aside, directory);
@@ -418,7 +440,10 @@ async function fillBuildRequirements(
   kept: readonly Wheel[],
 ): Promise<Map<string, string>> {
   const all = new Map<string, string>();
-  if (plan.settings.has('no-build-isolation')) return all;
+  // pip reads this setting the wrong way round: a yes leaves isolation on (seen on 22.2 and 26.3).
+  if (plan.settings.has('no-build-isolation') && !isOn(plan.settings, 'no-build-isolation')) {
+    return all;
+  }
   const sets = new Map(
     plan.requested.projects
       .filter((project) => project.buildRequires.length > 0)

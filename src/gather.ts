@@ -1,9 +1,10 @@
 /** What is asked for: all files, groups and inline requirements, read into one set of lines. */
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { groupRequirements } from './plan/local-project.ts';
 import { type LocalProject, type Request, type RequestedSet, UserError } from './plan/model.ts';
-import { directRequirements, gatherLines } from './plan/requirements.ts';
+import { directRequirements, gatherLines, withoutSecrets } from './plan/requirements.ts';
 import type { Sources } from './ports.ts';
 
 /**
@@ -26,8 +27,13 @@ export async function gather(
       constraints: [
         ...found.constraints,
         ...ambient.map((file) => ({
-          location: /^https?:/i.test(file) ? file : path.resolve(request.workingDirectory, file),
-          shown: file,
+          location: /^https?:/i.test(file)
+            ? file
+            : path.resolve(
+                request.workingDirectory,
+                /^file:/i.test(file) ? fileURLToPath(file) : file,
+              ),
+          shown: withoutSecrets(file),
         })),
       ],
     },
@@ -56,7 +62,11 @@ export async function gather(
 }
 
 function refuseOtherFormats(shown: string): void {
-  if (/(?:^|\/)(?:pyproject|pylock(?:\.[^/]+)?)\.toml$|\.lock$/.test(shown)) {
+  if (
+    /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(
+      shown,
+    )
+  ) {
     throw new UserError(
       `${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`,
       { file: shown },

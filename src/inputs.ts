@@ -87,9 +87,12 @@ export function loadRequest(
   if (suffix.length > 100)
     throw new UserError('The input cache-suffix is longer than 100 characters.');
   const wheelhouse = within('wheelhouse');
-  if (wheelhouse !== undefined && isAncestor(wheelhouse, workingDirectory)) {
+  const holds = [workingDirectory, host.workspace].find(
+    (directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory),
+  );
+  if (holds !== undefined) {
     throw new UserError(
-      `The input wheelhouse is ${wheelhouse}, which holds the working directory. Its content is replaced: name a directory of its own.`,
+      `The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`,
     );
   }
   const policy: CachePolicy = cachePolicy(
@@ -166,5 +169,5 @@ function oneOf<T extends string>(name: InputName, value: string, allowed: readon
 
 function isAncestor(directory: string, of: string): boolean {
   const relative = path.relative(directory, of);
-  return relative === '' || (!relative.startsWith('..') && !path.isAbsolute(relative));
+  return !/^\.\.(?:$|[/\\])/.test(relative) && !path.isAbsolute(relative);
 }

@@ -10,7 +10,13 @@ import { gather } from './gather.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
 import { effectiveSettings, keysOf, withIndexInputs } from './plan/key.ts';
 import { lockFile, type Manifest, sameWheels } from './plan/manifest.ts';
-import { type Interpreter, type Request, type RequestLine, UserError } from './plan/model.ts';
+import {
+  type Interpreter,
+  messageOf,
+  type Request,
+  type RequestLine,
+  UserError,
+} from './plan/model.ts';
 import { secretForms, secretsOfUrl } from './plan/package-index.ts';
 import { installArgs, installDirectArgs } from './plan/pip-args.ts';
 import { adviceFor, lastWords, parseReport } from './plan/pip-output.ts';
@@ -71,45 +77,47 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     for (const line of requested.lines) reporter.info(`    ${line.shown}`);
   });
 
-  const place =
-    request.wheelhouse ?? path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
-  const scratch = await wheelhouses.stage(path.join(request.temporary, 'wheelhouse-scratch'));
-  const plan: Plan = { request, interpreter, settings, requested, keys, scratch };
-  const found = await timed('restore', () => findWheelhouse(plan, world, place));
+  const workplace = await wheelhouses.workplace(request.temporary);
   try {
-    const reason = found.unsatisfied;
+    const scratch = await wheelhouses.stage(workplace);
+    const plan: Plan = { request, interpreter, settings, requested, keys, workplace, scratch };
+    const ownPlace = path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+    const place = request.wheelhouse ?? ownPlace;
+
+    const found = await timed('restore', () => findWheelhouse(plan, world, place));
+    const { directory } = found;
+    const satisfied = found.unsatisfied === undefined && found.base !== undefined;
     reporter.info(
-      reason === undefined
+      satisfied
         ? `Exact hit: ${found.source}. No index is asked.`
-        : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${reason}.`,
+        : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${found.unsatisfied}.`,
     );
-    let filled: Filled =
-      reason === undefined && found.base
-        ? { manifest: found.base.manifest, index: undefined }
-        : await timed('fill', () => fillFrom(plan, world, found));
-    const satisfied = reason === undefined;
-    await wheelhouses.publish(found.directory, place);
+    let filled: Filled = satisfied
+      ? { manifest: found.base.manifest, index: undefined }
+      : await timed('fill', () => fillFrom(plan, world, found));
 
     if (request.install) {
-      await timed('install', () => installLock(plan, world, place));
-      const drift = await timed('local projects', () => installDirect(plan, world, place, filled));
+      await timed('install', () => installLock(plan, world, directory));
+      const drift = await timed('local projects', () =>
+        installDirect(plan, world, directory, filled),
+      );
       if (drift !== undefined && satisfied) {
         reporter.info(
           `${drift} has other dependencies than the wheelhouse was made for: filling it again.`,
         );
-        const again = await wheelhouses.stage(place);
-        await wheelhouses.publish(place, again);
-        filled = await timed('fill', () => fillFrom(plan, world, { ...found, directory: again }));
-        await wheelhouses.publish(again, place);
-        await timed('install', () => installLock(plan, world, place));
+        await wheelhouses.unshare(directory);
+        filled = await timed('fill', () => fillFrom(plan, world, found));
+        await timed('install', () => installLock(plan, world, directory));
       }
     }
 
     const { manifest, index } = filled;
-    const changed = index !== undefined && !isSavedAlready(found, manifest);
+    const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
+    const wheelhouse = isUnchanged ? place : await published(world, directory, [place, ownPlace]);
+    const isNew = index !== undefined && !isSavedAlready(found, manifest);
     return {
       interpreter,
-      wheelhouse: place,
+      wheelhouse,
       report: {
         hit: !index && satisfied ? 'exact' : found.base ? 'partial' : 'miss',
         primaryKey: keys.primary,
@@ -121,10 +129,9 @@ export async function install(request: Request, world: World): Promise<Outcome> 
         index,
       },
       state:
-        changed && request.saveCache && found.saveKey !== undefined
+        isNew && request.saveCache && found.saveKey !== undefined
           ? formatState({
-              wheelhouse: place,
-              workspace: request.workspace,
+              wheelhouse,
               key: found.saveKey,
               request: keys.request,
               interpreter: manifest.interpreter,
@@ -132,8 +139,28 @@ export async function install(request: Request, world: World): Promise<Outcome> 
           : undefined,
     };
   } finally {
-    await wheelhouses.remove(scratch);
-    await wheelhouses.remove(found.directory);
+    await wheelhouses.remove(workplace);
+  }
+}
+
+/**
+ * Puts the wheelhouse where it was asked for; where that can't be written, the packages are
+ * installed all the same, and the wheelhouse lies in a place of its own.
+ */
+async function published(
+  world: World,
+  directory: string,
+  [place, ...others]: readonly string[],
+): Promise<string> {
+  try {
+    await world.wheelhouses.publish(directory, String(place));
+    return String(place);
+  } catch (error) {
+    if (others.length === 0) throw error;
+    world.reporter.warning(
+      `The wheelhouse can't be kept in ${place}: ${messageOf(error)}. It is in ${others[0]}.`,
+    );
+    return published(world, directory, others);
   }
 }
 
@@ -249,14 +276,22 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
 
 async function installLock(plan: Plan, world: World, wheelhouse: string): Promise<void> {
   const { request, interpreter } = plan;
-  await world.reporter.group('Install from the lock', async () => {
-    const { exitCode, output } = await world.python.pip(
+  const { wheelhouses, reporter, python } = world;
+  // Lies there while pip is at work: a later run then knows that this one did not end.
+  const mark = path.join(interpreter.sitePackages, '.wheelhouse-installing');
+  const repair = await wheelhouses.exists(mark);
+  if (repair) reporter.info('An installation before this one did not end: installing all again.');
+  await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
+  await reporter.group('Install from the lock', async () => {
+    const lock = path.join(wheelhouse, lockFile);
+    const { exitCode, output } = await python.pip(
       interpreter,
-      installArgs({ ...installOptions(plan, wheelhouse), lock: path.join(wheelhouse, lockFile) }),
+      installArgs({ ...installOptions(plan, wheelhouse), lock, repair }),
       { cwd: request.workingDirectory, env: offlineEnvironment(request.environment, devNull) },
     );
     if (exitCode !== 0) throw installError(output);
   });
+  await wheelhouses.remove(mark);
 }
 
 /**

@@ -10,8 +10,9 @@ import { environmentForPrograms } from './plan/environment.ts';
 import { lockFile } from './plan/manifest.ts';
 import { type Request, UserError } from './plan/model.ts';
 import { formatReport, formatSummary } from './plan/summary.ts';
-import { githubCache } from './world/github-cache.ts';
+import { githubCache, transferProgram } from './world/github-cache.ts';
 import { indexProbe } from './world/package-index.ts';
+import { endOnSignals } from './world/process.ts';
 import { pythonAdapter, venvBin } from './world/python.ts';
 import { actionsReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
@@ -26,7 +27,12 @@ async function main(): Promise<void> {
     python: pythonAdapter(reporter, environment),
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
-    store: githubCache(request.workspace, process.env, reporter),
+    store: githubCache({
+      environment: process.env,
+      temporary: request.temporary,
+      program: transferProgram(),
+      reporter,
+    }),
     indexProbe: indexProbe(),
     reporter,
     now: () => new Date(),
@@ -92,6 +98,7 @@ function handOver(request: Request, { report, state, wheelhouse, interpreter }: 
   }
 }
 
+endOnSignals();
 try {
   await main();
 } catch (error) {
@@ -108,5 +115,4 @@ try {
   }
   process.exitCode = 1;
 }
-// The cache library leaves connections open for minutes (actions/toolkit#1578).
 process.exit();

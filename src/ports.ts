@@ -127,17 +127,22 @@ export interface Wheelhouses {
   ): Promise<readonly { readonly sha256: string; readonly size: number }[]>;
   /** Writes manifest and lock, each whole or not at all. */
   seal(directory: string, manifest: Manifest): Promise<void>;
-  /** A new empty directory beside another one, on the same disk. */
-  stage(directory: string): Promise<string>;
-  /** A copy of a directory beside it. */
-  copy(directory: string): Promise<string>;
-  /** Puts a staged directory into its place; what was there is gone. */
+  /** A directory for all that a run makes and does not keep; gone when the process ends. */
+  workplace(parent: string): Promise<string>;
+  /** A new empty directory in a workplace. */
+  stage(workplace: string): Promise<string>;
+  /** Gives files of a directory second names in another one. */
+  share(directory: string, staged: string): Promise<void>;
+  /** Ends the sharing: the files may be written to. */
+  unshare(directory: string): Promise<void>;
+  /** Puts a staged directory into its place, whole; what was there is gone. */
   publish(staged: string, directory: string): Promise<void>;
   /** Moves a file from one directory to another. */
   move(file: string, from: string, to: string): Promise<void>;
   /** Writes text to a file. */
   write(file: string, text: string): Promise<void>;
   read(file: string): Promise<string>;
+  exists(file: string): Promise<boolean>;
   remove(directory: string): Promise<void>;
 }
 

@@ -1,10 +1,13 @@
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
+import path from 'node:path';
+
 import type { Plan } from './fill.ts';
 import { generations, interpreterIdentity, matchKind } from './plan/key.ts';
 import {
   isAdmitted,
   type Manifest,
   ManifestError,
+  manifestFile,
   unsatisfied,
   type Wheel,
 } from './plan/manifest.ts';
@@ -55,7 +58,7 @@ export async function findWheelhouse(plan: Plan, world: World, place: string): P
   }
   if (request.restoreCache && store.unavailable === undefined) {
     for (const key of generations(keys.primary)) {
-      const directory = await world.wheelhouses.stage(place);
+      const directory = await world.wheelhouses.stage(plan.workplace);
       const prefixes = key === keys.primary ? keys.restore : [];
       const restored = await store.restore(directory, key, prefixes);
       if (restored?.key !== key) saveKey ??= key;
@@ -69,16 +72,16 @@ export async function findWheelhouse(plan: Plan, world: World, place: string): P
   } else if (store.unavailable === undefined) {
     saveKey = keys.primary;
   }
-  return { ...(best ?? (await nothing(world, place))), saveKey };
+  return { ...(best ?? (await nothing(plan, world))), saveKey };
 }
 
 function isServing(found: Found | undefined): boolean {
   return found !== undefined && found.unsatisfied === undefined;
 }
 
-async function nothing(world: World, place: string): Promise<Found> {
+async function nothing(plan: Plan, world: World): Promise<Found> {
   return {
-    directory: await world.wheelhouses.stage(place),
+    directory: await world.wheelhouses.stage(plan.workplace),
     base: undefined,
     unsatisfied: 'nothing in the cache fits',
     lastGood: undefined,
@@ -100,26 +103,27 @@ async function better(world: World, one: Found | undefined, other: Found): Promi
 }
 
 async function fromDisk(plan: Plan, world: World, place: string): Promise<Found | undefined> {
-  let inspected: Inspected | undefined;
+  const { wheelhouses, reporter } = world;
+  if (!(await wheelhouses.exists(place))) return undefined;
+  const directory = await wheelhouses.stage(plan.workplace);
   try {
-    inspected = await world.wheelhouses.inspect(place);
+    await wheelhouses.share(place, directory);
+    const inspected = await wheelhouses.inspect(directory);
+    if (inspected !== undefined) {
+      const origin = { kind: 'disk', matchedKey: undefined, source: place } as const;
+      return await assess(plan, world, directory, inspected, origin);
+    }
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
-    if (/it has no /.test(error.message)) {
+    if (!(await wheelhouses.exists(path.join(place, manifestFile)))) {
       throw new UserError(
         `${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`,
       );
     }
-    world.reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
-    return undefined;
+    reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
   }
-  if (inspected === undefined) return undefined;
-  const directory = await world.wheelhouses.copy(place);
-  return assess(plan, world, directory, inspected, {
-    kind: 'disk',
-    matchedKey: undefined,
-    source: place,
-  });
+  await wheelhouses.remove(directory);
+  return undefined;
 }
 
 /** Looks into what the store brought. Never throws for what it finds there. */
@@ -138,7 +142,7 @@ async function judge(plan: Plan, world: World, directory: string, matched: strin
   } catch (error) {
     reporter.warning(`The cache entry ${matched} is not used: ${messageOf(error)}.`);
     await wheelhouses.remove(directory);
-    return { ...(await nothing(world, directory)), ...(kind === 'exact' ? { kind } : {}) };
+    return { ...(await nothing(plan, world)), ...(kind === 'exact' ? { kind } : {}) };
   }
 }
 
@@ -176,6 +180,7 @@ async function assess(
   const isComplete = manifest.request === keys.request && dropped === 0;
   // What is installed is the lock that follows from the manifest, not the one that came along.
   if (reason === undefined) await world.wheelhouses.seal(directory, manifest);
+  else await world.wheelhouses.unshare(directory);
   return {
     directory,
     base: { manifest, sound: admitted, faults },

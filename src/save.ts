@@ -12,13 +12,12 @@ export async function save(
   world: {
     readonly wheelhouses: Wheelhouses;
     readonly reporter: Reporter;
-    readonly storeFor: (workspace: string) => CacheStore;
+    readonly store: CacheStore;
   },
 ): Promise<void> {
-  const { wheelhouses, reporter } = world;
+  const { wheelhouses, reporter, store } = world;
   const state = parseState(text);
   if (state === undefined) return;
-  const store = world.storeFor(state.workspace);
   if (store.unavailable !== undefined) {
     reporter.info(`Nothing is saved: ${store.unavailable}.`);
     return;

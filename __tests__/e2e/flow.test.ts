@@ -34,7 +34,7 @@ async function archived(key: string): Promise<string[]> {
   try {
     writeFileSync(join(directory, 'a.tzst'), await cache.readArchive(key));
     execFileSync('tar', ['-xf', 'a.tzst', '--use-compress-program', 'unzstd'], { cwd: directory });
-    return readdirSync(join(directory, '.wheelhouse-transfer')).sort();
+    return readdirSync(join(directory, 'wheelhouse')).sort();
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -181,12 +181,10 @@ test('a wheelhouse of another interpreter is a miss, not a mixture', async () =>
     writeFileSync(archive, await cache.readArchive(key));
     const tar = (...args: string[]): Buffer => execFileSync('tar', args, { cwd: directory });
     tar('-xf', 'a.tzst', '--use-compress-program', 'unzstd');
-    execFileSync(
-      'sed',
-      ['-i', 's/cpython 3[.]/cpython 2./', '.wheelhouse-transfer/wheelhouse.json'],
-      { cwd: directory },
-    );
-    tar('-cf', 'b.tzst', '--use-compress-program', 'zstd', '.wheelhouse-transfer');
+    execFileSync('sed', ['-i', 's/cpython 3[.]/cpython 2./', 'wheelhouse/wheelhouse.json'], {
+      cwd: directory,
+    });
+    tar('-cf', 'b.tzst', '--use-compress-program', 'zstd', 'wheelhouse');
     await cache.replaceArchive(key, execFileSync('cat', ['b.tzst'], { cwd: directory }));
   } finally {
     rmSync(directory, { recursive: true });

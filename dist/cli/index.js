@@ -28639,17 +28639,19 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7975);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(720);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5611);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5462);
 /* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8348);
 /* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6763);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6693);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2097);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8314);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6693);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2097);
 /** Entry of the command line: the same story with a directory as its store. */
+
 
 
 
@@ -28688,7 +28690,7 @@ async function main(argv) {
     }
 }
 async function installFor(get, storeDirectory, temporary) {
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_15__/* .environmentForPrograms */ .cx)(process.env);
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_16__/* .environmentForPrograms */ .cx)(process.env);
     const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)(get, {
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
@@ -28696,12 +28698,12 @@ async function installFor(get, storeDirectory, temporary) {
         environment,
         event: undefined,
     });
-    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_12__/* .consoleReporter */ .P)();
+    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .consoleReporter */ .P)();
     const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .directoryCache */ .K)(storeDirectory, reporter);
-    const wheelhouses = (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__/* .wheelhousesAdapter */ .S)();
+    const wheelhouses = (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__/* .wheelhousesAdapter */ .S)();
     const { report, state } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .pythonAdapter */ .Wp)(reporter, environment),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_13__/* .sourcesAdapter */ .u)(),
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
         wheelhouses,
         store,
         indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
@@ -28709,7 +28711,7 @@ async function installFor(get, storeDirectory, temporary) {
         now: () => new Date(),
     });
     if (state !== undefined)
-        await (0,_save_js__WEBPACK_IMPORTED_MODULE_8__/* .save */ .U)(state, { wheelhouses, reporter, storeFor: () => store });
+        await (0,_save_js__WEBPACK_IMPORTED_MODULE_8__/* .save */ .U)(state, { wheelhouses, reporter, store });
     process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(report).join('\n')}\n`);
 }
 function readOptions(args) {
@@ -28727,6 +28729,7 @@ function readOptions(args) {
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_6__/* .UserError */ .yo(`${error.message}\n${usage}`);
     }
 }
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .endOnSignals */ .c)();
 try {
     await main(process.argv.slice(2));
 }
@@ -28869,8 +28872,9 @@ function loadRequest(get, host) {
     if (suffix.length > 100)
         throw new model/* UserError */.yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
-    if (wheelhouse !== undefined && isAncestor(wheelhouse, workingDirectory)) {
-        throw new model/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds the working directory. Its content is replaced: name a directory of its own.`);
+    const holds = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory));
+    if (holds !== undefined) {
+        throw new model/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
     }
     const policy = cachePolicy(host.event, setting('restore-cache'), setting('save-cache'));
     return {
@@ -28931,7 +28935,7 @@ function oneOf(name, value, allowed) {
 }
 function isAncestor(directory, of) {
     const relative = external_node_path_.relative(directory, of);
-    return relative === '' || (!relative.startsWith('..') && !external_node_path_.isAbsolute(relative));
+    return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
 }
 
 
@@ -29124,6 +29128,8 @@ function installArgs(options) {
         '--no-deps',
         '--only-binary=:all:',
         '--require-hashes',
+        // What an interrupted installation left would count as "already satisfied".
+        ...(options.repair ? ['--force-reinstall'] : []),
         ...installFlags(options),
         `--find-links=${options.wheelhouse}`,
         '-r',
@@ -29173,7 +29179,7 @@ function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
     const render = (line) => {
         const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
         const text = hashMode && offer && line.kind === 'index'
-            ? `${line.unhashed} --hash=sha256:${offer.sha256}`
+            ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
             : line.text;
         return { text, source: line.source };
     };
@@ -29196,7 +29202,7 @@ function namesIndex(line) {
 function closeFiles(lines, resolved, constraintsFile) {
     const plain = (constraint) => (0,requirements/* indexRequirements */.zM)(lines)
         .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: withoutOptions(line.unhashed), source: line.source }));
+        .map((line) => ({ text: line.plain, source: line.source }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
 /** A file with the given lines only. */
@@ -29224,7 +29230,7 @@ function withUserSources(text, files) {
     return result;
 }
 function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${constraintsFile}` }] : [];
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirements/* quoted */.TL)(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 function file(entries) {
@@ -29232,10 +29238,6 @@ function file(entries) {
         text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
         sources: [undefined, ...entries.map((entry) => entry.source)],
     };
-}
-function withoutOptions(text) {
-    const start = /\s-/.exec(text)?.index;
-    return start === undefined ? text : text.slice(0, start);
 }
 function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
     const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
@@ -29289,7 +29291,8 @@ async function fill(plan, world, directory, usable, resume = false) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
     }
     const direct = await resolveDirect(plan, world, directory, kept);
-    const offers = offersOf(plan, directory, kept);
+    const index = await applying(plan, world);
+    const offers = offersOf(plan, directory, kept, index);
     const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
     const files = fillFiles(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
     const generated = await writeRequest(plan, world, requestFile, files);
@@ -29311,7 +29314,6 @@ async function fill(plan, world, directory, usable, resume = false) {
         asked,
         urls: direct.urls,
     });
-    const index = (0,requirements/* indexRequirements */.zM)(lines);
     const manifest = {
         interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
         request: plan.keys.request,
@@ -29331,6 +29333,16 @@ function constraintsFile(plan) {
 }
 function fillOptions(plan, wheelDir, requestFile) {
     return { wheelDir, requestFile, usePep517: usePep517(plan.interpreter) };
+}
+/** The request's lines for an index that apply to the interpreter. */
+async function applying(plan, world) {
+    const lines = (0,requirements/* indexRequirements */.zM)(plan.requested.lines);
+    const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
+    if (markers.length === 0)
+        return lines;
+    const applies = await world.python.applies(plan.interpreter, markers);
+    const met = new Set(markers.filter((_marker, index) => applies[index]));
+    return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
 function usePep517(interpreter) {
@@ -29430,7 +29442,7 @@ async function fetchUrl(plan, world, directory, kept, requirement, generated) {
     const known = kept.find((wheel) => wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join());
     if (known)
         return { file: known.file, built: known.origin === 'built' };
-    const place = await world.wheelhouses.stage(external_node_path_.join(plan.scratch, 'fetched'));
+    const place = await world.wheelhouses.stage(plan.workplace);
     const [requestFile = ''] = generated.keys();
     const args = fetchArgs(fillOptions(plan, place, requestFile));
     const log = await runFill(plan, world, args, generated);
@@ -29444,12 +29456,11 @@ async function fetchUrl(plan, world, directory, kept, requirement, generated) {
  * Built wheels that pip may take instead of building again. With prefer-binary an old built wheel
  * would win over a newer sdist for ever, so there only pinned ones are offered.
  */
-function offersOf(plan, directory, kept) {
+function offersOf(plan, directory, kept, index) {
     if (!plan.index.mayOffer)
         return [];
     const { lines } = plan.requested;
-    const index = (0,requirements/* indexRequirements */.zM)(lines);
-    const preferBinary = plan.settings.has('prefer-binary') ||
+    const preferBinary = (0,plan_key/* isOn */.Mp)(plan.settings, 'prefer-binary') ||
         lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
     return kept
         .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
@@ -29476,12 +29487,17 @@ async function fill_close(plan, world, directory, options) {
     const report = external_node_path_.join(plan.scratch, 'closure.json');
     const requestFile = external_node_path_.join(plan.scratch, 'close.txt');
     const generated = await writeRequest(plan, world, requestFile, options.files);
-    const resolve = () => world.python.pip(plan.interpreter, closeArgs({ wheelDir: directory, requestFile, report, noDeps: plan.settings.has('no-deps') }), {
+    const resolve = () => world.python.pip(plan.interpreter, closeArgs({
+        wheelDir: directory,
+        requestFile,
+        report,
+        noDeps: (0,plan_key/* isOn */.Mp)(plan.settings, 'no-deps'),
+    }), {
         cwd: plan.request.workingDirectory,
         env: (0,plan_environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
         rewrite: (line) => withUserSources(line, generated),
     });
-    const aside = await world.wheelhouses.stage(external_node_path_.join(plan.scratch, 'stale'));
+    const aside = await world.wheelhouses.stage(plan.workplace);
     for (const file of options.stale)
         await world.wheelhouses.move(file, directory, aside);
     let result = await resolve();
@@ -29499,8 +29515,10 @@ async function fill_close(plan, world, directory, options) {
 /** What local projects need to be built, so that a later run builds them offline. */
 async function fillBuildRequirements(plan, world, directory, kept) {
     const all = new Map();
-    if (plan.settings.has('no-build-isolation'))
+    // pip reads this setting the wrong way round: a yes leaves isolation on (seen on 22.2 and 26.3).
+    if (plan.settings.has('no-build-isolation') && !(0,plan_key/* isOn */.Mp)(plan.settings, 'no-build-isolation')) {
         return all;
+    }
     const sets = new Map(plan.requested.projects
         .filter((project) => project.buildRequires.length > 0)
         .map((project) => [project.buildRequires.join('\n'), project.buildRequires]));
@@ -29555,6 +29573,7 @@ var local_project = __nccwpck_require__(6920);
 
 
 
+
 /**
  * @param settings pip's effective settings: its constraint files count as the user's own
  * @throws UserError for anything in the user's files that can't be used, with its place
@@ -29571,8 +29590,10 @@ async function gather(request, settings, sources) {
         constraints: [
             ...found.constraints,
             ...ambient.map((file) => ({
-                location: /^https?:/i.test(file) ? file : external_node_path_.resolve(request.workingDirectory, file),
-                shown: file,
+                location: /^https?:/i.test(file)
+                    ? file
+                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+                shown: (0,requirements/* withoutSecrets */.cT)(file),
             })),
         ],
     }, {
@@ -29599,7 +29620,7 @@ async function gather(request, settings, sources) {
     return { lines, files, projects: [...projects.values()], extra: found.extra };
 }
 function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:pyproject|pylock(?:\.[^/]+)?)\.toml$|\.lock$/.test(shown)) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
         throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
 }
@@ -29625,6 +29646,8 @@ async function groupLines(request, sources) {
 // EXTERNAL MODULE: ./lib/plan/state.js
 var state = __nccwpck_require__(1994);
 ;// CONCATENATED MODULE: ./lib/restore.js
+/** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
+
 
 
 
@@ -29648,7 +29671,7 @@ async function findWheelhouse(plan, world, place) {
     }
     if (request.restoreCache && store.unavailable === undefined) {
         for (const key of (0,plan_key/* generations */.YZ)(keys.primary)) {
-            const directory = await world.wheelhouses.stage(place);
+            const directory = await world.wheelhouses.stage(plan.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
@@ -29666,14 +29689,14 @@ async function findWheelhouse(plan, world, place) {
     else if (store.unavailable === undefined) {
         saveKey = keys.primary;
     }
-    return { ...(best ?? (await nothing(world, place))), saveKey };
+    return { ...(best ?? (await nothing(plan, world))), saveKey };
 }
 function isServing(found) {
     return found !== undefined && found.unsatisfied === undefined;
 }
-async function nothing(world, place) {
+async function nothing(plan, world) {
     return {
-        directory: await world.wheelhouses.stage(place),
+        directory: await world.wheelhouses.stage(plan.workplace),
         base: undefined,
         unsatisfied: 'nothing in the cache fits',
         lastGood: undefined,
@@ -29693,27 +29716,28 @@ async function better(world, one, other) {
     return kept;
 }
 async function fromDisk(plan, world, place) {
-    let inspected;
+    const { wheelhouses, reporter } = world;
+    if (!(await wheelhouses.exists(place)))
+        return undefined;
+    const directory = await wheelhouses.stage(plan.workplace);
     try {
-        inspected = await world.wheelhouses.inspect(place);
+        await wheelhouses.share(place, directory);
+        const inspected = await wheelhouses.inspect(directory);
+        if (inspected !== undefined) {
+            const origin = { kind: 'disk', matchedKey: undefined, source: place };
+            return await assess(plan, world, directory, inspected, origin);
+        }
     }
     catch (error) {
         if (!(error instanceof plan_manifest/* ManifestError */.Sh))
             throw error;
-        if (/it has no /.test(error.message)) {
+        if (!(await wheelhouses.exists(external_node_path_.join(place, plan_manifest/* manifestFile */.YE)))) {
             throw new model/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
         }
-        world.reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
-        return undefined;
+        reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
     }
-    if (inspected === undefined)
-        return undefined;
-    const directory = await world.wheelhouses.copy(place);
-    return assess(plan, world, directory, inspected, {
-        kind: 'disk',
-        matchedKey: undefined,
-        source: place,
-    });
+    await wheelhouses.remove(directory);
+    return undefined;
 }
 /** Looks into what the store brought. Never throws for what it finds there. */
 async function judge(plan, world, directory, matched) {
@@ -29734,7 +29758,7 @@ async function judge(plan, world, directory, matched) {
     catch (error) {
         reporter.warning(`The cache entry ${matched} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
         await wheelhouses.remove(directory);
-        return { ...(await nothing(world, directory)), ...(kind === 'exact' ? { kind } : {}) };
+        return { ...(await nothing(plan, world)), ...(kind === 'exact' ? { kind } : {}) };
     }
 }
 async function assess(plan, world, directory, { manifest, sound, faults }, origin) {
@@ -29761,6 +29785,8 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
     // What is installed is the lock that follows from the manifest, not the one that came along.
     if (reason === undefined)
         await world.wheelhouses.seal(directory, manifest);
+    else
+        await world.wheelhouses.unshare(directory);
     return {
         directory,
         base: { manifest, sound: admitted, faults },
@@ -29836,37 +29862,38 @@ async function install(request, world) {
         for (const line of requested.lines)
             reporter.info(`    ${line.shown}`);
     });
-    const place = request.wheelhouse ?? external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
-    const scratch = await wheelhouses.stage(external_node_path_.join(request.temporary, 'wheelhouse-scratch'));
-    const plan = { request, interpreter, settings, requested, keys, scratch };
-    const found = await timed('restore', () => findWheelhouse(plan, world, place));
+    const workplace = await wheelhouses.workplace(request.temporary);
     try {
-        const reason = found.unsatisfied;
-        reporter.info(reason === undefined
+        const scratch = await wheelhouses.stage(workplace);
+        const plan = { request, interpreter, settings, requested, keys, workplace, scratch };
+        const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+        const place = request.wheelhouse ?? ownPlace;
+        const found = await timed('restore', () => findWheelhouse(plan, world, place));
+        const { directory } = found;
+        const satisfied = found.unsatisfied === undefined && found.base !== undefined;
+        reporter.info(satisfied
             ? `Exact hit: ${found.source}. No index is asked.`
-            : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${reason}.`);
-        let filled = reason === undefined && found.base
+            : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${found.unsatisfied}.`);
+        let filled = satisfied
             ? { manifest: found.base.manifest, index: undefined }
             : await timed('fill', () => fillFrom(plan, world, found));
-        const satisfied = reason === undefined;
-        await wheelhouses.publish(found.directory, place);
         if (request.install) {
-            await timed('install', () => installLock(plan, world, place));
-            const drift = await timed('local projects', () => installDirect(plan, world, place, filled));
+            await timed('install', () => installLock(plan, world, directory));
+            const drift = await timed('local projects', () => installDirect(plan, world, directory, filled));
             if (drift !== undefined && satisfied) {
                 reporter.info(`${drift} has other dependencies than the wheelhouse was made for: filling it again.`);
-                const again = await wheelhouses.stage(place);
-                await wheelhouses.publish(place, again);
-                filled = await timed('fill', () => fillFrom(plan, world, { ...found, directory: again }));
-                await wheelhouses.publish(again, place);
-                await timed('install', () => installLock(plan, world, place));
+                await wheelhouses.unshare(directory);
+                filled = await timed('fill', () => fillFrom(plan, world, found));
+                await timed('install', () => installLock(plan, world, directory));
             }
         }
         const { manifest, index } = filled;
-        const changed = index !== undefined && !isSavedAlready(found, manifest);
+        const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
+        const wheelhouse = isUnchanged ? place : await published(world, directory, [place, ownPlace]);
+        const isNew = index !== undefined && !isSavedAlready(found, manifest);
         return {
             interpreter,
-            wheelhouse: place,
+            wheelhouse,
             report: {
                 hit: !index && satisfied ? 'exact' : found.base ? 'partial' : 'miss',
                 primaryKey: keys.primary,
@@ -29877,10 +29904,9 @@ async function install(request, world) {
                 phases,
                 index,
             },
-            state: changed && request.saveCache && found.saveKey !== undefined
+            state: isNew && request.saveCache && found.saveKey !== undefined
                 ? (0,state/* formatState */.l)({
-                    wheelhouse: place,
-                    workspace: request.workspace,
+                    wheelhouse,
                     key: found.saveKey,
                     request: keys.request,
                     interpreter: manifest.interpreter,
@@ -29889,8 +29915,23 @@ async function install(request, world) {
         };
     }
     finally {
-        await wheelhouses.remove(scratch);
-        await wheelhouses.remove(found.directory);
+        await wheelhouses.remove(workplace);
+    }
+}
+/**
+ * Puts the wheelhouse where it was asked for; where that can't be written, the packages are
+ * installed all the same, and the wheelhouse lies in a place of its own.
+ */
+async function published(world, directory, [place, ...others]) {
+    try {
+        await world.wheelhouses.publish(directory, String(place));
+        return String(place);
+    }
+    catch (error) {
+        if (others.length === 0)
+            throw error;
+        world.reporter.warning(`The wheelhouse can't be kept in ${place}: ${(0,model/* messageOf */.bD)(error)}. It is in ${others[0]}.`);
+        return published(world, directory, others);
     }
 }
 /** An entry under the very key with the very wheels need not be saved once more. */
@@ -29980,11 +30021,20 @@ async function fillByMirror(plan, world, found) {
 }
 async function installLock(plan, world, wheelhouse) {
     const { request, interpreter } = plan;
-    await world.reporter.group('Install from the lock', async () => {
-        const { exitCode, output } = await world.python.pip(interpreter, installArgs({ ...installOptions(plan, wheelhouse), lock: external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke) }), { cwd: request.workingDirectory, env: (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull) });
+    const { wheelhouses, reporter, python } = world;
+    // Lies there while pip is at work: a later run then knows that this one did not end.
+    const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
+    const repair = await wheelhouses.exists(mark);
+    if (repair)
+        reporter.info('An installation before this one did not end: installing all again.');
+    await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
+    await reporter.group('Install from the lock', async () => {
+        const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+        const { exitCode, output } = await python.pip(interpreter, installArgs({ ...installOptions(plan, wheelhouse), lock, repair }), { cwd: request.workingDirectory, env: (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull) });
         if (exitCode !== 0)
             throw installError(output);
     });
+    await wheelhouses.remove(mark);
 }
 /**
  * Installs local projects, branches and bare URLs from their own places.
@@ -30203,6 +30253,7 @@ function age(since, now) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $N: () => (/* binding */ canonical),
+/* harmony export */   Mp: () => (/* binding */ isOn),
 /* harmony export */   O4: () => (/* binding */ matchKind),
 /* harmony export */   YD: () => (/* binding */ keysOf),
 /* harmony export */   YZ: () => (/* binding */ generations),
@@ -30257,11 +30308,16 @@ function effectiveSettings(pipConfig) {
         const dot = key.indexOf('.');
         const own = rank(key.slice(0, dot));
         const name = key.slice(dot + 1).replaceAll('_', '-');
-        if (own < 0 || (settings.get(name)?.rank ?? -1) > own)
+        // pip passes over empty values: the next lower one counts.
+        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
             continue;
         settings.set(name, { value, rank: own });
     }
     return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/** Whether a flag is set, in pip's spellings of yes and no. */
+function isOn(settings, name) {
+    return settings.has(name) && !/^(?:0|n|no|f|false|off)$/i.test(String(settings.get(name)));
 }
 /** The settings with the index inputs in force. */
 function withIndexInputs(settings, index) {
@@ -30355,10 +30411,7 @@ function pythonTag(interpreter) {
 }
 /** Keeps a component from ending early or from holding what the service refuses. */
 function keyPart(text) {
-    return text
-        .toLowerCase()
-        .replace(/[^a-z0-9._-]+/g, '_')
-        .slice(0, 60);
+    return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
 }
 /** Lines that say where wheels come from and how they are built, not which are wanted. */
 function isSource(line) {
@@ -30390,21 +30443,27 @@ function canonical(line) {
         ];
         return `${role}direct ${parts.join(' ')}`;
     }
-    const text = line.shown.replace(/\s+--hash(?:=|\s+)\S+/g, '');
-    const [requirement = '', ...marker] = text.split(';');
-    const bracket = /\[([^\]]*)\]/.exec(requirement);
-    const extras = (bracket?.[1] ?? '')
+    const [requirement = '', ...marker] = line.plain.split(';');
+    const open = requirement.indexOf('[');
+    const close = requirement.indexOf(']');
+    const extras = (open < 0 || close < open ? '' : requirement.slice(open + 1, close))
         .split(',')
         .map((extra) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(extra.trim()))
         .filter((extra) => extra !== '')
         .sort();
-    const specifiers = requirement
-        .replace(/^\s*[A-Za-z0-9._-]*[A-Za-z0-9]\s*(?:\[[^\]]*\])?/, '')
+    const specifiers = (close < 0 ? requirement : requirement.slice(close + 1))
+        .replace(close < 0 ? /^\s*[A-Za-z0-9._-]*[A-Za-z0-9]/ : /^/, '')
         .replace(/[()\s]/g, '')
         .split(',')
         .filter((specifier) => specifier !== '')
         .sort();
-    return `${role}${line.name}[${extras.join(',')}]${specifiers.join(',')};${spaced(marker.join(';'))} ${line.hashes.toSorted().join(' ')}`;
+    const parts = [
+        `${line.name}[${extras.join(',')}]${specifiers.join(',')}`,
+        spaced(marker.join(';')),
+        ...line.others,
+        ...line.hashes.toSorted(),
+    ];
+    return `${role}${parts.join(' ; ')}`;
 }
 function spaced(marker) {
     return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
@@ -30412,7 +30471,8 @@ function spaced(marker) {
 /** Then pip itself guarantees the closure: it takes no dependency without a hash. */
 function everyLineHashed(lines) {
     const index = lines.filter((line) => line.kind === 'index');
-    return index.length > 0 && index.every((line) => line.constraint || line.hashes.length > 0);
+    const wanted = index.filter((line) => !line.constraint);
+    return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 /** SHA-256 over a list, unambiguous whatever the parts hold. */
 function digest(parts) {
@@ -31906,12 +31966,16 @@ function parseManifest(text) {
         throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`);
     }
     const resolvedAt = string(top, 'resolvedAt');
-    if (Number.isNaN(Date.parse(resolvedAt)))
+    if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
         throw new ManifestError('resolvedAt is not a date');
+    }
     const wheels = list(top, 'wheels').map(wheel);
     if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
         throw new ManifestError('a wheel is listed twice');
     }
+    const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
+    if (new Set(names).size !== names.length)
+        throw new ManifestError('a project is listed twice');
     return {
         interpreter: string(top, 'interpreter'),
         request: string(top, 'request'),
@@ -31923,7 +31987,7 @@ function parseManifest(text) {
             const entry = record(item, 'direct');
             return {
                 requirement: string(entry, 'requirement'),
-                name: string(entry, 'name'),
+                name: projectNameOf(entry),
                 requires: strings(entry, 'requires'),
             };
         }),
@@ -31936,16 +32000,17 @@ function wheel(item) {
     const size = entry['size'];
     const origin = entry['origin'];
     const role = entry['role'];
-    const name = string(entry, 'name');
+    const name = projectNameOf(entry);
     const version = string(entry, 'version');
     if (!isWheelFileName(file))
         throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
     const named = wheelNameParts(file);
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || named.name !== name) {
+    if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9.!+_-]+$/.test(version))
-        throw new ManifestError(`${file} has no version`);
+    if (!/^[A-Za-z0-9.!+]+$/.test(version) || !(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
+        throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
+    }
     if (!/^[0-9a-f]{64}$/.test(sha256))
         throw new ManifestError(`${file} has no sha256`);
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
@@ -31982,11 +32047,19 @@ function record(value, what) {
     }
     return value;
 }
+/** One line of text: it is shown, and must not make lines of its own. */
 function string(entry, field) {
     const value = entry[field];
-    if (typeof value !== 'string' || value === '')
+    if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
         throw new ManifestError(`${field} is not a text`);
+    }
     return value;
+}
+function projectNameOf(entry) {
+    const name = string(entry, 'name');
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
+        throw new ManifestError('name is no project name');
+    return name;
 }
 function boolean(entry, field) {
     const value = entry[field];
@@ -32255,10 +32328,20 @@ function probeCandidates(requested) {
  * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
  */
 function readFillLog(log) {
-    const find = (pattern) => new Set([...log.matchAll(pattern)].map((match) => String(match[1])).filter(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh));
+    const built = new Set();
+    const reused = new Set();
+    for (const line of log.split('\n').map((each) => each.trim())) {
+        if (line.startsWith('File was already downloaded ')) {
+            reused.add(line.slice(Math.max(line.lastIndexOf('/'), line.lastIndexOf('\\')) + 1));
+        }
+        else if (line.startsWith('Created wheel for ')) {
+            const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
+            built.add(file ?? '');
+        }
+    }
     return {
-        built: find(/Created wheel for \S+: filename=(\S+\.whl)/g),
-        reused: find(/File was already downloaded .*?([^\\/\s]+\.whl)\s*$/gm),
+        built: new Set([...built].filter(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
+        reused: new Set([...reused].filter(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
     };
 }
 /**
@@ -32293,14 +32376,14 @@ function lastWords(output, lines = 12) {
     const all = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '');
-    const firstError = all.findIndex((line) => /^\s*(?:ERROR|error):/.test(line));
+    const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
 const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
 const notFound = /No matching distribution found|Could not find a version/i;
 const advices = [
     [
-        /hash(?:es)? .*(?:do not match|mismatch)|THESE PACKAGES DO NOT MATCH THE HASHES/i,
+        /hash mismatch|DO NOT MATCH THE HASHES/i,
         'The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.',
     ],
     [
@@ -32312,12 +32395,8 @@ const advices = [
         'The requirements contradict each other: loosen one of those that pip names.',
     ],
     [
-        /401 Client Error|403 Client Error|401 Error|403 Error|Credentials/i,
+        /\b40[13] (?:Client )?Error/i,
         'The index refused the credentials: check those that pip is configured with.',
-    ],
-    [
-        /Requires-Python|requires a different Python/i,
-        'No version supports this Python: use another Python or another version.',
     ],
     [
         unreachable,
@@ -32326,6 +32405,10 @@ const advices = [
     [
         notFound,
         'Check the name, the version and whether the index has a file for this Python and system.',
+    ],
+    [
+        /requires a different Python/i,
+        'No version supports this Python: use another Python or another version.',
     ],
     [
         /No space left on device|Errno 28/i,
@@ -32360,20 +32443,24 @@ function adviceFor(output) {
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   S8: () => (/* binding */ directRequirements),
 /* harmony export */   T4: () => (/* binding */ isPinned),
+/* harmony export */   TL: () => (/* binding */ quoted),
 /* harmony export */   TZ: () => (/* binding */ isCacheable),
 /* harmony export */   cT: () => (/* binding */ withoutSecrets),
 /* harmony export */   mD: () => (/* binding */ isHashMode),
+/* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   xJ: () => (/* binding */ askedHashes),
 /* harmony export */   zM: () => (/* binding */ indexRequirements),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
 /* unused harmony exports logicalLines, expandVariables, parseLine */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
+
 
 
 /**
@@ -32388,7 +32475,7 @@ async function gatherLines(sources, reading) {
     async function visit(file, constraint, stack, from) {
         if (stack.some((other) => other.location === file.location)) {
             const way = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
         }
         const visited = `${constraint}:${file.location}`;
         if (seen.has(visited))
@@ -32399,24 +32486,19 @@ async function gatherLines(sources, reading) {
             text = await reading.read(file.location);
         }
         catch (error) {
-            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo ? error.line : undefined;
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
         }
         let counted = 0;
         for (const { text: logical, line } of logicalLines(text)) {
             const source = { file: file.shown, line };
             counted += 1;
             const parsed = parseLine(logical, source, constraint, reading);
-            if (parsed.kind !== 'option') {
-                lines.push(parsed);
-                continue;
-            }
-            if (parsed.name === 'requirement' || parsed.name === 'constraint') {
-                const included = includedFile(parsed.value, file);
-                await visit(included, constraint || parsed.name === 'constraint', [...stack, file], source);
+            if ('include' in parsed) {
+                await visit(includedFile(parsed.include, file, source), parsed.constraint, [...stack, file], source);
             }
             else {
-                lines.push(anchoredOption(parsed, file));
+                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
             }
         }
         files.push({ path: file.shown, lines: counted });
@@ -32426,13 +32508,16 @@ async function gatherLines(sources, reading) {
     for (const { text, file } of sources.groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
-    for (const text of sources.packages) {
+    for (const { text } of logicalLines(sources.packages.join('\n'))) {
         lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
     }
     for (const file of sources.constraints)
         await visit(file, true, [], undefined);
     return { lines, files };
 }
+/** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Python takes for an end.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 /**
  * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
  * comment ends a continuation, and a `#` needs white space before it.
@@ -32443,17 +32528,17 @@ function logicalLines(text) {
     let pending = [];
     let first = 0;
     const emit = (joined, line) => {
-        const bare = joined.replace(/(^|\s+)#.*$/, '').trim();
+        const bare = withoutComment(joined).trim();
         if (bare !== '')
             logical.push({ text: bare, line });
     };
-    const physical = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/);
+    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
     physical.forEach((content, index) => {
-        const comment = /^\s*#/.test(content);
+        const comment = content.trimStart().startsWith('#');
         if (content.endsWith('\\') && !comment) {
             if (pending.length === 0)
                 first = index + 1;
-            pending.push(content.replace(/^\\+|\\+$/g, ''));
+            pending.push(stripBackslashes(content));
         }
         else if (pending.length > 0) {
             pending.push(comment ? ` ${content}` : content);
@@ -32468,105 +32553,271 @@ function logicalLines(text) {
         emit(pending.join(''), first);
     return logical;
 }
+function withoutComment(text) {
+    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+        if (at === 0 || /\s/.test(text.charAt(at - 1)))
+            return text.slice(0, at);
+    }
+    return text;
+}
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text) {
+    let start = 0;
+    let end = text.length;
+    while (text[start] === '\\' && start < end)
+        start += 1;
+    while (end > start && text[end - 1] === '\\')
+        end -= 1;
+    return text.slice(start, end);
+}
 /** Replaces `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
 function expandVariables(text, environment) {
     return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
 }
-/** Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. */
+/**
+ * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. A
+ * password may hold an unescaped slash: then what looks like a port is none.
+ */
 function withoutSecrets(text) {
-    return text.replace(/([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/?#]*@)?([^\s?#"']*)(\?[^\s#"']*)?/gi, (_whole, scheme, rest) => `${scheme}${rest}`);
+    let result = '';
+    let position = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        const start = at + 3;
+        const length = text.slice(start).search(/[\s"'<>]/);
+        const end = length < 0 ? text.length : start + length;
+        const url = text.slice(start, end);
+        result += text.slice(position, start) + withoutQuery(withoutUserinfo(url));
+        position = end;
+    }
+    return result + text.slice(position);
+}
+function withoutUserinfo(url) {
+    const slash = url.search(/[/?#]/);
+    const authority = slash < 0 ? url : url.slice(0, slash);
+    const inAuthority = authority.lastIndexOf('@');
+    if (inAuthority >= 0)
+        return url.slice(inAuthority + 1);
+    const afterColon = /^[^:[]*:(.*)$/.exec(authority)?.[1];
+    const isPassword = afterColon !== undefined && !/^\d*$/.test(afterColon);
+    return isPassword ? url.slice(url.lastIndexOf('@') + 1) : url;
+}
+function withoutQuery(url) {
+    const query = url.indexOf('?');
+    if (query < 0)
+        return url;
+    const fragment = url.indexOf('#', query);
+    return url.slice(0, query) + (fragment < 0 ? '' : url.slice(fragment));
 }
 /** A project's name as the field compares it (PEP 503). */
 function normalizeName(name) {
     return name.replace(/[-_.]+/g, '-').toLowerCase();
 }
-const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z]+)?:/i;
+/**
+ * A word as pip's files want it, which are split like a shell's lines: with white space or
+ * backslashes (every path of Windows has them) it needs quotes.
+ */
+function quoted(word) {
+    return `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
 const urlScheme = /^(?:https?|ftp|file):/i;
 const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
-const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*/;
-const shortOptions = {
-    '-r': '--requirement',
-    '-c': '--constraint',
-    '-e': '--editable',
-    '-i': '--index-url',
-    '-f': '--find-links',
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\][]*)\])?\s*/;
+/** Options that are followed by a value, by their spellings. */
+const valued = {
+    '-r': 'requirement',
+    '--requirement': 'requirement',
+    '--requirements': 'requirement',
+    '-c': 'constraint',
+    '--constraint': 'constraint',
+    '-e': 'editable',
+    '--editable': 'editable',
+    '-i': 'index-url',
+    '--index-url': 'index-url',
+    '--pypi-url': 'index-url',
+    '--extra-index-url': 'extra-index-url',
+    '-f': 'find-links',
+    '--find-links': 'find-links',
+    '--no-binary': 'no-binary',
+    '--only-binary': 'only-binary',
+    '--trusted-host': 'trusted-host',
+    '--use-feature': 'use-feature',
+    '--hash': 'hash',
+    '--global-option': 'global-option',
+    '-C': 'config-settings',
+    '--config-setting': 'config-settings',
+    '--config-settings': 'config-settings',
 };
 /**
  * One logical line of a requirement file.
  * @throws UserError when it is neither an option nor a requirement
  */
-function parseLine(text, source, constraint, reading) {
-    const expanded = expandVariables(text, reading.environment);
+function parseLine(text, source, constraint, context) {
+    const expanded = expandVariables(text, context.environment);
     const base = { source, text, shown: withoutSecrets(expanded), constraint };
-    if (expanded.startsWith('-')) {
-        const [name, value] = parseOption(expanded);
-        if (name === 'editable')
-            return direct(base, value, true, reading.workingDirectory, [], source);
-        return { ...base, kind: 'option', name, value };
+    const { body, rest } = splitOptions(expanded);
+    const options = parseOptions(rest, base.shown, source);
+    if (body !== '')
+        return { lines: [parseRequirement(base, body, options, context)] };
+    // pip takes one include or one editable of a line and nothing else of it.
+    const include = options.find((option) => option.name === 'requirement') ??
+        options.find((option) => option.name === 'constraint');
+    if (include) {
+        if (include.value === '')
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" names no file.`, source);
+        // Also within a constraint file, `-r` asks for what it includes.
+        return { include: include.value, constraint: include.name === 'constraint' };
     }
-    const { body, options } = splitOptions(expanded);
-    const hashes = [...options.matchAll(/--hash(?:=|\s+)["']?([a-z0-9]+:[0-9a-f]+)/gi)].map((match) => String(match[1]).toLowerCase());
+    const editable = options.find((option) => option.name === 'editable');
+    if (editable) {
+        return { lines: [parseDirect(base, editable.value, true, [], context.workingDirectory)] };
+    }
+    const single = options.length === 1;
+    return {
+        lines: options.map(({ name, value }) => ({
+            ...base,
+            kind: 'option',
+            name,
+            value,
+            text: single ? text : optionText(name, value),
+        })),
+    };
+}
+function optionText(name, value) {
+    return value === '' ? `--${name}` : `--${name} ${quoted(value)}`;
+}
+function parseRequirement(base, body, options, { workingDirectory }) {
+    const hashes = options
+        .filter((option) => option.name === 'hash' && /^[a-z0-9]+:[0-9a-f]+$/i.test(option.value))
+        .map((option) => option.value.toLowerCase());
     if (isDirect(body))
-        return direct(base, body, false, reading.workingDirectory, hashes, source);
+        return parseDirect(base, body, false, hashes, workingDirectory);
     const [specified, marker] = splitMarker(body, ';');
     const match = projectName.exec(specified);
-    const specifier = match
-        ? specified
-            .slice(match[0].length)
-            .replace(/^\((.*)\)$/, '$1')
-            .trim()
-        : '';
+    const specifier = match ? unparenthesized(specified.slice(match[0].length)) : '';
     if (!match || !/^(?:$|[=<>!~])/.test(specifier)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`, source);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`, base.source);
     }
-    const pin = /^={2,3}\s*([^\s,*]+)$/.exec(specifier);
     return {
         ...base,
         kind: 'index',
         name: normalizeName(String(match[1])),
-        pin: pin?.[1],
+        pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
         marker,
         hashes,
-        unhashed: text.replace(/\s+--hash(?:=|\s+)\S+/g, ''),
+        plain: body,
+        others: options
+            .filter((option) => option.name !== 'hash')
+            .map(({ name, value }) => optionText(name, value)),
     };
 }
+function unparenthesized(specifier) {
+    const text = specifier.trim();
+    return text.startsWith('(') && text.endsWith(')') ? text.slice(1, -1).trim() : text;
+}
 /**
- * A line of the input `packages`: a requirement, but no option and no file.
+ * A requirement that stands alone, outside a file: no option and no path.
  * @throws UserError otherwise
  */
-function parseSpecifier(text, source, reading) {
-    if (/(?:^|\s)-/.test(text)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${withoutSecrets(text)}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+function parseSpecifier(text, source, context) {
+    const expanded = expandVariables(text, context.environment);
+    const shown = withoutSecrets(expanded).split(lineEnd).join(' ');
+    if (lineEnd.test(expanded)) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
-    const line = parseLine(text, source, false, reading);
-    if (line.kind === 'direct' && line.form === 'path') {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${line.shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+    if (/(?:^|\s)-/.test(expanded)) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+    }
+    const parsed = parseLine(text, source, false, context);
+    const line = 'lines' in parsed ? parsed.lines[0] : undefined;
+    if (line === undefined ||
+        line.kind === 'option' ||
+        (line.kind === 'direct' && line.form === 'path')) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
     }
     return line;
 }
 /** pip ends the requirement at the first word that begins with a dash. */
 function splitOptions(text) {
-    const start = /\s-/.exec(text)?.index;
-    return start === undefined
-        ? { body: text, options: '' }
-        : { body: text.slice(0, start).trim(), options: text.slice(start).trim() };
+    if (text.startsWith('-'))
+        return { body: '', rest: text };
+    const start = text.search(/\s-/);
+    return start < 0
+        ? { body: text, rest: '' }
+        : { body: text.slice(0, start).trim(), rest: text.slice(start).trim() };
 }
-function parseOption(text) {
-    const short = /^-[a-zA-Z]/.exec(text)?.[0];
-    const long = short ? `${shortOptions[short] ?? short} ${text.slice(2).trim()}` : text;
-    const match = /^-{1,2}([A-Za-z][\w-]*)(?:\s*=\s*|\s+|$)(.*)$/s.exec(long);
-    const value = String(match?.[2] ?? '').trim();
-    return [String(match?.[1] ?? long), value.replace(/^(["'])(.*)\1$/s, '$2')];
+/** Options of a line as optparse reads them; words that belong to none are passed over, as in pip. */
+function parseOptions(rest, shown, source) {
+    const options = [];
+    const queue = shellWords(rest, shown, source);
+    for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
+        if (!word.startsWith('-') || word === '-' || word === '--')
+            continue;
+        const isLong = word.startsWith('--');
+        const equals = isLong ? word.indexOf('=') : -1;
+        const spelling = isLong ? (equals < 0 ? word : word.slice(0, equals)) : word.slice(0, 2);
+        const attached = isLong ? (equals < 0 ? undefined : word.slice(equals + 1)) : word.slice(2);
+        const name = valued[spelling];
+        if (name === undefined) {
+            options.push({ name: spelling.replace(/^-+/, ''), value: attached ?? '' });
+        }
+        else {
+            options.push({ name, value: (attached || undefined) ?? queue.shift() ?? '' });
+        }
+    }
+    return options;
+}
+/** Words of a line as Python's `shlex.split` makes them. */
+function shellWords(text, shown, source) {
+    const words = [];
+    let word;
+    let quote = '';
+    for (let index = 0; index < text.length; index += 1) {
+        const character = text.charAt(index);
+        const next = text.charAt(index + 1);
+        if (quote !== '') {
+            if (character === quote)
+                quote = '';
+            else if (quote === '"' && character === '\\' && (next === '"' || next === '\\')) {
+                word += next;
+                index += 1;
+            }
+            else
+                word += character;
+        }
+        else if (/\s/.test(character)) {
+            if (word !== undefined)
+                words.push(word);
+            word = undefined;
+        }
+        else if (character === '"' || character === "'") {
+            quote = character;
+            word ??= '';
+        }
+        else if (character === '\\') {
+            word = (word ?? '') + next;
+            index += 1;
+        }
+        else {
+            word = (word ?? '') + character;
+        }
+    }
+    if (quote !== '')
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" has a quote without its end.`, source);
+    if (word !== undefined)
+        words.push(word);
+    return words;
 }
 /** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
 function isDirect(body) {
-    if (urlScheme.test(body) || vcsScheme.test(body))
+    if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body))
         return true;
-    const name = projectName.exec(body);
-    if (name && body.slice(name[0].length).startsWith('@'))
-        return true;
-    const bare = splitMarker(body, ';')[0].replace(/\[[^\]]*\]$/, '');
+    const bare = splitExtras(splitMarker(body, ';')[0])[0];
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+function isNamedUrl(body) {
+    const name = projectName.exec(body);
+    return name !== null && body.charAt(name[0].length) === '@';
 }
 function splitMarker(body, separator) {
     const at = body.indexOf(separator);
@@ -32574,55 +32825,73 @@ function splitMarker(body, separator) {
         return [body.trim(), undefined];
     return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
 }
-function direct(base, body, editable, workingDirectory, hashes, source) {
-    const name = projectName.exec(body);
-    const named = name &&
-        body.slice(name[0].length).startsWith('@') &&
-        !urlScheme.test(body) &&
-        !vcsScheme.test(body);
-    let rest = named ? body.slice(name[0].length + 1).trim() : body;
-    const remote = urlScheme.test(rest) || vcsScheme.test(rest);
-    // A URL may hold a semicolon: there a marker needs white space around it (PEP 508).
-    const [location, marker] = splitMarker(rest, remote ? ' ;' : ';');
-    rest = location;
-    const bracket = remote ? null : /^(.+?)\[([^\]]*)\]$/.exec(rest);
-    if (bracket)
-        rest = String(bracket[1]);
-    const fragmentExtras = /[#&]egg=[^&[]*\[([^\]]*)\]/.exec(rest)?.[1];
-    const extras = (bracket?.[2] ?? (named ? name[2] : undefined) ?? fragmentExtras ?? '')
-        .split(',')
-        .map((extra) => normalizeName(extra.trim()))
-        .filter((extra) => extra !== '')
-        .sort();
-    const form = vcsScheme.test(rest) ? 'vcs' : remote && !/^file:/i.test(rest) ? 'url' : 'path';
-    if (rest === '') {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${base.shown}" names no path or URL.`, source);
-    }
-    const target = form === 'path' ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, rest.replace(/^file:(?:\/\/)?/i, '')) : rest;
-    const fragmentHash = /[#&](sha(?:256|384|512))=([0-9a-f]+)/i.exec(rest);
+/** `path[a,b]` */
+function splitExtras(text) {
+    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+function parseDirect(base, body, editable, optionHashes, workingDirectory) {
+    const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
+    const isUrl = urlScheme.test(body) || vcsScheme.test(body);
+    // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
+    const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
+    const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
+    const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
+    const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
+    if (target === '')
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" names no path or URL.`, base.source);
+    const fragment = new Map(target
+        .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
+        .split('&')
+        .map((part) => {
+        const equals = part.indexOf('=');
+        return [part.slice(0, equals), part.slice(equals + 1)];
+    }));
+    const isFile = /^file:/i.test(target);
+    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+    const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
     return {
         ...base,
         kind: 'direct',
         form,
         editable,
-        target,
-        shownTarget: form === 'path' ? rest : withoutSecrets(rest),
-        extras,
+        target: form === 'path'
+            ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
+            : target,
+        shownTarget: withoutSecrets(target),
+        extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
+            .split(',')
+            .map((extra) => normalizeName(extra.trim()))
+            .filter((extra) => extra !== '')
+            .sort(),
         marker,
-        hashes: fragmentHash
-            ? [...hashes, `${fragmentHash[1]}:${fragmentHash[2]}`.toLowerCase()]
-            : hashes,
+        hashes: algorithm
+            ? [...optionHashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
+            : optionHashes,
+        checksHashes: optionHashes.length > 0,
     };
 }
+function fileOfUrl(url, source) {
+    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+    // `file:relative/path` is no URL by the standard, but pip takes it.
+    if (!/^file:\//i.test(bare))
+        return bare.slice('file:'.length);
+    try {
+        return (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(bare);
+    }
+    catch (error) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${bare}" names no file of this machine: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)}.`, source);
+    }
+}
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
-function includedFile(value, parent) {
+function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
         return { location: value, shown: withoutSecrets(value) };
     if (/^https?:/i.test(parent.location)) {
         const location = new URL(value, parent.location).href;
         return { location, shown: withoutSecrets(location) };
     }
-    const local = value.replace(/^file:(?:\/\/)?/i, '');
+    const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
     return {
         location: node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(parent.location), local),
         shown: node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(local)
@@ -32630,16 +32899,23 @@ function includedFile(value, parent) {
             : node_path__WEBPACK_IMPORTED_MODULE_0__.posix.join(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.dirname(parent.shown), local),
     };
 }
-/** The flattened copy lies elsewhere, so a relative `--find-links` gets its anchor here. */
-function anchoredOption(option, file) {
-    const relative = option.name === 'find-links' &&
-        !/^[a-z][a-z0-9+.-]+:/i.test(option.value) &&
-        !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(option.value) &&
+/**
+ * The flattened copy lies elsewhere, so a relative `--find-links` gets its anchors here: pip takes
+ * what lies beside the file, else what lies where it runs; the one that isn't there is passed over.
+ */
+function anchored(line, file) {
+    const isRelative = line.kind === 'option' &&
+        line.name === 'find-links' &&
+        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+        !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(line.value) &&
         !/^https?:/i.test(file.location);
-    if (!relative)
-        return option;
-    const value = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), option.value);
-    return { ...option, value, text: `--find-links ${value}` };
+    if (!isRelative)
+        return [line];
+    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), line.value);
+    return [
+        { ...line, text: optionText('find-links', beside) },
+        { ...line, text: optionText('find-links', line.value) },
+    ];
 }
 /** The requirements that are to be found through an index, constraints among them. */
 function indexRequirements(lines) {
@@ -32658,9 +32934,11 @@ function isCacheable(requirement) {
 }
 /** Whether pip is in hash-checking mode: one hash in any line switches it on for all. */
 function isHashMode(lines) {
-    return lines.some((line) => line.kind === 'option'
-        ? line.name === 'require-hashes'
-        : line.kind === 'index' && line.hashes.length > 0);
+    return lines.some((line) => {
+        if (line.kind === 'option')
+            return line.name === 'require-hashes';
+        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+    });
 }
 /** The hashes asked for, by normalised name. */
 function askedHashes(lines) {
@@ -32674,15 +32952,11 @@ function askedHashes(lines) {
     return asked;
 }
 /**
- * Whether the request fixes the version of one project: a lone `==` that applies. Where a marker
- * decides which line applies, all lines of the project must be pins.
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
  */
 function isPinned(lines, name, version) {
-    const own = lines.filter((line) => line.name === name);
-    const matches = own.filter((line) => line.pin !== undefined && sameVersion(line.pin, version));
-    if (matches.some((line) => line.marker === undefined))
-        return true;
-    return matches.length > 0 && own.every((line) => line.pin !== undefined);
+    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
 }
 /** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
 function sameVersion(one, other) {
@@ -32732,13 +33006,12 @@ function parseState(text) {
         return typeof text === 'string' && text !== '' ? text : undefined;
     };
     const wheelhouse = field('wheelhouse');
-    const workspace = field('workspace');
     const key = field('key');
     const request = field('request');
     const interpreter = field('interpreter');
-    if (!wheelhouse || !workspace || !key || !request || !interpreter)
+    if (!wheelhouse || !key || !request || !interpreter)
         return undefined;
-    return { wheelhouse, workspace, key, request, interpreter };
+    return { wheelhouse, key, request, interpreter };
 }
 
 
@@ -32875,11 +33148,10 @@ function cell(text) {
  * @param text from the main step; empty when there is nothing to save
  */
 async function save(text, world) {
-    const { wheelhouses, reporter } = world;
+    const { wheelhouses, reporter, store } = world;
     const state = (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_1__/* .parseState */ .B)(text);
     if (state === undefined)
         return;
-    const store = world.storeFor(state.workspace);
     if (store.unavailable !== undefined) {
         reporter.info(`Nothing is saved: ${store.unavailable}.`);
         return;
@@ -33125,25 +33397,16 @@ async function beginning(response) {
 
 /***/ }),
 
-/***/ 6763:
+/***/ 5733:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  Wp: () => (/* binding */ pythonAdapter)
+  c: () => (/* binding */ endOnSignals),
+  e: () => (/* binding */ run)
 });
 
-// UNUSED EXPORTS: venvBin, venvPython
-
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 ;// CONCATENATED MODULE: external "node:string_decoder"
@@ -33182,6 +33445,7 @@ function run(command, args, options) {
             }
         };
         running.add(stop);
+        options.signal?.addEventListener('abort', stop);
         let stdout = '';
         let output = '';
         for (const stream of [child.stdout, child.stderr]) {
@@ -33215,12 +33479,44 @@ function run(command, args, options) {
         });
     });
 }
-/** Ends every program that is still running, with all its children. */
-function stopAll() {
-    for (const stop of running)
-        stop();
+/**
+ * Makes a cancelled run end at once, with every program that it started and all their children: the
+ * runner sends SIGINT and later SIGTERM to this process alone.
+ */
+function endOnSignals() {
+    for (const signal of ['SIGINT', 'SIGTERM']) {
+        process.once(signal, () => {
+            for (const stop of running)
+                stop();
+            process.exit(signal === 'SIGINT' ? 130 : 143);
+        });
+    }
 }
 
+
+/***/ }),
+
+/***/ 8314:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Wp: () => (/* binding */ pythonAdapter)
+});
+
+// UNUSED EXPORTS: venvBin, venvPython
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/pip-output.js
+var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
+var world_process = __nccwpck_require__(5733);
 ;// CONCATENATED MODULE: ./lib/world/python-scripts.js
 /**
  * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
@@ -33311,7 +33607,7 @@ sys.stdout.write(json.dumps({
     'arch': machine + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),
     'libc': libc(),
     'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
-    'inVirtualEnvironment': in_venv,
+    'sitePackages': sysconfig.get_path('purelib'),
     'externallyManaged': not in_venv and os.path.exists(
         os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
     'pip': pip,
@@ -33365,8 +33661,11 @@ from pip._vendor.packaging.markers import Marker
 sys.stdout.write(json.dumps([Marker(text).evaluate({'extra': ''}) for text in json.load(sys.stdin)]))
 `;
 
+// EXTERNAL MODULE: ./lib/world/temporary.js
+var temporary = __nccwpck_require__(8663);
 ;// CONCATENATED MODULE: ./lib/world/python.js
 /** The chosen Python and its pip. */
+
 
 
 
@@ -33381,7 +33680,7 @@ function pythonAdapter(reporter, environment) {
         createVenv: (interpreter, directory) => createVenv(interpreter, directory, environment),
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
-            const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
+            const { exitCode } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
                 env,
                 onLine: (line) => {
@@ -33393,14 +33692,14 @@ function pythonAdapter(reporter, environment) {
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
-            const { exitCode, stdout } = await run(interpreter.executable, ['-c', markerScript], {
+            const { exitCode, stdout } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', markerScript], {
                 env: environment,
                 input: JSON.stringify(markers),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await run(interpreter.executable, ['-c', stubScript, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', stubScript, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
                 throw new Error(`Stub wheels could not be written: ${(0,pip_output/* lastWords */.aN)(output)}`);
             return JSON.parse(stdout);
@@ -33411,7 +33710,7 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await run(command, ['-c', probeScript], {
+            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(command, ['-c', probeScript], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
@@ -33480,12 +33779,17 @@ async function createVenv(interpreter, directory, env) {
     if ((0,external_node_fs_.existsSync)(directory) && !(0,external_node_fs_.existsSync)(external_node_path_.join(directory, 'pyvenv.cfg'))) {
         throw new model/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
-    const { exitCode, output } = await run(interpreter.executable, ['-m', 'venv', directory], {
+    const isNew = !(0,external_node_fs_.existsSync)(directory);
+    // Half an environment must not be taken for a whole one by a later run.
+    if (isNew)
+        (0,temporary/* untilExit */.dF)(directory);
+    const { exitCode, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'venv', directory], {
         env,
     });
     if (exitCode !== 0) {
         throw new model/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* lastWords */.aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
+    (0,temporary/* release */._r)(directory);
     return venvPython(directory);
 }
 
@@ -37377,7 +37681,8 @@ async function matchesOf(request, pattern) {
         return [];
     // Only the pattern may hold wildcards, not the path of the checkout.
     const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
-    const globber = await create(external_node_path_.join(base, pattern), { matchDirectories: false });
+    const full = external_node_path_.isAbsolute(pattern) ? pattern : external_node_path_.join(base, pattern);
+    const globber = await create(full, { matchDirectories: false });
     return globber.glob();
 }
 async function checkInside(request, file, what) {
@@ -37415,11 +37720,17 @@ async function read(location) {
         return decode(await (0,promises_.readFile)(location));
     }
     catch (error) {
-        if (error.code === 'ENOENT')
-            throw new Error('it does not exist');
-        throw error;
+        const reason = reasons[String(error.code)];
+        throw reason === undefined ? error : new Error(reason);
     }
 }
+const reasons = {
+    ENOENT: 'it does not exist',
+    ENOTDIR: 'it does not exist',
+    EISDIR: 'it is a directory',
+    EACCES: 'it may not be read',
+    ELOOP: 'its links lead in a circle',
+};
 /** Seconds that a requirement file behind a URL may take: it is small, and a job waits for it. */
 const downloadTimeout = 20;
 async function download(url) {
@@ -37449,7 +37760,7 @@ async function download(url) {
  */
 function decode(content) {
     const mark = byteOrderMark(content);
-    const cookie = /^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)/m.exec(content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2).join('\n'))?.[1];
+    const cookie = encodingCookie(content);
     let text;
     try {
         text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
@@ -37466,6 +37777,21 @@ function decode(content) {
         });
     }
     return text;
+}
+/** PEP 263 as pip reads it: a comment at the very start of one of the first two lines. */
+function encodingCookie(content) {
+    const lines = content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2);
+    const name = lines
+        .filter((line) => line.startsWith('#'))
+        .map((line) => /coding[:=]\s*([-\w.]+)/.exec(line)?.[1])
+        .find((found) => found !== undefined);
+    // Python's names of encodings, where they are not those of the web.
+    return name
+        ?.toLowerCase()
+        .replaceAll('_', '-')
+        .replace(/^latin-1$|^iso-8859-1$|^l1$/, 'latin1')
+        .replace(/^utf-8-sig$/, 'utf-8')
+        .replace(/^cp(125\d|874)$/, 'windows-$1');
 }
 function byteOrderMark(content) {
     if (content[0] === 0xff && content[1] === 0xfe)
@@ -37540,6 +37866,60 @@ async function project(target, shown) {
 
 /***/ }),
 
+/***/ 8663:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   De: () => (/* binding */ temporaryDirectory),
+/* harmony export */   _r: () => (/* binding */ release),
+/* harmony export */   dF: () => (/* binding */ untilExit),
+/* harmony export */   vf: () => (/* binding */ discard)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/** Directories that must not outlive the process, however it ends. */
+
+
+
+
+const pending = new Set();
+let watching = false;
+/** From here on the directory goes when the process ends. @returns the directory */
+function untilExit(directory) {
+    if (!watching) {
+        watching = true;
+        process.on('exit', () => {
+            for (const each of pending)
+                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, { recursive: true, force: true });
+        });
+    }
+    pending.add(directory);
+    return directory;
+}
+/** The directory stays, or is gone already. */
+function release(directory) {
+    pending.delete(directory);
+}
+/**
+ * Makes a directory that goes when the process ends.
+ * @param prefix of its name; a random part follows
+ */
+async function temporaryDirectory(parent, prefix) {
+    const directory = untilExit(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parent, `${prefix}-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}`));
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory, { recursive: true });
+    return directory;
+}
+/** Deletes a directory now. */
+async function discard(directory) {
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+    release(directory);
+}
+
+
+/***/ }),
+
 /***/ 2097:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -37576,8 +37956,11 @@ function formatLock(wheels) {
 
 // EXTERNAL MODULE: ./lib/plan/manifest.js
 var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/world/temporary.js
+var temporary = __nccwpck_require__(8663);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
+
 
 
 
@@ -37591,17 +37974,15 @@ const maxManifestBytes = 16 * 1024 * 1024;
 const concurrency = 4;
 function wheelhousesAdapter() {
     return {
+        workplace: (parent) => (0,temporary/* temporaryDirectory */.De)(parent, 'wheelhouse-work'),
+        stage: (workplace) => (0,temporary/* temporaryDirectory */.De)(workplace, 'staged'),
         inspect,
+        share,
+        unshare,
         keepOnly,
         list,
         measure,
         seal,
-        stage,
-        copy: async (directory) => {
-            const staged = await stage(directory);
-            await (0,promises_.cp)(directory, staged, { recursive: true, mode: external_node_fs_.constants.COPYFILE_FICLONE });
-            return staged;
-        },
         publish: moveDirectory,
         move: (file, from, to) => (0,promises_.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
         write: async (file, text) => {
@@ -37609,8 +37990,31 @@ function wheelhousesAdapter() {
             await (0,promises_.writeFile)(file, text);
         },
         read: (file) => (0,promises_.readFile)(file, 'utf8'),
-        remove: (directory) => (0,promises_.rm)(directory, { recursive: true, force: true }),
+        exists: async (file) => (await (0,promises_.lstat)(file).catch(() => undefined)) !== undefined,
+        remove: temporary/* discard */.vf,
     };
+}
+/**
+ * Files of a directory under second names: cheap, and another job may put a new directory into its
+ * place meanwhile. A file that goes while this is done is left out.
+ */
+async function share(directory, staged) {
+    for (const entry of await (0,promises_.readdir)(directory).catch(() => [])) {
+        const [from, to] = [external_node_path_.join(directory, entry), external_node_path_.join(staged, entry)];
+        await (0,promises_.link)(from, to).catch(() => (0,promises_.copyFile)(from, to).catch(() => { }));
+    }
+}
+/** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
+async function unshare(directory) {
+    for (const entry of await (0,promises_.readdir)(directory, { withFileTypes: true })) {
+        if (!entry.isFile())
+            continue;
+        const file = external_node_path_.join(directory, entry.name);
+        if ((await (0,promises_.lstat)(file)).nlink < 2)
+            continue;
+        await (0,promises_.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
+        await (0,promises_.rename)(`${file}.own`, file);
+    }
 }
 async function inspect(directory) {
     const file = external_node_path_.join(directory, plan_manifest/* manifestFile */.YE);
@@ -37675,38 +38079,48 @@ async function writeWhole(file, text) {
     await (0,promises_.writeFile)(temporary, text);
     await (0,promises_.rename)(temporary, file);
 }
-async function stage(directory) {
-    const staged = `${directory}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`;
-    await (0,promises_.mkdir)(staged, { recursive: true });
-    return staged;
-}
+/** How often another process may be faster while a directory is put into its place. */
+const maxSwaps = 20;
 /**
  * Moves a directory into the place of another one: by rename, or by a copy beside it and a rename
- * where the two lie on different disks.
+ * where the two lie on different disks. Two processes may do it at once: the last one stays, whole.
  */
 async function moveDirectory(from, to) {
     await (0,promises_.mkdir)(external_node_path_.dirname(to), { recursive: true });
-    const aside = `${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`;
     const source = await onSameDisk(from, to);
-    await (0,promises_.rename)(to, aside).catch((error) => {
-        if (error.code !== 'ENOENT')
-            throw error;
-    });
-    await (0,promises_.rename)(source, to);
-    await (0,promises_.rm)(aside, { recursive: true, force: true });
+    const aside = (0,temporary/* untilExit */.dF)(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
+    for (let swap = 1;; swap += 1) {
+        await (0,promises_.rename)(to, aside).catch((error) => {
+            if (error.code !== 'ENOENT')
+                throw error;
+        });
+        try {
+            await (0,promises_.rename)(source, to);
+            break;
+        }
+        catch (error) {
+            const { code } = error;
+            if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps)
+                throw error;
+            await (0,promises_.rm)(aside, { recursive: true, force: true });
+        }
+    }
+    (0,temporary/* release */._r)(from);
+    (0,temporary/* release */._r)(source);
+    await (0,temporary/* discard */.vf)(aside);
 }
 async function onSameDisk(from, to) {
-    const probe = `${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`;
+    const beside = (0,temporary/* untilExit */.dF)(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
     try {
-        await (0,promises_.rename)(from, probe);
+        await (0,promises_.rename)(from, beside);
     }
     catch (error) {
         if (error.code !== 'EXDEV')
             throw error;
-        await (0,promises_.cp)(from, probe, { recursive: true });
+        await (0,promises_.cp)(from, beside, { recursive: true });
         await (0,promises_.rm)(from, { recursive: true, force: true });
     }
-    return probe;
+    return beside;
 }
 /** Hex SHA-256 of a file, read in pieces. */
 async function sha256(file) {

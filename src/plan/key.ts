@@ -63,10 +63,16 @@ export function effectiveSettings(
     const dot = key.indexOf('.');
     const own = rank(key.slice(0, dot));
     const name = key.slice(dot + 1).replaceAll('_', '-');
-    if (own < 0 || (settings.get(name)?.rank ?? -1) > own) continue;
+    // pip passes over empty values: the next lower one counts.
+    if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own) continue;
     settings.set(name, { value, rank: own });
   }
   return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+
+/** Whether a flag is set, in pip's spellings of yes and no. */
+export function isOn(settings: ReadonlyMap<string, string>, name: string): boolean {
+  return settings.has(name) && !/^(?:0|n|no|f|false|off)$/i.test(String(settings.get(name)));
 }
 
 /** The settings with the index inputs in force. */
@@ -177,10 +183,7 @@ function pythonTag(interpreter: Interpreter): string {
 
 /** Keeps a component from ending early or from holding what the service refuses. */
 function keyPart(text: string): string {
-  return text
-    .toLowerCase()
-    .replace(/[^a-z0-9._-]+/g, '_')
-    .slice(0, 60);
+  return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
 }
 
 /** Lines that say where wheels come from and how they are built, not which are wanted. */
@@ -219,21 +222,27 @@ export function canonical(line: RequestLine): string {
     ];
     return `${role}direct ${parts.join(' ')}`;
   }
-  const text = line.shown.replace(/\s+--hash(?:=|\s+)\S+/g, '');
-  const [requirement = '', ...marker] = text.split(';');
-  const bracket = /\[([^\]]*)\]/.exec(requirement);
-  const extras = (bracket?.[1] ?? '')
+  const [requirement = '', ...marker] = line.plain.split(';');
+  const open = requirement.indexOf('[');
+  const close = requirement.indexOf(']');
+  const extras = (open < 0 || close < open ? '' : requirement.slice(open + 1, close))
     .split(',')
     .map((extra) => normalizeName(extra.trim()))
     .filter((extra) => extra !== '')
     .sort();
-  const specifiers = requirement
-    .replace(/^\s*[A-Za-z0-9._-]*[A-Za-z0-9]\s*(?:\[[^\]]*\])?/, '')
+  const specifiers = (close < 0 ? requirement : requirement.slice(close + 1))
+    .replace(close < 0 ? /^\s*[A-Za-z0-9._-]*[A-Za-z0-9]/ : /^/, '')
     .replace(/[()\s]/g, '')
     .split(',')
     .filter((specifier) => specifier !== '')
     .sort();
-  return `${role}${line.name}[${extras.join(',')}]${specifiers.join(',')};${spaced(marker.join(';'))} ${line.hashes.toSorted().join(' ')}`;
+  const parts = [
+    `${line.name}[${extras.join(',')}]${specifiers.join(',')}`,
+    spaced(marker.join(';')),
+    ...line.others,
+    ...line.hashes.toSorted(),
+  ];
+  return `${role}${parts.join(' ; ')}`;
 }
 
 function spaced(marker: string): string {
@@ -243,7 +252,8 @@ function spaced(marker: string): string {
 /** Then pip itself guarantees the closure: it takes no dependency without a hash. */
 function everyLineHashed(lines: readonly RequestLine[]): boolean {
   const index = lines.filter((line) => line.kind === 'index');
-  return index.length > 0 && index.every((line) => line.constraint || line.hashes.length > 0);
+  const wanted = index.filter((line) => !line.constraint);
+  return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
 /** SHA-256 over a list, unambiguous whatever the parts hold. */

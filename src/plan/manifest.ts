@@ -4,7 +4,7 @@
  */
 import { isFresh } from './freshness.ts';
 import type { Refresh } from './model.ts';
-import { normalizeName } from './requirements.ts';
+import { normalizeName, sameVersion } from './requirements.ts';
 
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
@@ -78,11 +78,15 @@ export function parseManifest(text: string): Manifest {
     );
   }
   const resolvedAt = string(top, 'resolvedAt');
-  if (Number.isNaN(Date.parse(resolvedAt))) throw new ManifestError('resolvedAt is not a date');
+  if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
+    throw new ManifestError('resolvedAt is not a date');
+  }
   const wheels = list(top, 'wheels').map(wheel);
   if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
     throw new ManifestError('a wheel is listed twice');
   }
+  const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
+  if (new Set(names).size !== names.length) throw new ManifestError('a project is listed twice');
   return {
     interpreter: string(top, 'interpreter'),
     request: string(top, 'request'),
@@ -94,7 +98,7 @@ export function parseManifest(text: string): Manifest {
       const entry = record(item, 'direct');
       return {
         requirement: string(entry, 'requirement'),
-        name: string(entry, 'name'),
+        name: projectNameOf(entry),
         requires: strings(entry, 'requires'),
       };
     }),
@@ -108,14 +112,16 @@ function wheel(item: unknown): Wheel {
   const size = entry['size'];
   const origin = entry['origin'];
   const role = entry['role'];
-  const name = string(entry, 'name');
+  const name = projectNameOf(entry);
   const version = string(entry, 'version');
   if (!isWheelFileName(file)) throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
   const named = wheelNameParts(file);
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) || named.name !== name) {
+  if (named.name !== name) {
     throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
   }
-  if (!/^[A-Za-z0-9.!+_-]+$/.test(version)) throw new ManifestError(`${file} has no version`);
+  if (!/^[A-Za-z0-9.!+]+$/.test(version) || !sameVersion(version, named.version)) {
+    throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
+  }
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestError(`${file} has no sha256`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw new ManifestError(`${file} has no size`);
@@ -153,10 +159,19 @@ function record(value: unknown, what: string): Readonly<Record<string, unknown>>
   return value as Record<string, unknown>;
 }
 
+/** One line of text: it is shown, and must not make lines of its own. */
 function string(entry: Readonly<Record<string, unknown>>, field: string): string {
   const value = entry[field];
-  if (typeof value !== 'string' || value === '') throw new ManifestError(`${field} is not a text`);
+  if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
+    throw new ManifestError(`${field} is not a text`);
+  }
   return value;
+}
+
+function projectNameOf(entry: Readonly<Record<string, unknown>>): string {
+  const name = string(entry, 'name');
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) throw new ManifestError('name is no project name');
+  return name;
 }
 
 function boolean(entry: Readonly<Record<string, unknown>>, field: string): boolean {

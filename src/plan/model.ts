@@ -93,7 +93,8 @@ export interface Interpreter {
   /** `glibc2.36`, `musl1.2`, `macos14`; `none` elsewhere. */
   readonly libc: string;
   readonly freeThreaded: boolean;
-  readonly inVirtualEnvironment: boolean;
+  /** Where packages are installed. */
+  readonly sitePackages: string;
   /** PEP 668: pip refuses to install into it. */
   readonly externallyManaged: boolean;
   /** undefined: this Python has no pip. */
@@ -139,8 +140,10 @@ export interface IndexRequirement extends Line {
   readonly marker: string | undefined;
   /** `sha256:…`, as asked for. */
   readonly hashes: readonly string[];
-  /** The text without its `--hash` options. */
-  readonly unhashed: string;
+  /** The expanded text without any options. */
+  readonly plain: string;
+  /** Its options beside `--hash`, as pip reads them. */
+  readonly others: readonly string[];
 }
 
 /** A requirement that names its file or source instead of an index. */
@@ -155,7 +158,10 @@ export interface DirectRequirement extends Line {
   readonly shownTarget: string;
   readonly extras: readonly string[];
   readonly marker: string | undefined;
+  /** Asked for by `--hash` or in the URL's fragment. */
   readonly hashes: readonly string[];
+  /** A `--hash` option is there: it switches pip to checking all, which a fragment does not. */
+  readonly checksHashes: boolean;
 }
 
 /** An option that stands alone on its line. */

@@ -83,7 +83,9 @@ export interface InstallOptions {
 }
 
 /** Install: what the lock names, from the wheelhouse, each file checked before it is unpacked. */
-export function installArgs(options: InstallOptions & { readonly lock: string }): string[] {
+export function installArgs(
+  options: InstallOptions & { readonly lock: string; readonly repair: boolean },
+): string[] {
   return [
     'install',
     ...offline,
@@ -93,6 +95,8 @@ export function installArgs(options: InstallOptions & { readonly lock: string })
     '--no-deps',
     '--only-binary=:all:',
     '--require-hashes',
+    // What an interrupted installation left would count as "already satisfied".
+    ...(options.repair ? ['--force-reinstall'] : []),
     ...installFlags(options),
     `--find-links=${options.wheelhouse}`,
     '-r',

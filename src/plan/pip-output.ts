@@ -15,11 +15,19 @@ export interface FillLog {
  * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
  */
 export function readFillLog(log: string): FillLog {
-  const find = (pattern: RegExp): Set<string> =>
-    new Set([...log.matchAll(pattern)].map((match) => String(match[1])).filter(isWheelFileName));
+  const built = new Set<string>();
+  const reused = new Set<string>();
+  for (const line of log.split('\n').map((each) => each.trim())) {
+    if (line.startsWith('File was already downloaded ')) {
+      reused.add(line.slice(Math.max(line.lastIndexOf('/'), line.lastIndexOf('\\')) + 1));
+    } else if (line.startsWith('Created wheel for ')) {
+      const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
+      built.add(file ?? '');
+    }
+  }
   return {
-    built: find(/Created wheel for \S+: filename=(\S+\.whl)/g),
-    reused: find(/File was already downloaded .*?([^\\/\s]+\.whl)\s*$/gm),
+    built: new Set([...built].filter(isWheelFileName)),
+    reused: new Set([...reused].filter(isWheelFileName)),
   };
 }
 
@@ -67,7 +75,7 @@ export function lastWords(output: string, lines = 12): string {
   const all = withoutSecrets(output)
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '');
-  const firstError = all.findIndex((line) => /^\s*(?:ERROR|error):/.test(line));
+  const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
   return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
 
@@ -78,7 +86,7 @@ const notFound = /No matching distribution found|Could not find a version/i;
 
 const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
-    /hash(?:es)? .*(?:do not match|mismatch)|THESE PACKAGES DO NOT MATCH THE HASHES/i,
+    /hash mismatch|DO NOT MATCH THE HASHES/i,
     'The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.',
   ],
   [
@@ -90,12 +98,8 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
     'The requirements contradict each other: loosen one of those that pip names.',
   ],
   [
-    /401 Client Error|403 Client Error|401 Error|403 Error|Credentials/i,
+    /\b40[13] (?:Client )?Error/i,
     'The index refused the credentials: check those that pip is configured with.',
-  ],
-  [
-    /Requires-Python|requires a different Python/i,
-    'No version supports this Python: use another Python or another version.',
   ],
   [
     unreachable,
@@ -104,6 +108,10 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
     notFound,
     'Check the name, the version and whether the index has a file for this Python and system.',
+  ],
+  [
+    /requires a different Python/i,
+    'No version supports this Python: use another Python or another version.',
   ],
   [
     /No space left on device|Errno 28/i,

@@ -3,7 +3,7 @@
  * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
 import type { DirectRequirement, RequestLine, Source } from './model.ts';
-import { indexRequirements } from './requirements.ts';
+import { indexRequirements, quoted } from './requirements.ts';
 
 /** pip guesses the encoding of a file without this line. */
 const header = '# -*- coding: utf-8 -*-';
@@ -62,7 +62,7 @@ export function fillFiles(
       line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
     const text =
       hashMode && offer && line.kind === 'index'
-        ? `${line.unhashed} --hash=sha256:${offer.sha256}`
+        ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
         : line.text;
     return { text, source: line.source };
   };
@@ -98,7 +98,7 @@ export function closeFiles(
   const plain = (constraint: boolean): Entry[] =>
     indexRequirements(lines)
       .filter((line) => line.constraint === constraint)
-      .map((line) => ({ text: withoutOptions(line.unhashed), source: line.source }));
+      .map((line) => ({ text: line.plain, source: line.source }));
   return request(
     [...plain(false), ...resolved.map((each) => resolvedLine(each, false))],
     plain(true),
@@ -140,7 +140,7 @@ function request(
   constraints: readonly Entry[],
   constraintsFile: string,
 ): GeneratedRequest {
-  const include = constraints.length > 0 ? [{ text: `-c ${constraintsFile}` }] : [];
+  const include = constraints.length > 0 ? [{ text: `-c ${quoted(constraintsFile)}` }] : [];
   return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 
@@ -149,11 +149,6 @@ function file(entries: readonly Entry[]): GeneratedFile {
     text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
     sources: [undefined, ...entries.map((entry) => entry.source)],
   };
-}
-
-function withoutOptions(text: string): string {
-  const start = /\s-/.exec(text)?.index;
-  return start === undefined ? text : text.slice(0, start);
 }
 
 function resolvedLine({ requirement, name, url, sha256 }: Resolved, hashMode: boolean): Entry {

@@ -3,12 +3,12 @@
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import {
   type DirectRequirement,
   type IndexRequirement,
   messageOf,
-  type OptionLine,
   type RequestLine,
   type Source,
   UserError,
@@ -89,15 +89,15 @@ export async function gatherLines(
       const source = { file: file.shown, line };
       counted += 1;
       const parsed = parseLine(logical, source, constraint, reading);
-      if (parsed.kind !== 'option') {
-        lines.push(parsed);
-        continue;
-      }
-      if (parsed.name === 'requirement' || parsed.name === 'constraint') {
-        const included = includedFile(parsed.value, file);
-        await visit(included, constraint || parsed.name === 'constraint', [...stack, file], source);
+      if ('include' in parsed) {
+        await visit(
+          includedFile(parsed.include, file, source),
+          parsed.constraint,
+          [...stack, file],
+          source,
+        );
       } else {
-        lines.push(anchoredOption(parsed, file));
+        lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
       }
     }
     files.push({ path: file.shown, lines: counted });
@@ -107,12 +107,16 @@ export async function gatherLines(
   for (const { text, file } of sources.groups) {
     lines.push(parseSpecifier(text, { file, line: undefined }, reading));
   }
-  for (const text of sources.packages) {
+  for (const { text } of logicalLines(sources.packages.join('\n'))) {
     lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
   }
   for (const file of sources.constraints) await visit(file, true, [], undefined);
   return { lines, files };
 }
+
+/** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Python takes for an end.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 
 /**
  * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
@@ -124,15 +128,15 @@ export function logicalLines(text: string): { text: string; line: number }[] {
   let pending: string[] = [];
   let first = 0;
   const emit = (joined: string, line: number): void => {
-    const bare = joined.replace(/(^|\s+)#.*$/, '').trim();
+    const bare = withoutComment(joined).trim();
     if (bare !== '') logical.push({ text: bare, line });
   };
-  const physical = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/);
+  const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
   physical.forEach((content, index) => {
-    const comment = /^\s*#/.test(content);
+    const comment = content.trimStart().startsWith('#');
     if (content.endsWith('\\') && !comment) {
       if (pending.length === 0) first = index + 1;
-      pending.push(content.replace(/^\\+|\\+$/g, ''));
+      pending.push(stripBackslashes(content));
     } else if (pending.length > 0) {
       pending.push(comment ? ` ${content}` : content);
       emit(pending.join(''), first);
@@ -145,6 +149,22 @@ export function logicalLines(text: string): { text: string; line: number }[] {
   return logical;
 }
 
+function withoutComment(text: string): string {
+  for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+    if (at === 0 || /\s/.test(text.charAt(at - 1))) return text.slice(0, at);
+  }
+  return text;
+}
+
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === '\\' && start < end) start += 1;
+  while (end > start && text[end - 1] === '\\') end -= 1;
+  return text.slice(start, end);
+}
+
 /** Replaces `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
 export function expandVariables(
   text: string,
@@ -153,12 +173,39 @@ export function expandVariables(
   return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name: string) => environment[name] || whole);
 }
 
-/** Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. */
+/**
+ * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. A
+ * password may hold an unescaped slash: then what looks like a port is none.
+ */
 export function withoutSecrets(text: string): string {
-  return text.replace(
-    /([a-z][a-z0-9+.-]*:\/\/)(?:[^\s/?#]*@)?([^\s?#"']*)(\?[^\s#"']*)?/gi,
-    (_whole, scheme: string, rest: string) => `${scheme}${rest}`,
-  );
+  let result = '';
+  let position = 0;
+  for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+    const start = at + 3;
+    const length = text.slice(start).search(/[\s"'<>]/);
+    const end = length < 0 ? text.length : start + length;
+    const url = text.slice(start, end);
+    result += text.slice(position, start) + withoutQuery(withoutUserinfo(url));
+    position = end;
+  }
+  return result + text.slice(position);
+}
+
+function withoutUserinfo(url: string): string {
+  const slash = url.search(/[/?#]/);
+  const authority = slash < 0 ? url : url.slice(0, slash);
+  const inAuthority = authority.lastIndexOf('@');
+  if (inAuthority >= 0) return url.slice(inAuthority + 1);
+  const afterColon = /^[^:[]*:(.*)$/.exec(authority)?.[1];
+  const isPassword = afterColon !== undefined && !/^\d*$/.test(afterColon);
+  return isPassword ? url.slice(url.lastIndexOf('@') + 1) : url;
+}
+
+function withoutQuery(url: string): string {
+  const query = url.indexOf('?');
+  if (query < 0) return url;
+  const fragment = url.indexOf('#', query);
+  return url.slice(0, query) + (fragment < 0 ? '' : url.slice(fragment));
 }
 
 /** A project's name as the field compares it (PEP 503). */
@@ -166,18 +213,56 @@ export function normalizeName(name: string): string {
   return name.replace(/[-_.]+/g, '-').toLowerCase();
 }
 
-const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z]+)?:/i;
+/**
+ * A word as pip's files want it, which are split like a shell's lines: with white space or
+ * backslashes (every path of Windows has them) it needs quotes.
+ */
+export function quoted(word: string): string {
+  return `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
 const urlScheme = /^(?:https?|ftp|file):/i;
 const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
-const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*/;
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\][]*)\])?\s*/;
 
-const shortOptions: Readonly<Record<string, string>> = {
-  '-r': '--requirement',
-  '-c': '--constraint',
-  '-e': '--editable',
-  '-i': '--index-url',
-  '-f': '--find-links',
+/** Options that are followed by a value, by their spellings. */
+const valued: Readonly<Record<string, string>> = {
+  '-r': 'requirement',
+  '--requirement': 'requirement',
+  '--requirements': 'requirement',
+  '-c': 'constraint',
+  '--constraint': 'constraint',
+  '-e': 'editable',
+  '--editable': 'editable',
+  '-i': 'index-url',
+  '--index-url': 'index-url',
+  '--pypi-url': 'index-url',
+  '--extra-index-url': 'extra-index-url',
+  '-f': 'find-links',
+  '--find-links': 'find-links',
+  '--no-binary': 'no-binary',
+  '--only-binary': 'only-binary',
+  '--trusted-host': 'trusted-host',
+  '--use-feature': 'use-feature',
+  '--hash': 'hash',
+  '--global-option': 'global-option',
+  '-C': 'config-settings',
+  '--config-setting': 'config-settings',
+  '--config-settings': 'config-settings',
 };
+
+interface Option {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** What a logical line is: an include, or lines of the request. */
+type Parsed =
+  | { readonly include: string; readonly constraint: boolean }
+  | { readonly lines: readonly RequestLine[] };
+
+type ParseContext = Pick<RequirementReading, 'environment' | 'workingDirectory'>;
 
 /**
  * One logical line of a requirement file.
@@ -187,66 +272,107 @@ export function parseLine(
   text: string,
   source: Source,
   constraint: boolean,
-  reading: Pick<RequirementReading, 'environment' | 'workingDirectory'>,
-): RequestLine {
-  const expanded = expandVariables(text, reading.environment);
+  context: ParseContext,
+): Parsed {
+  const expanded = expandVariables(text, context.environment);
   const base = { source, text, shown: withoutSecrets(expanded), constraint };
-  if (expanded.startsWith('-')) {
-    const [name, value] = parseOption(expanded);
-    if (name === 'editable') return direct(base, value, true, reading.workingDirectory, [], source);
-    return { ...base, kind: 'option', name, value };
+  const { body, rest } = splitOptions(expanded);
+  const options = parseOptions(rest, base.shown, source);
+  if (body !== '') return { lines: [parseRequirement(base, body, options, context)] };
+
+  // pip takes one include or one editable of a line and nothing else of it.
+  const include =
+    options.find((option) => option.name === 'requirement') ??
+    options.find((option) => option.name === 'constraint');
+  if (include) {
+    if (include.value === '') throw new UserError(`"${base.shown}" names no file.`, source);
+    // Also within a constraint file, `-r` asks for what it includes.
+    return { include: include.value, constraint: include.name === 'constraint' };
   }
-  const { body, options } = splitOptions(expanded);
-  const hashes = [...options.matchAll(/--hash(?:=|\s+)["']?([a-z0-9]+:[0-9a-f]+)/gi)].map((match) =>
-    String(match[1]).toLowerCase(),
-  );
-  if (isDirect(body)) return direct(base, body, false, reading.workingDirectory, hashes, source);
+  const editable = options.find((option) => option.name === 'editable');
+  if (editable) {
+    return { lines: [parseDirect(base, editable.value, true, [], context.workingDirectory)] };
+  }
+  const single = options.length === 1;
+  return {
+    lines: options.map(({ name, value }) => ({
+      ...base,
+      kind: 'option',
+      name,
+      value,
+      text: single ? text : optionText(name, value),
+    })),
+  };
+}
+
+function optionText(name: string, value: string): string {
+  return value === '' ? `--${name}` : `--${name} ${quoted(value)}`;
+}
+
+function parseRequirement(
+  base: LineBase,
+  body: string,
+  options: readonly Option[],
+  { workingDirectory }: ParseContext,
+): IndexRequirement | DirectRequirement {
+  const hashes = options
+    .filter((option) => option.name === 'hash' && /^[a-z0-9]+:[0-9a-f]+$/i.test(option.value))
+    .map((option) => option.value.toLowerCase());
+  if (isDirect(body)) return parseDirect(base, body, false, hashes, workingDirectory);
 
   const [specified, marker] = splitMarker(body, ';');
   const match = projectName.exec(specified);
-  const specifier = match
-    ? specified
-        .slice(match[0].length)
-        .replace(/^\((.*)\)$/, '$1')
-        .trim()
-    : '';
+  const specifier = match ? unparenthesized(specified.slice(match[0].length)) : '';
   if (!match || !/^(?:$|[=<>!~])/.test(specifier)) {
     throw new UserError(
       `"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`,
-      source,
+      base.source,
     );
   }
-  const pin = /^={2,3}\s*([^\s,*]+)$/.exec(specifier);
   return {
     ...base,
     kind: 'index',
     name: normalizeName(String(match[1])),
-    pin: pin?.[1],
+    pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
     marker,
     hashes,
-    unhashed: text.replace(/\s+--hash(?:=|\s+)\S+/g, ''),
+    plain: body,
+    others: options
+      .filter((option) => option.name !== 'hash')
+      .map(({ name, value }) => optionText(name, value)),
   };
 }
 
+function unparenthesized(specifier: string): string {
+  const text = specifier.trim();
+  return text.startsWith('(') && text.endsWith(')') ? text.slice(1, -1).trim() : text;
+}
+
 /**
- * A line of the input `packages`: a requirement, but no option and no file.
+ * A requirement that stands alone, outside a file: no option and no path.
  * @throws UserError otherwise
  */
-function parseSpecifier(
-  text: string,
-  source: Source,
-  reading: Pick<RequirementReading, 'environment' | 'workingDirectory'>,
-): RequestLine {
-  if (/(?:^|\s)-/.test(text)) {
+function parseSpecifier(text: string, source: Source, context: ParseContext): RequestLine {
+  const expanded = expandVariables(text, context.environment);
+  const shown = withoutSecrets(expanded).split(lineEnd).join(' ');
+  if (lineEnd.test(expanded)) {
+    throw new UserError(`"${shown}" holds a line break; write one requirement an entry.`, source);
+  }
+  if (/(?:^|\s)-/.test(expanded)) {
     throw new UserError(
-      `"${withoutSecrets(text)}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
+      `"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
       source,
     );
   }
-  const line = parseLine(text, source, false, reading);
-  if (line.kind === 'direct' && line.form === 'path') {
+  const parsed = parseLine(text, source, false, context);
+  const line = 'lines' in parsed ? parsed.lines[0] : undefined;
+  if (
+    line === undefined ||
+    line.kind === 'option' ||
+    (line.kind === 'direct' && line.form === 'path')
+  ) {
     throw new UserError(
-      `"${line.shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
+      `"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
       source,
     );
   }
@@ -254,28 +380,76 @@ function parseSpecifier(
 }
 
 /** pip ends the requirement at the first word that begins with a dash. */
-function splitOptions(text: string): { body: string; options: string } {
-  const start = /\s-/.exec(text)?.index;
-  return start === undefined
-    ? { body: text, options: '' }
-    : { body: text.slice(0, start).trim(), options: text.slice(start).trim() };
+function splitOptions(text: string): { body: string; rest: string } {
+  if (text.startsWith('-')) return { body: '', rest: text };
+  const start = text.search(/\s-/);
+  return start < 0
+    ? { body: text, rest: '' }
+    : { body: text.slice(0, start).trim(), rest: text.slice(start).trim() };
 }
 
-function parseOption(text: string): [name: string, value: string] {
-  const short = /^-[a-zA-Z]/.exec(text)?.[0];
-  const long = short ? `${shortOptions[short] ?? short} ${text.slice(2).trim()}` : text;
-  const match = /^-{1,2}([A-Za-z][\w-]*)(?:\s*=\s*|\s+|$)(.*)$/s.exec(long);
-  const value = String(match?.[2] ?? '').trim();
-  return [String(match?.[1] ?? long), value.replace(/^(["'])(.*)\1$/s, '$2')];
+/** Options of a line as optparse reads them; words that belong to none are passed over, as in pip. */
+function parseOptions(rest: string, shown: string, source: Source): Option[] {
+  const options: Option[] = [];
+  const queue = shellWords(rest, shown, source);
+  for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
+    if (!word.startsWith('-') || word === '-' || word === '--') continue;
+    const isLong = word.startsWith('--');
+    const equals = isLong ? word.indexOf('=') : -1;
+    const spelling = isLong ? (equals < 0 ? word : word.slice(0, equals)) : word.slice(0, 2);
+    const attached = isLong ? (equals < 0 ? undefined : word.slice(equals + 1)) : word.slice(2);
+    const name = valued[spelling];
+    if (name === undefined) {
+      options.push({ name: spelling.replace(/^-+/, ''), value: attached ?? '' });
+    } else {
+      options.push({ name, value: (attached || undefined) ?? queue.shift() ?? '' });
+    }
+  }
+  return options;
+}
+
+/** Words of a line as Python's `shlex.split` makes them. */
+function shellWords(text: string, shown: string, source: Source): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote = '';
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charAt(index);
+    const next = text.charAt(index + 1);
+    if (quote !== '') {
+      if (character === quote) quote = '';
+      else if (quote === '"' && character === '\\' && (next === '"' || next === '\\')) {
+        word += next;
+        index += 1;
+      } else word += character;
+    } else if (/\s/.test(character)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else if (character === '"' || character === "'") {
+      quote = character;
+      word ??= '';
+    } else if (character === '\\') {
+      word = (word ?? '') + next;
+      index += 1;
+    } else {
+      word = (word ?? '') + character;
+    }
+  }
+  if (quote !== '') throw new UserError(`"${shown}" has a quote without its end.`, source);
+  if (word !== undefined) words.push(word);
+  return words;
 }
 
 /** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
 function isDirect(body: string): boolean {
-  if (urlScheme.test(body) || vcsScheme.test(body)) return true;
-  const name = projectName.exec(body);
-  if (name && body.slice(name[0].length).startsWith('@')) return true;
-  const bare = splitMarker(body, ';')[0].replace(/\[[^\]]*\]$/, '');
+  if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body)) return true;
+  const bare = splitExtras(splitMarker(body, ';')[0])[0];
   return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+
+function isNamedUrl(body: string): boolean {
+  const name = projectName.exec(body);
+  return name !== null && body.charAt(name[0].length) === '@';
 }
 
 function splitMarker(body: string, separator: string): [body: string, marker: string | undefined] {
@@ -284,66 +458,84 @@ function splitMarker(body: string, separator: string): [body: string, marker: st
   return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
 }
 
-function direct(
-  base: Omit<
-    DirectRequirement,
-    'kind' | 'form' | 'editable' | 'target' | 'shownTarget' | 'extras' | 'marker' | 'hashes'
-  >,
+/** `path[a,b]` */
+function splitExtras(text: string): [rest: string, extras: string] {
+  const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+  return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+
+type LineBase = Pick<RequestLine, 'source' | 'text' | 'shown' | 'constraint'>;
+
+function parseDirect(
+  base: LineBase,
   body: string,
   editable: boolean,
+  optionHashes: readonly string[],
   workingDirectory: string,
-  hashes: readonly string[],
-  source: Source,
 ): DirectRequirement {
-  const name = projectName.exec(body);
-  const named =
-    name &&
-    body.slice(name[0].length).startsWith('@') &&
-    !urlScheme.test(body) &&
-    !vcsScheme.test(body);
-  let rest = named ? body.slice(name[0].length + 1).trim() : body;
-  const remote = urlScheme.test(rest) || vcsScheme.test(rest);
-  // A URL may hold a semicolon: there a marker needs white space around it (PEP 508).
-  const [location, marker] = splitMarker(rest, remote ? ' ;' : ';');
-  rest = location;
-  const bracket = remote ? null : /^(.+?)\[([^\]]*)\]$/.exec(rest);
-  if (bracket) rest = String(bracket[1]);
-  const fragmentExtras = /[#&]egg=[^&[]*\[([^\]]*)\]/.exec(rest)?.[1];
-  const extras = (bracket?.[2] ?? (named ? name[2] : undefined) ?? fragmentExtras ?? '')
-    .split(',')
-    .map((extra) => normalizeName(extra.trim()))
-    .filter((extra) => extra !== '')
-    .sort();
-  const form = vcsScheme.test(rest) ? 'vcs' : remote && !/^file:/i.test(rest) ? 'url' : 'path';
-  if (rest === '') {
-    throw new UserError(`"${base.shown}" names no path or URL.`, source);
-  }
-  const target =
-    form === 'path' ? path.resolve(workingDirectory, rest.replace(/^file:(?:\/\/)?/i, '')) : rest;
-  const fragmentHash = /[#&](sha(?:256|384|512))=([0-9a-f]+)/i.exec(rest);
+  const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
+  const isUrl = urlScheme.test(body) || vcsScheme.test(body);
+  // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
+  const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
+  const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
+  const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
+  const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
+  if (target === '') throw new UserError(`"${base.shown}" names no path or URL.`, base.source);
+
+  const fragment = new Map(
+    target
+      .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
+      .split('&')
+      .map((part): [string, string] => {
+        const equals = part.indexOf('=');
+        return [part.slice(0, equals), part.slice(equals + 1)];
+      }),
+  );
+  const isFile = /^file:/i.test(target);
+  const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+  const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
   return {
     ...base,
     kind: 'direct',
     form,
     editable,
-    target,
-    shownTarget: form === 'path' ? rest : withoutSecrets(rest),
-    extras,
+    target:
+      form === 'path'
+        ? path.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
+        : target,
+    shownTarget: withoutSecrets(target),
+    extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
+      .split(',')
+      .map((extra) => normalizeName(extra.trim()))
+      .filter((extra) => extra !== '')
+      .sort(),
     marker,
-    hashes: fragmentHash
-      ? [...hashes, `${fragmentHash[1]}:${fragmentHash[2]}`.toLowerCase()]
-      : hashes,
+    hashes: algorithm
+      ? [...optionHashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
+      : optionHashes,
+    checksHashes: optionHashes.length > 0,
   };
 }
 
+function fileOfUrl(url: string, source: Source): string {
+  const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+  // `file:relative/path` is no URL by the standard, but pip takes it.
+  if (!/^file:\//i.test(bare)) return bare.slice('file:'.length);
+  try {
+    return fileURLToPath(bare);
+  } catch (error) {
+    throw new UserError(`"${bare}" names no file of this machine: ${messageOf(error)}.`, source);
+  }
+}
+
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
-function includedFile(value: string, parent: RequirementFile): RequirementFile {
+function includedFile(value: string, parent: RequirementFile, source: Source): RequirementFile {
   if (/^https?:/i.test(value)) return { location: value, shown: withoutSecrets(value) };
   if (/^https?:/i.test(parent.location)) {
     const location = new URL(value, parent.location).href;
     return { location, shown: withoutSecrets(location) };
   }
-  const local = value.replace(/^file:(?:\/\/)?/i, '');
+  const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
   return {
     location: path.resolve(path.dirname(parent.location), local),
     shown: path.isAbsolute(local)
@@ -352,16 +544,23 @@ function includedFile(value: string, parent: RequirementFile): RequirementFile {
   };
 }
 
-/** The flattened copy lies elsewhere, so a relative `--find-links` gets its anchor here. */
-function anchoredOption(option: OptionLine, file: RequirementFile): OptionLine {
-  const relative =
-    option.name === 'find-links' &&
-    !/^[a-z][a-z0-9+.-]+:/i.test(option.value) &&
-    !path.isAbsolute(option.value) &&
+/**
+ * The flattened copy lies elsewhere, so a relative `--find-links` gets its anchors here: pip takes
+ * what lies beside the file, else what lies where it runs; the one that isn't there is passed over.
+ */
+function anchored(line: RequestLine, file: RequirementFile): RequestLine[] {
+  const isRelative =
+    line.kind === 'option' &&
+    line.name === 'find-links' &&
+    !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+    !path.isAbsolute(line.value) &&
     !/^https?:/i.test(file.location);
-  if (!relative) return option;
-  const value = path.resolve(path.dirname(file.location), option.value);
-  return { ...option, value, text: `--find-links ${value}` };
+  if (!isRelative) return [line];
+  const beside = path.resolve(path.dirname(file.location), line.value);
+  return [
+    { ...line, text: optionText('find-links', beside) },
+    { ...line, text: optionText('find-links', line.value) },
+  ];
 }
 
 /** The requirements that are to be found through an index, constraints among them. */
@@ -384,11 +583,10 @@ export function isCacheable(requirement: DirectRequirement): boolean {
 
 /** Whether pip is in hash-checking mode: one hash in any line switches it on for all. */
 export function isHashMode(lines: readonly RequestLine[]): boolean {
-  return lines.some((line) =>
-    line.kind === 'option'
-      ? line.name === 'require-hashes'
-      : line.kind === 'index' && line.hashes.length > 0,
-  );
+  return lines.some((line) => {
+    if (line.kind === 'option') return line.name === 'require-hashes';
+    return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+  });
 }
 
 /** The hashes asked for, by normalised name. */
@@ -403,22 +601,21 @@ export function askedHashes(lines: readonly RequestLine[]): Map<string, string[]
 }
 
 /**
- * Whether the request fixes the version of one project: a lone `==` that applies. Where a marker
- * decides which line applies, all lines of the project must be pins.
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
  */
 export function isPinned(
   lines: readonly IndexRequirement[],
   name: string,
   version: string,
 ): boolean {
-  const own = lines.filter((line) => line.name === name);
-  const matches = own.filter((line) => line.pin !== undefined && sameVersion(line.pin, version));
-  if (matches.some((line) => line.marker === undefined)) return true;
-  return matches.length > 0 && own.every((line) => line.pin !== undefined);
+  return lines.some(
+    (line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version),
+  );
 }
 
 /** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
-function sameVersion(one: string, other: string): boolean {
+export function sameVersion(one: string, other: string): boolean {
   const plain = (version: string): string =>
     version
       .toLowerCase()

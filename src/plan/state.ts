@@ -6,8 +6,6 @@ const version = 1;
 export interface State {
   /** Absolute path of the wheelhouse to save. */
   readonly wheelhouse: string;
-  /** Absolute path of the checkout. */
-  readonly workspace: string;
   readonly key: string;
   /** Digest of the request: what lies in the wheelhouse must still be made for it. */
   readonly request: string;
@@ -38,10 +36,9 @@ export function parseState(text: string): State | undefined {
     return typeof text === 'string' && text !== '' ? text : undefined;
   };
   const wheelhouse = field('wheelhouse');
-  const workspace = field('workspace');
   const key = field('key');
   const request = field('request');
   const interpreter = field('interpreter');
-  if (!wheelhouse || !workspace || !key || !request || !interpreter) return undefined;
-  return { wheelhouse, workspace, key, request, interpreter };
+  if (!wheelhouse || !key || !request || !interpreter) return undefined;
+  return { wheelhouse, key, request, interpreter };
 }

@@ -1,140 +1,265 @@
 /**
- * GitHub's cache service through @actions/cache, which is loaded only when it is asked for.
+ * GitHub's cache service, through @actions/cache in a process of its own (see transfer.ts).
  *
- * The wheelhouse travels as a directory with a fixed name in the workspace root: the text of the
- * path is part of an entry's version, so an absolute path would miss on another runner, and `~`
- * unpacks elsewhere where home and workspace differ. It exists only during a transfer.
+ * That process works in a directory of its own under the runner's temporary one, as if it were the
+ * workspace: an entry's version depends on the text of the cached path, which is always
+ * `wheelhouse`, and the checkout is never touched. See docs/decisions/0004-transfer.md.
  */
-import { rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { messageOf } from '../plan/model.ts';
 import { withoutSecrets } from '../plan/requirements.ts';
+import {
+  heard,
+  isWorthSaying,
+  silence,
+  type TransferOrder,
+  type TransferTalk,
+} from '../plan/transfer.ts';
 import type { CacheStore, Reporter } from '../ports.ts';
+import { run } from './process.ts';
+import { discard, temporaryDirectory } from './temporary.ts';
 import { moveDirectory } from './wheelhouses.ts';
 
-const transferName = '.wheelhouse-transfer';
+/** The name under which a wheelhouse is archived: part of every entry's version. */
+const transferName = 'wheelhouse';
 
-/** Seconds that the service may take to say whether it has an entry. */
-const lookupLimit = 20;
-/** Seconds without an end of a transfer after which it is given up. */
-const transferLimit = 600;
+/** Seconds without any progress after which a transfer is given up; a slow one is left alone. */
+const limits = { lookup: 20, download: 30, save: 60 } as const;
 
-type Toolkit = Pick<typeof import('@actions/cache'), 'restoreCache' | 'saveCache'>;
+/** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
+const maxUnpacked = (archive: number): number => 4 * archive + 1_000_000_000;
 
-/**
- * @param workspace absolute path of the checkout
- * @param environment where the runner tells whether there is a service
- */
-export function githubCache(
-  workspace: string,
-  environment: Readonly<Record<string, string | undefined>>,
-  reporter: Reporter,
-): CacheStore {
-  const transfer = path.join(workspace, transferName);
-  const toolkit = (): Promise<Toolkit> => import('@actions/cache');
+export interface GithubCacheOptions {
+  /** The whole environment of the action: the service's address and token are in it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Absolute path of a directory for transfers. */
+  readonly temporary: string;
+  /** Absolute path of the built transfer.ts. */
+  readonly program: string;
+  readonly reporter: Reporter;
+}
+
+export function githubCache(options: GithubCacheOptions): CacheStore {
+  const { reporter } = options;
 
   return {
-    // Asked first, as the toolkit itself retries for 10 s where there is none.
-    unavailable:
-      environment['ACTIONS_RESULTS_URL'] || environment['ACTIONS_CACHE_URL']
-        ? undefined
-        : 'this runner offers no cache service',
+    unavailable: unavailable(options),
 
     async restore(directory, key, prefixes) {
-      await rm(transfer, { recursive: true, force: true });
-      let found: string | undefined;
+      const place = await workplace(options);
       try {
-        const matched = await quietly(reporter, 'restored', workspace, async () => {
-          const { restoreCache } = await toolkit();
-          // A look-up first: it has a limit of its own, and a miss is the common case.
-          found = await within(
-            lookupLimit,
-            'the look-up',
-            restoreCache([transferName], key, [...prefixes], { lookupOnly: true }),
-          );
-          if (found === undefined) return undefined;
-          return within(
-            transferLimit,
-            'the download',
-            restoreCache([transferName], found, [], { segmentTimeoutInMs: transferLimit * 1000 }),
-          );
-        });
-        if (found === undefined) return undefined;
-        if (matched === found) await moveDirectory(transfer, directory);
-        return { key: found, arrived: matched === found };
-      } catch (error) {
-        reporter.warning(
-          `The cache could not be restored: ${withoutSecrets(messageOf(error))}. Going on without it.`,
+        const order = { operation: 'restore', path: transferName, key, prefixes } as const;
+        const talk = await transfer(options, place, order, (talk) =>
+          talk.found ? 'download' : 'lookup',
         );
-        return found === undefined ? undefined : { key: found, arrived: false };
+        const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
+        complain(reporter, 'restored', talk);
+        if (arrived === undefined) {
+          return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
+        }
+        const strangers = (await readdir(place.directory)).filter((name) => !place.own.has(name));
+        if (strangers.length > 0) {
+          reporter.warning(
+            `The cache entry ${arrived} holds files outside its directory (${strangers.slice(0, 3).join(', ')}); it is not used.`,
+          );
+          return { key: arrived, arrived: false };
+        }
+        await moveDirectory(path.join(place.directory, transferName), directory);
+        return { key: arrived, arrived: true };
+      } catch (error) {
+        reporter.warning(`The cache could not be restored: ${withoutSecrets(messageOf(error))}.`);
+        return undefined;
       } finally {
-        await rm(transfer, { recursive: true, force: true });
+        await discard(place.directory);
       }
     },
 
     async save(directory, key) {
+      const place = await workplace(options);
+      const inside = path.join(place.directory, transferName);
       try {
-        await moveDirectory(directory, transfer);
-        const id = await quietly(reporter, 'saved', workspace, async () => {
-          const { saveCache } = await toolkit();
-          return within(transferLimit, 'the upload', saveCache([transferName], key));
-        });
-        return id === undefined || id < 0 ? 'exists' : 'saved';
+        await moveDirectory(directory, inside);
+        const order = { operation: 'save', path: transferName, key } as const;
+        const talk = await transfer(options, place, order, () => 'save');
+        complain(reporter, 'saved', talk);
+        if (talk.result?.outcome === 'saved') return 'saved';
+        if (talk.skipped !== undefined && talk.complaints.length === 0) reporter.info(talk.skipped);
+        return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
       } catch (error) {
         reporter.warning(`The cache could not be saved: ${withoutSecrets(messageOf(error))}.`);
         return 'failed';
       } finally {
-        await moveDirectory(transfer, directory).catch(() => {});
+        await moveDirectory(inside, directory).catch(() => {});
+        await discard(place.directory);
       }
     },
   };
 }
 
+/** @returns where the build puts transfer.ts: beside the entry that this process was started with */
+export function transferProgram(): string {
+  return path.join(path.dirname(process.argv[1] ?? ''), '..', 'transfer', 'index.js');
+}
+
+/** Asked before anything is started: where there is no service, it costs nothing. */
+function unavailable({ environment, temporary }: GithubCacheOptions): string | undefined {
+  if (!environment['ACTIONS_RESULTS_URL'] && !environment['ACTIONS_CACHE_URL']) {
+    return 'this runner offers no cache service';
+  }
+  // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently.
+  if (/\s/.test(temporary)) {
+    return `the runner's temporary directory "${temporary}" has white space in its path, which the cache library can't handle`;
+  }
+  return undefined;
+}
+
+interface Workplace {
+  readonly directory: string;
+  /** Names in it that are not the archive's. */
+  readonly own: ReadonlySet<string>;
+}
+
+const archives = '.archives';
+const programs = '.programs';
+
+async function workplace({ temporary, environment }: GithubCacheOptions): Promise<Workplace> {
+  const directory = await temporaryDirectory(temporary, 'wheelhouse-transfer');
+  await mkdir(path.join(directory, archives), { recursive: true });
+  await confineTar(path.join(directory, programs), environment['PATH'] ?? '');
+  return { directory, own: new Set([archives, programs, transferName]) };
+}
+
 /**
- * Runs toolkit code with the current directory in the workspace, and turns the annotations that it
- * writes for faults of the cache into one warning: for us they are no errors.
+ * The toolkit unpacks with `tar -P`, which follows absolute names and `..` out of the directory
+ * (actions/toolkit#2414). A `tar` that leaves that option out is put before it on PATH: then tar
+ * itself refuses such members. Not on Windows, which has no scripts without an extension.
  */
-async function quietly<T>(
-  reporter: Reporter,
-  done: 'restored' | 'saved',
-  workspace: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  const complaints: string[] = [];
-  const write = process.stdout.write.bind(process.stdout);
-  const directory = process.cwd();
-  process.chdir(workspace);
-  process.stdout.write = ((chunk: string | Uint8Array, ...rest: []) => {
-    const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8');
-    const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)/.exec(text);
-    if (!complaint) return write(chunk, ...rest);
-    complaints.push(String(complaint[1]).trim());
-    return true;
-  }) as typeof process.stdout.write;
-  try {
-    return await work();
-  } finally {
-    process.stdout.write = write;
-    process.chdir(directory);
-    if (complaints.length > 0) {
-      reporter.warning(`The cache could not be ${done}: ${withoutSecrets(complaints.join('; '))}`);
-    }
+async function confineTar(directory: string, searchPath: string): Promise<void> {
+  await mkdir(directory);
+  if (process.platform === 'win32') return;
+  for (const name of ['tar', 'gtar']) {
+    const real = await firstOnPath(name, searchPath);
+    if (real === undefined) continue;
+    const script = [
+      '#!/bin/sh',
+      'for word in "$@"; do',
+      '  shift',
+      '  if [ "$word" = -P ]; then continue; fi',
+      '  set -- "$@" "$word"',
+      'done',
+      `exec '${real.replaceAll("'", "'\\''")}' "$@"`,
+      '',
+    ].join('\n');
+    const file = path.join(directory, name);
+    await writeFile(file, script);
+    await chmod(file, 0o755);
   }
 }
 
-/** @throws Error when the work takes longer; the work itself can't be stopped, the process ends it */
-async function within<T>(seconds: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`${what} did not end within ${seconds} s`)),
-      seconds * 1000,
-    );
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
+async function firstOnPath(name: string, searchPath: string): Promise<string | undefined> {
+  for (const directory of searchPath.split(path.delimiter)) {
+    const file = path.join(directory, name);
+    if (directory !== '' && (await stat(file).catch(() => undefined))?.isFile()) return file;
   }
+  return undefined;
+}
+
+/**
+ * Runs the transfer process until it ends or makes no progress any more.
+ * @param phase which limit is in force
+ * @throws Error that says what took too long
+ */
+async function transfer(
+  { environment, program, reporter }: GithubCacheOptions,
+  { directory }: Workplace,
+  order: TransferOrder,
+  phase: (talk: TransferTalk) => keyof typeof limits,
+): Promise<TransferTalk> {
+  let talk = silence;
+  let failure: Error | undefined;
+  const stop = new AbortController();
+  const give = (reason: string): void => {
+    failure = new Error(reason);
+    stop.abort();
+  };
+  let before = '';
+  let since = performance.now();
+  const watch = setInterval(async () => {
+    const bytes = await bytesBelow(directory).catch(() => ({ archive: 0, all: 0 }));
+    const now = `${phase(talk)} ${talk.passed} ${bytes.all}`;
+    if (now !== before) {
+      before = now;
+      since = performance.now();
+    }
+    const limit = limits[phase(talk)];
+    if (performance.now() - since > limit * 1000) {
+      give(`${descriptions[phase(talk)]} for ${limit} s`);
+    }
+    if (order.operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
+      give('the archive unpacks to far more than wheels do');
+    }
+  }, 500);
+  try {
+    await run(process.execPath, [program, JSON.stringify(order)], {
+      cwd: directory,
+      env: {
+        ...definedIn(environment),
+        PATH: [path.join(directory, programs), environment['PATH'] ?? ''].join(path.delimiter),
+        GITHUB_WORKSPACE: directory,
+        RUNNER_TEMP: path.join(directory, archives),
+      },
+      signal: stop.signal,
+      onLine: (line) => {
+        talk = heard(talk, line);
+        if (isWorthSaying(line)) reporter.info(line);
+      },
+    });
+  } finally {
+    clearInterval(watch);
+  }
+  if (failure !== undefined) talk = { ...talk, complaints: [...talk.complaints, failure.message] };
+  return talk;
+}
+
+const descriptions = {
+  lookup: 'the service does not answer',
+  download: 'the download makes no progress',
+  save: 'the save makes no progress',
+} as const;
+
+function complain(reporter: Reporter, done: 'restored' | 'saved', talk: TransferTalk): void {
+  const { result, complaints } = talk;
+  const reasons = [
+    ...complaints,
+    ...(result?.outcome === 'failed' ? [result.reason] : []),
+    ...(result === undefined && complaints.length === 0 ? ['the transfer ended early'] : []),
+  ].map((reason) => withoutSecrets(reason).replace(/\.$/, ''));
+  if (reasons.length > 0) {
+    reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
+  }
+}
+
+async function bytesBelow(directory: string): Promise<{ archive: number; all: number }> {
+  let archive = 0;
+  let all = 0;
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const size =
+      (await stat(path.join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
+    all += size;
+    if (entry.parentPath.startsWith(path.join(directory, archives))) archive += size;
+  }
+  return { archive, all };
+}
+
+function definedIn(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  );
 }

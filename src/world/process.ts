@@ -25,6 +25,8 @@ export function run(
     readonly env: Readonly<Record<string, string>>;
     readonly input?: string;
     readonly onLine?: (line: string) => void;
+    /** Ends the program and all its children. */
+    readonly signal?: AbortSignal;
   },
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
@@ -46,6 +48,7 @@ export function run(
       }
     };
     running.add(stop);
+    options.signal?.addEventListener('abort', stop);
     let stdout = '';
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
@@ -77,7 +80,15 @@ export function run(
   });
 }
 
-/** Ends every program that is still running, with all its children. */
-export function stopAll(): void {
-  for (const stop of running) stop();
+/**
+ * Makes a cancelled run end at once, with every program that it started and all their children: the
+ * runner sends SIGINT and later SIGTERM to this process alone.
+ */
+export function endOnSignals(): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      for (const stop of running) stop();
+      process.exit(signal === 'SIGINT' ? 130 : 143);
+    });
+  }
 }

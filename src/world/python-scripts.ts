@@ -87,7 +87,7 @@ sys.stdout.write(json.dumps({
     'arch': machine + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),
     'libc': libc(),
     'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
-    'inVirtualEnvironment': in_venv,
+    'sitePackages': sysconfig.get_path('purelib'),
     'externallyManaged': not in_venv and os.path.exists(
         os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
     'pip': pip,

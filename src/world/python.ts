@@ -7,6 +7,7 @@ import { lastWords } from '../plan/pip-output.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
 import { markerScript, probeScript, stubScript } from './python-scripts.ts';
+import { release, untilExit } from './temporary.ts';
 
 const oldestPython = '3.7';
 
@@ -138,6 +139,9 @@ async function createVenv(
       `${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`,
     );
   }
+  const isNew = !existsSync(directory);
+  // Half an environment must not be taken for a whole one by a later run.
+  if (isNew) untilExit(directory);
   const { exitCode, output } = await run(interpreter.executable, ['-m', 'venv', directory], {
     env,
   });
@@ -146,5 +150,6 @@ async function createVenv(
       `The virtual environment ${directory} could not be made: ${lastWords(output)} (on Debian and Ubuntu the package python3-venv may be missing).`,
     );
   }
+  release(directory);
   return venvPython(directory);
 }

@@ -74,7 +74,8 @@ async function matchesOf(request: Request, pattern: string): Promise<string[]> {
   if (literal?.isDirectory() || !/[*?[]/.test(pattern)) return [];
   // Only the pattern may hold wildcards, not the path of the checkout.
   const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
-  const globber = await glob.create(path.join(base, pattern), { matchDirectories: false });
+  const full = path.isAbsolute(pattern) ? pattern : path.join(base, pattern);
+  const globber = await glob.create(full, { matchDirectories: false });
   return globber.glob();
 }
 
@@ -120,10 +121,18 @@ async function read(location: string): Promise<string> {
   try {
     return decode(await readFile(location));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new Error('it does not exist');
-    throw error;
+    const reason = reasons[String((error as NodeJS.ErrnoException).code)];
+    throw reason === undefined ? error : new Error(reason);
   }
 }
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'it does not exist',
+  ENOTDIR: 'it does not exist',
+  EISDIR: 'it is a directory',
+  EACCES: 'it may not be read',
+  ELOOP: 'its links lead in a circle',
+};
 
 /** Seconds that a requirement file behind a URL may take: it is small, and a job waits for it. */
 const downloadTimeout = 20;
@@ -154,9 +163,7 @@ async function download(url: string): Promise<string> {
  */
 export function decode(content: Buffer): string {
   const mark = byteOrderMark(content);
-  const cookie = /^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)/m.exec(
-    content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2).join('\n'),
-  )?.[1];
+  const cookie = encodingCookie(content);
   let text: string;
   try {
     text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
@@ -175,6 +182,22 @@ export function decode(content: Buffer): string {
     });
   }
   return text;
+}
+
+/** PEP 263 as pip reads it: a comment at the very start of one of the first two lines. */
+function encodingCookie(content: Buffer): string | undefined {
+  const lines = content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2);
+  const name = lines
+    .filter((line) => line.startsWith('#'))
+    .map((line) => /coding[:=]\s*([-\w.]+)/.exec(line)?.[1])
+    .find((found) => found !== undefined);
+  // Python's names of encodings, where they are not those of the web.
+  return name
+    ?.toLowerCase()
+    .replaceAll('_', '-')
+    .replace(/^latin-1$|^iso-8859-1$|^l1$/, 'latin1')
+    .replace(/^utf-8-sig$/, 'utf-8')
+    .replace(/^cp(125\d|874)$/, 'windows-$1');
 }
 
 function byteOrderMark(content: Buffer): string | undefined {

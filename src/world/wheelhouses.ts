@@ -1,7 +1,18 @@
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
-import { cp, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  cp,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -17,6 +28,7 @@ import {
   type Wheel,
 } from '../plan/manifest.ts';
 import type { Inspected, Wheelhouses } from '../ports.ts';
+import { discard, release, temporaryDirectory, untilExit } from './temporary.ts';
 
 /** A manifest is a few hundred bytes a wheel: a longer one is not ours, and is not read. */
 const maxManifestBytes = 16 * 1024 * 1024;
@@ -26,17 +38,15 @@ const concurrency = 4;
 
 export function wheelhousesAdapter(): Wheelhouses {
   return {
+    workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
+    stage: (workplace) => temporaryDirectory(workplace, 'staged'),
     inspect,
+    share,
+    unshare,
     keepOnly,
     list,
     measure,
     seal,
-    stage,
-    copy: async (directory) => {
-      const staged = await stage(directory);
-      await cp(directory, staged, { recursive: true, mode: constants.COPYFILE_FICLONE });
-      return staged;
-    },
     publish: moveDirectory,
     move: (file, from, to) => rename(path.join(from, file), path.join(to, file)),
     write: async (file, text) => {
@@ -44,8 +54,31 @@ export function wheelhousesAdapter(): Wheelhouses {
       await writeFile(file, text);
     },
     read: (file) => readFile(file, 'utf8'),
-    remove: (directory) => rm(directory, { recursive: true, force: true }),
+    exists: async (file) => (await lstat(file).catch(() => undefined)) !== undefined,
+    remove: discard,
   };
+}
+
+/**
+ * Files of a directory under second names: cheap, and another job may put a new directory into its
+ * place meanwhile. A file that goes while this is done is left out.
+ */
+async function share(directory: string, staged: string): Promise<void> {
+  for (const entry of await readdir(directory).catch(() => [])) {
+    const [from, to] = [path.join(directory, entry), path.join(staged, entry)];
+    await link(from, to).catch(() => copyFile(from, to).catch(() => {}));
+  }
+}
+
+/** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
+async function unshare(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = path.join(directory, entry.name);
+    if ((await lstat(file)).nlink < 2) continue;
+    await copyFile(file, `${file}.own`, constants.COPYFILE_FICLONE);
+    await rename(`${file}.own`, file);
+  }
 }
 
 async function inspect(directory: string): Promise<Inspected | undefined> {
@@ -114,37 +147,45 @@ async function writeWhole(file: string, text: string): Promise<void> {
   await rename(temporary, file);
 }
 
-async function stage(directory: string): Promise<string> {
-  const staged = `${directory}.${randomUUID().slice(0, 8)}`;
-  await mkdir(staged, { recursive: true });
-  return staged;
-}
+/** How often another process may be faster while a directory is put into its place. */
+const maxSwaps = 20;
 
 /**
  * Moves a directory into the place of another one: by rename, or by a copy beside it and a rename
- * where the two lie on different disks.
+ * where the two lie on different disks. Two processes may do it at once: the last one stays, whole.
  */
 export async function moveDirectory(from: string, to: string): Promise<void> {
   await mkdir(path.dirname(to), { recursive: true });
-  const aside = `${to}.${randomUUID().slice(0, 8)}.old`;
   const source = await onSameDisk(from, to);
-  await rename(to, aside).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-  });
-  await rename(source, to);
-  await rm(aside, { recursive: true, force: true });
+  const aside = untilExit(`${to}.${randomUUID().slice(0, 8)}.old`);
+  for (let swap = 1; ; swap += 1) {
+    await rename(to, aside).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+    });
+    try {
+      await rename(source, to);
+      break;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps) throw error;
+      await rm(aside, { recursive: true, force: true });
+    }
+  }
+  release(from);
+  release(source);
+  await discard(aside);
 }
 
 async function onSameDisk(from: string, to: string): Promise<string> {
-  const probe = `${to}.${randomUUID().slice(0, 8)}.new`;
+  const beside = untilExit(`${to}.${randomUUID().slice(0, 8)}.new`);
   try {
-    await rename(from, probe);
+    await rename(from, beside);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    await cp(from, probe, { recursive: true });
+    await cp(from, beside, { recursive: true });
     await rm(from, { recursive: true, force: true });
   }
-  return probe;
+  return beside;
 }
 
 /** Hex SHA-256 of a file, read in pieces. */

@@ -1,0 +1,69 @@
+/** What main and post tell the transfer process, and what its talk means. */
+
+/** What the transfer process is to do. */
+export type TransferOrder = {
+  /** Relative to the directory that it is started in; its text is part of an entry's version. */
+  readonly path: string;
+  readonly key: string;
+} & (
+  | { readonly operation: 'restore'; readonly prefixes: readonly string[] }
+  | { readonly operation: 'save' }
+);
+
+export type TransferResult =
+  | { readonly outcome: 'restored'; readonly key: string }
+  | { readonly outcome: 'saved' | 'none' | 'unavailable' }
+  | { readonly outcome: 'failed'; readonly reason: string };
+
+/** Before the result, on the last line of the transfer process. */
+export const resultMark = 'wheelhouse-transfer-result: ';
+
+/** What the toolkit has said so far. */
+export interface TransferTalk {
+  /** The key that the service answered with, once it did. */
+  readonly found: string | undefined;
+  /** Bytes that it says have passed. */
+  readonly passed: number;
+  /** Its warnings and errors, decoded. */
+  readonly complaints: readonly string[];
+  /** Why it did not even try, when it says so. */
+  readonly skipped: string | undefined;
+  readonly result: TransferResult | undefined;
+}
+
+export const silence: TransferTalk = {
+  found: undefined,
+  passed: 0,
+  complaints: [],
+  skipped: undefined,
+  result: undefined,
+};
+
+/** Takes in one line of the transfer process (@actions/cache 6.3.0). */
+export function heard(talk: TransferTalk, line: string): TransferTalk {
+  const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
+  if (hit !== undefined) return { ...talk, found: hit };
+  const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
+  if (passed !== undefined) return { ...talk, passed: Number(passed) };
+  const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
+  if (complaint !== undefined) {
+    return { ...talk, complaints: [...talk.complaints, unescaped(complaint)] };
+  }
+  const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
+  if (skipped !== undefined) return { ...talk, skipped };
+  // Without an annotation: somebody else has saved, or is saving, the same key.
+  if (/^Failed to save: /.test(line)) return { ...talk, skipped: line };
+  if (line.startsWith(resultMark)) {
+    return { ...talk, result: JSON.parse(line.slice(resultMark.length)) as TransferResult };
+  }
+  return talk;
+}
+
+/** Lines of the toolkit that tell people something. */
+export function isWorthSaying(line: string): boolean {
+  return /^(?:Cache Size: |(?:Received|Sent) \d+ of \d+)/.test(line);
+}
+
+function unescaped(text: string): string {
+  return text.replaceAll('%0A', '\n').replaceAll('%0D', '').replaceAll('%25', '%').trim();
+}

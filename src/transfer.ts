@@ -1,0 +1,30 @@
+/**
+ * Entry of the process that talks to GitHub's cache service, so that the rest can end it whenever
+ * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
+ * answers, and leaves connections open for minutes (actions/toolkit#1578).
+ *
+ * Takes one JSON argument (see `TransferOrder`); the last line of its output is the result, after
+ * `resultMark`. Everything else that it prints is the toolkit's own talk.
+ */
+import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
+
+import { messageOf } from './plan/model.ts';
+import { resultMark, type TransferOrder, type TransferResult } from './plan/transfer.ts';
+
+async function carryOut(order: TransferOrder): Promise<TransferResult> {
+  if (!isFeatureAvailable()) return { outcome: 'unavailable' };
+  if (order.operation === 'restore') {
+    const key = await restoreCache([order.path], order.key, [...order.prefixes]);
+    return key === undefined ? { outcome: 'none' } : { outcome: 'restored', key };
+  }
+  const id = await saveCache([order.path], order.key);
+  return { outcome: id < 0 ? 'none' : 'saved' };
+}
+
+let result: TransferResult;
+try {
+  result = await carryOut(JSON.parse(process.argv[2] ?? '') as TransferOrder);
+} catch (error) {
+  result = { outcome: 'failed', reason: messageOf(error) };
+}
+process.stdout.write(`\n${resultMark}${JSON.stringify(result)}\n`, () => process.exit(0));
