@@ -180,19 +180,15 @@ async function prepareInterpreter(request: Request, world: World): Promise<Inter
   const { python, reporter } = world;
   let interpreter = await python.probe(request);
   if (request.venv !== undefined && !isInside(request.venv, interpreter.executable)) {
-    const executable = await python.createVenv(interpreter, request.venv);
+    interpreter = await python.createVenv(interpreter, request, request.venv);
     reporter.info(`Made the virtual environment ${request.venv}.`);
-    interpreter = await python.probe({ ...request, python: executable });
     if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
-      await python.pip(
-        interpreter,
-        ['install', '--upgrade', '--disable-pip-version-check', 'pip'],
-        {
-          cwd: request.workingDirectory,
-          env: fillEnvironment(request.environment, interpreter.pipConfig, {}, interpreter.keyring),
-        },
-      );
-      interpreter = await python.probe({ ...request, python: executable });
+      const { environment } = request;
+      await python.pip(interpreter, ['install', '--upgrade', '--no-input', 'pip'], {
+        cwd: request.workingDirectory,
+        env: fillEnvironment(environment, interpreter.pipConfig, {}, interpreter.keyring),
+      });
+      interpreter = await python.probe(request);
     }
   }
   const { pip, executable, version } = interpreter;

@@ -40,8 +40,8 @@ export interface PipResult {
 export interface Python {
   /** @throws UserError when there is none, when it crashes, or when it has no usable pip */
   probe(request: Request): Promise<Interpreter>;
-  /** Makes a virtual environment. @returns the path of its interpreter @throws UserError */
-  createVenv(interpreter: Interpreter, directory: string): Promise<string>;
+  /** Makes a virtual environment with a pip. @returns its interpreter @throws UserError */
+  createVenv(interpreter: Interpreter, request: Request, directory: string): Promise<Interpreter>;
   /** Runs `python -m pip`; its output goes to the log as it comes. */
   pip(
     interpreter: Interpreter,

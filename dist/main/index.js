@@ -29068,7 +29068,7 @@ function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
         return { text, source: line.source };
     };
     return request([
-        ...offers.map((offer) => ({ text: `--find-links ${offer.url}` })),
+        ...offers.map((offer) => ({ text: `--find-links ${(0,requirements/* quoted */.TL)(offer.url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
             .map(render),
@@ -29866,15 +29866,15 @@ async function prepareInterpreter(request, world) {
     const { python, reporter } = world;
     let interpreter = await python.probe(request);
     if (request.venv !== undefined && !isInside(request.venv, interpreter.executable)) {
-        const executable = await python.createVenv(interpreter, request.venv);
+        interpreter = await python.createVenv(interpreter, request, request.venv);
         reporter.info(`Made the virtual environment ${request.venv}.`);
-        interpreter = await python.probe({ ...request, python: executable });
         if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
-            await python.pip(interpreter, ['install', '--upgrade', '--disable-pip-version-check', 'pip'], {
+            const { environment } = request;
+            await python.pip(interpreter, ['install', '--upgrade', '--no-input', 'pip'], {
                 cwd: request.workingDirectory,
-                env: (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, {}, interpreter.keyring),
+                env: (0,plan_environment/* fillEnvironment */.b3)(environment, interpreter.pipConfig, {}, interpreter.keyring),
             });
-            interpreter = await python.probe({ ...request, python: executable });
+            interpreter = await python.probe(request);
         }
     }
     const { pip, executable, version } = interpreter;
@@ -32067,7 +32067,7 @@ function wheel(item) {
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9.!+]+$/.test(version) || !(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -32450,7 +32450,7 @@ const advices = [
         'One line with --hash asks for hashes on every line, also of dependencies and of inline packages: complete them (pip-compile --generate-hashes does) or install the others in a step of their own.',
     ],
     [
-        /ResolutionImpossible|conflicting dependencies|Cannot install .* because/i,
+        /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i,
         'The requirements contradict each other: loosen one of those that pip names.',
     ],
     [
@@ -32634,38 +32634,72 @@ function expandVariables(text, environment) {
     return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
 }
 /**
- * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. A
- * password may hold an unescaped slash: then what looks like a port is none.
+ * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
+ * it is not clear how far a secret goes, rather too much is taken out than too little.
  */
 function withoutSecrets(text) {
+    return withoutQueries(withoutUserinfo(text));
+}
+const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
+/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
+function endOfUrl(text, at) {
+    let before = at - 1;
+    while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before)))
+        before -= 1;
+    const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
+    stop.lastIndex = at;
+    return stop.exec(text)?.index ?? text.length;
+}
+function withoutUserinfo(text) {
     let result = '';
     let position = 0;
+    let end = 0;
+    let lastAt = -1;
     for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        // Within a URL there may be others: they end where it does.
+        if (at >= end) {
+            end = endOfUrl(text, at);
+            lastAt = at + text.slice(at, end).lastIndexOf('@');
+        }
         const start = at + 3;
-        const length = text.slice(start).search(/[\s"'<>]/);
-        const end = length < 0 ? text.length : start + length;
-        const url = text.slice(start, end);
-        result += text.slice(position, start) + withoutQuery(withoutUserinfo(url));
-        position = end;
+        result += text.slice(position, start);
+        position = hostOf(text, start, end, lastAt);
     }
     return result + text.slice(position);
 }
-function withoutUserinfo(url) {
+/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
+function hostOf(text, start, end, lastAt) {
+    const url = text.slice(start, end);
     const slash = url.search(/[/?#]/);
     const authority = slash < 0 ? url : url.slice(0, slash);
     const inAuthority = authority.lastIndexOf('@');
     if (inAuthority >= 0)
-        return url.slice(inAuthority + 1);
-    const afterColon = /^[^:[]*:(.*)$/.exec(authority)?.[1];
-    const isPassword = afterColon !== undefined && !/^\d*$/.test(afterColon);
-    return isPassword ? url.slice(url.lastIndexOf('@') + 1) : url;
+        return start + inAuthority + 1;
+    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
+    if (/^\d*$/.test(port))
+        return start;
+    if (lastAt >= start)
+        return lastAt + 1;
+    // White space or a quote in the password; but a port may have punctuation behind it.
+    const beyond = /[@\r\n]|:\/\//g;
+    beyond.lastIndex = end;
+    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
+    return found?.[0] === '@' ? found.index + 1 : start;
 }
-function withoutQuery(url) {
-    const query = url.indexOf('?');
-    if (query < 0)
-        return url;
-    const fragment = url.indexOf('#', query);
-    return url.slice(0, query) + (fragment < 0 ? '' : url.slice(fragment));
+function withoutQueries(text) {
+    let result = '';
+    let position = 0;
+    let end = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        if (at >= end)
+            end = endOfUrl(text, at);
+        const url = text.slice(at, end);
+        const query = url.indexOf('?');
+        const fragment = query < 0 ? -1 : url.indexOf('#', query);
+        result += text.slice(position, query < 0 ? end : at + query);
+        position = fragment < 0 ? end : at + fragment;
+    }
+    return result + text.slice(position);
 }
 /** A project's name as the field compares it (PEP 503). */
 function normalizeName(name) {
@@ -32728,18 +32762,26 @@ function parseLine(text, source, constraint, context) {
         return { include: include.value, constraint: include.name === 'constraint' };
     }
     const editable = options.find((option) => option.name === 'editable');
+    if (editable && constraint) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version.`, source);
+    }
     if (editable) {
         return { lines: [parseDirect(base, editable.value, true, [], context.workingDirectory)] };
     }
     const single = options.length === 1;
+    const unexpanded = parseOptions(text, base.shown, source);
     return {
-        lines: options.map(({ name, value }) => ({
-            ...base,
-            kind: 'option',
-            name,
-            value,
-            text: single ? text : optionText(name, value),
-        })),
+        lines: options.map(({ name, value }, index) => {
+            const written = unexpanded[index]?.value ?? '';
+            const isSame = expandVariables(written, context.environment) === value;
+            return {
+                ...base,
+                kind: 'option',
+                name,
+                value,
+                text: single ? text : optionText(name, isSame ? written : value),
+            };
+        }),
     };
 }
 function optionText(name, value) {
@@ -32808,8 +32850,8 @@ function splitOptions(text) {
 /** Options of a line as optparse reads them; words that belong to none are passed over, as in pip. */
 function parseOptions(rest, shown, source) {
     const options = [];
-    const queue = shellWords(rest, shown, source);
-    for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
+    const words = shellWords(rest, shown, source).values();
+    for (const word of words) {
         if (!word.startsWith('-') || word === '-' || word === '--')
             continue;
         const isLong = word.startsWith('--');
@@ -32821,7 +32863,7 @@ function parseOptions(rest, shown, source) {
             options.push({ name: spelling.replace(/^-+/, ''), value: attached ?? '' });
         }
         else {
-            options.push({ name, value: (attached || undefined) ?? queue.shift() ?? '' });
+            options.push({ name, value: attached || String(words.next().value ?? '') });
         }
     }
     return options;
@@ -33019,12 +33061,28 @@ function isPinned(lines, name, version) {
 }
 /** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
 function sameVersion(one, other) {
-    const plain = (version) => version
-        .toLowerCase()
-        .replace(/^v/, '')
-        .replace(/[-_]/g, '.')
-        .replace(/(?:\.0+)+(?=$|\+)/, '');
-    return plain(one) === plain(other);
+    return canonicalVersion(one) === canonicalVersion(other);
+}
+/** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
+const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+function canonicalVersion(version) {
+    const text = version.toLowerCase();
+    const parts = versionForm.exec(text);
+    if (parts === null)
+        return text;
+    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
+    const numbers = release.split('.').map(number);
+    while (numbers.at(-1) === '0')
+        numbers.pop();
+    return [
+        number(epoch ?? ''),
+        numbers.join('.'),
+        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+        post !== undefined && number(post),
+        dev !== undefined && number(dev),
+        local.split(/[-_.]/).map(number).join('.'),
+    ].join(' ');
 }
 
 
@@ -33107,7 +33165,7 @@ function formatReport(report) {
         ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
         ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
         `time: ${seconds(total)} (${times.join(', ')})`,
-    ];
+    ].map(oneLine);
 }
 /** GitHub-flavoured Markdown for the job summary. */
 function formatSummary(report) {
@@ -33118,7 +33176,7 @@ function formatSummary(report) {
         `### Wheelhouse: ${headline(report)}`,
         '',
         ...(changed.length > 0
-            ? [`Changed: ${changed.map((line) => `\`${line}\``).join(', ')}`, '']
+            ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
             : []),
         ...(report.direct.length > 0
             ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
@@ -33138,9 +33196,13 @@ function formatSummary(report) {
         '',
     ].join('\n');
 }
+/** Text from metadata must not begin a line of its own. */
+function oneLine(text) {
+    return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}
 /** Text from metadata must not end a cell or open a tag. */
 function cell(text) {
-    return text.replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
+    return oneLine(text).replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 
@@ -33680,6 +33742,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/plan/model.js
@@ -33831,6 +33895,55 @@ import json
 from pip._vendor.packaging.markers import Marker
 sys.stdout.write(json.dumps([Marker(text).evaluate({'extra': ''}) for text in json.load(sys.stdin)]))
 `;
+/**
+ * Makes a virtual environment with the pip of the Python that runs this (and its setuptools, where
+ * `python -m venv` would bring one, before 3.12). ensurepip takes 2.4 s for the same, nearly all of
+ * it to compile what is compiled already. Prints its interpreter and site-packages as JSON; fails
+ * where pip was not installed by pip, as a system's may not be.
+ */
+const venvScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, os, shutil, sysconfig, venv
+from importlib import metadata
+directory = sys.argv[1]
+windows = os.name == 'nt'
+names = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])
+found = []
+for name in names:
+    try:
+        found.append(metadata.distribution(name))
+    except metadata.PackageNotFoundError:
+        if name == 'pip':
+            raise
+source = sysconfig.get_path('purelib')
+assert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)
+venv.create(directory, with_pip=False, symlinks=not windows)
+base = {'base': directory, 'platbase': directory}
+scheme = 'nt' if windows else 'posix_prefix'
+target = sysconfig.get_path('purelib', scheme, base)
+for dist in found:
+    for file in dist.files:
+        if file.parts[0] == '..':
+            continue
+        origin = str(dist.locate_file(file))
+        to = os.path.join(target, *file.parts)
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        shutil.copyfile(origin, to)
+        # Bytecode counts only with the time of its source.
+        status = os.stat(origin)
+        os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
+from pip._vendor.distlib.scripts import ScriptMaker
+scripts = os.path.join(directory, 'Scripts' if windows else 'bin')
+python = os.path.join(scripts, 'python.exe' if windows else 'python')
+maker = ScriptMaker(None, scripts)
+maker.executable = python
+maker.clobber = True
+maker.set_mode = True
+maker.variants = {'', 'X', 'X.Y'}
+maker.make('pip = pip._internal.cli.main:main')
+sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
+`;
 
 // EXTERNAL MODULE: ./lib/world/temporary.js
 var temporary = __nccwpck_require__(8663);
@@ -33843,12 +33956,13 @@ var temporary = __nccwpck_require__(8663);
 
 
 
+
 const oldestPython = '3.7';
 /** @param environment for programs that are no pip: without inputs and tokens of the runner */
 function pythonAdapter(reporter, environment) {
     return {
         probe,
-        createVenv: (interpreter, directory) => createVenv(interpreter, directory, environment),
+        createVenv,
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
             const { exitCode } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'pip', ...args], {
@@ -33946,22 +34060,38 @@ function venvPython(directory) {
 function venvBin(directory) {
     return external_node_path_.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
-async function createVenv(interpreter, directory, env) {
+async function createVenv(interpreter, request, directory) {
     if ((0,external_node_fs_.existsSync)(directory) && !(0,external_node_fs_.existsSync)(external_node_path_.join(directory, 'pyvenv.cfg'))) {
         throw new model/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
-    const isNew = !(0,external_node_fs_.existsSync)(directory);
     // Half an environment must not be taken for a whole one by a later run.
-    if (isNew)
+    if (!(0,external_node_fs_.existsSync)(directory))
         (0,temporary/* untilExit */.dF)(directory);
+    const made = await withCopiedPip(interpreter, request, directory);
+    if (made === undefined)
+        await withEnsuredPip(interpreter, request, directory);
+    (0,temporary/* release */._r)(directory);
+    return made ?? probe({ ...request, venv: directory });
+}
+/** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
+async function withCopiedPip(interpreter, { environment }, directory) {
+    const { exitCode, stdout } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', venvScript, directory], {
+        env: environment,
+    });
+    if (exitCode !== 0) {
+        await (0,promises_.rm)(directory, { recursive: true, force: true });
+        return undefined;
+    }
+    const { executable, sitePackages } = JSON.parse(stdout);
+    return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
+}
+async function withEnsuredPip(interpreter, { environment }, directory) {
     const { exitCode, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'venv', directory], {
-        env,
+        env: environment,
     });
     if (exitCode !== 0) {
         throw new model/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* lastWords */.aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
-    (0,temporary/* release */._r)(directory);
-    return venvPython(directory);
 }
 
 

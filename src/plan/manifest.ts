@@ -119,7 +119,7 @@ function wheel(item: unknown): Wheel {
   if (named.name !== name) {
     throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
   }
-  if (!/^[A-Za-z0-9.!+]+$/.test(version) || !sameVersion(version, named.version)) {
+  if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !sameVersion(version, named.version)) {
     throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
   }
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestError(`${file} has no sha256`);

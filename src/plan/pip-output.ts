@@ -94,7 +94,7 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
     'One line with --hash asks for hashes on every line, also of dependencies and of inline packages: complete them (pip-compile --generate-hashes does) or install the others in a step of their own.',
   ],
   [
-    /ResolutionImpossible|conflicting dependencies|Cannot install .* because/i,
+    /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i,
     'The requirements contradict each other: loosen one of those that pip names.',
   ],
   [

@@ -68,7 +68,7 @@ export function fillFiles(
   };
   return request(
     [
-      ...offers.map((offer) => ({ text: `--find-links ${offer.url}` })),
+      ...offers.map((offer) => ({ text: `--find-links ${quoted(offer.url)}` })),
       ...lines
         .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
         .map(render),

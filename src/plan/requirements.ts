@@ -174,38 +174,72 @@ export function expandVariables(
 }
 
 /**
- * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. A
- * password may hold an unescaped slash: then what looks like a port is none.
+ * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
+ * it is not clear how far a secret goes, rather too much is taken out than too little.
  */
 export function withoutSecrets(text: string): string {
+  return withoutQueries(withoutUserinfo(text));
+}
+
+const counterparts: Readonly<Record<string, string>> = { '"': '"', "'": "'", '`': '`', '<': '>' };
+
+/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
+function endOfUrl(text: string, at: number): number {
+  let before = at - 1;
+  while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before))) before -= 1;
+  const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
+  stop.lastIndex = at;
+  return stop.exec(text)?.index ?? text.length;
+}
+
+function withoutUserinfo(text: string): string {
   let result = '';
   let position = 0;
+  let end = 0;
+  let lastAt = -1;
   for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+    // Within a URL there may be others: they end where it does.
+    if (at >= end) {
+      end = endOfUrl(text, at);
+      lastAt = at + text.slice(at, end).lastIndexOf('@');
+    }
     const start = at + 3;
-    const length = text.slice(start).search(/[\s"'<>]/);
-    const end = length < 0 ? text.length : start + length;
-    const url = text.slice(start, end);
-    result += text.slice(position, start) + withoutQuery(withoutUserinfo(url));
-    position = end;
+    result += text.slice(position, start);
+    position = hostOf(text, start, end, lastAt);
   }
   return result + text.slice(position);
 }
 
-function withoutUserinfo(url: string): string {
+/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
+function hostOf(text: string, start: number, end: number, lastAt: number): number {
+  const url = text.slice(start, end);
   const slash = url.search(/[/?#]/);
   const authority = slash < 0 ? url : url.slice(0, slash);
   const inAuthority = authority.lastIndexOf('@');
-  if (inAuthority >= 0) return url.slice(inAuthority + 1);
-  const afterColon = /^[^:[]*:(.*)$/.exec(authority)?.[1];
-  const isPassword = afterColon !== undefined && !/^\d*$/.test(afterColon);
-  return isPassword ? url.slice(url.lastIndexOf('@') + 1) : url;
+  if (inAuthority >= 0) return start + inAuthority + 1;
+  const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
+  if (/^\d*$/.test(port)) return start;
+  if (lastAt >= start) return lastAt + 1;
+  // White space or a quote in the password; but a port may have punctuation behind it.
+  const beyond = /[@\r\n]|:\/\//g;
+  beyond.lastIndex = end;
+  const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
+  return found?.[0] === '@' ? found.index + 1 : start;
 }
 
-function withoutQuery(url: string): string {
-  const query = url.indexOf('?');
-  if (query < 0) return url;
-  const fragment = url.indexOf('#', query);
-  return url.slice(0, query) + (fragment < 0 ? '' : url.slice(fragment));
+function withoutQueries(text: string): string {
+  let result = '';
+  let position = 0;
+  let end = 0;
+  for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+    if (at >= end) end = endOfUrl(text, at);
+    const url = text.slice(at, end);
+    const query = url.indexOf('?');
+    const fragment = query < 0 ? -1 : url.indexOf('#', query);
+    result += text.slice(position, query < 0 ? end : at + query);
+    position = fragment < 0 ? end : at + fragment;
+  }
+  return result + text.slice(position);
 }
 
 /** A project's name as the field compares it (PEP 503). */
@@ -290,18 +324,29 @@ export function parseLine(
     return { include: include.value, constraint: include.name === 'constraint' };
   }
   const editable = options.find((option) => option.name === 'editable');
+  if (editable && constraint) {
+    throw new UserError(
+      `"${base.shown}" is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version.`,
+      source,
+    );
+  }
   if (editable) {
     return { lines: [parseDirect(base, editable.value, true, [], context.workingDirectory)] };
   }
   const single = options.length === 1;
+  const unexpanded = parseOptions(text, base.shown, source);
   return {
-    lines: options.map(({ name, value }) => ({
-      ...base,
-      kind: 'option',
-      name,
-      value,
-      text: single ? text : optionText(name, value),
-    })),
+    lines: options.map(({ name, value }, index) => {
+      const written = unexpanded[index]?.value ?? '';
+      const isSame = expandVariables(written, context.environment) === value;
+      return {
+        ...base,
+        kind: 'option',
+        name,
+        value,
+        text: single ? text : optionText(name, isSame ? written : value),
+      };
+    }),
   };
 }
 
@@ -391,8 +436,8 @@ function splitOptions(text: string): { body: string; rest: string } {
 /** Options of a line as optparse reads them; words that belong to none are passed over, as in pip. */
 function parseOptions(rest: string, shown: string, source: Source): Option[] {
   const options: Option[] = [];
-  const queue = shellWords(rest, shown, source);
-  for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
+  const words = shellWords(rest, shown, source).values();
+  for (const word of words) {
     if (!word.startsWith('-') || word === '-' || word === '--') continue;
     const isLong = word.startsWith('--');
     const equals = isLong ? word.indexOf('=') : -1;
@@ -402,7 +447,7 @@ function parseOptions(rest: string, shown: string, source: Source): Option[] {
     if (name === undefined) {
       options.push({ name: spelling.replace(/^-+/, ''), value: attached ?? '' });
     } else {
-      options.push({ name, value: (attached || undefined) ?? queue.shift() ?? '' });
+      options.push({ name, value: attached || String(words.next().value ?? '') });
     }
   }
   return options;
@@ -616,11 +661,27 @@ export function isPinned(
 
 /** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
 export function sameVersion(one: string, other: string): boolean {
-  const plain = (version: string): string =>
-    version
-      .toLowerCase()
-      .replace(/^v/, '')
-      .replace(/[-_]/g, '.')
-      .replace(/(?:\.0+)+(?=$|\+)/, '');
-  return plain(one) === plain(other);
+  return canonicalVersion(one) === canonicalVersion(other);
+}
+
+/** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
+const versionForm =
+  /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+
+function canonicalVersion(version: string): string {
+  const text = version.toLowerCase();
+  const parts = versionForm.exec(text);
+  if (parts === null) return text;
+  const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+  const number = (digits: string): string => digits.replace(/^0+(?=\d)/, '') || '0';
+  const numbers = release.split('.').map(number);
+  while (numbers.at(-1) === '0') numbers.pop();
+  return [
+    number(epoch ?? ''),
+    numbers.join('.'),
+    stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+    post !== undefined && number(post),
+    dev !== undefined && number(dev),
+    local.split(/[-_.]/).map(number).join('.'),
+  ].join(' ');
 }

@@ -94,7 +94,7 @@ export function formatReport(report: Report): string[] {
     ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
     ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
     `time: ${seconds(total)} (${times.join(', ')})`,
-  ];
+  ].map(oneLine);
 }
 
 /** GitHub-flavoured Markdown for the job summary. */
@@ -109,7 +109,7 @@ export function formatSummary(report: Report): string {
     `### Wheelhouse: ${headline(report)}`,
     '',
     ...(changed.length > 0
-      ? [`Changed: ${changed.map((line) => `\`${line}\``).join(', ')}`, '']
+      ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
       : []),
     ...(report.direct.length > 0
       ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
@@ -130,7 +130,12 @@ export function formatSummary(report: Report): string {
   ].join('\n');
 }
 
+/** Text from metadata must not begin a line of its own. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}
+
 /** Text from metadata must not end a cell or open a tag. */
 function cell(text: string): string {
-  return text.replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return oneLine(text).replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

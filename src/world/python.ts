@@ -1,12 +1,13 @@
 /** The chosen Python and its pip. */
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 
 import { type Interpreter, type Request, UserError } from '../plan/model.ts';
 import { lastWords } from '../plan/pip-output.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
-import { markerScript, probeScript, stubScript } from './python-scripts.ts';
+import { markerScript, probeScript, stubScript, venvScript } from './python-scripts.ts';
 import { release, untilExit } from './temporary.ts';
 
 const oldestPython = '3.7';
@@ -18,7 +19,7 @@ export function pythonAdapter(
 ): Python {
   return {
     probe,
-    createVenv: (interpreter, directory) => createVenv(interpreter, directory, environment),
+    createVenv,
     async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
       const lines: string[] = [];
       const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
@@ -131,25 +132,50 @@ export function venvBin(directory: string): string {
 
 async function createVenv(
   interpreter: Interpreter,
+  request: Request,
   directory: string,
-  env: Readonly<Record<string, string>>,
-): Promise<string> {
+): Promise<Interpreter> {
   if (existsSync(directory) && !existsSync(path.join(directory, 'pyvenv.cfg'))) {
     throw new UserError(
       `${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`,
     );
   }
-  const isNew = !existsSync(directory);
   // Half an environment must not be taken for a whole one by a later run.
-  if (isNew) untilExit(directory);
+  if (!existsSync(directory)) untilExit(directory);
+  const made = await withCopiedPip(interpreter, request, directory);
+  if (made === undefined) await withEnsuredPip(interpreter, request, directory);
+  release(directory);
+  return made ?? probe({ ...request, venv: directory });
+}
+
+/** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
+async function withCopiedPip(
+  interpreter: Interpreter,
+  { environment }: Request,
+  directory: string,
+): Promise<Interpreter | undefined> {
+  const { exitCode, stdout } = await run(interpreter.executable, ['-c', venvScript, directory], {
+    env: environment,
+  });
+  if (exitCode !== 0) {
+    await rm(directory, { recursive: true, force: true });
+    return undefined;
+  }
+  const { executable, sitePackages } = JSON.parse(stdout) as Interpreter;
+  return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
+}
+
+async function withEnsuredPip(
+  interpreter: Interpreter,
+  { environment }: Request,
+  directory: string,
+): Promise<void> {
   const { exitCode, output } = await run(interpreter.executable, ['-m', 'venv', directory], {
-    env,
+    env: environment,
   });
   if (exitCode !== 0) {
     throw new UserError(
       `The virtual environment ${directory} could not be made: ${lastWords(output)} (on Debian and Ubuntu the package python3-venv may be missing).`,
     );
   }
-  release(directory);
-  return venvPython(directory);
 }

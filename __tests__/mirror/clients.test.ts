@@ -1,0 +1,150 @@
+/** Real clients of the mirror: a second one costs its upstream nothing. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
+
+import { freshPython } from '../support/python.ts';
+import {
+  freePort,
+  get,
+  plainEnvironment,
+  scratch,
+  startMirror,
+  startNginx,
+  until,
+  uvCommand,
+} from './nginx.ts';
+import { alpha1, alpha2, beta, html, indexFor, json, onLinux, pipClient } from './scene.ts';
+import { linksToSelf, startFront } from './upstreams.ts';
+
+describe('clients of the mirror', onLinux, () => {
+  for (const pip of ['26.3', '23.2.1'] as const) {
+    test(`pip ${pip}: the second one causes no request upstream`, async (t) => {
+      const index = await indexFor(t, { gzip: true });
+      const mirror = await startMirror(t, index.url);
+      const download = pipClient(t, mirror.index, pip);
+      index.reset();
+      const wanted = [alpha2.filename, beta.filename];
+      assert.deepEqual(await download('first'), wanted);
+      assert.deepEqual(index.artifacts().sort(), wanted);
+      index.reset();
+      assert.deepEqual(await download('second'), wanted);
+      assert.equal(index.count(), 0);
+      await until(() => mirror.log().length >= 12);
+      const files = mirror.log().filter(({ kind }) => kind === 'file');
+      // Wheels and metadata, twice.
+      assert.deepEqual(files.map(({ cache }) => cache).sort(), [
+        ...Array(4).fill('HIT'),
+        ...Array(4).fill('MISS'),
+      ]);
+    });
+  }
+
+  test('uv: the second one causes no request upstream, with metadata or without', async (t) => {
+    const uv = uvCommand();
+    for (const metadata of [true, false]) {
+      const index = await indexFor(t, { gzip: true, metadata });
+      const mirror = await startMirror(t, index.url);
+      const directory = scratch(t);
+      const python = freshPython(join(directory, 'venv'));
+      const install = async (name: string): Promise<string[]> => {
+        const target = join(directory, name);
+        const args = ['pip', 'install', '-q', '--python', python, '--target', target, 'alpha'];
+        await promisify(execFile)(uv, args, {
+          env: {
+            ...plainEnvironment(),
+            UV_NO_CONFIG: '1',
+            UV_DEFAULT_INDEX: mirror.index,
+            UV_CACHE_DIR: `${target}-cache`,
+          },
+        });
+        return readdirSync(target).filter((file) => /^(alpha|beta)$/.test(file));
+      };
+      index.reset();
+      assert.deepEqual((await install('first')).sort(), ['alpha', 'beta']);
+      assert.deepEqual(index.artifacts().sort(), [alpha2.filename, beta.filename]);
+      index.reset();
+      assert.deepEqual((await install('second')).sort(), ['alpha', 'beta']);
+      assert.equal(index.count(), 0);
+    }
+  });
+
+  test('never have their credentials passed on', async (t) => {
+    const index = await indexFor(t);
+    const front = await startFront(t, index, {
+      page: linksToSelf(index),
+    });
+    const mirror = await startMirror(t, front.url);
+    front.requests.length = 0;
+    const headers = { authorization: 'Basic bWU6c2VjcmV0', cookie: 'session=secret' };
+    await get(`${mirror.index}alpha/`, { ...headers, ...json });
+    await get(`${mirror.origin}/files/${alpha1.filename}`, headers);
+    assert.deepEqual(
+      front.requests.map(({ headers: { authorization, cookie } }) => [authorization, cookie]),
+      Array(2).fill([undefined, undefined]),
+    );
+    const { status } = await get(`${mirror.index}alpha/`, {}, { method: 'POST' });
+    assert.equal(status, 405);
+  });
+
+  test('the hit ratio can be read from the log as the README says', async (t) => {
+    const index = await indexFor(t);
+    const mirror = await startMirror(t, index.url);
+    for (let n = 0; n < 4; n += 1) await get(`${mirror.origin}/files/${alpha1.filename}`);
+    await until(() => mirror.log().length === 4);
+    const readme = readFileSync(new URL('../../mirror/README.md', import.meta.url), 'utf8');
+    const command = /^awk .*access\.log$/m.exec(readme)?.[0] ?? 'false';
+    const log = /access_log (\S+)/.exec(mirror.config)?.[1] ?? '';
+    const shell = command.replace('/var/log/nginx/access.log', log);
+    assert.notEqual(shell, command);
+    const { stdout } = await promisify(execFile)('sh', ['-c', shell]);
+    assert.equal(stdout, '3 of 4 files from the cache (75 %)\n');
+  });
+
+  /** As it is found in many places: what made it work for old clients fails for today's. */
+  test('control: the recipe that is often copied caches no wheel', async (t) => {
+    const index = await indexFor(t, { gzip: true });
+    const directory = scratch(t);
+    const port = await freePort();
+    const origin = new URL(index.url).origin;
+    const seedlike = `
+proxy_cache_path ${directory}/cache keys_zone=seedlike:1m;
+log_format seedlike 'cache=$upstream_cache_status kind=any status=$status "$request_method $uri" "-"';
+server {
+    listen 127.0.0.1:${port};
+    access_log ${directory}/access.log seedlike;
+    proxy_cache seedlike;
+    location / { return 404; }
+    location /simple/ {
+        proxy_pass ${origin};
+        sub_filter '${origin}/files/' 'http://$http_host/files/';
+    }
+    location /files/ {
+        proxy_pass ${origin};
+    }
+}`;
+    const nginx = await startNginx(t, directory, seedlike, port);
+    const download = pipClient(t, `${nginx.origin}/simple/`, '26.3');
+    for (const client of ['first', 'second']) {
+      index.reset();
+      const files = await download(client);
+      assert.deepEqual(index.artifacts().sort(), files);
+      assert.equal(index.count('page'), 2, 'pages are not cached either');
+    }
+    assert.equal(nginx.log().filter(({ path }) => path.startsWith('/files/')).length, 0);
+
+    const rewritten = async (headers: Record<string, string>): Promise<number> => {
+      const { body, headers: got } = await get(`${nginx.origin}/simple/alpha/`, headers);
+      const text = got['content-encoding'] === 'gzip' ? gunzipSync(body) : body;
+      return text.toString().split(`${nginx.origin}/files/`).length - 1;
+    };
+    // Of three links each.
+    assert.equal(await rewritten(json), 0);
+    assert.equal(await rewritten({ ...html, 'accept-encoding': 'gzip' }), 0);
+    assert.equal(await rewritten(html), 1);
+  });
+});

@@ -1,0 +1,290 @@
+/** Real nginx on the loopback, with a configuration that the mirror's renderer wrote. */
+import {
+  execFile,
+  execFileSync,
+  type SpawnSyncReturns,
+  spawn,
+  spawnSync,
+} from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { python, root } from '../../scripts/tools.mjs';
+
+/** A line of the access log, by the names in it. */
+export interface LogLine {
+  /** HIT, MISS, STALE, UPDATING, EXPIRED, REVALIDATED; `-` where nothing is cached. */
+  cache: string;
+  /** page, file or other. */
+  kind: string;
+  status: number;
+  path: string;
+}
+
+/** A running nginx. */
+export interface Nginx {
+  /** Without a trailing slash. */
+  readonly origin: string;
+  /** Text of the configuration. */
+  readonly config: string;
+  /** The access log so far, oldest first. Lines are written after answers: see `until`. */
+  log(): LogLine[];
+  /** The error log so far. */
+  errors(): string;
+}
+
+export interface MirrorOptions {
+  /** More arguments for the renderer. */
+  readonly args?: readonly string[];
+  /** Changes the configuration before it is used. Throws if nothing is changed. */
+  readonly edit?: (config: string) => string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Until the answer was complete. */
+  readonly milliseconds: number;
+}
+
+/**
+ * Path of nginx: `NGINX_COMMAND` of the environment, or as Debian installs it. Where it is missing
+ * it is installed, if this is CI and the user is root.
+ * @throws Error that says what to install
+ */
+export function nginxCommand(): string {
+  const given = process.env['NGINX_COMMAND'];
+  if (given) return given;
+  const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'];
+  const find = (): string | undefined =>
+    places.map((place) => join(place, 'nginx')).find((file) => existsSync(file));
+  const found = find();
+  if (found) return found;
+  if (process.env['CI'] === 'true' && process.getuid?.() === 0) {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const install =
+      'test -e /usr/sbin/nginx || { apt-get update && apt-get install -y nginx-light; }';
+    // Test files are processes of their own, and apt-get does not wait for another one.
+    const args = [join(tmpdir(), 'mirror-nginx.lock'), 'sh', '-c', `{ ${install}; } >&2`];
+    spawnSync('flock', args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    const installed = find();
+    if (installed) return installed;
+  }
+  throw new Error(
+    'The self-test of the mirror needs nginx, which is not here: install it, on Debian or Ubuntu ' +
+      'with "apt-get install nginx-light", or give its path in the variable NGINX_COMMAND.',
+  );
+}
+
+let version: string | undefined;
+
+function nginxVersion(): string {
+  version ??= spawnSync(nginxCommand(), ['-v'], { encoding: 'utf8' }).stderr;
+  return /[\d.]+/.exec(version)?.[0] ?? '';
+}
+
+/** Runs render.py. Never throws: `status` and `stderr` say how it went. */
+export async function render(
+  upstream: string,
+  args: readonly string[],
+): Promise<Pick<SpawnSyncReturns<string>, 'status' | 'stdout' | 'stderr'>> {
+  const command = [join(root, 'mirror', 'render.py'), upstream, ...args];
+  try {
+    // Not synchronous: the index that it asks may live in this process.
+    const output = await promisify(execFile)(python, command, { env: plainEnvironment() });
+    return { status: 0, ...output };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { status: code, stdout, stderr };
+  }
+}
+
+/**
+ * Renders the configuration for an upstream and starts nginx with it, until the test ends.
+ * @param upstream address of a simple index that has the project `alpha`
+ * @throws Error with what the renderer or nginx said
+ */
+export async function startMirror(
+  t: TestContext,
+  upstream: string,
+  { args = [], edit }: MirrorOptions = {},
+): Promise<Nginx & { readonly index: string }> {
+  const directory = scratch(t);
+  const [port, innerPort] = [await freePort(), await freePort()];
+  const { status, stdout, stderr } = await render(upstream, [
+    ...['--listen', `127.0.0.1:${port}`, '--inner-port', String(innerPort)],
+    ...['--cache-dir', directory, '--access-log', join(directory, 'access.log')],
+    // nginx deletes what it caches where less than this is free; a test machine may be rather full.
+    ...['--min-free', '1m'],
+    ...['--project', 'alpha', '--nginx-version', nginxVersion()],
+    ...args,
+  ]);
+  if (status !== 0) throw new Error(stderr);
+  const config = edit ? edit(stdout) : stdout;
+  if (edit && config === stdout) throw new Error('The edit changes nothing.');
+  const nginx = await startNginx(t, directory, config, port);
+  return { ...nginx, index: `${nginx.origin}${new URL(upstream).pathname}` };
+}
+
+/**
+ * Starts nginx with a configuration for its http context, until the test ends.
+ * @param port one that the configuration listens on
+ */
+export async function startNginx(
+  t: TestContext,
+  directory: string,
+  config: string,
+  port: number,
+): Promise<Nginx> {
+  const command = nginxCommand();
+  const file = join(directory, 'nginx.conf');
+  writeFileSync(join(directory, 'mirror.conf'), config);
+  writeFileSync(file, mainConfig(directory));
+  mkdirSync(join(directory, 'temporary'));
+  const args = ['-p', directory, '-c', file, '-e', 'stderr'];
+  const { stderr } = await promisify(execFile)(command, [...args, '-t']);
+  if (/\[warn\]/.test(stderr)) throw new Error(`nginx -t:\n${stderr}`);
+
+  const errorLog = join(directory, 'error.log');
+  const log = openSync(errorLog, 'w');
+  const child = spawn(command, args, { stdio: ['ignore', log, log] });
+  const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()));
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await ended;
+  });
+  const errors = (): string => readFileSync(errorLog, 'utf8');
+  const origin = `http://127.0.0.1:${port}`;
+  await until(async () => {
+    if (child.exitCode !== null) throw new Error(`nginx ended:\n${errors()}`);
+    return get(`${origin}/health`).then(
+      () => true,
+      () => false,
+    );
+  });
+  return { origin, config, errors, log: () => readLog(join(directory, 'access.log')) };
+}
+
+/** A directory that is removed after the test. */
+export function scratch(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'mirror-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A port that nobody listens on, for now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+/** Asks once, without redirects and without decoding; the body as it came. */
+export function get(
+  url: string,
+  headers: Record<string, string> = {},
+  options: Pick<RequestOptions, 'method' | 'agent'> = {},
+): Promise<Answer> {
+  const start = performance.now();
+  return new Promise((resolve, reject) => {
+    // Not the URL as such: that would tidy up the path.
+    const [, host, port, path] = /^http:\/\/([^/:]+):(\d+)([^#]*)/.exec(url) ?? [];
+    const target = { host, port, path, agent: false, ...options, headers };
+    const request = httpRequest(target, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(chunks),
+          milliseconds: performance.now() - start,
+        }),
+      );
+    });
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+/** Waits until it is so, 15 s at most. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const start = Date.now(); !(await condition()); await sleep(20)) {
+    if (Date.now() - start > 15_000) throw new Error(`waited in vain for ${condition}`);
+  }
+}
+
+/** An environment in which no setting of this machine reaches a program. */
+export function plainEnvironment(): Record<string, string> {
+  return { PATH: process.env['PATH'] ?? '', LANG: 'C.UTF-8' };
+}
+
+/**
+ * uv, installed below `.cache/` from the index that pip is configured with.
+ * @throws Error when it can't be had
+ */
+export function uvCommand(): string {
+  const version = '0.13.8';
+  const directory = join(root, '.cache', `uv-${version}`);
+  const command = join(directory, 'bin', 'uv');
+  if (!existsSync(command)) {
+    execFileSync(
+      python,
+      ['-m', 'pip', 'install', '-q', '--no-deps', '--target', directory, `uv==${version}`],
+      { stdio: ['ignore', 'inherit', 'inherit'] },
+    );
+  }
+  return command;
+}
+
+/** What distributions put around conf.d, with the settings that could do harm. */
+function mainConfig(directory: string): string {
+  // As root nginx would drop its rights and could not enter the test's directory.
+  const user = process.getuid?.() === 0 ? 'user root;\n' : '';
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `  ${name}_temp_path ${directory}/temporary/${name};\n`,
+  );
+  return `${user}daemon off;
+worker_processes 2;
+pid ${directory}/nginx.pid;
+error_log stderr info;
+events { worker_connections 256; }
+http {
+  sendfile on;
+  tcp_nopush on;
+  gzip on;
+${temporary.join('')}
+  include ${directory}/mirror.conf;
+}
+`;
+}
+
+function readLog(file: string): LogLine[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const match = /cache=(\S+) kind=(\S+) status=(\d+) .* "\S+ ([^"]*)" "[^"]*"$/.exec(line);
+      if (!match) return [];
+      const [, cache = '', kind = '', status, path = ''] = match;
+      return [{ cache, kind, status: Number(status), path }];
+    });
+}

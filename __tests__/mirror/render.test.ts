@@ -1,0 +1,164 @@
+/** The renderer of the mirror's configuration: what it finds out, writes, and refuses. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+
+import { wheel } from '../support/packages.ts';
+import { render, scratch } from './nginx.ts';
+import { alpha, indexFor, onLinux } from './scene.ts';
+import { type Change, startFront } from './upstreams.ts';
+
+const alphaOnly = ['--project', 'alpha'];
+
+describe('render.py', onLinux, () => {
+  test('says what it found and where the index of the mirror will be', async (t) => {
+    const index = await indexFor(t, { urls: 'redirect' });
+    const output = join(scratch(t), 'mirror.conf');
+    const args = ['--output', output, '--public-url', 'https://mirror.example'];
+    const { status, stdout, stderr } = await render(index.url.slice(0, -1), [
+      ...alphaOnly,
+      ...args,
+    ]);
+    const { origin } = new URL(index.url);
+    assert.deepEqual(stderr.trim().split('\n'), [
+      `Pages: JSON and HTML, from ${origin}`,
+      `Files: redirected to ${index.filesOrigin}`,
+      'Careful: what comes over http:// can be altered on its way.',
+      "The mirror's index will be https://mirror.example/simple/",
+    ]);
+    assert.deepEqual([status, stdout], [0, '']);
+    const config = readFileSync(output, 'utf8');
+    assert.doesNotMatch(config, /@[A-Z_]+@/, 'everything is filled in');
+    assert.ok(!/token|sha256/.test(config), 'no address of a single file is in it');
+    assert.deepEqual(readdirSync(join(output, '..')), ['mirror.conf']);
+    assert.equal(index.bytes('wheel'), 1, 'one byte tells where files are');
+  });
+
+  test('writes for the nginx that it is told of', async (t) => {
+    const index = await indexFor(t);
+    const url = index.url.replace('127.0.0.1', 'localhost');
+    const configFor = async (version: string): Promise<string> => {
+      const args = [...alphaOnly, '--resolver', '192.0.2.53 ipv6=off', '--nginx-version', version];
+      return (await render(url, args)).stdout;
+    };
+    const [old, today] = [await configFor('1.22.1'), await configFor('1.28')];
+    const { port } = new URL(url);
+    assert.ok(!old.includes(`server localhost:${port}`), 'or it would not start without DNS');
+    assert.match(old, /^ {4}resolver 192\.0\.2\.53 ipv6=off;$/m);
+    assert.ok(today.includes(`server localhost:${port} resolve;`));
+    assert.match(today, /^ {4}resolver 192\.0\.2\.53 ipv6=off;$/m);
+  });
+
+  test('looks at as many projects as it is given, and adds hosts by hand', async (t) => {
+    const gamma = wheel({ name: 'gamma', version: '1.0' });
+    const index = await indexFor(t, { distributions: [...alpha, gamma] });
+    const other = await startFront(t, index, {});
+    const front = await startFront(t, index, {
+      page: (text) =>
+        text.replace(`${new URL(index.url).origin}/files/gamma`, `${other.origin}/files/gamma`),
+    });
+    const more = ['--files-origin', 'https://cdn.example:8443'];
+    const resolver = ['--resolver', '192.0.2.53'];
+    const { stderr } = await render(front.url, [
+      ...alphaOnly,
+      '--project',
+      'gamma',
+      ...more,
+      ...resolver,
+    ]);
+    assert.deepEqual(stderr.split('\n').slice(0, 4), [
+      `Pages: JSON and HTML, from ${front.origin}`,
+      `Files: linked to ${new URL(index.url).origin}`,
+      `Files: linked to ${other.origin}`,
+      'Files: linked to https://cdn.example:8443',
+    ]);
+  });
+
+  const page = (text: string): Change => ({ page: () => text });
+  const answer = (type: string, headers: Record<string, string> = {}): Change => ({
+    answer: (_, response) => {
+      response.writeHead(200, { 'content-type': type, ...headers }).end('{"no": "page"}');
+      return true;
+    },
+  });
+  const link = (href: string): Change => page(`<a href="${href}">alpha-1.0-py3-none-any.whl</a>`);
+  for (const [what, change, reason] of [
+    ['a page without files', page('<p>Nothing here.'), /has no link to a file/],
+    ['JSON that is none', answer('application/vnd.pypi.simple.v1+json'), /no page/],
+    ['something else', answer('text/plain'), /is text\/plain, not a page/],
+    [
+      'a compressed page for those who asked for none',
+      answer('text/html', { 'content-encoding': 'gzip' }),
+      /is compressed/,
+    ],
+    ['files on a host with a number and TLS', link('https://192.0.2.1/a-1.whl'), /a number/],
+    ['files behind a login', link('https://me:secret@files.example/a-1.whl'), /password.*private/s],
+    ['a host that would end a word', link("https://x';}evil/a-1.whl"), /no host name/],
+    ['links that are no addresses', link('https://[x/a-1.whl'), /has no link to a file/],
+    ['a port that is none', link('https://files.example:x/a-1.whl'), /no address/],
+    ['pages that are elsewhere', redirectTo('http://other.example/simple/alpha/'), /address there/],
+    ['pages that redirect in circles', redirectTo('/simple/alpha/'), /circles/],
+    ['links that can’t be replaced', link('http:&#47;/files.example/a-1.whl'), /can't be replaced/],
+  ] as const) {
+    test(`refuses ${what}`, async (t) => {
+      const index = await indexFor(t, { htmlOnly: true });
+      const front = await startFront(t, index, change);
+      await assertRefused(t, front.url, alphaOnly, reason);
+    });
+  }
+
+  test('refuses a private feed, and a login in the address', async (t) => {
+    const auth = { username: 'me', password: 'secret' };
+    const index = await indexFor(t, { auth });
+    await assertRefused(t, index.url, alphaOnly, /401: the feed is private/);
+    const url = index.url.replace('//', '//me:secret@');
+    const stderr = await assertRefused(t, url, alphaOnly, /private feed/);
+    assert.ok(!stderr.includes('secret'));
+  });
+
+  test('refuses an index that is not there, and a project that is not in it', async (t) => {
+    const index = await indexFor(t);
+    await assertRefused(t, index.url, [], /pip\/ is answered by 404.*--project/s);
+    await index.fail('refuse');
+    await assertRefused(t, index.url, alphaOnly, /can't be fetched.*refused/s);
+  });
+
+  test('refuses values that nginx would take for something else', async (t) => {
+    const index = await indexFor(t);
+    for (const [option, value] of [
+      ['--cache-dir', '/tmp/a b'],
+      ['--access-log', 'x;'],
+      ['--public-url', 'http://$host'],
+      ['--resolver', '192.0.2.1; x'],
+      ['--listen', 'unix'],
+    ] as const) {
+      await assertRefused(t, index.url, [...alphaOnly, option, value], /character|needs a port/);
+    }
+    await assertRefused(t, `${index.url}?a=b`, alphaOnly, /no query/);
+    assert.equal(index.count(), 0);
+  });
+});
+
+async function assertRefused(
+  t: TestContext,
+  url: string,
+  args: readonly string[],
+  reason: RegExp,
+): Promise<string> {
+  const output = join(scratch(t), 'mirror.conf');
+  const { status, stdout, stderr } = await render(url, [...args, '--output', output]);
+  assert.match(stderr, reason);
+  assert.doesNotMatch(stderr, /Traceback/);
+  assert.deepEqual([status === 0, stdout, existsSync(output)], [false, '', false]);
+  return stderr;
+}
+
+function redirectTo(location: string): Change {
+  return {
+    answer: (_, response) => {
+      response.writeHead(301, { location }).end();
+      return true;
+    },
+  };
+}
