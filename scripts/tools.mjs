@@ -62,9 +62,7 @@ export function node24() {
   const file = join(directory, process.platform === 'win32' ? 'node.exe' : 'node');
   if (process.versions.node.startsWith('24.')) return process.execPath;
   if (!existsSync(file)) {
-    throw new Error(
-      `npm has no ${name}: run this with Node 24.`,
-    );
+    throw new Error(`npm has no ${name}: run this with Node 24.`);
   }
   return file;
 }
@@ -116,8 +114,56 @@ export function ensurePips() {
   }
 }
 
+/** Versions of the other clients and of the servers that stand for private feeds. */
+const uvVersion = '0.13.8';
+const feeds = {
+  // As its only requirement for password files passlib is optional there.
+  pypiserver: ['pypiserver==2.4.2', 'passlib==1.7.4'],
+  devpi: ['devpi-server==6.20.3'],
+};
+
+/** The command uv. */
+export function uvCommand() {
+  const name = process.platform === 'win32' ? 'uv.exe' : 'uv';
+  return join(cache, `uv-${uvVersion}`, 'bin', name);
+}
+
+/**
+ * A command of a feed's virtual environment.
+ * @param {keyof typeof feeds} feed
+ * @param {string} command
+ */
+export function feedCommand(feed, command) {
+  const [directory, suffix] = process.platform === 'win32' ? ['Scripts', '.exe'] : ['bin', ''];
+  return join(feedDirectory(feed), directory, `${command}${suffix}`);
+}
+
+/** @param {keyof typeof feeds} feed */
+function feedDirectory(feed) {
+  return join(cache, feeds[feed].join('+').replaceAll('==', '-'));
+}
+
+/** Fetches uv and the servers of private feeds, from the index that pip is configured with. */
+export function ensureFeeds() {
+  const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'];
+  if (!existsSync(uvCommand())) {
+    const directory = join(cache, `uv-${uvVersion}`);
+    run(python, [...pip, '--no-deps', '--target', directory, `uv==${uvVersion}`]);
+  }
+  for (const feed of /** @type {(keyof typeof feeds)[]} */ (Object.keys(feeds))) {
+    const complete = join(feedDirectory(feed), 'complete');
+    if (existsSync(complete)) continue;
+    // Environments name their own place in their commands, so it is not made somewhere else first.
+    rmSync(feedDirectory(feed), { recursive: true, force: true });
+    run(python, ['-m', 'venv', feedDirectory(feed)]);
+    run(feedCommand(feed, 'python'), [...pip, ...feeds[feed]]);
+    writeFileSync(complete, '');
+  }
+}
+
 /** Everything that `npm test` needs. */
 export function ensureTools() {
   ensureInstalled();
   ensurePips();
+  ensureFeeds();
 }

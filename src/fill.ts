@@ -12,6 +12,7 @@ import { canonical, interpreterIdentity, isOn, type Keys } from './plan/key.ts';
 import {
   type DirectProject,
   isAdmitted,
+  keepableParts,
   type Manifest,
   type Wheel,
   wheelNameParts,
@@ -148,6 +149,7 @@ export async function fill(
     asked,
     urls: direct.urls,
   });
+  const parts = keepableParts(plan.keys.parts);
   const manifest: Manifest = {
     interpreter: interpreterIdentity(plan.interpreter),
     request: plan.keys.request,
@@ -158,6 +160,8 @@ export async function fill(
       .every((wheel) => wheel.url !== undefined || isPinned(index, wheel.name, wheel.version)),
     wheels,
     direct: direct.projects,
+    python: plan.interpreter.version,
+    ...(parts === undefined ? {} : { parts }),
   };
   await world.wheelhouses.seal(directory, manifest);
   return manifest;

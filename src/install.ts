@@ -6,18 +6,10 @@ import { devNull } from 'node:os';
 import path from 'node:path';
 import { type ChosenIndex, chooseIndex, IndexDown, staleWarning } from './choose-index.ts';
 import { directProject, FillError, fill, type Plan } from './fill.ts';
-import { gather } from './gather.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
-import { effectiveSettings, keysOf, withIndexInputs } from './plan/key.ts';
+import { effectiveSettings } from './plan/key.ts';
 import { lockFile, type Manifest, sameWheels } from './plan/manifest.ts';
-import {
-  type Interpreter,
-  messageOf,
-  type Request,
-  type RequestLine,
-  UserError,
-} from './plan/model.ts';
-import { secretForms, secretsOfUrl } from './plan/package-index.ts';
+import { type Interpreter, messageOf, type Request, UserError } from './plan/model.ts';
 import { installArgs, installDirectArgs } from './plan/pip-args.ts';
 import { adviceFor, lastWords, parseReport } from './plan/pip-output.ts';
 import { plainFile, withUserSources } from './plan/request-file.ts';
@@ -26,6 +18,7 @@ import { formatState } from './plan/state.ts';
 import type { Phase, Report } from './plan/summary.ts';
 import type { PipResult, World } from './ports.ts';
 import { type Found, findWheelhouse } from './restore.ts';
+import { hideInputs, understand } from './understand.ts';
 
 /** The oldest pip with `install --report`, which names the closure. */
 const oldestPip = [22, 2] as const;
@@ -55,20 +48,12 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     }
   };
 
-  const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-  reporter.hide([url, mirror, ...extra].flatMap(secretsOfUrl));
-  if (password !== '') reporter.hide(secretForms(username, password));
+  hideInputs(request, reporter);
   await world.sources.check(request);
   const interpreter = await timed('python', () => prepareInterpreter(request, world));
-  const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), request.index);
-  reporter.hide([...settings.values()].flatMap(secretsOfUrl));
-  const requested = await timed('read', () => gather(request, settings, world.sources));
-  reporter.hide(requested.lines.flatMap(secretsOfLine));
-  const keys = keysOf(interpreter, requested, settings, {
-    refresh: request.refresh,
-    suffix: request.cacheSuffix,
-    now: world.now(),
-  });
+  const { settings, requested, keys } = await timed('read', () =>
+    understand(request, interpreter, world),
+  );
   await reporter.group('Cache key', async () => {
     reporter.info(keys.primary);
     for (const [name, value] of keys.components) reporter.info(`  ${name}: ${value}`);
@@ -352,11 +337,6 @@ async function indexEnvironment(
     environment,
     interpreter.keyring,
   );
-}
-
-function secretsOfLine(line: RequestLine): string[] {
-  if (line.kind === 'index') return [];
-  return secretsOfUrl(line.kind === 'option' ? line.value : line.target);
 }
 
 function installOptions(

@@ -22,6 +22,24 @@ export interface CacheStore {
   save(directory: string, key: string): Promise<'saved' | 'exists' | 'failed'>;
 }
 
+/** A store whose entries can be looked at and deleted. */
+export interface LocalStore extends CacheStore {
+  /** Entries, the last used first. */
+  entries(): Promise<readonly StoreEntry[]>;
+  delete(key: string): Promise<void>;
+  /** Why nothing can be written; undefined: it can. */
+  readOnly(): Promise<string | undefined>;
+}
+
+export interface StoreEntry {
+  readonly key: string;
+  /** Absolute path. */
+  readonly directory: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly usedAt: Date;
+}
+
 /** An entry that a store has. */
 export interface Restored {
   /** What it was kept under. */

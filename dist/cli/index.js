@@ -28440,6 +28440,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:buffer"
 
 /***/ }),
 
+/***/ 1421:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+
+/***/ }),
+
 /***/ 7540:
 /***/ ((module) => {
 
@@ -28528,6 +28535,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:path");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:perf_hooks");
+
+/***/ }),
+
+/***/ 1708:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:process");
 
 /***/ }),
 
@@ -28629,6 +28643,4377 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
+/***/ 8909:
+/***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
+
+const { Argument } = __nccwpck_require__(9154);
+const { Command } = __nccwpck_require__(4348);
+const { CommanderError, InvalidArgumentError } = __nccwpck_require__(1135);
+const { Help } = __nccwpck_require__(9754);
+const { Option } = __nccwpck_require__(5240);
+
+exports.DM = new Command();
+
+exports.gu = (name) => new Command(name);
+exports.Ww = (flags, description) => new Option(flags, description);
+exports.er = (name, description) => new Argument(name, description);
+
+/**
+ * Expose classes
+ */
+
+exports.uB = Command;
+exports.c$ = Option;
+exports.ef = Argument;
+exports._V = Help;
+
+exports.b7 = CommanderError;
+exports.Di = InvalidArgumentError;
+exports.a2 = InvalidArgumentError; // Deprecated
+
+
+/***/ }),
+
+/***/ 9154:
+/***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
+
+const { InvalidArgumentError } = __nccwpck_require__(1135);
+
+class Argument {
+  /**
+   * Initialize a new command argument with the given name and description.
+   * The default is that the argument is required, and you can explicitly
+   * indicate this with <> around the name. Put [] around the name for an optional argument.
+   *
+   * @param {string} name
+   * @param {string} [description]
+   */
+
+  constructor(name, description) {
+    this.description = description || '';
+    this.variadic = false;
+    this.parseArg = undefined;
+    this.defaultValue = undefined;
+    this.defaultValueDescription = undefined;
+    this.argChoices = undefined;
+
+    switch (name[0]) {
+      case '<': // e.g. <required>
+        this.required = true;
+        this._name = name.slice(1, -1);
+        break;
+      case '[': // e.g. [optional]
+        this.required = false;
+        this._name = name.slice(1, -1);
+        break;
+      default:
+        this.required = true;
+        this._name = name;
+        break;
+    }
+
+    if (this._name.endsWith('...')) {
+      this.variadic = true;
+      this._name = this._name.slice(0, -3);
+    }
+  }
+
+  /**
+   * Return argument name.
+   *
+   * @return {string}
+   */
+
+  name() {
+    return this._name;
+  }
+
+  /**
+   * @package
+   */
+
+  _collectValue(value, previous) {
+    if (previous === this.defaultValue || !Array.isArray(previous)) {
+      return [value];
+    }
+
+    previous.push(value);
+    return previous;
+  }
+
+  /**
+   * Set the default value, and optionally supply the description to be displayed in the help.
+   *
+   * @param {*} value
+   * @param {string} [description]
+   * @return {Argument}
+   */
+
+  default(value, description) {
+    this.defaultValue = value;
+    this.defaultValueDescription = description;
+    return this;
+  }
+
+  /**
+   * Set the custom handler for processing CLI command arguments into argument values.
+   *
+   * @param {Function} [fn]
+   * @return {Argument}
+   */
+
+  argParser(fn) {
+    this.parseArg = fn;
+    return this;
+  }
+
+  /**
+   * Only allow argument value to be one of choices.
+   *
+   * @param {string[]} values
+   * @return {Argument}
+   */
+
+  choices(values) {
+    this.argChoices = values.slice();
+    this.parseArg = (arg, previous) => {
+      if (!this.argChoices.includes(arg)) {
+        throw new InvalidArgumentError(
+          `Allowed choices are ${this.argChoices.join(', ')}.`,
+        );
+      }
+      if (this.variadic) {
+        return this._collectValue(arg, previous);
+      }
+      return arg;
+    };
+    return this;
+  }
+
+  /**
+   * Make argument required.
+   *
+   * @returns {Argument}
+   */
+  argRequired() {
+    this.required = true;
+    return this;
+  }
+
+  /**
+   * Make argument optional.
+   *
+   * @returns {Argument}
+   */
+  argOptional() {
+    this.required = false;
+    return this;
+  }
+}
+
+/**
+ * Takes an argument and returns its human readable equivalent for help usage.
+ *
+ * @param {Argument} arg
+ * @return {string}
+ * @private
+ */
+
+function humanReadableArgName(arg) {
+  const nameOutput = arg.name() + (arg.variadic === true ? '...' : '');
+
+  return arg.required ? '<' + nameOutput + '>' : '[' + nameOutput + ']';
+}
+
+exports.Argument = Argument;
+exports.humanReadableArgName = humanReadableArgName;
+
+
+/***/ }),
+
+/***/ 4348:
+/***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
+
+const EventEmitter = (__nccwpck_require__(8474).EventEmitter);
+const childProcess = __nccwpck_require__(1421);
+const path = __nccwpck_require__(6760);
+const fs = __nccwpck_require__(3024);
+const process = __nccwpck_require__(1708);
+
+const { Argument, humanReadableArgName } = __nccwpck_require__(9154);
+const { CommanderError } = __nccwpck_require__(1135);
+const { Help, stripColor } = __nccwpck_require__(9754);
+const { Option, DualOptions } = __nccwpck_require__(5240);
+const { suggestSimilar } = __nccwpck_require__(5030);
+
+class Command extends EventEmitter {
+  /**
+   * Initialize a new `Command`.
+   *
+   * @param {string} [name]
+   */
+
+  constructor(name) {
+    super();
+    /** @type {Command[]} */
+    this.commands = [];
+    /** @type {Option[]} */
+    this.options = [];
+    this.parent = null;
+    this._allowUnknownOption = false;
+    this._allowExcessArguments = false;
+    /** @type {Argument[]} */
+    this.registeredArguments = [];
+    this._args = this.registeredArguments; // deprecated old name
+    /** @type {string[]} */
+    this.args = []; // cli args with options removed
+    this.rawArgs = [];
+    this.processedArgs = []; // like .args but after custom processing and collecting variadic
+    this._scriptPath = null;
+    this._name = name || '';
+    this._optionValues = {};
+    this._optionValueSources = {}; // default, env, cli etc
+    this._storeOptionsAsProperties = false;
+    this._actionHandler = null;
+    this._executableHandler = false;
+    this._executableFile = null; // custom name for executable
+    this._executableDir = null; // custom search directory for subcommands
+    this._defaultCommandName = null;
+    this._exitCallback = null;
+    this._aliases = [];
+    this._combineFlagAndOptionalValue = true;
+    this._description = '';
+    this._summary = '';
+    this._argsDescription = undefined; // legacy
+    this._enablePositionalOptions = false;
+    this._passThroughOptions = false;
+    this._lifeCycleHooks = {}; // a hash of arrays
+    /** @type {(boolean | string)} */
+    this._showHelpAfterError = false;
+    this._showSuggestionAfterError = true;
+    this._savedState = null; // used in save/restoreStateBeforeParse
+
+    // see configureOutput() for docs
+    this._outputConfiguration = {
+      writeOut: (str) => process.stdout.write(str),
+      writeErr: (str) => process.stderr.write(str),
+      outputError: (str, write) => write(str),
+      getOutHelpWidth: () =>
+        process.stdout.isTTY ? process.stdout.columns : undefined,
+      getErrHelpWidth: () =>
+        process.stderr.isTTY ? process.stderr.columns : undefined,
+      getOutHasColors: () =>
+        useColor() ?? (process.stdout.isTTY && process.stdout.hasColors?.()),
+      getErrHasColors: () =>
+        useColor() ?? (process.stderr.isTTY && process.stderr.hasColors?.()),
+      stripColor: (str) => stripColor(str),
+    };
+
+    this._hidden = false;
+    /** @type {(Option | null | undefined)} */
+    this._helpOption = undefined; // Lazy created on demand. May be null if help option is disabled.
+    this._addImplicitHelpCommand = undefined; // undecided whether true or false yet, not inherited
+    /** @type {Command} */
+    this._helpCommand = undefined; // lazy initialised, inherited
+    this._helpConfiguration = {};
+    /** @type {string | undefined} */
+    this._helpGroupHeading = undefined; // soft initialised when added to parent
+    /** @type {string | undefined} */
+    this._defaultCommandGroup = undefined;
+    /** @type {string | undefined} */
+    this._defaultOptionGroup = undefined;
+  }
+
+  /**
+   * Copy settings that are useful to have in common across root command and subcommands.
+   *
+   * (Used internally when adding a command using `.command()` so subcommands inherit parent settings.)
+   *
+   * @param {Command} sourceCommand
+   * @return {Command} `this` command for chaining
+   */
+  copyInheritedSettings(sourceCommand) {
+    this._outputConfiguration = sourceCommand._outputConfiguration;
+    this._helpOption = sourceCommand._helpOption;
+    this._helpCommand = sourceCommand._helpCommand;
+    this._helpConfiguration = sourceCommand._helpConfiguration;
+    this._exitCallback = sourceCommand._exitCallback;
+    this._storeOptionsAsProperties = sourceCommand._storeOptionsAsProperties;
+    this._combineFlagAndOptionalValue =
+      sourceCommand._combineFlagAndOptionalValue;
+    this._allowExcessArguments = sourceCommand._allowExcessArguments;
+    this._enablePositionalOptions = sourceCommand._enablePositionalOptions;
+    this._showHelpAfterError = sourceCommand._showHelpAfterError;
+    this._showSuggestionAfterError = sourceCommand._showSuggestionAfterError;
+
+    return this;
+  }
+
+  /**
+   * @returns {Command[]}
+   * @private
+   */
+
+  _getCommandAndAncestors() {
+    const result = [];
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
+    for (let command = this; command; command = command.parent) {
+      result.push(command);
+    }
+    return result;
+  }
+
+  /**
+   * Define a command.
+   *
+   * There are two styles of command: pay attention to where to put the description.
+   *
+   * @example
+   * // Command implemented using action handler (description is supplied separately to `.command`)
+   * program
+   *   .command('clone <source> [destination]')
+   *   .description('clone a repository into a newly created directory')
+   *   .action((source, destination) => {
+   *     console.log('clone command called');
+   *   });
+   *
+   * // Command implemented using separate executable file (description is second parameter to `.command`)
+   * program
+   *   .command('start <service>', 'start named service')
+   *   .command('stop [service]', 'stop named service, or all if no name supplied');
+   *
+   * @param {string} nameAndArgs - command name and arguments, args are `<required>` or `[optional]` and last may also be `variadic...`
+   * @param {(object | string)} [actionOptsOrExecDesc] - configuration options (for action), or description (for executable)
+   * @param {object} [execOpts] - configuration options (for executable)
+   * @return {Command} returns new command for action handler, or `this` for executable command
+   */
+
+  command(nameAndArgs, actionOptsOrExecDesc, execOpts) {
+    let desc = actionOptsOrExecDesc;
+    let opts = execOpts;
+    if (typeof desc === 'object' && desc !== null) {
+      opts = desc;
+      desc = null;
+    }
+    opts = opts || {};
+    const [, name, args] = nameAndArgs.match(/([^ ]+) *(.*)/);
+
+    const cmd = this.createCommand(name);
+    if (desc) {
+      cmd.description(desc);
+      cmd._executableHandler = true;
+    }
+    if (opts.isDefault) this._defaultCommandName = cmd._name;
+    cmd._hidden = !!(opts.noHelp || opts.hidden); // noHelp is deprecated old name for hidden
+    cmd._executableFile = opts.executableFile || null; // Custom name for executable file, set missing to null to match constructor
+    if (args) cmd.arguments(args);
+    this._registerCommand(cmd);
+    cmd.parent = this;
+    cmd.copyInheritedSettings(this);
+
+    if (desc) return this;
+    return cmd;
+  }
+
+  /**
+   * Factory routine to create a new unattached command.
+   *
+   * See .command() for creating an attached subcommand, which uses this routine to
+   * create the command. You can override createCommand to customise subcommands.
+   *
+   * @param {string} [name]
+   * @return {Command} new command
+   */
+
+  createCommand(name) {
+    return new Command(name);
+  }
+
+  /**
+   * You can customise the help with a subclass of Help by overriding createHelp,
+   * or by overriding Help properties using configureHelp().
+   *
+   * @return {Help}
+   */
+
+  createHelp() {
+    return Object.assign(new Help(), this.configureHelp());
+  }
+
+  /**
+   * You can customise the help by overriding Help properties using configureHelp(),
+   * or with a subclass of Help by overriding createHelp().
+   *
+   * @param {object} [configuration] - configuration options
+   * @return {(Command | object)} `this` command for chaining, or stored configuration
+   */
+
+  configureHelp(configuration) {
+    if (configuration === undefined) return this._helpConfiguration;
+
+    this._helpConfiguration = configuration;
+    return this;
+  }
+
+  /**
+   * The default output goes to stdout and stderr. You can customise this for special
+   * applications. You can also customise the display of errors by overriding outputError.
+   *
+   * The configuration properties are all functions:
+   *
+   *     // change how output being written, defaults to stdout and stderr
+   *     writeOut(str)
+   *     writeErr(str)
+   *     // change how output being written for errors, defaults to writeErr
+   *     outputError(str, write) // used for displaying errors and not used for displaying help
+   *     // specify width for wrapping help
+   *     getOutHelpWidth()
+   *     getErrHelpWidth()
+   *     // color support, currently only used with Help
+   *     getOutHasColors()
+   *     getErrHasColors()
+   *     stripColor() // used to remove ANSI escape codes if output does not have colors
+   *
+   * @param {object} [configuration] - configuration options
+   * @return {(Command | object)} `this` command for chaining, or stored configuration
+   */
+
+  configureOutput(configuration) {
+    if (configuration === undefined) return this._outputConfiguration;
+
+    this._outputConfiguration = {
+      ...this._outputConfiguration,
+      ...configuration,
+    };
+    return this;
+  }
+
+  /**
+   * Display the help or a custom message after an error occurs.
+   *
+   * @param {(boolean|string)} [displayHelp]
+   * @return {Command} `this` command for chaining
+   */
+  showHelpAfterError(displayHelp = true) {
+    if (typeof displayHelp !== 'string') displayHelp = !!displayHelp;
+    this._showHelpAfterError = displayHelp;
+    return this;
+  }
+
+  /**
+   * Display suggestion of similar commands for unknown commands, or options for unknown options.
+   *
+   * @param {boolean} [displaySuggestion]
+   * @return {Command} `this` command for chaining
+   */
+  showSuggestionAfterError(displaySuggestion = true) {
+    this._showSuggestionAfterError = !!displaySuggestion;
+    return this;
+  }
+
+  /**
+   * Add a prepared subcommand.
+   *
+   * See .command() for creating an attached subcommand which inherits settings from its parent.
+   *
+   * @param {Command} cmd - new subcommand
+   * @param {object} [opts] - configuration options
+   * @return {Command} `this` command for chaining
+   */
+
+  addCommand(cmd, opts) {
+    if (!cmd._name) {
+      throw new Error(`Command passed to .addCommand() must have a name
+- specify the name in Command constructor or using .name()`);
+    }
+
+    opts = opts || {};
+    if (opts.isDefault) this._defaultCommandName = cmd._name;
+    if (opts.noHelp || opts.hidden) cmd._hidden = true; // modifying passed command due to existing implementation
+
+    this._registerCommand(cmd);
+    cmd.parent = this;
+    cmd._checkForBrokenPassThrough();
+
+    return this;
+  }
+
+  /**
+   * Factory routine to create a new unattached argument.
+   *
+   * See .argument() for creating an attached argument, which uses this routine to
+   * create the argument. You can override createArgument to return a custom argument.
+   *
+   * @param {string} name
+   * @param {string} [description]
+   * @return {Argument} new argument
+   */
+
+  createArgument(name, description) {
+    return new Argument(name, description);
+  }
+
+  /**
+   * Define argument syntax for command.
+   *
+   * The default is that the argument is required, and you can explicitly
+   * indicate this with <> around the name. Put [] around the name for an optional argument.
+   *
+   * @example
+   * program.argument('<input-file>');
+   * program.argument('[output-file]');
+   *
+   * @param {string} name
+   * @param {string} [description]
+   * @param {(Function|*)} [parseArg] - custom argument processing function or default value
+   * @param {*} [defaultValue]
+   * @return {Command} `this` command for chaining
+   */
+  argument(name, description, parseArg, defaultValue) {
+    const argument = this.createArgument(name, description);
+    if (typeof parseArg === 'function') {
+      argument.default(defaultValue).argParser(parseArg);
+    } else {
+      argument.default(parseArg);
+    }
+    this.addArgument(argument);
+    return this;
+  }
+
+  /**
+   * Define argument syntax for command, adding multiple at once (without descriptions).
+   *
+   * See also .argument().
+   *
+   * @example
+   * program.arguments('<cmd> [env]');
+   *
+   * @param {string} names
+   * @return {Command} `this` command for chaining
+   */
+
+  arguments(names) {
+    names
+      .trim()
+      .split(/ +/)
+      .forEach((detail) => {
+        this.argument(detail);
+      });
+    return this;
+  }
+
+  /**
+   * Define argument syntax for command, adding a prepared argument.
+   *
+   * @param {Argument} argument
+   * @return {Command} `this` command for chaining
+   */
+  addArgument(argument) {
+    const previousArgument = this.registeredArguments.slice(-1)[0];
+    if (previousArgument?.variadic) {
+      throw new Error(
+        `only the last argument can be variadic '${previousArgument.name()}'`,
+      );
+    }
+    if (
+      argument.required &&
+      argument.defaultValue !== undefined &&
+      argument.parseArg === undefined
+    ) {
+      throw new Error(
+        `a default value for a required argument is never used: '${argument.name()}'`,
+      );
+    }
+    this.registeredArguments.push(argument);
+    return this;
+  }
+
+  /**
+   * Customise or override default help command. By default a help command is automatically added if your command has subcommands.
+   *
+   * @example
+   *    program.helpCommand('help [cmd]');
+   *    program.helpCommand('help [cmd]', 'show help');
+   *    program.helpCommand(false); // suppress default help command
+   *    program.helpCommand(true); // add help command even if no subcommands
+   *
+   * @param {string|boolean} enableOrNameAndArgs - enable with custom name and/or arguments, or boolean to override whether added
+   * @param {string} [description] - custom description
+   * @return {Command} `this` command for chaining
+   */
+
+  helpCommand(enableOrNameAndArgs, description) {
+    if (typeof enableOrNameAndArgs === 'boolean') {
+      this._addImplicitHelpCommand = enableOrNameAndArgs;
+      if (enableOrNameAndArgs && this._defaultCommandGroup) {
+        // make the command to store the group
+        this._initCommandGroup(this._getHelpCommand());
+      }
+      return this;
+    }
+
+    const nameAndArgs = enableOrNameAndArgs ?? 'help [command]';
+    const [, helpName, helpArgs] = nameAndArgs.match(/([^ ]+) *(.*)/);
+    const helpDescription = description ?? 'display help for command';
+
+    const helpCommand = this.createCommand(helpName);
+    helpCommand.helpOption(false);
+    if (helpArgs) helpCommand.arguments(helpArgs);
+    if (helpDescription) helpCommand.description(helpDescription);
+
+    this._addImplicitHelpCommand = true;
+    this._helpCommand = helpCommand;
+    // init group unless lazy create
+    if (enableOrNameAndArgs || description) this._initCommandGroup(helpCommand);
+
+    return this;
+  }
+
+  /**
+   * Add prepared custom help command.
+   *
+   * @param {(Command|string|boolean)} helpCommand - custom help command, or deprecated enableOrNameAndArgs as for `.helpCommand()`
+   * @param {string} [deprecatedDescription] - deprecated custom description used with custom name only
+   * @return {Command} `this` command for chaining
+   */
+  addHelpCommand(helpCommand, deprecatedDescription) {
+    // If not passed an object, call through to helpCommand for backwards compatibility,
+    // as addHelpCommand was originally used like helpCommand is now.
+    if (typeof helpCommand !== 'object') {
+      this.helpCommand(helpCommand, deprecatedDescription);
+      return this;
+    }
+
+    this._addImplicitHelpCommand = true;
+    this._helpCommand = helpCommand;
+    this._initCommandGroup(helpCommand);
+    return this;
+  }
+
+  /**
+   * Lazy create help command.
+   *
+   * @return {(Command|null)}
+   * @package
+   */
+  _getHelpCommand() {
+    const hasImplicitHelpCommand =
+      this._addImplicitHelpCommand ??
+      (this.commands.length &&
+        !this._actionHandler &&
+        !this._findCommand('help'));
+
+    if (hasImplicitHelpCommand) {
+      if (this._helpCommand === undefined) {
+        this.helpCommand(undefined, undefined); // use default name and description
+      }
+      return this._helpCommand;
+    }
+    return null;
+  }
+
+  /**
+   * Add hook for life cycle event.
+   *
+   * @param {string} event
+   * @param {Function} listener
+   * @return {Command} `this` command for chaining
+   */
+
+  hook(event, listener) {
+    const allowedValues = ['preSubcommand', 'preAction', 'postAction'];
+    if (!allowedValues.includes(event)) {
+      throw new Error(`Unexpected value for event passed to hook : '${event}'.
+Expecting one of '${allowedValues.join("', '")}'`);
+    }
+    if (this._lifeCycleHooks[event]) {
+      this._lifeCycleHooks[event].push(listener);
+    } else {
+      this._lifeCycleHooks[event] = [listener];
+    }
+    return this;
+  }
+
+  /**
+   * Register callback to use as replacement for calling process.exit.
+   *
+   * @param {Function} [fn] optional callback which will be passed a CommanderError, defaults to throwing
+   * @return {Command} `this` command for chaining
+   */
+
+  exitOverride(fn) {
+    if (fn) {
+      this._exitCallback = fn;
+    } else {
+      this._exitCallback = (err) => {
+        if (err.code !== 'commander.executeSubCommandAsync') {
+          throw err;
+        } else {
+          // Async callback from spawn events, not useful to throw.
+        }
+      };
+    }
+    return this;
+  }
+
+  /**
+   * Call process.exit, and _exitCallback if defined.
+   *
+   * @param {number} exitCode exit code for using with process.exit
+   * @param {string} code an id string representing the error
+   * @param {string} message human-readable description of the error
+   * @return never
+   * @private
+   */
+
+  _exit(exitCode, code, message) {
+    if (this._exitCallback) {
+      this._exitCallback(new CommanderError(exitCode, code, message));
+      // Expecting this line is not reached.
+    }
+    process.exit(exitCode);
+  }
+
+  /**
+   * Register callback `fn` for the command.
+   *
+   * @example
+   * program
+   *   .command('serve')
+   *   .description('start service')
+   *   .action(function() {
+   *      // do work here
+   *   });
+   *
+   * @param {Function} fn
+   * @return {Command} `this` command for chaining
+   */
+
+  action(fn) {
+    const listener = (args) => {
+      // The .action callback takes an extra parameter which is the command or options.
+      const expectedArgsCount = this.registeredArguments.length;
+      const actionArgs = args.slice(0, expectedArgsCount);
+      if (this._storeOptionsAsProperties) {
+        actionArgs[expectedArgsCount] = this; // backwards compatible "options"
+      } else {
+        actionArgs[expectedArgsCount] = this.opts();
+      }
+      actionArgs.push(this);
+
+      return fn.apply(this, actionArgs);
+    };
+    this._actionHandler = listener;
+    return this;
+  }
+
+  /**
+   * Factory routine to create a new unattached option.
+   *
+   * See .option() for creating an attached option, which uses this routine to
+   * create the option. You can override createOption to return a custom option.
+   *
+   * @param {string} flags
+   * @param {string} [description]
+   * @return {Option} new option
+   */
+
+  createOption(flags, description) {
+    return new Option(flags, description);
+  }
+
+  /**
+   * Wrap parseArgs to catch 'commander.invalidArgument'.
+   *
+   * @param {(Option | Argument)} target
+   * @param {string} value
+   * @param {*} previous
+   * @param {string} invalidArgumentMessage
+   * @private
+   */
+
+  _callParseArg(target, value, previous, invalidArgumentMessage) {
+    try {
+      return target.parseArg(value, previous);
+    } catch (err) {
+      if (err.code === 'commander.invalidArgument') {
+        const message = `${invalidArgumentMessage} ${err.message}`;
+        this.error(message, { exitCode: err.exitCode, code: err.code });
+      }
+      throw err;
+    }
+  }
+
+  /**
+   * Check for option flag conflicts.
+   * Register option if no conflicts found, or throw on conflict.
+   *
+   * @param {Option} option
+   * @private
+   */
+
+  _registerOption(option) {
+    const matchingOption =
+      (option.short && this._findOption(option.short)) ||
+      (option.long && this._findOption(option.long));
+    if (matchingOption) {
+      const matchingFlag =
+        option.long && this._findOption(option.long)
+          ? option.long
+          : option.short;
+      throw new Error(`Cannot add option '${option.flags}'${this._name && ` to command '${this._name}'`} due to conflicting flag '${matchingFlag}'
+-  already used by option '${matchingOption.flags}'`);
+    }
+
+    this._initOptionGroup(option);
+    this.options.push(option);
+  }
+
+  /**
+   * Check for command name and alias conflicts with existing commands.
+   * Register command if no conflicts found, or throw on conflict.
+   *
+   * @param {Command} command
+   * @private
+   */
+
+  _registerCommand(command) {
+    const knownBy = (cmd) => {
+      return [cmd.name()].concat(cmd.aliases());
+    };
+
+    const alreadyUsed = knownBy(command).find((name) =>
+      this._findCommand(name),
+    );
+    if (alreadyUsed) {
+      const existingCmd = knownBy(this._findCommand(alreadyUsed)).join('|');
+      const newCmd = knownBy(command).join('|');
+      throw new Error(
+        `cannot add command '${newCmd}' as already have command '${existingCmd}'`,
+      );
+    }
+
+    this._initCommandGroup(command);
+    this.commands.push(command);
+  }
+
+  /**
+   * Add an option.
+   *
+   * @param {Option} option
+   * @return {Command} `this` command for chaining
+   */
+  addOption(option) {
+    this._registerOption(option);
+
+    const oname = option.name();
+    const name = option.attributeName();
+
+    // store default value
+    if (option.negate) {
+      // --no-foo is special and defaults foo to true, unless a --foo option is already defined
+      const positiveLongFlag = option.long.replace(/^--no-/, '--');
+      if (!this._findOption(positiveLongFlag)) {
+        this.setOptionValueWithSource(
+          name,
+          option.defaultValue === undefined ? true : option.defaultValue,
+          'default',
+        );
+      }
+    } else if (option.defaultValue !== undefined) {
+      this.setOptionValueWithSource(name, option.defaultValue, 'default');
+    }
+
+    // handler for cli and env supplied values
+    const handleOptionValue = (val, invalidValueMessage, valueSource) => {
+      // val is null for optional option used without an optional-argument.
+      // val is undefined for boolean and negated option.
+      if (val == null && option.presetArg !== undefined) {
+        val = option.presetArg;
+      }
+
+      // custom processing
+      const oldValue = this.getOptionValue(name);
+      if (val !== null && option.parseArg) {
+        val = this._callParseArg(option, val, oldValue, invalidValueMessage);
+      } else if (val !== null && option.variadic) {
+        val = option._collectValue(val, oldValue);
+      }
+
+      // Fill-in appropriate missing values. Long winded but easy to follow.
+      if (val == null) {
+        if (option.negate) {
+          val = false;
+        } else if (option.isBoolean() || option.optional) {
+          val = true;
+        } else {
+          val = ''; // not normal, parseArg might have failed or be a mock function for testing
+        }
+      }
+      this.setOptionValueWithSource(name, val, valueSource);
+    };
+
+    this.on('option:' + oname, (val) => {
+      const invalidValueMessage = `error: option '${option.flags}' argument '${val}' is invalid.`;
+      handleOptionValue(val, invalidValueMessage, 'cli');
+    });
+
+    if (option.envVar) {
+      this.on('optionEnv:' + oname, (val) => {
+        const invalidValueMessage = `error: option '${option.flags}' value '${val}' from env '${option.envVar}' is invalid.`;
+        handleOptionValue(val, invalidValueMessage, 'env');
+      });
+    }
+
+    return this;
+  }
+
+  /**
+   * Internal implementation shared by .option() and .requiredOption()
+   *
+   * @return {Command} `this` command for chaining
+   * @private
+   */
+  _optionEx(config, flags, description, fn, defaultValue) {
+    if (typeof flags === 'object' && flags instanceof Option) {
+      throw new Error(
+        'To add an Option object use addOption() instead of option() or requiredOption()',
+      );
+    }
+    const option = this.createOption(flags, description);
+    option.makeOptionMandatory(!!config.mandatory);
+    if (typeof fn === 'function') {
+      option.default(defaultValue).argParser(fn);
+    } else if (fn instanceof RegExp) {
+      // deprecated
+      const regex = fn;
+      fn = (val, def) => {
+        const m = regex.exec(val);
+        return m ? m[0] : def;
+      };
+      option.default(defaultValue).argParser(fn);
+    } else {
+      option.default(fn);
+    }
+
+    return this.addOption(option);
+  }
+
+  /**
+   * Define option with `flags`, `description`, and optional argument parsing function or `defaultValue` or both.
+   *
+   * The `flags` string contains the short and/or long flags, separated by comma, a pipe or space. A required
+   * option-argument is indicated by `<>` and an optional option-argument by `[]`.
+   *
+   * See the README for more details, and see also addOption() and requiredOption().
+   *
+   * @example
+   * program
+   *     .option('-p, --pepper', 'add pepper')
+   *     .option('--pt, --pizza-type <TYPE>', 'type of pizza') // required option-argument
+   *     .option('-c, --cheese [CHEESE]', 'add extra cheese', 'mozzarella') // optional option-argument with default
+   *     .option('-t, --tip <VALUE>', 'add tip to purchase cost', parseFloat) // custom parse function
+   *
+   * @param {string} flags
+   * @param {string} [description]
+   * @param {(Function|*)} [parseArg] - custom option processing function or default value
+   * @param {*} [defaultValue]
+   * @return {Command} `this` command for chaining
+   */
+
+  option(flags, description, parseArg, defaultValue) {
+    return this._optionEx({}, flags, description, parseArg, defaultValue);
+  }
+
+  /**
+   * Add a required option which must have a value after parsing. This usually means
+   * the option must be specified on the command line. (Otherwise the same as .option().)
+   *
+   * The `flags` string contains the short and/or long flags, separated by comma, a pipe or space.
+   *
+   * @param {string} flags
+   * @param {string} [description]
+   * @param {(Function|*)} [parseArg] - custom option processing function or default value
+   * @param {*} [defaultValue]
+   * @return {Command} `this` command for chaining
+   */
+
+  requiredOption(flags, description, parseArg, defaultValue) {
+    return this._optionEx(
+      { mandatory: true },
+      flags,
+      description,
+      parseArg,
+      defaultValue,
+    );
+  }
+
+  /**
+   * Alter parsing of short flags with optional values.
+   *
+   * @example
+   * // for `.option('-f,--flag [value]'):
+   * program.combineFlagAndOptionalValue(true);  // `-f80` is treated like `--flag=80`, this is the default behaviour
+   * program.combineFlagAndOptionalValue(false) // `-fb` is treated like `-f -b`
+   *
+   * @param {boolean} [combine] - if `true` or omitted, an optional value can be specified directly after the flag.
+   * @return {Command} `this` command for chaining
+   */
+  combineFlagAndOptionalValue(combine = true) {
+    this._combineFlagAndOptionalValue = !!combine;
+    return this;
+  }
+
+  /**
+   * Allow unknown options on the command line.
+   *
+   * @param {boolean} [allowUnknown] - if `true` or omitted, no error will be thrown for unknown options.
+   * @return {Command} `this` command for chaining
+   */
+  allowUnknownOption(allowUnknown = true) {
+    this._allowUnknownOption = !!allowUnknown;
+    return this;
+  }
+
+  /**
+   * Allow excess command-arguments on the command line. Pass false to make excess arguments an error.
+   *
+   * @param {boolean} [allowExcess] - if `true` or omitted, no error will be thrown for excess arguments.
+   * @return {Command} `this` command for chaining
+   */
+  allowExcessArguments(allowExcess = true) {
+    this._allowExcessArguments = !!allowExcess;
+    return this;
+  }
+
+  /**
+   * Enable positional options. Positional means global options are specified before subcommands which lets
+   * subcommands reuse the same option names, and also enables subcommands to turn on passThroughOptions.
+   * The default behaviour is non-positional and global options may appear anywhere on the command line.
+   *
+   * @param {boolean} [positional]
+   * @return {Command} `this` command for chaining
+   */
+  enablePositionalOptions(positional = true) {
+    this._enablePositionalOptions = !!positional;
+    return this;
+  }
+
+  /**
+   * Pass through options that come after command-arguments rather than treat them as command-options,
+   * so actual command-options come before command-arguments. Turning this on for a subcommand requires
+   * positional options to have been enabled on the program (parent commands).
+   * The default behaviour is non-positional and options may appear before or after command-arguments.
+   *
+   * @param {boolean} [passThrough] for unknown options.
+   * @return {Command} `this` command for chaining
+   */
+  passThroughOptions(passThrough = true) {
+    this._passThroughOptions = !!passThrough;
+    this._checkForBrokenPassThrough();
+    return this;
+  }
+
+  /**
+   * @private
+   */
+
+  _checkForBrokenPassThrough() {
+    if (
+      this.parent &&
+      this._passThroughOptions &&
+      !this.parent._enablePositionalOptions
+    ) {
+      throw new Error(
+        `passThroughOptions cannot be used for '${this._name}' without turning on enablePositionalOptions for parent command(s)`,
+      );
+    }
+  }
+
+  /**
+   * Whether to store option values as properties on command object,
+   * or store separately (specify false). In both cases the option values can be accessed using .opts().
+   *
+   * @param {boolean} [storeAsProperties=true]
+   * @return {Command} `this` command for chaining
+   */
+
+  storeOptionsAsProperties(storeAsProperties = true) {
+    if (this.options.length) {
+      throw new Error('call .storeOptionsAsProperties() before adding options');
+    }
+    if (Object.keys(this._optionValues).length) {
+      throw new Error(
+        'call .storeOptionsAsProperties() before setting option values',
+      );
+    }
+    this._storeOptionsAsProperties = !!storeAsProperties;
+    return this;
+  }
+
+  /**
+   * Retrieve option value.
+   *
+   * @param {string} key
+   * @return {object} value
+   */
+
+  getOptionValue(key) {
+    if (this._storeOptionsAsProperties) {
+      return this[key];
+    }
+    return this._optionValues[key];
+  }
+
+  /**
+   * Store option value.
+   *
+   * @param {string} key
+   * @param {object} value
+   * @return {Command} `this` command for chaining
+   */
+
+  setOptionValue(key, value) {
+    return this.setOptionValueWithSource(key, value, undefined);
+  }
+
+  /**
+   * Store option value and where the value came from.
+   *
+   * @param {string} key
+   * @param {object} value
+   * @param {string} source - expected values are default/config/env/cli/implied
+   * @return {Command} `this` command for chaining
+   */
+
+  setOptionValueWithSource(key, value, source) {
+    if (this._storeOptionsAsProperties) {
+      this[key] = value;
+    } else {
+      this._optionValues[key] = value;
+    }
+    this._optionValueSources[key] = source;
+    return this;
+  }
+
+  /**
+   * Get source of option value.
+   * Expected values are default | config | env | cli | implied
+   *
+   * @param {string} key
+   * @return {string}
+   */
+
+  getOptionValueSource(key) {
+    return this._optionValueSources[key];
+  }
+
+  /**
+   * Get source of option value. See also .optsWithGlobals().
+   * Expected values are default | config | env | cli | implied
+   *
+   * @param {string} key
+   * @return {string}
+   */
+
+  getOptionValueSourceWithGlobals(key) {
+    // global overwrites local, like optsWithGlobals
+    let source;
+    this._getCommandAndAncestors().forEach((cmd) => {
+      if (cmd.getOptionValueSource(key) !== undefined) {
+        source = cmd.getOptionValueSource(key);
+      }
+    });
+    return source;
+  }
+
+  /**
+   * Get user arguments from implied or explicit arguments.
+   * Side-effects: set _scriptPath if args included script. Used for default program name, and subcommand searches.
+   *
+   * @private
+   */
+
+  _prepareUserArgs(argv, parseOptions) {
+    if (argv !== undefined && !Array.isArray(argv)) {
+      throw new Error('first parameter to parse must be array or undefined');
+    }
+    parseOptions = parseOptions || {};
+
+    // auto-detect argument conventions if nothing supplied
+    if (argv === undefined && parseOptions.from === undefined) {
+      if (process.versions?.electron) {
+        parseOptions.from = 'electron';
+      }
+      // check node specific options for scenarios where user CLI args follow executable without scriptname
+      const execArgv = process.execArgv ?? [];
+      if (
+        execArgv.includes('-e') ||
+        execArgv.includes('--eval') ||
+        execArgv.includes('-p') ||
+        execArgv.includes('--print')
+      ) {
+        parseOptions.from = 'eval'; // internal usage, not documented
+      }
+    }
+
+    // default to using process.argv
+    if (argv === undefined) {
+      argv = process.argv;
+    }
+    this.rawArgs = argv.slice();
+
+    // extract the user args and scriptPath
+    let userArgs;
+    switch (parseOptions.from) {
+      case undefined:
+      case 'node':
+        this._scriptPath = argv[1];
+        userArgs = argv.slice(2);
+        break;
+      case 'electron':
+        // @ts-ignore: because defaultApp is an unknown property
+        if (process.defaultApp) {
+          this._scriptPath = argv[1];
+          userArgs = argv.slice(2);
+        } else {
+          userArgs = argv.slice(1);
+        }
+        break;
+      case 'user':
+        userArgs = argv.slice(0);
+        break;
+      case 'eval':
+        userArgs = argv.slice(1);
+        break;
+      default:
+        throw new Error(
+          `unexpected parse option { from: '${parseOptions.from}' }`,
+        );
+    }
+
+    // Find default name for program from arguments.
+    if (!this._name && this._scriptPath)
+      this.nameFromFilename(this._scriptPath);
+    this._name = this._name || 'program';
+
+    return userArgs;
+  }
+
+  /**
+   * Parse `argv`, setting options and invoking commands when defined.
+   *
+   * Use parseAsync instead of parse if any of your action handlers are async.
+   *
+   * Call with no parameters to parse `process.argv`. Detects Electron and special node options like `node --eval`. Easy mode!
+   *
+   * Or call with an array of strings to parse, and optionally where the user arguments start by specifying where the arguments are `from`:
+   * - `'node'`: default, `argv[0]` is the application and `argv[1]` is the script being run, with user arguments after that
+   * - `'electron'`: `argv[0]` is the application and `argv[1]` varies depending on whether the electron application is packaged
+   * - `'user'`: just user arguments
+   *
+   * @example
+   * program.parse(); // parse process.argv and auto-detect electron and special node flags
+   * program.parse(process.argv); // assume argv[0] is app and argv[1] is script
+   * program.parse(my-args, { from: 'user' }); // just user supplied arguments, nothing special about argv[0]
+   *
+   * @param {string[]} [argv] - optional, defaults to process.argv
+   * @param {object} [parseOptions] - optionally specify style of options with from: node/user/electron
+   * @param {string} [parseOptions.from] - where the args are from: 'node', 'user', 'electron'
+   * @return {Command} `this` command for chaining
+   */
+
+  parse(argv, parseOptions) {
+    this._prepareForParse();
+    const userArgs = this._prepareUserArgs(argv, parseOptions);
+    this._parseCommand([], userArgs);
+
+    return this;
+  }
+
+  /**
+   * Parse `argv`, setting options and invoking commands when defined.
+   *
+   * Call with no parameters to parse `process.argv`. Detects Electron and special node options like `node --eval`. Easy mode!
+   *
+   * Or call with an array of strings to parse, and optionally where the user arguments start by specifying where the arguments are `from`:
+   * - `'node'`: default, `argv[0]` is the application and `argv[1]` is the script being run, with user arguments after that
+   * - `'electron'`: `argv[0]` is the application and `argv[1]` varies depending on whether the electron application is packaged
+   * - `'user'`: just user arguments
+   *
+   * @example
+   * await program.parseAsync(); // parse process.argv and auto-detect electron and special node flags
+   * await program.parseAsync(process.argv); // assume argv[0] is app and argv[1] is script
+   * await program.parseAsync(my-args, { from: 'user' }); // just user supplied arguments, nothing special about argv[0]
+   *
+   * @param {string[]} [argv]
+   * @param {object} [parseOptions]
+   * @param {string} parseOptions.from - where the args are from: 'node', 'user', 'electron'
+   * @return {Promise}
+   */
+
+  async parseAsync(argv, parseOptions) {
+    this._prepareForParse();
+    const userArgs = this._prepareUserArgs(argv, parseOptions);
+    await this._parseCommand([], userArgs);
+
+    return this;
+  }
+
+  _prepareForParse() {
+    if (this._savedState === null) {
+      this.saveStateBeforeParse();
+    } else {
+      this.restoreStateBeforeParse();
+    }
+  }
+
+  /**
+   * Called the first time parse is called to save state and allow a restore before subsequent calls to parse.
+   * Not usually called directly, but available for subclasses to save their custom state.
+   *
+   * This is called in a lazy way. Only commands used in parsing chain will have state saved.
+   */
+  saveStateBeforeParse() {
+    this._savedState = {
+      // name is stable if supplied by author, but may be unspecified for root command and deduced during parsing
+      _name: this._name,
+      // option values before parse have default values (including false for negated options)
+      // shallow clones
+      _optionValues: { ...this._optionValues },
+      _optionValueSources: { ...this._optionValueSources },
+    };
+  }
+
+  /**
+   * Restore state before parse for calls after the first.
+   * Not usually called directly, but available for subclasses to save their custom state.
+   *
+   * This is called in a lazy way. Only commands used in parsing chain will have state restored.
+   */
+  restoreStateBeforeParse() {
+    if (this._storeOptionsAsProperties)
+      throw new Error(`Can not call parse again when storeOptionsAsProperties is true.
+- either make a new Command for each call to parse, or stop storing options as properties`);
+
+    // clear state from _prepareUserArgs
+    this._name = this._savedState._name;
+    this._scriptPath = null;
+    this.rawArgs = [];
+    // clear state from setOptionValueWithSource
+    this._optionValues = { ...this._savedState._optionValues };
+    this._optionValueSources = { ...this._savedState._optionValueSources };
+    // clear state from _parseCommand
+    this.args = [];
+    // clear state from _processArguments
+    this.processedArgs = [];
+  }
+
+  /**
+   * Throw if expected executable is missing. Add lots of help for author.
+   *
+   * @param {string} executableFile
+   * @param {string} executableDir
+   * @param {string} subcommandName
+   */
+  _checkForMissingExecutable(executableFile, executableDir, subcommandName) {
+    if (fs.existsSync(executableFile)) return;
+
+    const executableDirMessage = executableDir
+      ? `searched for local subcommand relative to directory '${executableDir}'`
+      : 'no directory for search for local subcommand, use .executableDir() to supply a custom directory';
+    const executableMissing = `'${executableFile}' does not exist
+ - if '${subcommandName}' is not meant to be an executable command, remove description parameter from '.command()' and use '.description()' instead
+ - if the default executable name is not suitable, use the executableFile option to supply a custom name or path
+ - ${executableDirMessage}`;
+    throw new Error(executableMissing);
+  }
+
+  /**
+   * Execute a sub-command executable.
+   *
+   * @private
+   */
+
+  _executeSubCommand(subcommand, args) {
+    args = args.slice();
+    let launchWithNode = false; // Use node for source targets so do not need to get permissions correct, and on Windows.
+    const sourceExt = ['.js', '.ts', '.tsx', '.mjs', '.cjs'];
+
+    function findFile(baseDir, baseName) {
+      // Look for specified file
+      const localBin = path.resolve(baseDir, baseName);
+      if (fs.existsSync(localBin)) return localBin;
+
+      // Stop looking if candidate already has an expected extension.
+      if (sourceExt.includes(path.extname(baseName))) return undefined;
+
+      // Try all the extensions.
+      const foundExt = sourceExt.find((ext) =>
+        fs.existsSync(`${localBin}${ext}`),
+      );
+      if (foundExt) return `${localBin}${foundExt}`;
+
+      return undefined;
+    }
+
+    // Not checking for help first. Unlikely to have mandatory and executable, and can't robustly test for help flags in external command.
+    this._checkForMissingMandatoryOptions();
+    this._checkForConflictingOptions();
+
+    // executableFile and executableDir might be full path, or just a name
+    let executableFile =
+      subcommand._executableFile || `${this._name}-${subcommand._name}`;
+    let executableDir = this._executableDir || '';
+    if (this._scriptPath) {
+      let resolvedScriptPath; // resolve possible symlink for installed npm binary
+      try {
+        resolvedScriptPath = fs.realpathSync(this._scriptPath);
+      } catch {
+        resolvedScriptPath = this._scriptPath;
+      }
+      executableDir = path.resolve(
+        path.dirname(resolvedScriptPath),
+        executableDir,
+      );
+    }
+
+    // Look for a local file in preference to a command in PATH.
+    if (executableDir) {
+      let localFile = findFile(executableDir, executableFile);
+
+      // Legacy search using prefix of script name instead of command name
+      if (!localFile && !subcommand._executableFile && this._scriptPath) {
+        const legacyName = path.basename(
+          this._scriptPath,
+          path.extname(this._scriptPath),
+        );
+        if (legacyName !== this._name) {
+          localFile = findFile(
+            executableDir,
+            `${legacyName}-${subcommand._name}`,
+          );
+        }
+      }
+      executableFile = localFile || executableFile;
+    }
+
+    launchWithNode = sourceExt.includes(path.extname(executableFile));
+
+    let proc;
+    if (process.platform !== 'win32') {
+      if (launchWithNode) {
+        args.unshift(executableFile);
+        // add executable arguments to spawn
+        args = incrementNodeInspectorPort(process.execArgv).concat(args);
+
+        proc = childProcess.spawn(process.argv[0], args, { stdio: 'inherit' });
+      } else {
+        proc = childProcess.spawn(executableFile, args, { stdio: 'inherit' });
+      }
+    } else {
+      this._checkForMissingExecutable(
+        executableFile,
+        executableDir,
+        subcommand._name,
+      );
+      args.unshift(executableFile);
+      // add executable arguments to spawn
+      args = incrementNodeInspectorPort(process.execArgv).concat(args);
+      proc = childProcess.spawn(process.execPath, args, { stdio: 'inherit' });
+    }
+
+    if (!proc.killed) {
+      // testing mainly to avoid leak warnings during unit tests with mocked spawn
+      const signals = ['SIGUSR1', 'SIGUSR2', 'SIGTERM', 'SIGINT', 'SIGHUP'];
+      signals.forEach((signal) => {
+        process.on(signal, () => {
+          if (proc.killed === false && proc.exitCode === null) {
+            // @ts-ignore because signals not typed to known strings
+            proc.kill(signal);
+          }
+        });
+      });
+    }
+
+    // By default terminate process when spawned process terminates.
+    const exitCallback = this._exitCallback;
+    proc.on('close', (code) => {
+      code = code ?? 1; // code is null if spawned process terminated due to a signal
+      if (!exitCallback) {
+        process.exit(code);
+      } else {
+        exitCallback(
+          new CommanderError(
+            code,
+            'commander.executeSubCommandAsync',
+            '(close)',
+          ),
+        );
+      }
+    });
+    proc.on('error', (err) => {
+      // @ts-ignore: because err.code is an unknown property
+      if (err.code === 'ENOENT') {
+        this._checkForMissingExecutable(
+          executableFile,
+          executableDir,
+          subcommand._name,
+        );
+        // @ts-ignore: because err.code is an unknown property
+      } else if (err.code === 'EACCES') {
+        throw new Error(`'${executableFile}' not executable`);
+      }
+      if (!exitCallback) {
+        process.exit(1);
+      } else {
+        const wrappedError = new CommanderError(
+          1,
+          'commander.executeSubCommandAsync',
+          '(error)',
+        );
+        wrappedError.nestedError = err;
+        exitCallback(wrappedError);
+      }
+    });
+
+    // Store the reference to the child process
+    this.runningCommand = proc;
+  }
+
+  /**
+   * @private
+   */
+
+  _dispatchSubcommand(commandName, operands, unknown) {
+    const subCommand = this._findCommand(commandName);
+    if (!subCommand) this.help({ error: true });
+
+    subCommand._prepareForParse();
+    let promiseChain;
+    promiseChain = this._chainOrCallSubCommandHook(
+      promiseChain,
+      subCommand,
+      'preSubcommand',
+    );
+    promiseChain = this._chainOrCall(promiseChain, () => {
+      if (subCommand._executableHandler) {
+        this._executeSubCommand(subCommand, operands.concat(unknown));
+      } else {
+        return subCommand._parseCommand(operands, unknown);
+      }
+    });
+    return promiseChain;
+  }
+
+  /**
+   * Invoke help directly if possible, or dispatch if necessary.
+   * e.g. help foo
+   *
+   * @private
+   */
+
+  _dispatchHelpCommand(subcommandName) {
+    if (!subcommandName) {
+      this.help();
+    }
+    const subCommand = this._findCommand(subcommandName);
+    if (subCommand && !subCommand._executableHandler) {
+      subCommand.help();
+    }
+
+    // Fallback to parsing the help flag to invoke the help.
+    return this._dispatchSubcommand(
+      subcommandName,
+      [],
+      [this._getHelpOption()?.long ?? this._getHelpOption()?.short ?? '--help'],
+    );
+  }
+
+  /**
+   * Check this.args against expected this.registeredArguments.
+   *
+   * @private
+   */
+
+  _checkNumberOfArguments() {
+    // too few
+    this.registeredArguments.forEach((arg, i) => {
+      if (arg.required && this.args[i] == null) {
+        this.missingArgument(arg.name());
+      }
+    });
+    // too many
+    if (
+      this.registeredArguments.length > 0 &&
+      this.registeredArguments[this.registeredArguments.length - 1].variadic
+    ) {
+      return;
+    }
+    if (this.args.length > this.registeredArguments.length) {
+      this._excessArguments(this.args);
+    }
+  }
+
+  /**
+   * Process this.args using this.registeredArguments and save as this.processedArgs!
+   *
+   * @private
+   */
+
+  _processArguments() {
+    const myParseArg = (argument, value, previous) => {
+      // Extra processing for nice error message on parsing failure.
+      let parsedValue = value;
+      if (value !== null && argument.parseArg) {
+        const invalidValueMessage = `error: command-argument value '${value}' is invalid for argument '${argument.name()}'.`;
+        parsedValue = this._callParseArg(
+          argument,
+          value,
+          previous,
+          invalidValueMessage,
+        );
+      }
+      return parsedValue;
+    };
+
+    this._checkNumberOfArguments();
+
+    const processedArgs = [];
+    this.registeredArguments.forEach((declaredArg, index) => {
+      let value = declaredArg.defaultValue;
+      if (declaredArg.variadic) {
+        // Collect together remaining arguments for passing together as an array.
+        if (index < this.args.length) {
+          value = this.args.slice(index);
+          if (declaredArg.parseArg) {
+            value = value.reduce((processed, v) => {
+              return myParseArg(declaredArg, v, processed);
+            }, declaredArg.defaultValue);
+          }
+        } else if (value === undefined) {
+          value = [];
+        }
+      } else if (index < this.args.length) {
+        value = this.args[index];
+        if (declaredArg.parseArg) {
+          value = myParseArg(declaredArg, value, declaredArg.defaultValue);
+        }
+      }
+      processedArgs[index] = value;
+    });
+    this.processedArgs = processedArgs;
+  }
+
+  /**
+   * Once we have a promise we chain, but call synchronously until then.
+   *
+   * @param {(Promise|undefined)} promise
+   * @param {Function} fn
+   * @return {(Promise|undefined)}
+   * @private
+   */
+
+  _chainOrCall(promise, fn) {
+    // thenable
+    if (promise?.then && typeof promise.then === 'function') {
+      // already have a promise, chain callback
+      return promise.then(() => fn());
+    }
+    // callback might return a promise
+    return fn();
+  }
+
+  /**
+   *
+   * @param {(Promise|undefined)} promise
+   * @param {string} event
+   * @return {(Promise|undefined)}
+   * @private
+   */
+
+  _chainOrCallHooks(promise, event) {
+    let result = promise;
+    const hooks = [];
+    this._getCommandAndAncestors()
+      .reverse()
+      .filter((cmd) => cmd._lifeCycleHooks[event] !== undefined)
+      .forEach((hookedCommand) => {
+        hookedCommand._lifeCycleHooks[event].forEach((callback) => {
+          hooks.push({ hookedCommand, callback });
+        });
+      });
+    if (event === 'postAction') {
+      hooks.reverse();
+    }
+
+    hooks.forEach((hookDetail) => {
+      result = this._chainOrCall(result, () => {
+        return hookDetail.callback(hookDetail.hookedCommand, this);
+      });
+    });
+    return result;
+  }
+
+  /**
+   *
+   * @param {(Promise|undefined)} promise
+   * @param {Command} subCommand
+   * @param {string} event
+   * @return {(Promise|undefined)}
+   * @private
+   */
+
+  _chainOrCallSubCommandHook(promise, subCommand, event) {
+    let result = promise;
+    if (this._lifeCycleHooks[event] !== undefined) {
+      this._lifeCycleHooks[event].forEach((hook) => {
+        result = this._chainOrCall(result, () => {
+          return hook(this, subCommand);
+        });
+      });
+    }
+    return result;
+  }
+
+  /**
+   * Process arguments in context of this command.
+   * Returns action result, in case it is a promise.
+   *
+   * @private
+   */
+
+  _parseCommand(operands, unknown) {
+    const parsed = this.parseOptions(unknown);
+    this._parseOptionsEnv(); // after cli, so parseArg not called on both cli and env
+    this._parseOptionsImplied();
+    operands = operands.concat(parsed.operands);
+    unknown = parsed.unknown;
+    this.args = operands.concat(unknown);
+
+    if (operands && this._findCommand(operands[0])) {
+      return this._dispatchSubcommand(operands[0], operands.slice(1), unknown);
+    }
+    if (
+      this._getHelpCommand() &&
+      operands[0] === this._getHelpCommand().name()
+    ) {
+      return this._dispatchHelpCommand(operands[1]);
+    }
+    if (this._defaultCommandName) {
+      this._outputHelpIfRequested(unknown); // Run the help for default command from parent rather than passing to default command
+      return this._dispatchSubcommand(
+        this._defaultCommandName,
+        operands,
+        unknown,
+      );
+    }
+    if (
+      this.commands.length &&
+      this.args.length === 0 &&
+      !this._actionHandler &&
+      !this._defaultCommandName
+    ) {
+      // probably missing subcommand and no handler, user needs help (and exit)
+      this.help({ error: true });
+    }
+
+    this._outputHelpIfRequested(parsed.unknown);
+    this._checkForMissingMandatoryOptions();
+    this._checkForConflictingOptions();
+
+    // We do not always call this check to avoid masking a "better" error, like unknown command.
+    const checkForUnknownOptions = () => {
+      if (parsed.unknown.length > 0) {
+        this.unknownOption(parsed.unknown[0]);
+      }
+    };
+
+    const commandEvent = `command:${this.name()}`;
+    if (this._actionHandler) {
+      checkForUnknownOptions();
+      this._processArguments();
+
+      let promiseChain;
+      promiseChain = this._chainOrCallHooks(promiseChain, 'preAction');
+      promiseChain = this._chainOrCall(promiseChain, () =>
+        this._actionHandler(this.processedArgs),
+      );
+      if (this.parent) {
+        promiseChain = this._chainOrCall(promiseChain, () => {
+          this.parent.emit(commandEvent, operands, unknown); // legacy
+        });
+      }
+      promiseChain = this._chainOrCallHooks(promiseChain, 'postAction');
+      return promiseChain;
+    }
+    if (this.parent?.listenerCount(commandEvent)) {
+      checkForUnknownOptions();
+      this._processArguments();
+      this.parent.emit(commandEvent, operands, unknown); // legacy
+    } else if (operands.length) {
+      if (this._findCommand('*')) {
+        // legacy default command
+        return this._dispatchSubcommand('*', operands, unknown);
+      }
+      if (this.listenerCount('command:*')) {
+        // skip option check, emit event for possible misspelling suggestion
+        this.emit('command:*', operands, unknown);
+      } else if (this.commands.length) {
+        this.unknownCommand();
+      } else {
+        checkForUnknownOptions();
+        this._processArguments();
+      }
+    } else if (this.commands.length) {
+      checkForUnknownOptions();
+      // This command has subcommands and nothing hooked up at this level, so display help (and exit).
+      this.help({ error: true });
+    } else {
+      checkForUnknownOptions();
+      this._processArguments();
+      // fall through for caller to handle after calling .parse()
+    }
+  }
+
+  /**
+   * Find matching command.
+   *
+   * @private
+   * @return {Command | undefined}
+   */
+  _findCommand(name) {
+    if (!name) return undefined;
+    return this.commands.find(
+      (cmd) => cmd._name === name || cmd._aliases.includes(name),
+    );
+  }
+
+  /**
+   * Return an option matching `arg` if any.
+   *
+   * @param {string} arg
+   * @return {Option}
+   * @package
+   */
+
+  _findOption(arg) {
+    return this.options.find((option) => option.is(arg));
+  }
+
+  /**
+   * Display an error message if a mandatory option does not have a value.
+   * Called after checking for help flags in leaf subcommand.
+   *
+   * @private
+   */
+
+  _checkForMissingMandatoryOptions() {
+    // Walk up hierarchy so can call in subcommand after checking for displaying help.
+    this._getCommandAndAncestors().forEach((cmd) => {
+      cmd.options.forEach((anOption) => {
+        if (
+          anOption.mandatory &&
+          cmd.getOptionValue(anOption.attributeName()) === undefined
+        ) {
+          cmd.missingMandatoryOptionValue(anOption);
+        }
+      });
+    });
+  }
+
+  /**
+   * Display an error message if conflicting options are used together in this.
+   *
+   * @private
+   */
+  _checkForConflictingLocalOptions() {
+    const definedNonDefaultOptions = this.options.filter((option) => {
+      const optionKey = option.attributeName();
+      if (this.getOptionValue(optionKey) === undefined) {
+        return false;
+      }
+      return this.getOptionValueSource(optionKey) !== 'default';
+    });
+
+    const optionsWithConflicting = definedNonDefaultOptions.filter(
+      (option) => option.conflictsWith.length > 0,
+    );
+
+    optionsWithConflicting.forEach((option) => {
+      const conflictingAndDefined = definedNonDefaultOptions.find((defined) =>
+        option.conflictsWith.includes(defined.attributeName()),
+      );
+      if (conflictingAndDefined) {
+        this._conflictingOption(option, conflictingAndDefined);
+      }
+    });
+  }
+
+  /**
+   * Display an error message if conflicting options are used together.
+   * Called after checking for help flags in leaf subcommand.
+   *
+   * @private
+   */
+  _checkForConflictingOptions() {
+    // Walk up hierarchy so can call in subcommand after checking for displaying help.
+    this._getCommandAndAncestors().forEach((cmd) => {
+      cmd._checkForConflictingLocalOptions();
+    });
+  }
+
+  /**
+   * Parse options from `argv` removing known options,
+   * and return argv split into operands and unknown arguments.
+   *
+   * Side effects: modifies command by storing options. Does not reset state if called again.
+   *
+   * Examples:
+   *
+   *     argv => operands, unknown
+   *     --known kkk op => [op], []
+   *     op --known kkk => [op], []
+   *     sub --unknown uuu op => [sub], [--unknown uuu op]
+   *     sub -- --unknown uuu op => [sub --unknown uuu op], []
+   *
+   * @param {string[]} args
+   * @return {{operands: string[], unknown: string[]}}
+   */
+
+  parseOptions(args) {
+    const operands = []; // operands, not options or values
+    const unknown = []; // first unknown option and remaining unknown args
+    let dest = operands;
+
+    function maybeOption(arg) {
+      return arg.length > 1 && arg[0] === '-';
+    }
+
+    const negativeNumberArg = (arg) => {
+      // return false if not a negative number
+      if (!/^-(\d+|\d*\.\d+)(e[+-]?\d+)?$/.test(arg)) return false;
+      // negative number is ok unless digit used as an option in command hierarchy
+      return !this._getCommandAndAncestors().some((cmd) =>
+        cmd.options
+          .map((opt) => opt.short)
+          .some((short) => /^-\d$/.test(short)),
+      );
+    };
+
+    // parse options
+    let activeVariadicOption = null;
+    let activeGroup = null; // working through group of short options, like -abc
+    let i = 0;
+    while (i < args.length || activeGroup) {
+      const arg = activeGroup ?? args[i++];
+      activeGroup = null;
+
+      // literal
+      if (arg === '--') {
+        if (dest === unknown) dest.push(arg);
+        dest.push(...args.slice(i));
+        break;
+      }
+
+      if (
+        activeVariadicOption &&
+        (!maybeOption(arg) || negativeNumberArg(arg))
+      ) {
+        this.emit(`option:${activeVariadicOption.name()}`, arg);
+        continue;
+      }
+      activeVariadicOption = null;
+
+      if (maybeOption(arg)) {
+        const option = this._findOption(arg);
+        // recognised option, call listener to assign value with possible custom processing
+        if (option) {
+          if (option.required) {
+            const value = args[i++];
+            if (value === undefined) this.optionMissingArgument(option);
+            this.emit(`option:${option.name()}`, value);
+          } else if (option.optional) {
+            let value = null;
+            // historical behaviour is optional value is following arg unless an option
+            if (
+              i < args.length &&
+              (!maybeOption(args[i]) || negativeNumberArg(args[i]))
+            ) {
+              value = args[i++];
+            }
+            this.emit(`option:${option.name()}`, value);
+          } else {
+            // boolean flag
+            this.emit(`option:${option.name()}`);
+          }
+          activeVariadicOption = option.variadic ? option : null;
+          continue;
+        }
+      }
+
+      // Look for combo options following single dash, eat first one if known.
+      if (arg.length > 2 && arg[0] === '-' && arg[1] !== '-') {
+        const option = this._findOption(`-${arg[1]}`);
+        if (option) {
+          if (
+            option.required ||
+            (option.optional && this._combineFlagAndOptionalValue)
+          ) {
+            // option with value following in same argument
+            this.emit(`option:${option.name()}`, arg.slice(2));
+          } else {
+            // boolean option
+            this.emit(`option:${option.name()}`);
+            // remove the processed option and keep processing group
+            activeGroup = `-${arg.slice(2)}`;
+          }
+          continue;
+        }
+      }
+
+      // Look for known long flag with value, like --foo=bar
+      if (/^--[^=]+=/.test(arg)) {
+        const index = arg.indexOf('=');
+        const option = this._findOption(arg.slice(0, index));
+        if (option && (option.required || option.optional)) {
+          this.emit(`option:${option.name()}`, arg.slice(index + 1));
+          continue;
+        }
+      }
+
+      // Not a recognised option by this command.
+      // Might be a command-argument, or subcommand option, or unknown option, or help command or option.
+
+      // An unknown option means further arguments also classified as unknown so can be reprocessed by subcommands.
+      // A negative number in a leaf command is not an unknown option.
+      if (
+        dest === operands &&
+        maybeOption(arg) &&
+        !(this.commands.length === 0 && negativeNumberArg(arg))
+      ) {
+        dest = unknown;
+      }
+
+      // If using positionalOptions, stop processing our options at subcommand.
+      if (
+        (this._enablePositionalOptions || this._passThroughOptions) &&
+        operands.length === 0 &&
+        unknown.length === 0
+      ) {
+        if (this._findCommand(arg)) {
+          operands.push(arg);
+          unknown.push(...args.slice(i));
+          break;
+        } else if (
+          this._getHelpCommand() &&
+          arg === this._getHelpCommand().name()
+        ) {
+          operands.push(arg, ...args.slice(i));
+          break;
+        } else if (this._defaultCommandName) {
+          unknown.push(arg, ...args.slice(i));
+          break;
+        }
+      }
+
+      // If using passThroughOptions, stop processing options at first command-argument.
+      if (this._passThroughOptions) {
+        dest.push(arg, ...args.slice(i));
+        break;
+      }
+
+      // add arg
+      dest.push(arg);
+    }
+
+    return { operands, unknown };
+  }
+
+  /**
+   * Return an object containing local option values as key-value pairs.
+   *
+   * @return {object}
+   */
+  opts() {
+    if (this._storeOptionsAsProperties) {
+      // Preserve original behaviour so backwards compatible when still using properties
+      const result = {};
+      const len = this.options.length;
+
+      for (let i = 0; i < len; i++) {
+        const key = this.options[i].attributeName();
+        result[key] =
+          key === this._versionOptionName ? this._version : this[key];
+      }
+      return result;
+    }
+
+    return this._optionValues;
+  }
+
+  /**
+   * Return an object containing merged local and global option values as key-value pairs.
+   *
+   * @return {object}
+   */
+  optsWithGlobals() {
+    // globals overwrite locals
+    return this._getCommandAndAncestors().reduce(
+      (combinedOptions, cmd) => Object.assign(combinedOptions, cmd.opts()),
+      {},
+    );
+  }
+
+  /**
+   * Display error message and exit (or call exitOverride).
+   *
+   * @param {string} message
+   * @param {object} [errorOptions]
+   * @param {string} [errorOptions.code] - an id string representing the error
+   * @param {number} [errorOptions.exitCode] - used with process.exit
+   */
+  error(message, errorOptions) {
+    // output handling
+    this._outputConfiguration.outputError(
+      `${message}\n`,
+      this._outputConfiguration.writeErr,
+    );
+    if (typeof this._showHelpAfterError === 'string') {
+      this._outputConfiguration.writeErr(`${this._showHelpAfterError}\n`);
+    } else if (this._showHelpAfterError) {
+      this._outputConfiguration.writeErr('\n');
+      this.outputHelp({ error: true });
+    }
+
+    // exit handling
+    const config = errorOptions || {};
+    const exitCode = config.exitCode || 1;
+    const code = config.code || 'commander.error';
+    this._exit(exitCode, code, message);
+  }
+
+  /**
+   * Apply any option related environment variables, if option does
+   * not have a value from cli or client code.
+   *
+   * @private
+   */
+  _parseOptionsEnv() {
+    this.options.forEach((option) => {
+      if (option.envVar && option.envVar in process.env) {
+        const optionKey = option.attributeName();
+        // Priority check. Do not overwrite cli or options from unknown source (client-code).
+        if (
+          this.getOptionValue(optionKey) === undefined ||
+          ['default', 'config', 'env'].includes(
+            this.getOptionValueSource(optionKey),
+          )
+        ) {
+          if (option.required || option.optional) {
+            // option can take a value
+            // keep very simple, optional always takes value
+            this.emit(`optionEnv:${option.name()}`, process.env[option.envVar]);
+          } else {
+            // boolean
+            // keep very simple, only care that envVar defined and not the value
+            this.emit(`optionEnv:${option.name()}`);
+          }
+        }
+      }
+    });
+  }
+
+  /**
+   * Apply any implied option values, if option is undefined or default value.
+   *
+   * @private
+   */
+  _parseOptionsImplied() {
+    const dualHelper = new DualOptions(this.options);
+    const hasCustomOptionValue = (optionKey) => {
+      return (
+        this.getOptionValue(optionKey) !== undefined &&
+        !['default', 'implied'].includes(this.getOptionValueSource(optionKey))
+      );
+    };
+    this.options
+      .filter(
+        (option) =>
+          option.implied !== undefined &&
+          hasCustomOptionValue(option.attributeName()) &&
+          dualHelper.valueFromOption(
+            this.getOptionValue(option.attributeName()),
+            option,
+          ),
+      )
+      .forEach((option) => {
+        Object.keys(option.implied)
+          .filter((impliedKey) => !hasCustomOptionValue(impliedKey))
+          .forEach((impliedKey) => {
+            this.setOptionValueWithSource(
+              impliedKey,
+              option.implied[impliedKey],
+              'implied',
+            );
+          });
+      });
+  }
+
+  /**
+   * Argument `name` is missing.
+   *
+   * @param {string} name
+   * @private
+   */
+
+  missingArgument(name) {
+    const message = `error: missing required argument '${name}'`;
+    this.error(message, { code: 'commander.missingArgument' });
+  }
+
+  /**
+   * `Option` is missing an argument.
+   *
+   * @param {Option} option
+   * @private
+   */
+
+  optionMissingArgument(option) {
+    const message = `error: option '${option.flags}' argument missing`;
+    this.error(message, { code: 'commander.optionMissingArgument' });
+  }
+
+  /**
+   * `Option` does not have a value, and is a mandatory option.
+   *
+   * @param {Option} option
+   * @private
+   */
+
+  missingMandatoryOptionValue(option) {
+    const message = `error: required option '${option.flags}' not specified`;
+    this.error(message, { code: 'commander.missingMandatoryOptionValue' });
+  }
+
+  /**
+   * `Option` conflicts with another option.
+   *
+   * @param {Option} option
+   * @param {Option} conflictingOption
+   * @private
+   */
+  _conflictingOption(option, conflictingOption) {
+    // The calling code does not know whether a negated option is the source of the
+    // value, so do some work to take an educated guess.
+    const findBestOptionFromValue = (option) => {
+      const optionKey = option.attributeName();
+      const optionValue = this.getOptionValue(optionKey);
+      const negativeOption = this.options.find(
+        (target) => target.negate && optionKey === target.attributeName(),
+      );
+      const positiveOption = this.options.find(
+        (target) => !target.negate && optionKey === target.attributeName(),
+      );
+      if (
+        negativeOption &&
+        ((negativeOption.presetArg === undefined && optionValue === false) ||
+          (negativeOption.presetArg !== undefined &&
+            optionValue === negativeOption.presetArg))
+      ) {
+        return negativeOption;
+      }
+      return positiveOption || option;
+    };
+
+    const getErrorMessage = (option) => {
+      const bestOption = findBestOptionFromValue(option);
+      const optionKey = bestOption.attributeName();
+      const source = this.getOptionValueSource(optionKey);
+      if (source === 'env') {
+        return `environment variable '${bestOption.envVar}'`;
+      }
+      return `option '${bestOption.flags}'`;
+    };
+
+    const message = `error: ${getErrorMessage(option)} cannot be used with ${getErrorMessage(conflictingOption)}`;
+    this.error(message, { code: 'commander.conflictingOption' });
+  }
+
+  /**
+   * Unknown option `flag`.
+   *
+   * @param {string} flag
+   * @private
+   */
+
+  unknownOption(flag) {
+    if (this._allowUnknownOption) return;
+    let suggestion = '';
+
+    if (flag.startsWith('--') && this._showSuggestionAfterError) {
+      // Looping to pick up the global options too
+      let candidateFlags = [];
+      // eslint-disable-next-line @typescript-eslint/no-this-alias
+      let command = this;
+      do {
+        const moreFlags = command
+          .createHelp()
+          .visibleOptions(command)
+          .filter((option) => option.long)
+          .map((option) => option.long);
+        candidateFlags = candidateFlags.concat(moreFlags);
+        command = command.parent;
+      } while (command && !command._enablePositionalOptions);
+      suggestion = suggestSimilar(flag, candidateFlags);
+    }
+
+    const message = `error: unknown option '${flag}'${suggestion}`;
+    this.error(message, { code: 'commander.unknownOption' });
+  }
+
+  /**
+   * Excess arguments, more than expected.
+   *
+   * @param {string[]} receivedArgs
+   * @private
+   */
+
+  _excessArguments(receivedArgs) {
+    if (this._allowExcessArguments) return;
+
+    const expected = this.registeredArguments.length;
+    const s = expected === 1 ? '' : 's';
+    const forSubcommand = this.parent ? ` for '${this.name()}'` : '';
+    const message = `error: too many arguments${forSubcommand}. Expected ${expected} argument${s} but got ${receivedArgs.length}.`;
+    this.error(message, { code: 'commander.excessArguments' });
+  }
+
+  /**
+   * Unknown command.
+   *
+   * @private
+   */
+
+  unknownCommand() {
+    const unknownName = this.args[0];
+    let suggestion = '';
+
+    if (this._showSuggestionAfterError) {
+      const candidateNames = [];
+      this.createHelp()
+        .visibleCommands(this)
+        .forEach((command) => {
+          candidateNames.push(command.name());
+          // just visible alias
+          if (command.alias()) candidateNames.push(command.alias());
+        });
+      suggestion = suggestSimilar(unknownName, candidateNames);
+    }
+
+    const message = `error: unknown command '${unknownName}'${suggestion}`;
+    this.error(message, { code: 'commander.unknownCommand' });
+  }
+
+  /**
+   * Get or set the program version.
+   *
+   * This method auto-registers the "-V, --version" option which will print the version number.
+   *
+   * You can optionally supply the flags and description to override the defaults.
+   *
+   * @param {string} [str]
+   * @param {string} [flags]
+   * @param {string} [description]
+   * @return {(this | string | undefined)} `this` command for chaining, or version string if no arguments
+   */
+
+  version(str, flags, description) {
+    if (str === undefined) return this._version;
+    this._version = str;
+    flags = flags || '-V, --version';
+    description = description || 'output the version number';
+    const versionOption = this.createOption(flags, description);
+    this._versionOptionName = versionOption.attributeName();
+    this._registerOption(versionOption);
+
+    this.on('option:' + versionOption.name(), () => {
+      this._outputConfiguration.writeOut(`${str}\n`);
+      this._exit(0, 'commander.version', str);
+    });
+    return this;
+  }
+
+  /**
+   * Set the description.
+   *
+   * @param {string} [str]
+   * @param {object} [argsDescription]
+   * @return {(string|Command)}
+   */
+  description(str, argsDescription) {
+    if (str === undefined && argsDescription === undefined)
+      return this._description;
+    this._description = str;
+    if (argsDescription) {
+      this._argsDescription = argsDescription;
+    }
+    return this;
+  }
+
+  /**
+   * Set the summary. Used when listed as subcommand of parent.
+   *
+   * @param {string} [str]
+   * @return {(string|Command)}
+   */
+  summary(str) {
+    if (str === undefined) return this._summary;
+    this._summary = str;
+    return this;
+  }
+
+  /**
+   * Set an alias for the command.
+   *
+   * You may call more than once to add multiple aliases. Only the first alias is shown in the auto-generated help.
+   *
+   * @param {string} [alias]
+   * @return {(string|Command)}
+   */
+
+  alias(alias) {
+    if (alias === undefined) return this._aliases[0]; // just return first, for backwards compatibility
+
+    /** @type {Command} */
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
+    let command = this;
+    if (
+      this.commands.length !== 0 &&
+      this.commands[this.commands.length - 1]._executableHandler
+    ) {
+      // assume adding alias for last added executable subcommand, rather than this
+      command = this.commands[this.commands.length - 1];
+    }
+
+    if (alias === command._name)
+      throw new Error("Command alias can't be the same as its name");
+    const matchingCommand = this.parent?._findCommand(alias);
+    if (matchingCommand) {
+      // c.f. _registerCommand
+      const existingCmd = [matchingCommand.name()]
+        .concat(matchingCommand.aliases())
+        .join('|');
+      throw new Error(
+        `cannot add alias '${alias}' to command '${this.name()}' as already have command '${existingCmd}'`,
+      );
+    }
+
+    command._aliases.push(alias);
+    return this;
+  }
+
+  /**
+   * Set aliases for the command.
+   *
+   * Only the first alias is shown in the auto-generated help.
+   *
+   * @param {string[]} [aliases]
+   * @return {(string[]|Command)}
+   */
+
+  aliases(aliases) {
+    // Getter for the array of aliases is the main reason for having aliases() in addition to alias().
+    if (aliases === undefined) return this._aliases;
+
+    aliases.forEach((alias) => this.alias(alias));
+    return this;
+  }
+
+  /**
+   * Set / get the command usage `str`.
+   *
+   * @param {string} [str]
+   * @return {(string|Command)}
+   */
+
+  usage(str) {
+    if (str === undefined) {
+      if (this._usage) return this._usage;
+
+      const args = this.registeredArguments.map((arg) => {
+        return humanReadableArgName(arg);
+      });
+      return []
+        .concat(
+          this.options.length || this._helpOption !== null ? '[options]' : [],
+          this.commands.length ? '[command]' : [],
+          this.registeredArguments.length ? args : [],
+        )
+        .join(' ');
+    }
+
+    this._usage = str;
+    return this;
+  }
+
+  /**
+   * Get or set the name of the command.
+   *
+   * @param {string} [str]
+   * @return {(string|Command)}
+   */
+
+  name(str) {
+    if (str === undefined) return this._name;
+    this._name = str;
+    return this;
+  }
+
+  /**
+   * Set/get the help group heading for this subcommand in parent command's help.
+   *
+   * @param {string} [heading]
+   * @return {Command | string}
+   */
+
+  helpGroup(heading) {
+    if (heading === undefined) return this._helpGroupHeading ?? '';
+    this._helpGroupHeading = heading;
+    return this;
+  }
+
+  /**
+   * Set/get the default help group heading for subcommands added to this command.
+   * (This does not override a group set directly on the subcommand using .helpGroup().)
+   *
+   * @example
+   * program.commandsGroup('Development Commands:);
+   * program.command('watch')...
+   * program.command('lint')...
+   * ...
+   *
+   * @param {string} [heading]
+   * @returns {Command | string}
+   */
+  commandsGroup(heading) {
+    if (heading === undefined) return this._defaultCommandGroup ?? '';
+    this._defaultCommandGroup = heading;
+    return this;
+  }
+
+  /**
+   * Set/get the default help group heading for options added to this command.
+   * (This does not override a group set directly on the option using .helpGroup().)
+   *
+   * @example
+   * program
+   *   .optionsGroup('Development Options:')
+   *   .option('-d, --debug', 'output extra debugging')
+   *   .option('-p, --profile', 'output profiling information')
+   *
+   * @param {string} [heading]
+   * @returns {Command | string}
+   */
+  optionsGroup(heading) {
+    if (heading === undefined) return this._defaultOptionGroup ?? '';
+    this._defaultOptionGroup = heading;
+    return this;
+  }
+
+  /**
+   * @param {Option} option
+   * @private
+   */
+  _initOptionGroup(option) {
+    if (this._defaultOptionGroup && !option.helpGroupHeading)
+      option.helpGroup(this._defaultOptionGroup);
+  }
+
+  /**
+   * @param {Command} cmd
+   * @private
+   */
+  _initCommandGroup(cmd) {
+    if (this._defaultCommandGroup && !cmd.helpGroup())
+      cmd.helpGroup(this._defaultCommandGroup);
+  }
+
+  /**
+   * Set the name of the command from script filename, such as process.argv[1],
+   * or require.main.filename, or __filename.
+   *
+   * (Used internally and public although not documented in README.)
+   *
+   * @example
+   * program.nameFromFilename(require.main.filename);
+   *
+   * @param {string} filename
+   * @return {Command}
+   */
+
+  nameFromFilename(filename) {
+    this._name = path.basename(filename, path.extname(filename));
+
+    return this;
+  }
+
+  /**
+   * Get or set the directory for searching for executable subcommands of this command.
+   *
+   * @example
+   * program.executableDir(__dirname);
+   * // or
+   * program.executableDir('subcommands');
+   *
+   * @param {string} [path]
+   * @return {(string|null|Command)}
+   */
+
+  executableDir(path) {
+    if (path === undefined) return this._executableDir;
+    this._executableDir = path;
+    return this;
+  }
+
+  /**
+   * Return program help documentation.
+   *
+   * @param {{ error: boolean }} [contextOptions] - pass {error:true} to wrap for stderr instead of stdout
+   * @return {string}
+   */
+
+  helpInformation(contextOptions) {
+    const helper = this.createHelp();
+    const context = this._getOutputContext(contextOptions);
+    helper.prepareContext({
+      error: context.error,
+      helpWidth: context.helpWidth,
+      outputHasColors: context.hasColors,
+    });
+    const text = helper.formatHelp(this, helper);
+    if (context.hasColors) return text;
+    return this._outputConfiguration.stripColor(text);
+  }
+
+  /**
+   * @typedef HelpContext
+   * @type {object}
+   * @property {boolean} error
+   * @property {number} helpWidth
+   * @property {boolean} hasColors
+   * @property {function} write - includes stripColor if needed
+   *
+   * @returns {HelpContext}
+   * @private
+   */
+
+  _getOutputContext(contextOptions) {
+    contextOptions = contextOptions || {};
+    const error = !!contextOptions.error;
+    let baseWrite;
+    let hasColors;
+    let helpWidth;
+    if (error) {
+      baseWrite = (str) => this._outputConfiguration.writeErr(str);
+      hasColors = this._outputConfiguration.getErrHasColors();
+      helpWidth = this._outputConfiguration.getErrHelpWidth();
+    } else {
+      baseWrite = (str) => this._outputConfiguration.writeOut(str);
+      hasColors = this._outputConfiguration.getOutHasColors();
+      helpWidth = this._outputConfiguration.getOutHelpWidth();
+    }
+    const write = (str) => {
+      if (!hasColors) str = this._outputConfiguration.stripColor(str);
+      return baseWrite(str);
+    };
+    return { error, write, hasColors, helpWidth };
+  }
+
+  /**
+   * Output help information for this command.
+   *
+   * Outputs built-in help, and custom text added using `.addHelpText()`.
+   *
+   * @param {{ error: boolean } | Function} [contextOptions] - pass {error:true} to write to stderr instead of stdout
+   */
+
+  outputHelp(contextOptions) {
+    let deprecatedCallback;
+    if (typeof contextOptions === 'function') {
+      deprecatedCallback = contextOptions;
+      contextOptions = undefined;
+    }
+
+    const outputContext = this._getOutputContext(contextOptions);
+    /** @type {HelpTextEventContext} */
+    const eventContext = {
+      error: outputContext.error,
+      write: outputContext.write,
+      command: this,
+    };
+
+    this._getCommandAndAncestors()
+      .reverse()
+      .forEach((command) => command.emit('beforeAllHelp', eventContext));
+    this.emit('beforeHelp', eventContext);
+
+    let helpInformation = this.helpInformation({ error: outputContext.error });
+    if (deprecatedCallback) {
+      helpInformation = deprecatedCallback(helpInformation);
+      if (
+        typeof helpInformation !== 'string' &&
+        !Buffer.isBuffer(helpInformation)
+      ) {
+        throw new Error('outputHelp callback must return a string or a Buffer');
+      }
+    }
+    outputContext.write(helpInformation);
+
+    if (this._getHelpOption()?.long) {
+      this.emit(this._getHelpOption().long); // deprecated
+    }
+    this.emit('afterHelp', eventContext);
+    this._getCommandAndAncestors().forEach((command) =>
+      command.emit('afterAllHelp', eventContext),
+    );
+  }
+
+  /**
+   * You can pass in flags and a description to customise the built-in help option.
+   * Pass in false to disable the built-in help option.
+   *
+   * @example
+   * program.helpOption('-?, --help' 'show help'); // customise
+   * program.helpOption(false); // disable
+   *
+   * @param {(string | boolean)} flags
+   * @param {string} [description]
+   * @return {Command} `this` command for chaining
+   */
+
+  helpOption(flags, description) {
+    // Support enabling/disabling built-in help option.
+    if (typeof flags === 'boolean') {
+      if (flags) {
+        if (this._helpOption === null) this._helpOption = undefined; // reenable
+        if (this._defaultOptionGroup) {
+          // make the option to store the group
+          this._initOptionGroup(this._getHelpOption());
+        }
+      } else {
+        this._helpOption = null; // disable
+      }
+      return this;
+    }
+
+    // Customise flags and description.
+    this._helpOption = this.createOption(
+      flags ?? '-h, --help',
+      description ?? 'display help for command',
+    );
+    // init group unless lazy create
+    if (flags || description) this._initOptionGroup(this._helpOption);
+
+    return this;
+  }
+
+  /**
+   * Lazy create help option.
+   * Returns null if has been disabled with .helpOption(false).
+   *
+   * @returns {(Option | null)} the help option
+   * @package
+   */
+  _getHelpOption() {
+    // Lazy create help option on demand.
+    if (this._helpOption === undefined) {
+      this.helpOption(undefined, undefined);
+    }
+    return this._helpOption;
+  }
+
+  /**
+   * Supply your own option to use for the built-in help option.
+   * This is an alternative to using helpOption() to customise the flags and description etc.
+   *
+   * @param {Option} option
+   * @return {Command} `this` command for chaining
+   */
+  addHelpOption(option) {
+    this._helpOption = option;
+    this._initOptionGroup(option);
+    return this;
+  }
+
+  /**
+   * Output help information and exit.
+   *
+   * Outputs built-in help, and custom text added using `.addHelpText()`.
+   *
+   * @param {{ error: boolean }} [contextOptions] - pass {error:true} to write to stderr instead of stdout
+   */
+
+  help(contextOptions) {
+    this.outputHelp(contextOptions);
+    let exitCode = Number(process.exitCode ?? 0); // process.exitCode does allow a string or an integer, but we prefer just a number
+    if (
+      exitCode === 0 &&
+      contextOptions &&
+      typeof contextOptions !== 'function' &&
+      contextOptions.error
+    ) {
+      exitCode = 1;
+    }
+    // message: do not have all displayed text available so only passing placeholder.
+    this._exit(exitCode, 'commander.help', '(outputHelp)');
+  }
+
+  /**
+   * // Do a little typing to coordinate emit and listener for the help text events.
+   * @typedef HelpTextEventContext
+   * @type {object}
+   * @property {boolean} error
+   * @property {Command} command
+   * @property {function} write
+   */
+
+  /**
+   * Add additional text to be displayed with the built-in help.
+   *
+   * Position is 'before' or 'after' to affect just this command,
+   * and 'beforeAll' or 'afterAll' to affect this command and all its subcommands.
+   *
+   * @param {string} position - before or after built-in help
+   * @param {(string | Function)} text - string to add, or a function returning a string
+   * @return {Command} `this` command for chaining
+   */
+
+  addHelpText(position, text) {
+    const allowedValues = ['beforeAll', 'before', 'after', 'afterAll'];
+    if (!allowedValues.includes(position)) {
+      throw new Error(`Unexpected value for position to addHelpText.
+Expecting one of '${allowedValues.join("', '")}'`);
+    }
+
+    const helpEvent = `${position}Help`;
+    this.on(helpEvent, (/** @type {HelpTextEventContext} */ context) => {
+      let helpStr;
+      if (typeof text === 'function') {
+        helpStr = text({ error: context.error, command: context.command });
+      } else {
+        helpStr = text;
+      }
+      // Ignore falsy value when nothing to output.
+      if (helpStr) {
+        context.write(`${helpStr}\n`);
+      }
+    });
+    return this;
+  }
+
+  /**
+   * Output help information if help flags specified
+   *
+   * @param {Array} args - array of options to search for help flags
+   * @private
+   */
+
+  _outputHelpIfRequested(args) {
+    const helpOption = this._getHelpOption();
+    const helpRequested = helpOption && args.find((arg) => helpOption.is(arg));
+    if (helpRequested) {
+      this.outputHelp();
+      // (Do not have all displayed text available so only passing placeholder.)
+      this._exit(0, 'commander.helpDisplayed', '(outputHelp)');
+    }
+  }
+}
+
+/**
+ * Scan arguments and increment port number for inspect calls (to avoid conflicts when spawning new command).
+ *
+ * @param {string[]} args - array of arguments from node.execArgv
+ * @returns {string[]}
+ * @private
+ */
+
+function incrementNodeInspectorPort(args) {
+  // Testing for these options:
+  //  --inspect[=[host:]port]
+  //  --inspect-brk[=[host:]port]
+  //  --inspect-port=[host:]port
+  return args.map((arg) => {
+    if (!arg.startsWith('--inspect')) {
+      return arg;
+    }
+    let debugOption;
+    let debugHost = '127.0.0.1';
+    let debugPort = '9229';
+    let match;
+    if ((match = arg.match(/^(--inspect(-brk)?)$/)) !== null) {
+      // e.g. --inspect
+      debugOption = match[1];
+    } else if (
+      (match = arg.match(/^(--inspect(-brk|-port)?)=([^:]+)$/)) !== null
+    ) {
+      debugOption = match[1];
+      if (/^\d+$/.test(match[3])) {
+        // e.g. --inspect=1234
+        debugPort = match[3];
+      } else {
+        // e.g. --inspect=localhost
+        debugHost = match[3];
+      }
+    } else if (
+      (match = arg.match(/^(--inspect(-brk|-port)?)=([^:]+):(\d+)$/)) !== null
+    ) {
+      // e.g. --inspect=localhost:1234
+      debugOption = match[1];
+      debugHost = match[3];
+      debugPort = match[4];
+    }
+
+    if (debugOption && debugPort !== '0') {
+      return `${debugOption}=${debugHost}:${parseInt(debugPort) + 1}`;
+    }
+    return arg;
+  });
+}
+
+/**
+ * @returns {boolean | undefined}
+ * @package
+ */
+function useColor() {
+  // Test for common conventions.
+  // NB: the observed behaviour is in combination with how author adds color! For example:
+  //   - we do not test NODE_DISABLE_COLORS, but util:styletext does
+  //   - we do test NO_COLOR, but Chalk does not
+  //
+  // References:
+  // https://no-color.org
+  // https://bixense.com/clicolors/
+  // https://github.com/nodejs/node/blob/0a00217a5f67ef4a22384cfc80eb6dd9a917fdc1/lib/internal/tty.js#L109
+  // https://github.com/chalk/supports-color/blob/c214314a14bcb174b12b3014b2b0a8de375029ae/index.js#L33
+  // (https://force-color.org recent web page from 2023, does not match major javascript implementations)
+
+  if (
+    process.env.NO_COLOR ||
+    process.env.FORCE_COLOR === '0' ||
+    process.env.FORCE_COLOR === 'false'
+  )
+    return false;
+  if (process.env.FORCE_COLOR || process.env.CLICOLOR_FORCE !== undefined)
+    return true;
+  return undefined;
+}
+
+exports.Command = Command;
+exports.useColor = useColor; // exporting for tests
+
+
+/***/ }),
+
+/***/ 1135:
+/***/ ((__unused_webpack_module, exports) => {
+
+/**
+ * CommanderError class
+ */
+class CommanderError extends Error {
+  /**
+   * Constructs the CommanderError class
+   * @param {number} exitCode suggested exit code which could be used with process.exit
+   * @param {string} code an id string representing the error
+   * @param {string} message human-readable description of the error
+   */
+  constructor(exitCode, code, message) {
+    super(message);
+    // properly capture stack trace in Node.js
+    Error.captureStackTrace(this, this.constructor);
+    this.name = this.constructor.name;
+    this.code = code;
+    this.exitCode = exitCode;
+    this.nestedError = undefined;
+  }
+}
+
+/**
+ * InvalidArgumentError class
+ */
+class InvalidArgumentError extends CommanderError {
+  /**
+   * Constructs the InvalidArgumentError class
+   * @param {string} [message] explanation of why argument is invalid
+   */
+  constructor(message) {
+    super(1, 'commander.invalidArgument', message);
+    // properly capture stack trace in Node.js
+    Error.captureStackTrace(this, this.constructor);
+    this.name = this.constructor.name;
+  }
+}
+
+exports.CommanderError = CommanderError;
+exports.InvalidArgumentError = InvalidArgumentError;
+
+
+/***/ }),
+
+/***/ 9754:
+/***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
+
+const { humanReadableArgName } = __nccwpck_require__(9154);
+
+/**
+ * TypeScript import types for JSDoc, used by Visual Studio Code IntelliSense and `npm run typescript-checkJS`
+ * https://www.typescriptlang.org/docs/handbook/jsdoc-supported-types.html#import-types
+ * @typedef { import("./argument.js").Argument } Argument
+ * @typedef { import("./command.js").Command } Command
+ * @typedef { import("./option.js").Option } Option
+ */
+
+// Although this is a class, methods are static in style to allow override using subclass or just functions.
+class Help {
+  constructor() {
+    this.helpWidth = undefined;
+    this.minWidthToWrap = 40;
+    this.sortSubcommands = false;
+    this.sortOptions = false;
+    this.showGlobalOptions = false;
+  }
+
+  /**
+   * prepareContext is called by Commander after applying overrides from `Command.configureHelp()`
+   * and just before calling `formatHelp()`.
+   *
+   * Commander just uses the helpWidth and the rest is provided for optional use by more complex subclasses.
+   *
+   * @param {{ error?: boolean, helpWidth?: number, outputHasColors?: boolean }} contextOptions
+   */
+  prepareContext(contextOptions) {
+    this.helpWidth = this.helpWidth ?? contextOptions.helpWidth ?? 80;
+  }
+
+  /**
+   * Get an array of the visible subcommands. Includes a placeholder for the implicit help command, if there is one.
+   *
+   * @param {Command} cmd
+   * @returns {Command[]}
+   */
+
+  visibleCommands(cmd) {
+    const visibleCommands = cmd.commands.filter((cmd) => !cmd._hidden);
+    const helpCommand = cmd._getHelpCommand();
+    if (helpCommand && !helpCommand._hidden) {
+      visibleCommands.push(helpCommand);
+    }
+    if (this.sortSubcommands) {
+      visibleCommands.sort((a, b) => {
+        // @ts-ignore: because overloaded return type
+        return a.name().localeCompare(b.name());
+      });
+    }
+    return visibleCommands;
+  }
+
+  /**
+   * Compare options for sort.
+   *
+   * @param {Option} a
+   * @param {Option} b
+   * @returns {number}
+   */
+  compareOptions(a, b) {
+    const getSortKey = (option) => {
+      // WYSIWYG for order displayed in help. Short used for comparison if present. No special handling for negated.
+      return option.short
+        ? option.short.replace(/^-/, '')
+        : option.long.replace(/^--/, '');
+    };
+    return getSortKey(a).localeCompare(getSortKey(b));
+  }
+
+  /**
+   * Get an array of the visible options. Includes a placeholder for the implicit help option, if there is one.
+   *
+   * @param {Command} cmd
+   * @returns {Option[]}
+   */
+
+  visibleOptions(cmd) {
+    const visibleOptions = cmd.options.filter((option) => !option.hidden);
+    // Built-in help option.
+    const helpOption = cmd._getHelpOption();
+    if (helpOption && !helpOption.hidden) {
+      // Automatically hide conflicting flags. Bit dubious but a historical behaviour that is convenient for single-command programs.
+      const removeShort = helpOption.short && cmd._findOption(helpOption.short);
+      const removeLong = helpOption.long && cmd._findOption(helpOption.long);
+      if (!removeShort && !removeLong) {
+        visibleOptions.push(helpOption); // no changes needed
+      } else if (helpOption.long && !removeLong) {
+        visibleOptions.push(
+          cmd.createOption(helpOption.long, helpOption.description),
+        );
+      } else if (helpOption.short && !removeShort) {
+        visibleOptions.push(
+          cmd.createOption(helpOption.short, helpOption.description),
+        );
+      }
+    }
+    if (this.sortOptions) {
+      visibleOptions.sort(this.compareOptions);
+    }
+    return visibleOptions;
+  }
+
+  /**
+   * Get an array of the visible global options. (Not including help.)
+   *
+   * @param {Command} cmd
+   * @returns {Option[]}
+   */
+
+  visibleGlobalOptions(cmd) {
+    if (!this.showGlobalOptions) return [];
+
+    const globalOptions = [];
+    for (
+      let ancestorCmd = cmd.parent;
+      ancestorCmd;
+      ancestorCmd = ancestorCmd.parent
+    ) {
+      const visibleOptions = ancestorCmd.options.filter(
+        (option) => !option.hidden,
+      );
+      globalOptions.push(...visibleOptions);
+    }
+    if (this.sortOptions) {
+      globalOptions.sort(this.compareOptions);
+    }
+    return globalOptions;
+  }
+
+  /**
+   * Get an array of the arguments if any have a description.
+   *
+   * @param {Command} cmd
+   * @returns {Argument[]}
+   */
+
+  visibleArguments(cmd) {
+    // Side effect! Apply the legacy descriptions before the arguments are displayed.
+    if (cmd._argsDescription) {
+      cmd.registeredArguments.forEach((argument) => {
+        argument.description =
+          argument.description || cmd._argsDescription[argument.name()] || '';
+      });
+    }
+
+    // If there are any arguments with a description then return all the arguments.
+    if (cmd.registeredArguments.find((argument) => argument.description)) {
+      return cmd.registeredArguments;
+    }
+    return [];
+  }
+
+  /**
+   * Get the command term to show in the list of subcommands.
+   *
+   * @param {Command} cmd
+   * @returns {string}
+   */
+
+  subcommandTerm(cmd) {
+    // Legacy. Ignores custom usage string, and nested commands.
+    const args = cmd.registeredArguments
+      .map((arg) => humanReadableArgName(arg))
+      .join(' ');
+    return (
+      cmd._name +
+      (cmd._aliases[0] ? '|' + cmd._aliases[0] : '') +
+      (cmd.options.length ? ' [options]' : '') + // simplistic check for non-help option
+      (args ? ' ' + args : '')
+    );
+  }
+
+  /**
+   * Get the option term to show in the list of options.
+   *
+   * @param {Option} option
+   * @returns {string}
+   */
+
+  optionTerm(option) {
+    return option.flags;
+  }
+
+  /**
+   * Get the argument term to show in the list of arguments.
+   *
+   * @param {Argument} argument
+   * @returns {string}
+   */
+
+  argumentTerm(argument) {
+    return argument.name();
+  }
+
+  /**
+   * Get the longest command term length.
+   *
+   * @param {Command} cmd
+   * @param {Help} helper
+   * @returns {number}
+   */
+
+  longestSubcommandTermLength(cmd, helper) {
+    return helper.visibleCommands(cmd).reduce((max, command) => {
+      return Math.max(
+        max,
+        this.displayWidth(
+          helper.styleSubcommandTerm(helper.subcommandTerm(command)),
+        ),
+      );
+    }, 0);
+  }
+
+  /**
+   * Get the longest option term length.
+   *
+   * @param {Command} cmd
+   * @param {Help} helper
+   * @returns {number}
+   */
+
+  longestOptionTermLength(cmd, helper) {
+    return helper.visibleOptions(cmd).reduce((max, option) => {
+      return Math.max(
+        max,
+        this.displayWidth(helper.styleOptionTerm(helper.optionTerm(option))),
+      );
+    }, 0);
+  }
+
+  /**
+   * Get the longest global option term length.
+   *
+   * @param {Command} cmd
+   * @param {Help} helper
+   * @returns {number}
+   */
+
+  longestGlobalOptionTermLength(cmd, helper) {
+    return helper.visibleGlobalOptions(cmd).reduce((max, option) => {
+      return Math.max(
+        max,
+        this.displayWidth(helper.styleOptionTerm(helper.optionTerm(option))),
+      );
+    }, 0);
+  }
+
+  /**
+   * Get the longest argument term length.
+   *
+   * @param {Command} cmd
+   * @param {Help} helper
+   * @returns {number}
+   */
+
+  longestArgumentTermLength(cmd, helper) {
+    return helper.visibleArguments(cmd).reduce((max, argument) => {
+      return Math.max(
+        max,
+        this.displayWidth(
+          helper.styleArgumentTerm(helper.argumentTerm(argument)),
+        ),
+      );
+    }, 0);
+  }
+
+  /**
+   * Get the command usage to be displayed at the top of the built-in help.
+   *
+   * @param {Command} cmd
+   * @returns {string}
+   */
+
+  commandUsage(cmd) {
+    // Usage
+    let cmdName = cmd._name;
+    if (cmd._aliases[0]) {
+      cmdName = cmdName + '|' + cmd._aliases[0];
+    }
+    let ancestorCmdNames = '';
+    for (
+      let ancestorCmd = cmd.parent;
+      ancestorCmd;
+      ancestorCmd = ancestorCmd.parent
+    ) {
+      ancestorCmdNames = ancestorCmd.name() + ' ' + ancestorCmdNames;
+    }
+    return ancestorCmdNames + cmdName + ' ' + cmd.usage();
+  }
+
+  /**
+   * Get the description for the command.
+   *
+   * @param {Command} cmd
+   * @returns {string}
+   */
+
+  commandDescription(cmd) {
+    // @ts-ignore: because overloaded return type
+    return cmd.description();
+  }
+
+  /**
+   * Get the subcommand summary to show in the list of subcommands.
+   * (Fallback to description for backwards compatibility.)
+   *
+   * @param {Command} cmd
+   * @returns {string}
+   */
+
+  subcommandDescription(cmd) {
+    // @ts-ignore: because overloaded return type
+    return cmd.summary() || cmd.description();
+  }
+
+  /**
+   * Get the option description to show in the list of options.
+   *
+   * @param {Option} option
+   * @return {string}
+   */
+
+  optionDescription(option) {
+    const extraInfo = [];
+
+    if (option.argChoices) {
+      extraInfo.push(
+        // use stringify to match the display of the default value
+        `choices: ${option.argChoices.map((choice) => JSON.stringify(choice)).join(', ')}`,
+      );
+    }
+    if (option.defaultValue !== undefined) {
+      // default for boolean and negated more for programmer than end user,
+      // but show true/false for boolean option as may be for hand-rolled env or config processing.
+      const showDefault =
+        option.required ||
+        option.optional ||
+        (option.isBoolean() && typeof option.defaultValue === 'boolean');
+      if (showDefault) {
+        extraInfo.push(
+          `default: ${option.defaultValueDescription || JSON.stringify(option.defaultValue)}`,
+        );
+      }
+    }
+    // preset for boolean and negated are more for programmer than end user
+    if (option.presetArg !== undefined && option.optional) {
+      extraInfo.push(`preset: ${JSON.stringify(option.presetArg)}`);
+    }
+    if (option.envVar !== undefined) {
+      extraInfo.push(`env: ${option.envVar}`);
+    }
+    if (extraInfo.length > 0) {
+      const extraDescription = `(${extraInfo.join(', ')})`;
+      if (option.description) {
+        return `${option.description} ${extraDescription}`;
+      }
+      return extraDescription;
+    }
+
+    return option.description;
+  }
+
+  /**
+   * Get the argument description to show in the list of arguments.
+   *
+   * @param {Argument} argument
+   * @return {string}
+   */
+
+  argumentDescription(argument) {
+    const extraInfo = [];
+    if (argument.argChoices) {
+      extraInfo.push(
+        // use stringify to match the display of the default value
+        `choices: ${argument.argChoices.map((choice) => JSON.stringify(choice)).join(', ')}`,
+      );
+    }
+    if (argument.defaultValue !== undefined) {
+      extraInfo.push(
+        `default: ${argument.defaultValueDescription || JSON.stringify(argument.defaultValue)}`,
+      );
+    }
+    if (extraInfo.length > 0) {
+      const extraDescription = `(${extraInfo.join(', ')})`;
+      if (argument.description) {
+        return `${argument.description} ${extraDescription}`;
+      }
+      return extraDescription;
+    }
+    return argument.description;
+  }
+
+  /**
+   * Format a list of items, given a heading and an array of formatted items.
+   *
+   * @param {string} heading
+   * @param {string[]} items
+   * @param {Help} helper
+   * @returns string[]
+   */
+  formatItemList(heading, items, helper) {
+    if (items.length === 0) return [];
+
+    return [helper.styleTitle(heading), ...items, ''];
+  }
+
+  /**
+   * Group items by their help group heading.
+   *
+   * @param {Command[] | Option[]} unsortedItems
+   * @param {Command[] | Option[]} visibleItems
+   * @param {Function} getGroup
+   * @returns {Map<string, Command[] | Option[]>}
+   */
+  groupItems(unsortedItems, visibleItems, getGroup) {
+    const result = new Map();
+    // Add groups in order of appearance in unsortedItems.
+    unsortedItems.forEach((item) => {
+      const group = getGroup(item);
+      if (!result.has(group)) result.set(group, []);
+    });
+    // Add items in order of appearance in visibleItems.
+    visibleItems.forEach((item) => {
+      const group = getGroup(item);
+      if (!result.has(group)) {
+        result.set(group, []);
+      }
+      result.get(group).push(item);
+    });
+    return result;
+  }
+
+  /**
+   * Generate the built-in help text.
+   *
+   * @param {Command} cmd
+   * @param {Help} helper
+   * @returns {string}
+   */
+
+  formatHelp(cmd, helper) {
+    const termWidth = helper.padWidth(cmd, helper);
+    const helpWidth = helper.helpWidth ?? 80; // in case prepareContext() was not called
+
+    function callFormatItem(term, description) {
+      return helper.formatItem(term, termWidth, description, helper);
+    }
+
+    // Usage
+    let output = [
+      `${helper.styleTitle('Usage:')} ${helper.styleUsage(helper.commandUsage(cmd))}`,
+      '',
+    ];
+
+    // Description
+    const commandDescription = helper.commandDescription(cmd);
+    if (commandDescription.length > 0) {
+      output = output.concat([
+        helper.boxWrap(
+          helper.styleCommandDescription(commandDescription),
+          helpWidth,
+        ),
+        '',
+      ]);
+    }
+
+    // Arguments
+    const argumentList = helper.visibleArguments(cmd).map((argument) => {
+      return callFormatItem(
+        helper.styleArgumentTerm(helper.argumentTerm(argument)),
+        helper.styleArgumentDescription(helper.argumentDescription(argument)),
+      );
+    });
+    output = output.concat(
+      this.formatItemList('Arguments:', argumentList, helper),
+    );
+
+    // Options
+    const optionGroups = this.groupItems(
+      cmd.options,
+      helper.visibleOptions(cmd),
+      (option) => option.helpGroupHeading ?? 'Options:',
+    );
+    optionGroups.forEach((options, group) => {
+      const optionList = options.map((option) => {
+        return callFormatItem(
+          helper.styleOptionTerm(helper.optionTerm(option)),
+          helper.styleOptionDescription(helper.optionDescription(option)),
+        );
+      });
+      output = output.concat(this.formatItemList(group, optionList, helper));
+    });
+
+    if (helper.showGlobalOptions) {
+      const globalOptionList = helper
+        .visibleGlobalOptions(cmd)
+        .map((option) => {
+          return callFormatItem(
+            helper.styleOptionTerm(helper.optionTerm(option)),
+            helper.styleOptionDescription(helper.optionDescription(option)),
+          );
+        });
+      output = output.concat(
+        this.formatItemList('Global Options:', globalOptionList, helper),
+      );
+    }
+
+    // Commands
+    const commandGroups = this.groupItems(
+      cmd.commands,
+      helper.visibleCommands(cmd),
+      (sub) => sub.helpGroup() || 'Commands:',
+    );
+    commandGroups.forEach((commands, group) => {
+      const commandList = commands.map((sub) => {
+        return callFormatItem(
+          helper.styleSubcommandTerm(helper.subcommandTerm(sub)),
+          helper.styleSubcommandDescription(helper.subcommandDescription(sub)),
+        );
+      });
+      output = output.concat(this.formatItemList(group, commandList, helper));
+    });
+
+    return output.join('\n');
+  }
+
+  /**
+   * Return display width of string, ignoring ANSI escape sequences. Used in padding and wrapping calculations.
+   *
+   * @param {string} str
+   * @returns {number}
+   */
+  displayWidth(str) {
+    return stripColor(str).length;
+  }
+
+  /**
+   * Style the title for displaying in the help. Called with 'Usage:', 'Options:', etc.
+   *
+   * @param {string} str
+   * @returns {string}
+   */
+  styleTitle(str) {
+    return str;
+  }
+
+  styleUsage(str) {
+    // Usage has lots of parts the user might like to color separately! Assume default usage string which is formed like:
+    //    command subcommand [options] [command] <foo> [bar]
+    return str
+      .split(' ')
+      .map((word) => {
+        if (word === '[options]') return this.styleOptionText(word);
+        if (word === '[command]') return this.styleSubcommandText(word);
+        if (word[0] === '[' || word[0] === '<')
+          return this.styleArgumentText(word);
+        return this.styleCommandText(word); // Restrict to initial words?
+      })
+      .join(' ');
+  }
+  styleCommandDescription(str) {
+    return this.styleDescriptionText(str);
+  }
+  styleOptionDescription(str) {
+    return this.styleDescriptionText(str);
+  }
+  styleSubcommandDescription(str) {
+    return this.styleDescriptionText(str);
+  }
+  styleArgumentDescription(str) {
+    return this.styleDescriptionText(str);
+  }
+  styleDescriptionText(str) {
+    return str;
+  }
+  styleOptionTerm(str) {
+    return this.styleOptionText(str);
+  }
+  styleSubcommandTerm(str) {
+    // This is very like usage with lots of parts! Assume default string which is formed like:
+    //    subcommand [options] <foo> [bar]
+    return str
+      .split(' ')
+      .map((word) => {
+        if (word === '[options]') return this.styleOptionText(word);
+        if (word[0] === '[' || word[0] === '<')
+          return this.styleArgumentText(word);
+        return this.styleSubcommandText(word); // Restrict to initial words?
+      })
+      .join(' ');
+  }
+  styleArgumentTerm(str) {
+    return this.styleArgumentText(str);
+  }
+  styleOptionText(str) {
+    return str;
+  }
+  styleArgumentText(str) {
+    return str;
+  }
+  styleSubcommandText(str) {
+    return str;
+  }
+  styleCommandText(str) {
+    return str;
+  }
+
+  /**
+   * Calculate the pad width from the maximum term length.
+   *
+   * @param {Command} cmd
+   * @param {Help} helper
+   * @returns {number}
+   */
+
+  padWidth(cmd, helper) {
+    return Math.max(
+      helper.longestOptionTermLength(cmd, helper),
+      helper.longestGlobalOptionTermLength(cmd, helper),
+      helper.longestSubcommandTermLength(cmd, helper),
+      helper.longestArgumentTermLength(cmd, helper),
+    );
+  }
+
+  /**
+   * Detect manually wrapped and indented strings by checking for line break followed by whitespace.
+   *
+   * @param {string} str
+   * @returns {boolean}
+   */
+  preformatted(str) {
+    return /\n[^\S\r\n]/.test(str);
+  }
+
+  /**
+   * Format the "item", which consists of a term and description. Pad the term and wrap the description, indenting the following lines.
+   *
+   * So "TTT", 5, "DDD DDDD DD DDD" might be formatted for this.helpWidth=17 like so:
+   *   TTT  DDD DDDD
+   *        DD DDD
+   *
+   * @param {string} term
+   * @param {number} termWidth
+   * @param {string} description
+   * @param {Help} helper
+   * @returns {string}
+   */
+  formatItem(term, termWidth, description, helper) {
+    const itemIndent = 2;
+    const itemIndentStr = ' '.repeat(itemIndent);
+    if (!description) return itemIndentStr + term;
+
+    // Pad the term out to a consistent width, so descriptions are aligned.
+    const paddedTerm = term.padEnd(
+      termWidth + term.length - helper.displayWidth(term),
+    );
+
+    // Format the description.
+    const spacerWidth = 2; // between term and description
+    const helpWidth = this.helpWidth ?? 80; // in case prepareContext() was not called
+    const remainingWidth = helpWidth - termWidth - spacerWidth - itemIndent;
+    let formattedDescription;
+    if (
+      remainingWidth < this.minWidthToWrap ||
+      helper.preformatted(description)
+    ) {
+      formattedDescription = description;
+    } else {
+      const wrappedDescription = helper.boxWrap(description, remainingWidth);
+      formattedDescription = wrappedDescription.replace(
+        /\n/g,
+        '\n' + ' '.repeat(termWidth + spacerWidth),
+      );
+    }
+
+    // Construct and overall indent.
+    return (
+      itemIndentStr +
+      paddedTerm +
+      ' '.repeat(spacerWidth) +
+      formattedDescription.replace(/\n/g, `\n${itemIndentStr}`)
+    );
+  }
+
+  /**
+   * Wrap a string at whitespace, preserving existing line breaks.
+   * Wrapping is skipped if the width is less than `minWidthToWrap`.
+   *
+   * @param {string} str
+   * @param {number} width
+   * @returns {string}
+   */
+  boxWrap(str, width) {
+    if (width < this.minWidthToWrap) return str;
+
+    const rawLines = str.split(/\r\n|\n/);
+    // split up text by whitespace
+    const chunkPattern = /[\s]*[^\s]+/g;
+    const wrappedLines = [];
+    rawLines.forEach((line) => {
+      const chunks = line.match(chunkPattern);
+      if (chunks === null) {
+        wrappedLines.push('');
+        return;
+      }
+
+      let sumChunks = [chunks.shift()];
+      let sumWidth = this.displayWidth(sumChunks[0]);
+      chunks.forEach((chunk) => {
+        const visibleWidth = this.displayWidth(chunk);
+        // Accumulate chunks while they fit into width.
+        if (sumWidth + visibleWidth <= width) {
+          sumChunks.push(chunk);
+          sumWidth += visibleWidth;
+          return;
+        }
+        wrappedLines.push(sumChunks.join(''));
+
+        const nextChunk = chunk.trimStart(); // trim space at line break
+        sumChunks = [nextChunk];
+        sumWidth = this.displayWidth(nextChunk);
+      });
+      wrappedLines.push(sumChunks.join(''));
+    });
+
+    return wrappedLines.join('\n');
+  }
+}
+
+/**
+ * Strip style ANSI escape sequences from the string. In particular, SGR (Select Graphic Rendition) codes.
+ *
+ * @param {string} str
+ * @returns {string}
+ * @package
+ */
+
+function stripColor(str) {
+  // eslint-disable-next-line no-control-regex
+  const sgrPattern = /\x1b\[\d*(;\d*)*m/g;
+  return str.replace(sgrPattern, '');
+}
+
+exports.Help = Help;
+exports.stripColor = stripColor;
+
+
+/***/ }),
+
+/***/ 5240:
+/***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
+
+const { InvalidArgumentError } = __nccwpck_require__(1135);
+
+class Option {
+  /**
+   * Initialize a new `Option` with the given `flags` and `description`.
+   *
+   * @param {string} flags
+   * @param {string} [description]
+   */
+
+  constructor(flags, description) {
+    this.flags = flags;
+    this.description = description || '';
+
+    this.required = flags.includes('<'); // A value must be supplied when the option is specified.
+    this.optional = flags.includes('['); // A value is optional when the option is specified.
+    // variadic test ignores <value,...> et al which might be used to describe custom splitting of single argument
+    this.variadic = /\w\.\.\.[>\]]$/.test(flags); // The option can take multiple values.
+    this.mandatory = false; // The option must have a value after parsing, which usually means it must be specified on command line.
+    const optionFlags = splitOptionFlags(flags);
+    this.short = optionFlags.shortFlag; // May be a short flag, undefined, or even a long flag (if option has two long flags).
+    this.long = optionFlags.longFlag;
+    this.negate = false;
+    if (this.long) {
+      this.negate = this.long.startsWith('--no-');
+    }
+    this.defaultValue = undefined;
+    this.defaultValueDescription = undefined;
+    this.presetArg = undefined;
+    this.envVar = undefined;
+    this.parseArg = undefined;
+    this.hidden = false;
+    this.argChoices = undefined;
+    this.conflictsWith = [];
+    this.implied = undefined;
+    this.helpGroupHeading = undefined; // soft initialised when option added to command
+  }
+
+  /**
+   * Set the default value, and optionally supply the description to be displayed in the help.
+   *
+   * @param {*} value
+   * @param {string} [description]
+   * @return {Option}
+   */
+
+  default(value, description) {
+    this.defaultValue = value;
+    this.defaultValueDescription = description;
+    return this;
+  }
+
+  /**
+   * Preset to use when option used without option-argument, especially optional but also boolean and negated.
+   * The custom processing (parseArg) is called.
+   *
+   * @example
+   * new Option('--color').default('GREYSCALE').preset('RGB');
+   * new Option('--donate [amount]').preset('20').argParser(parseFloat);
+   *
+   * @param {*} arg
+   * @return {Option}
+   */
+
+  preset(arg) {
+    this.presetArg = arg;
+    return this;
+  }
+
+  /**
+   * Add option name(s) that conflict with this option.
+   * An error will be displayed if conflicting options are found during parsing.
+   *
+   * @example
+   * new Option('--rgb').conflicts('cmyk');
+   * new Option('--js').conflicts(['ts', 'jsx']);
+   *
+   * @param {(string | string[])} names
+   * @return {Option}
+   */
+
+  conflicts(names) {
+    this.conflictsWith = this.conflictsWith.concat(names);
+    return this;
+  }
+
+  /**
+   * Specify implied option values for when this option is set and the implied options are not.
+   *
+   * The custom processing (parseArg) is not called on the implied values.
+   *
+   * @example
+   * program
+   *   .addOption(new Option('--log', 'write logging information to file'))
+   *   .addOption(new Option('--trace', 'log extra details').implies({ log: 'trace.txt' }));
+   *
+   * @param {object} impliedOptionValues
+   * @return {Option}
+   */
+  implies(impliedOptionValues) {
+    let newImplied = impliedOptionValues;
+    if (typeof impliedOptionValues === 'string') {
+      // string is not documented, but easy mistake and we can do what user probably intended.
+      newImplied = { [impliedOptionValues]: true };
+    }
+    this.implied = Object.assign(this.implied || {}, newImplied);
+    return this;
+  }
+
+  /**
+   * Set environment variable to check for option value.
+   *
+   * An environment variable is only used if when processed the current option value is
+   * undefined, or the source of the current value is 'default' or 'config' or 'env'.
+   *
+   * @param {string} name
+   * @return {Option}
+   */
+
+  env(name) {
+    this.envVar = name;
+    return this;
+  }
+
+  /**
+   * Set the custom handler for processing CLI option arguments into option values.
+   *
+   * @param {Function} [fn]
+   * @return {Option}
+   */
+
+  argParser(fn) {
+    this.parseArg = fn;
+    return this;
+  }
+
+  /**
+   * Whether the option is mandatory and must have a value after parsing.
+   *
+   * @param {boolean} [mandatory=true]
+   * @return {Option}
+   */
+
+  makeOptionMandatory(mandatory = true) {
+    this.mandatory = !!mandatory;
+    return this;
+  }
+
+  /**
+   * Hide option in help.
+   *
+   * @param {boolean} [hide=true]
+   * @return {Option}
+   */
+
+  hideHelp(hide = true) {
+    this.hidden = !!hide;
+    return this;
+  }
+
+  /**
+   * @package
+   */
+
+  _collectValue(value, previous) {
+    if (previous === this.defaultValue || !Array.isArray(previous)) {
+      return [value];
+    }
+
+    previous.push(value);
+    return previous;
+  }
+
+  /**
+   * Only allow option value to be one of choices.
+   *
+   * @param {string[]} values
+   * @return {Option}
+   */
+
+  choices(values) {
+    this.argChoices = values.slice();
+    this.parseArg = (arg, previous) => {
+      if (!this.argChoices.includes(arg)) {
+        throw new InvalidArgumentError(
+          `Allowed choices are ${this.argChoices.join(', ')}.`,
+        );
+      }
+      if (this.variadic) {
+        return this._collectValue(arg, previous);
+      }
+      return arg;
+    };
+    return this;
+  }
+
+  /**
+   * Return option name.
+   *
+   * @return {string}
+   */
+
+  name() {
+    if (this.long) {
+      return this.long.replace(/^--/, '');
+    }
+    return this.short.replace(/^-/, '');
+  }
+
+  /**
+   * Return option name, in a camelcase format that can be used
+   * as an object attribute key.
+   *
+   * @return {string}
+   */
+
+  attributeName() {
+    if (this.negate) {
+      return camelcase(this.name().replace(/^no-/, ''));
+    }
+    return camelcase(this.name());
+  }
+
+  /**
+   * Set the help group heading.
+   *
+   * @param {string} heading
+   * @return {Option}
+   */
+  helpGroup(heading) {
+    this.helpGroupHeading = heading;
+    return this;
+  }
+
+  /**
+   * Check if `arg` matches the short or long flag.
+   *
+   * @param {string} arg
+   * @return {boolean}
+   * @package
+   */
+
+  is(arg) {
+    return this.short === arg || this.long === arg;
+  }
+
+  /**
+   * Return whether a boolean option.
+   *
+   * Options are one of boolean, negated, required argument, or optional argument.
+   *
+   * @return {boolean}
+   * @package
+   */
+
+  isBoolean() {
+    return !this.required && !this.optional && !this.negate;
+  }
+}
+
+/**
+ * This class is to make it easier to work with dual options, without changing the existing
+ * implementation. We support separate dual options for separate positive and negative options,
+ * like `--build` and `--no-build`, which share a single option value. This works nicely for some
+ * use cases, but is tricky for others where we want separate behaviours despite
+ * the single shared option value.
+ */
+class DualOptions {
+  /**
+   * @param {Option[]} options
+   */
+  constructor(options) {
+    this.positiveOptions = new Map();
+    this.negativeOptions = new Map();
+    this.dualOptions = new Set();
+    options.forEach((option) => {
+      if (option.negate) {
+        this.negativeOptions.set(option.attributeName(), option);
+      } else {
+        this.positiveOptions.set(option.attributeName(), option);
+      }
+    });
+    this.negativeOptions.forEach((value, key) => {
+      if (this.positiveOptions.has(key)) {
+        this.dualOptions.add(key);
+      }
+    });
+  }
+
+  /**
+   * Did the value come from the option, and not from possible matching dual option?
+   *
+   * @param {*} value
+   * @param {Option} option
+   * @returns {boolean}
+   */
+  valueFromOption(value, option) {
+    const optionKey = option.attributeName();
+    if (!this.dualOptions.has(optionKey)) return true;
+
+    // Use the value to deduce if (probably) came from the option.
+    const preset = this.negativeOptions.get(optionKey).presetArg;
+    const negativeValue = preset !== undefined ? preset : false;
+    return option.negate === (negativeValue === value);
+  }
+}
+
+/**
+ * Convert string from kebab-case to camelCase.
+ *
+ * @param {string} str
+ * @return {string}
+ * @private
+ */
+
+function camelcase(str) {
+  return str.split('-').reduce((str, word) => {
+    return str + word[0].toUpperCase() + word.slice(1);
+  });
+}
+
+/**
+ * Split the short and long flag out of something like '-m,--mixed <value>'
+ *
+ * @private
+ */
+
+function splitOptionFlags(flags) {
+  let shortFlag;
+  let longFlag;
+  // short flag, single dash and single character
+  const shortFlagExp = /^-[^-]$/;
+  // long flag, double dash and at least one character
+  const longFlagExp = /^--[^-]/;
+
+  const flagParts = flags.split(/[ |,]+/).concat('guard');
+  // Normal is short and/or long.
+  if (shortFlagExp.test(flagParts[0])) shortFlag = flagParts.shift();
+  if (longFlagExp.test(flagParts[0])) longFlag = flagParts.shift();
+  // Long then short. Rarely used but fine.
+  if (!shortFlag && shortFlagExp.test(flagParts[0]))
+    shortFlag = flagParts.shift();
+  // Allow two long flags, like '--ws, --workspace'
+  // This is the supported way to have a shortish option flag.
+  if (!shortFlag && longFlagExp.test(flagParts[0])) {
+    shortFlag = longFlag;
+    longFlag = flagParts.shift();
+  }
+
+  // Check for unprocessed flag. Fail noisily rather than silently ignore.
+  if (flagParts[0].startsWith('-')) {
+    const unsupportedFlag = flagParts[0];
+    const baseError = `option creation failed due to '${unsupportedFlag}' in option flags '${flags}'`;
+    if (/^-[^-][^-]/.test(unsupportedFlag))
+      throw new Error(
+        `${baseError}
+- a short flag is a single dash and a single character
+  - either use a single dash and a single character (for a short flag)
+  - or use a double dash for a long option (and can have two, like '--ws, --workspace')`,
+      );
+    if (shortFlagExp.test(unsupportedFlag))
+      throw new Error(`${baseError}
+- too many short flags`);
+    if (longFlagExp.test(unsupportedFlag))
+      throw new Error(`${baseError}
+- too many long flags`);
+
+    throw new Error(`${baseError}
+- unrecognised flag format`);
+  }
+  if (shortFlag === undefined && longFlag === undefined)
+    throw new Error(
+      `option creation failed due to no flags found in '${flags}'.`,
+    );
+
+  return { shortFlag, longFlag };
+}
+
+exports.Option = Option;
+exports.DualOptions = DualOptions;
+
+
+/***/ }),
+
+/***/ 5030:
+/***/ ((__unused_webpack_module, exports) => {
+
+const maxDistance = 3;
+
+function editDistance(a, b) {
+  // https://en.wikipedia.org/wiki/Damerau–Levenshtein_distance
+  // Calculating optimal string alignment distance, no substring is edited more than once.
+  // (Simple implementation.)
+
+  // Quick early exit, return worst case.
+  if (Math.abs(a.length - b.length) > maxDistance)
+    return Math.max(a.length, b.length);
+
+  // distance between prefix substrings of a and b
+  const d = [];
+
+  // pure deletions turn a into empty string
+  for (let i = 0; i <= a.length; i++) {
+    d[i] = [i];
+  }
+  // pure insertions turn empty string into b
+  for (let j = 0; j <= b.length; j++) {
+    d[0][j] = j;
+  }
+
+  // fill matrix
+  for (let j = 1; j <= b.length; j++) {
+    for (let i = 1; i <= a.length; i++) {
+      let cost = 1;
+      if (a[i - 1] === b[j - 1]) {
+        cost = 0;
+      } else {
+        cost = 1;
+      }
+      d[i][j] = Math.min(
+        d[i - 1][j] + 1, // deletion
+        d[i][j - 1] + 1, // insertion
+        d[i - 1][j - 1] + cost, // substitution
+      );
+      // transposition
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        d[i][j] = Math.min(d[i][j], d[i - 2][j - 2] + 1);
+      }
+    }
+  }
+
+  return d[a.length][b.length];
+}
+
+/**
+ * Find close matches, restricted to same number of edits.
+ *
+ * @param {string} word
+ * @param {string[]} candidates
+ * @returns {string}
+ */
+
+function suggestSimilar(word, candidates) {
+  if (!candidates || candidates.length === 0) return '';
+  // remove possible duplicates
+  candidates = Array.from(new Set(candidates));
+
+  const searchingOptions = word.startsWith('--');
+  if (searchingOptions) {
+    word = word.slice(2);
+    candidates = candidates.map((candidate) => candidate.slice(2));
+  }
+
+  let similar = [];
+  let bestDistance = maxDistance;
+  const minSimilarity = 0.4;
+  candidates.forEach((candidate) => {
+    if (candidate.length <= 1) return; // no one character guesses
+
+    const distance = editDistance(word, candidate);
+    const length = Math.max(word.length, candidate.length);
+    const similarity = (length - distance) / length;
+    if (similarity > minSimilarity) {
+      if (distance < bestDistance) {
+        // better edit distance, throw away previous worse matches
+        bestDistance = distance;
+        similar = [candidate];
+      } else if (distance === bestDistance) {
+        similar.push(candidate);
+      }
+    }
+  });
+
+  similar.sort((a, b) => a.localeCompare(b));
+  if (searchingOptions) {
+    similar = similar.map((candidate) => `--${candidate}`);
+  }
+
+  if (similar.length > 1) {
+    return `\n(Did you mean one of ${similar.join(', ')}?)`;
+  }
+  if (similar.length === 1) {
+    return `\n(Did you mean ${similar[0]}?)`;
+  }
+  return '';
+}
+
+exports.suggestSimilar = suggestSimilar;
+
+
+/***/ }),
+
+/***/ 8167:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   MG: () => (/* binding */ staleWarning),
+/* harmony export */   SK: () => (/* binding */ chooseIndex),
+/* harmony export */   xn: () => (/* binding */ IndexDown)
+/* harmony export */ });
+/* harmony import */ var _plan_freshness_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6416);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7570);
+/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2251);
+/** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
+
+
+
+
+/** No index can be used now, and it is not the user's fault. */
+class IndexDown extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+}
+/**
+ * Chooses the index for a fill.
+ * @param failed why the mirror must not be chosen again in this run
+ * @throws IndexDown when the authoritative index does not answer as one
+ * @throws UserError when it, or the mirror, refuses the credentials
+ */
+async function chooseIndex(asking, world, failed) {
+    const { request, interpreter, settings, requested } = asking;
+    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
+    if (indexes === undefined) {
+        return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
+    }
+    const confusion = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .confusionWarning */ .RQ)(indexes);
+    if (confusion !== undefined)
+        world.reporter.warning(confusion);
+    const project = await projectToAsk(interpreter, requested, world);
+    const health = (url) => project === undefined || settings.has('proxy')
+        ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
+        : world.indexProbe.probe(url, project, {
+            trustedHosts: indexes.trustedHosts,
+            certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+        });
+    let why = 'it is the authoritative index';
+    if (indexes.mirror !== undefined) {
+        const shown = (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(indexes.mirror);
+        const answer = await health(indexes.mirror);
+        if (answer.state === 'healthy' && failed === undefined) {
+            return chosen(indexes, indexes.mirror, 'mirror', 'the mirror is healthy', true);
+        }
+        if (answer.state === 'refused') {
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
+        }
+        const reason = answer.state === 'healthy'
+            ? String(failed)
+            : answer.state === 'absent'
+                ? `it answers 404 for ${project}`
+                : answer.reason;
+        world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(indexes.authoritative)}.`);
+        why = `the mirror is not healthy (${reason})`;
+    }
+    const { authoritative } = indexes;
+    const answer = await health(authoritative);
+    if (answer.state === 'refused' && ((0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(authoritative) || !indexes.otherCredentials)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(authoritative)} answers ${answer.status} for ${project}: ${(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(authoritative)
+            ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
+            : 'it wants credentials. Set the inputs index-username and index-password'}.`);
+    }
+    if (answer.state === 'down') {
+        throw new IndexDown(`The index ${(0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(authoritative)} can't be used: ${answer.reason}.`);
+    }
+    return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
+}
+function chosen(indexes, url, role, why, mayOffer) {
+    const { extra, trustedHosts } = indexes;
+    return {
+        environment: {
+            PIP_INDEX_URL: url,
+            ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+            ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+        },
+        shown: (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(url),
+        why,
+        role,
+        mayOffer,
+    };
+}
+/** The first project of the request that applies to this Python. */
+async function projectToAsk(interpreter, requested, world) {
+    const candidates = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .probeCandidates */ .xr)(requested);
+    const [first] = candidates;
+    if (first === undefined || first.marker === undefined)
+        return first?.name;
+    const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
+    const applies = await world.python.applies(interpreter, markers);
+    return candidates.find((_candidate, index) => applies[index])?.name;
+}
+/** What is said when the last good set is installed instead. */
+function staleWarning(reason, last, now) {
+    return `${reason} Installing the last good set of these requirements, which is ${(0,_plan_freshness_js__WEBPACK_IMPORTED_MODULE_3__/* .age */ .KW)(last.resolvedAt, now)} old.`;
+}
+
+
+/***/ }),
+
 /***/ 9069:
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
@@ -28636,21 +33021,25 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7975);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(720);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5611);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5462);
-/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8348);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8314);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6693);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2097);
-/** Entry of the command line: the same story with a directory as its store. */
+/* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
+/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1623);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(7479);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5462);
+/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9531);
+/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8348);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(8314);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(6693);
+/* harmony import */ var _world_temporary_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(8663);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(2097);
+/** Entry of the command line: the same stories with a directory as their store. */
 
 
 
@@ -28668,81 +33057,443 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-const usage = `usage: wheelhouse install [options]
 
-  -r, --requirements FILE   requirement file or glob; may be repeated
-      --store DIR           where wheelhouses are kept between runs
-      --INPUT VALUE         any other input of the action, under its own name:
-                            ${Object.keys(_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputDefaults */ .V).join(', ')}
-`;
-async function main(argv) {
-    const [command, ...rest] = argv;
-    const values = command === 'install' ? readOptions(rest) : undefined;
-    if (values === undefined)
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_6__/* .UserError */ .yo(usage);
-    const store = String(values['store'] ?? node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.homedir)(), '.cache', 'wheelhouse'));
-    const temporary = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-'));
-    try {
-        await installFor((name) => [values[name] ?? ''].flat().join('\n'), node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(store), temporary);
+
+
+
+/** Documented in docs/command-line.md. */
+const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
+const manyLines = new Set([
+    'requirements',
+    'packages',
+    'constraints',
+    'groups',
+    'cache-dependency-path',
+    'extra-index-url',
+    'trusted-host',
+]);
+const secret = new Set(['index-password']);
+/** They only mean something in a workflow. */
+const workflowOnly = new Set(['restore-cache', 'save-cache', 'export']);
+function addInputs(command) {
+    for (const [name, value] of Object.entries(_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .inputDefaults */ .V)) {
+        if (workflowOnly.has(name))
+            continue;
+        const short = name === 'requirements' ? '-r, ' : '';
+        const option = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$(`${short}--${name} <value>`, describe(name, value));
+        if (manyLines.has(name)) {
+            option.argParser((text, before) => [...(before ?? []), text]);
+        }
+        if (secret.has(name))
+            option.env('WHEELHOUSE_INDEX_PASSWORD');
+        command.addOption(option);
     }
-    finally {
-        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.rm)(temporary, { recursive: true, force: true });
-    }
+    return command;
 }
-async function installFor(get, storeDirectory, temporary) {
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_16__/* .environmentForPrograms */ .cx)(process.env);
-    const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)(get, {
+function describe(name, value) {
+    const more = manyLines.has(name) ? ', may be repeated' : '';
+    return `as the action's input${value === '' ? '' : `, default ${value}`}${more}`;
+}
+function addStore(command) {
+    return command.addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--store <directory>', 'where wheelhouses are kept between runs').default(defaultStore()));
+}
+/** The user's cache folder, where the system has one. */
+function defaultStore() {
+    const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+    const caches = process.platform === 'darwin'
+        ? node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.homedir)(), 'Library', 'Caches')
+        : (process.platform === 'win32' && LOCALAPPDATA) ||
+            XDG_CACHE_HOME ||
+            node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.homedir)(), '.cache');
+    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(caches, 'wheelhouse');
+}
+/** `500MB`, `2 GB`, or bytes. */
+function parseSize(text) {
+    const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(text.trim());
+    if (!match)
+        throw new commander__WEBPACK_IMPORTED_MODULE_3__/* .InvalidArgumentError */ .Di('It takes a size such as 500MB or 2GB.');
+    const power = ['', 'k', 'm', 'g', 't'].indexOf(String(match[2]).toLowerCase());
+    return Number(match[1]) * 1000 ** power;
+}
+function program() {
+    const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
+        .description('Fast, small and certain Python installs from a kept directory of wheels')
+        .version('0.1.0')
+        .exitOverride()
+        .showHelpAfterError();
+    addStore(addInputs(root.command('install')))
+        .description('install requirements through a wheelhouse')
+        .option('--no-store', 'keep nothing beside --wheelhouse')
+        .addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--max-size <size>', 'what the store may hold, the least recently used goes')
+        .argParser(parseSize)
+        .default(5e9, '5GB'))
+        .option('--json', 'print the result as JSON')
+        .action(installCommand);
+    addInputs(root.command('key'))
+        .description('print what another CI system needs to restore and save')
+        .option('--json', 'print JSON')
+        .action(keyCommand);
+    addStore(addInputs(root.command('doctor')))
+        .description('say why a run would hit or miss, and check what it depends on')
+        .option('--json', 'print JSON')
+        .action(doctorCommand);
+    addStore(root.command('prune'))
+        .description('delete the least recently used wheelhouses')
+        .addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--max-size <size>', 'what may stay').argParser(parseSize).makeOptionMandatory())
+        .action(pruneCommand);
+    return root;
+}
+async function installCommand(values) {
+    await withWorld(values, async (request, world, store) => {
+        const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
+        if (state !== undefined)
+            await (0,_save_js__WEBPACK_IMPORTED_MODULE_9__/* .save */ .U)(state, world);
+        if (store && state !== undefined)
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_19__/* .prune */ .R)(store, Number(values['maxSize']), keyIn(state));
+        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .totals */ .Sd)(report);
+        if (values['json']) {
+            print({
+                hit: report.hit,
+                key: report.primaryKey,
+                matchedKey: report.matchedKey ?? null,
+                indexUsed: report.index?.shown ?? null,
+                python: interpreter.executable,
+                wheelhouse: request.wheelhouse === undefined ? null : wheelhouse,
+                venv: request.venv ?? null,
+                wheels: report.wheels.map(({ name, version, file, sha256, size, origin, role }) => ({
+                    ...{ name, version, file, sha256, size, origin, role },
+                })),
+                fromCache: cache,
+                downloaded,
+                built,
+                seconds: Object.fromEntries(report.phases.map((phase) => [phase.name, phase.seconds])),
+            });
+        }
+        else {
+            process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report).join('\n')}\n`);
+        }
+    });
+}
+function keyIn(state) {
+    return JSON.parse(state).key;
+}
+async function keyCommand(values) {
+    await withWorld(values, async (request, world) => {
+        await world.sources.check(request);
+        const interpreter = await world.python.probe(request);
+        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_10__/* .understand */ .Z)(request, interpreter, world);
+        const { primary, restore } = keys;
+        if (values['json'])
+            print({ key: primary, restoreKeys: restore });
+        else
+            process.stdout.write(`${[primary, ...restore].join('\n')}\n`);
+    });
+}
+async function doctorCommand(values) {
+    await withWorld(values, async (request, world, store) => {
+        if (store === undefined)
+            return;
+        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_4__/* .doctor */ .A)(request, { ...world, store });
+        const marks = { good: 'ok', note: '--', problem: '!!' };
+        if (values['json'])
+            print({ hit, findings });
+        else {
+            const lines = findings.map(({ level, text }) => `${marks[level]} ${text}`);
+            process.stdout.write(`${lines.join('\n')}\n`);
+        }
+        if (findings.some((finding) => finding.level === 'problem')) {
+            process.exitCode = exitCodes.failed;
+        }
+    });
+}
+async function pruneCommand(values) {
+    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)());
+    const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_19__/* .prune */ .R)(store, Number(values['maxSize']));
+    const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
+    process.stdout.write(`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}\n`);
+}
+/** Gives a command the request and the world that its options describe. */
+async function withWorld(values, work) {
+    const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_17__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_20__/* .environmentForPrograms */ .cx)(process.env);
+    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)();
+    const get = (name) => {
+        const value = values[name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase())];
+        return [value ?? ''].flat().join('\n');
+    };
+    const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W)(get, {
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
         environment,
         event: undefined,
     });
-    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .consoleReporter */ .P)();
-    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .directoryCache */ .K)(storeDirectory, reporter);
-    const wheelhouses = (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__/* .wheelhousesAdapter */ .S)();
-    const { report, state } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
-        wheelhouses,
-        store,
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
+    const store = typeof values['store'] === 'string'
+        ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
+        : undefined;
+    const world = {
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_14__/* .pythonAdapter */ .Wp)(reporter, environment),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_16__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_18__/* .wheelhousesAdapter */ .S)(),
+        store: store ?? nowhere(),
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_12__/* .indexProbe */ .Z)(),
         reporter,
         now: () => new Date(),
-    });
-    if (state !== undefined)
-        await (0,_save_js__WEBPACK_IMPORTED_MODULE_8__/* .save */ .U)(state, { wheelhouses, reporter, store });
-    process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(report).join('\n')}\n`);
+    };
+    await work(request, world, store);
+    await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_17__/* .discard */ .vf)(temporary);
 }
-function readOptions(args) {
-    const inputs = Object.keys(_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputDefaults */ .V).map((name) => [
-        name,
-        { type: 'string', multiple: true, ...(name === 'requirements' ? { short: 'r' } : {}) },
-    ]);
-    try {
-        return (0,node_util__WEBPACK_IMPORTED_MODULE_3__.parseArgs)({
-            args: [...args],
-            options: { ...Object.fromEntries(inputs), store: { type: 'string' } },
-        }).values;
-    }
-    catch (error) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_6__/* .UserError */ .yo(`${error.message}\n${usage}`);
-    }
+/** The store of those who keep nothing. */
+function nowhere() {
+    return {
+        unavailable: 'there is no store',
+        restore: async () => undefined,
+        save: async () => 'failed',
+    };
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .endOnSignals */ .c)();
+function print(value) {
+    process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+function report(error, reporter) {
+    if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
+        return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .UserError */ .yo) {
+        const { file, line } = error;
+        const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+        process.stderr.write(`error: ${place}${error.message}\n`);
+        return exitCodes.failed;
+    }
+    reporter.warning('this is a fault of wheelhouse');
+    process.stderr.write(`${error instanceof Error ? error.stack : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .messageOf */ .bD)(error)}\n`);
+    return exitCodes.fault;
+}
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_13__/* .endOnSignals */ .c)();
 try {
-    await main(process.argv.slice(2));
+    await program().parseAsync();
 }
 catch (error) {
-    const place = error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_6__/* .UserError */ .yo && error.file
-        ? `${error.file}${error.line ? `:${error.line}` : ''}: `
-        : '';
-    process.stderr.write(error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_6__/* .UserError */ .yo ? `${place}${error.message}\n` : `${error.stack}\n`);
-    process.exitCode = 1;
+    process.exitCode = report(error, (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)());
 }
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 2127:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  A: () => (/* binding */ doctor)
+});
+
+// EXTERNAL MODULE: ./lib/choose-index.js
+var choose_index = __nccwpck_require__(8167);
+// EXTERNAL MODULE: ./lib/plan/freshness.js
+var freshness = __nccwpck_require__(6416);
+// EXTERNAL MODULE: ./lib/plan/key.js
+var key = __nccwpck_require__(720);
+;// CONCATENATED MODULE: ./lib/plan/diagnosis.js
+/** Why a run would hit or miss, in plain words. */
+
+
+const identityParts = [
+    'the Python implementation',
+    'the Python version',
+    'the ABI',
+    'the platform',
+    'the machine',
+    'the C library',
+    'the threading model',
+];
+/**
+ * What of a stored wheelhouse differs from what is wanted now.
+ * @returns reasons, the deepest first; empty: it serves
+ */
+function differences(stored, wanted) {
+    const identity = (0,key/* interpreterIdentity */.tb)(wanted.interpreter);
+    if (stored.interpreter !== identity) {
+        const before = stored.interpreter.split(' ');
+        const now = identity.split(' ');
+        const changed = identityParts.flatMap((name, index) => before[index] === now[index] ? [] : [`${name} was ${before[index]} and is ${now[index]}`]);
+        // The ABI and the platform follow from the version: one reason is enough.
+        return [changed[0] ?? 'the interpreter is another one'];
+    }
+    const { parts } = wanted.keys;
+    if (stored.sources !== wanted.keys.sources) {
+        return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
+    }
+    if (stored.request !== wanted.keys.request) {
+        return changedParts('what is asked for', stored.parts?.asked, parts.asked);
+    }
+    const then = (0,freshness/* period */.iE)(wanted.refresh, new Date(stored.resolvedAt));
+    const now = (0,freshness/* period */.iE)(wanted.refresh, wanted.now);
+    if (wanted.refresh === 'always')
+        return ['refresh is always: the index is asked on every run'];
+    if (!stored.pinned && wanted.refresh !== 'never' && then !== now) {
+        return [
+            `it was resolved on ${stored.resolvedAt.slice(0, 10)} (${then}), now is ${now}, and not everything is pinned (refresh: ${wanted.refresh})`,
+        ];
+    }
+    return [];
+}
+function changedParts(what, before, now) {
+    if (before === undefined)
+        return [`${what} has changed`];
+    const gone = before.filter((part) => !now.includes(part));
+    const added = now.filter((part) => !before.includes(part));
+    const reasons = gone.map((part) => {
+        const successor = added.findIndex((each) => subject(each) === subject(part));
+        const [after] = successor < 0 ? [] : added.splice(successor, 1);
+        return after === undefined
+            ? `${readable(part)} is no longer there`
+            : `${readable(part)} is now ${readable(after)}`;
+    });
+    return [...reasons, ...added.map((part) => `${readable(part)} is new`)];
+}
+/** What a part is about: the project's name, the setting, the kind. */
+function subject(part) {
+    return /^(?:constraint )?(?:--)?[a-z0-9-]+/i.exec(part)?.[0] ?? part;
+}
+/** A canonical line as people write it. */
+function readable(part) {
+    if (/^(?:project|file) [0-9a-f]{64}$/.test(part)) {
+        return part.startsWith('project')
+            ? 'the dependencies of a local project'
+            : 'a file of cache-dependency-path';
+    }
+    return part
+        .split(' ; ')
+        .filter((piece) => piece !== '')
+        .map((piece) => piece.replace('[]', '').replace(/^sha\d+:(.{8}).*/, '#$1…'))
+        .join(' ');
+}
+
+// EXTERNAL MODULE: ./lib/plan/manifest.js
+var manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/understand.js + 1 modules
+var understand = __nccwpck_require__(9531);
+;// CONCATENATED MODULE: ./lib/doctor.js
+/** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
+
+
+
+
+
+
+/** @throws UserError for anything that would end a run before its wheelhouse is looked for */
+async function doctor(request, world) {
+    (0,understand/* hideInputs */.U)(request, world.reporter);
+    const interpreter = await world.python.probe(request);
+    const understanding = await (0,understand/* understand */.Z)(request, interpreter, world);
+    const wanted = {
+        keys: understanding.keys,
+        interpreter,
+        refresh: request.refresh,
+        now: world.now(),
+    };
+    const verdict = await judgeStore(wanted, world);
+    return {
+        hit: verdict.hit,
+        findings: [
+            ...pythonFindings(request, interpreter),
+            ...verdict.findings,
+            ...(await storeFindings(world.store)),
+            await indexFinding(request, interpreter, understanding, world, verdict.hit),
+        ],
+    };
+}
+function pythonFindings(request, interpreter) {
+    const { version, executable, pip, externallyManaged } = interpreter;
+    const findings = [
+        {
+            level: pip === undefined ? 'problem' : 'good',
+            text: `Python ${version} at ${executable}, ${pip === undefined ? 'without pip' : `pip ${pip}`}`,
+        },
+    ];
+    if (externallyManaged && request.venv === undefined && request.install) {
+        findings.push({
+            level: 'problem',
+            text: 'this Python is managed by the system, which forbids pip to install into it (PEP 668): set venv',
+        });
+    }
+    return findings;
+}
+/** Whether an entry serves, and if not, what of the closest one differs. */
+async function judgeStore(wanted, world) {
+    const findings = [{ level: 'good', text: `key: ${wanted.keys.primary}` }];
+    const entries = await world.store.entries();
+    const own = new Set((0,key/* generations */.YZ)(wanted.keys.primary));
+    const [restore = ''] = wanted.keys.restore;
+    // As a run looks: its key, an older period of it, then whatever was used last.
+    const order = (entry) => own.has(entry.key) ? 0 : entry.key.startsWith(restore) ? 1 : 2;
+    const candidates = [...entries].sort((a, b) => order(a) - order(b));
+    let closest;
+    for (const entry of candidates.slice(0, 20)) {
+        const seen = await inspected(entry, world);
+        if (typeof seen === 'string') {
+            findings.push({ level: 'problem', text: `the entry ${entry.key} is damaged: ${seen}` });
+            continue;
+        }
+        const reasons = differences(seen.manifest, wanted);
+        if (reasons.length === 0 && seen.faults.length === 0) {
+            const { python } = seen.manifest;
+            if (python !== undefined && python !== wanted.interpreter.version) {
+                findings.push({
+                    level: 'note',
+                    text: `it was made with Python ${python}, this is ${wanted.interpreter.version}: a patch release does not matter`,
+                });
+            }
+            findings.push({ level: 'good', text: `hit: ${entry.key} serves, no index would be asked` });
+            return { hit: true, findings };
+        }
+        if (seen.faults.length > 0) {
+            findings.push({
+                level: 'problem',
+                text: `the entry ${entry.key} is damaged: ${seen.faults.join('; ')}`,
+            });
+        }
+        closest ??= reasons.length > 0 ? [`compared with ${entry.key}:`, ...reasons] : undefined;
+    }
+    findings.push({
+        level: 'note',
+        text: `miss: ${closest?.join('\n  - ') ?? (entries.length === 0 ? 'the store is empty' : 'no sound entry is left')}`,
+    });
+    return { hit: false, findings };
+}
+async function inspected(entry, world) {
+    try {
+        return (await world.wheelhouses.inspect(entry.directory)) ?? 'it is empty';
+    }
+    catch (error) {
+        if (error instanceof manifest/* ManifestError */.Sh)
+            return error.message;
+        throw error;
+    }
+}
+async function storeFindings(store) {
+    const reason = await store.readOnly();
+    return reason === undefined
+        ? [{ level: 'good', text: 'the store can be written' }]
+        : [{ level: 'problem', text: `the store can't be written, so nothing new is kept: ${reason}` }];
+}
+async function indexFinding(request, interpreter, { settings, requested }, world, hit) {
+    try {
+        const index = await (0,choose_index/* chooseIndex */.SK)({ request, interpreter, settings, requested }, world);
+        return { level: 'good', text: `index: ${index.shown || 'none'}, as ${index.why}` };
+    }
+    catch (error) {
+        if (!(error instanceof model/* UserError */.yo))
+            throw error;
+        const needed = hit ? ' (a hit does not need it)' : '';
+        return { level: hit ? 'note' : 'problem', text: `${(0,model/* messageOf */.bD)(error)}${needed}` };
+    }
+}
+
 
 /***/ }),
 
@@ -28941,7 +33692,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 720:
+/***/ 1623:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28954,112 +33705,18 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/freshness.js
-var freshness = __nccwpck_require__(6416);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/package-index.js
-var package_index = __nccwpck_require__(7570);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/choose-index.js
-/** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
-
-
-
-
-/** No index can be used now, and it is not the user's fault. */
-class IndexDown extends model/* UserError */.yo {
-}
-/**
- * Chooses the index for a fill.
- * @param failed why the mirror must not be chosen again in this run
- * @throws IndexDown when the authoritative index does not answer as one
- * @throws UserError when it, or the mirror, refuses the credentials
- */
-async function chooseIndex(asking, world, failed) {
-    const { request, interpreter, settings, requested } = asking;
-    const indexes = (0,package_index/* indexesOf */.O7)(request, interpreter, settings, requested);
-    if (indexes === undefined) {
-        return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
-    }
-    const confusion = (0,package_index/* confusionWarning */.RQ)(indexes);
-    if (confusion !== undefined)
-        world.reporter.warning(confusion);
-    const project = await projectToAsk(interpreter, requested, world);
-    const health = (url) => project === undefined || settings.has('proxy')
-        ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-        : world.indexProbe.probe(url, project, {
-            trustedHosts: indexes.trustedHosts,
-            certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
-        });
-    let why = 'it is the authoritative index';
-    if (indexes.mirror !== undefined) {
-        const shown = (0,requirements/* withoutSecrets */.cT)(indexes.mirror);
-        const answer = await health(indexes.mirror);
-        if (answer.state === 'healthy' && failed === undefined) {
-            return chosen(indexes, indexes.mirror, 'mirror', 'the mirror is healthy', true);
-        }
-        if (answer.state === 'refused') {
-            throw new model/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
-        }
-        const reason = answer.state === 'healthy'
-            ? String(failed)
-            : answer.state === 'absent'
-                ? `it answers 404 for ${project}`
-                : answer.reason;
-        world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,requirements/* withoutSecrets */.cT)(indexes.authoritative)}.`);
-        why = `the mirror is not healthy (${reason})`;
-    }
-    const { authoritative } = indexes;
-    const answer = await health(authoritative);
-    if (answer.state === 'refused' && ((0,package_index/* hasCredentials */.Lk)(authoritative) || !indexes.otherCredentials)) {
-        throw new model/* UserError */.yo(`The index ${(0,requirements/* withoutSecrets */.cT)(authoritative)} answers ${answer.status} for ${project}: ${(0,package_index/* hasCredentials */.Lk)(authoritative)
-            ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
-            : 'it wants credentials. Set the inputs index-username and index-password'}.`);
-    }
-    if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,requirements/* withoutSecrets */.cT)(authoritative)} can't be used: ${answer.reason}.`);
-    }
-    return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
-}
-function chosen(indexes, url, role, why, mayOffer) {
-    const { extra, trustedHosts } = indexes;
-    return {
-        environment: {
-            PIP_INDEX_URL: url,
-            ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-            ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-        },
-        shown: (0,requirements/* withoutSecrets */.cT)(url),
-        why,
-        role,
-        mayOffer,
-    };
-}
-/** The first project of the request that applies to this Python. */
-async function projectToAsk(interpreter, requested, world) {
-    const candidates = (0,package_index/* probeCandidates */.xr)(requested);
-    const [first] = candidates;
-    if (first === undefined || first.marker === undefined)
-        return first?.name;
-    const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
-    const applies = await world.python.applies(interpreter, markers);
-    return candidates.find((_candidate, index) => applies[index])?.name;
-}
-/** What is said when the last good set is installed instead. */
-function staleWarning(reason, last, now) {
-    return `${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(last.resolvedAt, now)} old.`;
-}
-
+// EXTERNAL MODULE: ./lib/choose-index.js
+var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/plan/environment.js
 var plan_environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(8339);
+var plan_key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/manifest.js
 var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
 ;// CONCATENATED MODULE: ./lib/plan/pip-args.js
 /** pip's command lines, as data. All follow `python -m pip`. */
 const common = ['--disable-pip-version-check', '--no-input'];
@@ -29165,6 +33822,8 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
 
 /** pip guesses the encoding of a file without this line. */
@@ -29314,6 +33973,7 @@ async function fill(plan, world, directory, usable, resume = false) {
         asked,
         urls: direct.urls,
     });
+    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
     const manifest = {
         interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
         request: plan.keys.request,
@@ -29324,6 +33984,8 @@ async function fill(plan, world, directory, usable, resume = false) {
             .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
         wheels,
         direct: direct.projects,
+        python: plan.interpreter.version,
+        ...(parts === undefined ? {} : { parts }),
     };
     await world.wheelhouses.seal(directory, manifest);
     return manifest;
@@ -29565,84 +34227,6 @@ async function describe(world, directory, found) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-;// CONCATENATED MODULE: ./lib/gather.js
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
-
-
-
-
-
-/**
- * @param settings pip's effective settings: its constraint files count as the user's own
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function gather(request, settings, sources) {
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...ambient.map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,requirements/* withoutSecrets */.cT)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        read: sources.read,
-    });
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
-                throw error;
-            throw new model/* UserError */.yo(error.message, source);
-        }
-    }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
-}
-function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = external_node_path_.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.read(file);
-        }
-        catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
-        const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
-    }
-    return lines;
-}
-
 // EXTERNAL MODULE: ./lib/plan/state.js
 var state = __nccwpck_require__(1994);
 ;// CONCATENATED MODULE: ./lib/restore.js
@@ -29797,12 +34381,13 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
     };
 }
 
+// EXTERNAL MODULE: ./lib/understand.js + 1 modules
+var understand = __nccwpck_require__(9531);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
  * something, install from it, and say what happened.
  */
-
 
 
 
@@ -29836,21 +34421,10 @@ async function install(request, world) {
             phases.push({ name, seconds: (performance.now() - start) / 1000 });
         }
     };
-    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(package_index/* secretsOfUrl */.mE));
-    if (password !== '')
-        reporter.hide((0,package_index/* secretForms */.eo)(username, password));
+    (0,understand/* hideInputs */.U)(request, reporter);
     await world.sources.check(request);
     const interpreter = await timed('python', () => prepareInterpreter(request, world));
-    const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    reporter.hide([...settings.values()].flatMap(package_index/* secretsOfUrl */.mE));
-    const requested = await timed('read', () => gather(request, settings, world.sources));
-    reporter.hide(requested.lines.flatMap(secretsOfLine));
-    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings, {
-        refresh: request.refresh,
-        suffix: request.cacheSuffix,
-        now: world.now(),
-    });
+    const { settings, requested, keys } = await timed('read', () => (0,understand/* understand */.Z)(request, interpreter, world));
     await reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
         for (const [name, value] of keys.components)
@@ -29991,11 +34565,11 @@ async function fillFrom(plan, world, found) {
     }
     catch (error) {
         const last = found.lastGood;
-        const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
+        const isDown = error instanceof choose_index/* IndexDown */.xn || (error instanceof FillError && error.unreachable);
         if (!isDown || last === undefined)
             throw error;
         const [reason = ''] = error.message.split('\n');
-        world.reporter.warning(staleWarning(reason, last, world.now()));
+        world.reporter.warning((0,choose_index/* staleWarning */.MG)(reason, last, world.now()));
         await world.wheelhouses.keepOnly(found.directory, last.wheels.map((wheel) => wheel.file));
         await world.wheelhouses.seal(found.directory, last);
         return { manifest: last, index: undefined };
@@ -30008,14 +34582,14 @@ async function fillByMirror(plan, world, found) {
         world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
         return fill({ ...plan, index }, world, found.directory, usable, resume);
     });
-    const index = await chooseIndex(plan, world);
+    const index = await (0,choose_index/* chooseIndex */.SK)(plan, world);
     try {
         return { manifest: await attempt(index, false), index };
     }
     catch (error) {
         if (!(error instanceof FillError) || !error.maybeIndex || index.role !== 'mirror')
             throw error;
-        const other = await chooseIndex(plan, world, 'pip failed with it');
+        const other = await (0,choose_index/* chooseIndex */.SK)(plan, world, 'pip failed with it');
         return { manifest: await attempt(other, true), index: other };
     }
 }
@@ -30079,14 +34653,9 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
 }
 /** For a build that needs an index after all. */
 async function indexEnvironment(plan, world, index) {
-    const { environment } = index ?? (await chooseIndex(plan, world));
+    const { environment } = index ?? (await (0,choose_index/* chooseIndex */.SK)(plan, world));
     const { request, interpreter } = plan;
     return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
-}
-function secretsOfLine(line) {
-    if (line.kind === 'index')
-        return [];
-    return (0,package_index/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 function installOptions(plan, wheelhouse) {
     return {
@@ -30248,7 +34817,7 @@ function age(since, now) {
 
 /***/ }),
 
-/***/ 8339:
+/***/ 720:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -30335,17 +34904,20 @@ function withIndexInputs(settings, index) {
  *   takes; restore keys never cross system, architecture, libc or Python
  */
 function keysOf(interpreter, requested, settings, options) {
-    const sources = digest(sourceParts(requested.lines, settings));
-    const request = digest([
-        sources,
-        ...requested.lines
-            .filter((line) => !isSource(line))
-            .map(canonical)
-            .sort(),
-        ...requested.projects.map((project) => `project ${project.digest}`).sort(),
-        ...requested.extra.map((file) => `file ${file.digest}`).sort(),
-        ...selectionSettings.flatMap((name) => settingPart(name, settings)),
-    ]);
+    const sourceList = sourceParts(requested.lines, settings);
+    const sources = digest(sourceList);
+    const asked = [
+        ...new Set([
+            ...requested.lines
+                .filter((line) => !isSource(line))
+                .map(canonical)
+                .sort(),
+            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
+            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
+            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+        ]),
+    ];
+    const request = digest([sources, ...asked]);
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
@@ -30365,11 +34937,12 @@ function keysOf(interpreter, requested, settings, options) {
         restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
         request,
         sources,
+        parts: { sources: sourceList, asked },
         components: [
             ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
             ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
-            ['sources', sourceParts(requested.lines, settings).join('; ') || "pip's default index"],
+            ['sources', sourceList.join('; ') || "pip's default index"],
             ['request', short],
             ['freshness', freshness],
         ],
@@ -31808,7 +36381,7 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
 // EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(8339);
+var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/requirements.js
@@ -31924,6 +36497,7 @@ function groupRequirements(text, shown, group) {
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   L_: () => (/* binding */ formatManifest),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
+/* harmony export */   On: () => (/* binding */ keepableParts),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   _5: () => (/* binding */ unsatisfied),
@@ -31942,6 +36516,12 @@ const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
 const schema = 1;
+/** Characters of `parts` that a manifest carries along. */
+const maxParts = 200_000;
+/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+function keepableParts(parts) {
+    return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
 /** Why a manifest can't be used. */
 class ManifestError extends Error {
 }
@@ -31991,7 +36571,12 @@ function parseManifest(text) {
                 requires: strings(entry, 'requires'),
             };
         }),
+        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
+        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
     };
+}
+function partsOf(entry) {
+    return { sources: strings(entry, 'sources'), asked: strings(entry, 'asked') };
 }
 function wheel(item) {
     const entry = record(item, 'wheels');
@@ -33079,9 +37664,11 @@ function parseState(text) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   CI: () => (/* binding */ formatReport)
+/* harmony export */   CI: () => (/* binding */ formatReport),
+/* harmony export */   Ej: () => (/* binding */ size),
+/* harmony export */   Sd: () => (/* binding */ totals)
 /* harmony export */ });
-/* unused harmony exports totals, size, headline, changeLines, formatSummary */
+/* unused harmony exports headline, changeLines, formatSummary */
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
 /** What a run says of itself: for the job summary, for the log, for a terminal. */
 
@@ -33194,6 +37781,35 @@ function cell(text) {
 
 /***/ }),
 
+/***/ 7479:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   R: () => (/* binding */ prune)
+/* harmony export */ });
+/**
+ * @param maxSize bytes that may stay
+ * @param keep a key that stays in any case
+ * @returns what was deleted
+ */
+async function prune(store, maxSize, keep) {
+    const entries = [...(await store.entries())].sort((a, b) => Number(b.key === keep) - Number(a.key === keep));
+    let total = 0;
+    const gone = [];
+    for (const entry of entries) {
+        total += entry.size;
+        if (total <= maxSize || entry.key === keep)
+            continue;
+        await store.delete(entry.key);
+        gone.push(entry);
+        total -= entry.size;
+    }
+    return gone;
+}
+
+
+/***/ }),
+
 /***/ 5462:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -33240,6 +37856,143 @@ async function save(text, world) {
         reporter.info(`Saved the wheelhouse as ${state.key}.`);
     if (outcome === 'exists')
         reporter.info(`${state.key} is kept already.`);
+}
+
+
+/***/ }),
+
+/***/ 9531:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  U: () => (/* binding */ hideInputs),
+  Z: () => (/* binding */ understand)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/gather.js
+/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
+
+
+
+
+
+/**
+ * @param settings pip's effective settings: its constraint files count as the user's own
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function gather(request, settings, sources) {
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
+    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [
+            ...found.constraints,
+            ...ambient.map((file) => ({
+                location: /^https?:/i.test(file)
+                    ? file
+                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+                shown: (0,requirements/* withoutSecrets */.cT)(file),
+            })),
+        ],
+    }, {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        read: sources.read,
+    });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
+                throw error;
+            throw new model/* UserError */.yo(error.message, source);
+        }
+    }
+    return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+function refuseOtherFormats(shown) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
+        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const file = external_node_path_.resolve(request.workingDirectory, shown);
+        let text;
+        try {
+            text = await sources.read(file);
+        }
+        catch (error) {
+            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        }
+        const group = input.slice(colon + 1);
+        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+    }
+    return lines;
+}
+
+// EXTERNAL MODULE: ./lib/plan/key.js
+var key = __nccwpck_require__(720);
+// EXTERNAL MODULE: ./lib/plan/package-index.js
+var package_index = __nccwpck_require__(7570);
+;// CONCATENATED MODULE: ./lib/understand.js
+/** From a request and an interpreter to what is really asked for, and under which key it is kept. */
+
+
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+function hideInputs(request, reporter) {
+    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+    reporter.hide([url, mirror, ...extra].flatMap(package_index/* secretsOfUrl */.mE));
+    if (password !== '')
+        reporter.hide((0,package_index/* secretForms */.eo)(username, password));
+}
+/**
+ * Reads everything that is asked for; changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function understand(request, interpreter, world) {
+    const settings = (0,key/* withIndexInputs */.yP)((0,key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
+    world.reporter.hide([...settings.values()].flatMap(package_index/* secretsOfUrl */.mE));
+    const requested = await gather(request, settings, world.sources);
+    world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+    const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings, {
+        refresh: request.refresh,
+        suffix: request.cacheSuffix,
+        now: world.now(),
+    });
+    return { settings, requested, keys };
+}
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    return (0,package_index/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 
 
@@ -33306,15 +38059,43 @@ function directoryCache(root, reporter) {
                 return 'failed';
             }
         },
+        async entries() {
+            const names = await namesIn(root);
+            const found = await Promise.all(names
+                .filter((name) => !name.startsWith('.'))
+                .map(async (key) => {
+                const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
+                const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory);
+                const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))).size));
+                const size = sizes.reduce((sum, each) => sum + each, 0);
+                return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
+            }));
+            return found.sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
+        },
+        delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, node_path__WEBPACK_IMPORTED_MODULE_3__.basename(key)), { recursive: true, force: true }),
+        async readOnly() {
+            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+            try {
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe, { recursive: true });
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(probe, { recursive: true, force: true });
+                return undefined;
+            }
+            catch (error) {
+                return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error);
+            }
+        },
     };
 }
-/** The entry of that key, else the newest one of the first prefix that has any. */
-async function find(root, key, prefixes) {
-    const names = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch((error) => {
+async function namesIn(root) {
+    return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch((error) => {
         if (error.code === 'ENOENT')
             return [];
         throw error;
     });
+}
+/** The entry of that key, else the newest one of the first prefix that has any. */
+async function find(root, key, prefixes) {
+    const names = await namesIn(root);
     if (names.includes(key))
         return key;
     for (const prefix of prefixes) {
@@ -33459,7 +38240,7 @@ async function beginning(response) {
 
 /***/ }),
 
-/***/ 5733:
+/***/ 6108:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33469,8 +38250,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __nccwpck_require__(1421);
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
 ;// CONCATENATED MODULE: ./lib/world/process.js
@@ -33488,7 +38269,7 @@ function run(command, args, options) {
     return new Promise((resolve, reject) => {
         // A group of its own: pip's build subprocesses end with it.
         const ownGroup = process.platform !== 'win32';
-        const child = (0,external_node_child_process_namespaceObject.spawn)(command, args, {
+        const child = (0,external_node_child_process_.spawn)(command, args, {
             ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
             env: options.env,
             stdio: ['pipe', 'pipe', 'pipe'],
@@ -33579,8 +38360,8 @@ var external_node_path_ = __nccwpck_require__(6760);
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
-var world_process = __nccwpck_require__(5733);
+// EXTERNAL MODULE: ./lib/world/process.js + 1 modules
+var world_process = __nccwpck_require__(6108);
 ;// CONCATENATED MODULE: ./lib/world/python-scripts.js
 /**
  * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
@@ -41248,6 +46029,37 @@ class HttpClient {
 }
 const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
 //# sourceMappingURL=index.js.map
+
+/***/ }),
+
+/***/ 8179:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Di: () => (/* binding */ InvalidArgumentError),
+/* harmony export */   b7: () => (/* binding */ CommanderError),
+/* harmony export */   c$: () => (/* binding */ Option),
+/* harmony export */   uB: () => (/* binding */ Command)
+/* harmony export */ });
+/* unused harmony exports program, createCommand, createArgument, createOption, InvalidOptionArgumentError, Argument, Help */
+/* harmony import */ var _index_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8909);
+
+
+// wrapper to provide named exports for ESM.
+const {
+  /* program */ "DM": program,
+  /* createCommand */ "gu": createCommand,
+  /* createArgument */ "er": createArgument,
+  /* createOption */ "Ww": createOption,
+  /* CommanderError */ "b7": CommanderError,
+  /* InvalidArgumentError */ "Di": InvalidArgumentError,
+  /* InvalidOptionArgumentError */ "a2": InvalidOptionArgumentError, // deprecated old name
+  /* Command */ "uB": Command,
+  /* Argument */ "ef": Argument,
+  /* Option */ "c$": Option,
+  /* Help */ "_V": Help,
+} = _index_js__WEBPACK_IMPORTED_MODULE_0__;
+
 
 /***/ })
 

@@ -28825,7 +28825,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 4607:
+/***/ 7947:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -29198,6 +29198,7 @@ async function fill(plan, world, directory, usable, resume = false) {
         asked,
         urls: direct.urls,
     });
+    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
     const manifest = {
         interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
         request: plan.keys.request,
@@ -29208,6 +29209,8 @@ async function fill(plan, world, directory, usable, resume = false) {
             .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
         wheels,
         direct: direct.projects,
+        python: plan.interpreter.version,
+        ...(parts === undefined ? {} : { parts }),
     };
     await world.wheelhouses.seal(directory, manifest);
     return manifest;
@@ -29449,84 +29452,6 @@ async function describe(world, directory, found) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-;// CONCATENATED MODULE: ./lib/gather.js
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
-
-
-
-
-
-/**
- * @param settings pip's effective settings: its constraint files count as the user's own
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function gather(request, settings, sources) {
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...ambient.map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,requirements/* withoutSecrets */.cT)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        read: sources.read,
-    });
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
-                throw error;
-            throw new model/* UserError */.yo(error.message, source);
-        }
-    }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
-}
-function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = external_node_path_.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.read(file);
-        }
-        catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
-        const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
-    }
-    return lines;
-}
-
 ;// CONCATENATED MODULE: ./lib/plan/state.js
 /** What the main step tells the post step: one versioned JSON text. */
 /** The number changes with the form: a state of another version is not acted upon. */
@@ -29716,12 +29641,123 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
     };
 }
 
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
+;// CONCATENATED MODULE: ./lib/gather.js
+/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
+
+
+
+
+
+/**
+ * @param settings pip's effective settings: its constraint files count as the user's own
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function gather(request, settings, sources) {
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
+    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [
+            ...found.constraints,
+            ...ambient.map((file) => ({
+                location: /^https?:/i.test(file)
+                    ? file
+                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+                shown: (0,requirements/* withoutSecrets */.cT)(file),
+            })),
+        ],
+    }, {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        read: sources.read,
+    });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
+                throw error;
+            throw new model/* UserError */.yo(error.message, source);
+        }
+    }
+    return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+function refuseOtherFormats(shown) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
+        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const file = external_node_path_.resolve(request.workingDirectory, shown);
+        let text;
+        try {
+            text = await sources.read(file);
+        }
+        catch (error) {
+            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        }
+        const group = input.slice(colon + 1);
+        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+    }
+    return lines;
+}
+
+;// CONCATENATED MODULE: ./lib/understand.js
+/** From a request and an interpreter to what is really asked for, and under which key it is kept. */
+
+
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+function hideInputs(request, reporter) {
+    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+    reporter.hide([url, mirror, ...extra].flatMap(package_index/* secretsOfUrl */.mE));
+    if (password !== '')
+        reporter.hide((0,package_index/* secretForms */.eo)(username, password));
+}
+/**
+ * Reads everything that is asked for; changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function understand(request, interpreter, world) {
+    const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
+    world.reporter.hide([...settings.values()].flatMap(package_index/* secretsOfUrl */.mE));
+    const requested = await gather(request, settings, world.sources);
+    world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings, {
+        refresh: request.refresh,
+        suffix: request.cacheSuffix,
+        now: world.now(),
+    });
+    return { settings, requested, keys };
+}
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    return (0,package_index/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
+}
+
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
  * something, install from it, and say what happened.
  */
-
 
 
 
@@ -29755,21 +29791,10 @@ async function install(request, world) {
             phases.push({ name, seconds: (performance.now() - start) / 1000 });
         }
     };
-    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(package_index/* secretsOfUrl */.mE));
-    if (password !== '')
-        reporter.hide((0,package_index/* secretForms */.eo)(username, password));
+    hideInputs(request, reporter);
     await world.sources.check(request);
     const interpreter = await timed('python', () => prepareInterpreter(request, world));
-    const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    reporter.hide([...settings.values()].flatMap(package_index/* secretsOfUrl */.mE));
-    const requested = await timed('read', () => gather(request, settings, world.sources));
-    reporter.hide(requested.lines.flatMap(secretsOfLine));
-    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings, {
-        refresh: request.refresh,
-        suffix: request.cacheSuffix,
-        now: world.now(),
-    });
+    const { settings, requested, keys } = await timed('read', () => understand(request, interpreter, world));
     await reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
         for (const [name, value] of keys.components)
@@ -30002,11 +30027,6 @@ async function indexEnvironment(plan, world, index) {
     const { request, interpreter } = plan;
     return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
 }
-function secretsOfLine(line) {
-    if (line.kind === 'index')
-        return [];
-    return (0,package_index/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
-}
 function installOptions(plan, wheelhouse) {
     return {
         wheelhouse,
@@ -30030,7 +30050,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4607);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7947);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
@@ -30394,17 +30414,20 @@ function withIndexInputs(settings, index) {
  *   takes; restore keys never cross system, architecture, libc or Python
  */
 function keysOf(interpreter, requested, settings, options) {
-    const sources = digest(sourceParts(requested.lines, settings));
-    const request = digest([
-        sources,
-        ...requested.lines
-            .filter((line) => !isSource(line))
-            .map(canonical)
-            .sort(),
-        ...requested.projects.map((project) => `project ${project.digest}`).sort(),
-        ...requested.extra.map((file) => `file ${file.digest}`).sort(),
-        ...selectionSettings.flatMap((name) => settingPart(name, settings)),
-    ]);
+    const sourceList = sourceParts(requested.lines, settings);
+    const sources = digest(sourceList);
+    const asked = [
+        ...new Set([
+            ...requested.lines
+                .filter((line) => !isSource(line))
+                .map(canonical)
+                .sort(),
+            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
+            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
+            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+        ]),
+    ];
+    const request = digest([sources, ...asked]);
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
@@ -30424,11 +30447,12 @@ function keysOf(interpreter, requested, settings, options) {
         restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
         request,
         sources,
+        parts: { sources: sourceList, asked },
         components: [
             ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
             ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
-            ['sources', sourceParts(requested.lines, settings).join('; ') || "pip's default index"],
+            ['sources', sourceList.join('; ') || "pip's default index"],
             ['request', short],
             ['freshness', freshness],
         ],
@@ -31983,6 +32007,7 @@ function groupRequirements(text, shown, group) {
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   L_: () => (/* binding */ formatManifest),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
+/* harmony export */   On: () => (/* binding */ keepableParts),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   _5: () => (/* binding */ unsatisfied),
@@ -32001,6 +32026,12 @@ const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
 const schema = 1;
+/** Characters of `parts` that a manifest carries along. */
+const maxParts = 200_000;
+/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+function keepableParts(parts) {
+    return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
 /** Why a manifest can't be used. */
 class ManifestError extends Error {
 }
@@ -32050,7 +32081,12 @@ function parseManifest(text) {
                 requires: strings(entry, 'requires'),
             };
         }),
+        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
+        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
     };
+}
+function partsOf(entry) {
+    return { sources: strings(entry, 'sources'), asked: strings(entry, 'asked') };
 }
 function wheel(item) {
     const entry = record(item, 'wheels');

@@ -28605,7 +28605,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName)
 /* harmony export */ });
-/* unused harmony exports wheelNameParts, isAdmitted, unsatisfied, changes, sameWheels */
+/* unused harmony exports keepableParts, wheelNameParts, isAdmitted, unsatisfied, changes, sameWheels */
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
@@ -28617,6 +28617,12 @@ const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
 const schema = 1;
+/** Characters of `parts` that a manifest carries along. */
+const maxParts = 200_000;
+/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+function keepableParts(parts) {
+    return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
 /** Why a manifest can't be used. */
 class ManifestError extends Error {
 }
@@ -28666,7 +28672,12 @@ function parseManifest(text) {
                 requires: strings(entry, 'requires'),
             };
         }),
+        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
+        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
     };
+}
+function partsOf(entry) {
+    return { sources: strings(entry, 'sources'), asked: strings(entry, 'asked') };
 }
 function wheel(item) {
     const entry = record(item, 'wheels');

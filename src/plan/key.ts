@@ -45,6 +45,8 @@ export interface Keys {
   readonly request: string;
   /** Hex digest of where wheels come from and how they are built. */
   readonly sources: string;
+  /** What the two digests are made of, without secrets: to explain why one differs. */
+  readonly parts: { readonly sources: readonly string[]; readonly asked: readonly string[] };
   /** What went in, for the log: name and value, secrets taken out. */
   readonly components: readonly (readonly [name: string, value: string])[];
 }
@@ -100,17 +102,20 @@ export function keysOf(
   settings: ReadonlyMap<string, string>,
   options: { readonly refresh: Refresh; readonly suffix: string; readonly now: Date },
 ): Keys {
-  const sources = digest(sourceParts(requested.lines, settings));
-  const request = digest([
-    sources,
-    ...requested.lines
-      .filter((line) => !isSource(line))
-      .map(canonical)
-      .sort(),
-    ...requested.projects.map((project) => `project ${project.digest}`).sort(),
-    ...requested.extra.map((file) => `file ${file.digest}`).sort(),
-    ...selectionSettings.flatMap((name) => settingPart(name, settings)),
-  ]);
+  const sourceList = sourceParts(requested.lines, settings);
+  const sources = digest(sourceList);
+  const asked = [
+    ...new Set([
+      ...requested.lines
+        .filter((line) => !isSource(line))
+        .map(canonical)
+        .sort(),
+      ...requested.projects.map((project) => `project ${project.digest}`).sort(),
+      ...requested.extra.map((file) => `file ${file.digest}`).sort(),
+      ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+    ]),
+  ];
+  const request = digest([sources, ...asked]);
   const python = pythonTag(interpreter);
   const freshness = everyLineHashed(requested.lines)
     ? 'pinned'
@@ -130,11 +135,12 @@ export function keysOf(
     restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
     request,
     sources,
+    parts: { sources: sourceList, asked },
     components: [
       ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
       ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
       ...(options.suffix === '' ? [] : [['suffix', options.suffix] as const]),
-      ['sources', sourceParts(requested.lines, settings).join('; ') || "pip's default index"],
+      ['sources', sourceList.join('; ') || "pip's default index"],
       ['request', short],
       ['freshness', freshness],
     ],

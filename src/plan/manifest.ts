@@ -50,6 +50,18 @@ export interface Manifest {
   readonly pinned: boolean;
   readonly wheels: readonly Wheel[];
   readonly direct: readonly DirectProject[];
+  /** Version of the Python that it was made with; a patch release does not matter. */
+  readonly python?: string;
+  /** What the digests are made of, to explain a miss; left out where it is long. */
+  readonly parts?: { readonly sources: readonly string[]; readonly asked: readonly string[] };
+}
+
+/** Characters of `parts` that a manifest carries along. */
+const maxParts = 200_000;
+
+/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+export function keepableParts(parts: NonNullable<Manifest['parts']>): Manifest['parts'] {
+  return JSON.stringify(parts).length > maxParts ? undefined : parts;
 }
 
 /** Why a manifest can't be used. */
@@ -102,7 +114,13 @@ export function parseManifest(text: string): Manifest {
         requires: strings(entry, 'requires'),
       };
     }),
+    ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
+    ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
   };
+}
+
+function partsOf(entry: Readonly<Record<string, unknown>>): NonNullable<Manifest['parts']> {
+  return { sources: strings(entry, 'sources'), asked: strings(entry, 'asked') };
 }
 
 function wheel(item: unknown): Wheel {

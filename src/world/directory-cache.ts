@@ -5,13 +5,13 @@ import { cp, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 
 import { messageOf } from '../plan/model.ts';
-import type { CacheStore, Reporter } from '../ports.ts';
+import type { LocalStore, Reporter, StoreEntry } from '../ports.ts';
 
 /** Copies share their blocks with the original where the file system can do that. */
 const copying = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
 
 /** @param root absolute path; made when something is saved */
-export function directoryCache(root: string, reporter: Reporter): CacheStore {
+export function directoryCache(root: string, reporter: Reporter): LocalStore {
   return {
     unavailable: undefined,
 
@@ -52,7 +52,45 @@ export function directoryCache(root: string, reporter: Reporter): CacheStore {
         return 'failed';
       }
     },
+
+    async entries() {
+      const names = await namesIn(root);
+      const found = await Promise.all(
+        names
+          .filter((name) => !name.startsWith('.'))
+          .map(async (key): Promise<StoreEntry> => {
+            const directory = path.join(root, key);
+            const files = await readdir(directory);
+            const sizes = await Promise.all(
+              files.map(async (file) => (await stat(path.join(directory, file))).size),
+            );
+            const size = sizes.reduce((sum, each) => sum + each, 0);
+            return { key, directory, size, usedAt: (await stat(directory)).mtime };
+          }),
+      );
+      return found.sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
+    },
+
+    delete: (key) => rm(path.join(root, path.basename(key)), { recursive: true, force: true }),
+
+    async readOnly() {
+      const probe = path.join(root, `.${randomUUID()}`);
+      try {
+        await mkdir(probe, { recursive: true });
+        await rm(probe, { recursive: true, force: true });
+        return undefined;
+      } catch (error) {
+        return messageOf(error);
+      }
+    },
   };
+}
+
+async function namesIn(root: string): Promise<string[]> {
+  return readdir(root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] as string[];
+    throw error;
+  });
 }
 
 /** The entry of that key, else the newest one of the first prefix that has any. */
@@ -61,10 +99,7 @@ async function find(
   key: string,
   prefixes: readonly string[],
 ): Promise<string | undefined> {
-  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [] as string[];
-    throw error;
-  });
+  const names = await namesIn(root);
   if (names.includes(key)) return key;
   for (const prefix of prefixes) {
     const matching = names.filter((name) => name.startsWith(prefix));

@@ -1,0 +1,46 @@
+/** From a request and an interpreter to what is really asked for, and under which key it is kept. */
+import { gather } from './gather.ts';
+import { effectiveSettings, type Keys, keysOf, withIndexInputs } from './plan/key.ts';
+import type { Interpreter, Request, RequestedSet, RequestLine } from './plan/model.ts';
+import { secretForms, secretsOfUrl } from './plan/package-index.ts';
+import type { Reporter, World } from './ports.ts';
+
+export interface Understanding {
+  /** pip's effective settings, with the index inputs in force. */
+  readonly settings: ReadonlyMap<string, string>;
+  readonly requested: RequestedSet;
+  readonly keys: Keys;
+}
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+export function hideInputs(request: Request, reporter: Reporter): void {
+  const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+  reporter.hide([url, mirror, ...extra].flatMap(secretsOfUrl));
+  if (password !== '') reporter.hide(secretForms(username, password));
+}
+
+/**
+ * Reads everything that is asked for; changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+export async function understand(
+  request: Request,
+  interpreter: Interpreter,
+  world: Pick<World, 'sources' | 'reporter' | 'now'>,
+): Promise<Understanding> {
+  const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), request.index);
+  world.reporter.hide([...settings.values()].flatMap(secretsOfUrl));
+  const requested = await gather(request, settings, world.sources);
+  world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+  const keys = keysOf(interpreter, requested, settings, {
+    refresh: request.refresh,
+    suffix: request.cacheSuffix,
+    now: world.now(),
+  });
+  return { settings, requested, keys };
+}
+
+function secretsOfLine(line: RequestLine): string[] {
+  if (line.kind === 'index') return [];
+  return secretsOfUrl(line.kind === 'option' ? line.value : line.target);
+}
