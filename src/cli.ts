@@ -22,6 +22,7 @@ import { pythonAdapter } from './world/python.ts';
 import { consoleReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
 import { discard, untilExit } from './world/temporary.ts';
+import { uvAdapter } from './world/uv.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
 /** Documented in docs/command-line.md. */
@@ -215,6 +216,7 @@ async function withWorld(
       : undefined;
   const world: World = {
     python: pythonAdapter(reporter, environment),
+    uv: uvAdapter(reporter),
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
     store: store ?? nowhere(),

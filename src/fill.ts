@@ -62,6 +62,8 @@ export interface Plan {
   readonly settings: ReadonlyMap<string, string>;
   readonly requested: RequestedSet;
   readonly keys: Keys;
+  /** uv on PATH, when it is the installer and is there. */
+  readonly uv: string | undefined;
   /** A directory for all that the run does not keep. */
   readonly workplace: string;
   /** A directory in it for generated files. */
@@ -139,11 +141,17 @@ export async function fill(
     stubs: new Set(direct.stubs),
   });
   const forBuilding = await fillBuildRequirements(plan, world, directory, kept);
-  await world.wheelhouses.keepOnly(directory, [...runtime.keys(), ...forBuilding.keys()]);
+  const tools = await fillTools(plan, world, directory, kept);
+  await world.wheelhouses.keepOnly(directory, [
+    ...runtime.keys(),
+    ...forBuilding.keys(),
+    ...tools.keys(),
+  ]);
 
   const wheels = await describe(world, directory, {
     runtime,
     forBuilding,
+    tools,
     kept,
     built,
     asked,
@@ -454,25 +462,45 @@ async function fillBuildRequirements(
       .map((project) => [project.buildRequires.join('\n'), project.buildRequires]),
   );
   for (const requires of sets.values()) {
-    const request = plainFile(requires);
-    const requestFile = path.join(plan.scratch, 'build.txt');
-    const files = { request, constraints: plainFile([]) };
-    const log = readFillLog(
-      await runFill(
-        plan,
-        world,
-        fillArgs(fillOptions(plan, directory, requestFile)),
-        await writeRequest(plan, world, requestFile, files),
-      ),
-    );
-    const closure = await close(plan, world, directory, {
-      files,
-      stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
-      stubs: new Set(),
-    });
-    for (const [file, version] of closure) all.set(file, version);
+    for (const [file, version] of await fillBeside(plan, world, directory, kept, requires)) {
+      all.set(file, version);
+    }
   }
   return all;
+}
+
+/** Programs that install, where the machine has none. One that was kept stays: it does its work. */
+async function fillTools(
+  plan: FillPlan,
+  world: World,
+  directory: string,
+  kept: readonly Wheel[],
+): Promise<Map<string, string>> {
+  if (plan.request.installer !== 'uv' || plan.uv !== undefined) return new Map();
+  const known = kept.filter((wheel) => wheel.role === 'tool');
+  return known.length > 0
+    ? new Map(known.map((wheel) => [wheel.file, wheel.version]))
+    : fillBeside(plan, world, directory, kept, ['uv']);
+}
+
+/** Fetches requirements that are no part of the request, and names their closure. */
+async function fillBeside(
+  plan: FillPlan,
+  world: World,
+  directory: string,
+  kept: readonly Wheel[],
+  requires: readonly string[],
+): Promise<Map<string, string>> {
+  const requestFile = path.join(plan.scratch, 'beside.txt');
+  const files = { request: plainFile(requires), constraints: plainFile([]) };
+  const generated = await writeRequest(plan, world, requestFile, files);
+  const args = fillArgs(fillOptions(plan, directory, requestFile));
+  const log = readFillLog(await runFill(plan, world, args, generated));
+  return close(plan, world, directory, {
+    files,
+    stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
+    stubs: new Set(),
+  });
 }
 
 /** The manifest's entries: verified wheels keep theirs, new ones are measured. */
@@ -483,18 +511,20 @@ async function describe(
     /** Version by file name. */
     readonly runtime: ReadonlyMap<string, string>;
     readonly forBuilding: ReadonlyMap<string, string>;
+    readonly tools: ReadonlyMap<string, string>;
     readonly kept: readonly Wheel[];
     readonly built: ReadonlySet<string>;
     readonly asked: ReadonlyMap<string, readonly string[]>;
     readonly urls: ReadonlyMap<string, DirectRequirement>;
   },
 ): Promise<Wheel[]> {
-  const files = [...new Set([...found.runtime.keys(), ...found.forBuilding.keys()])].sort();
+  const versions = new Map([...found.tools, ...found.forBuilding, ...found.runtime]);
+  const files = [...versions.keys()].sort();
   const measured = await world.wheelhouses.measure(directory, files);
   return files.map((file, index) => {
     const { sha256 = '', size = 0 } = measured[index] ?? {};
     const { name } = wheelNameParts(file);
-    const version = found.runtime.get(file) ?? found.forBuilding.get(file) ?? '';
+    const version = versions.get(file) ?? '';
     const url = found.urls.get(file);
     const asked = url ? url.hashes : found.asked.get(name);
     const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
@@ -509,7 +539,7 @@ async function describe(
       sha256,
       size,
       origin: before?.origin ?? (built ? 'built' : 'downloaded'),
-      role: found.runtime.has(file) ? 'runtime' : 'build',
+      role: found.runtime.has(file) ? 'runtime' : found.forBuilding.has(file) ? 'build' : 'tool',
       ...(asked === undefined ? {} : { asked }),
       ...(url === undefined ? {} : { url: url.shownTarget }),
     };

@@ -8,9 +8,9 @@ import { type ChosenIndex, chooseIndex, IndexDown, staleWarning } from './choose
 import { directProject, FillError, fill, type Plan } from './fill.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
 import { effectiveSettings } from './plan/key.ts';
-import { lockFile, type Manifest, sameWheels } from './plan/manifest.ts';
+import { lockFile, type Manifest, sameWheels, type Wheel } from './plan/manifest.ts';
 import { type Interpreter, messageOf, type Request, UserError } from './plan/model.ts';
-import { installArgs, installDirectArgs } from './plan/pip-args.ts';
+import { installArgs, installDirectArgs, uvInstallArgs } from './plan/pip-args.ts';
 import { adviceFor, lastWords, parseReport } from './plan/pip-output.ts';
 import { plainFile, withUserSources } from './plan/request-file.ts';
 import { directRequirements, isCacheable } from './plan/requirements.ts';
@@ -51,7 +51,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   hideInputs(request, reporter);
   await world.sources.check(request);
   const interpreter = await timed('python', () => prepareInterpreter(request, world));
-  const { settings, requested, keys } = await timed('read', () =>
+  const { settings, requested, keys, uv } = await timed('read', () =>
     understand(request, interpreter, world),
   );
   await reporter.group('Cache key', async () => {
@@ -65,7 +65,10 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   const workplace = await wheelhouses.workplace(request.temporary);
   try {
     const scratch = await wheelhouses.stage(workplace);
-    const plan: Plan = { request, interpreter, settings, requested, keys, workplace, scratch };
+    const plan: Plan = {
+      ...{ request, interpreter, settings, requested, keys, uv },
+      ...{ workplace, scratch },
+    };
     const ownPlace = path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
     const place = request.wheelhouse ?? ownPlace;
 
@@ -82,7 +85,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       : await timed('fill', () => fillFrom(plan, world, found));
 
     if (request.install) {
-      await timed('install', () => installLock(plan, world, directory));
+      await timed('install', () => installLock(plan, world, directory, filled.manifest));
       const drift = await timed('local projects', () =>
         installDirect(plan, world, directory, filled),
       );
@@ -92,7 +95,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
         );
         await wheelhouses.unshare(directory);
         filled = await timed('fill', () => fillFrom(plan, world, found));
-        await timed('install', () => installLock(plan, world, directory));
+        await timed('install', () => installLock(plan, world, directory, filled.manifest));
       }
     }
 
@@ -255,24 +258,55 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
   }
 }
 
-async function installLock(plan: Plan, world: World, wheelhouse: string): Promise<void> {
+async function installLock(
+  plan: Plan,
+  world: World,
+  wheelhouse: string,
+  { wheels }: Manifest,
+): Promise<void> {
   const { request, interpreter } = plan;
   const { wheelhouses, reporter, python } = world;
-  // Lies there while pip is at work: a later run then knows that this one did not end.
+  // Lies there while the installer is at work: a later run then knows that this one did not end.
   const mark = path.join(interpreter.sitePackages, '.wheelhouse-installing');
   const repair = await wheelhouses.exists(mark);
   if (repair) reporter.info('An installation before this one did not end: installing all again.');
   await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
-  await reporter.group('Install from the lock', async () => {
-    const lock = path.join(wheelhouse, lockFile);
-    const { exitCode, output } = await python.pip(
-      interpreter,
-      installArgs({ ...installOptions(plan, wheelhouse), lock, repair }),
-      { cwd: request.workingDirectory, env: offlineEnvironment(request.environment, devNull) },
-    );
-    if (exitCode !== 0) throw installError(output);
+  const lock = path.join(wheelhouse, lockFile);
+  const options = { ...installOptions(plan, wheelhouse), lock, repair };
+  const where = {
+    cwd: request.workingDirectory,
+    env: offlineEnvironment(request.environment, devNull),
+  };
+  await reporter.group(`Install from the lock with ${request.installer}`, async () => {
+    const { exitCode, output } =
+      request.installer === 'pip'
+        ? await python.pip(interpreter, installArgs(options), where)
+        : await world.uv.run(
+            await uvOf(plan, world, wheelhouse, wheels),
+            uvInstallArgs({
+              ...options,
+              python: interpreter.executable,
+              cache: path.join(plan.workplace, 'uv-cache'),
+            }),
+            where,
+          );
+    if (exitCode !== 0) throw installError(request.installer, output);
   });
   await wheelhouses.remove(mark);
+}
+
+/** The uv of the machine, or the one that the wheelhouse brings along. */
+async function uvOf(
+  plan: Plan,
+  world: World,
+  wheelhouse: string,
+  wheels: readonly Wheel[],
+): Promise<string> {
+  if (plan.uv !== undefined) return plan.uv;
+  const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
+  if (tool === undefined)
+    throw new UserError('The index has no uv for this system. Use installer: pip.');
+  return world.uv.unpack(plan.interpreter, path.join(wheelhouse, tool.file), plan.scratch);
 }
 
 /**
@@ -312,7 +346,7 @@ async function installDirect(
         world.reporter.info('It needs more than the wheelhouse holds: once more with the index.');
         result = await attempt(false);
       }
-      if (result.exitCode !== 0) throw installError(result.output);
+      if (result.exitCode !== 0) throw installError('pip', result.output);
       const [item] = parseReport(await world.wheelhouses.read(report));
       if (!item) return;
       const now = directProject(requirement, item);
@@ -351,6 +385,8 @@ function installOptions(
   };
 }
 
-function installError(output: string): UserError {
-  return new UserError(`pip could not install. ${adviceFor(output)}\n${lastWords(output)}`);
+function installError(installer: 'pip' | 'uv', output: string): UserError {
+  return new UserError(
+    `${installer} could not install. ${adviceFor(output)}\n${lastWords(output)}`,
+  );
 }

@@ -16,6 +16,7 @@ import { endOnSignals } from './world/process.ts';
 import { pythonAdapter, venvBin } from './world/python.ts';
 import { actionsReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
+import { uvAdapter } from './world/uv.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
 async function main(): Promise<void> {
@@ -25,6 +26,7 @@ async function main(): Promise<void> {
   for (const notice of notices) reporter.notice(notice);
   const outcome = await install(request, {
     python: pythonAdapter(reporter, environment),
+    uv: uvAdapter(reporter),
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
     store: githubCache({

@@ -81,6 +81,19 @@ export interface Python {
   ): Promise<readonly string[]>;
 }
 
+/** uv, as an installer from the lock. */
+export interface Uv {
+  /** @returns the command that PATH has; undefined: none that runs */
+  onPath(environment: Readonly<Record<string, string>>): Promise<string | undefined>;
+  /** Takes the program out of its wheel. @returns its path @throws Error for another wheel */
+  unpack(interpreter: Interpreter, wheel: string, directory: string): Promise<string>;
+  run(
+    command: string,
+    args: readonly string[],
+    options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+  ): Promise<PipResult>;
+}
+
 /** What a stub says of the project that it stands for. */
 export interface Stub {
   readonly name: string;
@@ -178,6 +191,7 @@ export interface Reporter {
 
 export interface World {
   readonly python: Python;
+  readonly uv: Uv;
   readonly sources: Sources;
   readonly wheelhouses: Wheelhouses;
   readonly store: CacheStore;

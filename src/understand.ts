@@ -10,6 +10,8 @@ export interface Understanding {
   readonly settings: ReadonlyMap<string, string>;
   readonly requested: RequestedSet;
   readonly keys: Keys;
+  /** uv on PATH, when it is the installer and is there. */
+  readonly uv: string | undefined;
 }
 
 /** Keeps the secrets of the inputs out of everything that is shown. */
@@ -26,18 +28,21 @@ export function hideInputs(request: Request, reporter: Reporter): void {
 export async function understand(
   request: Request,
   interpreter: Interpreter,
-  world: Pick<World, 'sources' | 'reporter' | 'now'>,
+  world: Pick<World, 'sources' | 'uv' | 'reporter' | 'now'>,
 ): Promise<Understanding> {
   const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), request.index);
   world.reporter.hide([...settings.values()].flatMap(secretsOfUrl));
   const requested = await gather(request, settings, world.sources);
   world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+  const wantsUv = request.installer === 'uv';
+  const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
   const keys = keysOf(interpreter, requested, settings, {
     refresh: request.refresh,
     suffix: request.cacheSuffix,
     now: world.now(),
+    tools: wantsUv && uv === undefined ? ['uv'] : [],
   });
-  return { settings, requested, keys };
+  return { settings, requested, keys, uv };
 }
 
 function secretsOfLine(line: RequestLine): string[] {

@@ -28708,6 +28708,7 @@ const inputDefaults = {
     'cache-dependency-path': '',
     python: '',
     venv: '',
+    installer: 'pip',
     'compile-bytecode': 'false',
     install: 'true',
     export: 'false',
@@ -28773,6 +28774,7 @@ function loadRequest(get, host) {
             cacheDependencyPath: lines('cache-dependency-path'),
             python: text('python') || undefined,
             venv: within('venv'),
+            installer: oneOf('installer', text('installer'), ['pip', 'uv']),
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
@@ -29021,6 +29023,31 @@ function installArgs(options) {
     ];
 }
 /**
+ * As {@link installArgs}, for uv (all follow `uv`): the same lock, checked in the same way.
+ * @param options.cache a directory on the disk of the environment: uv unpacks there and links
+ */
+function uvInstallArgs(options) {
+    return [
+        'pip',
+        'install',
+        '--quiet',
+        '--no-config',
+        '--offline',
+        '--no-index',
+        '--no-deps',
+        '--no-build',
+        '--require-hashes',
+        `--python=${options.python}`,
+        `--cache-dir=${options.cache}`,
+        ...(options.repair ? ['--reinstall'] : []),
+        ...(options.compile ? ['--compile-bytecode'] : []),
+        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+        `--find-links=${options.wheelhouse}`,
+        '-r',
+        options.lock,
+    ];
+}
+/**
  * Direct requirements, every time and last: their dependencies have just been installed from the
  * lock. The user's build settings apply; index and mirrors come in the environment, if at all.
  */
@@ -29189,10 +29216,16 @@ async function fill(plan, world, directory, usable, resume = false) {
         stubs: new Set(direct.stubs),
     });
     const forBuilding = await fillBuildRequirements(plan, world, directory, kept);
-    await world.wheelhouses.keepOnly(directory, [...runtime.keys(), ...forBuilding.keys()]);
+    const tools = await fillTools(plan, world, directory, kept);
+    await world.wheelhouses.keepOnly(directory, [
+        ...runtime.keys(),
+        ...forBuilding.keys(),
+        ...tools.keys(),
+    ]);
     const wheels = await describe(world, directory, {
         runtime,
         forBuilding,
+        tools,
         kept,
         built,
         asked,
@@ -29410,28 +29443,43 @@ async function fillBuildRequirements(plan, world, directory, kept) {
         .filter((project) => project.buildRequires.length > 0)
         .map((project) => [project.buildRequires.join('\n'), project.buildRequires]));
     for (const requires of sets.values()) {
-        const request = plainFile(requires);
-        const requestFile = external_node_path_.join(plan.scratch, 'build.txt');
-        const files = { request, constraints: plainFile([]) };
-        const log = (0,pip_output/* readFillLog */.EW)(await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)), await writeRequest(plan, world, requestFile, files)));
-        const closure = await fill_close(plan, world, directory, {
-            files,
-            stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
-            stubs: new Set(),
-        });
-        for (const [file, version] of closure)
+        for (const [file, version] of await fillBeside(plan, world, directory, kept, requires)) {
             all.set(file, version);
+        }
     }
     return all;
 }
+/** Programs that install, where the machine has none. One that was kept stays: it does its work. */
+async function fillTools(plan, world, directory, kept) {
+    if (plan.request.installer !== 'uv' || plan.uv !== undefined)
+        return new Map();
+    const known = kept.filter((wheel) => wheel.role === 'tool');
+    return known.length > 0
+        ? new Map(known.map((wheel) => [wheel.file, wheel.version]))
+        : fillBeside(plan, world, directory, kept, ['uv']);
+}
+/** Fetches requirements that are no part of the request, and names their closure. */
+async function fillBeside(plan, world, directory, kept, requires) {
+    const requestFile = external_node_path_.join(plan.scratch, 'beside.txt');
+    const files = { request: plainFile(requires), constraints: plainFile([]) };
+    const generated = await writeRequest(plan, world, requestFile, files);
+    const args = fillArgs(fillOptions(plan, directory, requestFile));
+    const log = (0,pip_output/* readFillLog */.EW)(await runFill(plan, world, args, generated));
+    return fill_close(plan, world, directory, {
+        files,
+        stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
+        stubs: new Set(),
+    });
+}
 /** The manifest's entries: verified wheels keep theirs, new ones are measured. */
 async function describe(world, directory, found) {
-    const files = [...new Set([...found.runtime.keys(), ...found.forBuilding.keys()])].sort();
+    const versions = new Map([...found.tools, ...found.forBuilding, ...found.runtime]);
+    const files = [...versions.keys()].sort();
     const measured = await world.wheelhouses.measure(directory, files);
     return files.map((file, index) => {
         const { sha256 = '', size = 0 } = measured[index] ?? {};
         const { name } = (0,plan_manifest/* wheelNameParts */.LI)(file);
-        const version = found.runtime.get(file) ?? found.forBuilding.get(file) ?? '';
+        const version = versions.get(file) ?? '';
         const url = found.urls.get(file);
         const asked = url ? url.hashes : found.asked.get(name);
         const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
@@ -29445,7 +29493,7 @@ async function describe(world, directory, found) {
             sha256,
             size,
             origin: before?.origin ?? (built ? 'built' : 'downloaded'),
-            role: found.runtime.has(file) ? 'runtime' : 'build',
+            role: found.runtime.has(file) ? 'runtime' : found.forBuilding.has(file) ? 'build' : 'tool',
             ...(asked === undefined ? {} : { asked }),
             ...(url === undefined ? {} : { url: url.shownTarget }),
         };
@@ -29740,12 +29788,15 @@ async function understand(request, interpreter, world) {
     world.reporter.hide([...settings.values()].flatMap(package_index/* secretsOfUrl */.mE));
     const requested = await gather(request, settings, world.sources);
     world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+    const wantsUv = request.installer === 'uv';
+    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
     const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
+        tools: wantsUv && uv === undefined ? ['uv'] : [],
     });
-    return { settings, requested, keys };
+    return { settings, requested, keys, uv };
 }
 function secretsOfLine(line) {
     if (line.kind === 'index')
@@ -29794,7 +29845,7 @@ async function install(request, world) {
     hideInputs(request, reporter);
     await world.sources.check(request);
     const interpreter = await timed('python', () => prepareInterpreter(request, world));
-    const { settings, requested, keys } = await timed('read', () => understand(request, interpreter, world));
+    const { settings, requested, keys, uv } = await timed('read', () => understand(request, interpreter, world));
     await reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
         for (const [name, value] of keys.components)
@@ -29809,7 +29860,10 @@ async function install(request, world) {
     const workplace = await wheelhouses.workplace(request.temporary);
     try {
         const scratch = await wheelhouses.stage(workplace);
-        const plan = { request, interpreter, settings, requested, keys, workplace, scratch };
+        const plan = {
+            ...{ request, interpreter, settings, requested, keys, uv },
+            ...{ workplace, scratch },
+        };
         const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
         const place = request.wheelhouse ?? ownPlace;
         const found = await timed('restore', () => findWheelhouse(plan, world, place));
@@ -29822,13 +29876,13 @@ async function install(request, world) {
             ? { manifest: found.base.manifest, index: undefined }
             : await timed('fill', () => fillFrom(plan, world, found));
         if (request.install) {
-            await timed('install', () => installLock(plan, world, directory));
+            await timed('install', () => installLock(plan, world, directory, filled.manifest));
             const drift = await timed('local projects', () => installDirect(plan, world, directory, filled));
             if (drift !== undefined && satisfied) {
                 reporter.info(`${drift} has other dependencies than the wheelhouse was made for: filling it again.`);
                 await wheelhouses.unshare(directory);
                 filled = await timed('fill', () => fillFrom(plan, world, found));
-                await timed('install', () => installLock(plan, world, directory));
+                await timed('install', () => installLock(plan, world, directory, filled.manifest));
             }
         }
         const { manifest, index } = filled;
@@ -29963,22 +30017,42 @@ async function fillByMirror(plan, world, found) {
         return { manifest: await attempt(other, true), index: other };
     }
 }
-async function installLock(plan, world, wheelhouse) {
+async function installLock(plan, world, wheelhouse, { wheels }) {
     const { request, interpreter } = plan;
     const { wheelhouses, reporter, python } = world;
-    // Lies there while pip is at work: a later run then knows that this one did not end.
+    // Lies there while the installer is at work: a later run then knows that this one did not end.
     const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
     const repair = await wheelhouses.exists(mark);
     if (repair)
         reporter.info('An installation before this one did not end: installing all again.');
     await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-    await reporter.group('Install from the lock', async () => {
-        const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
-        const { exitCode, output } = await python.pip(interpreter, installArgs({ ...installOptions(plan, wheelhouse), lock, repair }), { cwd: request.workingDirectory, env: (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull) });
+    const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+    const options = { ...installOptions(plan, wheelhouse), lock, repair };
+    const where = {
+        cwd: request.workingDirectory,
+        env: (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull),
+    };
+    await reporter.group(`Install from the lock with ${request.installer}`, async () => {
+        const { exitCode, output } = request.installer === 'pip'
+            ? await python.pip(interpreter, installArgs(options), where)
+            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({
+                ...options,
+                python: interpreter.executable,
+                cache: external_node_path_.join(plan.workplace, 'uv-cache'),
+            }), where);
         if (exitCode !== 0)
-            throw installError(output);
+            throw installError(request.installer, output);
     });
     await wheelhouses.remove(mark);
+}
+/** The uv of the machine, or the one that the wheelhouse brings along. */
+async function uvOf(plan, world, wheelhouse, wheels) {
+    if (plan.uv !== undefined)
+        return plan.uv;
+    const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
+    if (tool === undefined)
+        throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
+    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, tool.file), plan.scratch);
 }
 /**
  * Installs local projects, branches and bare URLs from their own places.
@@ -30009,7 +30083,7 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
                 result = await attempt(false);
             }
             if (result.exitCode !== 0)
-                throw installError(result.output);
+                throw installError('pip', result.output);
             const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
             if (!item)
                 return;
@@ -30034,8 +30108,8 @@ function installOptions(plan, wheelhouse) {
         breakSystemPackages: plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
     };
 }
-function installError(output) {
-    return new model/* UserError */.yo(`pip could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+function installError(installer, output) {
+    return new model/* UserError */.yo(`${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
 
@@ -30051,18 +30125,20 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7947);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
 /* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8752);
 /* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4597);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8314);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9422);
 /* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6693);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2097);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(2097);
 /** Entry of the action's main step: wire, run, report. */
+
 
 
 
@@ -30082,14 +30158,15 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 async function main() {
     const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)();
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_16__/* .environmentForPrograms */ .cx)(process.env);
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_17__/* .environmentForPrograms */ .cx)(process.env);
     const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
     for (const notice of notices)
         reporter.notice(notice);
     const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
         python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_15__/* .uvAdapter */ .t)(reporter),
         sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__/* .wheelhousesAdapter */ .S)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__/* .wheelhousesAdapter */ .S)(),
         store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .githubCache */ .m)({
             environment: process.env,
             temporary: request.temporary,
@@ -30425,6 +30502,7 @@ function keysOf(interpreter, requested, settings, options) {
             ...requested.projects.map((project) => `project ${project.digest}`).sort(),
             ...requested.extra.map((file) => `file ${file.digest}`).sort(),
             ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+            ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
     const request = digest([sources, ...asked]);
@@ -32113,7 +32191,7 @@ function wheel(item) {
     }
     if (origin !== 'downloaded' && origin !== 'built')
         throw new ManifestError(`${file}: origin`);
-    if (role !== 'runtime' && role !== 'build')
+    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
         throw new ManifestError(`${file}: role`);
     return {
         name,
@@ -32182,7 +32260,7 @@ function strings(entry, field) {
  */
 function isAdmitted(wheel, asked) {
     const own = asked.get(wheel.name);
-    if (own === undefined || wheel.role === 'build')
+    if (own === undefined || wheel.role !== 'runtime')
         return true;
     if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
         return own.includes(`sha256:${wheel.sha256}`);
@@ -33203,9 +33281,10 @@ function formatReport(report) {
         `time: ${seconds(total)} (${times.join(', ')})`,
     ].map(oneLine);
 }
+const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' };
 /** GitHub-flavoured Markdown for the job summary. */
 function formatSummary(report) {
-    const rows = rowsOf(report).map(({ wheel, from }) => `| ${cell(wheel.name)}${wheel.role === 'build' ? ' (to build)' : ''} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`);
+    const rows = rowsOf(report).map(({ wheel, from }) => `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`);
     const changed = changeLines(report);
     const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
     return [
@@ -33764,31 +33843,16 @@ function endOnSignals() {
 
 /***/ }),
 
-/***/ 8314:
+/***/ 5905:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  Wp: () => (/* binding */ pythonAdapter),
-  RS: () => (/* binding */ venvBin)
-});
-
-// UNUSED EXPORTS: venvPython
-
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
-var world_process = __nccwpck_require__(5733);
-;// CONCATENATED MODULE: ./lib/world/python-scripts.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ai: () => (/* binding */ probeScript),
+/* harmony export */   Rr: () => (/* binding */ venvScript),
+/* harmony export */   a9: () => (/* binding */ stubScript),
+/* harmony export */   b2: () => (/* binding */ unpackUvScript),
+/* harmony export */   gx: () => (/* binding */ markerScript)
+/* harmony export */ });
 /**
  * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
  * what Python 2.7 can parse, so that an old one gets a clear answer instead of a syntax error.
@@ -33980,10 +34044,40 @@ maker.variants = {'', 'X', 'X.Y'}
 maker.make('pip = pip._internal.cli.main:main')
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
 `;
+/** Takes the program uv out of its wheel, given as argument, into a directory; prints its path. */
+const unpackUvScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import os, zipfile
+wheel, directory = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive:
+    [member] = [m for m in archive.namelist() if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])]
+    path = os.path.join(directory, member.split('/')[-1])
+    with open(path, 'wb') as program:
+        program.write(archive.read(member))
+os.chmod(path, 0o755)
+sys.stdout.write(path)
+`;
 
-// EXTERNAL MODULE: ./lib/world/temporary.js
-var temporary = __nccwpck_require__(8663);
-;// CONCATENATED MODULE: ./lib/world/python.js
+
+/***/ }),
+
+/***/ 2008:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   RS: () => (/* binding */ venvBin),
+/* harmony export */   Wp: () => (/* binding */ pythonAdapter)
+/* harmony export */ });
+/* unused harmony export venvPython */
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7894);
+/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5733);
+/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5905);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
 
 
@@ -34001,7 +34095,7 @@ function pythonAdapter(reporter, environment) {
         createVenv,
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
-            const { exitCode } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'pip', ...args], {
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
                 env,
                 onLine: (line) => {
@@ -34013,16 +34107,16 @@ function pythonAdapter(reporter, environment) {
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
-            const { exitCode, stdout } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', markerScript], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .markerScript */ .gx], {
                 env: environment,
                 input: JSON.stringify(markers),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', stubScript, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,pip_output/* lastWords */.aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -34031,14 +34125,14 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(command, ['-c', probeScript], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .probeScript */ .Ai], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof model/* UserError */.yo)
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -34052,17 +34146,17 @@ async function probe(request) {
 function pythonCandidates(request) {
     if (request.venv !== undefined) {
         const inside = venvPython(request.venv);
-        if ((0,external_node_fs_.existsSync)(inside))
+        if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(inside))
             return [inside];
     }
     if (request.python === undefined)
         return ['python', 'python3'];
     const isPath = /[\\/]/.test(request.python);
-    return [isPath ? external_node_path_.resolve(request.workingDirectory, request.python) : request.python];
+    return [isPath ? node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(request.workingDirectory, request.python) : request.python];
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new model/* UserError */.yo(asked
+    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -34076,57 +34170,57 @@ function readProbe(command, exitCode, stdout, output) {
         answer = undefined;
     }
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null) {
-        throw new model/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     }
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new model/* UserError */.yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new model/* UserError */.yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
     return { ...rest, pip: pip ?? undefined };
 }
 /** @returns where a virtual environment keeps its interpreter */
 function venvPython(directory) {
-    return external_node_path_.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
+    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
 }
 /** @returns where a virtual environment keeps its commands */
 function venvBin(directory) {
-    return external_node_path_.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
+    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
 async function createVenv(interpreter, request, directory) {
-    if ((0,external_node_fs_.existsSync)(directory) && !(0,external_node_fs_.existsSync)(external_node_path_.join(directory, 'pyvenv.cfg'))) {
-        throw new model/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pyvenv.cfg'))) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     // Half an environment must not be taken for a whole one by a later run.
-    if (!(0,external_node_fs_.existsSync)(directory))
-        (0,temporary/* untilExit */.dF)(directory);
+    if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory))
+        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .untilExit */ .dF)(directory);
     const made = await withCopiedPip(interpreter, request, directory);
     if (made === undefined)
         await withEnsuredPip(interpreter, request, directory);
-    (0,temporary/* release */._r)(directory);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .release */ ._r)(directory);
     return made ?? probe({ ...request, venv: directory });
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', venvScript, directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .venvScript */ .Rr, directory], {
         env: environment,
     });
     if (exitCode !== 0) {
-        await (0,promises_.rm)(directory, { recursive: true, force: true });
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(directory, { recursive: true, force: true });
         return undefined;
     }
     const { executable, sitePackages } = JSON.parse(stdout);
     return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new model/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* lastWords */.aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -38252,6 +38346,40 @@ async function temporaryDirectory(parent, prefix) {
 async function discard(directory) {
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
     release(directory);
+}
+
+
+/***/ }),
+
+/***/ 6857:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   t: () => (/* binding */ uvAdapter)
+/* harmony export */ });
+/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5733);
+/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5905);
+
+
+function uvAdapter(reporter) {
+    return {
+        async onPath(environment) {
+            try {
+                const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)('uv', ['--version'], { env: environment });
+                return exitCode === 0 ? 'uv' : undefined;
+            }
+            catch {
+                return undefined;
+            }
+        },
+        async unpack(interpreter, wheel, directory) {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__/* .unpackUvScript */ .b2, wheel, directory], { env: {} });
+            if (exitCode !== 0)
+                throw new Error(`uv could not be unpacked: ${output}`);
+            return stdout;
+        },
+        run: (command, args, options) => (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)(command, args, { ...options, onLine: (line) => reporter.foreign(line) }),
+    };
 }
 
 

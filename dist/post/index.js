@@ -28704,7 +28704,7 @@ function wheel(item) {
     }
     if (origin !== 'downloaded' && origin !== 'built')
         throw new ManifestError(`${file}: origin`);
-    if (role !== 'runtime' && role !== 'build')
+    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
         throw new ManifestError(`${file}: role`);
     return {
         name,
@@ -28773,7 +28773,7 @@ function strings(entry, field) {
  */
 function isAdmitted(wheel, asked) {
     const own = asked.get(wheel.name);
-    if (own === undefined || wheel.role === 'build')
+    if (own === undefined || wheel.role !== 'runtime')
         return true;
     if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
         return own.includes(`sha256:${wheel.sha256}`);

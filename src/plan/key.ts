@@ -100,7 +100,13 @@ export function keysOf(
   interpreter: Interpreter,
   requested: RequestedSet,
   settings: ReadonlyMap<string, string>,
-  options: { readonly refresh: Refresh; readonly suffix: string; readonly now: Date },
+  options: {
+    readonly refresh: Refresh;
+    readonly suffix: string;
+    readonly now: Date;
+    /** Programs that the wheelhouse has to bring along. */
+    readonly tools: readonly string[];
+  },
 ): Keys {
   const sourceList = sourceParts(requested.lines, settings);
   const sources = digest(sourceList);
@@ -113,6 +119,7 @@ export function keysOf(
       ...requested.projects.map((project) => `project ${project.digest}`).sort(),
       ...requested.extra.map((file) => `file ${file.digest}`).sort(),
       ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+      ...options.tools.map((tool) => `tool ${tool}`),
     ]),
   ];
   const request = digest([sources, ...asked]);

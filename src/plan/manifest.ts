@@ -21,8 +21,8 @@ export interface Wheel {
   /** Bytes. */
   readonly size: number;
   readonly origin: 'downloaded' | 'built';
-  /** runtime: in the lock. build: only what local projects need to be built. */
-  readonly role: 'runtime' | 'build';
+  /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+  readonly role: 'runtime' | 'build' | 'tool';
   /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
   readonly asked?: readonly string[];
   /** The URL that the request named for it, without userinfo and query. */
@@ -145,7 +145,8 @@ function wheel(item: unknown): Wheel {
     throw new ManifestError(`${file} has no size`);
   }
   if (origin !== 'downloaded' && origin !== 'built') throw new ManifestError(`${file}: origin`);
-  if (role !== 'runtime' && role !== 'build') throw new ManifestError(`${file}: role`);
+  if (role !== 'runtime' && role !== 'build' && role !== 'tool')
+    throw new ManifestError(`${file}: role`);
   return {
     name,
     version,
@@ -219,7 +220,7 @@ function strings(entry: Readonly<Record<string, unknown>>, field: string): strin
  */
 export function isAdmitted(wheel: Wheel, asked: ReadonlyMap<string, readonly string[]>): boolean {
   const own = asked.get(wheel.name);
-  if (own === undefined || wheel.role === 'build') return true;
+  if (own === undefined || wheel.role !== 'runtime') return true;
   if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
     return own.includes(`sha256:${wheel.sha256}`);
   }

@@ -44,6 +44,8 @@ export interface Request {
   readonly python: string | undefined;
   /** Absolute path of the virtual environment to make and use. */
   readonly venv: string | undefined;
+  /** What installs from the lock. */
+  readonly installer: 'pip' | 'uv';
   readonly compileBytecode: boolean;
   readonly install: boolean;
   readonly export: boolean;

@@ -105,6 +105,39 @@ export function installArgs(
 }
 
 /**
+ * As {@link installArgs}, for uv (all follow `uv`): the same lock, checked in the same way.
+ * @param options.cache a directory on the disk of the environment: uv unpacks there and links
+ */
+export function uvInstallArgs(
+  options: InstallOptions & {
+    readonly lock: string;
+    readonly repair: boolean;
+    readonly python: string;
+    readonly cache: string;
+  },
+): string[] {
+  return [
+    'pip',
+    'install',
+    '--quiet',
+    '--no-config',
+    '--offline',
+    '--no-index',
+    '--no-deps',
+    '--no-build',
+    '--require-hashes',
+    `--python=${options.python}`,
+    `--cache-dir=${options.cache}`,
+    ...(options.repair ? ['--reinstall'] : []),
+    ...(options.compile ? ['--compile-bytecode'] : []),
+    ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+    `--find-links=${options.wheelhouse}`,
+    '-r',
+    options.lock,
+  ];
+}
+
+/**
  * Direct requirements, every time and last: their dependencies have just been installed from the
  * lock. The user's build settings apply; index and mirrors come in the environment, if at all.
  */

@@ -97,11 +97,13 @@ export function formatReport(report: Report): string[] {
   ].map(oneLine);
 }
 
+const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' } as const;
+
 /** GitHub-flavoured Markdown for the job summary. */
 export function formatSummary(report: Report): string {
   const rows = rowsOf(report).map(
     ({ wheel, from }) =>
-      `| ${cell(wheel.name)}${wheel.role === 'build' ? ' (to build)' : ''} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`,
+      `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`,
   );
   const changed = changeLines(report);
   const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);

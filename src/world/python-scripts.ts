@@ -192,3 +192,18 @@ maker.variants = {'', 'X', 'X.Y'}
 maker.make('pip = pip._internal.cli.main:main')
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
 `;
+
+/** Takes the program uv out of its wheel, given as argument, into a directory; prints its path. */
+export const unpackUvScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import os, zipfile
+wheel, directory = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive:
+    [member] = [m for m in archive.namelist() if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])]
+    path = os.path.join(directory, member.split('/')[-1])
+    with open(path, 'wb') as program:
+        program.write(archive.read(member))
+os.chmod(path, 0o755)
+sys.stdout.write(path)
+`;
