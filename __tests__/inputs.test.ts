@@ -178,13 +178,13 @@ describe('are refused', () => {
     [{ 'cache-suffix': 'x'.repeat(101) }, 'The input cache-suffix is longer than 100 characters.'],
     ...(['.', '/', '..', '/w'] as const).map((wheelhouse): [Inputs, string] => [
       { wheelhouse },
-      `The input wheelhouse is ${{ '.': '/w', '/': '/', '..': '/', '/w': '/w' }[wheelhouse]}, which holds the working directory. Its content is replaced: name a directory of its own.`,
+      `The input wheelhouse is ${{ '.': '/w', '/': '/', '..': '/', '/w': '/w' }[wheelhouse]}, which holds the checkout. Its content is replaced: name a directory of its own.`,
     ]),
     [
       { wheelhouse: '/w', 'working-directory': 'sub' },
       'The input wheelhouse is /w, which holds the working directory. Its content is replaced: name a directory of its own.',
     ],
-    // BUG: a directory whose name begins with two dots lies inside all the same.
+    // A directory whose name begins with two dots lies inside all the same.
     [
       { wheelhouse: '/w', 'working-directory': '..sub' },
       'The input wheelhouse is /w, which holds the working directory. Its content is replaced: name a directory of its own.',
@@ -200,7 +200,6 @@ describe('are refused', () => {
     });
   }
 
-  // BUG: it is emptied and filled, and everything of the checkout that it holds is gone.
   test('a wheelhouse that is the whole checkout, where the working directory lies elsewhere', () => {
     assert.match(refusal({ wheelhouse: '/w', 'working-directory': '/elsewhere' }), /wheelhouse/);
   });

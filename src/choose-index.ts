@@ -10,7 +10,7 @@ import {
   indexesOf,
   probeCandidates,
 } from './plan/package-index.ts';
-import { withoutSecrets } from './plan/requirements.ts';
+import { withoutSecrets } from './plan/secrets.ts';
 import type { World } from './ports.ts';
 
 /** The index that a fill is run with. */

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 import { groupRequirements } from './plan/local-project.ts';
 import { type LocalProject, type Request, type RequestedSet, UserError } from './plan/model.ts';
-import { directRequirements, gatherLines, withoutSecrets } from './plan/requirements.ts';
+import { directRequirements, gatherLines } from './plan/requirements.ts';
+import { withoutSecrets } from './plan/secrets.ts';
 import type { Sources } from './ports.ts';
 
 /**

@@ -2,7 +2,7 @@
 import { gather } from './gather.ts';
 import { effectiveSettings, type Keys, keysOf, withIndexInputs } from './plan/key.ts';
 import type { Interpreter, Request, RequestedSet, RequestLine } from './plan/model.ts';
-import { secretForms, secretsOfUrl } from './plan/package-index.ts';
+import { secretForms, secretsOfUrl } from './plan/secrets.ts';
 import type { Reporter, World } from './ports.ts';
 
 export interface Understanding {

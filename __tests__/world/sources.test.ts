@@ -65,7 +65,7 @@ describe('decoding', () => {
       Buffer.from('# coding: latin1\n# ä\n', 'latin1'),
       '# coding: latin1\n# ä\n',
     ],
-    // BUG: Python knows names that the encoding standard of the web does not; this is PEP 263's own example.
+    // Python knows names that the encoding standard of the web does not; this is PEP 263's own example.
     [
       'Latin-1, as PEP 263 spells it',
       Buffer.from('# -*- coding: latin-1 -*-\n# ä\n', 'latin1'),
@@ -76,7 +76,6 @@ describe('decoding', () => {
       Buffer.from('# coding: iso-8859-1\n# ä\n', 'latin1'),
       '# coding: iso-8859-1\n# ä\n',
     ],
-    // BUG: as above.
     ['UTF-8, as Python spells it', Buffer.from('# coding: utf_8\n# ä\n'), '# coding: utf_8\n# ä\n'],
     [
       'a comment in the second line',
@@ -88,7 +87,7 @@ describe('decoding', () => {
       Buffer.from('\n\n# coding: latin1\nä\n'),
       '\n\n# coding: latin1\nä\n',
     ],
-    // BUG: pip looks at lines that begin with # only.
+    // pip looks at lines that begin with # only.
     [
       'an indented comment does not count',
       Buffer.from('  # coding: latin1\nä\n'),
@@ -158,7 +157,6 @@ describe('reading', () => {
     });
   });
 
-  // BUG: the message is the system's own: "EISDIR: illegal operation on a directory, read".
   test('a directory', async () => {
     await assert.rejects(sources.read(workspace), /^Error: it is a directory$/);
   });
@@ -216,7 +214,6 @@ describe('finding', () => {
     assert.deepEqual(await found({ requirements: [write('sub/r.txt')] }), ['sub/r.txt']);
   });
 
-  // BUG: the pattern is put behind the working directory though it is absolute.
   test('an absolute glob inside the workspace', async () => {
     write('sub/r.txt');
     assert.deepEqual(await found({ requirements: [path.join(workspace, '*/r.txt')] }), [

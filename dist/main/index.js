@@ -28846,8 +28846,8 @@ var freshness = __nccwpck_require__(6416);
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/package-index.js
 var package_index = __nccwpck_require__(7570);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/choose-index.js
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
@@ -28881,7 +28881,7 @@ async function chooseIndex(asking, world, failed) {
         });
     let why = 'it is the authoritative index';
     if (indexes.mirror !== undefined) {
-        const shown = (0,requirements/* withoutSecrets */.cT)(indexes.mirror);
+        const shown = (0,secrets/* withoutSecrets */.cT)(indexes.mirror);
         const answer = await health(indexes.mirror);
         if (answer.state === 'healthy' && failed === undefined) {
             return chosen(indexes, indexes.mirror, 'mirror', 'the mirror is healthy', true);
@@ -28894,18 +28894,18 @@ async function chooseIndex(asking, world, failed) {
             : answer.state === 'absent'
                 ? `it answers 404 for ${project}`
                 : answer.reason;
-        world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,requirements/* withoutSecrets */.cT)(indexes.authoritative)}.`);
+        world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,secrets/* withoutSecrets */.cT)(indexes.authoritative)}.`);
         why = `the mirror is not healthy (${reason})`;
     }
     const { authoritative } = indexes;
     const answer = await health(authoritative);
     if (answer.state === 'refused' && ((0,package_index/* hasCredentials */.Lk)(authoritative) || !indexes.otherCredentials)) {
-        throw new model/* UserError */.yo(`The index ${(0,requirements/* withoutSecrets */.cT)(authoritative)} answers ${answer.status} for ${project}: ${(0,package_index/* hasCredentials */.Lk)(authoritative)
+        throw new model/* UserError */.yo(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} answers ${answer.status} for ${project}: ${(0,package_index/* hasCredentials */.Lk)(authoritative)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
     if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,requirements/* withoutSecrets */.cT)(authoritative)} can't be used: ${answer.reason}.`);
+        throw new IndexDown(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} can't be used: ${answer.reason}.`);
     }
     return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
 }
@@ -28917,7 +28917,7 @@ function chosen(indexes, url, role, why, mayOffer) {
             ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
             ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
         },
-        shown: (0,requirements/* withoutSecrets */.cT)(url),
+        shown: (0,secrets/* withoutSecrets */.cT)(url),
         why,
         role,
         mayOffer,
@@ -29076,6 +29076,8 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
 
 /** pip guesses the encoding of a file without this line. */
@@ -29698,6 +29700,7 @@ var local_project = __nccwpck_require__(6920);
 
 
 
+
 /**
  * @param settings pip's effective settings: its constraint files count as the user's own
  * @throws UserError for anything in the user's files that can't be used, with its place
@@ -29717,7 +29720,7 @@ async function gather(request, settings, sources) {
                 location: /^https?:/i.test(file)
                     ? file
                     : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,requirements/* withoutSecrets */.cT)(file),
+                shown: (0,secrets/* withoutSecrets */.cT)(file),
             })),
         ],
     }, {
@@ -29775,9 +29778,9 @@ async function groupLines(request, sources) {
 /** Keeps the secrets of the inputs out of everything that is shown. */
 function hideInputs(request, reporter) {
     const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(package_index/* secretsOfUrl */.mE));
+    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
     if (password !== '')
-        reporter.hide((0,package_index/* secretForms */.eo)(username, password));
+        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
 }
 /**
  * Reads everything that is asked for; changes nothing.
@@ -29785,7 +29788,7 @@ function hideInputs(request, reporter) {
  */
 async function understand(request, interpreter, world) {
     const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    world.reporter.hide([...settings.values()].flatMap(package_index/* secretsOfUrl */.mE));
+    world.reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
     const requested = await gather(request, settings, world.sources);
     world.reporter.hide(requested.lines.flatMap(secretsOfLine));
     const wantsUv = request.installer === 'uv';
@@ -29801,7 +29804,7 @@ async function understand(request, interpreter, world) {
 function secretsOfLine(line) {
     if (line.kind === 'index')
         return [];
-    return (0,package_index/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
+    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 
 ;// CONCATENATED MODULE: ./lib/install.js
@@ -30419,9 +30422,11 @@ function age(since, now) {
 /* harmony export */   yP: () => (/* binding */ withIndexInputs)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6416);
+/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6416);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** From a request and an interpreter to the cache's keys. */
+
 
 
 
@@ -30509,7 +30514,7 @@ function keysOf(interpreter, requested, settings, options) {
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
-        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_2__/* .period */ .iE)(options.refresh, options.now);
+        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_3__/* .period */ .iE)(options.refresh, options.now);
     const suffix = options.suffix === '' ? [] : [options.suffix];
     const family = [
         generation,
@@ -30586,13 +30591,19 @@ function sourceParts(lines, settings) {
 }
 function settingPart(name, settings) {
     const value = settings.get(name);
-    return value === undefined || value === '' ? [] : [`${name}=${(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(value)}`];
+    return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
+}
+/** Values for a build may hold secrets of any form; parts are kept in manifests. */
+function valuePart(name, value) {
+    return ['config-settings', 'global-option', 'build-option'].includes(name)
+        ? digest([value]).slice(0, 12)
+        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(value);
 }
 /** One line in the only spelling that counts. */
 function canonical(line) {
     const role = line.constraint ? 'constraint ' : '';
     if (line.kind === 'option') {
-        return `${role}--${line.name}=${(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(line.value)}`;
+        return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
     }
     if (line.kind === 'direct') {
         const parts = [
@@ -32164,7 +32175,7 @@ function parseManifest(text) {
     };
 }
 function partsOf(entry) {
-    return { sources: strings(entry, 'sources'), asked: strings(entry, 'asked') };
+    return { sources: shownLines(entry, 'sources'), asked: shownLines(entry, 'asked') };
 }
 function wheel(item) {
     const entry = record(item, 'wheels');
@@ -32245,6 +32256,10 @@ function list(entry, field) {
     if (!Array.isArray(value))
         throw new ManifestError(`${field} is not a list`);
     return value;
+}
+/** As {@link strings}, of texts that are shown: one line each. */
+function shownLines(entry, field) {
+    return strings(entry, field).map((value) => value.replace(/[\p{Cc}\u2028\u2029]/gu, ' '));
 }
 function strings(entry, field) {
     return list(entry, field).map((value) => {
@@ -32340,13 +32355,13 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 /* harmony export */   Lk: () => (/* binding */ hasCredentials),
 /* harmony export */   O7: () => (/* binding */ indexesOf),
 /* harmony export */   RQ: () => (/* binding */ confusionWarning),
-/* harmony export */   eo: () => (/* binding */ secretForms),
-/* harmony export */   mE: () => (/* binding */ secretsOfUrl),
 /* harmony export */   xr: () => (/* binding */ probeCandidates),
 /* harmony export */   zw: () => (/* binding */ judgePage)
 /* harmony export */ });
 /* unused harmony export withCredentials */
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+
 
 /** The index inputs over pip's settings over pip's default. */
 function indexesOf(request, interpreter, settings, requested) {
@@ -32390,47 +32405,6 @@ function hasCredentials(url) {
     return username !== '' || password !== '';
 }
 /**
- * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
- * and as basic authentication sends them. A user name alone counts when it is long enough to be a
- * token; `git@` is none.
- */
-function secretsOfUrl(text) {
-    return [...text.matchAll(/[a-z][a-z0-9+.-]*:\/\/([^\s/?#]*)@/gi)].flatMap(([, userinfo = '']) => {
-        const colon = userinfo.indexOf(':');
-        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
-        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
-        if (password === '' && username.length < 8)
-            return [];
-        return [password || username, ...secretForms(decoded(username), decoded(password))];
-    });
-}
-/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
-function secretForms(username, password) {
-    const secret = password || username;
-    if (secret === '')
-        return [];
-    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
-    const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
-    return [
-        ...new Set([
-            secret,
-            encodeURIComponent(secret),
-            strict,
-            strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-            base64(secret),
-            base64(`${username}:${password}`),
-        ]),
-    ];
-}
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return text;
-    }
-}
-/**
  * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
  * proxy's error page answer 200 as well.
  * @param body its beginning
@@ -32453,8 +32427,8 @@ function isJsonPage(body) {
 }
 /** PEP 503: links to distributions, or what indexes write on a project's page without files. */
 function isHtmlPage(body) {
-    return (/<meta\s[^>]*pypi:repository-version/i.test(body) ||
-        /<a\s[^>]*href\s*=\s*["'][^"']*\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
         /<(?:title|h1)>\s*Links for /i.test(body));
 }
 /** More than one index, and one of them private: whoever publishes the higher version wins. */
@@ -32463,7 +32437,7 @@ function confusionWarning(indexes) {
     const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
     if (all.length < 2 || !isPrivate)
         return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .withoutSecrets */ .cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
 }
 /** The project whose page is asked for; names in the order of the request, with their markers. */
 function probeCandidates(requested) {
@@ -32493,7 +32467,9 @@ function probeCandidates(requested) {
 /* harmony export */ });
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** What pip says, and what it means for us and for the user. */
+
 
 
 /**
@@ -32546,7 +32522,7 @@ function parseReport(text) {
  * @param lines how many at the most
  */
 function lastWords(output, lines = 12) {
-    const all = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
+    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '');
     const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
@@ -32618,7 +32594,6 @@ function adviceFor(output) {
 /* harmony export */   T4: () => (/* binding */ isPinned),
 /* harmony export */   TL: () => (/* binding */ quoted),
 /* harmony export */   TZ: () => (/* binding */ isCacheable),
-/* harmony export */   cT: () => (/* binding */ withoutSecrets),
 /* harmony export */   mD: () => (/* binding */ isHashMode),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   xJ: () => (/* binding */ askedHashes),
@@ -32629,10 +32604,12 @@ function adviceFor(output) {
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
+
 
 
 
@@ -32747,74 +32724,6 @@ function stripBackslashes(text) {
 function expandVariables(text, environment) {
     return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
 }
-/**
- * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
- * it is not clear how far a secret goes, rather too much is taken out than too little.
- */
-function withoutSecrets(text) {
-    return withoutQueries(withoutUserinfo(text));
-}
-const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
-/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
-function endOfUrl(text, at) {
-    let before = at - 1;
-    while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before)))
-        before -= 1;
-    const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
-    stop.lastIndex = at;
-    return stop.exec(text)?.index ?? text.length;
-}
-function withoutUserinfo(text) {
-    let result = '';
-    let position = 0;
-    let end = 0;
-    let lastAt = -1;
-    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-        // Within a URL there may be others: they end where it does.
-        if (at >= end) {
-            end = endOfUrl(text, at);
-            lastAt = at + text.slice(at, end).lastIndexOf('@');
-        }
-        const start = at + 3;
-        result += text.slice(position, start);
-        position = hostOf(text, start, end, lastAt);
-    }
-    return result + text.slice(position);
-}
-/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
-function hostOf(text, start, end, lastAt) {
-    const url = text.slice(start, end);
-    const slash = url.search(/[/?#]/);
-    const authority = slash < 0 ? url : url.slice(0, slash);
-    const inAuthority = authority.lastIndexOf('@');
-    if (inAuthority >= 0)
-        return start + inAuthority + 1;
-    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
-    if (/^\d*$/.test(port))
-        return start;
-    if (lastAt >= start)
-        return lastAt + 1;
-    // White space or a quote in the password; but a port may have punctuation behind it.
-    const beyond = /[@\r\n]|:\/\//g;
-    beyond.lastIndex = end;
-    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
-    return found?.[0] === '@' ? found.index + 1 : start;
-}
-function withoutQueries(text) {
-    let result = '';
-    let position = 0;
-    let end = 0;
-    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-        if (at >= end)
-            end = endOfUrl(text, at);
-        const url = text.slice(at, end);
-        const query = url.indexOf('?');
-        const fragment = query < 0 ? -1 : url.indexOf('#', query);
-        result += text.slice(position, query < 0 ? end : at + query);
-        position = fragment < 0 ? end : at + fragment;
-    }
-    return result + text.slice(position);
-}
 /** A project's name as the field compares it (PEP 503). */
 function normalizeName(name) {
     return name.replace(/[-_.]+/g, '-').toLowerCase();
@@ -32861,11 +32770,18 @@ const valued = {
  */
 function parseLine(text, source, constraint, context) {
     const expanded = expandVariables(text, context.environment);
-    const base = { source, text, shown: withoutSecrets(expanded), constraint };
     const { body, rest } = splitOptions(expanded);
+    // Values of options may be secrets: they are shown as they are written.
+    const written = splitOptions(text).rest;
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
+    const base = { source, text, shown, constraint };
     const options = parseOptions(rest, base.shown, source);
-    if (body !== '')
-        return { lines: [parseRequirement(base, body, options, context)] };
+    if (body !== '') {
+        const others = parseOptions(written, shown, source)
+            .filter((option) => option.name !== 'hash')
+            .map(({ name, value }) => optionText(name, value));
+        return { lines: [parseRequirement(base, body, options, others, context)] };
+    }
     // pip takes one include or one editable of a line and nothing else of it.
     const include = options.find((option) => option.name === 'requirement') ??
         options.find((option) => option.name === 'constraint');
@@ -32901,7 +32817,7 @@ function parseLine(text, source, constraint, context) {
 function optionText(name, value) {
     return value === '' ? `--${name}` : `--${name} ${quoted(value)}`;
 }
-function parseRequirement(base, body, options, { workingDirectory }) {
+function parseRequirement(base, body, options, others, { workingDirectory }) {
     const hashes = options
         .filter((option) => option.name === 'hash' && /^[a-z0-9]+:[0-9a-f]+$/i.test(option.value))
         .map((option) => option.value.toLowerCase());
@@ -32921,9 +32837,7 @@ function parseRequirement(base, body, options, { workingDirectory }) {
         marker,
         hashes,
         plain: body,
-        others: options
-            .filter((option) => option.name !== 'hash')
-            .map(({ name, value }) => optionText(name, value)),
+        others,
     };
 }
 function unparenthesized(specifier) {
@@ -32936,7 +32850,7 @@ function unparenthesized(specifier) {
  */
 function parseSpecifier(text, source, context) {
     const expanded = expandVariables(text, context.environment);
-    const shown = withoutSecrets(expanded).split(lineEnd).join(' ');
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
@@ -33073,7 +32987,7 @@ function parseDirect(base, body, editable, optionHashes, workingDirectory) {
         target: form === 'path'
             ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
             : target,
-        shownTarget: withoutSecrets(target),
+        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(target),
         extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
             .split(',')
             .map((extra) => normalizeName(extra.trim()))
@@ -33101,10 +33015,10 @@ function fileOfUrl(url, source) {
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
 function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
-        return { location: value, shown: withoutSecrets(value) };
+        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(value) };
     if (/^https?:/i.test(parent.location)) {
         const location = new URL(value, parent.location).href;
-        return { location, shown: withoutSecrets(location) };
+        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(location) };
     }
     const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
     return {
@@ -33197,6 +33111,140 @@ function canonicalVersion(version) {
         dev !== undefined && number(dev),
         local.split(/[-_.]/).map(number).join('.'),
     ].join(' ');
+}
+
+
+/***/ }),
+
+/***/ 8578:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   cT: () => (/* binding */ withoutSecrets),
+/* harmony export */   eo: () => (/* binding */ secretForms),
+/* harmony export */   mE: () => (/* binding */ secretsOfUrl)
+/* harmony export */ });
+/** Secrets in URLs: how they are kept out of what is shown and hashed. */
+/**
+ * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
+ * it is not clear how far a secret goes, rather too much is taken out than too little.
+ */
+function withoutSecrets(text) {
+    return withoutQueries(withoutUserinfo(text));
+}
+const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
+/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
+function endOfUrl(text, at) {
+    let before = at - 1;
+    while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before)))
+        before -= 1;
+    const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
+    stop.lastIndex = at;
+    return stop.exec(text)?.index ?? text.length;
+}
+/** Where the userinfo of each URL in a text begins and ends, the `@` included. */
+function userinfos(text) {
+    const found = [];
+    let end = 0;
+    let lastAt = -1;
+    let position = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        // Within a URL there may be others: they end where it does.
+        if (at >= end) {
+            end = endOfUrl(text, at);
+            lastAt = at + text.slice(at, end).lastIndexOf('@');
+        }
+        const start = at + 3;
+        position = hostOf(text, start, end, lastAt);
+        if (position > start)
+            found.push([start, position]);
+    }
+    return found;
+}
+function withoutUserinfo(text) {
+    let result = '';
+    let position = 0;
+    for (const [start, end] of userinfos(text)) {
+        result += text.slice(position, start);
+        position = end;
+    }
+    return result + text.slice(position);
+}
+/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
+function hostOf(text, start, end, lastAt) {
+    const url = text.slice(start, end);
+    const slash = url.search(/[/?#]/);
+    const authority = slash < 0 ? url : url.slice(0, slash);
+    const inAuthority = authority.lastIndexOf('@');
+    if (inAuthority >= 0)
+        return start + inAuthority + 1;
+    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
+    if (/^\d*$/.test(port))
+        return start;
+    if (lastAt >= start)
+        return lastAt + 1;
+    // White space or a quote in the password; but a port may have punctuation behind it.
+    const beyond = /[@\r\n]|:\/\//g;
+    beyond.lastIndex = end;
+    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
+    return found?.[0] === '@' ? found.index + 1 : start;
+}
+function withoutQueries(text) {
+    let result = '';
+    let position = 0;
+    let end = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        if (at >= end)
+            end = endOfUrl(text, at);
+        const url = text.slice(at, end);
+        const query = url.indexOf('?');
+        const fragment = query < 0 ? -1 : url.indexOf('#', query);
+        result += text.slice(position, query < 0 ? end : at + query);
+        position = fragment < 0 ? end : at + fragment;
+    }
+    return result + text.slice(position);
+}
+/**
+ * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
+ * and as basic authentication sends them. A user name alone counts when it is long enough to be a
+ * token; `git@` is none.
+ */
+function secretsOfUrl(text) {
+    return userinfos(text).flatMap(([start, end]) => {
+        const userinfo = text.slice(start, end - 1);
+        const colon = userinfo.indexOf(':');
+        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
+        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
+        if (password === '' && username.length < 8)
+            return [];
+        return [password || username, ...secretForms(decoded(username), decoded(password))];
+    });
+}
+/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+function secretForms(username, password) {
+    const secret = password || username;
+    if (secret === '')
+        return [];
+    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
+    return [
+        ...new Set([
+            secret,
+            encodeURIComponent(secret),
+            strict,
+            strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+            base64(secret),
+            base64(`${username}:${password}`),
+        ]),
+    ];
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
 }
 
 
@@ -33339,8 +33387,8 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/plan/transfer.js
 /** What main and post tell the transfer process, and what its talk means. */
 /** Before the result, on the last line of the transfer process. */
@@ -33434,7 +33482,7 @@ function githubCache(options) {
                 return { key: arrived, arrived: true };
             }
             catch (error) {
-                reporter.warning(`The cache could not be restored: ${(0,requirements/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
+                reporter.warning(`The cache could not be restored: ${(0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
                 return undefined;
             }
             finally {
@@ -33456,7 +33504,7 @@ function githubCache(options) {
                 return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
             }
             catch (error) {
-                reporter.warning(`The cache could not be saved: ${(0,requirements/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
+                reporter.warning(`The cache could not be saved: ${(0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
                 return 'failed';
             }
             finally {
@@ -33590,7 +33638,7 @@ function complain(reporter, done, talk) {
         ...complaints,
         ...(result?.outcome === 'failed' ? [result.reason] : []),
         ...(result === undefined && complaints.length === 0 ? ['the transfer ended early'] : []),
-    ].map((reason) => (0,requirements/* withoutSecrets */.cT)(reason).replace(/\.$/, ''));
+    ].map((reason) => (0,secrets/* withoutSecrets */.cT)(reason).replace(/\.$/, ''));
     if (reasons.length > 0) {
         reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
     }
@@ -33625,7 +33673,7 @@ function definedIn(environment) {
 /* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4942);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
 /** Asks a package index for one page, with limits that keep a job from waiting. */
 
 
@@ -33672,7 +33720,7 @@ async function withinLimit(work) {
         if (signal.aborted)
             return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
         const { code } = error;
-        const reason = (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error));
+        const reason = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error));
         return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
     }
 }
@@ -34235,7 +34283,7 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 /* harmony export */ });
 /* unused harmony export consoleReporter */
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
 /** What people see: in a workflow's log, or on a terminal. */
 
 
@@ -34271,7 +34319,7 @@ function actionsReporter() {
         info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
         notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
         warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
-        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(clean(text)))),
+        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(clean(text)))),
         group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
         hide: (secrets) => {
             for (const secret of secrets)
@@ -38049,8 +38097,8 @@ var lib = __nccwpck_require__(4942);
 var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/world/sources.js
 /** The user's files: found by globs, decoded as pip does, local projects looked into. */
 
@@ -38179,7 +38227,7 @@ async function download(url) {
         return decode(body);
     }
     catch (error) {
-        throw error instanceof model/* UserError */.yo ? error : new Error((0,requirements/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error)));
+        throw error instanceof model/* UserError */.yo ? error : new Error((0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error)));
     }
     finally {
         client.dispose();

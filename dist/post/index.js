@@ -28594,273 +28594,36 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
-/***/ 1114:
+/***/ 6156:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ke: () => (/* binding */ lockFile),
-/* harmony export */   L_: () => (/* binding */ formatManifest),
-/* harmony export */   Ng: () => (/* binding */ parseManifest),
-/* harmony export */   Sh: () => (/* binding */ ManifestError),
-/* harmony export */   YE: () => (/* binding */ manifestFile),
-/* harmony export */   jh: () => (/* binding */ isWheelFileName)
-/* harmony export */ });
-/* unused harmony exports keepableParts, wheelNameParts, isAdmitted, unsatisfied, changes, sameWheels */
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
-/**
- * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
- * what may be used; a cache key only helps to find it.
- */
 
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Sh: () => (/* binding */ ManifestError),
+  L_: () => (/* binding */ formatManifest),
+  jh: () => (/* binding */ isWheelFileName),
+  Ke: () => (/* binding */ lockFile),
+  YE: () => (/* binding */ manifestFile),
+  Ng: () => (/* binding */ parseManifest)
+});
 
-const manifestFile = 'wheelhouse.json';
-const lockFile = 'requirements.lock';
-/** A manifest of a newer schema is not read: a miss is safer than a guess. */
-const schema = 1;
-/** Characters of `parts` that a manifest carries along. */
-const maxParts = 200_000;
-/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
-function keepableParts(parts) {
-    return JSON.stringify(parts).length > maxParts ? undefined : parts;
-}
-/** Why a manifest can't be used. */
-class ManifestError extends Error {
-}
-function formatManifest(manifest) {
-    return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
-}
-/**
- * Reads a manifest from text that anybody may have written.
- * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
- *   the wrong form, a file name that could leave the directory
- */
-function parseManifest(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        throw new ManifestError(`${manifestFile} is not JSON`);
-    }
-    const top = record(value, 'it');
-    if (top['schema'] !== schema) {
-        throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`);
-    }
-    const resolvedAt = string(top, 'resolvedAt');
-    if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
-        throw new ManifestError('resolvedAt is not a date');
-    }
-    const wheels = list(top, 'wheels').map(wheel);
-    if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
-        throw new ManifestError('a wheel is listed twice');
-    }
-    const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
-    if (new Set(names).size !== names.length)
-        throw new ManifestError('a project is listed twice');
-    return {
-        interpreter: string(top, 'interpreter'),
-        request: string(top, 'request'),
-        sources: string(top, 'sources'),
-        resolvedAt,
-        pinned: boolean(top, 'pinned'),
-        wheels,
-        direct: list(top, 'direct').map((item) => {
-            const entry = record(item, 'direct');
-            return {
-                requirement: string(entry, 'requirement'),
-                name: projectNameOf(entry),
-                requires: strings(entry, 'requires'),
-            };
-        }),
-        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
-        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
-    };
-}
-function partsOf(entry) {
-    return { sources: strings(entry, 'sources'), asked: strings(entry, 'asked') };
-}
-function wheel(item) {
-    const entry = record(item, 'wheels');
-    const file = string(entry, 'file');
-    const sha256 = string(entry, 'sha256');
-    const size = entry['size'];
-    const origin = entry['origin'];
-    const role = entry['role'];
-    const name = projectNameOf(entry);
-    const version = string(entry, 'version');
-    if (!isWheelFileName(file))
-        throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
-    const named = wheelNameParts(file);
-    if (named.name !== name) {
-        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
-    }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
-        throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
-    }
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-        throw new ManifestError(`${file} has no sha256`);
-    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-        throw new ManifestError(`${file} has no size`);
-    }
-    if (origin !== 'downloaded' && origin !== 'built')
-        throw new ManifestError(`${file}: origin`);
-    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
-        throw new ManifestError(`${file}: role`);
-    return {
-        name,
-        version,
-        file,
-        sha256,
-        size,
-        origin,
-        role,
-        ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
-        ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
-    };
-}
-/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
-function isWheelFileName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
-}
-/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
-function wheelNameParts(file) {
-    const [name = '', version = ''] = file.split('-');
-    return { name: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(name), version };
-}
-function record(value, what) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new ManifestError(`${what} is not an object`);
-    }
-    return value;
-}
-/** One line of text: it is shown, and must not make lines of its own. */
-function string(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
-        throw new ManifestError(`${field} is not a text`);
-    }
-    return value;
-}
-function projectNameOf(entry) {
-    const name = string(entry, 'name');
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
-        throw new ManifestError('name is no project name');
-    return name;
-}
-function boolean(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'boolean')
-        throw new ManifestError(`${field} is not true or false`);
-    return value;
-}
-function list(entry, field) {
-    const value = entry[field];
-    if (!Array.isArray(value))
-        throw new ManifestError(`${field} is not a list`);
-    return value;
-}
-function strings(entry, field) {
-    return list(entry, field).map((value) => {
-        if (typeof value !== 'string')
-            throw new ManifestError(`${field} holds something else than text`);
-        return value;
-    });
-}
-/**
- * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
- * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
- * @param asked hashes of the request by name; a name without an entry asks for none
- */
-function isAdmitted(wheel, asked) {
-    const own = asked.get(wheel.name);
-    if (own === undefined || wheel.role !== 'runtime')
-        return true;
-    if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
-        return own.includes(`sha256:${wheel.sha256}`);
-    }
-    return wheel.asked !== undefined && sameList(wheel.asked, own);
-}
-/** Why a wheelhouse does not serve a request; undefined when it does. */
-function unsatisfied(manifest, dropped, wanted) {
-    if (manifest.request !== wanted.request)
-        return 'it was made for other requirements';
-    if (dropped > 0)
-        return 'some of its wheels had to be dropped';
-    if (!isFresh(manifest, wanted.refresh, wanted.now)) {
-        return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
-    }
-    return undefined;
-}
-/** What changed between two sets of runtime wheels, by name. */
-function changes(before, after) {
-    const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
-    const old = versions(before);
-    const now = versions(after);
-    return [...new Set([...old.keys(), ...now.keys()])]
-        .sort()
-        .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
-        .filter((change) => change.from !== change.to);
-}
-/** Two wheelhouses with the same files. */
-function sameWheels(one, other) {
-    const list = (wheels) => wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
-    return sameList(list(one), list(other));
-}
-function sameList(one, other) {
-    return one.length === other.length && one.every((value, index) => value === other[index]);
-}
+// UNUSED EXPORTS: changes, isAdmitted, keepableParts, sameWheels, unsatisfied, wheelNameParts
 
-
-/***/ }),
-
-/***/ 1554:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   bD: () => (/* binding */ messageOf)
-/* harmony export */ });
-/* unused harmony exports UserError, refreshPeriods */
-/** The words of the product: what is asked for, what is found, what is decided. */
-/** An error that the user can mend: it is shown as it is, without a stack. */
-class UserError extends Error {
-    file;
-    line;
-    /**
-     * @param message what is wrong and what to do, in one or two sentences
-     * @param at the file (as the user would write it) and 1-based line that the error is about
-     */
-    constructor(message, at = {}) {
-        super(message);
-        this.name = 'UserError';
-        this.file = at.file;
-        this.line = at.line;
-    }
-}
-/** The text of any thrown value, without a stack. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-const refreshPeriods = (/* unused pure expression or super */ null && (['auto', 'always', 'daily', 'weekly', 'monthly', 'never']));
-
-
-/***/ }),
-
-/***/ 2251:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Pc: () => (/* binding */ normalizeName),
-/* harmony export */   cT: () => (/* binding */ withoutSecrets),
-/* harmony export */   r1: () => (/* binding */ sameVersion)
-/* harmony export */ });
-/* unused harmony exports gatherLines, logicalLines, expandVariables, quoted, parseLine, indexRequirements, directRequirements, isCacheable, isHashMode, askedHashes, isPinned */
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+;// CONCATENATED MODULE: ./lib/plan/requirements.js
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
+
 
 
 
@@ -28975,74 +28738,6 @@ function stripBackslashes(text) {
 function expandVariables(text, environment) {
     return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
 }
-/**
- * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
- * it is not clear how far a secret goes, rather too much is taken out than too little.
- */
-function withoutSecrets(text) {
-    return withoutQueries(withoutUserinfo(text));
-}
-const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
-/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
-function endOfUrl(text, at) {
-    let before = at - 1;
-    while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before)))
-        before -= 1;
-    const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
-    stop.lastIndex = at;
-    return stop.exec(text)?.index ?? text.length;
-}
-function withoutUserinfo(text) {
-    let result = '';
-    let position = 0;
-    let end = 0;
-    let lastAt = -1;
-    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-        // Within a URL there may be others: they end where it does.
-        if (at >= end) {
-            end = endOfUrl(text, at);
-            lastAt = at + text.slice(at, end).lastIndexOf('@');
-        }
-        const start = at + 3;
-        result += text.slice(position, start);
-        position = hostOf(text, start, end, lastAt);
-    }
-    return result + text.slice(position);
-}
-/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
-function hostOf(text, start, end, lastAt) {
-    const url = text.slice(start, end);
-    const slash = url.search(/[/?#]/);
-    const authority = slash < 0 ? url : url.slice(0, slash);
-    const inAuthority = authority.lastIndexOf('@');
-    if (inAuthority >= 0)
-        return start + inAuthority + 1;
-    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
-    if (/^\d*$/.test(port))
-        return start;
-    if (lastAt >= start)
-        return lastAt + 1;
-    // White space or a quote in the password; but a port may have punctuation behind it.
-    const beyond = /[@\r\n]|:\/\//g;
-    beyond.lastIndex = end;
-    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
-    return found?.[0] === '@' ? found.index + 1 : start;
-}
-function withoutQueries(text) {
-    let result = '';
-    let position = 0;
-    let end = 0;
-    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-        if (at >= end)
-            end = endOfUrl(text, at);
-        const url = text.slice(at, end);
-        const query = url.indexOf('?');
-        const fragment = query < 0 ? -1 : url.indexOf('#', query);
-        result += text.slice(position, query < 0 ? end : at + query);
-        position = fragment < 0 ? end : at + fragment;
-    }
-    return result + text.slice(position);
-}
 /** A project's name as the field compares it (PEP 503). */
 function normalizeName(name) {
     return name.replace(/[-_.]+/g, '-').toLowerCase();
@@ -29089,11 +28784,18 @@ const valued = {
  */
 function parseLine(text, source, constraint, context) {
     const expanded = expandVariables(text, context.environment);
-    const base = { source, text, shown: withoutSecrets(expanded), constraint };
     const { body, rest } = splitOptions(expanded);
+    // Values of options may be secrets: they are shown as they are written.
+    const written = splitOptions(text).rest;
+    const shown = withoutSecrets(`${body} ${written}`.trim());
+    const base = { source, text, shown, constraint };
     const options = parseOptions(rest, base.shown, source);
-    if (body !== '')
-        return { lines: [parseRequirement(base, body, options, context)] };
+    if (body !== '') {
+        const others = parseOptions(written, shown, source)
+            .filter((option) => option.name !== 'hash')
+            .map(({ name, value }) => optionText(name, value));
+        return { lines: [parseRequirement(base, body, options, others, context)] };
+    }
     // pip takes one include or one editable of a line and nothing else of it.
     const include = options.find((option) => option.name === 'requirement') ??
         options.find((option) => option.name === 'constraint');
@@ -29129,7 +28831,7 @@ function parseLine(text, source, constraint, context) {
 function optionText(name, value) {
     return value === '' ? `--${name}` : `--${name} ${quoted(value)}`;
 }
-function parseRequirement(base, body, options, { workingDirectory }) {
+function parseRequirement(base, body, options, others, { workingDirectory }) {
     const hashes = options
         .filter((option) => option.name === 'hash' && /^[a-z0-9]+:[0-9a-f]+$/i.test(option.value))
         .map((option) => option.value.toLowerCase());
@@ -29149,9 +28851,7 @@ function parseRequirement(base, body, options, { workingDirectory }) {
         marker,
         hashes,
         plain: body,
-        others: options
-            .filter((option) => option.name !== 'hash')
-            .map(({ name, value }) => optionText(name, value)),
+        others,
     };
 }
 function unparenthesized(specifier) {
@@ -29427,6 +29127,379 @@ function canonicalVersion(version) {
     ].join(' ');
 }
 
+;// CONCATENATED MODULE: ./lib/plan/manifest.js
+/**
+ * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
+ * what may be used; a cache key only helps to find it.
+ */
+
+
+const manifestFile = 'wheelhouse.json';
+const lockFile = 'requirements.lock';
+/** A manifest of a newer schema is not read: a miss is safer than a guess. */
+const schema = 1;
+/** Characters of `parts` that a manifest carries along. */
+const maxParts = 200_000;
+/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+function keepableParts(parts) {
+    return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
+/** Why a manifest can't be used. */
+class ManifestError extends Error {
+}
+function formatManifest(manifest) {
+    return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+/**
+ * Reads a manifest from text that anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
+ *   the wrong form, a file name that could leave the directory
+ */
+function parseManifest(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw new ManifestError(`${manifestFile} is not JSON`);
+    }
+    const top = record(value, 'it');
+    if (top['schema'] !== schema) {
+        throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`);
+    }
+    const resolvedAt = string(top, 'resolvedAt');
+    if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
+        throw new ManifestError('resolvedAt is not a date');
+    }
+    const wheels = list(top, 'wheels').map(wheel);
+    if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
+        throw new ManifestError('a wheel is listed twice');
+    }
+    const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
+    if (new Set(names).size !== names.length)
+        throw new ManifestError('a project is listed twice');
+    return {
+        interpreter: string(top, 'interpreter'),
+        request: string(top, 'request'),
+        sources: string(top, 'sources'),
+        resolvedAt,
+        pinned: manifest_boolean(top, 'pinned'),
+        wheels,
+        direct: list(top, 'direct').map((item) => {
+            const entry = record(item, 'direct');
+            return {
+                requirement: string(entry, 'requirement'),
+                name: projectNameOf(entry),
+                requires: strings(entry, 'requires'),
+            };
+        }),
+        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
+        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
+    };
+}
+function partsOf(entry) {
+    return { sources: shownLines(entry, 'sources'), asked: shownLines(entry, 'asked') };
+}
+function wheel(item) {
+    const entry = record(item, 'wheels');
+    const file = string(entry, 'file');
+    const sha256 = string(entry, 'sha256');
+    const size = entry['size'];
+    const origin = entry['origin'];
+    const role = entry['role'];
+    const name = projectNameOf(entry);
+    const version = string(entry, 'version');
+    if (!isWheelFileName(file))
+        throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
+    const named = wheelNameParts(file);
+    if (named.name !== name) {
+        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
+    }
+    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !sameVersion(version, named.version)) {
+        throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
+    }
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+        throw new ManifestError(`${file} has no sha256`);
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+        throw new ManifestError(`${file} has no size`);
+    }
+    if (origin !== 'downloaded' && origin !== 'built')
+        throw new ManifestError(`${file}: origin`);
+    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
+        throw new ManifestError(`${file}: role`);
+    return {
+        name,
+        version,
+        file,
+        sha256,
+        size,
+        origin,
+        role,
+        ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
+        ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
+    };
+}
+/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
+function isWheelFileName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
+}
+/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
+function wheelNameParts(file) {
+    const [name = '', version = ''] = file.split('-');
+    return { name: normalizeName(name), version };
+}
+function record(value, what) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new ManifestError(`${what} is not an object`);
+    }
+    return value;
+}
+/** One line of text: it is shown, and must not make lines of its own. */
+function string(entry, field) {
+    const value = entry[field];
+    if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
+        throw new ManifestError(`${field} is not a text`);
+    }
+    return value;
+}
+function projectNameOf(entry) {
+    const name = string(entry, 'name');
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
+        throw new ManifestError('name is no project name');
+    return name;
+}
+function manifest_boolean(entry, field) {
+    const value = entry[field];
+    if (typeof value !== 'boolean')
+        throw new ManifestError(`${field} is not true or false`);
+    return value;
+}
+function list(entry, field) {
+    const value = entry[field];
+    if (!Array.isArray(value))
+        throw new ManifestError(`${field} is not a list`);
+    return value;
+}
+/** As {@link strings}, of texts that are shown: one line each. */
+function shownLines(entry, field) {
+    return strings(entry, field).map((value) => value.replace(/[\p{Cc}\u2028\u2029]/gu, ' '));
+}
+function strings(entry, field) {
+    return list(entry, field).map((value) => {
+        if (typeof value !== 'string')
+            throw new ManifestError(`${field} holds something else than text`);
+        return value;
+    });
+}
+/**
+ * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
+ * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
+ * @param asked hashes of the request by name; a name without an entry asks for none
+ */
+function isAdmitted(wheel, asked) {
+    const own = asked.get(wheel.name);
+    if (own === undefined || wheel.role !== 'runtime')
+        return true;
+    if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
+        return own.includes(`sha256:${wheel.sha256}`);
+    }
+    return wheel.asked !== undefined && sameList(wheel.asked, own);
+}
+/** Why a wheelhouse does not serve a request; undefined when it does. */
+function unsatisfied(manifest, dropped, wanted) {
+    if (manifest.request !== wanted.request)
+        return 'it was made for other requirements';
+    if (dropped > 0)
+        return 'some of its wheels had to be dropped';
+    if (!isFresh(manifest, wanted.refresh, wanted.now)) {
+        return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
+    }
+    return undefined;
+}
+/** What changed between two sets of runtime wheels, by name. */
+function changes(before, after) {
+    const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
+    const old = versions(before);
+    const now = versions(after);
+    return [...new Set([...old.keys(), ...now.keys()])]
+        .sort()
+        .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
+        .filter((change) => change.from !== change.to);
+}
+/** Two wheelhouses with the same files. */
+function sameWheels(one, other) {
+    const list = (wheels) => wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
+    return sameList(list(one), list(other));
+}
+function sameList(one, other) {
+    return one.length === other.length && one.every((value, index) => value === other[index]);
+}
+
+
+/***/ }),
+
+/***/ 1554:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   bD: () => (/* binding */ messageOf)
+/* harmony export */ });
+/* unused harmony exports UserError, refreshPeriods */
+/** The words of the product: what is asked for, what is found, what is decided. */
+/** An error that the user can mend: it is shown as it is, without a stack. */
+class UserError extends Error {
+    file;
+    line;
+    /**
+     * @param message what is wrong and what to do, in one or two sentences
+     * @param at the file (as the user would write it) and 1-based line that the error is about
+     */
+    constructor(message, at = {}) {
+        super(message);
+        this.name = 'UserError';
+        this.file = at.file;
+        this.line = at.line;
+    }
+}
+/** The text of any thrown value, without a stack. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+const refreshPeriods = (/* unused pure expression or super */ null && (['auto', 'always', 'daily', 'weekly', 'monthly', 'never']));
+
+
+/***/ }),
+
+/***/ 8578:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   cT: () => (/* binding */ withoutSecrets)
+/* harmony export */ });
+/* unused harmony exports secretsOfUrl, secretForms */
+/** Secrets in URLs: how they are kept out of what is shown and hashed. */
+/**
+ * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
+ * it is not clear how far a secret goes, rather too much is taken out than too little.
+ */
+function withoutSecrets(text) {
+    return withoutQueries(withoutUserinfo(text));
+}
+const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
+/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
+function endOfUrl(text, at) {
+    let before = at - 1;
+    while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before)))
+        before -= 1;
+    const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
+    stop.lastIndex = at;
+    return stop.exec(text)?.index ?? text.length;
+}
+/** Where the userinfo of each URL in a text begins and ends, the `@` included. */
+function userinfos(text) {
+    const found = [];
+    let end = 0;
+    let lastAt = -1;
+    let position = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        // Within a URL there may be others: they end where it does.
+        if (at >= end) {
+            end = endOfUrl(text, at);
+            lastAt = at + text.slice(at, end).lastIndexOf('@');
+        }
+        const start = at + 3;
+        position = hostOf(text, start, end, lastAt);
+        if (position > start)
+            found.push([start, position]);
+    }
+    return found;
+}
+function withoutUserinfo(text) {
+    let result = '';
+    let position = 0;
+    for (const [start, end] of userinfos(text)) {
+        result += text.slice(position, start);
+        position = end;
+    }
+    return result + text.slice(position);
+}
+/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
+function hostOf(text, start, end, lastAt) {
+    const url = text.slice(start, end);
+    const slash = url.search(/[/?#]/);
+    const authority = slash < 0 ? url : url.slice(0, slash);
+    const inAuthority = authority.lastIndexOf('@');
+    if (inAuthority >= 0)
+        return start + inAuthority + 1;
+    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
+    if (/^\d*$/.test(port))
+        return start;
+    if (lastAt >= start)
+        return lastAt + 1;
+    // White space or a quote in the password; but a port may have punctuation behind it.
+    const beyond = /[@\r\n]|:\/\//g;
+    beyond.lastIndex = end;
+    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
+    return found?.[0] === '@' ? found.index + 1 : start;
+}
+function withoutQueries(text) {
+    let result = '';
+    let position = 0;
+    let end = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        if (at >= end)
+            end = endOfUrl(text, at);
+        const url = text.slice(at, end);
+        const query = url.indexOf('?');
+        const fragment = query < 0 ? -1 : url.indexOf('#', query);
+        result += text.slice(position, query < 0 ? end : at + query);
+        position = fragment < 0 ? end : at + fragment;
+    }
+    return result + text.slice(position);
+}
+/**
+ * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
+ * and as basic authentication sends them. A user name alone counts when it is long enough to be a
+ * token; `git@` is none.
+ */
+function secretsOfUrl(text) {
+    return userinfos(text).flatMap(([start, end]) => {
+        const userinfo = text.slice(start, end - 1);
+        const colon = userinfo.indexOf(':');
+        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
+        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
+        if (password === '' && username.length < 8)
+            return [];
+        return [password || username, ...secretForms(decoded(username), decoded(password))];
+    });
+}
+/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+function secretForms(username, password) {
+    const secret = password || username;
+    if (secret === '')
+        return [];
+    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
+    return [
+        ...new Set([
+            secret,
+            encodeURIComponent(secret),
+            strict,
+            strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+            base64(secret),
+            base64(`${username}:${password}`),
+        ]),
+    ];
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+
 
 /***/ }),
 
@@ -29484,8 +29557,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   U: () => (/* binding */ save)
 });
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
+var plan_manifest = __nccwpck_require__(6156);
 ;// CONCATENATED MODULE: ./lib/plan/state.js
 /** What the main step tells the post step: one versioned JSON text. */
 /** The number changes with the form: a state of another version is not acted upon. */
@@ -29583,8 +29656,8 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/plan/transfer.js
 /** What main and post tell the transfer process, and what its talk means. */
 /** Before the result, on the last line of the transfer process. */
@@ -29678,7 +29751,7 @@ function githubCache(options) {
                 return { key: arrived, arrived: true };
             }
             catch (error) {
-                reporter.warning(`The cache could not be restored: ${(0,requirements/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
+                reporter.warning(`The cache could not be restored: ${(0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
                 return undefined;
             }
             finally {
@@ -29700,7 +29773,7 @@ function githubCache(options) {
                 return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
             }
             catch (error) {
-                reporter.warning(`The cache could not be saved: ${(0,requirements/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
+                reporter.warning(`The cache could not be saved: ${(0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
                 return 'failed';
             }
             finally {
@@ -29834,7 +29907,7 @@ function complain(reporter, done, talk) {
         ...complaints,
         ...(result?.outcome === 'failed' ? [result.reason] : []),
         ...(result === undefined && complaints.length === 0 ? ['the transfer ended early'] : []),
-    ].map((reason) => (0,requirements/* withoutSecrets */.cT)(reason).replace(/\.$/, ''));
+    ].map((reason) => (0,secrets/* withoutSecrets */.cT)(reason).replace(/\.$/, ''));
     if (reasons.length > 0) {
         reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
     }
@@ -29966,7 +30039,7 @@ function endOnSignals() {
 /* harmony export */ });
 /* unused harmony export consoleReporter */
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3218);
-/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
 /** What people see: in a workflow's log, or on a terminal. */
 
 
@@ -30002,7 +30075,7 @@ function actionsReporter() {
         info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
         notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
         warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
-        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(clean(text)))),
+        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(clean(text)))),
         group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
         hide: (secrets) => {
             for (const secret of secrets)
@@ -30120,8 +30193,8 @@ function formatLock(wheels) {
     return lines.join('');
 }
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
+var plan_manifest = __nccwpck_require__(6156);
 // EXTERNAL MODULE: ./lib/world/temporary.js
 var temporary = __nccwpck_require__(8663);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 
 import { period } from './freshness.ts';
 import type { IndexInputs, Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
-import { normalizeName, withoutSecrets } from './requirements.ts';
+import { normalizeName } from './requirements.ts';
+import { withoutSecrets } from './secrets.ts';
 
 /** The number changes when older entries must no longer be found. */
 const generation = 'wheelhouse-v1';
@@ -216,14 +217,21 @@ function sourceParts(
 
 function settingPart(name: string, settings: ReadonlyMap<string, string>): string[] {
   const value = settings.get(name);
-  return value === undefined || value === '' ? [] : [`${name}=${withoutSecrets(value)}`];
+  return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
+}
+
+/** Values for a build may hold secrets of any form; parts are kept in manifests. */
+function valuePart(name: string, value: string): string {
+  return ['config-settings', 'global-option', 'build-option'].includes(name)
+    ? digest([value]).slice(0, 12)
+    : withoutSecrets(value);
 }
 
 /** One line in the only spelling that counts. */
 export function canonical(line: RequestLine): string {
   const role = line.constraint ? 'constraint ' : '';
   if (line.kind === 'option') {
-    return `${role}--${line.name}=${withoutSecrets(line.value)}`;
+    return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
   }
   if (line.kind === 'direct') {
     const parts = [

@@ -120,7 +120,7 @@ export function parseManifest(text: string): Manifest {
 }
 
 function partsOf(entry: Readonly<Record<string, unknown>>): NonNullable<Manifest['parts']> {
-  return { sources: strings(entry, 'sources'), asked: strings(entry, 'asked') };
+  return { sources: shownLines(entry, 'sources'), asked: shownLines(entry, 'asked') };
 }
 
 function wheel(item: unknown): Wheel {
@@ -203,6 +203,11 @@ function list(entry: Readonly<Record<string, unknown>>, field: string): readonly
   const value = entry[field];
   if (!Array.isArray(value)) throw new ManifestError(`${field} is not a list`);
   return value;
+}
+
+/** As {@link strings}, of texts that are shown: one line each. */
+function shownLines(entry: Readonly<Record<string, unknown>>, field: string): string[] {
+  return strings(entry, field).map((value) => value.replace(/[\p{Cc}\u2028\u2029]/gu, ' '));
 }
 
 function strings(entry: Readonly<Record<string, unknown>>, field: string): string[] {

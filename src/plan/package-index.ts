@@ -1,6 +1,7 @@
 /** Which package index a fill uses, and what its answers mean. */
 import type { Interpreter, Request, RequestedSet } from './model.ts';
-import { indexRequirements, withoutSecrets } from './requirements.ts';
+import { indexRequirements } from './requirements.ts';
+import { withoutSecrets } from './secrets.ts';
 
 /** The indexes of a run. Their URLs may hold credentials: shown only without. */
 export interface Indexes {
@@ -81,50 +82,6 @@ export function hasCredentials(url: string): boolean {
 }
 
 /**
- * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
- * and as basic authentication sends them. A user name alone counts when it is long enough to be a
- * token; `git@` is none.
- */
-export function secretsOfUrl(text: string): string[] {
-  return [...text.matchAll(/[a-z][a-z0-9+.-]*:\/\/([^\s/?#]*)@/gi)].flatMap(([, userinfo = '']) => {
-    const colon = userinfo.indexOf(':');
-    const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
-    const password = colon < 0 ? '' : userinfo.slice(colon + 1);
-    if (password === '' && username.length < 8) return [];
-    return [password || username, ...secretForms(decoded(username), decoded(password))];
-  });
-}
-
-/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
-export function secretForms(username: string, password: string): string[] {
-  const secret = password || username;
-  if (secret === '') return [];
-  const strict = encodeURIComponent(secret).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
-  return [
-    ...new Set([
-      secret,
-      encodeURIComponent(secret),
-      strict,
-      strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-      base64(secret),
-      base64(`${username}:${password}`),
-    ]),
-  ];
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/**
  * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
  * proxy's error page answer 200 as well.
  * @param body its beginning
@@ -147,8 +104,10 @@ function isJsonPage(body: string): boolean {
 /** PEP 503: links to distributions, or what indexes write on a project's page without files. */
 function isHtmlPage(body: string): boolean {
   return (
-    /<meta\s[^>]*pypi:repository-version/i.test(body) ||
-    /<a\s[^>]*href\s*=\s*["'][^"']*\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+    /<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+    /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(
+      body,
+    ) ||
     /<(?:title|h1)>\s*Links for /i.test(body)
   );
 }

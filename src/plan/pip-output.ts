@@ -1,6 +1,7 @@
 /** What pip says, and what it means for us and for the user. */
 import { isWheelFileName } from './manifest.ts';
-import { normalizeName, withoutSecrets } from './requirements.ts';
+import { normalizeName } from './requirements.ts';
+import { withoutSecrets } from './secrets.ts';
 
 /** What one fill says that it did. */
 export interface FillLog {

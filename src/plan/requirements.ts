@@ -13,6 +13,7 @@ import {
   type Source,
   UserError,
 } from './model.ts';
+import { withoutSecrets } from './secrets.ts';
 
 /** A file with its place on disk (or its URL) and its name in messages. */
 export interface RequirementFile {
@@ -173,75 +174,6 @@ export function expandVariables(
   return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name: string) => environment[name] || whole);
 }
 
-/**
- * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
- * it is not clear how far a secret goes, rather too much is taken out than too little.
- */
-export function withoutSecrets(text: string): string {
-  return withoutQueries(withoutUserinfo(text));
-}
-
-const counterparts: Readonly<Record<string, string>> = { '"': '"', "'": "'", '`': '`', '<': '>' };
-
-/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
-function endOfUrl(text: string, at: number): number {
-  let before = at - 1;
-  while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before))) before -= 1;
-  const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
-  stop.lastIndex = at;
-  return stop.exec(text)?.index ?? text.length;
-}
-
-function withoutUserinfo(text: string): string {
-  let result = '';
-  let position = 0;
-  let end = 0;
-  let lastAt = -1;
-  for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-    // Within a URL there may be others: they end where it does.
-    if (at >= end) {
-      end = endOfUrl(text, at);
-      lastAt = at + text.slice(at, end).lastIndexOf('@');
-    }
-    const start = at + 3;
-    result += text.slice(position, start);
-    position = hostOf(text, start, end, lastAt);
-  }
-  return result + text.slice(position);
-}
-
-/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
-function hostOf(text: string, start: number, end: number, lastAt: number): number {
-  const url = text.slice(start, end);
-  const slash = url.search(/[/?#]/);
-  const authority = slash < 0 ? url : url.slice(0, slash);
-  const inAuthority = authority.lastIndexOf('@');
-  if (inAuthority >= 0) return start + inAuthority + 1;
-  const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
-  if (/^\d*$/.test(port)) return start;
-  if (lastAt >= start) return lastAt + 1;
-  // White space or a quote in the password; but a port may have punctuation behind it.
-  const beyond = /[@\r\n]|:\/\//g;
-  beyond.lastIndex = end;
-  const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
-  return found?.[0] === '@' ? found.index + 1 : start;
-}
-
-function withoutQueries(text: string): string {
-  let result = '';
-  let position = 0;
-  let end = 0;
-  for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-    if (at >= end) end = endOfUrl(text, at);
-    const url = text.slice(at, end);
-    const query = url.indexOf('?');
-    const fragment = query < 0 ? -1 : url.indexOf('#', query);
-    result += text.slice(position, query < 0 ? end : at + query);
-    position = fragment < 0 ? end : at + fragment;
-  }
-  return result + text.slice(position);
-}
-
 /** A project's name as the field compares it (PEP 503). */
 export function normalizeName(name: string): string {
   return name.replace(/[-_.]+/g, '-').toLowerCase();
@@ -309,10 +241,18 @@ export function parseLine(
   context: ParseContext,
 ): Parsed {
   const expanded = expandVariables(text, context.environment);
-  const base = { source, text, shown: withoutSecrets(expanded), constraint };
   const { body, rest } = splitOptions(expanded);
+  // Values of options may be secrets: they are shown as they are written.
+  const written = splitOptions(text).rest;
+  const shown = withoutSecrets(`${body} ${written}`.trim());
+  const base = { source, text, shown, constraint };
   const options = parseOptions(rest, base.shown, source);
-  if (body !== '') return { lines: [parseRequirement(base, body, options, context)] };
+  if (body !== '') {
+    const others = parseOptions(written, shown, source)
+      .filter((option) => option.name !== 'hash')
+      .map(({ name, value }) => optionText(name, value));
+    return { lines: [parseRequirement(base, body, options, others, context)] };
+  }
 
   // pip takes one include or one editable of a line and nothing else of it.
   const include =
@@ -358,6 +298,7 @@ function parseRequirement(
   base: LineBase,
   body: string,
   options: readonly Option[],
+  others: readonly string[],
   { workingDirectory }: ParseContext,
 ): IndexRequirement | DirectRequirement {
   const hashes = options
@@ -382,9 +323,7 @@ function parseRequirement(
     marker,
     hashes,
     plain: body,
-    others: options
-      .filter((option) => option.name !== 'hash')
-      .map(({ name, value }) => optionText(name, value)),
+    others,
   };
 }
 

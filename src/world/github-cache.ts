@@ -9,7 +9,7 @@ import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { messageOf } from '../plan/model.ts';
-import { withoutSecrets } from '../plan/requirements.ts';
+import { withoutSecrets } from '../plan/secrets.ts';
 import {
   heard,
   isWorthSaying,

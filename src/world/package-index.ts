@@ -6,7 +6,7 @@ import { HttpClient, type HttpClientResponse } from '@actions/http-client';
 
 import { messageOf } from '../plan/model.ts';
 import { type Health, judgePage } from '../plan/package-index.ts';
-import { withoutSecrets } from '../plan/requirements.ts';
+import { withoutSecrets } from '../plan/secrets.ts';
 import type { IndexProbe } from '../ports.ts';
 
 /** Milliseconds for one try, redirects included. */

@@ -1,7 +1,7 @@
 /** What people see: in a workflow's log, or on a terminal. */
 import * as core from '@actions/core';
 
-import { withoutSecrets } from '../plan/requirements.ts';
+import { withoutSecrets } from '../plan/secrets.ts';
 import type { Reporter } from '../ports.ts';
 
 /**

@@ -10,7 +10,8 @@ import { HttpClient } from '@actions/http-client';
 
 import { projectParts } from '../plan/local-project.ts';
 import { messageOf, type Request, UserError } from '../plan/model.ts';
-import { type RequirementFile, withoutSecrets } from '../plan/requirements.ts';
+import type { RequirementFile } from '../plan/requirements.ts';
+import { withoutSecrets } from '../plan/secrets.ts';
 import type { Sources } from '../ports.ts';
 
 export function sourcesAdapter(): Sources {

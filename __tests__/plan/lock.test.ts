@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { formatLock } from '../../src/plan/lock.ts';
+import type { Wheel } from '../../src/plan/manifest.ts';
+
+const wheel = (name: string, version: string, letter: string, role: Wheel['role']): Wheel => ({
+  name,
+  version,
+  file: `${name}-${version}-py3-none-any.whl`,
+  sha256: letter.repeat(64),
+  size: 1,
+  origin: 'downloaded',
+  role,
+});
+
+test('a line for each runtime wheel, sorted, whatever their order', () => {
+  const wheels = [
+    wheel('zeta', '1.0+cpu', 'a', 'runtime'),
+    wheel('tool', '3', 'b', 'build'),
+    wheel('alpha', '2', 'c', 'runtime'),
+  ];
+  const expected = [
+    `alpha==2 --hash=sha256:${'c'.repeat(64)}\n`,
+    `zeta==1.0+cpu --hash=sha256:${'a'.repeat(64)}\n`,
+  ].join('');
+  assert.equal(formatLock(wheels), expected);
+  assert.equal(formatLock(wheels.toReversed()), expected);
+});
+
+test('nothing for no wheels', () => assert.equal(formatLock([]), ''));

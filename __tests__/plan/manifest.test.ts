@@ -1,0 +1,408 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+
+import {
+  changes,
+  formatManifest,
+  isAdmitted,
+  isWheelFileName,
+  type Manifest,
+  ManifestError,
+  parseManifest,
+  sameWheels,
+  unsatisfied,
+  type Wheel,
+  wheelNameParts,
+} from '../../src/plan/manifest.ts';
+import { refreshPeriods } from '../../src/plan/model.ts';
+
+const hex = (letter: string): string => letter.repeat(64);
+const wheel: Wheel = {
+  name: 'alpha-beta',
+  version: '1.0',
+  file: 'alpha_beta-1.0-py3-none-any.whl',
+  sha256: hex('a'),
+  size: 1234,
+  origin: 'downloaded',
+  role: 'runtime',
+};
+const manifest: Manifest = {
+  interpreter: 'cpython 3.11',
+  request: hex('1'),
+  sources: hex('2'),
+  resolvedAt: '2026-11-20T12:00:00.000Z',
+  pinned: false,
+  wheels: [wheel],
+  direct: [{ requirement: 'direct -e . []', name: 'local', requires: ['alpha-beta>=1'] }],
+};
+
+const word = fc.stringMatching(/^[a-z0-9]{1,8}$/);
+const wheels: fc.Arbitrary<Wheel> = fc
+  .record({
+    words: fc.array(word, { minLength: 1, maxLength: 3 }),
+    version: fc.constantFrom('1.0', '1!2.0', '1.0+cpu.1', '2026.11.20rc1'),
+    build: fc.constantFrom('', '-1', '-2b'),
+    tag: fc.constantFrom('py3-none-any', 'cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64'),
+    sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
+    size: fc.nat(),
+    origin: fc.constantFrom('downloaded' as const, 'built' as const),
+    role: fc.constantFrom('runtime' as const, 'build' as const),
+    asked: fc.option(fc.array(word.map((text) => `sha256:${text}`)), { nil: undefined }),
+    url: fc.option(fc.webUrl(), { nil: undefined }),
+  })
+  .map(({ words, build, tag, asked, url, ...rest }) => ({
+    ...rest,
+    name: words.join('-'),
+    file: `${words.join('_')}-${rest.version}${build}-${tag}.whl`,
+    ...(asked === undefined ? {} : { asked }),
+    ...(url === undefined ? {} : { url }),
+  }));
+const manifests: fc.Arbitrary<Manifest> = fc.record({
+  interpreter: fc.string({ minLength: 1 }),
+  request: word,
+  sources: word,
+  resolvedAt: fc
+    .date({ noInvalidDate: true, min: new Date(0), max: new Date('2200-01-01') })
+    .map((date) => date.toISOString()),
+  pinned: fc.boolean(),
+  wheels: fc.uniqueArray(wheels, { selector: (each) => each.name, maxLength: 5 }),
+  direct: fc.array(fc.record({ requirement: word, name: word, requires: fc.array(word) }), {
+    maxLength: 3,
+  }),
+});
+
+test('what is written is read', () => {
+  fc.assert(
+    fc.property(manifests, (value) => {
+      // Records of fast-check have no prototype.
+      assert.deepEqual(parseManifest(formatManifest(value)), structuredClone(value));
+    }),
+  );
+});
+
+/** The manifest with one thing changed; a path such as `wheels.0.size`. */
+function changed(path: string, value: unknown): string {
+  const copy = JSON.parse(formatManifest(manifest)) as Record<string, unknown>;
+  const keys = path.split('.');
+  let place: Record<string, unknown> = copy;
+  for (const key of keys.slice(0, -1)) place = place[key] as Record<string, unknown>;
+  const last = keys.at(-1) ?? '';
+  if (value === undefined) delete place[last];
+  else place[last] = value;
+  return JSON.stringify(copy);
+}
+
+describe('is not read', () => {
+  const table: readonly [string, unknown, RegExp][] = [
+    ['schema', 2, /schema 2; this version reads 1/],
+    ['schema', '1', /schema "1"; this version reads 1/],
+    ['schema', undefined, /schema undefined/],
+    ['interpreter', undefined, /interpreter is not a text/],
+    ['interpreter', 3, /interpreter is not a text/],
+    ['interpreter', '', /interpreter is not a text/],
+    ['request', null, /request is not a text/],
+    ['sources', [], /sources is not a text/],
+    ['resolvedAt', 'yesterday', /resolvedAt is not a date/],
+    ['resolvedAt', 1763640000, /resolvedAt is not a text/],
+    ['pinned', 'true', /pinned is not true or false/],
+    ['pinned', undefined, /pinned is not true or false/],
+    ['wheels', undefined, /wheels is not a list/],
+    ['wheels', {}, /wheels is not a list/],
+    ['wheels', [null], /wheels is not an object/],
+    ['wheels', ['x'], /wheels is not an object/],
+    ['wheels', [[]], /wheels is not an object/],
+    ['wheels', [wheel, wheel], /listed twice/],
+    ['wheels.0.file', undefined, /file is not a text/],
+    ['wheels.0.file', '../alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
+    ['wheels.0.file', '/alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
+    ['wheels.0.file', '.alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
+    ['wheels.0.file', 'a\\alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
+    ['wheels.0.file', 'alpha_beta-1.0-py3-none-any.whl\n', /file is not a text/],
+    ['wheels.0.file', 'alpha_beta-1.0-py3-none-any.whl\0', /file is not a text/],
+    ['wheels.0.file', 'alpha_beta-1.0-py3-none-any.tar.gz', /is no wheel's name/],
+    ['wheels.0.file', 'alpha_beta-1.0.whl', /is no wheel's name/],
+    ['wheels.0.file', 'CON', /is no wheel's name/],
+    ['wheels.0.file', 'gamma-1.0-py3-none-any.whl', /is not a wheel of "alpha-beta"/],
+    ['wheels.0.name', 'Alpha_Beta', /name is no project name/],
+    ['wheels.0.name', 'alpha-beta\nevil==1', /name is not a text/],
+    ['wheels.0.name', undefined, /name is not a text/],
+    ['wheels.0.version', '', /version is not a text/],
+    ['wheels.0.version', '1.0 --index-url=x', /is not version "1\.0 --index-url=x"/],
+    ['wheels.0.version', '1.0\nevil==1', /version is not a text/],
+    ['wheels.0.sha256', hex('A'), /has no sha256/],
+    ['wheels.0.sha256', 'ab', /has no sha256/],
+    ['wheels.0.sha256', `${hex('a')}\n`, /sha256 is not a text/],
+    ['wheels.0.size', -1, /has no size/],
+    ['wheels.0.size', 1.5, /has no size/],
+    ['wheels.0.size', '1234', /has no size/],
+    ['wheels.0.size', 1e300, /has no size/],
+    ['wheels.0.origin', 'found', /origin/],
+    ['wheels.0.role', undefined, /role/],
+    ['wheels.0.asked', 'sha256:x', /asked is not a list/],
+    ['wheels.0.asked', [1], /asked holds something else than text/],
+    ['wheels.0.url', 5, /url is not a text/],
+    ['direct', undefined, /direct is not a list/],
+    ['direct', [1], /direct is not an object/],
+    ['direct.0.requirement', 1, /requirement is not a text/],
+    ['direct.0.name', undefined, /name is not a text/],
+    ['direct.0.requires', 'x', /requires is not a list/],
+    ['direct.0.requires', [{}], /requires holds something else than text/],
+  ];
+  for (const [path, value, message] of table) {
+    test(`${path}: ${JSON.stringify(value)?.slice(0, 60)}`, () => {
+      assert.throws(
+        () => parseManifest(changed(path, value)),
+        (error) => error instanceof ManifestError && message.test(error.message),
+      );
+    });
+  }
+
+  for (const text of ['', 'null', '[]', '1', '"x"', '{', '{}', '\0']) {
+    test(`the text ${JSON.stringify(text)}`, () => {
+      assert.throws(() => parseManifest(text), ManifestError);
+    });
+  }
+
+  test('a version that is not that of the file', () => {
+    assert.throws(() => parseManifest(changed('wheels.0.version', '2.0')), ManifestError);
+  });
+
+  test('two runtime wheels of one project', () => {
+    const other = { ...wheel, version: '2.0', file: 'alpha_beta-2.0-py3-none-any.whl' };
+    assert.throws(() => parseManifest(changed('wheels', [wheel, other])), ManifestError);
+  });
+
+  // All of these are shown to people: a new line may begin with a command to the runner.
+  for (const [path, value] of [
+    ['direct.0.name', 'x\n::error::y'],
+    ['interpreter', 'x\n::error::y'],
+    ['resolvedAt', '2026-11-20 (\n::error::y)'],
+  ] as const) {
+    test(`more than one line in ${path}`, () => {
+      assert.throws(() => parseManifest(changed(path, value)), ManifestError);
+    });
+  }
+});
+
+describe('is read', () => {
+  test('with a build wheel of the same project beside the runtime one', () => {
+    const other: Wheel = {
+      ...wheel,
+      version: '2.0',
+      file: 'alpha_beta-2.0-py3-none-any.whl',
+      role: 'build',
+    };
+    assert.equal(parseManifest(changed('wheels', [wheel, other])).wheels.length, 2);
+  });
+
+  for (const [version, inFile] of [
+    ['1.0', '1.0.0'],
+    ['2020.06.01', '2020.6.1'],
+    ['1.0-1', '1.0_1'],
+    ['1.0-rc.1', '1.0rc1'],
+    ['1.0+ubuntu-1', '1.0+ubuntu_1'],
+  ] as const) {
+    test(`with version ${version} in a file of ${inFile}`, () => {
+      const other = { ...wheel, version, file: `alpha_beta-${inFile}-py3-none-any.whl` };
+      assert.deepEqual(parseManifest(changed('wheels', [other])).wheels, [other]);
+    });
+  }
+
+  test('with fields that this version does not know, which are dropped', () => {
+    assert.deepEqual(parseManifest(changed('wheels.0.colour', 'blue')), manifest);
+    assert.deepEqual(parseManifest(changed('more', 1)), manifest);
+  });
+
+  test('without any wheel', () => {
+    assert.deepEqual(parseManifest(changed('wheels', [])).wheels, []);
+  });
+});
+
+describe('arbitrary texts', () => {
+  const read = (text: string): void => {
+    try {
+      const value = parseManifest(text);
+      assert.deepEqual(parseManifest(formatManifest(value)), value);
+      for (const each of value.wheels) {
+        assert.ok(isWheelFileName(each.file));
+        assert.match(`${each.name}==${each.version}`, /^[\w.!+-]+==[\w.!+-]+$/);
+      }
+    } catch (error) {
+      assert.ok(error instanceof ManifestError, String((error as Error).stack));
+    }
+  };
+
+  test('bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        read(Buffer.from(bytes).toString('utf8'));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('JSON', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => read(JSON.stringify(value))),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('a manifest with one value replaced', () => {
+    const paths = ['schema', 'interpreter', 'request', 'sources', 'resolvedAt', 'pinned', 'wheels'];
+    paths.push(
+      'wheels.0',
+      'direct',
+      'direct.0',
+      'direct.0.requires',
+      '__proto__',
+      'wheels.0.__proto__',
+    );
+    for (const key of [
+      'name',
+      'version',
+      'file',
+      'sha256',
+      'size',
+      'origin',
+      'role',
+      'asked',
+      'url',
+    ]) {
+      paths.push(`wheels.0.${key}`);
+    }
+    const value = fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' }), fc.constant(undefined));
+    fc.assert(
+      fc.property(fc.constantFrom(...paths), value, (path, replacement) => {
+        read(changed(path, replacement));
+      }),
+      { numRuns: 6000 },
+    );
+  });
+
+  test('a manifest with bytes lost or flipped', () => {
+    const text = Buffer.from(formatManifest(manifest));
+    fc.assert(
+      fc.property(fc.nat(text.length - 1), fc.nat(255), fc.boolean(), (at, byte, cut) => {
+        const copy = Buffer.from(text);
+        copy[at] = byte;
+        read((cut ? copy.subarray(0, at) : copy).toString('utf8'));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+});
+
+describe('names of wheels', () => {
+  for (const [file, expected] of [
+    ['a-1-py3-none-any.whl', true],
+    ['a_b-1.0+cpu.1-1build-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl', true],
+    ['a-1!2-py2.py3-none-any.whl', true],
+    ['a-1-py3-none-any.WHL', false],
+    ['a-1-1-1-py3-none-any.whl', false],
+    ['-1-py3-none-any.whl', false],
+    ['a b-1-py3-none-any.whl', false],
+    ['a/b-1-py3-none-any.whl', false],
+    ['a-1-py3-none-any.whl ', false],
+    ['ä-1-py3-none-any.whl', false],
+    ['', false],
+  ] as const) {
+    test(`${JSON.stringify(file)}: ${expected}`, () => {
+      assert.equal(isWheelFileName(file), expected);
+    });
+  }
+
+  test('give name and version', () => {
+    assert.deepEqual(wheelNameParts('Zope.Interface_x-5.0-py3-none-any.whl'), {
+      name: 'zope-interface-x',
+      version: '5.0',
+    });
+  });
+});
+
+describe('whether hashes admit a wheel', () => {
+  const own = `sha256:${hex('a')}`;
+  const other = `sha256:${hex('b')}`;
+  const sha512 = `sha512:${'c'.repeat(128)}`;
+  const table: readonly [string, Partial<Wheel>, string[] | undefined, boolean][] = [
+    ['no hash is asked for', {}, undefined, true],
+    ['its own', {}, [own], true],
+    ['its own among others', {}, [other, own], true],
+    ['another', {}, [other], false],
+    ['another, whatever it says that was asked', { asked: [other] }, [other], false],
+    ['built, for these very hashes', { origin: 'built', asked: [other] }, [other], true],
+    ['built, for other hashes', { origin: 'built', asked: [own] }, [other], false],
+    ['built, for fewer hashes', { origin: 'built', asked: [other] }, [other, own], false],
+    ['built, for no hash', { origin: 'built' }, [other], false],
+    ['downloaded, for the same hashes of another kind', { asked: [sha512] }, [sha512], true],
+    ['downloaded, for other hashes of another kind', { asked: [own] }, [sha512], false],
+    ['of another kind and its own', {}, [sha512, own], true],
+    ['of another kind and another', { asked: [sha512, other] }, [sha512, other], false],
+    ['only needed to build', { role: 'build' }, [other], true],
+  ];
+  for (const [description, change, asked, expected] of table) {
+    test(`${description}: ${expected}`, () => {
+      const map = new Map(asked ? [['alpha-beta', asked]] : [['gamma', [other]]]);
+      assert.equal(isAdmitted({ ...wheel, ...change }, map), expected);
+    });
+  }
+});
+
+describe('why a wheelhouse does not serve', () => {
+  const now = new Date('2026-11-20T12:00:00Z');
+  const wanted = { request: manifest.request, refresh: 'auto', now } as const;
+  test('it does', () => assert.equal(unsatisfied(manifest, 0, wanted), undefined));
+  test('another request', () => {
+    assert.equal(
+      unsatisfied(manifest, 0, { ...wanted, request: hex('9') }),
+      'it was made for other requirements',
+    );
+  });
+  test('wheels are missing', () => {
+    assert.equal(unsatisfied(manifest, 1, wanted), 'some of its wheels had to be dropped');
+  });
+  test('too old', () => {
+    assert.equal(
+      unsatisfied(manifest, 0, { ...wanted, now: new Date('2026-11-27T12:00:00Z') }),
+      'it was resolved on 2026-11-20, which is too old for refresh: auto',
+    );
+  });
+  test('a pinned one is never too old, but with always', () => {
+    const pinned = { ...manifest, pinned: true };
+    for (const refresh of refreshPeriods) {
+      const later = new Date('2030-01-01T00:00:00Z');
+      const reason = unsatisfied(pinned, 0, { ...wanted, refresh, now: later });
+      assert.equal(reason === undefined, refresh !== 'always', refresh);
+    }
+  });
+});
+
+test('what changed', () => {
+  const of = (name: string, version: string, role: Wheel['role'] = 'runtime'): Wheel => ({
+    ...wheel,
+    name,
+    version,
+    role,
+  });
+  assert.deepEqual(
+    changes(
+      [of('same', '1'), of('up', '1'), of('gone', '1'), of('tool', '1', 'build')],
+      [of('up', '2'), of('same', '1'), of('added', '3'), of('tool', '2', 'build')],
+    ),
+    [
+      { name: 'added', from: undefined, to: '3' },
+      { name: 'gone', from: '1', to: undefined },
+      { name: 'up', from: '1', to: '2' },
+    ],
+  );
+});
+
+test('the same wheels', () => {
+  const other = { ...wheel, file: 'b-1-py3-none-any.whl' };
+  assert.equal(sameWheels([wheel, other], [other, wheel]), true);
+  assert.equal(sameWheels([wheel], [wheel, other]), false);
+  assert.equal(sameWheels([wheel], [{ ...wheel, sha256: hex('b') }]), false);
+  assert.equal(sameWheels([wheel], [{ ...wheel, role: 'build' }]), false);
+  assert.equal(sameWheels([], []), true);
+});
