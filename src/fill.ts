@@ -94,7 +94,8 @@ export class FillError extends UserError {
  * @param directory holds the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
  *   admit are deleted, and everything else that lies there
- * @param resume keep what an attempt before this one has left
+ * @param options.resume keep what an attempt before this one has left
+ * @param options.effort seconds that the earlier wheelhouse took
  * @returns the manifest, already written with its lock
  * @throws FillError with pip's last words and one sentence of advice
  */
@@ -103,8 +104,9 @@ export async function fill(
   world: World,
   directory: string,
   usable: readonly Wheel[],
-  resume = false,
+  { resume, effort }: { readonly resume: boolean; readonly effort: number },
 ): Promise<Manifest> {
+  const start = performance.now();
   const { lines } = plan.requested;
   const asked = askedHashes(lines);
   const kept = usable.filter((wheel) => isAdmitted(wheel, asked));
@@ -168,6 +170,7 @@ export async function fill(
       .every((wheel) => wheel.url !== undefined || isPinned(index, wheel.name, wheel.version)),
     wheels,
     direct: direct.projects,
+    effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
     python: plan.interpreter.version,
     ...(parts === undefined ? {} : { parts }),
   };

@@ -113,6 +113,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
         before: found.base?.sound ?? [],
         wheels: manifest.wheels,
         direct: manifest.direct.map((project) => project.name),
+        effort: manifest.effort,
         phases,
         index,
       },
@@ -246,7 +247,8 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
   const attempt = (index: ChosenIndex, resume: boolean): Promise<Manifest> =>
     world.reporter.group('Fill the wheelhouse', async () => {
       world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
-      return fill({ ...plan, index }, world, found.directory, usable, resume);
+      const effort = found.base?.manifest.effort ?? 0;
+      return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
     });
   const index = await chooseIndex(plan, world);
   try {

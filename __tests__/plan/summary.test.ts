@@ -45,6 +45,7 @@ const report: Report = {
     wheel('hatchling', '1.2', 80_000, { role: 'build' }),
   ],
   direct: ['local'],
+  effort: undefined,
   phases: [
     { name: 'restore', seconds: 1.234 },
     { name: 'fill', seconds: 12.34 },
@@ -120,6 +121,16 @@ test('the report for a log', () => {
     'time: 13.6 s (restore 1.23 s, fill 12.3 s)',
   ]);
   assert.deepEqual(formatReport(exact).slice(1), ['time: 13.6 s (restore 1.23 s, fill 12.3 s)']);
+});
+
+test('an exact hit says what it saves, where it is known', () => {
+  const line = 'saved: 2.2 MB and about 12.5 s of downloading and building';
+  const known = { ...exact, effort: 12.5 };
+  assert.ok(formatReport(known).includes(line), formatReport(known).join('\n'));
+  assert.ok(formatSummary(known).includes(line));
+  for (const other of [exact, { ...report, effort: 12.5 }]) {
+    assert.ok(!formatReport(other).some((each) => each.startsWith('saved')));
+  }
 });
 
 describe('the summary', () => {

@@ -33968,11 +33968,13 @@ class FillError extends model/* UserError */.yo {
  * @param directory holds the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
  *   admit are deleted, and everything else that lies there
- * @param resume keep what an attempt before this one has left
+ * @param options.resume keep what an attempt before this one has left
+ * @param options.effort seconds that the earlier wheelhouse took
  * @returns the manifest, already written with its lock
  * @throws FillError with pip's last words and one sentence of advice
  */
-async function fill(plan, world, directory, usable, resume = false) {
+async function fill(plan, world, directory, usable, { resume, effort }) {
+    const start = performance.now();
     const { lines } = plan.requested;
     const asked = (0,requirements/* askedHashes */.xJ)(lines);
     const kept = usable.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
@@ -34020,6 +34022,7 @@ async function fill(plan, world, directory, usable, resume = false) {
             .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
         wheels,
         direct: direct.projects,
+        effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
         python: plan.interpreter.version,
         ...(parts === undefined ? {} : { parts }),
     };
@@ -34529,6 +34532,7 @@ async function install(request, world) {
                 before: found.base?.sound ?? [],
                 wheels: manifest.wheels,
                 direct: manifest.direct.map((project) => project.name),
+                effort: manifest.effort,
                 phases,
                 index,
             },
@@ -34634,7 +34638,8 @@ async function fillByMirror(plan, world, found) {
     const usable = found.base?.sound ?? [];
     const attempt = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
         world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
-        return fill({ ...plan, index }, world, found.directory, usable, resume);
+        const effort = found.base?.manifest.effort ?? 0;
+        return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
     });
     const index = await (0,choose_index/* chooseIndex */.SK)(plan, world);
     try {
@@ -36654,6 +36659,7 @@ function parseManifest(text) {
                 requires: strings(entry, 'requires'),
             };
         }),
+        ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
         ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
         ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
     };
@@ -37847,6 +37853,14 @@ function changeLines(report) {
         return to === undefined ? `- ${name} ${from}` : `${name} ${from} → ${to}`;
     });
 }
+/** What the cache has spared; empty when it has not, or it is not known. */
+function savings(report) {
+    const { hit, effort } = report;
+    const { cache } = totals(report);
+    if (hit !== 'exact' || effort === undefined || cache.bytes === 0)
+        return [];
+    return [`saved: ${size(cache.bytes)} and about ${seconds(effort)} of downloading and building`];
+}
 /** Plain text for a log or a terminal. */
 function formatReport(report) {
     const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
@@ -37854,6 +37868,7 @@ function formatReport(report) {
     const changed = changeLines(report);
     return [
         headline(report),
+        ...savings(report),
         ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
         ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
         ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
@@ -37869,6 +37884,7 @@ function formatSummary(report) {
     return [
         `### Wheelhouse: ${headline(report)}`,
         '',
+        ...savings(report).flatMap((line) => [line, '']),
         ...(changed.length > 0
             ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
             : []),

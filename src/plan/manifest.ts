@@ -50,6 +50,8 @@ export interface Manifest {
   readonly pinned: boolean;
   readonly wheels: readonly Wheel[];
   readonly direct: readonly DirectProject[];
+  /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+  readonly effort?: number;
   /** Version of the Python that it was made with; a patch release does not matter. */
   readonly python?: string;
   /** What the digests are made of, to explain a miss; left out where it is long. */
@@ -114,6 +116,7 @@ export function parseManifest(text: string): Manifest {
         requires: strings(entry, 'requires'),
       };
     }),
+    ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
     ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
     ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
   };

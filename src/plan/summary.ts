@@ -15,6 +15,8 @@ export interface Report {
   readonly wheels: readonly Wheel[];
   /** Names of what was installed from its own place. */
   readonly direct: readonly string[];
+  /** Seconds that filling took when nothing was there; undefined: not known. */
+  readonly effort: number | undefined;
   readonly phases: readonly Phase[];
   /** The index that was asked, and why that one; undefined: none was. */
   readonly index: { readonly shown: string; readonly why: string } | undefined;
@@ -83,6 +85,14 @@ export function changeLines(report: Report): string[] {
   });
 }
 
+/** What the cache has spared; empty when it has not, or it is not known. */
+function savings(report: Report): string[] {
+  const { hit, effort } = report;
+  const { cache } = totals(report);
+  if (hit !== 'exact' || effort === undefined || cache.bytes === 0) return [];
+  return [`saved: ${size(cache.bytes)} and about ${seconds(effort)} of downloading and building`];
+}
+
 /** Plain text for a log or a terminal. */
 export function formatReport(report: Report): string[] {
   const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
@@ -90,6 +100,7 @@ export function formatReport(report: Report): string[] {
   const changed = changeLines(report);
   return [
     headline(report),
+    ...savings(report),
     ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
     ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
     ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
@@ -110,6 +121,7 @@ export function formatSummary(report: Report): string {
   return [
     `### Wheelhouse: ${headline(report)}`,
     '',
+    ...savings(report).flatMap((line) => [line, '']),
     ...(changed.length > 0
       ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
       : []),

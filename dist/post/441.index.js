@@ -1,0 +1,1658 @@
+export const id = 441;
+export const ids = [441];
+export const modules = {
+
+/***/ 4441:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __webpack_require__) => {
+
+// ESM COMPAT FLAG
+__webpack_require__.r(__webpack_exports__);
+
+// EXPORTS
+__webpack_require__.d(__webpack_exports__, {
+  saveFromState: () => (/* binding */ saveFromState)
+});
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __webpack_require__(8161);
+;// CONCATENATED MODULE: ./lib/plan/model.js
+/** The words of the product: what is asked for, what is found, what is decided. */
+/** An error that the user can mend: it is shown as it is, without a stack. */
+class model_UserError extends Error {
+    file;
+    line;
+    /**
+     * @param message what is wrong and what to do, in one or two sentences
+     * @param at the file (as the user would write it) and 1-based line that the error is about
+     */
+    constructor(message, at = {}) {
+        super(message);
+        this.name = 'UserError';
+        this.file = at.file;
+        this.line = at.line;
+    }
+}
+/** The text of any thrown value, without a stack. */
+function model_messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+const refreshPeriods = (/* unused pure expression or super */ null && (['auto', 'always', 'daily', 'weekly', 'monthly', 'never']));
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __webpack_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __webpack_require__(3136);
+;// CONCATENATED MODULE: ./lib/plan/secrets.js
+/** Secrets in URLs: how they are kept out of what is shown and hashed. */
+/**
+ * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
+ * it is not clear how far a secret goes, rather too much is taken out than too little.
+ */
+function secrets_withoutSecrets(text) {
+    return withoutQueries(withoutUserinfo(text));
+}
+const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
+/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
+function endOfUrl(text, at) {
+    let before = at - 1;
+    while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before)))
+        before -= 1;
+    const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
+    stop.lastIndex = at;
+    return stop.exec(text)?.index ?? text.length;
+}
+/** Where the userinfo of each URL in a text begins and ends, the `@` included. */
+function userinfos(text) {
+    const found = [];
+    let end = 0;
+    let lastAt = -1;
+    let position = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        // Within a URL there may be others: they end where it does.
+        if (at >= end) {
+            end = endOfUrl(text, at);
+            lastAt = at + text.slice(at, end).lastIndexOf('@');
+        }
+        const start = at + 3;
+        position = hostOf(text, start, end, lastAt);
+        if (position > start)
+            found.push([start, position]);
+    }
+    return found;
+}
+function withoutUserinfo(text) {
+    let result = '';
+    let position = 0;
+    for (const [start, end] of userinfos(text)) {
+        result += text.slice(position, start);
+        position = end;
+    }
+    return result + text.slice(position);
+}
+/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
+function hostOf(text, start, end, lastAt) {
+    const url = text.slice(start, end);
+    const slash = url.search(/[/?#]/);
+    const authority = slash < 0 ? url : url.slice(0, slash);
+    const inAuthority = authority.lastIndexOf('@');
+    if (inAuthority >= 0)
+        return start + inAuthority + 1;
+    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
+    if (/^\d*$/.test(port))
+        return start;
+    if (lastAt >= start)
+        return lastAt + 1;
+    // White space or a quote in the password; but a port may have punctuation behind it.
+    const beyond = /[@\r\n]|:\/\//g;
+    beyond.lastIndex = end;
+    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
+    return found?.[0] === '@' ? found.index + 1 : start;
+}
+function withoutQueries(text) {
+    let result = '';
+    let position = 0;
+    let end = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        if (at >= end)
+            end = endOfUrl(text, at);
+        const url = text.slice(at, end);
+        const query = url.indexOf('?');
+        const fragment = query < 0 ? -1 : url.indexOf('#', query);
+        result += text.slice(position, query < 0 ? end : at + query);
+        position = fragment < 0 ? end : at + fragment;
+    }
+    return result + text.slice(position);
+}
+/**
+ * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
+ * and as basic authentication sends them. A user name alone counts when it is long enough to be a
+ * token; `git@` is none.
+ */
+function secretsOfUrl(text) {
+    return userinfos(text).flatMap(([start, end]) => {
+        const userinfo = text.slice(start, end - 1);
+        const colon = userinfo.indexOf(':');
+        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
+        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
+        if (password === '' && username.length < 8)
+            return [];
+        return [password || username, ...secretForms(decoded(username), decoded(password))];
+    });
+}
+/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+function secretForms(username, password) {
+    const secret = password || username;
+    if (secret === '')
+        return [];
+    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
+    return [
+        ...new Set([
+            secret,
+            encodeURIComponent(secret),
+            strict,
+            strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
+            base64(secret),
+            base64(`${username}:${password}`),
+        ]),
+    ];
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/plan/requirements.js
+/**
+ * Reads requirement and constraint files the way pip does, without touching a disk: the caller
+ * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ */
+
+
+
+
+/**
+ * Reads all sources, following `-r` and `-c`.
+ * @throws UserError for a file that can't be read, a cycle, or a line that is no requirement;
+ *   it names the file and the line.
+ */
+async function gatherLines(sources, reading) {
+    const lines = [];
+    const files = [];
+    const seen = new Set();
+    async function visit(file, constraint, stack, from) {
+        if (stack.some((other) => other.location === file.location)) {
+            const way = [...stack, file].map((each) => each.shown).join(' → ');
+            throw new UserError(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+        }
+        const visited = `${constraint}:${file.location}`;
+        if (seen.has(visited))
+            return;
+        seen.add(visited);
+        let text;
+        try {
+            text = await reading.read(file.location);
+        }
+        catch (error) {
+            const line = error instanceof UserError ? error.line : undefined;
+            throw new UserError(`${file.shown} can't be read: ${messageOf(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+        }
+        let counted = 0;
+        for (const { text: logical, line } of logicalLines(text)) {
+            const source = { file: file.shown, line };
+            counted += 1;
+            const parsed = parseLine(logical, source, constraint, reading);
+            if ('include' in parsed) {
+                await visit(includedFile(parsed.include, file, source), parsed.constraint, [...stack, file], source);
+            }
+            else {
+                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
+            }
+        }
+        files.push({ path: file.shown, lines: counted });
+    }
+    for (const file of sources.requirements)
+        await visit(file, false, [], undefined);
+    for (const { text, file } of sources.groups) {
+        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
+    }
+    for (const { text } of logicalLines(sources.packages.join('\n'))) {
+        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
+    }
+    for (const file of sources.constraints)
+        await visit(file, true, [], undefined);
+    return { lines, files };
+}
+/** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Python takes for an end.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+/**
+ * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
+ * comment ends a continuation, and a `#` needs white space before it.
+ * @returns logical lines with the 1-based number of their first physical line
+ */
+function logicalLines(text) {
+    const logical = [];
+    let pending = [];
+    let first = 0;
+    const emit = (joined, line) => {
+        const bare = withoutComment(joined).trim();
+        if (bare !== '')
+            logical.push({ text: bare, line });
+    };
+    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
+    physical.forEach((content, index) => {
+        const comment = content.trimStart().startsWith('#');
+        if (content.endsWith('\\') && !comment) {
+            if (pending.length === 0)
+                first = index + 1;
+            pending.push(stripBackslashes(content));
+        }
+        else if (pending.length > 0) {
+            pending.push(comment ? ` ${content}` : content);
+            emit(pending.join(''), first);
+            pending = [];
+        }
+        else {
+            emit(content, index + 1);
+        }
+    });
+    if (pending.length > 0)
+        emit(pending.join(''), first);
+    return logical;
+}
+function withoutComment(text) {
+    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+        if (at === 0 || /\s/.test(text.charAt(at - 1)))
+            return text.slice(0, at);
+    }
+    return text;
+}
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text) {
+    let start = 0;
+    let end = text.length;
+    while (text[start] === '\\' && start < end)
+        start += 1;
+    while (end > start && text[end - 1] === '\\')
+        end -= 1;
+    return text.slice(start, end);
+}
+/** Replaces `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
+function expandVariables(text, environment) {
+    return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
+}
+/** A project's name as the field compares it (PEP 503). */
+function normalizeName(name) {
+    return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+/**
+ * A word as pip's files want it, which are split like a shell's lines: with white space or
+ * backslashes (every path of Windows has them) it needs quotes.
+ */
+function quoted(word) {
+    return `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
+const urlScheme = /^(?:https?|ftp|file):/i;
+const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\][]*)\])?\s*/;
+/** Options that are followed by a value, by their spellings. */
+const valued = {
+    '-r': 'requirement',
+    '--requirement': 'requirement',
+    '--requirements': 'requirement',
+    '-c': 'constraint',
+    '--constraint': 'constraint',
+    '-e': 'editable',
+    '--editable': 'editable',
+    '-i': 'index-url',
+    '--index-url': 'index-url',
+    '--pypi-url': 'index-url',
+    '--extra-index-url': 'extra-index-url',
+    '-f': 'find-links',
+    '--find-links': 'find-links',
+    '--no-binary': 'no-binary',
+    '--only-binary': 'only-binary',
+    '--trusted-host': 'trusted-host',
+    '--use-feature': 'use-feature',
+    '--hash': 'hash',
+    '--global-option': 'global-option',
+    '-C': 'config-settings',
+    '--config-setting': 'config-settings',
+    '--config-settings': 'config-settings',
+};
+/**
+ * One logical line of a requirement file.
+ * @throws UserError when it is neither an option nor a requirement
+ */
+function parseLine(text, source, constraint, context) {
+    const expanded = expandVariables(text, context.environment);
+    const { body, rest } = splitOptions(expanded);
+    // Values of options may be secrets: they are shown as they are written.
+    const written = splitOptions(text).rest;
+    const shown = withoutSecrets(`${body} ${written}`.trim());
+    const base = { source, text, shown, constraint };
+    const options = parseOptions(rest, base.shown, source);
+    if (body !== '') {
+        const others = parseOptions(written, shown, source)
+            .filter((option) => option.name !== 'hash')
+            .map(({ name, value }) => optionText(name, value));
+        return { lines: [parseRequirement(base, body, options, others, context)] };
+    }
+    // pip takes one include or one editable of a line and nothing else of it.
+    const include = options.find((option) => option.name === 'requirement') ??
+        options.find((option) => option.name === 'constraint');
+    if (include) {
+        if (include.value === '')
+            throw new UserError(`"${base.shown}" names no file.`, source);
+        // Also within a constraint file, `-r` asks for what it includes.
+        return { include: include.value, constraint: include.name === 'constraint' };
+    }
+    const editable = options.find((option) => option.name === 'editable');
+    if (editable && constraint) {
+        throw new UserError(`"${base.shown}" is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version.`, source);
+    }
+    if (editable) {
+        return { lines: [parseDirect(base, editable.value, true, [], context.workingDirectory)] };
+    }
+    const single = options.length === 1;
+    const unexpanded = parseOptions(text, base.shown, source);
+    return {
+        lines: options.map(({ name, value }, index) => {
+            const written = unexpanded[index]?.value ?? '';
+            const isSame = expandVariables(written, context.environment) === value;
+            return {
+                ...base,
+                kind: 'option',
+                name,
+                value,
+                text: single ? text : optionText(name, isSame ? written : value),
+            };
+        }),
+    };
+}
+function optionText(name, value) {
+    return value === '' ? `--${name}` : `--${name} ${quoted(value)}`;
+}
+function parseRequirement(base, body, options, others, { workingDirectory }) {
+    const hashes = options
+        .filter((option) => option.name === 'hash' && /^[a-z0-9]+:[0-9a-f]+$/i.test(option.value))
+        .map((option) => option.value.toLowerCase());
+    if (isDirect(body))
+        return parseDirect(base, body, false, hashes, workingDirectory);
+    const [specified, marker] = splitMarker(body, ';');
+    const match = projectName.exec(specified);
+    const specifier = match ? unparenthesized(specified.slice(match[0].length)) : '';
+    if (!match || !/^(?:$|[=<>!~])/.test(specifier)) {
+        throw new UserError(`"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`, base.source);
+    }
+    return {
+        ...base,
+        kind: 'index',
+        name: normalizeName(String(match[1])),
+        pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
+        marker,
+        hashes,
+        plain: body,
+        others,
+    };
+}
+function unparenthesized(specifier) {
+    const text = specifier.trim();
+    return text.startsWith('(') && text.endsWith(')') ? text.slice(1, -1).trim() : text;
+}
+/**
+ * A requirement that stands alone, outside a file: no option and no path.
+ * @throws UserError otherwise
+ */
+function parseSpecifier(text, source, context) {
+    const expanded = expandVariables(text, context.environment);
+    const shown = withoutSecrets(expanded).split(lineEnd).join(' ');
+    if (lineEnd.test(expanded)) {
+        throw new UserError(`"${shown}" holds a line break; write one requirement an entry.`, source);
+    }
+    if (/(?:^|\s)-/.test(expanded)) {
+        throw new UserError(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+    }
+    const parsed = parseLine(text, source, false, context);
+    const line = 'lines' in parsed ? parsed.lines[0] : undefined;
+    if (line === undefined ||
+        line.kind === 'option' ||
+        (line.kind === 'direct' && line.form === 'path')) {
+        throw new UserError(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+    }
+    return line;
+}
+/** pip ends the requirement at the first word that begins with a dash. */
+function splitOptions(text) {
+    if (text.startsWith('-'))
+        return { body: '', rest: text };
+    const start = text.search(/\s-/);
+    return start < 0
+        ? { body: text, rest: '' }
+        : { body: text.slice(0, start).trim(), rest: text.slice(start).trim() };
+}
+/** Options of a line as optparse reads them; words that belong to none are passed over, as in pip. */
+function parseOptions(rest, shown, source) {
+    const options = [];
+    const words = shellWords(rest, shown, source).values();
+    for (const word of words) {
+        if (!word.startsWith('-') || word === '-' || word === '--')
+            continue;
+        const isLong = word.startsWith('--');
+        const equals = isLong ? word.indexOf('=') : -1;
+        const spelling = isLong ? (equals < 0 ? word : word.slice(0, equals)) : word.slice(0, 2);
+        const attached = isLong ? (equals < 0 ? undefined : word.slice(equals + 1)) : word.slice(2);
+        const name = valued[spelling];
+        if (name === undefined) {
+            options.push({ name: spelling.replace(/^-+/, ''), value: attached ?? '' });
+        }
+        else {
+            options.push({ name, value: attached || String(words.next().value ?? '') });
+        }
+    }
+    return options;
+}
+/** Words of a line as Python's `shlex.split` makes them. */
+function shellWords(text, shown, source) {
+    const words = [];
+    let word;
+    let quote = '';
+    for (let index = 0; index < text.length; index += 1) {
+        const character = text.charAt(index);
+        const next = text.charAt(index + 1);
+        if (quote !== '') {
+            if (character === quote)
+                quote = '';
+            else if (quote === '"' && character === '\\' && (next === '"' || next === '\\')) {
+                word += next;
+                index += 1;
+            }
+            else
+                word += character;
+        }
+        else if (/\s/.test(character)) {
+            if (word !== undefined)
+                words.push(word);
+            word = undefined;
+        }
+        else if (character === '"' || character === "'") {
+            quote = character;
+            word ??= '';
+        }
+        else if (character === '\\') {
+            word = (word ?? '') + next;
+            index += 1;
+        }
+        else {
+            word = (word ?? '') + character;
+        }
+    }
+    if (quote !== '')
+        throw new UserError(`"${shown}" has a quote without its end.`, source);
+    if (word !== undefined)
+        words.push(word);
+    return words;
+}
+/** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
+function isDirect(body) {
+    if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body))
+        return true;
+    const bare = splitExtras(splitMarker(body, ';')[0])[0];
+    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+function isNamedUrl(body) {
+    const name = projectName.exec(body);
+    return name !== null && body.charAt(name[0].length) === '@';
+}
+function splitMarker(body, separator) {
+    const at = body.indexOf(separator);
+    if (at < 0)
+        return [body.trim(), undefined];
+    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
+}
+/** `path[a,b]` */
+function splitExtras(text) {
+    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+function parseDirect(base, body, editable, optionHashes, workingDirectory) {
+    const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
+    const isUrl = urlScheme.test(body) || vcsScheme.test(body);
+    // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
+    const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
+    const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
+    const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
+    const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
+    if (target === '')
+        throw new UserError(`"${base.shown}" names no path or URL.`, base.source);
+    const fragment = new Map(target
+        .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
+        .split('&')
+        .map((part) => {
+        const equals = part.indexOf('=');
+        return [part.slice(0, equals), part.slice(equals + 1)];
+    }));
+    const isFile = /^file:/i.test(target);
+    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+    const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
+    return {
+        ...base,
+        kind: 'direct',
+        form,
+        editable,
+        target: form === 'path'
+            ? path.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
+            : target,
+        shownTarget: withoutSecrets(target),
+        extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
+            .split(',')
+            .map((extra) => normalizeName(extra.trim()))
+            .filter((extra) => extra !== '')
+            .sort(),
+        marker,
+        hashes: algorithm
+            ? [...optionHashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
+            : optionHashes,
+        checksHashes: optionHashes.length > 0,
+    };
+}
+function fileOfUrl(url, source) {
+    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+    // `file:relative/path` is no URL by the standard, but pip takes it.
+    if (!/^file:\//i.test(bare))
+        return bare.slice('file:'.length);
+    try {
+        return fileURLToPath(bare);
+    }
+    catch (error) {
+        throw new UserError(`"${bare}" names no file of this machine: ${messageOf(error)}.`, source);
+    }
+}
+/** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
+function includedFile(value, parent, source) {
+    if (/^https?:/i.test(value))
+        return { location: value, shown: withoutSecrets(value) };
+    if (/^https?:/i.test(parent.location)) {
+        const location = new URL(value, parent.location).href;
+        return { location, shown: withoutSecrets(location) };
+    }
+    const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
+    return {
+        location: path.resolve(path.dirname(parent.location), local),
+        shown: path.isAbsolute(local)
+            ? local
+            : path.posix.join(path.posix.dirname(parent.shown), local),
+    };
+}
+/**
+ * The flattened copy lies elsewhere, so a relative `--find-links` gets its anchors here: pip takes
+ * what lies beside the file, else what lies where it runs; the one that isn't there is passed over.
+ */
+function anchored(line, file) {
+    const isRelative = line.kind === 'option' &&
+        line.name === 'find-links' &&
+        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+        !path.isAbsolute(line.value) &&
+        !/^https?:/i.test(file.location);
+    if (!isRelative)
+        return [line];
+    const beside = path.resolve(path.dirname(file.location), line.value);
+    return [
+        { ...line, text: optionText('find-links', beside) },
+        { ...line, text: optionText('find-links', line.value) },
+    ];
+}
+/** The requirements that are to be found through an index, constraints among them. */
+function indexRequirements(lines) {
+    return lines.filter((line) => line.kind === 'index');
+}
+/** What is installed from its own place instead of from an index. */
+function directRequirements(lines) {
+    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
+}
+/**
+ * A URL whose content its hash fixes may be kept; a path, a branch or a bare URL may have other
+ * content the next time.
+ */
+function isCacheable(requirement) {
+    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
+}
+/** Whether pip is in hash-checking mode: one hash in any line switches it on for all. */
+function isHashMode(lines) {
+    return lines.some((line) => {
+        if (line.kind === 'option')
+            return line.name === 'require-hashes';
+        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+    });
+}
+/** The hashes asked for, by normalised name. */
+function askedHashes(lines) {
+    const asked = new Map();
+    for (const line of indexRequirements(lines)) {
+        if (line.hashes.length === 0)
+            continue;
+        const all = new Set([...(asked.get(line.name) ?? []), ...line.hashes]);
+        asked.set(line.name, [...all].sort());
+    }
+    return asked;
+}
+/**
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
+ */
+function isPinned(lines, name, version) {
+    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
+}
+/** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
+function sameVersion(one, other) {
+    return canonicalVersion(one) === canonicalVersion(other);
+}
+/** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
+const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+function canonicalVersion(version) {
+    const text = version.toLowerCase();
+    const parts = versionForm.exec(text);
+    if (parts === null)
+        return text;
+    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
+    const numbers = release.split('.').map(number);
+    while (numbers.at(-1) === '0')
+        numbers.pop();
+    return [
+        number(epoch ?? ''),
+        numbers.join('.'),
+        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+        post !== undefined && number(post),
+        dev !== undefined && number(dev),
+        local.split(/[-_.]/).map(number).join('.'),
+    ].join(' ');
+}
+
+;// CONCATENATED MODULE: ./lib/plan/manifest.js
+/**
+ * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
+ * what may be used; a cache key only helps to find it.
+ */
+
+
+const manifestFile = 'wheelhouse.json';
+const lockFile = 'requirements.lock';
+/** A manifest of a newer schema is not read: a miss is safer than a guess. */
+const schema = 1;
+/** Characters of `parts` that a manifest carries along. */
+const maxParts = 200_000;
+/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+function keepableParts(parts) {
+    return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
+/** Why a manifest can't be used. */
+class ManifestError extends Error {
+}
+function formatManifest(manifest) {
+    return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+/**
+ * Reads a manifest from text that anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
+ *   the wrong form, a file name that could leave the directory
+ */
+function parseManifest(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw new ManifestError(`${manifestFile} is not JSON`);
+    }
+    const top = record(value, 'it');
+    if (top['schema'] !== schema) {
+        throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`);
+    }
+    const resolvedAt = string(top, 'resolvedAt');
+    if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
+        throw new ManifestError('resolvedAt is not a date');
+    }
+    const wheels = list(top, 'wheels').map(wheel);
+    if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
+        throw new ManifestError('a wheel is listed twice');
+    }
+    const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
+    if (new Set(names).size !== names.length)
+        throw new ManifestError('a project is listed twice');
+    return {
+        interpreter: string(top, 'interpreter'),
+        request: string(top, 'request'),
+        sources: string(top, 'sources'),
+        resolvedAt,
+        pinned: manifest_boolean(top, 'pinned'),
+        wheels,
+        direct: list(top, 'direct').map((item) => {
+            const entry = record(item, 'direct');
+            return {
+                requirement: string(entry, 'requirement'),
+                name: projectNameOf(entry),
+                requires: strings(entry, 'requires'),
+            };
+        }),
+        ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
+        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
+        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
+    };
+}
+function partsOf(entry) {
+    return { sources: shownLines(entry, 'sources'), asked: shownLines(entry, 'asked') };
+}
+function wheel(item) {
+    const entry = record(item, 'wheels');
+    const file = string(entry, 'file');
+    const sha256 = string(entry, 'sha256');
+    const size = entry['size'];
+    const origin = entry['origin'];
+    const role = entry['role'];
+    const name = projectNameOf(entry);
+    const version = string(entry, 'version');
+    if (!isWheelFileName(file))
+        throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
+    const named = wheelNameParts(file);
+    if (named.name !== name) {
+        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
+    }
+    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !sameVersion(version, named.version)) {
+        throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
+    }
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+        throw new ManifestError(`${file} has no sha256`);
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+        throw new ManifestError(`${file} has no size`);
+    }
+    if (origin !== 'downloaded' && origin !== 'built')
+        throw new ManifestError(`${file}: origin`);
+    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
+        throw new ManifestError(`${file}: role`);
+    return {
+        name,
+        version,
+        file,
+        sha256,
+        size,
+        origin,
+        role,
+        ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
+        ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
+    };
+}
+/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
+function isWheelFileName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
+}
+/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
+function wheelNameParts(file) {
+    const [name = '', version = ''] = file.split('-');
+    return { name: normalizeName(name), version };
+}
+function record(value, what) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new ManifestError(`${what} is not an object`);
+    }
+    return value;
+}
+/** One line of text: it is shown, and must not make lines of its own. */
+function string(entry, field) {
+    const value = entry[field];
+    if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
+        throw new ManifestError(`${field} is not a text`);
+    }
+    return value;
+}
+function projectNameOf(entry) {
+    const name = string(entry, 'name');
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
+        throw new ManifestError('name is no project name');
+    return name;
+}
+function manifest_boolean(entry, field) {
+    const value = entry[field];
+    if (typeof value !== 'boolean')
+        throw new ManifestError(`${field} is not true or false`);
+    return value;
+}
+function list(entry, field) {
+    const value = entry[field];
+    if (!Array.isArray(value))
+        throw new ManifestError(`${field} is not a list`);
+    return value;
+}
+/** As {@link strings}, of texts that are shown: one line each. */
+function shownLines(entry, field) {
+    return strings(entry, field).map((value) => value.replace(/[\p{Cc}\u2028\u2029]/gu, ' '));
+}
+function strings(entry, field) {
+    return list(entry, field).map((value) => {
+        if (typeof value !== 'string')
+            throw new ManifestError(`${field} holds something else than text`);
+        return value;
+    });
+}
+/**
+ * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
+ * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
+ * @param asked hashes of the request by name; a name without an entry asks for none
+ */
+function isAdmitted(wheel, asked) {
+    const own = asked.get(wheel.name);
+    if (own === undefined || wheel.role !== 'runtime')
+        return true;
+    if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
+        return own.includes(`sha256:${wheel.sha256}`);
+    }
+    return wheel.asked !== undefined && sameList(wheel.asked, own);
+}
+/** Why a wheelhouse does not serve a request; undefined when it does. */
+function unsatisfied(manifest, dropped, wanted) {
+    if (manifest.request !== wanted.request)
+        return 'it was made for other requirements';
+    if (dropped > 0)
+        return 'some of its wheels had to be dropped';
+    if (!isFresh(manifest, wanted.refresh, wanted.now)) {
+        return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
+    }
+    return undefined;
+}
+/** What changed between two sets of runtime wheels, by name. */
+function changes(before, after) {
+    const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
+    const old = versions(before);
+    const now = versions(after);
+    return [...new Set([...old.keys(), ...now.keys()])]
+        .sort()
+        .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
+        .filter((change) => change.from !== change.to);
+}
+/** Two wheelhouses with the same files. */
+function sameWheels(one, other) {
+    const list = (wheels) => wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
+    return sameList(list(one), list(other));
+}
+function sameList(one, other) {
+    return one.length === other.length && one.every((value, index) => value === other[index]);
+}
+
+;// CONCATENATED MODULE: ./lib/plan/state.js
+/** What the main step tells the post step: one versioned JSON text. */
+/** The number changes with the form: a state of another version is not acted upon. */
+const version = 1;
+function formatState(state) {
+    return JSON.stringify({ version, ...state });
+}
+/**
+ * @returns the state, or undefined for a text that no main step of this version wrote: the main
+ *   step did not run, or left nothing to save
+ */
+function parseState(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        return undefined;
+    }
+    if (typeof value !== 'object' || value === null)
+        return undefined;
+    const entry = value;
+    if (entry['version'] !== version)
+        return undefined;
+    const field = (name) => {
+        const text = entry[name];
+        return typeof text === 'string' && text !== '' ? text : undefined;
+    };
+    const wheelhouse = field('wheelhouse');
+    const key = field('key');
+    const request = field('request');
+    const interpreter = field('interpreter');
+    if (!wheelhouse || !key || !request || !interpreter)
+        return undefined;
+    return { wheelhouse, key, request, interpreter };
+}
+
+;// CONCATENATED MODULE: ./lib/save.js
+/** The story of the post step: what the main step left is looked at once more, and kept. */
+
+
+/**
+ * Saves the wheelhouse that a state names. Trusts the state alone; never throws for what it finds.
+ * @param text from the main step; empty when there is nothing to save
+ */
+async function save(text, world) {
+    const { wheelhouses, reporter, store } = world;
+    const state = parseState(text);
+    if (state === undefined)
+        return;
+    if (store.unavailable !== undefined) {
+        reporter.info(`Nothing is saved: ${store.unavailable}.`);
+        return;
+    }
+    try {
+        const inspected = await wheelhouses.inspect(state.wheelhouse);
+        if (inspected === undefined)
+            throw new ManifestError('it is gone');
+        const { manifest, faults } = inspected;
+        if (manifest.request !== state.request || manifest.interpreter !== state.interpreter) {
+            throw new ManifestError('it has been filled for something else since');
+        }
+        if (faults.length > 0)
+            throw new ManifestError(faults.join('; '));
+    }
+    catch (error) {
+        if (!(error instanceof ManifestError))
+            throw error;
+        reporter.warning(`The wheelhouse is not saved: ${error.message}.`);
+        return;
+    }
+    const outcome = await store.save(state.wheelhouse, state.key);
+    if (outcome === 'saved')
+        reporter.info(`Saved the wheelhouse as ${state.key}.`);
+    if (outcome === 'exists')
+        reporter.info(`${state.key} is kept already.`);
+}
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __webpack_require__(1455);
+;// CONCATENATED MODULE: ./lib/plan/transfer.js
+/** What main and post tell the transfer process, and what its talk means. */
+/** Before the result, on the last line of the transfer process. */
+const resultMark = 'wheelhouse-transfer-result: ';
+const silence = {
+    found: undefined,
+    passed: 0,
+    complaints: [],
+    skipped: undefined,
+    result: undefined,
+};
+/** Takes in one line of the transfer process (@actions/cache 6.3.0). */
+function heard(talk, line) {
+    const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
+    if (hit !== undefined)
+        return { ...talk, found: hit };
+    const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
+    if (passed !== undefined)
+        return { ...talk, passed: Number(passed) };
+    const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
+    if (complaint !== undefined) {
+        return { ...talk, complaints: [...talk.complaints, unescaped(complaint)] };
+    }
+    const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
+    if (skipped !== undefined)
+        return { ...talk, skipped };
+    // Without an annotation: somebody else has saved, or is saving, the same key.
+    if (/^Failed to save: /.test(line))
+        return { ...talk, skipped: line };
+    if (line.startsWith(resultMark)) {
+        return { ...talk, result: JSON.parse(line.slice(resultMark.length)) };
+    }
+    return talk;
+}
+/** Lines of the toolkit that tell people something. */
+function isWorthSaying(line) {
+    return /^(?:Cache Size: |(?:Received|Sent) \d+ of \d+)/.test(line);
+}
+function unescaped(text) {
+    return text.replaceAll('%0A', '\n').replaceAll('%0D', '').replaceAll('%25', '%').trim();
+}
+
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __webpack_require__(1421);
+// EXTERNAL MODULE: external "node:string_decoder"
+var external_node_string_decoder_ = __webpack_require__(6193);
+;// CONCATENATED MODULE: ./lib/world/process.js
+/** Runs other programs. Every one of them is started here, so that none outlives the run. */
+
+
+const running = new Set();
+/**
+ * Runs a program to its end, without a shell.
+ * @param options.onLine is given each line of both streams as it comes
+ * @param options.input what it reads from standard input; nothing by default
+ * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
+ */
+function run(command, args, options) {
+    return new Promise((resolve, reject) => {
+        // A group of its own: pip's build subprocesses end with it.
+        const ownGroup = process.platform !== 'win32';
+        const child = (0,external_node_child_process_.spawn)(command, args, {
+            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+            env: options.env,
+            stdio: ['pipe', 'pipe', 'pipe'],
+            detached: ownGroup,
+            windowsHide: true,
+        });
+        const stop = () => {
+            try {
+                if (ownGroup && child.pid !== undefined)
+                    process.kill(-child.pid, 'SIGKILL');
+                else
+                    child.kill('SIGKILL');
+            }
+            catch {
+                // It has ended by itself.
+            }
+        };
+        running.add(stop);
+        options.signal?.addEventListener('abort', stop);
+        let stdout = '';
+        let output = '';
+        for (const stream of [child.stdout, child.stderr]) {
+            const decoder = new external_node_string_decoder_.StringDecoder('utf8');
+            let rest = '';
+            stream.on('data', (data) => {
+                const text = decoder.write(data);
+                output += text;
+                if (stream === child.stdout)
+                    stdout += text;
+                const lines = (rest + text).split(/\r?\n/);
+                rest = lines.pop() ?? '';
+                for (const line of lines)
+                    options.onLine?.(line);
+            });
+            stream.on('end', () => {
+                if (rest !== '')
+                    options.onLine?.(rest);
+            });
+        }
+        // A program that ends without reading its input is no fault of ours.
+        child.stdin.on('error', () => { });
+        child.stdin.end(options.input ?? '');
+        child.once('error', (error) => {
+            running.delete(stop);
+            reject(error);
+        });
+        child.once('close', (code, signal) => {
+            running.delete(stop);
+            resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
+        });
+    });
+}
+/**
+ * Makes a cancelled run end at once, with every program that it started and all their children: the
+ * runner sends SIGINT and later SIGTERM to this process alone.
+ */
+function endOnSignals() {
+    for (const signal of ['SIGINT', 'SIGTERM']) {
+        process.once(signal, () => {
+            for (const stop of running)
+                stop();
+            process.exit(signal === 'SIGINT' ? 130 : 143);
+        });
+    }
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __webpack_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __webpack_require__(3024);
+;// CONCATENATED MODULE: ./lib/world/temporary.js
+/** Directories that must not outlive the process, however it ends. */
+
+
+
+
+const pending = new Set();
+let watching = false;
+/** From here on the directory goes when the process ends. @returns the directory */
+function untilExit(directory) {
+    if (!watching) {
+        watching = true;
+        process.on('exit', () => {
+            for (const each of pending)
+                (0,external_node_fs_.rmSync)(each, { recursive: true, force: true });
+        });
+    }
+    pending.add(directory);
+    return directory;
+}
+/** The directory stays, or is gone already. */
+function release(directory) {
+    pending.delete(directory);
+}
+/**
+ * Makes a directory that goes when the process ends.
+ * @param prefix of its name; a random part follows
+ */
+async function temporaryDirectory(parent, prefix) {
+    const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
+    await (0,promises_.mkdir)(directory, { recursive: true });
+    return directory;
+}
+/** Deletes a directory now. */
+async function discard(directory) {
+    await (0,promises_.rm)(directory, { recursive: true, force: true });
+    release(directory);
+}
+
+// EXTERNAL MODULE: external "node:stream/promises"
+var external_node_stream_promises_ = __webpack_require__(6466);
+;// CONCATENATED MODULE: ./lib/plan/lock.js
+/**
+ * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
+ * text. Names rather than paths or URLs keep `pip freeze` clean and leave editables alone.
+ */
+function formatLock(wheels) {
+    const lines = wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .map((wheel) => `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .sort();
+    return lines.join('');
+}
+
+;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
+/** Directories of wheels on disk. Nothing lies half-written under its final name. */
+
+
+
+
+
+
+
+
+/** A manifest is a few hundred bytes a wheel: a longer one is not ours, and is not read. */
+const maxManifestBytes = 16 * 1024 * 1024;
+/** Files read at the same time: enough to keep a disk busy, few enough to stay small. */
+const concurrency = 4;
+function wheelhousesAdapter() {
+    return {
+        workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
+        stage: (workplace) => temporaryDirectory(workplace, 'staged'),
+        inspect,
+        share,
+        unshare,
+        keepOnly,
+        list: wheelhouses_list,
+        measure,
+        seal,
+        publish: moveDirectory,
+        move: (file, from, to) => (0,promises_.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
+        write: async (file, text) => {
+            await (0,promises_.mkdir)(external_node_path_.dirname(file), { recursive: true });
+            await (0,promises_.writeFile)(file, text);
+        },
+        read: (file) => (0,promises_.readFile)(file, 'utf8'),
+        exists: async (file) => (await (0,promises_.lstat)(file).catch(() => undefined)) !== undefined,
+        remove: discard,
+    };
+}
+/**
+ * Files of a directory under second names: cheap, and another job may put a new directory into its
+ * place meanwhile. A file that goes while this is done is left out.
+ */
+async function share(directory, staged) {
+    for (const entry of await (0,promises_.readdir)(directory).catch(() => [])) {
+        const [from, to] = [external_node_path_.join(directory, entry), external_node_path_.join(staged, entry)];
+        await (0,promises_.link)(from, to).catch(() => (0,promises_.copyFile)(from, to).catch(() => { }));
+    }
+}
+/** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
+async function unshare(directory) {
+    for (const entry of await (0,promises_.readdir)(directory, { withFileTypes: true })) {
+        if (!entry.isFile())
+            continue;
+        const file = external_node_path_.join(directory, entry.name);
+        if ((await (0,promises_.lstat)(file)).nlink < 2)
+            continue;
+        await (0,promises_.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
+        await (0,promises_.rename)(`${file}.own`, file);
+    }
+}
+async function inspect(directory) {
+    const file = external_node_path_.join(directory, manifestFile);
+    const found = await (0,promises_.lstat)(file).catch(() => undefined);
+    if (found === undefined) {
+        const entries = await (0,promises_.readdir)(directory).catch(() => []);
+        if (entries.length === 0)
+            return undefined;
+        throw new ManifestError(`it has no ${manifestFile}`);
+    }
+    if (!found.isFile() || found.size > maxManifestBytes) {
+        throw new ManifestError(`${manifestFile} is not an ordinary file`);
+    }
+    const manifest = parseManifest(await (0,promises_.readFile)(file, 'utf8'));
+    const faults = [];
+    const verdicts = await inParallel(manifest.wheels, async (wheel) => {
+        const fault = await wheelFault(directory, wheel);
+        if (fault !== undefined)
+            faults.push(`${wheel.file} ${fault}`);
+        return fault === undefined;
+    });
+    const known = new Set([manifestFile, lockFile, ...manifest.wheels.map((wheel) => wheel.file)]);
+    for (const entry of await (0,promises_.readdir)(directory)) {
+        if (!known.has(entry))
+            faults.push(`${entry} is not in the manifest`);
+    }
+    return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
+}
+async function wheelFault(directory, wheel) {
+    const file = external_node_path_.join(directory, wheel.file);
+    const found = await (0,promises_.lstat)(file).catch(() => undefined);
+    if (found === undefined)
+        return 'is missing';
+    if (!found.isFile())
+        return 'is not an ordinary file';
+    if (found.size !== wheel.size)
+        return `has ${found.size} bytes instead of ${wheel.size}`;
+    return (await sha256(file)) === wheel.sha256 ? undefined : 'has another content than recorded';
+}
+async function keepOnly(directory, files) {
+    const keep = new Set(files);
+    for (const entry of await (0,promises_.readdir)(directory)) {
+        if (!keep.has(entry))
+            await (0,promises_.rm)(external_node_path_.join(directory, entry), { recursive: true, force: true });
+    }
+}
+async function wheelhouses_list(directory) {
+    return (await (0,promises_.readdir)(directory)).filter(isWheelFileName).sort();
+}
+function measure(directory, files) {
+    return inParallel(files, async (file) => {
+        const full = external_node_path_.join(directory, file);
+        return { sha256: await sha256(full), size: (await (0,promises_.lstat)(full)).size };
+    });
+}
+async function seal(directory, manifest) {
+    await writeWhole(external_node_path_.join(directory, lockFile), formatLock(manifest.wheels));
+    await writeWhole(external_node_path_.join(directory, manifestFile), formatManifest(manifest));
+}
+async function writeWhole(file, text) {
+    const temporary = `${file}.${(0,external_node_crypto_.randomUUID)()}`;
+    await (0,promises_.writeFile)(temporary, text);
+    await (0,promises_.rename)(temporary, file);
+}
+/** How often another process may be faster while a directory is put into its place. */
+const maxSwaps = 20;
+/**
+ * Moves a directory into the place of another one: by rename, or by a copy beside it and a rename
+ * where the two lie on different disks. Two processes may do it at once: the last one stays, whole.
+ */
+async function moveDirectory(from, to) {
+    await (0,promises_.mkdir)(external_node_path_.dirname(to), { recursive: true });
+    const source = await onSameDisk(from, to);
+    const aside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
+    for (let swap = 1;; swap += 1) {
+        await (0,promises_.rename)(to, aside).catch((error) => {
+            if (error.code !== 'ENOENT')
+                throw error;
+        });
+        try {
+            await (0,promises_.rename)(source, to);
+            break;
+        }
+        catch (error) {
+            const { code } = error;
+            if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps)
+                throw error;
+            await (0,promises_.rm)(aside, { recursive: true, force: true });
+        }
+    }
+    release(from);
+    release(source);
+    await discard(aside);
+}
+async function onSameDisk(from, to) {
+    const beside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
+    try {
+        await (0,promises_.rename)(from, beside);
+    }
+    catch (error) {
+        if (error.code !== 'EXDEV')
+            throw error;
+        await (0,promises_.cp)(from, beside, { recursive: true });
+        await (0,promises_.rm)(from, { recursive: true, force: true });
+    }
+    return beside;
+}
+/** Hex SHA-256 of a file, read in pieces. */
+async function sha256(file) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(file, { highWaterMark: 1024 * 1024 }), hash);
+    return hash.digest('hex');
+}
+/** Array.map with a bound on how many are under way. */
+async function inParallel(items, work) {
+    const results = new Array(items.length);
+    let next = 0;
+    const worker = async () => {
+        for (let index = next++; index < items.length; index = next++) {
+            results[index] = await work(items[index]);
+        }
+    };
+    await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
+    return results;
+}
+
+;// CONCATENATED MODULE: ./lib/world/github-cache.js
+/**
+ * GitHub's cache service, through @actions/cache in a process of its own (see transfer.ts).
+ *
+ * That process works in a directory of its own under the runner's temporary one, as if it were the
+ * workspace: an entry's version depends on the text of the cached path, which is always
+ * `wheelhouse`, and the checkout is never touched. See docs/decisions/0004-transfer.md.
+ */
+
+
+
+
+
+
+
+
+/** The name under which a wheelhouse is archived: part of every entry's version. */
+const transferName = 'wheelhouse';
+/** Seconds without any progress after which a transfer is given up; a slow one is left alone. */
+const limits = { lookup: 20, download: 30, save: 60 };
+/** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
+const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
+function githubCache(options) {
+    const { reporter } = options;
+    return {
+        unavailable: unavailable(options),
+        async restore(directory, key, prefixes) {
+            const place = await workplace(options);
+            try {
+                const order = { operation: 'restore', path: transferName, key, prefixes };
+                const talk = await transfer(options, place, order, (talk) => talk.found ? 'download' : 'lookup');
+                const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
+                complain(reporter, 'restored', talk);
+                if (arrived === undefined) {
+                    return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
+                }
+                const strangers = (await (0,promises_.readdir)(place.directory)).filter((name) => !place.own.has(name));
+                if (strangers.length > 0) {
+                    reporter.warning(`The cache entry ${arrived} holds files outside its directory (${strangers.slice(0, 3).join(', ')}); it is not used.`);
+                    return { key: arrived, arrived: false };
+                }
+                await moveDirectory(external_node_path_.join(place.directory, transferName), directory);
+                return { key: arrived, arrived: true };
+            }
+            catch (error) {
+                reporter.warning(`The cache could not be restored: ${secrets_withoutSecrets(model_messageOf(error))}.`);
+                return undefined;
+            }
+            finally {
+                await discard(place.directory);
+            }
+        },
+        async save(directory, key) {
+            const place = await workplace(options);
+            const inside = external_node_path_.join(place.directory, transferName);
+            try {
+                await moveDirectory(directory, inside);
+                const order = { operation: 'save', path: transferName, key };
+                const talk = await transfer(options, place, order, () => 'save');
+                complain(reporter, 'saved', talk);
+                if (talk.result?.outcome === 'saved')
+                    return 'saved';
+                if (talk.skipped !== undefined && talk.complaints.length === 0)
+                    reporter.info(talk.skipped);
+                return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
+            }
+            catch (error) {
+                reporter.warning(`The cache could not be saved: ${secrets_withoutSecrets(model_messageOf(error))}.`);
+                return 'failed';
+            }
+            finally {
+                await moveDirectory(inside, directory).catch(() => { });
+                await discard(place.directory);
+            }
+        },
+    };
+}
+/** @returns where the build puts transfer.ts: beside the entry that this process was started with */
+function transferProgram() {
+    return external_node_path_.join(external_node_path_.dirname(process.argv[1] ?? ''), '..', 'transfer', 'index.js');
+}
+/** Asked before anything is started: where there is no service, it costs nothing. */
+function unavailable({ environment, temporary }) {
+    if (!environment['ACTIONS_RESULTS_URL'] && !environment['ACTIONS_CACHE_URL']) {
+        return 'this runner offers no cache service';
+    }
+    // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently.
+    if (/\s/.test(temporary)) {
+        return `the runner's temporary directory "${temporary}" has white space in its path, which the cache library can't handle`;
+    }
+    return undefined;
+}
+const archives = '.archives';
+const programs = '.programs';
+async function workplace({ temporary, environment }) {
+    const directory = await temporaryDirectory(temporary, 'wheelhouse-transfer');
+    await (0,promises_.mkdir)(external_node_path_.join(directory, archives), { recursive: true });
+    await confineTar(external_node_path_.join(directory, programs), environment['PATH'] ?? '');
+    return { directory, own: new Set([archives, programs, transferName]) };
+}
+/**
+ * The toolkit unpacks with `tar -P`, which follows absolute names and `..` out of the directory
+ * (actions/toolkit#2414). A `tar` that leaves that option out is put before it on PATH: then tar
+ * itself refuses such members. Not on Windows, which has no scripts without an extension.
+ */
+async function confineTar(directory, searchPath) {
+    await (0,promises_.mkdir)(directory);
+    if (process.platform === 'win32')
+        return;
+    for (const name of ['tar', 'gtar']) {
+        const real = await firstOnPath(name, searchPath);
+        if (real === undefined)
+            continue;
+        const script = [
+            '#!/bin/sh',
+            'for word in "$@"; do',
+            '  shift',
+            '  if [ "$word" = -P ]; then continue; fi',
+            '  set -- "$@" "$word"',
+            'done',
+            `exec '${real.replaceAll("'", "'\\''")}' "$@"`,
+            '',
+        ].join('\n');
+        const file = external_node_path_.join(directory, name);
+        await (0,promises_.writeFile)(file, script);
+        await (0,promises_.chmod)(file, 0o755);
+    }
+}
+async function firstOnPath(name, searchPath) {
+    for (const directory of searchPath.split(external_node_path_.delimiter)) {
+        const file = external_node_path_.join(directory, name);
+        if (directory !== '' && (await (0,promises_.stat)(file).catch(() => undefined))?.isFile())
+            return file;
+    }
+    return undefined;
+}
+/**
+ * Runs the transfer process until it ends or makes no progress any more.
+ * @param phase which limit is in force
+ * @throws Error that says what took too long
+ */
+async function transfer({ environment, program, reporter }, { directory }, order, phase) {
+    let talk = silence;
+    let failure;
+    const stop = new AbortController();
+    const give = (reason) => {
+        failure = new Error(reason);
+        stop.abort();
+    };
+    let before = '';
+    let since = performance.now();
+    const watch = setInterval(async () => {
+        const bytes = await bytesBelow(directory).catch(() => ({ archive: 0, all: 0 }));
+        const now = `${phase(talk)} ${talk.passed} ${bytes.all}`;
+        if (now !== before) {
+            before = now;
+            since = performance.now();
+        }
+        const limit = limits[phase(talk)];
+        if (performance.now() - since > limit * 1000) {
+            give(`${descriptions[phase(talk)]} for ${limit} s`);
+        }
+        if (order.operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
+            give('the archive unpacks to far more than wheels do');
+        }
+    }, 500);
+    try {
+        await run(process.execPath, [program, JSON.stringify(order)], {
+            cwd: directory,
+            env: {
+                ...definedIn(environment),
+                PATH: [external_node_path_.join(directory, programs), environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+                GITHUB_WORKSPACE: directory,
+                RUNNER_TEMP: external_node_path_.join(directory, archives),
+            },
+            signal: stop.signal,
+            onLine: (line) => {
+                talk = heard(talk, line);
+                if (isWorthSaying(line))
+                    reporter.info(line);
+            },
+        });
+    }
+    finally {
+        clearInterval(watch);
+    }
+    if (failure !== undefined)
+        talk = { ...talk, complaints: [...talk.complaints, failure.message] };
+    return talk;
+}
+const descriptions = {
+    lookup: 'the service does not answer',
+    download: 'the download makes no progress',
+    save: 'the save makes no progress',
+};
+function complain(reporter, done, talk) {
+    const { result, complaints } = talk;
+    const reasons = [
+        ...complaints,
+        ...(result?.outcome === 'failed' ? [result.reason] : []),
+        ...(result === undefined && complaints.length === 0 ? ['the transfer ended early'] : []),
+    ].map((reason) => secrets_withoutSecrets(reason).replace(/\.$/, ''));
+    if (reasons.length > 0) {
+        reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
+    }
+}
+async function bytesBelow(directory) {
+    let archive = 0;
+    let all = 0;
+    for (const entry of await (0,promises_.readdir)(directory, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile())
+            continue;
+        const size = (await (0,promises_.stat)(external_node_path_.join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
+        all += size;
+        if (entry.parentPath.startsWith(external_node_path_.join(directory, archives)))
+            archive += size;
+    }
+    return { archive, all };
+}
+function definedIn(environment) {
+    return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined));
+}
+
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
+var core = __webpack_require__(6421);
+;// CONCATENATED MODULE: ./lib/world/reporters.js
+/** What people see: in a workflow's log, or on a terminal. */
+
+
+/**
+ * Text as the runner may see it: a line that begins with `::`, or holds `##[`, would be taken as a
+ * command to the runner (actions/runner, ActionCommand.cs).
+ */
+function harmless(text) {
+    return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
+}
+/** Takes known secrets out of a text, as the runner's masks would. */
+function hider() {
+    const known = new Set();
+    return {
+        add: (secrets) => {
+            for (const secret of secrets)
+                known.add(secret);
+        },
+        clean: (text) => {
+            let clean = text;
+            // The longest first: one may be a part of another.
+            for (const secret of [...known].sort((a, b) => b.length - a.length)) {
+                clean = clean.replaceAll(secret, '***');
+            }
+            return clean;
+        },
+    };
+}
+/** Groups, notices and annotations of a workflow run. */
+function actionsReporter() {
+    const { add, clean } = hider();
+    return {
+        info: (text) => core/* info */.pq(harmless(clean(text))),
+        notice: (text) => core/* notice */.lm(clean(text)),
+        warning: (text) => core/* warning */.$e(clean(text)),
+        foreign: (text) => core/* info */.pq(harmless(secrets_withoutSecrets(clean(text)))),
+        group: (title, work) => core/* group */.Os(clean(title), work),
+        hide: (secrets) => {
+            for (const secret of secrets)
+                core/* setSecret */.Pq(secret);
+            add(secrets);
+        },
+    };
+}
+/** Plain text on standard error; standard output stays free for results. */
+function consoleReporter() {
+    const { add, clean } = hider();
+    const say = (text) => {
+        process.stderr.write(`${clean(text)}\n`);
+    };
+    return {
+        info: say,
+        notice: (text) => say(`note: ${text}`),
+        warning: (text) => say(`warning: ${text}`),
+        foreign: (text) => say(`  ${withoutSecrets(text)}`),
+        group: (title, work) => {
+            say(title);
+            return work();
+        },
+        hide: add,
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/save-main.js
+/** Wires the story of the post step; loaded only when there is something to save. */
+
+
+
+
+
+
+
+/** @param state from the main step. Whatever goes wrong is a warning. */
+async function saveFromState(state) {
+    endOnSignals();
+    const reporter = actionsReporter();
+    try {
+        await save(state, {
+            reporter,
+            wheelhouses: wheelhousesAdapter(),
+            store: githubCache({
+                environment: process.env,
+                temporary: process.env['RUNNER_TEMP'] || (0,external_node_os_.tmpdir)(),
+                program: transferProgram(),
+                reporter,
+            }),
+        });
+    }
+    catch (error) {
+        reporter.warning(`The wheelhouse is not saved: ${model_messageOf(error)}`);
+    }
+}
+
+
+/***/ })
+
+};
