@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { root } from './tools.mjs';
 
-const entries = ['main', 'post', 'transfer', 'cli'];
+const entries = ['main', 'post', 'transfer', 'cli', 'publish-main'];
 
 function node(script, ...args) {
   const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], {
@@ -23,7 +23,8 @@ function build(output) {
   node('typescript/bin/tsc', '-p', 'tsconfig.json');
   rmSync(output, { recursive: true, force: true });
   for (const entry of entries) {
-    const to = join(output, entry);
+    // Each in the directory that action.yml names: publish-main is publish/action.yml's own main.
+    const to = join(output, entry.replace(/-main$/, ''));
     node('@vercel/ncc/dist/ncc/cli.js', 'build', `lib/${entry}.js`, '-o', to, '--no-cache');
   }
 }

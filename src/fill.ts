@@ -6,88 +6,31 @@ import { devNull } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import type { ChosenIndex } from './choose-index.ts';
-import { fillEnvironment, offlineEnvironment } from './plan/environment.ts';
-import { canonical, interpreterIdentity, isOn, type Keys } from './plan/key.ts';
+import { resolveDirect } from './direct.ts';
+import { constraintsFile, fillError, fillOptions, runFill, writeRequest } from './pip-fill.ts';
+import { offlineEnvironment } from './plan/environment.ts';
+import { interpreterIdentity, isOn } from './plan/key.ts';
 import {
-  type DirectProject,
   isAdmitted,
   keepableParts,
   type Manifest,
   type Wheel,
   wheelNameParts,
 } from './plan/manifest.ts';
-import {
-  type DirectRequirement,
-  type IndexRequirement,
-  type Interpreter,
-  type Request,
-  type RequestedSet,
-  UserError,
-} from './plan/model.ts';
-import { closeArgs, type FillOptions, fetchArgs, fillArgs, metadataArgs } from './plan/pip-args.ts';
-import {
-  adviceFor,
-  isNotFound,
-  isUnreachable,
-  lastWords,
-  parseReport,
-  type ReportItem,
-  readFillLog,
-} from './plan/pip-output.ts';
+import type { DirectRequirement, IndexRequirement } from './plan/model.ts';
+import { closeArgs, fillArgs } from './plan/pip-args.ts';
+import { parseReport, readFillLog } from './plan/pip-output.ts';
 import {
   closeFiles,
   fillFiles,
-  type GeneratedFile,
   type GeneratedRequest,
   type Offer,
   plainFile,
-  type Resolved,
   withUserSources,
 } from './plan/request-file.ts';
-import {
-  askedHashes,
-  directRequirements,
-  indexRequirements,
-  isCacheable,
-  isHashMode,
-  isPinned,
-} from './plan/requirements.ts';
-import type { PipResult, Stub, World } from './ports.ts';
-
-/** Everything that is known before anything is looked for. */
-export interface Plan {
-  readonly request: Request;
-  readonly interpreter: Interpreter;
-  readonly settings: ReadonlyMap<string, string>;
-  readonly requested: RequestedSet;
-  readonly keys: Keys;
-  /** uv on PATH, when it is the installer and is there. */
-  readonly uv: string | undefined;
-  /** A directory for all that the run does not keep. */
-  readonly workplace: string;
-  /** A directory in it for generated files. */
-  readonly scratch: string;
-}
-
-/** A plan with the index that it is carried out with. */
-export interface FillPlan extends Plan {
-  readonly index: ChosenIndex;
-}
-
-/** pip could not fill the wheelhouse. */
-export class FillError extends UserError {
-  /** The index did not answer: not the request's fault. */
-  readonly unreachable: boolean;
-  /** Another index of the same content may do better: it did not answer, or did not have it. */
-  readonly maybeIndex: boolean;
-
-  constructor(message: string, output: string) {
-    super(message);
-    this.unreachable = isUnreachable(output);
-    this.maybeIndex = this.unreachable || isNotFound(output);
-  }
-}
+import { askedHashes, indexRequirements, isHashMode, isPinned } from './plan/requirements.ts';
+import type { PipResult, World } from './ports.ts';
+import type { FillPlan, Plan } from './run.ts';
 
 /**
  * Makes a wheelhouse complete for a plan, in place.
@@ -178,14 +121,6 @@ export async function fill(
   return manifest;
 }
 
-function constraintsFile(plan: Plan): string {
-  return path.join(plan.scratch, 'constraints.txt');
-}
-
-function fillOptions(plan: Plan, wheelDir: string, requestFile: string): FillOptions {
-  return { wheelDir, requestFile, usePep517: usePep517(plan.interpreter) };
-}
-
 /** The request's lines for an index that apply to the interpreter. */
 async function applying(plan: Plan, world: World): Promise<IndexRequirement[]> {
   const lines = indexRequirements(plan.requested.lines);
@@ -194,172 +129,6 @@ async function applying(plan: Plan, world: World): Promise<IndexRequirement[]> {
   const applies = await world.python.applies(plan.interpreter, markers);
   const met = new Set(markers.filter((_marker, index) => applies[index]));
   return lines.filter((line) => line.marker === undefined || met.has(line.marker));
-}
-
-/** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
-function usePep517(interpreter: Interpreter): boolean {
-  const [major = 0, minor = 0] = (interpreter.pip ?? '').split('.').map(Number);
-  return (major < 23 || (major === 23 && minor < 1)) && !interpreter.buildsLegacy;
-}
-
-/** Files that a run of pip is given, by path: what it says of them is said of the user's own. */
-type Generated = ReadonlyMap<string, GeneratedFile>;
-
-async function writeRequest(
-  plan: FillPlan,
-  world: World,
-  requestFile: string,
-  files: GeneratedRequest,
-): Promise<Generated> {
-  await world.wheelhouses.write(constraintsFile(plan), files.constraints.text);
-  await world.wheelhouses.write(requestFile, files.request.text);
-  return new Map([
-    [requestFile, files.request],
-    [constraintsFile(plan), files.constraints],
-  ]);
-}
-
-/** Runs pip with index and credentials. @returns its output */
-async function runFill(
-  plan: FillPlan,
-  world: World,
-  args: readonly string[],
-  generated: Generated,
-): Promise<string> {
-  const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
-    cwd: plan.request.workingDirectory,
-    env: fillEnvironment(
-      plan.request.environment,
-      plan.interpreter.pipConfig,
-      plan.index.environment,
-      plan.interpreter.keyring,
-    ),
-    rewrite: (line) => withUserSources(line, generated),
-  });
-  if (exitCode !== 0) throw fillError(output);
-  return output;
-}
-
-function fillError(output: string): FillError {
-  return new FillError(
-    `pip could not get all wheels. ${adviceFor(output)}\n${lastWords(output)}`,
-    output,
-  );
-}
-
-interface DirectResult {
-  /** In the order of the request; a requirement whose marker does not apply is missing. */
-  readonly resolved: readonly Resolved[];
-  readonly projects: readonly DirectProject[];
-  /** Paths of the stubs. */
-  readonly stubs: readonly string[];
-  /** Wheels that came from URLs, by file name. */
-  readonly files: readonly string[];
-  readonly urls: ReadonlyMap<string, DirectRequirement>;
-  readonly built: readonly string[];
-}
-
-/**
- * Turns direct requirements into files that pip can resolve together with all others. A URL with a
- * hash becomes its wheel; of anything else only the metadata is taken: a stub stands for it, so
- * that its dependencies come into the wheelhouse and it does not.
- */
-async function resolveDirect(
-  plan: FillPlan,
-  world: World,
-  directory: string,
-  kept: readonly Wheel[],
-): Promise<DirectResult> {
-  const resolved: (Resolved & { order: number })[] = [];
-  const urls = new Map<string, DirectRequirement>();
-  const built: string[] = [];
-  const metadata: { requirement: DirectRequirement; item: ReportItem; order: number }[] = [];
-  for (const [order, requirement] of directRequirements(plan.requested.lines).entries()) {
-    const requestFile = path.join(plan.scratch, `direct-${order}.txt`);
-    const file = plainFile([requirement.text], requirement.source);
-    await world.wheelhouses.write(requestFile, file.text);
-    const generated = new Map([[requestFile, file]]);
-    if (isCacheable(requirement)) {
-      const got = await fetchUrl(plan, world, directory, kept, requirement, generated);
-      if (got === undefined) continue;
-      if (got.built) built.push(got.file);
-      urls.set(got.file, requirement);
-      const [measured] = await world.wheelhouses.measure(directory, [got.file]);
-      resolved.push({
-        requirement,
-        name: wheelNameParts(got.file).name,
-        url: pathToFileURL(path.join(directory, got.file)).href,
-        sha256: measured?.sha256 ?? '',
-        order,
-      });
-    } else {
-      const report = path.join(plan.scratch, `direct-${order}.json`);
-      await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
-      const [item] = parseReport(await world.wheelhouses.read(report));
-      if (item) metadata.push({ requirement, item, order });
-    }
-  }
-  const stubs = await writeStubs(
-    plan,
-    world,
-    metadata.map(({ item }) => item),
-  );
-  for (const [index, { requirement, item, order }] of metadata.entries()) {
-    const { file = '', sha256 = '' } = stubs[index] ?? {};
-    resolved.push({ requirement, name: item.name, url: pathToFileURL(file).href, sha256, order });
-  }
-  return {
-    resolved: resolved.sort((a, b) => a.order - b.order),
-    projects: metadata.map(({ requirement, item }) => directProject(requirement, item)),
-    stubs: stubs.map((stub) => stub.file),
-    files: [...urls.keys()],
-    urls,
-    built,
-  };
-}
-
-/** What the manifest says of a direct requirement, to see whether its dependencies change. */
-export function directProject(requirement: DirectRequirement, item: ReportItem): DirectProject {
-  return { requirement: canonical(requirement), name: item.name, requires: item.requires };
-}
-
-async function writeStubs(
-  plan: FillPlan,
-  world: World,
-  stubs: readonly Stub[],
-): Promise<{ file: string; sha256: string }[]> {
-  if (stubs.length === 0) return [];
-  const files = await world.python.writeStubs(plan.interpreter, plan.scratch, stubs);
-  return Promise.all(
-    files.map(async (file) => {
-      const [measured] = await world.wheelhouses.measure(path.dirname(file), [path.basename(file)]);
-      return { file, sha256: measured?.sha256 ?? '' };
-    }),
-  );
-}
-
-/** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
-async function fetchUrl(
-  plan: FillPlan,
-  world: World,
-  directory: string,
-  kept: readonly Wheel[],
-  requirement: DirectRequirement,
-  generated: Generated,
-): Promise<{ file: string; built: boolean } | undefined> {
-  const known = kept.find(
-    (wheel) =>
-      wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join(),
-  );
-  if (known) return { file: known.file, built: known.origin === 'built' };
-  const place = await world.wheelhouses.stage(plan.workplace);
-  const [requestFile = ''] = generated.keys();
-  const args = fetchArgs(fillOptions(plan, place, requestFile));
-  const log = await runFill(plan, world, args, generated);
-  const [file] = await world.wheelhouses.list(place);
-  if (file === undefined) return undefined;
-  await world.wheelhouses.move(file, place, directory);
-  return { file, built: readFillLog(log).built.has(file) };
 }
 
 /**

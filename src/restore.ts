@@ -1,7 +1,5 @@
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 import path from 'node:path';
-
-import type { Plan } from './fill.ts';
 import { generations, interpreterIdentity, matchKind } from './plan/key.ts';
 import {
   isAdmitted,
@@ -14,6 +12,7 @@ import {
 import { messageOf, UserError } from './plan/model.ts';
 import { askedHashes } from './plan/requirements.ts';
 import type { Inspected, World } from './ports.ts';
+import type { Plan } from './run.ts';
 
 /** A wheelhouse whose wheels may be used for this plan. */
 export interface Base {

@@ -12,7 +12,10 @@ export type PipVersion = string;
  * Makes a virtual environment with that pip and nothing else; takes about 0.3 s.
  * @returns path of its interpreter
  */
-export function freshPython(directory: string, pip: PipVersion = String(pipVersions.at(-1))): string {
+export function freshPython(
+  directory: string,
+  pip: PipVersion = String(pipVersions.at(-1)),
+): string {
   execFileSync(python, ['-m', 'venv', '--without-pip', directory]);
   const lib = join(directory, 'lib');
   const [version = ''] = readdirSync(lib);

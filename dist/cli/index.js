@@ -33024,7 +33024,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1623);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6417);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
@@ -33697,7 +33697,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 1623:
+/***/ 6417:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33706,18 +33706,16 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/plan/environment.js
 var plan_environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/manifest.js
 var plan_manifest = __nccwpck_require__(1114);
 // EXTERNAL MODULE: ./lib/plan/model.js
@@ -33852,6 +33850,119 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/plan/key.js
+var plan_key = __nccwpck_require__(720);
+;// CONCATENATED MODULE: ./lib/prepare.js
+/** The interpreter that is installed into. */
+
+
+
+
+/** The oldest pip with `install --report`, which names the closure. */
+const oldestPip = [22, 2];
+/**
+ * Finds the interpreter, with the virtual environment made if asked for.
+ * @throws UserError when it can't be used, with what to do
+ */
+async function prepareInterpreter(request, world) {
+    const { python, reporter } = world;
+    let interpreter = await python.probe(request);
+    if (request.venv !== undefined && !isInside(request.venv, interpreter.executable)) {
+        interpreter = await python.createVenv(interpreter, request, request.venv);
+        reporter.info(`Made the virtual environment ${request.venv}.`);
+        if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
+            const { environment } = request;
+            await python.pip(interpreter, ['install', '--upgrade', '--no-input', 'pip'], {
+                cwd: request.workingDirectory,
+                env: (0,plan_environment/* fillEnvironment */.b3)(environment, interpreter.pipConfig, {}, interpreter.keyring),
+            });
+            interpreter = await python.probe(request);
+        }
+    }
+    const { pip, executable, version } = interpreter;
+    if (pip === undefined) {
+        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip", or set the input venv.`);
+    }
+    if (isTooOld(pip)) {
+        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    }
+    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
+        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    }
+    return interpreter;
+}
+function isInside(venv, executable) {
+    return executable.startsWith(venv + external_node_path_.sep);
+}
+function isTooOld(pip) {
+    const [major = 0, minor = 0] = pip.split('.').map(Number);
+    return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
+}
+function breaksSystemPackages(interpreter) {
+    const value = (0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig).get('break-system-packages') ?? '';
+    return /^(?:1|true|yes|on)$/i.test(value);
+}
+
+;// CONCATENATED MODULE: ./lib/install-lock.js
+/** Installs what the lock names, from the wheelhouse alone. */
+
+
+
+
+
+
+
+
+/** @throws UserError with the installer's last words */
+async function installLock(plan, world, wheelhouse, { wheels }) {
+    const { request, interpreter } = plan;
+    const { wheelhouses, reporter, python } = world;
+    // Lies there while the installer is at work: a later run then knows that this one did not end.
+    const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
+    const repair = await wheelhouses.exists(mark);
+    if (repair)
+        reporter.info('An installation before this one did not end: installing all again.');
+    await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
+    const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+    const options = { ...installOptions(plan, wheelhouse), lock, repair };
+    const where = {
+        cwd: request.workingDirectory,
+        env: (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull),
+    };
+    await reporter.group(`Install from the lock with ${request.installer}`, async () => {
+        const { exitCode, output } = request.installer === 'pip'
+            ? await python.pip(interpreter, installArgs(options), where)
+            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({
+                ...options,
+                python: interpreter.executable,
+                cache: external_node_path_.join(plan.workplace, 'uv-cache'),
+            }), where);
+        if (exitCode !== 0)
+            throw installError(request.installer, output);
+    });
+    await wheelhouses.remove(mark);
+}
+/** The uv of the machine, or the one that the wheelhouse brings along. */
+async function uvOf(plan, world, wheelhouse, wheels) {
+    if (plan.uv !== undefined)
+        return plan.uv;
+    const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
+    if (tool === undefined)
+        throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
+    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, tool.file), plan.scratch);
+}
+/** What all installations of a run share. */
+function installOptions(plan, wheelhouse) {
+    return {
+        wheelhouse,
+        compile: plan.request.compileBytecode,
+        breakSystemPackages: plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
+    };
+}
+function installError(installer, output) {
+    return new model/* UserError */.yo(`${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+}
+
 // EXTERNAL MODULE: ./lib/plan/requirements.js
 var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
@@ -33935,17 +34046,8 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
     return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
 }
 
-;// CONCATENATED MODULE: ./lib/fill.js
-/**
- * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
- * closure without it, and what is not in the closure goes.
- */
-
-
-
-
-
-
+;// CONCATENATED MODULE: ./lib/pip-fill.js
+/** Runs pip with an index and its credentials: the only place where a child process gets them. */
 
 
 
@@ -33963,87 +34065,11 @@ class FillError extends model/* UserError */.yo {
         this.maybeIndex = this.unreachable || (0,pip_output/* isNotFound */.c4)(output);
     }
 }
-/**
- * Makes a wheelhouse complete for a plan, in place.
- * @param directory holds the wheels of `usable` and nothing else
- * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
- *   admit are deleted, and everything else that lies there
- * @param options.resume keep what an attempt before this one has left
- * @param options.effort seconds that the earlier wheelhouse took
- * @returns the manifest, already written with its lock
- * @throws FillError with pip's last words and one sentence of advice
- */
-async function fill(plan, world, directory, usable, { resume, effort }) {
-    const start = performance.now();
-    const { lines } = plan.requested;
-    const asked = (0,requirements/* askedHashes */.xJ)(lines);
-    const kept = usable.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
-    if (!resume) {
-        await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
-    }
-    const direct = await resolveDirect(plan, world, directory, kept);
-    const index = await applying(plan, world);
-    const offers = offersOf(plan, directory, kept, index);
-    const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
-    const files = fillFiles(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
-    const generated = await writeRequest(plan, world, requestFile, files);
-    const log = await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)), generated);
-    const chosen = (0,pip_output/* readFillLog */.EW)(log);
-    const built = new Set([...chosen.built, ...direct.built]);
-    const runtime = await fill_close(plan, world, directory, {
-        files: closeFiles(lines, direct.resolved, constraintsFile(plan)),
-        stale: await staleFiles(world, directory, kept, new Set([...chosen.reused, ...built, ...direct.files])),
-        stubs: new Set(direct.stubs),
-    });
-    const forBuilding = await fillBuildRequirements(plan, world, directory, kept);
-    const tools = await fillTools(plan, world, directory, kept);
-    await world.wheelhouses.keepOnly(directory, [
-        ...runtime.keys(),
-        ...forBuilding.keys(),
-        ...tools.keys(),
-    ]);
-    const wheels = await describe(world, directory, {
-        runtime,
-        forBuilding,
-        tools,
-        kept,
-        built,
-        asked,
-        urls: direct.urls,
-    });
-    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
-    const manifest = {
-        interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
-        request: plan.keys.request,
-        sources: plan.keys.sources,
-        resolvedAt: world.now().toISOString(),
-        pinned: wheels
-            .filter((wheel) => wheel.role === 'runtime')
-            .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
-        wheels,
-        direct: direct.projects,
-        effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
-        python: plan.interpreter.version,
-        ...(parts === undefined ? {} : { parts }),
-    };
-    await world.wheelhouses.seal(directory, manifest);
-    return manifest;
-}
 function constraintsFile(plan) {
     return external_node_path_.join(plan.scratch, 'constraints.txt');
 }
 function fillOptions(plan, wheelDir, requestFile) {
     return { wheelDir, requestFile, usePep517: usePep517(plan.interpreter) };
-}
-/** The request's lines for an index that apply to the interpreter. */
-async function applying(plan, world) {
-    const lines = (0,requirements/* indexRequirements */.zM)(plan.requested.lines);
-    const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
-    if (markers.length === 0)
-        return lines;
-    const applies = await world.python.applies(plan.interpreter, markers);
-    const met = new Set(markers.filter((_marker, index) => applies[index]));
-    return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
 function usePep517(interpreter) {
@@ -34072,6 +34098,25 @@ async function runFill(plan, world, args, generated) {
 function fillError(output) {
     return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
 }
+
+;// CONCATENATED MODULE: ./lib/direct.js
+/**
+ * Requirements that name their own place. A URL with a hash becomes its wheel; of anything else a
+ * stub stands for it while its dependencies are resolved, and it is installed from there, last.
+ */
+
+
+
+
+
+
+
+
+
+
+
+
+
 /**
  * Turns direct requirements into files that pip can resolve together with all others. A URL with a
  * hash becomes its wheel; of anything else only the metadata is taken: a stub stands for it, so
@@ -34152,6 +34197,147 @@ async function fetchUrl(plan, world, directory, kept, requirement, generated) {
         return undefined;
     await world.wheelhouses.move(file, place, directory);
     return { file, built: (0,pip_output/* readFillLog */.EW)(log).built.has(file) };
+}
+/**
+ * Installs local projects, branches and bare URLs from their own places.
+ * @returns the name of one whose dependencies are others than the manifest says; undefined: none
+ */
+async function installDirect(plan, world, wheelhouse, { manifest, index }) {
+    const { request, interpreter, requested, scratch } = plan;
+    let drift;
+    for (const [order, requirement] of (0,requirements/* directRequirements */.S8)(requested.lines).entries()) {
+        if ((0,requirements/* isCacheable */.TZ)(requirement))
+            continue;
+        const requestFile = external_node_path_.join(scratch, `install-${order}.txt`);
+        const report = external_node_path_.join(scratch, `install-${order}.json`);
+        const file = plainFile([requirement.text], requirement.source);
+        await world.wheelhouses.write(requestFile, file.text);
+        const attempt = async (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
+            cwd: request.workingDirectory,
+            env: noIndex
+                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings, external_node_os_.devNull)
+                : await indexEnvironment(plan, world, index),
+            rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
+        });
+        await world.reporter.group(`Install ${requirement.shown}`, async () => {
+            let result = await attempt(true);
+            if (result.exitCode !== 0) {
+                // A backend may ask for more than pyproject.toml says, and a branch says nothing before.
+                world.reporter.info('It needs more than the wheelhouse holds: once more with the index.');
+                result = await attempt(false);
+            }
+            if (result.exitCode !== 0)
+                throw installError('pip', result.output);
+            const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
+            if (!item)
+                return;
+            const now = directProject(requirement, item);
+            const before = manifest.direct.find((project) => project.requirement === now.requirement);
+            if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
+                drift = now.name;
+        });
+    }
+    return drift;
+}
+/** For a build that needs an index after all. */
+async function indexEnvironment(plan, world, index) {
+    const { environment } = index ?? (await (0,choose_index/* chooseIndex */.SK)(plan, world));
+    const { request, interpreter } = plan;
+    return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
+}
+
+;// CONCATENATED MODULE: ./lib/fill.js
+/**
+ * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
+ * closure without it, and what is not in the closure goes.
+ */
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Makes a wheelhouse complete for a plan, in place.
+ * @param directory holds the wheels of `usable` and nothing else
+ * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
+ *   admit are deleted, and everything else that lies there
+ * @param options.resume keep what an attempt before this one has left
+ * @param options.effort seconds that the earlier wheelhouse took
+ * @returns the manifest, already written with its lock
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+async function fill(plan, world, directory, usable, { resume, effort }) {
+    const start = performance.now();
+    const { lines } = plan.requested;
+    const asked = (0,requirements/* askedHashes */.xJ)(lines);
+    const kept = usable.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
+    if (!resume) {
+        await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
+    }
+    const direct = await resolveDirect(plan, world, directory, kept);
+    const index = await applying(plan, world);
+    const offers = offersOf(plan, directory, kept, index);
+    const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
+    const files = fillFiles(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
+    const generated = await writeRequest(plan, world, requestFile, files);
+    const log = await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)), generated);
+    const chosen = (0,pip_output/* readFillLog */.EW)(log);
+    const built = new Set([...chosen.built, ...direct.built]);
+    const runtime = await fill_close(plan, world, directory, {
+        files: closeFiles(lines, direct.resolved, constraintsFile(plan)),
+        stale: await staleFiles(world, directory, kept, new Set([...chosen.reused, ...built, ...direct.files])),
+        stubs: new Set(direct.stubs),
+    });
+    const forBuilding = await fillBuildRequirements(plan, world, directory, kept);
+    const tools = await fillTools(plan, world, directory, kept);
+    await world.wheelhouses.keepOnly(directory, [
+        ...runtime.keys(),
+        ...forBuilding.keys(),
+        ...tools.keys(),
+    ]);
+    const wheels = await describe(world, directory, {
+        runtime,
+        forBuilding,
+        tools,
+        kept,
+        built,
+        asked,
+        urls: direct.urls,
+    });
+    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
+    const manifest = {
+        interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
+        request: plan.keys.request,
+        sources: plan.keys.sources,
+        resolvedAt: world.now().toISOString(),
+        pinned: wheels
+            .filter((wheel) => wheel.role === 'runtime')
+            .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
+        wheels,
+        direct: direct.projects,
+        effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
+        python: plan.interpreter.version,
+        ...(parts === undefined ? {} : { parts }),
+    };
+    await world.wheelhouses.seal(directory, manifest);
+    return manifest;
+}
+/** The request's lines for an index that apply to the interpreter. */
+async function applying(plan, world) {
+    const lines = (0,requirements/* indexRequirements */.zM)(plan.requested.lines);
+    const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
+    if (markers.length === 0)
+        return lines;
+    const applies = await world.python.applies(plan.interpreter, markers);
+    const met = new Set(markers.filter((_marker, index) => applies[index]));
+    return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }
 /**
  * Built wheels that pip may take instead of building again. With prefer-binary an old built wheel
@@ -34454,11 +34640,6 @@ var understand = __nccwpck_require__(9531);
 
 
 
-
-
-
-/** The oldest pip with `install --report`, which names the closure. */
-const oldestPip = [22, 2];
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can mend; other errors are faults of this program
@@ -34574,45 +34755,6 @@ function isSavedAlready(found, manifest) {
         found.base.manifest.request === manifest.request &&
         (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
 }
-/** The interpreter that is installed into, with the virtual environment made if asked for. */
-async function prepareInterpreter(request, world) {
-    const { python, reporter } = world;
-    let interpreter = await python.probe(request);
-    if (request.venv !== undefined && !isInside(request.venv, interpreter.executable)) {
-        interpreter = await python.createVenv(interpreter, request, request.venv);
-        reporter.info(`Made the virtual environment ${request.venv}.`);
-        if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
-            const { environment } = request;
-            await python.pip(interpreter, ['install', '--upgrade', '--no-input', 'pip'], {
-                cwd: request.workingDirectory,
-                env: (0,plan_environment/* fillEnvironment */.b3)(environment, interpreter.pipConfig, {}, interpreter.keyring),
-            });
-            interpreter = await python.probe(request);
-        }
-    }
-    const { pip, executable, version } = interpreter;
-    if (pip === undefined) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip", or set the input venv.`);
-    }
-    if (isTooOld(pip)) {
-        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
-    }
-    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
-    }
-    return interpreter;
-}
-function isInside(venv, executable) {
-    return executable.startsWith(venv + external_node_path_.sep);
-}
-function isTooOld(pip) {
-    const [major = 0, minor = 0] = pip.split('.').map(Number);
-    return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
-}
-function breaksSystemPackages(interpreter) {
-    const value = (0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig).get('break-system-packages') ?? '';
-    return /^(?:1|true|yes|on)$/i.test(value);
-}
 /**
  * Fills the found directory; where no index can be used and the last good set was made for these
  * very requirements, that set is used as it is.
@@ -34651,100 +34793,6 @@ async function fillByMirror(plan, world, found) {
         const other = await (0,choose_index/* chooseIndex */.SK)(plan, world, 'pip failed with it');
         return { manifest: await attempt(other, true), index: other };
     }
-}
-async function installLock(plan, world, wheelhouse, { wheels }) {
-    const { request, interpreter } = plan;
-    const { wheelhouses, reporter, python } = world;
-    // Lies there while the installer is at work: a later run then knows that this one did not end.
-    const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
-    const repair = await wheelhouses.exists(mark);
-    if (repair)
-        reporter.info('An installation before this one did not end: installing all again.');
-    await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-    const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
-    const options = { ...installOptions(plan, wheelhouse), lock, repair };
-    const where = {
-        cwd: request.workingDirectory,
-        env: (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull),
-    };
-    await reporter.group(`Install from the lock with ${request.installer}`, async () => {
-        const { exitCode, output } = request.installer === 'pip'
-            ? await python.pip(interpreter, installArgs(options), where)
-            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({
-                ...options,
-                python: interpreter.executable,
-                cache: external_node_path_.join(plan.workplace, 'uv-cache'),
-            }), where);
-        if (exitCode !== 0)
-            throw installError(request.installer, output);
-    });
-    await wheelhouses.remove(mark);
-}
-/** The uv of the machine, or the one that the wheelhouse brings along. */
-async function uvOf(plan, world, wheelhouse, wheels) {
-    if (plan.uv !== undefined)
-        return plan.uv;
-    const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
-    if (tool === undefined)
-        throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
-    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, tool.file), plan.scratch);
-}
-/**
- * Installs local projects, branches and bare URLs from their own places.
- * @returns the name of one whose dependencies are others than the manifest says; undefined: none
- */
-async function installDirect(plan, world, wheelhouse, { manifest, index }) {
-    const { request, interpreter, requested, scratch } = plan;
-    let drift;
-    for (const [order, requirement] of (0,requirements/* directRequirements */.S8)(requested.lines).entries()) {
-        if ((0,requirements/* isCacheable */.TZ)(requirement))
-            continue;
-        const requestFile = external_node_path_.join(scratch, `install-${order}.txt`);
-        const report = external_node_path_.join(scratch, `install-${order}.json`);
-        const file = plainFile([requirement.text], requirement.source);
-        await world.wheelhouses.write(requestFile, file.text);
-        const attempt = async (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
-            cwd: request.workingDirectory,
-            env: noIndex
-                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings, external_node_os_.devNull)
-                : await indexEnvironment(plan, world, index),
-            rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
-        });
-        await world.reporter.group(`Install ${requirement.shown}`, async () => {
-            let result = await attempt(true);
-            if (result.exitCode !== 0) {
-                // A backend may ask for more than pyproject.toml says, and a branch says nothing before.
-                world.reporter.info('It needs more than the wheelhouse holds: once more with the index.');
-                result = await attempt(false);
-            }
-            if (result.exitCode !== 0)
-                throw installError('pip', result.output);
-            const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
-            if (!item)
-                return;
-            const now = directProject(requirement, item);
-            const before = manifest.direct.find((project) => project.requirement === now.requirement);
-            if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
-                drift = now.name;
-        });
-    }
-    return drift;
-}
-/** For a build that needs an index after all. */
-async function indexEnvironment(plan, world, index) {
-    const { environment } = index ?? (await (0,choose_index/* chooseIndex */.SK)(plan, world));
-    const { request, interpreter } = plan;
-    return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
-}
-function installOptions(plan, wheelhouse) {
-    return {
-        wheelhouse,
-        compile: plan.request.compileBytecode,
-        breakSystemPackages: plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
-    };
-}
-function installError(installer, output) {
-    return new model/* UserError */.yo(`${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
 

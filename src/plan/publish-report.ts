@@ -46,7 +46,10 @@ export function formatPublishReport(report: PublishReport): string[] {
     `For: ${report.targets.join(', ')}`,
     auditLine(report),
     'A machine installs from the feed with this pip.conf:',
-    ...report.pipConf.trimEnd().split('\n').map((line) => `  ${line}`),
+    ...report.pipConf
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`),
   ];
 }
 

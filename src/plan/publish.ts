@@ -54,6 +54,17 @@ export interface SourceFile {
   readonly role: 'asked' | 'build';
 }
 
+/** A file as pip has left it. */
+export type DownloadedFile = Pick<SourceFile, 'file' | 'sha256' | 'size'>;
+
+/** What an sdist says of itself, without being built. */
+export interface SdistMetadata {
+  readonly name: string;
+  readonly version: string;
+  /** Text of its pyproject.toml; undefined: it has none. */
+  readonly pyproject: string | undefined;
+}
+
 /** A file as a feed's project page lists it. */
 export interface FeedFile {
   readonly file: string;
@@ -252,65 +263,22 @@ export function sourceEnvironment(
   };
 }
 
-const common = ['--disable-pip-version-check', '--no-input', '--progress-bar=off'];
-
-/**
- * Files of a request for a target. For another machine than this one pip takes wheels only, or no
- * dependencies: it can't build an sdist there to see what it needs.
- * @param options.closed every requirement is in the file already
- */
+/** The files of a request for a target, with all that they depend on. */
 export function downloadArgs(options: {
   readonly target: Target;
   readonly directory: string;
   readonly requestFile: string;
-  readonly closed: boolean;
 }): string[] {
-  const { target, directory, requestFile, closed } = options;
-  const foreign = target.options.length > 0;
   return [
     'download',
-    ...common,
-    ...target.options,
-    ...(foreign ? [closed ? '--no-deps' : '--only-binary=:all:'] : []),
-    `--dest=${directory}`,
+    '--disable-pip-version-check',
+    '--no-input',
+    '--progress-bar=off',
+    ...options.target.options,
+    `--dest=${options.directory}`,
     '-r',
-    requestFile,
+    options.requestFile,
   ];
-}
-
-/** The sdist of one project, chosen as the target's Python would choose it. */
-export function sdistArgs(options: {
-  readonly target: Target;
-  readonly directory: string;
-  readonly requestFile: string;
-  readonly name: string;
-}): string[] {
-  const { target, directory, requestFile, name } = options;
-  return [
-    'download',
-    ...common,
-    ...target.options,
-    '--no-deps',
-    `--no-binary=${name}`,
-    `--dest=${directory}`,
-    '-r',
-    requestFile,
-  ];
-}
-
-/**
- * The requirement for which pip found no wheel: its last words name it, alike from pip 22.2 to 26.3.
- * @returns undefined when it failed for another reason
- */
-export function withoutWheel(
-  output: string,
-): { readonly name: string; readonly requirement: string } | undefined {
-  const found = /No matching distribution found for (([A-Za-z0-9][A-Za-z0-9._-]*)[^\r\n]*)/.exec(
-    output,
-  );
-  if (found === null) return undefined;
-  const [, requirement = '', name = ''] = found;
-  return { name: normalizeName(name), requirement: requirement.replace(/\s+\(from .*$/, '').trim() };
 }
 
 /** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
@@ -553,7 +521,6 @@ export function uploadArgs(uploader: Uploader, url: string, files: readonly stri
         '--no-config',
         '--no-cache',
         '--no-progress',
-        '--no-attestations',
         '--trusted-publishing=never',
         `--publish-url=${url}`,
         '--',
@@ -562,8 +529,7 @@ export function uploadArgs(uploader: Uploader, url: string, files: readonly stri
 }
 
 /** Settings of an uploader that would send files or credentials elsewhere. */
-const notForUpload =
-  /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+|UV_INDEX_\w+)$/i;
+const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
 
 /**
  * The uploader's environment: here, and never among its arguments, are the credentials.
@@ -619,7 +585,9 @@ export function auditLists(files: readonly SourceFile[]): string[] {
 /** Files by project, then by version; both sorted. */
 function versionsByName(files: readonly SourceFile[]): SourceFile[][][] {
   const projects = new Map<string, Map<string, SourceFile[]>>();
-  for (const file of [...files].sort((a, b) => compare(a.name, b.name) || compare(a.file, b.file))) {
+  for (const file of [...files].sort(
+    (a, b) => compare(a.name, b.name) || compare(a.file, b.file),
+  )) {
     const versions = projects.get(file.name) ?? new Map<string, SourceFile[]>();
     versions.set(file.version, [...(versions.get(file.version) ?? []), file]);
     projects.set(file.name, versions);
@@ -634,9 +602,10 @@ function compare(one: string, other: string): number {
 function lockLine(files: readonly SourceFile[]): string {
   const [first] = files;
   const hashes = [...new Set(files.map((file) => file.sha256))].sort();
-  return [`${first?.name}==${first?.version}`, ...hashes.map((hash) => `--hash=sha256:${hash}`)].join(
-    ' ',
-  );
+  return [
+    `${first?.name}==${first?.version}`,
+    ...hashes.map((hash) => `--hash=sha256:${hash}`),
+  ].join(' ');
 }
 
 /** The closure for pip: installable where all targets have the same versions. */

@@ -1,0 +1,563 @@
+/** Publishing from the tests' index into real feeds that want credentials, with real uploaders. */
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+
+import { pipVersions, root } from '../../scripts/tools.mjs';
+import { type IndexServer, startIndex } from '../support/index-server.ts';
+import { distributionsIn, linkedPython, sitePackages } from '../support/jobs.ts';
+import { type Distribution, sdist, tinybuildWheel, wheel } from '../support/packages.ts';
+import {
+  credentials,
+  finished,
+  type PrivateFeed,
+  publisherPath,
+  startDevpi,
+  startProxy,
+  startPypiserver,
+  uploadByHand,
+} from '../support/publish-feeds.ts';
+import { createJob, type Job, type StepResult } from '../support/runner.ts';
+import { annotations } from '../support/scenario.ts';
+
+const alpha = wheel({ name: 'alpha', version: '1.0', requires: ['beta>=1', 'source.only'] });
+const beta = wheel({
+  name: 'beta',
+  version: '1.0',
+  requires: ['gamma ; sys_platform == "win32"', 'delta ; sys_platform != "win32"'],
+});
+const gamma = wheel({ name: 'gamma', version: '1.0' });
+const delta = wheel({ name: 'delta', version: '1.0' });
+const sourceOnly = sdist({
+  name: 'source.only',
+  version: '2.0',
+  backend: 'tinybuild',
+  requires: ['epsilon ; sys_platform == "win32"'],
+});
+const epsilon = wheel({ name: 'epsilon', version: '1.0' });
+const tinybuild = tinybuildWheel();
+const fast = (tag: string): Distribution => wheel({ name: 'fast', version: '1.0', tag });
+const fastOldLinux = fast('cp312-cp312-manylinux2014_x86_64');
+const fastNewLinux = fast('cp311-cp311-manylinux_2_24_x86_64');
+const fastWindows = fast('cp312-cp312-win_amd64');
+const everything = [alpha, beta, gamma, delta, sourceOnly, epsilon, tinybuild]
+  .concat([fastOldLinux, fastNewLinux, fastWindows])
+  .concat(wheel({ name: 'alpha', version: '0.9' }));
+
+/** What alpha is made of here, on Linux and macOS. */
+const closure = [alpha, beta, delta, sourceOnly, tinybuild];
+
+let index: IndexServer;
+let pypi: PrivateFeed;
+let tools: string;
+let place: Job;
+
+before(async () => {
+  index = await startIndex({ distributions: everything });
+  place = createJob();
+  tools = publisherPath(join(place.root, 'tools'));
+  pypi = await startPypiserver(['--disable-fallback']);
+});
+after(async () => {
+  await pypi?.close();
+  await index?.close();
+  place?.cleanup();
+});
+
+interface Run {
+  readonly with?: Record<string, string>;
+  readonly env?: Record<string, string>;
+  readonly files?: Record<string, string>;
+  readonly feed?: string;
+  readonly path?: string;
+  readonly meanwhile?: (job: Job, step: StepResult) => Promise<void>;
+}
+
+/** Runs publish/action.yml in a job of its own. */
+async function publish(options: Run): Promise<StepResult> {
+  const job = createJob({
+    files: options.files ?? {},
+    path: [options.path ?? tools],
+    env: { PIP_INDEX_URL: index.url, PIP_RETRIES: '0', ...options.env },
+  });
+  try {
+    const python = await linkedPython(join(job.root, 'environment'));
+    const step = await job.step({
+      action: join(root, 'publish'),
+      with: {
+        python,
+        'feed-url': options.feed ?? pypi.url,
+        'feed-username': credentials.username,
+        'feed-password': credentials.password,
+        ...options.with,
+      },
+    });
+    await options.meanwhile?.(job, step);
+    return step;
+  } finally {
+    job.cleanup();
+  }
+}
+
+function counts({ outputs }: StepResult): string[] {
+  return ['uploaded', 'present', 'conflicts'].map((name) => String(outputs[name]));
+}
+
+/** Files that the log says would be uploaded. */
+function planned({ stdout }: StepResult): string[] {
+  return [...stdout.matchAll(/^ +(\S+): would be uploaded$/gm)].map(([, file = '']) => file).sort();
+}
+
+function names(files: readonly Distribution[]): string[] {
+  return files.map((file) => file.filename).sort();
+}
+
+function error(step: StepResult): string {
+  assert.equal(step.conclusion, 'failure', step.log);
+  return annotations(step, 'error').join('\n');
+}
+
+function empty(feed: PrivateFeed): void {
+  for (const file of readdirSync(feed.packages)) rmSync(join(feed.packages, file));
+}
+
+/** A machine that knows the feed alone: pip.conf as printed, credentials in netrc. */
+async function installFromFeed(pipConf: string, wanted: string): Promise<string[]> {
+  const machine = createJob();
+  try {
+    const environment = join(machine.root, 'environment');
+    const python = await linkedPython(environment);
+    const config = join(machine.home, 'pip.conf');
+    writeFileSync(config, pipConf);
+    const { username, password } = credentials;
+    const quoted = password.replace(/[\\"]/g, '\\$&');
+    writeFileSync(
+      join(machine.home, '.netrc'),
+      `machine 127.0.0.1 login ${username} password "${quoted}"\n`,
+      { mode: 0o600 },
+    );
+    const { exitCode, output } = await finished(
+      python,
+      ['-m', 'pip', 'install', '--no-cache-dir', '--no-input', wanted],
+      { HOME: machine.home, PIP_CONFIG_FILE: config },
+    );
+    assert.equal(exitCode, 0, output);
+    return distributionsIn(sitePackages(environment));
+  } finally {
+    machine.cleanup();
+  }
+}
+
+describe('pypiserver, twine', () => {
+  test('wrong credentials are an error, not "absent"', async () => {
+    const step = await publish({ with: { packages: 'alpha', 'feed-password': 'wrong-secret' } });
+    assert.match(error(step), /answers 40[13] for .*feed-username and feed-password/);
+    assert.doesNotMatch(step.log, /Uploading|absent/);
+    assert.deepEqual(readdirSync(pypi.packages), []);
+    const none = await publish({
+      with: { packages: 'alpha', 'feed-username': '', 'feed-password': '' },
+    });
+    assert.match(error(none), /wants credentials. Set the inputs feed-username and feed-password/);
+  });
+
+  test('a dry run says what it would do, and does nothing', async () => {
+    const step = await publish({ with: { packages: 'alpha', 'dry-run': 'true' } });
+    assert.equal(step.conclusion, 'success', step.log);
+    assert.deepEqual(planned(step), names(closure));
+    assert.deepEqual(counts(step), ['0', '0', '0']);
+    assert.deepEqual(readdirSync(pypi.packages), []);
+  });
+
+  test('the first run uploads the original files, the second one nothing; then the feed is enough', async () => {
+    const first = await publish({
+      with: { packages: 'alpha' },
+      meanwhile: async (_job, step) => {
+        assert.equal(step.conclusion, 'success', step.log);
+        assert.deepEqual(counts(step), ['5', '0', '0']);
+        const pipConf = readFileSync(String(step.outputs['pip-conf']), 'utf8');
+        assert.ok(!pipConf.includes(credentials.password));
+        const lock = readFileSync(String(step.outputs['lock-file']), 'utf8');
+        assert.match(lock, new RegExp(`^alpha==1\\.0 --hash=sha256:${alpha.sha256}$`, 'm'));
+        assert.match(
+          lock,
+          new RegExp(`^source-only==2\\.0 --hash=sha256:${sourceOnly.sha256}$`, 'm'),
+        );
+        assert.doesNotMatch(lock, /tinybuild/);
+        await index.fail('refuse');
+        try {
+          const installed = await installFromFeed(pipConf, 'alpha');
+          assert.deepEqual(installed, [
+            'alpha==1.0',
+            'beta==1.0',
+            'delta==1.0',
+            'source_only==2.0',
+          ]);
+        } finally {
+          await index.fail(undefined);
+        }
+      },
+    });
+    for (const { filename, content } of closure) {
+      assert.deepEqual(readFileSync(join(pypi.packages, filename)), content, filename);
+    }
+    assert.match(first.summary, /\| alpha-1\.0-py3-none-any\.whl \| 1\.0 \| .* \| uploaded \|/);
+    assert.match(first.summary, /tinybuild-1\.0-py3-none-any\.whl \(to build\)/);
+
+    const second = await publish({ with: { packages: 'alpha' } });
+    assert.equal(second.conclusion, 'success', second.log);
+    assert.deepEqual(counts(second), ['0', '5', '0']);
+    assert.doesNotMatch(second.log, /Uploading/);
+  });
+
+  test('other content under the same name is a conflict, and nothing is uploaded', async () => {
+    const tampered = wheel({ name: 'beta', version: '1.0', requires: ['evil'] });
+    writeFileSync(join(pypi.packages, beta.filename), tampered.content);
+    rmSync(join(pypi.packages, alpha.filename));
+    const step = await publish({ with: { packages: 'alpha' } });
+    const message = error(step);
+    assert.match(message, /^1 file has other content on the feed/);
+    assert.ok(message.includes(`${beta.filename}: sha256 ${beta.sha256} at the source`), message);
+    assert.ok(message.includes(`${tampered.sha256} on the feed`), message);
+    assert.deepEqual(counts(step), ['0', '3', '1']);
+    assert.ok(!existsSync(join(pypi.packages, alpha.filename)));
+    assert.match(step.summary, /beta-1\.0-py3-none-any\.whl .* conflict \|/);
+    empty(pypi);
+  });
+
+  test('secrets are in the environment of the uploader, and nowhere else', async () => {
+    const watched = join(place.root, 'watched');
+    const seen = join(place.root, 'seen');
+    mkdirSync(watched);
+    const script = `#!/bin/sh\nprintf '%s\\n' "$@" >> "${seen}.args"\nenv >> "${seen}.env"\nexec "${join(tools, 'twine')}" "$@"\n`;
+    writeFileSync(join(watched, 'twine'), script);
+    chmodSync(join(watched, 'twine'), 0o755);
+    const step = await publish({
+      path: watched,
+      with: { packages: 'gamma' },
+      env: { TWINE_REPOSITORY_URL: 'http://127.0.0.1:9/', TWINE_USERNAME: 'other' },
+    });
+    assert.equal(step.conclusion, 'success', step.log);
+    const args = readFileSync(`${seen}.args`, 'utf8');
+    const env = readFileSync(`${seen}.env`, 'utf8');
+    assert.ok(args.includes(gamma.filename));
+    assert.ok(!args.includes(credentials.password));
+    assert.ok(env.includes(`TWINE_PASSWORD=${credentials.password}`));
+    assert.ok(env.includes(`TWINE_USERNAME=${credentials.username}`));
+    assert.doesNotMatch(env, /^INPUT_/m);
+    const shown = step.stdout.replace(/^::add-mask::.*$/gm, '');
+    assert.ok(!shown.includes(credentials.password));
+    assert.ok(step.masks.includes(credentials.password));
+    empty(pypi);
+  });
+
+  test('an upload whose answer is lost is asked for again, and the rest goes on', async () => {
+    const proxy = await startProxy(pypi.url, (upload) => upload === 2);
+    try {
+      const step = await publish({ feed: proxy.url, with: { packages: 'alpha' } });
+      assert.equal(step.conclusion, 'success', step.log);
+      assert.deepEqual(counts(step), ['5', '0', '0']);
+      assert.match(step.log, /asking the feed again/);
+      assert.ok(proxy.uploads.includes(502));
+      for (const { filename, content } of closure) {
+        assert.deepEqual(readFileSync(join(pypi.packages, filename)), content, filename);
+      }
+    } finally {
+      await proxy.close();
+      empty(pypi);
+    }
+  });
+
+  test('an upload that leads to another feed is noticed', async () => {
+    const other = await startPypiserver(['--disable-fallback']);
+    try {
+      const step = await publish({
+        with: { packages: 'gamma', 'upload-url': new URL('/', other.url).href },
+      });
+      assert.match(error(step), /does not show gamma-1\.0.*upload-url and feed-url/);
+      assert.deepEqual(readdirSync(other.packages), [gamma.filename]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  test('a feed without hashes is compared by content', async () => {
+    const feed = await startPypiserver(['--disable-fallback', '--hash-algo', 'off']);
+    try {
+      writeFileSync(join(feed.packages, gamma.filename), gamma.content);
+      const same = await publish({ feed: feed.url, with: { packages: 'gamma' } });
+      assert.deepEqual(counts(same), ['0', '1', '0'], same.log);
+      const other = wheel({ name: 'gamma', version: '1.0', requires: ['evil'] });
+      writeFileSync(join(feed.packages, gamma.filename), other.content);
+      const step = await publish({ feed: feed.url, with: { packages: 'gamma' } });
+      assert.match(error(step), new RegExp(`${other.sha256} on the feed`));
+    } finally {
+      await feed.close();
+    }
+  });
+
+  test('a feed that forwards to another index: absent, with a warning; a page to log in: an error', async () => {
+    const elsewhere = `http://localhost:${new URL(index.url).port}`;
+    const forwarding = await startPypiserver(['--fallback-url', `${elsewhere}/simple`]);
+    const login = await startPypiserver(['--fallback-url', `${elsewhere}/login?next=`]);
+    try {
+      const step = await publish({ feed: forwarding.url, with: { packages: 'gamma' } });
+      assert.deepEqual(counts(step), ['1', '0', '0'], step.log);
+      assert.match(
+        annotations(step, 'warning').join('\n'),
+        /sends those who ask .*localhost.*gamma/,
+      );
+      const refused = await publish({ feed: login.url, with: { packages: 'gamma' } });
+      assert.match(error(refused), /redirects to localhost.*may be a page to log in/);
+      assert.deepEqual(readdirSync(login.packages), []);
+    } finally {
+      await forwarding.close();
+      await login.close();
+    }
+  });
+
+  test('a feed that answers nonsense or not at all is an error', async () => {
+    const other = await startIndex({ distributions: [] });
+    try {
+      for (const failure of ['garbage', 'captive', 'refuse'] as const) {
+        await other.fail(failure);
+        const step = await publish({ feed: other.url, with: { packages: 'gamma' } });
+        assert.match(error(step), /can't be asked for gamma: .*feed-url/, failure);
+      }
+    } finally {
+      await other.close();
+    }
+  });
+});
+
+describe('devpi, uv', () => {
+  let devpi: PrivateFeed;
+  before(async () => {
+    devpi = await startDevpi();
+  });
+  after(() => devpi?.close());
+
+  test('upload, upload again, install from it, conflict, wrong credentials', async () => {
+    const uv = { packages: 'alpha', uploader: 'uv' };
+    // devpi lets everybody read, so wrong credentials show when a file is uploaded.
+    const wrong = await publish({
+      feed: devpi.url,
+      with: { ...uv, 'feed-password': 'wrong-secret' },
+    });
+    assert.match(error(wrong), /upload .*failed.*feed-username and feed-password/);
+
+    let pipConf = '';
+    const first = await publish({
+      feed: devpi.url,
+      with: uv,
+      // With a user name uv refuses a token.
+      env: { UV_PUBLISH_TOKEN: 'of another feed' },
+      meanwhile: async (_job, step) => {
+        pipConf = readFileSync(String(step.outputs['pip-conf']), 'utf8');
+      },
+    });
+    assert.deepEqual(counts(first), ['5', '0', '0'], first.log);
+    const second = await publish({ feed: devpi.url, with: uv });
+    assert.deepEqual(counts(second), ['0', '5', '0'], second.log);
+    assert.doesNotMatch(second.log, /Uploading/);
+
+    await index.fail('refuse');
+    try {
+      assert.ok((await installFromFeed(pipConf, 'alpha')).includes('source_only==2.0'));
+    } finally {
+      await index.fail(undefined);
+    }
+
+    const other = wheel({ name: 'gamma', version: '1.0', requires: ['evil'] });
+    const file = join(place.temp, other.filename);
+    writeFileSync(file, other.content);
+    uploadByHand(tools, devpi.url.replace('+simple/', ''), [file]);
+    const conflict = await publish({ feed: devpi.url, with: { ...uv, packages: 'gamma\nfast' } });
+    assert.match(error(conflict), /gamma-1\.0.*on the feed/);
+  });
+});
+
+describe('for other machines', () => {
+  const dryRun = (more: Run): Promise<StepResult> =>
+    publish({ ...more, with: { 'dry-run': 'true', ...more.with } });
+
+  test('files and markers of each platform and version', async () => {
+    const step = await dryRun({
+      with: { packages: 'fast\nbeta', platforms: 'win_amd64', 'python-versions': '3.12' },
+    });
+    assert.equal(step.conclusion, 'success', step.log);
+    assert.deepEqual(planned(step), names([fastWindows, beta, gamma]));
+  });
+
+  test('a manylinux tag takes wheels of every older glibc', async () => {
+    const linux = await dryRun({
+      with: {
+        packages: 'fast',
+        platforms: 'manylinux_2_28_x86_64',
+        'python-versions': '3.11, 3.12',
+      },
+    });
+    assert.equal(linux.conclusion, 'success', linux.log);
+    assert.deepEqual(planned(linux), names([fastOldLinux, fastNewLinux]));
+  });
+
+  for (const pip of pipVersions) {
+    test(`an sdist where there is no wheel, with what it needs there and to be built (pip ${pip})`, async () => {
+      const job = createJob();
+      try {
+        const python = await linkedPython(join(job.root, 'environment'), pip);
+        const step = await dryRun({
+          with: { python, packages: 'alpha', platforms: 'win_amd64', 'python-versions': '3.12' },
+        });
+        assert.equal(step.conclusion, 'success', step.log);
+        assert.deepEqual(
+          planned(step),
+          names([alpha, beta, gamma, sourceOnly, epsilon, tinybuild]),
+        );
+      } finally {
+        job.cleanup();
+      }
+    });
+  }
+
+  test('a lock with hashes, as its own lines say for that machine', async () => {
+    const line = ({ project, version, sha256 }: Distribution, marker = ''): string =>
+      `${project}==${version}${marker} --hash=sha256:${sha256}`;
+    const lock = [line(alpha), line(beta), line(sourceOnly)]
+      .concat(line(gamma, ' ; sys_platform == "win32"'))
+      .concat(line(delta, ' ; sys_platform != "win32"'))
+      .concat(line(epsilon));
+    const step = await dryRun({
+      files: { 'requirements.txt': `${lock.join('\n')}\n` },
+      with: { requirements: 'requirements.txt', platforms: 'win_amd64', 'python-versions': '3.12' },
+    });
+    assert.equal(step.conclusion, 'success', step.log);
+    assert.deepEqual(planned(step), names([alpha, beta, gamma, sourceOnly, epsilon, tinybuild]));
+  });
+
+  test('what no index has is an error', async () => {
+    const step = await dryRun({
+      with: { packages: 'fast', platforms: 'macosx_11_0_arm64', 'python-versions': '3.12' },
+    });
+    assert.match(error(step), /could not download for Python 3\.12 on macosx_11_0_arm64/);
+  });
+});
+
+test('a wheel that was built into a local directory is not taken for the original sdist', async () => {
+  const links = join(place.root, 'links');
+  mkdirSync(links);
+  const built = wheel({ name: 'source.only', version: '2.0' });
+  writeFileSync(join(links, built.filename), built.content);
+  const step = await publish({
+    with: { packages: 'source.only', 'dry-run': 'true' },
+    env: { PIP_FIND_LINKS: links },
+  });
+  assert.equal(step.conclusion, 'success', step.log);
+  assert.deepEqual(planned(step), names([sourceOnly, tinybuild]));
+});
+
+test('paths and branches are refused with their line', async () => {
+  const step = await publish({
+    files: { 'requirements.txt': 'gamma\n./local\n', 'local/pyproject.toml': '' },
+    with: { requirements: 'requirements.txt' },
+  });
+  assert.match(error(step), /only files of an index are published/);
+  assert.deepEqual(step.annotations[0]?.properties, {
+    title: 'Wheelhouse publish',
+    file: 'requirements.txt',
+    line: '2',
+  });
+});
+
+test('an uploader that is too old or missing is named before anything is downloaded', async () => {
+  const old = join(place.root, 'old');
+  mkdirSync(old);
+  writeFileSync(join(old, 'twine'), '#!/bin/sh\necho "twine version 6.2.0 (keyring: 25.0)"\n');
+  chmodSync(join(old, 'twine'), 0o755);
+  index.reset();
+  const tooOld = await publish({ path: old, with: { packages: 'gamma' } });
+  assert.match(error(tooOld), /twine 6\.2\.0 is too old: 7\.0 or newer.*pip install "twine>=7"/);
+  const nowhere = join(place.root, 'nowhere');
+  mkdirSync(nowhere);
+  const missing = await publish({ path: nowhere, with: { packages: 'gamma', uploader: 'uv' } });
+  assert.match(error(missing), /uv is not on PATH.*pip install "uv>=0\.9"/);
+  assert.equal(index.count(), 0);
+});
+
+describe('audit', () => {
+  /** Stands for a vulnerability service that pip-audit can be told of: gamma has a hole. */
+  const service = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    request.on('end', () => {
+      const { name } = (JSON.parse(body) as { package: { name: string } }).package;
+      const vulnerable = { vulns: [{ id: 'EXAMPLE-1', summary: 'a hole', affected: [] }] };
+      response.statusCode = broken ? 500 : 200;
+      response.end(JSON.stringify(name === 'gamma' ? vulnerable : {}));
+    });
+  });
+  let broken = false;
+  let env: Record<string, string>;
+  before(async () => {
+    await new Promise<void>((resolve) => service.listen(0, '127.0.0.1', resolve));
+    const { port } = service.address() as AddressInfo;
+    env = {
+      PIP_AUDIT_VULNERABILITY_SERVICE: 'osv',
+      PIP_AUDIT_OSV_URL: `http://127.0.0.1:${port}/`,
+    };
+    empty(pypi);
+  });
+  after(() => {
+    service.close();
+    service.closeAllConnections();
+    empty(pypi);
+  });
+
+  test('fail: nothing is uploaded', async () => {
+    const step = await publish({ env, with: { packages: 'gamma\ndelta', audit: 'fail' } });
+    assert.match(error(step), /known vulnerabilities: gamma 1\.0: EXAMPLE-1\./);
+    assert.deepEqual(readdirSync(pypi.packages), []);
+  });
+
+  test('warn: it is said, and goes on', async () => {
+    const step = await publish({ env, with: { packages: 'gamma', audit: 'warn' } });
+    assert.deepEqual(counts(step), ['1', '0', '0'], step.log);
+    assert.match(annotations(step, 'warning').join('\n'), /gamma 1\.0: EXAMPLE-1/);
+    assert.match(step.summary, /Audit: known vulnerabilities/);
+  });
+
+  test('clean', async () => {
+    const step = await publish({ env, with: { packages: 'delta', audit: 'fail' } });
+    assert.deepEqual(counts(step), ['1', '0', '0'], step.log);
+    assert.match(step.summary, /Audit: no known vulnerability/);
+  });
+
+  test('a look-up that fails is not clean', async () => {
+    broken = true;
+    try {
+      const failing = await publish({ env, with: { packages: 'beta', audit: 'fail' } });
+      assert.match(error(failing), /could not be made, so nothing is known/);
+      const warned = await publish({
+        // Its own service, which can't be reached.
+        env: { HTTPS_PROXY: 'http://127.0.0.1:9' },
+        with: { packages: 'gamma', audit: 'warn', 'dry-run': 'true' },
+      });
+      assert.match(annotations(warned, 'warning').join('\n'), /nothing is known/);
+      assert.match(warned.summary, /Audit: failed/);
+    } finally {
+      broken = false;
+    }
+  });
+});

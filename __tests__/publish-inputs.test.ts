@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import type { Host } from '../src/inputs.ts';
+import { UserError } from '../src/plan/model.ts';
+import type { PublishRequest } from '../src/plan/publish.ts';
+import {
+  loadPublishRequest,
+  type PublishInputName,
+  publishInputDefaults,
+} from '../src/publish-inputs.ts';
+
+const host: Host = {
+  workspace: '/w',
+  directory: '/w',
+  temporary: '/tmp/runner',
+  environment: { PATH: '/bin' },
+  event: undefined,
+};
+
+type Inputs = Partial<Record<PublishInputName, string>>;
+
+const least: Inputs = { packages: 'alpha', 'feed-url': 'https://feed.example/simple' };
+
+const load = (inputs: Inputs = {}): PublishRequest =>
+  loadPublishRequest((name) => ({ ...least, ...inputs })[name] ?? '', host);
+
+test('the defaults are those of publish/action.yml', () => {
+  const text = readFileSync(new URL('../publish/action.yml', import.meta.url), 'utf8');
+  const inputs = text.slice(text.indexOf('\ninputs:\n') + 9, text.indexOf('\noutputs:\n'));
+  const declared = [...inputs.matchAll(/^ {2}([a-z-]+):\n((?: {4}.*\n?)+)/gm)].map((match) => {
+    const value = /^ {4}default: (.*)$/m.exec(match[2] ?? '')?.[1] ?? '';
+    return [match[1], value.replace(/^'(.*)'$/, '$1')];
+  });
+  assert.ok(declared.length > 10);
+  assert.deepEqual(Object.fromEntries(declared), publishInputDefaults);
+});
+
+test('the least that is needed', () => {
+  const { source, ...rest } = load();
+  assert.deepEqual(rest, {
+    platforms: [],
+    pythonVersions: [],
+    feed: { url: 'https://feed.example/simple/', username: undefined, password: undefined },
+    uploadUrl: 'https://feed.example/',
+    uploader: 'twine',
+    audit: 'off',
+    dryRun: false,
+  });
+  assert.deepEqual(source.packages, ['alpha']);
+  assert.deepEqual(source.requirements, []);
+});
+
+test('everything', () => {
+  const request = load({
+    packages: '',
+    requirements: 'lock.txt',
+    platforms: 'win_amd64\n# a remark\nmanylinux_2_28_x86_64',
+    'python-versions': '3.12, 3.13',
+    'index-url': 'https://index.example/simple/',
+    'index-username': 'reader',
+    'index-password': 'one',
+    'upload-url': 'https://feed.example/up',
+    'feed-username': 'robot',
+    'feed-password': 'two',
+    uploader: 'UV',
+    audit: 'fail',
+    'dry-run': 'true',
+  });
+  assert.deepEqual(request.source.requirements, ['lock.txt']);
+  assert.equal(request.source.index.password, 'one');
+  assert.deepEqual(request.platforms, ['win_amd64', 'manylinux_2_28_x86_64']);
+  assert.deepEqual(request.pythonVersions, ['3.12', '3.13']);
+  assert.equal(request.uploadUrl, 'https://feed.example/up');
+  assert.deepEqual(request.feed, {
+    url: 'https://feed.example/simple/',
+    username: 'robot',
+    password: 'two',
+  });
+  assert.deepEqual([request.uploader, request.audit, request.dryRun], ['uv', 'fail', true]);
+});
+
+const refusals: readonly [string, Inputs, RegExp][] = [
+  ['nothing to publish', { packages: '' }, /input packages, such as .* or the input requirements/],
+  ['no feed', { 'feed-url': '' }, /feed-url is not set/],
+  ['a feed that is no URL', { 'feed-url': 'feed.example' }, /feed-url is no URL/],
+  ['a feed of another scheme', { 'feed-url': 'file:///feed/simple' }, /feed-url is no URL/],
+  [
+    'an unknown place for uploads',
+    { 'feed-url': 'https://feed.example/x' },
+    /upload-url is not set/,
+  ],
+  [
+    'credentials in the feed',
+    { 'feed-url': 'https://robot:hunter2@feed.example/simple/' },
+    /feed-url holds more than an address/,
+  ],
+  [
+    'a token in the upload address',
+    { 'upload-url': 'https://feed.example/?token=hunter2' },
+    /upload-url holds more than an address/,
+  ],
+  ['a password alone', { 'feed-password': 'hunter2' }, /Set both/],
+  ['a user alone', { 'feed-username': 'robot' }, /Set both/],
+  ['another uploader', { uploader: 'curl' }, /uploader is "curl"; it takes twine, uv/],
+  ['another audit', { audit: 'true' }, /audit is "true"; it takes off, warn, fail/],
+  ['no flag', { 'dry-run': 'yes' }, /dry-run is "yes"; it takes true, false/],
+  ['an index that is no URL', { 'index-url': 'x' }, /index-url is no URL/],
+];
+for (const [description, inputs, message] of refusals) {
+  test(`refused: ${description}`, () => {
+    assert.throws(
+      () => load(inputs),
+      (error: unknown) =>
+        error instanceof UserError &&
+        message.test(error.message) &&
+        !error.message.includes('hunter2'),
+    );
+  });
+}

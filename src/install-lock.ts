@@ -1,0 +1,80 @@
+/** Installs what the lock names, from the wheelhouse alone. */
+import { devNull } from 'node:os';
+import path from 'node:path';
+
+import { offlineEnvironment } from './plan/environment.ts';
+import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
+import { UserError } from './plan/model.ts';
+import { type InstallOptions, installArgs, uvInstallArgs } from './plan/pip-args.ts';
+import { adviceFor, lastWords } from './plan/pip-output.ts';
+import type { World } from './ports.ts';
+import { breaksSystemPackages } from './prepare.ts';
+import type { Plan } from './run.ts';
+
+/** @throws UserError with the installer's last words */
+export async function installLock(
+  plan: Plan,
+  world: World,
+  wheelhouse: string,
+  { wheels }: Manifest,
+): Promise<void> {
+  const { request, interpreter } = plan;
+  const { wheelhouses, reporter, python } = world;
+  // Lies there while the installer is at work: a later run then knows that this one did not end.
+  const mark = path.join(interpreter.sitePackages, '.wheelhouse-installing');
+  const repair = await wheelhouses.exists(mark);
+  if (repair) reporter.info('An installation before this one did not end: installing all again.');
+  await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
+  const lock = path.join(wheelhouse, lockFile);
+  const options = { ...installOptions(plan, wheelhouse), lock, repair };
+  const where = {
+    cwd: request.workingDirectory,
+    env: offlineEnvironment(request.environment, devNull),
+  };
+  await reporter.group(`Install from the lock with ${request.installer}`, async () => {
+    const { exitCode, output } =
+      request.installer === 'pip'
+        ? await python.pip(interpreter, installArgs(options), where)
+        : await world.uv.run(
+            await uvOf(plan, world, wheelhouse, wheels),
+            uvInstallArgs({
+              ...options,
+              python: interpreter.executable,
+              cache: path.join(plan.workplace, 'uv-cache'),
+            }),
+            where,
+          );
+    if (exitCode !== 0) throw installError(request.installer, output);
+  });
+  await wheelhouses.remove(mark);
+}
+
+/** The uv of the machine, or the one that the wheelhouse brings along. */
+async function uvOf(
+  plan: Plan,
+  world: World,
+  wheelhouse: string,
+  wheels: readonly Wheel[],
+): Promise<string> {
+  if (plan.uv !== undefined) return plan.uv;
+  const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
+  if (tool === undefined)
+    throw new UserError('The index has no uv for this system. Use installer: pip.');
+  return world.uv.unpack(plan.interpreter, path.join(wheelhouse, tool.file), plan.scratch);
+}
+
+/** What all installations of a run share. */
+export function installOptions(plan: Plan, wheelhouse: string): InstallOptions {
+  return {
+    wheelhouse,
+    compile: plan.request.compileBytecode,
+    breakSystemPackages:
+      plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
+  };
+}
+
+export function installError(installer: 'pip' | 'uv', output: string): UserError {
+  return new UserError(
+    `${installer} could not install. ${adviceFor(output)}\n${lastWords(output)}`,
+  );
+}

@@ -1,0 +1,125 @@
+/** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
+import { type Host, type InputName, loadRequest } from './inputs.ts';
+import { UserError } from './plan/model.ts';
+import { auditModes, derivedUploadUrl, type PublishRequest, uploaders } from './plan/publish.ts';
+
+/** Every input with its default, as publish/action.yml declares them. */
+export const publishInputDefaults = {
+  packages: '',
+  requirements: '',
+  constraints: '',
+  'working-directory': '.',
+  python: '',
+  platforms: '',
+  'python-versions': '',
+  'index-url': '',
+  'index-username': '',
+  'index-password': '',
+  'feed-url': '',
+  'upload-url': '',
+  'feed-username': '',
+  'feed-password': '',
+  uploader: 'twine',
+  audit: 'off',
+  'dry-run': 'false',
+} as const;
+
+export type PublishInputName = keyof typeof publishInputDefaults;
+
+/** Those that mean what they mean when packages are installed. */
+const shared: readonly string[] = [
+  'packages',
+  'requirements',
+  'constraints',
+  'working-directory',
+  'python',
+  'index-url',
+  'index-username',
+  'index-password',
+] satisfies (PublishInputName & InputName)[];
+
+/**
+ * @param get gives the text of an input, empty when it is not set
+ * @throws UserError that names the input and what it takes
+ */
+export function loadPublishRequest(
+  get: (name: PublishInputName) => string,
+  host: Host,
+): PublishRequest {
+  const text = (name: PublishInputName): string => {
+    const value = get(name).trim() || publishInputDefaults[name];
+    if (value.includes('\0')) throw new UserError(`The input ${name} holds a NUL character.`);
+    return value;
+  };
+  const lines = (name: PublishInputName): string[] =>
+    text(name)
+      .split(/[\r\n,]+/)
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !line.startsWith('#'));
+  const oneOf = <T extends string>(name: PublishInputName, allowed: readonly T[]): T => {
+    const found = allowed.find((each) => each === text(name).toLowerCase());
+    if (found !== undefined) return found;
+    throw new UserError(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
+  };
+
+  if (text('packages') === '' && text('requirements') === '') {
+    throw new UserError(
+      'Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.',
+    );
+  }
+  const { request: source } = loadRequest(
+    (name) => (shared.includes(name) ? get(name as PublishInputName) : ''),
+    host,
+  );
+  const feedUrl = address('feed-url', text('feed-url'));
+  if (feedUrl === undefined) {
+    throw new UserError(
+      'The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.',
+    );
+  }
+  const uploadUrl =
+    address('upload-url', text('upload-url')) ?? derivedUploadUrl(withSlash(feedUrl));
+  if (uploadUrl === undefined) {
+    throw new UserError(
+      "The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.",
+    );
+  }
+  const username = text('feed-username') || undefined;
+  const password = text('feed-password') || undefined;
+  if ((username === undefined) !== (password === undefined)) {
+    throw new UserError(
+      'Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.',
+    );
+  }
+  return Object.freeze({
+    source,
+    platforms: lines('platforms'),
+    pythonVersions: lines('python-versions'),
+    feed: { url: withSlash(feedUrl), username, password },
+    uploadUrl,
+    uploader: oneOf('uploader', uploaders),
+    audit: oneOf('audit', auditModes),
+    dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
+  });
+}
+
+/** @returns undefined when it is not set @throws UserError; the value may hold a secret: it is not repeated */
+function address(name: PublishInputName, value: string): string | undefined {
+  if (value === '') return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new UserError(
+      `The input ${name} is no URL; it takes one such as https://feed.example/simple/.`,
+    );
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new UserError(
+      `The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`,
+    );
+  }
+  return url.href;
+}
+
+function withSlash(url: string): string {
+  return url.replace(/\/*$/, '/');
+}

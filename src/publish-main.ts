@@ -1,0 +1,90 @@
+/** Entry of the action publish/action.yml: wire, run, report. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import * as core from '@actions/core';
+
+import { environmentForPrograms } from './plan/environment.ts';
+import { UserError } from './plan/model.ts';
+import { PublishConflict, type PublishReport, type PublishRequest } from './plan/publish.ts';
+import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/publish-report.ts';
+import { publish } from './publish.ts';
+import { loadPublishRequest } from './publish-inputs.ts';
+import { downloadsAdapter } from './world/downloads.ts';
+import { feedAdapter, programsAdapter } from './world/feed.ts';
+import { endOnSignals } from './world/process.ts';
+import { pythonAdapter } from './world/python.ts';
+import { actionsReporter } from './world/reporters.ts';
+import { sourcesAdapter } from './world/sources.ts';
+import { wheelhousesAdapter } from './world/wheelhouses.ts';
+
+async function main(): Promise<void> {
+  const reporter = actionsReporter();
+  const environment = environmentForPrograms(process.env);
+  const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
+  const request = loadPublishRequest((name) => core.getInput(name), {
+    workspace,
+    directory: workspace,
+    temporary: environment['RUNNER_TEMP'] || tmpdir(),
+    environment,
+    event: undefined,
+  });
+  const say = (report: PublishReport): Promise<unknown> => {
+    handOver(request, report);
+    for (const line of formatPublishReport(report)) reporter.info(line);
+    return environment['GITHUB_STEP_SUMMARY']
+      ? core.summary.addRaw(formatPublishSummary(report)).write()
+      : Promise.resolve();
+  };
+  try {
+    await say(
+      await publish(request, {
+        python: pythonAdapter(reporter, environment),
+        sources: sourcesAdapter(),
+        wheelhouses: wheelhousesAdapter(),
+        downloads: downloadsAdapter(reporter, environment),
+        feed: (certificates) => feedAdapter(request.feed, certificates),
+        programs: programsAdapter(reporter),
+        reporter,
+      }),
+    );
+  } catch (error) {
+    if (error instanceof PublishConflict) await say(error.report);
+    throw error;
+  }
+}
+
+/** What later steps get. */
+function handOver(request: PublishRequest, report: PublishReport): void {
+  const directory = path.join(request.source.temporary, 'wheelhouse-publish');
+  const lock = path.join(directory, 'requirements.lock');
+  const pipConf = path.join(directory, 'pip.conf');
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(lock, report.lock);
+  writeFileSync(pipConf, report.pipConf);
+  const counts = publishCounts(report);
+  core.setOutput('uploaded', counts.uploaded);
+  core.setOutput('present', counts.present);
+  core.setOutput('conflicts', counts.conflict);
+  core.setOutput('lock-file', lock);
+  core.setOutput('pip-conf', pipConf);
+}
+
+endOnSignals();
+try {
+  await main();
+} catch (error) {
+  if (error instanceof UserError) {
+    core.error(error.message, {
+      title: 'Wheelhouse publish',
+      ...(error.file === undefined ? {} : { file: error.file }),
+      ...(error.line === undefined ? {} : { startLine: error.line }),
+    });
+  } else {
+    core.error(
+      `Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`,
+    );
+  }
+  process.exitCode = 1;
+}
+process.exit();

@@ -1,0 +1,26 @@
+/** What a run knows, from the first look at the request to the filled wheelhouse. */
+import type { ChosenIndex } from './choose-index.ts';
+import type { Manifest } from './plan/manifest.ts';
+import type { Interpreter, Request } from './plan/model.ts';
+import type { Understanding } from './understand.ts';
+
+/** Everything that is known before anything is looked for. */
+export interface Plan extends Understanding {
+  readonly request: Request;
+  readonly interpreter: Interpreter;
+  /** A directory for all that the run does not keep. */
+  readonly workplace: string;
+  /** A directory in it for generated files. */
+  readonly scratch: string;
+}
+
+/** A plan with the index that it is carried out with. */
+export interface FillPlan extends Plan {
+  readonly index: ChosenIndex;
+}
+
+/** A wheelhouse that is complete, and the index that was asked for it; undefined: none was. */
+export interface Filled {
+  readonly manifest: Manifest;
+  readonly index: ChosenIndex | undefined;
+}
