@@ -9,12 +9,32 @@ import { join } from 'node:path';
 import { ensureTools, node24, root, run } from './tools.mjs';
 
 /** Tests with commands of their own: they need more than npm's packages, or take long. */
-const others = ['workflows', 'mirror', 'live'];
+const others = ['workflows', 'mirror', 'live', 'faults'];
+
+/** Tests that take minutes: `npm run test:more`. */
+const slow = [
+  'canary',
+  'command-line',
+  'exported',
+  'feeds',
+  'hosts',
+  'indexes',
+  'publish',
+  'rotating',
+];
+
+/** @param {string} file */
+function isSlow(file) {
+  return slow.some((name) => file === join('e2e', `${name}.test.ts`));
+}
+
+const wantsMore = process.argv.includes('--more');
 
 function testFiles() {
   return readdirSync(join(root, '__tests__'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => !others.some((name) => file.startsWith(name)))
+    .filter((file) => isSlow(file) === wantsMore)
     .sort()
     .map((file) => join('__tests__', file));
 }
@@ -22,9 +42,9 @@ function testFiles() {
 ensureTools();
 const node = node24();
 const modules = join(root, 'node_modules');
-const given = process.argv.slice(2);
+const given = process.argv.slice(2).filter((word) => word !== '--more');
 const steps =
-  given.length > 0
+  given.length > 0 || wantsMore
     ? []
     : [
         ['types', [join(modules, 'typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.all.json']],

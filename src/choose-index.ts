@@ -26,6 +26,8 @@ export interface ChosenIndex {
    * hide a refusal as long as those wheels satisfy the request.
    */
   readonly mayOffer: boolean;
+  /** Why it may turn out to be out of reach, when only pip can tell. */
+  readonly doubt?: string;
 }
 
 /** No index can be used now, and it is not the user's fault. */
@@ -55,7 +57,7 @@ export async function chooseIndex(
     return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
   }
   const confusion = confusionWarning(indexes);
-  if (confusion !== undefined) world.reporter.warning(confusion);
+  if (confusion !== undefined && failed === undefined) world.reporter.warning(confusion);
   const project = await projectToAsk(interpreter, requested, world);
   const health = (url: string): Promise<Health> =>
     project === undefined || settings.has('proxy')
@@ -105,7 +107,9 @@ export async function chooseIndex(
       `The index ${withoutSecrets(authoritative)} can't be used: ${answer.reason}.`,
     );
   }
-  return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
+  const isSure = answer.state === 'healthy' || answer.state === 'absent';
+  const index = chosen(indexes, authoritative, 'authoritative', why, isSure);
+  return answer.state === 'untrusted' ? { ...index, doubt: answer.reason } : index;
 }
 
 function chosen(

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** Entry of the command line: the same stories with a directory as their store. */
 import { mkdtemp } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';

@@ -64,10 +64,16 @@ async function judgeStore(
   const findings: Finding[] = [{ level: 'good', text: `key: ${wanted.keys.primary}` }];
   const entries = await world.store.entries();
   const own = new Set(generations(wanted.keys.primary));
-  const [restore = ''] = wanted.keys.restore;
+  const [request = '', family = ''] = wanted.keys.restore;
   // As a run looks: its key, an older period of it, then whatever was used last.
   const order = (entry: StoreEntry): number =>
-    own.has(entry.key) ? 0 : entry.key.startsWith(restore) ? 1 : 2;
+    own.has(entry.key)
+      ? 0
+      : entry.key.startsWith(request)
+        ? 1
+        : entry.key.startsWith(family)
+          ? 2
+          : 3;
   const candidates = [...entries].sort((a, b) => order(a) - order(b));
   let closest: string[] | undefined;
   for (const entry of candidates.slice(0, 20)) {

@@ -195,7 +195,11 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
   try {
     return { manifest: await attempt(index, false), index };
   } catch (error) {
-    if (!(error instanceof FillError) || !error.maybeIndex || index.role !== 'mirror') throw error;
+    if (!(error instanceof FillError)) throw error;
+    if (index.doubt !== undefined) {
+      throw new IndexDown(`The index ${index.shown} can't be used: ${index.doubt}.`);
+    }
+    if (!error.maybeIndex || index.role !== 'mirror') throw error;
     const other = await chooseIndex(plan, world, 'pip failed with it');
     return { manifest: await attempt(other, true), index: other };
   }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fillEnvironment } from './plan/environment.ts';
 import { type Interpreter, UserError } from './plan/model.ts';
 import type { FillOptions } from './plan/pip-args.ts';
-import { adviceFor, isNotFound, isUnreachable, lastWords } from './plan/pip-output.ts';
+import { adviceFor, isMirrorsFault, isUnreachable, lastWords } from './plan/pip-output.ts';
 import { type GeneratedFile, type GeneratedRequest, withUserSources } from './plan/request-file.ts';
 import type { World } from './ports.ts';
 import type { FillPlan, Plan } from './run.ts';
@@ -13,13 +13,13 @@ import type { FillPlan, Plan } from './run.ts';
 export class FillError extends UserError {
   /** The index did not answer: not the request's fault. */
   readonly unreachable: boolean;
-  /** Another index of the same content may do better: it did not answer, or did not have it. */
+  /** Another index of the same content may do better. */
   readonly maybeIndex: boolean;
 
   constructor(message: string, output: string) {
     super(message);
     this.unreachable = isUnreachable(output);
-    this.maybeIndex = this.unreachable || isNotFound(output);
+    this.maybeIndex = isMirrorsFault(output);
   }
 }
 

@@ -27,6 +27,8 @@ export interface LocalStore extends CacheStore {
   /** Entries, the last used first. */
   entries(): Promise<readonly StoreEntry[]>;
   delete(key: string): Promise<void>;
+  /** Deletes what runs have left that were killed while they saved. */
+  sweep(): Promise<void>;
   /** Why nothing can be written; undefined: it can. */
   readOnly(): Promise<string | undefined>;
 }

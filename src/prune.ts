@@ -11,6 +11,7 @@ export async function prune(
   maxSize: number,
   keep?: string,
 ): Promise<readonly StoreEntry[]> {
+  await store.sweep();
   const entries = [...(await store.entries())].sort(
     (a, b) => Number(b.key === keep) - Number(a.key === keep),
   );

@@ -25,7 +25,7 @@ Building wheels for collected packages: sd
   Building wheel for sd (setup.py): started
   Building wheel for sd (setup.py): finished with status 'done'
   Created wheel for sd: filename=sd-1.0-py3-none-any.whl size=1062 sha256=${'a'.repeat(64)}
-  Stored in directory: /root/.cache/pip/wheels/aa/bb
+  Stored in directory: /home/runner/.cache/pip/wheels/aa/bb
 Successfully built sd
 `,
     'pip 26.3': `Looking in indexes: http://127.0.0.1/simple

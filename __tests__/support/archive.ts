@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { CacheService } from './cache-service.ts';
 
 /** The directory that the action hands to the cache. */
-const transfer = '.wheelhouse-transfer';
+const transfer = 'wheelhouse';
 
 function unpacked<T>(archive: Buffer, use: (directory: string) => T): T {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));

@@ -23,7 +23,7 @@ export interface SideJob {
   /** Runs as soon as main does. */
   readonly meanwhile?: (job: Job, pid: number) => Promise<void>;
   /** Runs at the end, when everything that the job leaves is still there. */
-  readonly then?: (job: Job, result: SideResult) => Promise<void> | void;
+  readonly atEnd?: (job: Job, result: SideResult) => Promise<void> | void;
 }
 
 export interface SideResult {
@@ -97,7 +97,7 @@ export async function sideJob(options: SideJob): Promise<SideResult> {
     const lock = lockFile ? readFileSync(lockFile, 'utf8') : '';
     const post = options.post ? (await job.post())[0] : undefined;
     const result = { main, post, installed: distributionsIn(sitePackages(environment)), lock };
-    await options.then?.(job, result);
+    await options.atEnd?.(job, result);
     return result;
   } finally {
     job.cleanup();

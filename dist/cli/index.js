@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { createRequire as __WEBPACK_EXTERNAL_createRequire } from "module";
 /******/ var __webpack_modules__ = ({
 
@@ -32943,7 +32944,7 @@ async function chooseIndex(asking, world, failed) {
         return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
     }
     const confusion = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .confusionWarning */ .RQ)(indexes);
-    if (confusion !== undefined)
+    if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
     const project = await projectToAsk(interpreter, requested, world);
     const health = (url) => project === undefined || settings.has('proxy')
@@ -32980,7 +32981,9 @@ async function chooseIndex(asking, world, failed) {
     if (answer.state === 'down') {
         throw new IndexDown(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(authoritative)} can't be used: ${answer.reason}.`);
     }
-    return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
+    const isSure = answer.state === 'healthy' || answer.state === 'absent';
+    const index = chosen(indexes, authoritative, 'authoritative', why, isSure);
+    return answer.state === 'untrusted' ? { ...index, doubt: answer.reason } : index;
 }
 function chosen(indexes, url, role, why, mayOffer) {
     const { extra, trustedHosts } = indexes;
@@ -33431,9 +33434,15 @@ async function judgeStore(wanted, world) {
     const findings = [{ level: 'good', text: `key: ${wanted.keys.primary}` }];
     const entries = await world.store.entries();
     const own = new Set((0,key/* generations */.YZ)(wanted.keys.primary));
-    const [restore = ''] = wanted.keys.restore;
+    const [request = '', family = ''] = wanted.keys.restore;
     // As a run looks: its key, an older period of it, then whatever was used last.
-    const order = (entry) => own.has(entry.key) ? 0 : entry.key.startsWith(restore) ? 1 : 2;
+    const order = (entry) => own.has(entry.key)
+        ? 0
+        : entry.key.startsWith(request)
+            ? 1
+            : entry.key.startsWith(family)
+                ? 2
+                : 3;
     const candidates = [...entries].sort((a, b) => order(a) - order(b));
     let closest;
     for (const entry of candidates.slice(0, 20)) {
@@ -34057,12 +34066,12 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
 class FillError extends model/* UserError */.yo {
     /** The index did not answer: not the request's fault. */
     unreachable;
-    /** Another index of the same content may do better: it did not answer, or did not have it. */
+    /** Another index of the same content may do better. */
     maybeIndex;
     constructor(message, output) {
         super(message);
         this.unreachable = (0,pip_output/* isUnreachable */.R0)(output);
-        this.maybeIndex = this.unreachable || (0,pip_output/* isNotFound */.c4)(output);
+        this.maybeIndex = (0,pip_output/* isMirrorsFault */.nZ)(output);
     }
 }
 function constraintsFile(plan) {
@@ -34788,7 +34797,12 @@ async function fillByMirror(plan, world, found) {
         return { manifest: await attempt(index, false), index };
     }
     catch (error) {
-        if (!(error instanceof FillError) || !error.maybeIndex || index.role !== 'mirror')
+        if (!(error instanceof FillError))
+            throw error;
+        if (index.doubt !== undefined) {
+            throw new choose_index/* IndexDown */.xn(`The index ${index.shown} can't be used: ${index.doubt}.`);
+        }
+        if (!error.maybeIndex || index.role !== 'mirror')
             throw error;
         const other = await (0,choose_index/* chooseIndex */.SK)(plan, world, 'pip failed with it');
         return { manifest: await attempt(other, true), index: other };
@@ -34810,9 +34824,10 @@ async function fillByMirror(plan, world, found) {
 /** The environments of pip's runs: index settings and credentials reach the fill alone. */
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
- * token of the cache service, with which a build script could write entries for other branches.
+ * token of the cache service, with which a build script could write entries for other branches. And
+ * the password that the command line takes from the environment.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_INDEX_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -37000,8 +37015,8 @@ function probeCandidates(requested) {
 /* harmony export */   MM: () => (/* binding */ parseReport),
 /* harmony export */   R0: () => (/* binding */ isUnreachable),
 /* harmony export */   aN: () => (/* binding */ lastWords),
-/* harmony export */   c4: () => (/* binding */ isNotFound),
-/* harmony export */   cp: () => (/* binding */ adviceFor)
+/* harmony export */   cp: () => (/* binding */ adviceFor),
+/* harmony export */   nZ: () => (/* binding */ isMirrorsFault)
 /* harmony export */ });
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
@@ -37066,7 +37081,7 @@ function lastWords(output, lines = 12) {
     const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
-const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
+const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
 const notFound = /No matching distribution found|Could not find a version/i;
 const advices = [
     [
@@ -37110,9 +37125,14 @@ const advices = [
 function isUnreachable(output) {
     return unreachable.test(output);
 }
-/** Whether pip failed because the index does not have what is asked for. */
-function isNotFound(output) {
-    return notFound.test(output);
+/**
+ * Whether pip failed for something that a mirror may be to blame for: it did not have a file, did
+ * not give it, or gave another one.
+ */
+function isMirrorsFault(output) {
+    return (isUnreachable(output) ||
+        notFound.test(output) ||
+        /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
 }
 /** One sentence on what to do about a failed pip. */
 function adviceFor(output) {
@@ -37978,6 +37998,7 @@ function cell(text) {
  * @returns what was deleted
  */
 async function prune(store, maxSize, keep) {
+    await store.sweep();
     const entries = [...(await store.entries())].sort((a, b) => Number(b.key === keep) - Number(a.key === keep));
     let total = 0;
     const gone = [];
@@ -38205,6 +38226,8 @@ function secretsOfLine(line) {
 
 
 /** Copies share their blocks with the original where the file system can do that. */
+/** Older than this, what lies there half-written is nobody's any more. */
+const abandonedAfter = 24 * 3_600_000;
 const copying = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE };
 /** @param root absolute path; made when something is saved */
 function directoryCache(root, reporter) {
@@ -38235,15 +38258,20 @@ function directoryCache(root, reporter) {
                     return 'exists';
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(root, { recursive: true });
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(directory, temporary, copying);
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, entry);
-                return 'saved';
+                try {
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, entry);
+                    return 'saved';
+                }
+                catch (error) {
+                    // Another run was faster: a directory with content is never replaced by rename.
+                    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST'))
+                        throw error;
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true });
+                    return 'exists';
+                }
             }
             catch (error) {
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
-                // Another run was faster: a directory with content is never replaced by rename.
-                if (['ENOTEMPTY', 'EEXIST'].includes(String(error.code))) {
-                    return 'exists';
-                }
                 reporter.warning(`The cache in ${root} could not be written: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}.`);
                 return 'failed';
             }
@@ -38252,20 +38280,28 @@ function directoryCache(root, reporter) {
             const names = await namesIn(root);
             const found = await Promise.all(names
                 .filter((name) => !name.startsWith('.'))
-                .map(async (key) => {
-                const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
-                const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory);
-                const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))).size));
-                const size = sizes.reduce((sum, each) => sum + each, 0);
-                return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
-            }));
-            return found.sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
+                .map((key) => entryAt(root, key).catch(unlessGone)));
+            return found
+                .filter((entry) => entry !== undefined)
+                .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
         },
         delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, node_path__WEBPACK_IMPORTED_MODULE_3__.basename(key)), { recursive: true, force: true }),
+        async sweep() {
+            for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
+                const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name);
+                const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory).catch(unlessGone);
+                if (found?.isDirectory() && Date.now() - found.mtimeMs > abandonedAfter) {
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+                }
+            }
+        },
         async readOnly() {
-            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+            let place = root;
+            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(place).catch(() => undefined)))
+                place = node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place);
+            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(place, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
             try {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe, { recursive: true });
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe);
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(probe, { recursive: true, force: true });
                 return undefined;
             }
@@ -38275,12 +38311,23 @@ function directoryCache(root, reporter) {
         },
     };
 }
+async function entryAt(root, key) {
+    const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
+    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory);
+    const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))).size));
+    const size = sizes.reduce((sum, each) => sum + each, 0);
+    return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
+}
 async function namesIn(root) {
-    return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch((error) => {
-        if (error.code === 'ENOENT')
-            return [];
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch(unlessGone)) ?? [];
+}
+/** Another run may have deleted it meanwhile, and what is no directory is not ours. */
+function unlessGone(error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR'))
         throw error;
-    });
+}
+function hasCode(error, ...codes) {
+    return codes.includes(String(error.code));
 }
 /** The entry of that key, else the newest one of the first prefix that has any. */
 async function find(root, key, prefixes) {

@@ -28868,7 +28868,7 @@ async function chooseIndex(asking, world, failed) {
         return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
     }
     const confusion = (0,package_index/* confusionWarning */.RQ)(indexes);
-    if (confusion !== undefined)
+    if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
     const project = await projectToAsk(interpreter, requested, world);
     const health = (url) => project === undefined || settings.has('proxy')
@@ -28905,7 +28905,9 @@ async function chooseIndex(asking, world, failed) {
     if (answer.state === 'down') {
         throw new IndexDown(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} can't be used: ${answer.reason}.`);
     }
-    return chosen(indexes, authoritative, 'authoritative', why, answer.state !== 'refused');
+    const isSure = answer.state === 'healthy' || answer.state === 'absent';
+    const index = chosen(indexes, authoritative, 'authoritative', why, isSure);
+    return answer.state === 'untrusted' ? { ...index, doubt: answer.reason } : index;
 }
 function chosen(indexes, url, role, why, mayOffer) {
     const { extra, trustedHosts } = indexes;
@@ -29281,12 +29283,12 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
 class FillError extends model/* UserError */.yo {
     /** The index did not answer: not the request's fault. */
     unreachable;
-    /** Another index of the same content may do better: it did not answer, or did not have it. */
+    /** Another index of the same content may do better. */
     maybeIndex;
     constructor(message, output) {
         super(message);
         this.unreachable = (0,pip_output/* isUnreachable */.R0)(output);
-        this.maybeIndex = this.unreachable || (0,pip_output/* isNotFound */.c4)(output);
+        this.maybeIndex = (0,pip_output/* isMirrorsFault */.nZ)(output);
     }
 }
 function constraintsFile(plan) {
@@ -30161,7 +30163,12 @@ async function fillByMirror(plan, world, found) {
         return { manifest: await attempt(index, false), index };
     }
     catch (error) {
-        if (!(error instanceof FillError) || !error.maybeIndex || index.role !== 'mirror')
+        if (!(error instanceof FillError))
+            throw error;
+        if (index.doubt !== undefined) {
+            throw new IndexDown(`The index ${index.shown} can't be used: ${index.doubt}.`);
+        }
+        if (!error.maybeIndex || index.role !== 'mirror')
             throw error;
         const other = await chooseIndex(plan, world, 'pip failed with it');
         return { manifest: await attempt(other, true), index: other };
@@ -30326,9 +30333,10 @@ __webpack_async_result__();
 /** The environments of pip's runs: index settings and credentials reach the fill alone. */
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
- * token of the cache service, with which a build script could write entries for other branches.
+ * token of the cache service, with which a build script could write entries for other branches. And
+ * the password that the command line takes from the environment.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_INDEX_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -32516,8 +32524,8 @@ function probeCandidates(requested) {
 /* harmony export */   MM: () => (/* binding */ parseReport),
 /* harmony export */   R0: () => (/* binding */ isUnreachable),
 /* harmony export */   aN: () => (/* binding */ lastWords),
-/* harmony export */   c4: () => (/* binding */ isNotFound),
-/* harmony export */   cp: () => (/* binding */ adviceFor)
+/* harmony export */   cp: () => (/* binding */ adviceFor),
+/* harmony export */   nZ: () => (/* binding */ isMirrorsFault)
 /* harmony export */ });
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
@@ -32582,7 +32590,7 @@ function lastWords(output, lines = 12) {
     const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
-const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
+const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
 const notFound = /No matching distribution found|Could not find a version/i;
 const advices = [
     [
@@ -32626,9 +32634,14 @@ const advices = [
 function isUnreachable(output) {
     return unreachable.test(output);
 }
-/** Whether pip failed because the index does not have what is asked for. */
-function isNotFound(output) {
-    return notFound.test(output);
+/**
+ * Whether pip failed for something that a mirror may be to blame for: it did not have a file, did
+ * not give it, or gave another one.
+ */
+function isMirrorsFault(output) {
+    return (isUnreachable(output) ||
+        notFound.test(output) ||
+        /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
 }
 /** One sentence on what to do about a failed pip. */
 function adviceFor(output) {

@@ -28640,9 +28640,10 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /** The environments of pip's runs: index settings and credentials reach the fill alone. */
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
- * token of the cache service, with which a build script could write entries for other branches.
+ * token of the cache service, with which a build script could write entries for other branches. And
+ * the password that the command line takes from the environment.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_INDEX_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -30654,7 +30655,7 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, parseReport, isUnreachable, isNotFound */
+/* unused harmony exports readFillLog, parseReport, isUnreachable, isMirrorsFault */
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
@@ -30718,7 +30719,7 @@ function lastWords(output, lines = 12) {
     const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
-const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
+const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
 const notFound = /No matching distribution found|Could not find a version/i;
 const advices = [
     [
@@ -30762,9 +30763,14 @@ const advices = [
 function isUnreachable(output) {
     return unreachable.test(output);
 }
-/** Whether pip failed because the index does not have what is asked for. */
-function isNotFound(output) {
-    return notFound.test(output);
+/**
+ * Whether pip failed for something that a mirror may be to blame for: it did not have a file, did
+ * not give it, or gave another one.
+ */
+function isMirrorsFault(output) {
+    return (isUnreachable(output) ||
+        notFound.test(output) ||
+        /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
 }
 /** One sentence on what to do about a failed pip. */
 function adviceFor(output) {

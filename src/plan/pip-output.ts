@@ -81,7 +81,7 @@ export function lastWords(output: string, lines = 12): string {
 }
 
 const unreachable =
-  /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error/i;
+  /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
 
 const notFound = /No matching distribution found|Could not find a version/i;
 
@@ -129,9 +129,18 @@ export function isUnreachable(output: string): boolean {
   return unreachable.test(output);
 }
 
-/** Whether pip failed because the index does not have what is asked for. */
-export function isNotFound(output: string): boolean {
-  return notFound.test(output);
+/**
+ * Whether pip failed for something that a mirror may be to blame for: it did not have a file, did
+ * not give it, or gave another one.
+ */
+export function isMirrorsFault(output: string): boolean {
+  return (
+    isUnreachable(output) ||
+    notFound.test(output) ||
+    /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(
+      output,
+    )
+  );
 }
 
 /** One sentence on what to do about a failed pip. */

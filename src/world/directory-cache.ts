@@ -8,6 +8,9 @@ import { messageOf } from '../plan/model.ts';
 import type { LocalStore, Reporter, StoreEntry } from '../ports.ts';
 
 /** Copies share their blocks with the original where the file system can do that. */
+/** Older than this, what lies there half-written is nobody's any more. */
+const abandonedAfter = 24 * 3_600_000;
+
 const copying = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
 
 /** @param root absolute path; made when something is saved */
@@ -40,14 +43,17 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
         if (await stat(entry).catch(() => undefined)) return 'exists';
         await mkdir(root, { recursive: true });
         await cp(directory, temporary, copying);
-        await rename(temporary, entry);
-        return 'saved';
-      } catch (error) {
-        await rm(temporary, { recursive: true, force: true }).catch(() => {});
-        // Another run was faster: a directory with content is never replaced by rename.
-        if (['ENOTEMPTY', 'EEXIST'].includes(String((error as NodeJS.ErrnoException).code))) {
+        try {
+          await rename(temporary, entry);
+          return 'saved';
+        } catch (error) {
+          // Another run was faster: a directory with content is never replaced by rename.
+          if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+          await rm(temporary, { recursive: true, force: true });
           return 'exists';
         }
+      } catch (error) {
+        await rm(temporary, { recursive: true, force: true }).catch(() => {});
         reporter.warning(`The cache in ${root} could not be written: ${messageOf(error)}.`);
         return 'failed';
       }
@@ -58,25 +64,31 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
       const found = await Promise.all(
         names
           .filter((name) => !name.startsWith('.'))
-          .map(async (key): Promise<StoreEntry> => {
-            const directory = path.join(root, key);
-            const files = await readdir(directory);
-            const sizes = await Promise.all(
-              files.map(async (file) => (await stat(path.join(directory, file))).size),
-            );
-            const size = sizes.reduce((sum, each) => sum + each, 0);
-            return { key, directory, size, usedAt: (await stat(directory)).mtime };
-          }),
+          .map((key) => entryAt(root, key).catch(unlessGone)),
       );
-      return found.sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
+      return found
+        .filter((entry) => entry !== undefined)
+        .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
     },
 
     delete: (key) => rm(path.join(root, path.basename(key)), { recursive: true, force: true }),
 
+    async sweep() {
+      for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
+        const directory = path.join(root, name);
+        const found = await stat(directory).catch(unlessGone);
+        if (found?.isDirectory() && Date.now() - found.mtimeMs > abandonedAfter) {
+          await rm(directory, { recursive: true, force: true });
+        }
+      }
+    },
+
     async readOnly() {
-      const probe = path.join(root, `.${randomUUID()}`);
+      let place = root;
+      while (!(await stat(place).catch(() => undefined))) place = path.dirname(place);
+      const probe = path.join(place, `.${randomUUID()}`);
       try {
-        await mkdir(probe, { recursive: true });
+        await mkdir(probe);
         await rm(probe, { recursive: true, force: true });
         return undefined;
       } catch (error) {
@@ -86,11 +98,27 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
   };
 }
 
+async function entryAt(root: string, key: string): Promise<StoreEntry> {
+  const directory = path.join(root, key);
+  const files = await readdir(directory);
+  const sizes = await Promise.all(
+    files.map(async (file) => (await stat(path.join(directory, file))).size),
+  );
+  const size = sizes.reduce((sum, each) => sum + each, 0);
+  return { key, directory, size, usedAt: (await stat(directory)).mtime };
+}
+
 async function namesIn(root: string): Promise<string[]> {
-  return readdir(root).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [] as string[];
-    throw error;
-  });
+  return (await readdir(root).catch(unlessGone)) ?? [];
+}
+
+/** Another run may have deleted it meanwhile, and what is no directory is not ours. */
+function unlessGone(error: unknown): undefined {
+  if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(String((error as NodeJS.ErrnoException).code));
 }
 
 /** The entry of that key, else the newest one of the first prefix that has any. */

@@ -1,0 +1,722 @@
+/** The command line as its users meet it: what it prints, keeps and answers with. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { root } from '../../scripts/tools.mjs';
+import { createMachine, type Machine, type RunOptions, start } from '../support/command-line.ts';
+import { startIndex } from '../support/index-server.ts';
+import { distributionsIn, sitePackages } from '../support/jobs.ts';
+import { sdist, wheel } from '../support/packages.ts';
+
+interface Diagnosis {
+  readonly hit: boolean;
+  readonly findings: readonly { readonly level: string; readonly text: string }[];
+}
+
+const alpha = wheel({ name: 'alpha', version: '1.0', requires: ['beta>=1'] });
+const betas = ['1.0', '2.0'].map((version) => wheel({ name: 'beta', version }));
+const gamma = sdist({ name: 'gamma', version: '1.0' });
+const large = ['one', 'two', 'three'].map((name) => wheel({ name, version: '1.0', size: 200_000 }));
+const distributions = [alpha, ...betas, gamma, ...large];
+const index = await startIndex({ urls: 'redirect', distributions });
+const other = await startIndex({ distributions });
+after(() => Promise.all([index.close(), other.close()]));
+
+const pinned = 'alpha==1.0\nbeta==1.0\n';
+const everything = ['alpha==1.0', 'beta==1.0'];
+
+beforeEach(async () => {
+  index.reset();
+  await index.fail(undefined);
+});
+
+function machine(t: TestContext, files: Record<string, string> = { 'requirements.txt': pinned }) {
+  const made = createMachine(files, index.url);
+  t.after(made.remove);
+  return made;
+}
+
+function installedBy(python: string): string[] {
+  return distributionsIn(sitePackages(dirname(dirname(python))));
+}
+
+describe('install', () => {
+  test('a miss, an exact hit without a request, a partial hit', async (t) => {
+    const m = machine(t);
+    const [first, second] = [await m.python(), await m.python()];
+    const install = (python: string) => m.run(['install', '--store', m.store, '--python', python]);
+    const miss = await install(first);
+    assert.equal(miss.exitCode, 0, miss.stderr);
+    assert.match(miss.stdout, /^miss: 2 wheels, 0 from the cache \(0 B\), 2 downloaded/);
+    assert.match(miss.stderr, /^ +alpha==1\.0$/m, 'what happens is told on the other stream');
+    assert.deepEqual(installedBy(first), everything);
+    const [key] = m.stored();
+    assert.deepEqual(readdirSync(join(m.store, String(key))).sort(), [
+      'alpha-1.0-py3-none-any.whl',
+      'beta-1.0-py3-none-any.whl',
+      'requirements.lock',
+      'wheelhouse.json',
+    ]);
+
+    index.reset();
+    const hit = await install(second);
+    assert.equal(hit.exitCode, 0, hit.stderr);
+    assert.match(hit.stdout, /^exact hit, 0 index requests: 2 wheels, 2 from the cache/);
+    assert.equal(index.count(), 0);
+    assert.deepEqual(installedBy(second), everything);
+
+    m.write({ 'requirements.txt': 'alpha==1.0\nbeta==2.0\n' });
+    const partial = await install(second);
+    assert.match(partial.stdout, /^partial hit: 2 wheels, 1 from the cache/);
+    assert.deepEqual(index.artifacts(), ['beta-2.0-py3-none-any.whl']);
+    assert.deepEqual(installedBy(second), ['alpha==1.0', 'beta==2.0']);
+    assert.equal(m.stored().length, 2);
+    assert.deepEqual(readdirSync(m.temporary), [], 'nothing is left where programs work');
+  });
+
+  test('--json says what was installed and whence; progress stays on standard error', async (t) => {
+    const m = machine(t, { 'requirements.txt': 'gamma==1.0\n' });
+    const python = await m.python();
+    const args = ['install', '--store', m.store, '--python', python, '--json'];
+    const filled = (await m.run(args)).json();
+    const [key] = m.stored();
+    assert.deepEqual(Object.keys(filled), [
+      ...['hit', 'key', 'matchedKey', 'indexUsed', 'python', 'wheelhouse', 'venv', 'wheels'],
+      ...['fromCache', 'downloaded', 'built', 'seconds'],
+    ]);
+    assert.equal(filled['hit'], 'miss');
+    assert.equal(filled['key'], key);
+    assert.equal(filled['matchedKey'], null);
+    assert.equal(filled['indexUsed'], index.url);
+    assert.equal(filled['python'], python);
+    const [built] = filled['wheels'] as Record<string, unknown>[];
+    assert.equal(built?.['file'], 'gamma-1.0-py3-none-any.whl');
+    assert.equal(built?.['origin'], 'built');
+    assert.deepEqual(filled['built'], { count: 1, bytes: built?.['size'] });
+
+    const again = (await m.run(args)).json();
+    assert.equal(again['hit'], 'exact');
+    assert.equal(again['matchedKey'], key);
+    assert.equal(again['indexUsed'], null);
+    assert.deepEqual(again['wheels'], filled['wheels']);
+  });
+
+  test('the store is in the cache folder of the user, and TMPDIR is emptied', async (t) => {
+    const m = machine(t, { 'requirements.txt': 'beta==1.0\n' });
+    const env = { XDG_CACHE_HOME: join(m.root, 'caches') };
+    const { exitCode, stderr } = await m.run(['install', '--python', await m.python()], { env });
+    assert.equal(exitCode, 0, stderr);
+    const place =
+      process.platform === 'darwin'
+        ? join(m.root, 'home', 'Library', 'Caches', 'wheelhouse')
+        : join(m.root, 'caches', 'wheelhouse');
+    assert.equal(readdirSync(place).length, 1);
+  });
+
+  test('a wheelhouse directory without a store', async (t) => {
+    const m = machine(t, { 'requirements.txt': 'alpha==1.0\nbeta==1.0\ngamma==1.0\n' });
+    const [first, second] = [await m.python(), await m.python()];
+    const run = (python: string) =>
+      m.run(['install', '--no-store', '--wheelhouse', 'wheels', '--python', python, '--json'], {
+        env: { XDG_CACHE_HOME: m.store },
+      });
+    const filled = (await run(first)).json();
+    const place = join(m.directory, 'wheels');
+    assert.equal(filled['wheelhouse'], place);
+    assert.deepEqual(readdirSync(place).sort(), [
+      'alpha-1.0-py3-none-any.whl',
+      'beta-1.0-py3-none-any.whl',
+      'gamma-1.0-py3-none-any.whl',
+      'requirements.lock',
+      'wheelhouse.json',
+    ]);
+    const lock = readFileSync(join(place, 'requirements.lock'), 'utf8');
+    index.reset();
+    const hit = (await run(second)).json();
+    assert.equal(hit['hit'], 'exact');
+    assert.equal(index.count(), 0);
+    assert.equal(readFileSync(join(place, 'requirements.lock'), 'utf8'), lock);
+    assert.deepEqual(installedBy(second), [...everything, 'gamma==1.0']);
+    assert.ok(!m.stored().includes('wheelhouse'), 'no store was made');
+  });
+
+  test('the password comes by the environment, and no program but the filling pip is told', async (t) => {
+    const secret = 'pass-word-7f3a';
+    const m = machine(t, {
+      'requirements.txt': 'beta==1.0\n-e ./local\n',
+      'local/pyproject.toml':
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+      'local/backend.py': [
+        'import os, zipfile',
+        'def build_editable(directory, *_):',
+        "    with open(os.environ['SEEN'], 'a') as seen:",
+        "        seen.write(repr(sorted(os.environ.items())) + '\\n')",
+        "    base = 'local-1.0.dist-info/'",
+        "    name = 'local-1.0-py3-none-any.whl'",
+        "    with zipfile.ZipFile(os.path.join(directory, name), 'w') as archive:",
+        "        archive.writestr(base + 'METADATA', 'Metadata-Version: 2.1\\nName: local\\nVersion: 1.0\\n')",
+        "        archive.writestr(base + 'WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')",
+        "        archive.writestr(base + 'RECORD', base + 'METADATA,,\\n' + base + 'WHEEL,,\\n' + base + 'RECORD,,\\n')",
+        '    return name',
+        'build_wheel = build_editable',
+      ].join('\n'),
+    });
+    index.mode.auth = { username: 'ci', password: secret };
+    try {
+      const seen = join(m.root, 'seen');
+      const args = ['--store', m.store, '--python', await m.python()];
+      const { exitCode, stdout, stderr } = await m.run(
+        ['install', ...args, '--index-url', index.url, '--index-username', 'ci'],
+        { env: { WHEELHOUSE_INDEX_PASSWORD: secret, PIP_INDEX_URL: undefined, SEEN: seen } },
+      );
+      assert.equal(exitCode, 0, stderr);
+      assert.ok(index.count() > 0);
+      assert.doesNotMatch(stdout + stderr, new RegExp(secret));
+      const [key] = m.stored();
+      const manifest = readFileSync(join(m.store, String(key), 'wheelhouse.json'), 'utf8');
+      assert.doesNotMatch(manifest, new RegExp(secret));
+      const builds = readFileSync(seen, 'utf8').trim().split('\n');
+      const installation = String(builds.at(-1));
+      assert.doesNotMatch(installation, new RegExp(secret), 'what is installed is built without');
+    } finally {
+      index.mode.auth = undefined;
+    }
+  });
+
+  test('the last one to finish keeps the store within its size, the least recently used goes', async (t) => {
+    const m = machine(t, {});
+    const python = await m.python();
+    // Each takes 200 kB and a little: two fit, three don't.
+    const use = async (name: string) => {
+      const { exitCode, stderr } = await m.run(
+        [
+          'install',
+          '--packages',
+          `${name}==1.0`,
+          '--max-size',
+          '500kB',
+          '--install',
+          'false',
+        ].concat('--store', m.store, '--python', python),
+      );
+      assert.equal(exitCode, 0, stderr);
+    };
+    await use('one');
+    await use('two');
+    await use('one');
+    await use('three');
+    const names = m
+      .stored()
+      .flatMap((key) => readdirSync(join(m.store, key)))
+      .filter((file) => file.endsWith('.whl'))
+      .sort();
+    assert.deepEqual(names, ['one-1.0-py3-none-any.whl', 'three-1.0-py3-none-any.whl']);
+  });
+
+  test('what is in use stays, even where it alone is too large', async (t) => {
+    const m = machine(t, {});
+    const { exitCode } = await m.run(
+      ['install', '--packages', 'one==1.0', '--max-size', '1kB', '--install', 'false'].concat(
+        '--store',
+        m.store,
+        '--python',
+        await m.python(),
+      ),
+    );
+    assert.equal(exitCode, 0);
+    assert.equal(m.stored().length, 1);
+  });
+
+  test('something else in the store is left alone and fails nothing', async (t) => {
+    const m = machine(t);
+    mkdirSync(m.store);
+    writeFileSync(join(m.store, 'README'), 'The wheels of this machine.');
+    const args = ['--store', m.store, '--python', await m.python()];
+    const { exitCode, stderr } = await m.run(['install', ...args]);
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(m.stored().length, 2);
+    assert.equal((await m.run(['doctor', ...args])).exitCode, 0);
+    assert.equal((await m.run(['prune', '--store', m.store, '--max-size', '0'])).exitCode, 0);
+    assert.deepEqual(m.stored(), ['README']);
+  });
+
+  test('a store that is no directory costs a warning, not the installation', async (t) => {
+    const m = machine(t);
+    const python = await m.python();
+    writeFileSync(m.store, '');
+    const { exitCode, stderr } = await m.run(['install', '--store', m.store, '--python', python]);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stderr, /^warning: The cache in .* could not be written/m);
+    assert.deepEqual(installedBy(python), everything);
+  });
+});
+
+test('the command that npm puts on PATH', { skip: process.platform === 'win32' }, async (t) => {
+  const m = machine(t);
+  const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const installed = join(m.root, 'lib', 'cli');
+  cpSync(dirname(join(root, bin.wheelhouse)), installed, { recursive: true });
+  const program = join(installed, basename(bin.wheelhouse));
+  // As npm does: the file itself is started, by a link.
+  chmodSync(program, 0o755);
+  const command = join(m.root, 'wheelhouse');
+  symlinkSync(program, command);
+  const { exitCode, stdout, stderr } = await start([command, '--version'], { env: m.env });
+  assert.equal(exitCode, 0, stderr);
+  assert.equal(stdout, `${version}\n`);
+});
+
+describe('exit codes', () => {
+  const cases: [what: string, args: string[], code: number, says: RegExp][] = [
+    ['help is no error', ['--help'], 0, /^Usage: wheelhouse/m],
+    ['the version', ['--version'], 0, /^\d+\.\d+\.\d+/],
+    ['an unknown command', ['instal'], 2, /unknown command 'instal'/],
+    ['an unknown option', ['install', '--fast'], 2, /unknown option '--fast'/],
+    ['a size that is none', ['prune', '--max-size', 'big'], 2, /a size such as 500MB or 2GB/],
+    ['an option that is missing', ['prune'], 2, /--max-size <size>' not specified/],
+    ['a file that is missing', ['install', '-r', 'no.txt'], 1, /^error: .*no\.txt/m],
+    [
+      'a value that is none',
+      ['key', '--refresh', 'yearly'],
+      1,
+      /^error: .* is "yearly"; it takes/m,
+    ],
+    [
+      'a Python that is missing',
+      ['key', '--python', './python9'],
+      1,
+      /^error: Python .* was not found/m,
+    ],
+  ];
+  for (const [what, args, code, says] of cases) {
+    test(`${code}: ${what}`, async (t) => {
+      const m = machine(t);
+      const { exitCode, stdout, stderr } = await m.run(args);
+      assert.equal(exitCode, code, stderr);
+      assert.match(stdout + stderr, says);
+      assert.doesNotMatch(stderr, /fault of wheelhouse/);
+    });
+  }
+
+  test('1: an error of a requirements file names its place', async (t) => {
+    const m = machine(t, { 'requirements.txt': 'beta==1.0\n-r more.txt\n' });
+    const { exitCode, stdout, stderr } = await m.run([
+      'install',
+      ...['--store', m.store, '--python', await m.python()],
+    ]);
+    assert.equal(exitCode, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, /^error: .*requirements\.txt:2: .*more\.txt/m);
+  });
+
+  test('1: an index without the version that is asked for', async (t) => {
+    const m = machine(t, { 'requirements.txt': 'beta==7.0\n' });
+    const { exitCode, stderr } = await m.run([
+      'install',
+      ...['--store', m.store, '--python', await m.python()],
+    ]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /beta==7\.0/);
+    assert.deepEqual(m.stored(), []);
+  });
+
+  test('3: a fault of the program itself, told apart with its place', async (t) => {
+    const m = machine(t);
+    const trap = join(m.root, 'trap.mjs');
+    // No way to such a fault is known, or it would be mended: this takes a part of Node away.
+    writeFileSync(
+      trap,
+      `import crypto from 'node:crypto';
+      import { syncBuiltinESMExports } from 'node:module';
+      crypto.createHash = () => { throw new TypeError('gone'); };
+      syncBuiltinESMExports();\n`,
+    );
+    const { exitCode, stderr } = await m.run(['key', '--python', await m.python()], {
+      node: ['--import', trap],
+    });
+    assert.equal(exitCode, 3);
+    assert.match(stderr, /^warning: this is a fault of wheelhouse\nTypeError: gone\n +at /m);
+  });
+
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    test(`${code}: ended by ${signal}, with what it has started, and nothing is left`, async (t) => {
+      const m = machine(t);
+      const python = await m.python();
+      await index.fail('timeout');
+      const { exitCode } = await m.run(['install', '--store', m.store, '--python', python], {
+        meanwhile: async (pid) => {
+          while (index.count() === 0) await sleep(20);
+          process.kill(pid, signal);
+        },
+      });
+      assert.equal(exitCode, code);
+      assert.deepEqual(m.stored(), []);
+      assert.deepEqual(readdirSync(m.temporary), []);
+    });
+  }
+});
+
+describe('key', () => {
+  test('prints the key and what to restore from, which a request decides and not its place', async (t) => {
+    const m = machine(t, {
+      'requirements.txt': pinned,
+      'sub/renamed.txt': '# the same\r\nbeta == 1.0\r\nalpha==1.0\r\n',
+    });
+    const python = await m.python();
+    const { stdout, exitCode } = await m.run(['key', '--python', python]);
+    assert.equal(exitCode, 0);
+    const [key = '', request = '', family = '', ...more] = stdout.trimEnd().split('\n');
+    assert.deepEqual(more, []);
+    assert.match(key, /^wheelhouse-v1-[a-z0-9_.-]+-cp3\d+-[0-9a-f]{40}-\d{4}-w\d\d$/);
+    assert.ok(key.startsWith(request) && request.startsWith(family), stdout);
+    assert.deepEqual((await m.run(['key', '--python', python, '--json'])).json(), {
+      key,
+      restoreKeys: [request, family],
+    });
+    const renamed = await m.run(['key', '-r', 'sub/renamed.txt', '--python', python]);
+    assert.equal(renamed.stdout, stdout);
+    await m.run(['install', '--store', m.store, '--python', python]);
+    assert.deepEqual(m.stored(), [key], 'it is the very key that an installation keeps');
+    assert.equal(index.count('root'), 0);
+  });
+
+  test('asks no index', async (t) => {
+    const m = machine(t);
+    await m.run(['key', '--python', await m.python()]);
+    assert.equal(index.count(), 0);
+  });
+});
+
+describe('prune', () => {
+  test('deletes what was used least recently until the rest fits', async (t) => {
+    const m = machine(t, {});
+    const python = await m.python();
+    const common = ['--store', m.store, '--python', python, '--install', 'false'];
+    for (const name of ['one', 'two', 'three']) {
+      await m.run(['install', '--packages', `${name}==1.0`, ...common]);
+    }
+    const [oldest = '', ...rest] = m
+      .stored()
+      .sort((a, b) => used(m, a) - used(m, b))
+      .map((key) => key);
+    const prune = (size: string) => m.run(['prune', '--store', m.store, '--max-size', size]);
+    assert.equal((await prune('5GB')).stdout, 'deleted 0 wheelhouses, 0 B\n');
+    assert.match((await prune('0.5 MB')).stdout, /^deleted 1 wheelhouses, 20\d kB\n$/);
+    assert.deepEqual(m.stored(), [...rest].sort());
+    assert.ok(!m.stored().includes(oldest));
+    assert.match((await prune('0')).stdout, /^deleted 2 wheelhouses/);
+    assert.deepEqual(m.stored(), []);
+    assert.equal((await prune('0')).exitCode, 0, 'a store that is empty');
+    rmSync(m.store, { recursive: true });
+    assert.equal((await prune('0')).exitCode, 0, 'a store that is not there');
+  });
+
+  test('what runs that were killed have left goes as well', async (t) => {
+    const m = machine(t, {});
+    const [old, young] = ['a', 'b'].map((letter) =>
+      join(m.store, `.${letter.repeat(8)}-0000-4000-8000-000000000000`),
+    ) as [string, string];
+    for (const directory of [old, young]) {
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, 'half.whl'), 'half');
+    }
+    const longAgo = new Date(Date.now() - 3 * 86_400_000);
+    utimesSync(old, longAgo, longAgo);
+    assert.equal((await m.run(['prune', '--store', m.store, '--max-size', '1GB'])).exitCode, 0);
+    assert.ok(!existsSync(old));
+    assert.ok(existsSync(young), 'another run may be at it');
+  });
+});
+
+function used(m: Machine, key: string): number {
+  return statSync(join(m.store, key)).mtimeMs;
+}
+
+describe('doctor', () => {
+  /** A store with one wheelhouse for `pinned`; each situation gets a copy. */
+  let pattern: Machine;
+  let key: string;
+
+  before(async () => {
+    pattern = createMachine({ 'requirements.txt': pinned }, index.url);
+    const args = ['--store', pattern.store, '--python', await pattern.python()];
+    const filled = await pattern.run(['install', ...args, '--install', 'false']);
+    assert.equal(filled.exitCode, 0, filled.stderr);
+    key = String(pattern.stored()[0]);
+  });
+  after(() => pattern.remove());
+
+  const prepared = (t: TestContext, files?: Record<string, string>) => {
+    const m = machine(t, files);
+    cpSync(pattern.store, m.store, { recursive: true });
+    return m;
+  };
+  const diagnose = async (
+    m: Machine,
+    python: string,
+    options: RunOptions = {},
+    ...more: string[]
+  ) => {
+    const before = JSON.stringify(m.stored());
+    const args = ['doctor', '--store', m.store, '--python', python, ...more];
+    const machines = await m.run([...args, '--json'], options);
+    const people = await m.run(args, options);
+    assert.equal(people.exitCode, machines.exitCode);
+    const diagnosis = machines.json<Diagnosis>();
+    const marks: Record<string, string> = { good: 'ok', note: '--', problem: '!!' };
+    const lines = diagnosis.findings.map(({ level, text }) => `${marks[level]} ${text}\n`);
+    // The name of a file that could not be made is another one each time.
+    const settled = (text: string) => text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID');
+    assert.equal(settled(people.stdout), settled(lines.join('')), 'people are told the same');
+    const isProblem = diagnosis.findings.some(({ level }) => level === 'problem');
+    assert.equal(machines.exitCode, isProblem ? 1 : 0);
+    assert.deepEqual(distributionsIn(sitePackages(dirname(dirname(python)))), []);
+    assert.equal(JSON.stringify(m.stored()), before, 'it changes nothing');
+    return diagnosis;
+  };
+  const why = ({ findings }: Diagnosis) =>
+    findings.find(({ text }) => text.startsWith('miss: '))?.text;
+  const problems = ({ findings }: Diagnosis) =>
+    findings.filter(({ level }) => level === 'problem').map(({ text }) => text);
+  const because = (reason: string) => `miss: compared with ${key}:\n  - ${reason}`;
+
+  test('nothing is wrong: a hit, and no index is needed for the verdict', async (t) => {
+    const m = prepared(t);
+    const diagnosis = await diagnose(m, await m.python());
+    assert.equal(diagnosis.hit, true);
+    assert.deepEqual(problems(diagnosis), []);
+    assert.ok(
+      diagnosis.findings.some(({ text }) => text === `hit: ${key} serves, no index would be asked`),
+    );
+  });
+
+  test('1: a pin was changed', async (t) => {
+    const m = prepared(t, { 'requirements.txt': 'alpha==1.0\nbeta==2.0\n' });
+    const diagnosis = await diagnose(m, await m.python());
+    assert.equal(diagnosis.hit, false);
+    assert.equal(why(diagnosis), because('beta==1.0 is now beta==2.0'));
+    assert.deepEqual(problems(diagnosis), []);
+  });
+
+  test('2: another patch release of Python, which does not matter', async (t) => {
+    const m = prepared(t);
+    const python = await m.python();
+    const series = pythonSeries(python);
+    disguise(python, [`platform.python_version = lambda: '${series}.199'`]);
+    const diagnosis = await diagnose(m, python);
+    assert.equal(diagnosis.hit, true);
+    const note = diagnosis.findings.find(({ level }) => level === 'note')?.text;
+    assert.match(
+      String(note),
+      new RegExp(
+        `^it was made with Python ${series}\\.\\d+\\S*, this is ${series}\\.199: a patch release does not matter$`,
+      ),
+    );
+    // The claim is the product's: a run hits indeed.
+    const run = await m.run(['install', '--store', m.store, '--python', python, '--json']);
+    assert.equal(run.json()['hit'], 'exact');
+  });
+
+  test('3: another minor version of Python', async (t) => {
+    const m = prepared(t);
+    const python = await m.python();
+    const series = pythonSeries(python);
+    // An older one: pip takes from the standard library what a newer one would have.
+    const older = series.replace(/\d+$/, (minor) => String(Number(minor) - 1));
+    disguise(python, [
+      'import collections',
+      "Version = collections.namedtuple('Version', 'major minor micro releaselevel serial')",
+      `sys.version_info = Version(3, ${older.slice(2)}, 1, 'final', 0)`,
+      `platform.python_version = lambda: '${older}.1'`,
+    ]);
+    const diagnosis = await diagnose(m, python);
+    assert.equal(diagnosis.hit, false);
+    assert.equal(why(diagnosis), because(`the Python version was ${series} and is ${older}`));
+  });
+
+  test('4: another C library', { skip: process.platform !== 'linux' }, async (t) => {
+    const m = prepared(t);
+    const python = await m.python();
+    disguise(python, ["os.confstr = lambda name: 'glibc 2.99'"]);
+    const diagnosis = await diagnose(m, python);
+    assert.match(
+      String(why(diagnosis)),
+      /^miss: compared with \S+:\n {2}- the C library was \S+ and is glibc2\.99$/,
+    );
+  });
+
+  test('5: what is not pinned has expired', async (t) => {
+    const m = machine(t, { 'requirements.txt': 'alpha\n' });
+    const python = await m.python();
+    const longAgo = join(m.root, 'long-ago.mjs');
+    // As if it ran three weeks ago.
+    writeFileSync(
+      longAgo,
+      `const ago = 21 * 86_400_000;
+      const { now } = Date;
+      Date.now = () => now() - ago;
+      globalThis.Date = new Proxy(Date, {
+        construct: (target, args) => Reflect.construct(target, args.length ? args : [Date.now()]),
+      });\n`,
+    );
+    const filled = await m.run(
+      ['install', '--store', m.store, '--python', python, '--install', 'false'],
+      { node: ['--import', longAgo] },
+    );
+    assert.equal(filled.exitCode, 0, filled.stderr);
+    const diagnosis = await diagnose(m, python);
+    assert.equal(diagnosis.hit, false);
+    const [then] = m.stored();
+    assert.match(
+      String(why(diagnosis)),
+      new RegExp(
+        `^miss: compared with ${then}:\n  - it was resolved on \\d{4}-\\d\\d-\\d\\d \\(\\d{4}-w\\d\\d\\), now is \\d{4}-w\\d\\d, and not everything is pinned \\(refresh: auto\\)$`,
+      ),
+    );
+    const never = await diagnose(m, python, {}, '--refresh', 'never');
+    assert.equal(never.hit, true, JSON.stringify(never));
+  });
+
+  test('6: another PIP_INDEX_URL', async (t) => {
+    const m = prepared(t);
+    const diagnosis = await diagnose(m, await m.python(), { env: { PIP_INDEX_URL: other.url } });
+    assert.equal(diagnosis.hit, false);
+    assert.equal(why(diagnosis), because(`index-url=${index.url} is now index-url=${other.url}`));
+  });
+
+  test('7: an index that can not be reached', async (t) => {
+    const m = prepared(t, { 'requirements.txt': 'alpha==1.0\nbeta==2.0\n' });
+    const python = await m.python();
+    await index.fail('refuse');
+    const needed = await diagnose(m, python);
+    assert.equal(needed.hit, false);
+    const [problem, ...more] = problems(needed);
+    assert.deepEqual(more, []);
+    assert.match(
+      String(problem),
+      new RegExp(`^The index ${index.url} can't be used: the connection is refused\\.$`),
+    );
+    m.write({ 'requirements.txt': pinned });
+    const spared = await diagnose(m, python);
+    assert.equal(spared.hit, true);
+    assert.deepEqual(problems(spared), []);
+    assert.match(JSON.stringify(spared), /can't be used: .* \(a hit does not need it\)/);
+  });
+
+  test('8: a damaged entry of the store', async (t) => {
+    const m = prepared(t);
+    const python = await m.python();
+    const damage = async (file: string, content: string | Buffer, reason: RegExp) => {
+      writeFileSync(join(m.store, key, file), content);
+      const diagnosis = await diagnose(m, python);
+      assert.equal(diagnosis.hit, false);
+      const [problem, ...more] = problems(diagnosis);
+      assert.deepEqual(more, []);
+      assert.ok(String(problem).startsWith(`the entry ${key} is damaged: `), problem);
+      assert.match(String(problem), reason);
+      assert.equal(why(diagnosis), 'miss: no sound entry is left');
+      rmSync(m.store, { recursive: true });
+      cpSync(pattern.store, m.store, { recursive: true });
+    };
+    const file = 'beta-1.0-py3-none-any.whl';
+    const altered = readFileSync(join(m.store, key, file));
+    altered[100] = ~Number(altered[100]);
+    await damage(file, 'cut', /beta-1\.0-py3-none-any\.whl has 3 bytes instead of \d+$/);
+    await damage(file, altered, /beta-1\.0-py3-none-any\.whl has another content than recorded$/);
+    await damage('wheelhouse.json', '{', /wheelhouse\.json/);
+    await damage('extra.whl', '', /extra\.whl is not in the manifest$/);
+  });
+
+  test('9: a store that can not be written', async (t) => {
+    const m = prepared(t);
+    const python = await m.python();
+    chmodSync(m.store, 0o555);
+    const options: RunOptions = { within: withoutOverride(t) };
+    const diagnosis = await diagnose(m, python, options).finally(() => chmodSync(m.store, 0o755));
+    assert.equal(diagnosis.hit, true, 'it can be read');
+    const [problem, ...more] = problems(diagnosis);
+    assert.deepEqual(more, []);
+    assert.match(
+      String(problem),
+      /^the store can't be written, so nothing new is kept: EACCES: permission denied/,
+    );
+  });
+
+  test('10: a Python that the system manages', async (t) => {
+    const m = prepared(t);
+    const python = await m.python();
+    const stdlib = join(m.root, 'stdlib');
+    mkdirSync(stdlib);
+    writeFileSync(join(stdlib, 'EXTERNALLY-MANAGED'), '[externally-managed]\nError=no\n');
+    disguise(python, [
+      'sys.base_prefix = sys.prefix',
+      'get_path = sysconfig.get_path',
+      `sysconfig.get_path = lambda name, *a, **k: ${JSON.stringify(stdlib)} if name == 'stdlib' else get_path(name, *a, **k)`,
+    ]);
+    const managed = await diagnose(m, python);
+    assert.deepEqual(problems(managed), [
+      'this Python is managed by the system, which forbids pip to install into it (PEP 668): set venv',
+    ]);
+    const { exitCode, stderr } = await m.run(['install', '--store', m.store, '--python', python]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /^error: Python .* is managed by the system.*PEP 668/m);
+    assert.deepEqual(problems(await diagnose(m, python, {}, '--venv', 'env')), []);
+  });
+
+  test('an empty store', async (t) => {
+    const m = machine(t);
+    const diagnosis = await diagnose(m, await m.python());
+    assert.equal(why(diagnosis), 'miss: the store is empty');
+    assert.ok(!existsSync(m.store), 'it has made none');
+  });
+
+  test('of several entries the closest one is compared', async (t) => {
+    const m = prepared(t);
+    const python = await m.python();
+    const args = ['--store', m.store, '--python', python, '--install', 'false'];
+    await m.run(['install', '--packages', 'gamma==1.0', '--cache-suffix', 'tools', ...args]);
+    m.write({ 'requirements.txt': `${pinned}gamma==1.0\n` });
+    const diagnosis = await diagnose(m, python);
+    assert.equal(why(diagnosis), because('gamma==1.0 is new'));
+  });
+});
+
+function pythonSeries(python: string): string {
+  const script = 'import sys; print("%d.%d" % sys.version_info[:2])';
+  return spawnSync(python, ['-c', script], { encoding: 'utf8' }).stdout.trim();
+}
+
+/** Makes an interpreter answer as another one would: these lines run when it starts. */
+function disguise(python: string, lines: readonly string[]): void {
+  const directory = sitePackages(dirname(dirname(python)));
+  const script = ['import os, platform, sys, sysconfig', ...lines].join('\n');
+  writeFileSync(join(directory, 'sitecustomize.py'), `${script}\n`);
+}
+
+/** For root, whom modes don't stop: a command that gives up that right. */
+function withoutOverride(t: TestContext): string[] {
+  if (process.getuid?.() !== 0) return [];
+  const command = ['setpriv', '--bounding-set=-dac_override', '--inh-caps=-dac_override'];
+  const { status } = spawnSync(String(command[0]), [...command.slice(1), 'true']);
+  if (status !== 0) t.skip('root may write everywhere, and there is no setpriv');
+  return command;
+}

@@ -1,0 +1,518 @@
+/**
+ * Which index a run uses when one of them is broken. A public index with higher versions of the
+ * private packages stands by through all of it, as pip's configured one: nothing may come from it.
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, describe, test } from 'node:test';
+
+import { makeEntryOlder, makeOlder } from '../support/archive.ts';
+import { startCacheService } from '../support/cache-service.ts';
+import { type Failure, type IndexOptions, startIndex } from '../support/index-server.ts';
+import { type SideJob, type SideResult, said, sideJob } from '../support/jobs.ts';
+import { sdist, wheel } from '../support/packages.ts';
+
+const alpha = wheel({ name: 'alpha', version: '1.0.0', requires: ['beta'] });
+const beta = wheel({ name: 'beta', version: '1.0.0' });
+/** Only as an sdist: once built, its wheel is what pip could be satisfied with. */
+const gamma = sdist({ name: 'gamma', version: '1.0.0' });
+/** One that only the private index has. */
+const delta = wheel({ name: 'delta', version: '1.0.0' });
+const distributions = [alpha, beta, gamma];
+const files = distributions.map(({ filename }) => filename).sort();
+const everything = ['alpha==1.0.0', 'beta==1.0.0', 'gamma==1.0.0'];
+const requirements = { 'requirements.txt': 'alpha\ngamma\n' };
+
+const cache = await startCacheService();
+const index = (options: IndexOptions = {}) =>
+  startIndex({ distributions: [...distributions, delta], ...options });
+const [own, broken, encrypted] = await Promise.all([index(), index(), index({ tls: true })]);
+const open = await startIndex({
+  distributions: ['alpha', 'beta', 'gamma'].map((name) => wheel({ name, version: '99.0.0' })),
+});
+const keep = mkdtempSync(join(tmpdir(), 'kept-'));
+
+after(async () => {
+  rmSync(keep, { recursive: true });
+  for (const server of [own, broken, encrypted, open, cache]) await server.close();
+});
+
+beforeEach(async () => {
+  await Promise.all([own.fail(undefined), broken.fail(undefined), cache.reset()]);
+  for (const { mode } of [own, broken]) mode.auth = undefined;
+  for (const server of [own, broken, open]) server.reset();
+});
+
+/** A job that has to end within a deadline, whatever its indexes do; without a cache. */
+function job(inputs: Record<string, string>, options: SideJob = {}): Promise<SideResult> {
+  return sideJob({
+    files: requirements,
+    ...options,
+    with: inputs,
+    env: { PIP_INDEX_URL: open.url, ...options.env },
+  });
+}
+
+const firstLines = (result: SideResult): string[] =>
+  said(result).map((text) => text.split('\n')[0] ?? '');
+const onlyGamma = { files: { 'requirements.txt': 'gamma\n' } };
+const onlyAlpha = { files: { 'requirements.txt': 'alpha\n' } };
+
+interface Broken {
+  readonly what: string;
+  readonly failure?: Failure;
+  /** Instead of an index that fails. */
+  readonly url?: string;
+  /** In the words of the warning or error. */
+  readonly reason: string | RegExp;
+  readonly as?: 'mirror' | 'authoritative';
+}
+
+const status = (code: number): Failure => ({ kind: 'status', status: code });
+const noIndex = 'it answers with something that is no package index';
+const unavailable: Broken[] = [
+  { what: 'refuses', failure: 'refuse', reason: 'the connection is refused' },
+  { what: 'does not answer', failure: 'timeout', reason: 'it does not answer within 3 s' },
+  { what: 'resets', failure: 'reset', reason: 'the connection is reset' },
+  { what: 'answers garbage', failure: 'garbage', reason: noIndex },
+  { what: 'is a captive portal', failure: 'captive', reason: noIndex },
+  { what: 'redirects to a captive portal', failure: 'captive-redirect', reason: noIndex },
+  { what: 'answers 500', failure: status(500), reason: 'it answers 500' },
+  { what: 'answers 503', failure: status(503), reason: 'it answers 503' },
+  { what: 'answers 429', failure: status(429), reason: 'it answers 429' },
+];
+
+/** Takes the place of what a resolver says of a name that there is not, which differs. */
+const unknownName = /its name (?:is not known|cannot be looked up)|it does not answer within 3 s/;
+const unknownHost = 'http://wheelhouse-tests.invalid/simple/';
+
+describe('an index that', () => {
+  const lastGood = join(keep, 'last-good');
+  let seed: Promise<void> | undefined;
+  const seeded = (): Promise<void> => {
+    seed ??= job({ 'index-url': broken.url, wheelhouse: lastGood }).then(({ installed, main }) => {
+      assert.deepEqual(installed, everything, main.log);
+      makeOlder(lastGood, 75);
+    });
+    return seed;
+  };
+
+  for (const { what, failure, reason } of unavailable) {
+    test(`${what}: as mirror it gives way, as authoritative index the last good set is all`, async () => {
+      await seeded();
+      await broken.fail(failure);
+      broken.reset();
+      const [asMirror, withLastGood, withNothing] = await Promise.all([
+        job({ 'index-url': own.url, 'mirror-url': broken.url }),
+        job({ 'index-url': broken.url, refresh: 'always', wheelhouse: lastGood }),
+        job({ 'index-url': broken.url }),
+      ]);
+
+      assert.deepEqual(said(asMirror), [
+        `warning: The mirror ${broken.url} is not used: ${reason}. Using ${own.url}.`,
+      ]);
+      assert.equal(asMirror.main.conclusion, 'success');
+      assert.equal(asMirror.main.outputs['index-used'], own.url);
+      assert.deepEqual(asMirror.installed, everything);
+      assert.deepEqual(own.artifacts().sort(), files);
+
+      assert.deepEqual(said(withLastGood), [
+        `warning: The index ${broken.url} can't be used: ${reason}. Installing the last good set of these requirements, which is 3 days old.`,
+      ]);
+      assert.equal(withLastGood.main.conclusion, 'success');
+      assert.equal(withLastGood.main.outputs['index-used'], '');
+      assert.deepEqual(withLastGood.installed, everything);
+
+      assert.deepEqual(said(withNothing), [
+        `error: The index ${broken.url} can't be used: ${reason}.`,
+      ]);
+      assert.equal(withNothing.main.conclusion, 'failure');
+      assert.deepEqual(withNothing.installed, []);
+
+      assert.deepEqual(broken.artifacts(), []);
+      // Two tries for each of the three, and where they lead.
+      assert.ok(broken.log.filter(({ origin }) => origin === 'index').length <= 6);
+      assert.equal(open.count(), 0);
+    });
+  }
+
+  test('answers 404: a mirror gives way, an authoritative index is alive and lacks the project', async () => {
+    await seeded();
+    await broken.fail(status(404));
+    const [asMirror, withLastGood] = await Promise.all([
+      job({ 'index-url': own.url, 'mirror-url': broken.url }),
+      job({ 'index-url': broken.url, refresh: 'always', wheelhouse: lastGood }),
+    ]);
+    assert.deepEqual(said(asMirror), [
+      `warning: The mirror ${broken.url} is not used: it answers 404 for alpha. Using ${own.url}.`,
+    ]);
+    assert.deepEqual(asMirror.installed, everything);
+    assert.deepEqual(firstLines(withLastGood), [
+      'error: pip could not get all wheels. Check the name, the version and whether the index has a file for this Python and system.',
+    ]);
+    assert.deepEqual(withLastGood.installed, []);
+    assert.equal(open.count(), 0);
+  });
+
+  for (const code of [401, 403] as const) {
+    test(`answers ${code}: an error that names the input, whatever the wheelhouse holds`, async () => {
+      await seeded();
+      // pip would be satisfied with the built wheel of this one, and not say that it was refused.
+      const built = join(keep, `built-${code}`);
+      const credentials = { 'index-username': 'me', 'index-password': 'right' };
+      const inputs = { 'index-url': broken.url, wheelhouse: built, refresh: 'always' };
+      broken.mode.auth = { username: 'me', password: 'right', status: code };
+      const made = await job({ ...inputs, ...credentials }, onlyGamma);
+      assert.deepEqual(made.installed, ['gamma==1.0.0'], made.main.log);
+
+      own.reset();
+      const [asMirror, without, wrong] = await Promise.all([
+        job({ 'index-url': own.url, 'mirror-url': broken.url }),
+        job({ 'index-url': broken.url, refresh: 'always', wheelhouse: lastGood }),
+        job({ ...inputs, ...credentials, 'index-password': 'wrong' }, onlyGamma),
+      ]);
+      assert.deepEqual(said(asMirror), [
+        `error: The mirror ${broken.url} answers ${code}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`,
+      ]);
+      assert.deepEqual(own.artifacts(), []);
+      assert.deepEqual(said(without), [
+        `error: The index ${broken.url} answers ${code} for alpha: it wants credentials. Set the inputs index-username and index-password.`,
+      ]);
+      assert.deepEqual(said(wrong), [
+        `error: The index ${broken.url} answers ${code} for gamma: it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired.`,
+      ]);
+      for (const result of [asMirror, without, wrong]) assert.deepEqual(result.installed, []);
+      assert.equal(open.count(), 0);
+    });
+  }
+
+  test('has a name that nobody knows', async () => {
+    const [asMirror, alone] = await Promise.all([
+      job({ 'index-url': own.url, 'mirror-url': unknownHost }),
+      job({ 'index-url': unknownHost }),
+    ]);
+    assert.deepEqual(
+      said(asMirror).map((text) => text.replace(unknownName, 'REASON')),
+      [`warning: The mirror ${unknownHost} is not used: REASON. Using ${own.url}.`],
+    );
+    assert.deepEqual(asMirror.installed, everything);
+    assert.deepEqual(
+      said(alone).map((text) => text.replace(unknownName, 'REASON')),
+      [`error: The index ${unknownHost} can't be used: REASON.`],
+    );
+    assert.deepEqual(alone.installed, []);
+    assert.equal(open.count(), 0);
+  });
+
+  test('has a certificate that nobody trusts', async () => {
+    const wheelhouse = join(keep, 'encrypted');
+    const built = join(keep, 'encrypted-built');
+    const inputs = { 'index-url': encrypted.url, refresh: 'always' };
+    const trusting = { ...inputs, 'trusted-host': '127.0.0.1' };
+    const made = await Promise.all([
+      job({ ...trusting, wheelhouse }),
+      job({ ...trusting, wheelhouse: built }, onlyGamma),
+    ]);
+    assert.deepEqual(
+      made.map(({ installed }) => installed),
+      [everything, ['gamma==1.0.0']],
+      made[0].main.log,
+    );
+    makeOlder(built, 75);
+    const [asMirror, alone, withLastGood, hidden] = await Promise.all([
+      job({ 'index-url': own.url, 'mirror-url': encrypted.url }),
+      job(inputs),
+      job({ ...inputs, wheelhouse }),
+      job({ ...inputs, wheelhouse: built }, onlyGamma),
+    ]);
+    assert.equal(said(asMirror).length, 1);
+    assert.match(
+      said(asMirror)[0] ?? '',
+      /^warning: The mirror \S+ is not used: .*cert.*\. Using /i,
+    );
+    assert.deepEqual(asMirror.installed, everything);
+    assert.equal(said(alone).length, 1);
+    assert.match(said(alone)[0] ?? '', /^error: .*cert/i);
+    assert.deepEqual(alone.installed, []);
+    for (const result of [withLastGood, hidden]) {
+      assert.match(said(result).join(), /^warning: .*cert.* Installing the last good set/i);
+    }
+    assert.equal(open.count(), 0);
+  });
+});
+
+test('the last good set may come from the cache, and is not saved as a new one', async () => {
+  const options = { env: cache.env(), post: true };
+  const first = await job({ 'index-url': broken.url }, options);
+  const key = String(first.main.outputs['cache-primary-key']);
+  await makeEntryOlder(cache, key, 24 * 14);
+  await broken.fail('refuse');
+  const result = await job({ 'index-url': broken.url }, options);
+  assert.deepEqual(said(result), [
+    `warning: The index ${broken.url} can't be used: the connection is refused. Installing the last good set of these requirements, which is 14 days old.`,
+  ]);
+  assert.equal(result.main.outputs['cache-hit'], 'false');
+  assert.deepEqual(result.installed, everything);
+  assert.deepEqual(
+    cache.entries().map((entry) => entry.key),
+    [key],
+  );
+
+  // For other requirements it is no set at all.
+  const other = await job(
+    { 'index-url': broken.url },
+    { ...options, files: { 'requirements.txt': 'alpha\n' } },
+  );
+  assert.deepEqual(said(other), [
+    `error: The index ${broken.url} can't be used: the connection is refused.`,
+  ]);
+  assert.deepEqual(other.installed, []);
+});
+
+describe('the index fails after it was asked how it is', () => {
+  const todo = 'a wheel that was built here is offered without asking for its own page';
+  // pip says nothing of a page that it could not get as long as something else satisfies it.
+  const refused = status(401);
+  for (const failure of ['refuse', status(503), refused] satisfies Failure[]) {
+    test(`${JSON.stringify(failure)}: a built wheel is not taken for an answer`, {
+      todo,
+    }, async () => {
+      const inputs = {
+        'index-url': broken.url,
+        wheelhouse: join(keep, `after-${JSON.stringify(failure).replace(/\W/g, '')}`),
+        refresh: 'always',
+      };
+      await job(inputs, onlyGamma);
+      makeOlder(inputs.wheelhouse, 75);
+      await broken.fail({ kind: 'after', requests: 1, failure });
+      const result = await job(inputs, onlyGamma);
+      assert.equal(said(result).length, 1, 'it was kept quiet');
+      if (failure !== refused) {
+        assert.match(said(result)[0] ?? '', /^warning: .* the last good set .* 3 days old/);
+        assert.deepEqual(result.installed, ['gamma==1.0.0']);
+      } else {
+        assert.match(said(result)[0] ?? '', /^error: .*index-password/);
+        assert.deepEqual(result.installed, []);
+      }
+    });
+  }
+
+  test('a built wheel of a version that the index has withdrawn is not taken', {
+    todo,
+  }, async () => {
+    const newer = sdist({ name: 'gamma', version: '2.0.0' });
+    const inputs = {
+      'index-url': own.url,
+      wheelhouse: join(keep, 'withdrawn'),
+      refresh: 'always',
+    };
+    own.add(newer);
+    try {
+      assert.deepEqual((await job(inputs, onlyGamma)).installed, ['gamma==2.0.0']);
+    } finally {
+      own.remove(newer.filename);
+    }
+    assert.deepEqual((await job(inputs, onlyGamma)).installed, ['gamma==1.0.0']);
+  });
+});
+
+describe('a mirror that fails in the middle of the fill', () => {
+  const altered = distributions.map((file) => ({ ...file, content: Buffer.from('not it') }));
+  const cases: [what: string, failure: Failure | 'altered', reason: string][] = [
+    ['dies after the probe', { kind: 'after', requests: 1, failure: 'refuse' }, 'refused'],
+    ['dies between two pages', { kind: 'after', requests: 4, failure: 'refuse' }, 'refused'],
+    ['resets', { kind: 'after', requests: 3, failure: 'reset' }, 'reset'],
+    ['turns into a captive portal', { kind: 'after', requests: 4, failure: 'captive' }, noIndex],
+    ['answers 503', { kind: 'after', requests: 4, failure: status(503) }, 'it answers 503'],
+    ['has pages and no files (500)', { kind: 'artifacts', status: 500 }, 'pip failed with it'],
+    ['has pages and no files (404)', { kind: 'artifacts', status: 404 }, 'pip failed with it'],
+    ['limits files (429)', { kind: 'artifacts', status: 429 }, 'pip failed with it'],
+    ['has damaged files', 'altered', 'pip failed with it'],
+  ];
+  for (const [what, failure, reason] of cases) {
+    test(`${what}: the fill is run once more, from the authoritative index`, async () => {
+      if (failure === 'altered') broken.add(...altered);
+      else await broken.fail(failure);
+      try {
+        const result = await job({ 'index-url': own.url, 'mirror-url': broken.url });
+        assert.equal(result.main.conclusion, 'success', result.main.log);
+        assert.equal(said(result).length, 1);
+        const [warning = ''] = said(result);
+        assert.ok(warning.startsWith(`warning: The mirror ${broken.url} is not used: `), warning);
+        assert.ok(warning.includes(reason), warning);
+        assert.ok(warning.endsWith(`. Using ${own.url}.`), warning);
+        assert.equal(result.main.groups.filter(({ title }) => /^Fill /.test(title)).length, 2);
+        assert.equal(result.main.outputs['index-used'], own.url);
+        assert.deepEqual(result.installed, everything);
+        assert.deepEqual(own.artifacts().sort(), files);
+      } finally {
+        broken.add(...distributions);
+      }
+      assert.equal(open.count(), 0);
+    });
+  }
+
+  test('what is no fault of the mirror is not tried again', async () => {
+    const failing = sdist({ name: 'failing', version: '1.0', fail: 'no compiler here' });
+    for (const server of [own, broken]) server.add(failing);
+    try {
+      const result = await job(
+        { 'index-url': own.url, 'mirror-url': broken.url },
+        { files: { 'requirements.txt': 'failing\n' } },
+      );
+      assert.match(said(result).join('\n'), /^error: .*its build failed/);
+      assert.equal(own.count(), 0);
+    } finally {
+      for (const server of [own, broken]) server.remove(failing.filename);
+    }
+  });
+});
+
+describe('a healthy mirror', () => {
+  test('is what is asked, and is not part of the key: neither with nor without it is a miss', async () => {
+    const options = { env: cache.env(), post: true };
+    const mirrored = await job({ 'index-url': own.url, 'mirror-url': broken.url }, options);
+    assert.equal(mirrored.main.conclusion, 'success', mirrored.main.log);
+    assert.equal(mirrored.main.outputs['index-used'], broken.url);
+    assert.deepEqual(broken.artifacts().sort(), files);
+    assert.equal(own.count(), 0);
+    assert.deepEqual(said(mirrored), []);
+
+    // Not even a mirror that hangs is asked.
+    await Promise.all([own.fail('timeout'), broken.fail('timeout')]);
+    for (const server of [own, broken]) server.reset();
+    for (const mirror of [{}, { 'mirror-url': broken.url }, { 'mirror-url': unknownHost }]) {
+      const hit = await job({ 'index-url': own.url, ...mirror }, options);
+      assert.equal(hit.main.outputs['cache-hit'], 'true', hit.main.log);
+      assert.equal(
+        hit.main.outputs['cache-primary-key'],
+        mirrored.main.outputs['cache-primary-key'],
+      );
+      assert.equal(hit.main.outputs['index-used'], '');
+      assert.deepEqual(hit.installed, everything);
+    }
+    assert.deepEqual([own.count(), broken.count(), open.count()], [0, 0, 0]);
+  });
+
+  test('that lacks a later project gives way to the index that has it', async () => {
+    broken.remove(gamma.filename);
+    try {
+      const result = await job({ 'index-url': own.url, 'mirror-url': broken.url });
+      assert.deepEqual(result.installed, everything, result.main.log);
+      assert.deepEqual(said(result), [
+        `warning: The mirror ${broken.url} is not used: pip failed with it. Using ${own.url}.`,
+      ]);
+    } finally {
+      broken.add(gamma);
+    }
+  });
+});
+
+describe('private and public', () => {
+  test('extra-index-url merges: the higher version wins wherever it is, and a warning says so', async () => {
+    own.mode.auth = { username: 'me', password: 'my secret' };
+    const credentials = { 'index-username': 'me', 'index-password': 'my secret' };
+    const result = await job(
+      { 'index-url': own.url, 'extra-index-url': open.url, ...credentials },
+      { ...onlyAlpha },
+    );
+    assert.deepEqual(result.installed, ['alpha==99.0.0']);
+    assert.deepEqual(said(result), [
+      `warning: Packages come from 2 indexes (${own.url}, ${open.url}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`,
+    ]);
+  });
+
+  test('the warning comes once, also when the mirror fails in the middle', async () => {
+    await broken.fail({ kind: 'after', requests: 1, failure: 'refuse' });
+    own.mode.auth = { username: 'me', password: 'my secret' };
+    const credentials = { 'index-username': 'me', 'index-password': 'my secret' };
+    const result = await job(
+      {
+        'index-url': own.url,
+        'mirror-url': broken.url,
+        'extra-index-url': open.url,
+        ...credentials,
+      },
+      { files: { 'requirements.txt': 'delta\n' } },
+    );
+    assert.deepEqual(result.installed, ['delta==1.0.0'], result.main.log);
+    const confusion = said(result).filter((text) => /dependency confusion/.test(text));
+    assert.equal(confusion.length, 1);
+  });
+
+  test('the input index-url wins over a line of the requirement file', async () => {
+    const result = await job(
+      { 'index-url': own.url },
+      {
+        files: { 'requirements.txt': `--index-url ${open.url}\nalpha\n` },
+      },
+    );
+    assert.deepEqual(result.installed, ['alpha==1.0.0', 'beta==1.0.0'], result.main.log);
+    assert.equal(result.main.outputs['index-used'], own.url);
+    assert.equal(open.count(), 0);
+  });
+
+  test('a line of the requirement file wins over what pip is configured with', async () => {
+    const result = await job(
+      {},
+      {
+        files: { 'requirements.txt': `--index-url ${own.url}\nalpha\n` },
+      },
+    );
+    assert.deepEqual(result.installed, ['alpha==1.0.0', 'beta==1.0.0'], result.main.log);
+    assert.equal(result.main.outputs['index-used'], own.url);
+    assert.equal(open.count(), 0);
+  });
+});
+
+describe('the probe', () => {
+  test('asks for the page of the first project that applies, never for the list of all', async () => {
+    const result = await job(
+      { 'index-url': own.url },
+      {
+        files: {
+          'requirements.txt':
+            './local\nskipped ; python_version < "3"\ngamma ; python_version >= "3"\nalpha\n',
+          'local/pyproject.toml':
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+          'local/backend.py': '',
+        },
+      },
+    );
+    // The local project can't be built; what was asked for before is the point.
+    assert.equal(result.main.conclusion, 'failure');
+    assert.deepEqual(
+      own.log.map(({ path }) => path),
+      ['/simple/gamma/'],
+    );
+  });
+
+  test('leaves credentials at their origin when it is redirected', async () => {
+    own.mode.auth = { username: 'me', password: 'my secret' };
+    // A feed's front that leads to another origin, where a page lies that needs no credentials.
+    const front = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(307, { location: broken.url + String(request.url).slice(1) }).end();
+    });
+    const seen: (string | undefined)[] = [];
+    await new Promise<void>((ready) => front.listen(0, '127.0.0.1', ready));
+    try {
+      const url = `http://127.0.0.1:${(front.address() as AddressInfo).port}/`;
+      const result = await job(
+        { 'index-url': url, 'index-username': 'me', 'index-password': 'my secret' },
+        { ...onlyAlpha },
+      );
+      assert.deepEqual(result.installed, ['alpha==1.0.0', 'beta==1.0.0'], result.main.log);
+      const header = `Basic ${Buffer.from('me:my secret').toString('base64')}`;
+      assert.ok(seen.length >= 2 && seen.every((each) => each === header));
+      assert.ok(broken.log.length >= 2);
+      assert.ok(broken.log.every(({ authorization }) => authorization === undefined));
+    } finally {
+      front.close();
+    }
+  });
+});

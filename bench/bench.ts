@@ -1,0 +1,136 @@
+/** `npm run bench`: measures, and writes docs/benchmarks. See docs/benchmarks/README.md. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem, type } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+import { python, root, uvCommand } from '../scripts/tools.mjs';
+import { measureGrowth } from './growth.ts';
+import { type Machine, type Results, writeReport } from './report.ts';
+import { wheelSet } from './sets.ts';
+import { runSuite, suites } from './suites.ts';
+import { measuredRates, nodeFloor, pipVersion, startWorkbench } from './workbench.ts';
+
+const usage = `npm run bench -- [options]
+  --set N,…           packages in a set: 16, 86, 250 (default 86)
+  --suite NAME,…      ${Object.keys(suites).join(', ')}; all (default exact,rotating,partial)
+  --lane ID,…         only these of a suite's ways to install
+  --repetitions N     rounds (default 5 for exact, 3 for the others)
+  --growth            entry sizes over 50 changes of one pin, and big requirements; alone: no suite
+  --report            only write the tables and the picture again
+  --output DIRECTORY  default docs/benchmarks; results of other suites in it stay
+  --directory DIRECTORY  where steps are run, default the system's temporary one
+  --profile DIRECTORY  CPU profiles of all node processes; the times are then of no use
+  --action DIRECTORY  another build of the action, default this one`;
+
+const { values } = parseArgs({
+  options: {
+    set: { type: 'string', default: '86' },
+    suite: { type: 'string' },
+    lane: { type: 'string' },
+    repetitions: { type: 'string' },
+    growth: { type: 'boolean', default: false },
+    report: { type: 'boolean', default: false },
+    output: { type: 'string', default: join(root, 'docs', 'benchmarks') },
+    directory: { type: 'string' },
+    profile: { type: 'string' },
+    action: { type: 'string', default: root },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+async function main(): Promise<void> {
+  const output = resolve(values.output);
+  const file = join(output, 'results.json');
+  const results: Results = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as Results)
+    : { suites: {} };
+  mkdirSync(output, { recursive: true });
+  const keep = (): void => {
+    writeFileSync(file, `${JSON.stringify(results, undefined, 1)}\n`);
+    writeReport(output, results);
+  };
+  if (values.directory !== undefined) process.env['TMPDIR'] = resolve(values.directory);
+  const started = performance.now();
+  if (!values.report) {
+    results.machine = machine();
+    if (!values.growth || values.suite !== undefined) await measureSuites(results, keep);
+    if (values.growth) results.growth = await measureGrowth(resolve(values.action));
+  }
+  keep();
+  const minutes = (performance.now() - started) / 60_000;
+  console.log(`${output} is written, after ${minutes.toFixed(1)} minutes.`);
+}
+
+async function measureSuites(results: Results, keep: () => void): Promise<void> {
+  const names = values.suite ?? 'exact,rotating,partial';
+  const chosen = names === 'all' ? Object.keys(suites) : names.split(',');
+  const options = {
+    repetitions: values.repetitions === undefined ? undefined : Number(values.repetitions),
+    lanes: values.lane?.split(','),
+  };
+  for (const count of values.set.split(',').map(Number)) {
+    const set = wheelSet(count);
+    const profiles = values.profile === undefined ? undefined : resolve(values.profile);
+    const workbench = await startWorkbench(resolve(values.action), profiles);
+    try {
+      workbench.index.add(...set.distributions);
+      const floor = await nodeFloor(workbench);
+      const rates = await measuredRates(workbench);
+      for (const name of chosen) {
+        const { samples, repetitions } = await runSuite(name, workbench, set, options);
+        const at = new Date().toISOString().slice(0, 16);
+        results.suites[`${count}/${name}`] = {
+          ...{ set: set.facts, repetitions, floor, rates, at, samples },
+        };
+        keep();
+      }
+    } finally {
+      await workbench.close();
+    }
+  }
+}
+
+const fileSystems: Readonly<Record<number, string>> = {
+  16914836: 'tmpfs',
+  61267: 'ext4',
+  2435016766: 'btrfs',
+  1481003842: 'xfs',
+  2035054128: 'overlayfs',
+};
+
+/** What figures depend on; nothing that names the machine. */
+function machine(): Machine {
+  const first = (command: string, ...args: string[]): string => {
+    try {
+      const text = execFileSync(command, args, { encoding: 'utf8' });
+      return /\d+(?:\.\d+)+/.exec(text)?.[0] ?? 'unknown';
+    } catch {
+      return 'missing';
+    }
+  };
+  return {
+    system: `${type()} ${release().replace(/-.*$/, '')}`,
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memory: totalmem(),
+    fileSystem: fileSystems[statfsSync(tmpdir()).type] ?? 'another file system',
+    versions: {
+      Node: process.versions.node,
+      Python: first(python, '--version'),
+      pip: pipVersion,
+      uv: first(uvCommand(), '--version'),
+      zstd: first('zstd', '--version'),
+      tar: first('tar', '--version'),
+    },
+  };
+}
+
+// Ended by hand it cleans up too.
+process.once('SIGINT', () => process.exit(130));
+if (values.help) {
+  console.log(usage);
+} else {
+  await main();
+}

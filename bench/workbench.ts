@@ -1,0 +1,198 @@
+/** What the measured steps run with: a Python, the programs beside it, the servers, job after job. */
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import { type CacheService, startCacheService } from '../__tests__/support/cache-service.ts';
+import { type IndexServer, type Mode, startIndex } from '../__tests__/support/index-server.ts';
+import { wheel } from '../__tests__/support/packages.ts';
+import { freshPython } from '../__tests__/support/python.ts';
+import { pipDirectory, pipVersions, root, uvCommand } from '../scripts/tools.mjs';
+import { kept } from './sets.ts';
+
+/** Round trip in milliseconds, bytes per second. */
+export const links = {
+  index: { latency: 15, bandwidth: 50e6 },
+  cache: { latency: 20, bandwidth: 100e6 },
+} as const;
+
+export const pipVersion = String(pipVersions.at(-1));
+const run = promisify(execFile);
+
+export interface Workbench {
+  /** For everything that is measured; removed in the end. */
+  readonly directory: string;
+  /** The directory of the Python that steps find on PATH; its pip is `pipVersion`. */
+  readonly bin: string;
+  readonly python: string;
+  readonly uvBin: string;
+  /** NODE_OPTIONS of every measured node process. */
+  readonly nodeOptions: string;
+  readonly usageHook: string;
+  readonly peerCache: string;
+  /** The directory of the measured action's action.yml. */
+  readonly action: string;
+  readonly index: IndexServer;
+  readonly cache: CacheService;
+  setUrls(urls: Mode['urls']): void;
+  close(): Promise<void>;
+}
+
+/** @param profiles directory for CPU profiles of all measured node processes */
+export async function startWorkbench(action: string, profiles?: string): Promise<Workbench> {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'wheelhouse-bench-')));
+  // Jobs and servers take their directories from here.
+  process.env['TMPDIR'] = directory;
+  process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+  const python = freshPython(join(directory, 'python'), pipVersion);
+  recordBytecode(sitePackages(join(directory, 'python')));
+  const usageHook = fileURLToPath(new URL('usage.cjs', import.meta.url));
+  const index = await startIndex({ ...links.index });
+  const cache = await startCacheService({ ...links.cache });
+  return {
+    directory,
+    ...{ python, bin: dirname(python), uvBin: dirname(uvCommand()) },
+    usageHook,
+    nodeOptions: [
+      `--require=${usageHook}`,
+      ...(profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`]),
+    ].join(' '),
+    peerCache: bundledPeerCache(),
+    ...{ action, index, cache },
+    setUrls: (urls) =>
+      // Indexes that hand out such addresses offer no metadata beside their files.
+      void Object.assign(index.mode, { urls, metadata: urls === 'stable' }),
+    async close() {
+      await cache.close();
+      await index.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One file, as the actions that it stands for are. @returns its path */
+function bundledPeerCache(): string {
+  const source = fileURLToPath(new URL('peer-cache.mjs', import.meta.url));
+  const lock = readFileSync(join(root, 'package-lock.json'));
+  const digest = createHash('sha256').update(readFileSync(source)).update(lock).digest('hex');
+  const directory = join(kept, `peer-cache-${digest.slice(0, 10)}`);
+  if (!existsSync(directory)) {
+    const ncc = join(root, 'node_modules', '@vercel', 'ncc', 'dist', 'ncc', 'cli.js');
+    mkdirSync(kept, { recursive: true });
+    execFileSync(process.execPath, [ncc, 'build', source, '-o', directory, '--no-cache'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  }
+  return join(directory, readdirSync(directory).find((file) => /^index\.m?js$/.test(file)) ?? '');
+}
+
+/** Lists pip's bytecode in its RECORD, as pip does where it installs pip. */
+function recordBytecode(packages: string): void {
+  const info = readdirSync(packages).find((name) => /^pip-.*\.dist-info$/.test(name)) ?? '';
+  const bytecode = readdirSync(join(packages, 'pip'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.pyc'))
+    .map((file) => `pip/${file.replaceAll('\\', '/')},,\n`);
+  appendFileSync(join(packages, info, 'RECORD'), bytecode.join(''));
+}
+
+/**
+ * Gives an environment that `python -m venv` has made the pip that everything here runs with:
+ * ensurepip brings the one of its Python's release.
+ */
+export function exchangePip(environment: string): void {
+  const packages = sitePackages(environment);
+  for (const name of readdirSync(packages)) {
+    if (/^pip(?:-.*)?$/.test(name)) rmSync(join(packages, name), { recursive: true });
+  }
+  cpSync(pipDirectory(pipVersion), packages, { recursive: true, preserveTimestamps: true });
+}
+
+/** The directory that an environment installs into. */
+export function sitePackages(environment: string): string {
+  const lib = join(environment, 'lib');
+  const version = readdirSync(lib).find((name) => name.startsWith('python'));
+  return join(lib, String(version), 'site-packages');
+}
+
+/** Lets writes of the last step reach the disk, so that the next one does not pay for them. */
+export async function settle(): Promise<void> {
+  await run('sync', []).catch(() => {});
+}
+
+/** What the servers really give, in bytes per second, seen from another process. */
+export async function measuredRates({
+  index,
+  cache,
+}: Pick<Workbench, 'index' | 'cache'>): Promise<{ index: number; cache: number }> {
+  const content = Buffer.alloc(50e6, 'wheelhouse');
+  const probe = wheel({ name: 'rate', version: '1.0' });
+  index.add({ ...probe, content });
+  const file = new URL(`../files/${probe.filename}`, index.url).href;
+  const { ACTIONS_RUNTIME_TOKEN } = cache.env();
+  await cache.addEntry('rate', 'rate', content);
+  const service = 'twirp/github.actions.results.api.v1.CacheService/GetCacheEntryDownloadURL';
+  const answer = await fetch(`${cache.url}/${service}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ACTIONS_RUNTIME_TOKEN}` },
+    body: JSON.stringify({ key: 'rate', restore_keys: [], version: 'rate' }),
+  });
+  const { signed_download_url: entry } = (await answer.json()) as { signed_download_url: string };
+  const rates = { index: await rateOf(file), cache: await rateOf(entry) };
+  await cache.delete('rate');
+  index.remove(probe.filename);
+  return rates;
+}
+
+async function rateOf(url: string): Promise<number> {
+  const script = `
+    const start = performance.now();
+    let bytes = 0;
+    for await (const part of (await fetch(${JSON.stringify(url)})).body) bytes += part.length;
+    console.log((1000 * bytes) / (performance.now() - start));
+  `;
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
+  return Number(stdout);
+}
+
+/** What a node process costs that does nothing. */
+export async function nodeFloor({
+  usageHook,
+  directory,
+}: Pick<Workbench, 'usageHook' | 'directory'>): Promise<Cost> {
+  const file = join(directory, 'floor');
+  await run(process.execPath, ['--require', usageHook, '-e', '0'], {
+    env: { ...process.env, WHEELHOUSE_BENCH_USAGE: file },
+  });
+  return costsIn(file)[0] as Cost;
+}
+
+/** What one node process has cost: seconds of CPU, bytes of memory. */
+export interface Cost {
+  readonly program: string;
+  readonly cpu: number;
+  readonly children?: number;
+  readonly memory: number;
+}
+
+/** What the hook has noted. */
+export function costsIn(file: string): Cost[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Cost);
+}
