@@ -4,7 +4,7 @@ import vm from 'node:vm';
 
 import {
   adviceFor,
-  isNotFound,
+  isMirrorsFault,
   isUnreachable,
   lastWords,
   parseReport,
@@ -178,7 +178,7 @@ describe('the last words', () => {
         readFillLog(text);
         adviceFor(text);
         isUnreachable(text);
-        isNotFound(text);
+        isMirrorsFault(text);
         lastWords(text);
       };
       // Only V8's own clock stops a pattern that doesn't come back. A part of a second should do.
