@@ -201,7 +201,7 @@ const cases: Case[] = [
     files: text('one\n'),
     with: { wheelhouse: '.' },
     message: (job) =>
-      `The input wheelhouse is ${job.workspace}, which holds the working directory. Its content is replaced: name a directory of its own.`,
+      `The input wheelhouse is ${job.workspace}, which holds the checkout. Its content is replaced: name a directory of its own.`,
   },
   {
     what: 'a wheelhouse that is a directory with other files',
