@@ -4,14 +4,15 @@ import type { Manifest } from './plan/manifest.ts';
 import { type Interpreter, type Request, type RequestedSet, UserError } from './plan/model.ts';
 import {
   confusionWarning,
-  type Health,
   hasCredentials,
   type Indexes,
   indexesOf,
   probeCandidates,
 } from './plan/package-index.ts';
+import type { Health } from './plan/project-page.ts';
+import { sameVersion } from './plan/requirements.ts';
 import { withoutSecrets } from './plan/secrets.ts';
-import type { World } from './ports.ts';
+import type { IndexTrust, World } from './ports.ts';
 
 /** The index that a fill is run with. */
 export interface ChosenIndex {
@@ -26,9 +27,21 @@ export interface ChosenIndex {
    * hide a refusal as long as those wheels satisfy the request.
    */
   readonly mayOffer: boolean;
+  /** Who says which versions there are, and how they are asked; several when indexes are merged. */
+  readonly urls: readonly string[];
+  readonly trust: IndexTrust;
   /** Why it may turn out to be out of reach, when only pip can tell. */
   readonly doubt?: string;
 }
+
+const noIndex = {
+  environment: {},
+  shown: '',
+  role: 'none',
+  mayOffer: true,
+  urls: [],
+  trust: { trustedHosts: [], certificates: undefined },
+} as const;
 
 /** No index can be used now, and it is not the user's fault. */
 export class IndexDown extends UserError {}
@@ -54,25 +67,31 @@ export async function chooseIndex(
   const { request, interpreter, settings, requested } = asking;
   const indexes = indexesOf(request, interpreter, settings, requested);
   if (indexes === undefined) {
-    return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
+    return { ...noIndex, why: 'no-index is set' };
   }
   const confusion = confusionWarning(indexes);
   if (confusion !== undefined && failed === undefined) world.reporter.warning(confusion);
   const project = await projectToAsk(interpreter, requested, world);
+  const trust: IndexTrust = {
+    trustedHosts: indexes.trustedHosts,
+    certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+  };
   const health = (url: string): Promise<Health> =>
     project === undefined || settings.has('proxy')
       ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-      : world.indexProbe.probe(url, project, {
-          trustedHosts: indexes.trustedHosts,
-          certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
-        });
+      : world.indexProbe.probe(url, project, trust);
 
   let why = 'it is the authoritative index';
   if (indexes.mirror !== undefined) {
     const shown = withoutSecrets(indexes.mirror);
     const answer = await health(indexes.mirror);
     if (answer.state === 'healthy' && failed === undefined) {
-      return chosen(indexes, indexes.mirror, 'mirror', 'the mirror is healthy', true);
+      return {
+        ...chosen(indexes, trust, indexes.mirror),
+        role: 'mirror',
+        why: 'the mirror is healthy',
+        mayOffer: true,
+      };
     }
     if (answer.state === 'refused') {
       throw new UserError(
@@ -107,18 +126,20 @@ export async function chooseIndex(
       `The index ${withoutSecrets(authoritative)} can't be used: ${answer.reason}.`,
     );
   }
-  const isSure = answer.state === 'healthy' || answer.state === 'absent';
-  const index = chosen(indexes, authoritative, 'authoritative', why, isSure);
-  return answer.state === 'untrusted' ? { ...index, doubt: answer.reason } : index;
+  return {
+    ...chosen(indexes, trust, authoritative),
+    role: 'authoritative',
+    why,
+    mayOffer: answer.state === 'healthy' || answer.state === 'absent',
+    ...(answer.state === 'untrusted' ? { doubt: answer.reason } : {}),
+  };
 }
 
 function chosen(
   indexes: Indexes,
+  trust: IndexTrust,
   url: string,
-  role: 'mirror' | 'authoritative',
-  why: string,
-  mayOffer: boolean,
-): ChosenIndex {
+): Pick<ChosenIndex, 'environment' | 'shown' | 'urls' | 'trust'> {
   const { extra, trustedHosts } = indexes;
   return {
     environment: {
@@ -127,10 +148,26 @@ function chosen(
       ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
     },
     shown: withoutSecrets(url),
-    why,
-    role,
-    mayOffer,
+    urls: [url, ...extra],
+    trust,
   };
+}
+
+/**
+ * Whether the chosen index still offers a version: the one that was asked how it is may have
+ * failed since, and pip says nothing of that while something else satisfies it.
+ * @returns no, when that can't be told
+ */
+export async function isOffered(
+  index: ChosenIndex,
+  world: World,
+  name: string,
+  version: string,
+): Promise<boolean> {
+  const pages = await Promise.all(
+    index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)),
+  );
+  return pages.some((versions) => [...(versions ?? [])].some((each) => sameVersion(each, version)));
 }
 
 /** The first project of the request that applies to this Python. */

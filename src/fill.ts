@@ -6,6 +6,7 @@ import { devNull } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { isOffered } from './choose-index.ts';
 import { resolveDirect } from './direct.ts';
 import { constraintsFile, fillError, fillOptions, runFill, writeRequest } from './pip-fill.ts';
 import { offlineEnvironment } from './plan/environment.ts';
@@ -62,7 +63,7 @@ export async function fill(
 
   const direct = await resolveDirect(plan, world, directory, kept);
   const index = await applying(plan, world);
-  const offers = offersOf(plan, directory, kept, index);
+  const offers = await offersOf(plan, world, directory, kept, index);
   const requestFile = path.join(plan.scratch, 'request.txt');
   const files = fillFiles(lines, direct.resolved, offers, isHashMode(lines), constraintsFile(plan));
   const generated = await writeRequest(plan, world, requestFile, files);
@@ -132,29 +133,34 @@ async function applying(plan: Plan, world: World): Promise<IndexRequirement[]> {
 }
 
 /**
- * Built wheels that pip may take instead of building again. With prefer-binary an old built wheel
- * would win over a newer sdist for ever, so there only pinned ones are offered.
+ * Built wheels that pip may take instead of building again: those of pins, and of versions that
+ * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
+ * built wheel would win over a newer sdist for ever, so there only pins count.
  */
-function offersOf(
+async function offersOf(
   plan: FillPlan,
+  world: World,
   directory: string,
   kept: readonly Wheel[],
-  index: readonly IndexRequirement[],
-): Offer[] {
-  if (!plan.index.mayOffer) return [];
-  const { lines } = plan.requested;
+  lines: readonly IndexRequirement[],
+): Promise<Offer[]> {
+  const { index, requested, settings } = plan;
+  if (!index.mayOffer) return [];
   const preferBinary =
-    isOn(plan.settings, 'prefer-binary') ||
-    lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
-  return kept
+    isOn(settings, 'prefer-binary') ||
+    requested.lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
+  const offers = kept
     .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
-    .filter((wheel) => !preferBinary || isPinned(index, wheel.name, wheel.version))
-    .map((wheel) => ({
-      name: wheel.name,
-      version: wheel.version,
-      sha256: wheel.sha256,
-      url: pathToFileURL(path.join(directory, wheel.file)).href,
-    }));
+    .map(async ({ name, version, sha256, file }): Promise<Offer[]> => {
+      const isPin = isPinned(lines, name, version);
+      const mayOffer =
+        isPin ||
+        (!preferBinary &&
+          (index.role === 'none' || (await isOffered(index, world, name, version))));
+      const url = pathToFileURL(path.join(directory, file)).href;
+      return mayOffer ? [{ name, version, sha256, url }] : [];
+    });
+  return (await Promise.all(offers)).flat();
 }
 
 /** Wheels of earlier runs that this fill did not choose. */

@@ -1,7 +1,7 @@
 /** What the story needs of the world: each is one adapter in `world/`, chosen by the entry. */
 import type { Manifest, Wheel } from './plan/manifest.ts';
 import type { Interpreter, LocalProject, Request } from './plan/model.ts';
-import type { Health } from './plan/package-index.ts';
+import type { Health } from './plan/project-page.ts';
 import type { RequirementFile } from './plan/requirements.ts';
 
 /** Where entries are kept between runs. */
@@ -128,17 +128,30 @@ export interface Inspected {
   readonly faults: readonly string[];
 }
 
-/** Asks package indexes how they are. */
+/** Whom an index is believed. */
+export interface IndexTrust {
+  /** Hosts, with a port or without, whose certificates need not be valid. */
+  readonly trustedHosts: readonly string[];
+  /** Path of a file of certificates to trust instead of the usual ones. */
+  readonly certificates: string | undefined;
+}
+
+/** Asks package indexes; takes a few seconds at the most. */
 export interface IndexProbe {
   /**
-   * Asks for one project's page; takes a few seconds at the most.
+   * Asks for one project's page.
    * @param url of the index, which may carry credentials
    */
-  probe(
+  probe(url: string, project: string, trust: IndexTrust): Promise<Health>;
+  /**
+   * The versions of a project that an index offers, as in the names of its files.
+   * @returns undefined when that can't be told
+   */
+  versions(
     url: string,
     project: string,
-    trust: { readonly trustedHosts: readonly string[]; readonly certificates: string | undefined },
-  ): Promise<Health>;
+    trust: IndexTrust,
+  ): Promise<ReadonlySet<string> | undefined>;
 }
 
 /** Directories of wheels. */

@@ -10,6 +10,7 @@ import { effectiveSettings, withIndexInputs } from './plan/key.ts';
 import { projectParts } from './plan/local-project.ts';
 import { type Interpreter, messageOf, type RequestedSet, UserError } from './plan/model.ts';
 import { adviceFor, lastWords } from './plan/pip-output.ts';
+import { isDistributionName, isSdistName, type ProjectFile } from './plan/project-page.ts';
 import {
   type AuditResult,
   auditArgs,
@@ -23,10 +24,7 @@ import {
   type DownloadedFile,
   downloadArgs,
   type FeedAnswer,
-  type FeedFile,
   identity,
-  isDistributionName,
-  isSdistName,
   mergedAudit,
   PublishConflict,
   type PublishReport,
@@ -61,7 +59,7 @@ export interface Feed {
   /** @param project normalised name */
   ask(project: string): Promise<FeedAnswer>;
   /** Downloads a file. @returns lower-case hex of its sha256 @throws Error in a few words */
-  digest(file: FeedFile): Promise<string>;
+  digest(file: ProjectFile): Promise<string>;
 }
 
 /** Runs programs that are not pip. */
@@ -398,7 +396,7 @@ async function askFeed(
   feed: Feed,
   files: readonly SourceFile[],
 ): Promise<PublishRow[]> {
-  const onFeed = new Map<string, FeedFile>();
+  const onFeed = new Map<string, ProjectFile>();
   const forwarded = new Map<string, string>();
   const names = [...new Set(files.map((file) => file.name))];
   for (const batch of batches(names, concurrency)) {
@@ -449,7 +447,7 @@ function feedError(
 }
 
 /** For feeds whose pages give no sha256. */
-async function downloadedDigest(feed: Feed, file: FeedFile): Promise<string> {
+async function downloadedDigest(feed: Feed, file: ProjectFile): Promise<string> {
   try {
     return await feed.digest(file);
   } catch (error) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import { UserError } from '../../src/plan/model.ts';
+import { isDistributionName } from '../../src/plan/project-page.ts';
 import {
   auditLists,
   auditMessage,
@@ -13,7 +14,6 @@ import {
   downloadArgs,
   type FeedAnswer,
   identity,
-  isDistributionName,
   mergedAudit,
   type PublishRow,
   pipConf,
@@ -191,16 +191,19 @@ describe('what a feed answers', () => {
           file: 'beta-1.0-py3-none-any.whl',
           url: 'https://feed.example/packages/beta-1.0-py3-none-any.whl',
           sha256: digit('a'),
+          yanked: false,
         },
         {
           file: 'beta-1.1.tar.gz',
           url: 'https://feed.example/f/beta-1.1.tar.gz?a=1&b=2',
           sha256: undefined,
+          yanked: false,
         },
         {
           file: 'beta-1.2+cpu-py3-none-any.whl',
           url: 'https://cdn.example/beta-1.2%2Bcpu-py3-none-any.whl',
           sha256: undefined,
+          yanked: false,
         },
       ],
     });
@@ -229,8 +232,9 @@ describe('what a feed answers', () => {
           file: 'beta-1.0.tar.gz',
           url: 'https://feed.example/+f/beta-1.0.tar.gz',
           sha256: digit('b'),
+          yanked: false,
         },
-        { file: 'beta-1.1.tar.gz', url: 'https://cdn.example/x', sha256: undefined },
+        { file: 'beta-1.1.tar.gz', url: 'https://cdn.example/x', sha256: undefined, yanked: false },
       ],
     });
   });

@@ -28827,7 +28827,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 4863:
+/***/ 9729:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28842,16 +28842,89 @@ var external_node_path_ = __nccwpck_require__(6760);
 var freshness = __nccwpck_require__(6416);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/package-index.js
-var package_index = __nccwpck_require__(7570);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
+;// CONCATENATED MODULE: ./lib/plan/package-index.js
+
+
+/** The index inputs over pip's settings over pip's default. */
+function indexesOf(request, interpreter, settings, requested) {
+    const { url, extra, trustedHosts, username, password, mirror } = request.index;
+    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
+    if (settings.has('no-index') || optionValues('no-index').length > 0)
+        return undefined;
+    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
+    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
+    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: [
+            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
+            ...optionValues('extra-index-url'),
+        ],
+        mirror,
+        trustedHosts: [
+            ...trustedHosts,
+            ...words(settings.get('trusted-host')),
+            ...optionValues('trusted-host'),
+        ],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(secrets/* withoutSecrets */.cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const lines = (0,requirements/* indexRequirements */.zM)(requested.lines)
+        .filter((line) => !line.constraint)
+        .map(({ name, marker }) => ({ name, marker }));
+    const building = requested.projects
+        .flatMap((project) => project.buildRequires)
+        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
+        .map((name) => ({ name, marker: undefined }));
+    return [...lines, ...building];
+}
+
 ;// CONCATENATED MODULE: ./lib/choose-index.js
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
 
 
 
+
+const noIndex = {
+    environment: {},
+    shown: '',
+    role: 'none',
+    mayOffer: true,
+    urls: [],
+    trust: { trustedHosts: [], certificates: undefined },
+};
 /** No index can be used now, and it is not the user's fault. */
 class IndexDown extends model/* UserError */.yo {
 }
@@ -28863,26 +28936,32 @@ class IndexDown extends model/* UserError */.yo {
  */
 async function chooseIndex(asking, world, failed) {
     const { request, interpreter, settings, requested } = asking;
-    const indexes = (0,package_index/* indexesOf */.O7)(request, interpreter, settings, requested);
+    const indexes = indexesOf(request, interpreter, settings, requested);
     if (indexes === undefined) {
-        return { environment: {}, shown: '', why: 'no-index is set', role: 'none', mayOffer: true };
+        return { ...noIndex, why: 'no-index is set' };
     }
-    const confusion = (0,package_index/* confusionWarning */.RQ)(indexes);
+    const confusion = confusionWarning(indexes);
     if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
     const project = await projectToAsk(interpreter, requested, world);
+    const trust = {
+        trustedHosts: indexes.trustedHosts,
+        certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+    };
     const health = (url) => project === undefined || settings.has('proxy')
         ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-        : world.indexProbe.probe(url, project, {
-            trustedHosts: indexes.trustedHosts,
-            certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
-        });
+        : world.indexProbe.probe(url, project, trust);
     let why = 'it is the authoritative index';
     if (indexes.mirror !== undefined) {
         const shown = (0,secrets/* withoutSecrets */.cT)(indexes.mirror);
         const answer = await health(indexes.mirror);
         if (answer.state === 'healthy' && failed === undefined) {
-            return chosen(indexes, indexes.mirror, 'mirror', 'the mirror is healthy', true);
+            return {
+                ...chosen(indexes, trust, indexes.mirror),
+                role: 'mirror',
+                why: 'the mirror is healthy',
+                mayOffer: true,
+            };
         }
         if (answer.state === 'refused') {
             throw new model/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
@@ -28897,19 +28976,23 @@ async function chooseIndex(asking, world, failed) {
     }
     const { authoritative } = indexes;
     const answer = await health(authoritative);
-    if (answer.state === 'refused' && ((0,package_index/* hasCredentials */.Lk)(authoritative) || !indexes.otherCredentials)) {
-        throw new model/* UserError */.yo(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} answers ${answer.status} for ${project}: ${(0,package_index/* hasCredentials */.Lk)(authoritative)
+    if (answer.state === 'refused' && (hasCredentials(authoritative) || !indexes.otherCredentials)) {
+        throw new model/* UserError */.yo(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} answers ${answer.status} for ${project}: ${hasCredentials(authoritative)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
     if (answer.state === 'down') {
         throw new IndexDown(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} can't be used: ${answer.reason}.`);
     }
-    const isSure = answer.state === 'healthy' || answer.state === 'absent';
-    const index = chosen(indexes, authoritative, 'authoritative', why, isSure);
-    return answer.state === 'untrusted' ? { ...index, doubt: answer.reason } : index;
+    return {
+        ...chosen(indexes, trust, authoritative),
+        role: 'authoritative',
+        why,
+        mayOffer: answer.state === 'healthy' || answer.state === 'absent',
+        ...(answer.state === 'untrusted' ? { doubt: answer.reason } : {}),
+    };
 }
-function chosen(indexes, url, role, why, mayOffer) {
+function chosen(indexes, trust, url) {
     const { extra, trustedHosts } = indexes;
     return {
         environment: {
@@ -28918,14 +29001,22 @@ function chosen(indexes, url, role, why, mayOffer) {
             ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
         },
         shown: (0,secrets/* withoutSecrets */.cT)(url),
-        why,
-        role,
-        mayOffer,
+        urls: [url, ...extra],
+        trust,
     };
+}
+/**
+ * Whether the chosen index still offers a version: the one that was asked how it is may have
+ * failed since, and pip says nothing of that while something else satisfies it.
+ * @returns no, when that can't be told
+ */
+async function isOffered(index, world, name, version) {
+    const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,requirements/* sameVersion */.r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToAsk(interpreter, requested, world) {
-    const candidates = (0,package_index/* probeCandidates */.xr)(requested);
+    const candidates = probeCandidates(requested);
     const [first] = candidates;
     if (first === undefined || first.marker === undefined)
         return first?.name;
@@ -29189,8 +29280,6 @@ function installError(installer, output) {
     return new model/* UserError */.yo(`${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
 
 /** pip guesses the encoding of a file without this line. */
@@ -29489,6 +29578,7 @@ async function indexEnvironment(plan, world, index) {
 
 
 
+
 /**
  * Makes a wheelhouse complete for a plan, in place.
  * @param directory holds the wheels of `usable` and nothing else
@@ -29509,7 +29599,7 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     }
     const direct = await resolveDirect(plan, world, directory, kept);
     const index = await applying(plan, world);
-    const offers = offersOf(plan, directory, kept, index);
+    const offers = await offersOf(plan, world, directory, kept, index);
     const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
     const files = fillFiles(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
     const generated = await writeRequest(plan, world, requestFile, files);
@@ -29566,24 +29656,27 @@ async function applying(plan, world) {
     return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }
 /**
- * Built wheels that pip may take instead of building again. With prefer-binary an old built wheel
- * would win over a newer sdist for ever, so there only pinned ones are offered.
+ * Built wheels that pip may take instead of building again: those of pins, and of versions that
+ * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
+ * built wheel would win over a newer sdist for ever, so there only pins count.
  */
-function offersOf(plan, directory, kept, index) {
-    if (!plan.index.mayOffer)
+async function offersOf(plan, world, directory, kept, lines) {
+    const { index, requested, settings } = plan;
+    if (!index.mayOffer)
         return [];
-    const { lines } = plan.requested;
-    const preferBinary = (0,plan_key/* isOn */.Mp)(plan.settings, 'prefer-binary') ||
-        lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
-    return kept
+    const preferBinary = (0,plan_key/* isOn */.Mp)(settings, 'prefer-binary') ||
+        requested.lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
+    const offers = kept
         .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
-        .filter((wheel) => !preferBinary || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version))
-        .map((wheel) => ({
-        name: wheel.name,
-        version: wheel.version,
-        sha256: wheel.sha256,
-        url: (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, wheel.file)).href,
-    }));
+        .map(async ({ name, version, sha256, file }) => {
+        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
+        const mayOffer = isPin ||
+            (!preferBinary &&
+                (index.role === 'none' || (await isOffered(index, world, name, version))));
+        const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, file)).href;
+        return mayOffer ? [{ name, version, sha256, url }] : [];
+    });
+    return (await Promise.all(offers)).flat();
 }
 /** Wheels of earlier runs that this fill did not choose. */
 async function staleFiles(world, directory, kept, chosen) {
@@ -30187,13 +30280,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4863);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9729);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
 /* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8752);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2693);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9422);
@@ -32410,112 +32503,6 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 
 /***/ }),
 
-/***/ 7570:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Lk: () => (/* binding */ hasCredentials),
-/* harmony export */   O7: () => (/* binding */ indexesOf),
-/* harmony export */   RQ: () => (/* binding */ confusionWarning),
-/* harmony export */   xr: () => (/* binding */ probeCandidates),
-/* harmony export */   zw: () => (/* binding */ judgePage)
-/* harmony export */ });
-/* unused harmony export withCredentials */
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
-
-
-/** The index inputs over pip's settings over pip's default. */
-function indexesOf(request, interpreter, settings, requested) {
-    const { url, extra, trustedHosts, username, password, mirror } = request.index;
-    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
-    if (settings.has('no-index') || optionValues('no-index').length > 0)
-        return undefined;
-    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
-    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
-    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: [
-            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
-            ...optionValues('extra-index-url'),
-        ],
-        mirror,
-        trustedHosts: [
-            ...trustedHosts,
-            ...words(settings.get('trusted-host')),
-            ...optionValues('trusted-host'),
-        ],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/** Whether a URL carries credentials of its own. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
- */
-function judgePage(status, contentType, body) {
-    if (status === 401 || status === 403)
-        return { state: 'refused', status };
-    if (status === 404)
-        return { state: 'absent' };
-    if (status !== 200)
-        return { state: 'down', reason: `it answers ${status}` };
-    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-    return isPage
-        ? { state: 'healthy' }
-        : { state: 'down', reason: 'it answers with something that is no package index' };
-}
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
-function isJsonPage(body) {
-    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
-function isHtmlPage(body) {
-    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
-        /<(?:title|h1)>\s*Links for /i.test(body));
-}
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
-}
-/** The project whose page is asked for; names in the order of the request, with their markers. */
-function probeCandidates(requested) {
-    const lines = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(requested.lines)
-        .filter((line) => !line.constraint)
-        .map(({ name, marker }) => ({ name, marker }));
-    const building = requested.projects
-        .flatMap((project) => project.buildRequires)
-        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-        .map((name) => ({ name, marker: undefined }));
-    return [...lines, ...building];
-}
-
-
-/***/ }),
-
 /***/ 7894:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -33740,19 +33727,242 @@ function definedIn(environment) {
 
 /***/ }),
 
-/***/ 4597:
+/***/ 2693:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Z: () => (/* binding */ indexProbe)
-/* harmony export */ });
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
-/* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4942);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
-/** Asks a package index for one page, with limits that keep a job from waiting. */
 
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Z: () => (/* binding */ indexProbe)
+});
+
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/manifest.js
+var manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/plan/project-page.js
+/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+
+
+/**
+ * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
+ * proxy's error page answer 200 as well.
+ * @param body its beginning
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'it answers with something that is no package index' };
+}
+/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is no project page
+ */
+function projectFiles(contentType, body, url) {
+    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+/** The versions that a project's page offers: those with a file that was not withdrawn. */
+function offeredVersions(files, project) {
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))));
+}
+/** The version in a file's name; old sdists have dashes in the project's part. */
+function versionIn(file, project) {
+    if ((0,manifest/* isWheelFileName */.jh)(file)) {
+        const { name, version } = (0,manifest/* wheelNameParts */.LI)(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if ((0,requirements/* normalizeName */.Pc)(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
+function isDistributionName(file) {
+    return (0,manifest/* isWheelFileName */.jh)(file) || isSdistName(file);
+}
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** PEP 691. */
+function jsonFiles(body, pageUrl) {
+    const { files } = JSON.parse(body);
+    if (!Array.isArray(files))
+        throw new Error('no list of files');
+    return files.map((entry) => {
+        const { filename, url, hashes, yanked } = entry;
+        if (typeof filename !== 'string' || typeof url !== 'string')
+            throw new Error('no name or URL');
+        const sha256 = hashes?.sha256;
+        return {
+            file: filename,
+            url: new URL(url, pageUrl).href,
+            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
+            yanked: yanked !== undefined && yanked !== false,
+        };
+    });
+}
+const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
+/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+function htmlFiles(body, pageUrl) {
+    const files = [];
+    for (const { index } of body.matchAll(/<a\s/gi)) {
+        attribute.lastIndex = index + 2;
+        let href;
+        let yanked = false;
+        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+            const [, name = '', double, single, bare] = found;
+            if (name.toLowerCase() === 'href')
+                href ??= double ?? single ?? bare;
+            if (name.toLowerCase() === 'data-yanked')
+                yanked = true;
+        }
+        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        if (file !== undefined)
+            files.push({ ...file, yanked });
+    }
+    return files;
+}
+/** pip takes the last part of the address for the name of the file. */
+function linkedFile(href, pageUrl) {
+    if (!URL.canParse(href, pageUrl))
+        return undefined;
+    const url = new URL(href, pageUrl);
+    const last = url.pathname.split('/').at(-1) ?? '';
+    let file;
+    try {
+        file = decodeURIComponent(last);
+    }
+    catch {
+        file = last;
+    }
+    if (!isDistributionName(file))
+        return undefined;
+    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    url.hash = '';
+    return { file, url: url.href, sha256 };
+}
+const entities = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#x27;': "'",
+};
+function unescaped(text) {
+    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+        return entities[entity.toLowerCase()] ?? entity;
+    });
+}
+
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
+;// CONCATENATED MODULE: ./lib/world/pages.js
+/** Gets pages and files over HTTP, with redirects followed by hand. */
+
+
+const maxRedirects = 5;
+/** Bytes: no project's page is longer. */
+const maxPage = 64 * 1024 * 1024;
+/** For project pages: JSON first, as pip asks. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/**
+ * Asks for a page or file. Redirects are followed here, as the client would take the credentials
+ * along to other origins.
+ * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
+ * @throws Error of the connection, or when redirects have no end
+ */
+async function follow(start, access, mayFollow = () => true) {
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin, access);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return { response, url };
+        }
+        url = new URL(headers.location, url);
+        response.message.destroy();
+        if (!mayFollow(url))
+            return { response, url };
+    }
+    throw new Error('it redirects without end');
+}
+async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
+    const ca = certificates ? await (0,promises_.readFile)(certificates).catch(() => undefined) : undefined;
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (ca === undefined)
+                return;
+            request.ca = ca;
+            // Through a proxy the connection is made by the agent, which does not look at the request's.
+            const agent = request.agent;
+            if (agent)
+                agent.options = { ...agent.options, ca };
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted?.(url) ?? false,
+        keepAlive: false,
+    });
+    return client.get(url.href, {
+        accept,
+        ...(credentials && isOrigin ? { authorization: basic(credentials) } : {}),
+    });
+}
+function basic({ username, password }) {
+    return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+}
+/**
+ * The text of an answer.
+ * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ */
+async function textOf({ message }, limit) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= limit)
+            break;
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
+}
+
+;// CONCATENATED MODULE: ./lib/world/package-index.js
+/** Asks a package index for pages of projects, with limits that keep a job from waiting. */
 
 
 
@@ -33762,23 +33972,18 @@ const tryLimit = 3000;
 const tries = 2;
 /** Milliseconds between them: a restarting proxy answers 503 for a moment. */
 const pause = 500;
-const maxRedirects = 5;
-/** Bytes of a page that are looked at. */
+/** Bytes of a page that tell whether it is one. */
 const enough = 64 * 1024;
-/** JSON first, as pip asks. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
 function indexProbe() {
     return {
         async probe(url, project, trust) {
-            const page = new URL(`${url.replace(/\/*(?=$|[?#])/, '')}/${project}/`);
+            const page = pageOf(url, project);
             // A file: index, or one behind another scheme that pip knows, has no server to ask.
             if (!/^https?:$/.test(page.protocol))
                 return { state: 'healthy' };
-            const certificates = trust.certificates && (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(trust.certificates).catch(() => undefined));
-            const isTrusted = trust.trustedHosts.some((host) => host === page.host || host === page.hostname);
             let health = { state: 'down', reason: 'it was not asked' };
             for (let attempt = 1; attempt <= tries; attempt += 1) {
-                health = await withinLimit((signal) => ask(page, { certificates: certificates || undefined, isTrusted, signal }));
+                health = await withinLimit((signal) => judge(page, trust, signal));
                 if (health.state !== 'down')
                     return health;
                 if (attempt < tries)
@@ -33786,7 +33991,49 @@ function indexProbe() {
             }
             return health;
         },
+        async versions(url, project, trust) {
+            const page = pageOf(url, project);
+            if (!/^https?:$/.test(page.protocol))
+                return undefined;
+            try {
+                const { response, url: from } = await ask(page, trust, AbortSignal.timeout(tryLimit));
+                const { statusCode, headers } = response.message;
+                const { text, isWhole } = await textOf(response, maxPage);
+                if (statusCode !== 200 || !isWhole)
+                    return undefined;
+                const files = projectFiles(headers['content-type'] ?? '', text, from.href);
+                return offeredVersions(files, project);
+            }
+            catch {
+                return undefined;
+            }
+        },
     };
+}
+function pageOf(index, project) {
+    return new URL(`${index.replace(/\/*(?=$|[?#])/, '')}/${project}/`);
+}
+function ask(page, trust, signal) {
+    const bare = new URL(page);
+    bare.username = '';
+    bare.password = '';
+    return follow(bare, {
+        credentials: credentialsIn(page),
+        certificates: trust.certificates,
+        isTrusted: ({ host, hostname }) => trust.trustedHosts.some((trusted) => trusted === host || trusted === hostname),
+        signal,
+    });
+}
+async function judge(page, trust, signal) {
+    const { response } = await ask(page, trust, signal);
+    const { statusCode = 0, headers } = response.message;
+    const { text } = await textOf(response, enough);
+    return judgePage(statusCode, headers['content-type'] ?? '', text);
+}
+function credentialsIn({ username, password }) {
+    if (username === '' && password === '')
+        return undefined;
+    return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
 }
 async function withinLimit(work) {
     const signal = AbortSignal.timeout(tryLimit);
@@ -33797,7 +34044,7 @@ async function withinLimit(work) {
         if (signal.aborted)
             return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
         const { code } = error;
-        const reason = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error));
+        const reason = (0,secrets/* withoutSecrets */.cT)(code ? `${reasons[code] ?? code}` : (0,model/* messageOf */.bD)(error));
         return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
     }
 }
@@ -33811,59 +34058,6 @@ const reasons = {
 };
 function isCertificateError(code) {
     return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ALTNAME/.test(code ?? '');
-}
-/** Follows redirects by hand: credentials are for the origin that they were given for. */
-async function ask(start, options) {
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin ? start : undefined, options);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__/* .judgePage */ .zw)(statusCode, headers['content-type'] ?? '', await beginning(response));
-        }
-        response.message.destroy();
-        url = new URL(headers.location, url);
-    }
-    return { state: 'down', reason: 'it redirects without end' };
-}
-async function get(url, credentials, { certificates, isTrusted, signal }) {
-    const bare = new URL(url);
-    bare.username = '';
-    bare.password = '';
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (certificates)
-                request.ca = certificates;
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_1__/* .HttpClient */ .Qq('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted,
-        keepAlive: false,
-    });
-    const authorization = credentials && basic(credentials);
-    return client.get(bare.href, { accept, ...(authorization ? { authorization } : {}) });
-}
-function basic({ username, password }) {
-    if (username === '' && password === '')
-        return undefined;
-    const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    return `Basic ${Buffer.from(text, 'utf8').toString('base64')}`;
-}
-async function beginning(response) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of response.message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= enough)
-            break;
-    }
-    return Buffer.concat(chunks).toString('utf8');
 }
 
 

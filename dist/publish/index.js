@@ -30781,6 +30781,157 @@ function adviceFor(output) {
 
 /***/ }),
 
+/***/ 6732:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I1: () => (/* binding */ isDistributionName),
+/* harmony export */   x6: () => (/* binding */ projectFiles),
+/* harmony export */   zw: () => (/* binding */ judgePage),
+/* harmony export */   zz: () => (/* binding */ isSdistName)
+/* harmony export */ });
+/* unused harmony export offeredVersions */
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+
+
+/**
+ * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
+ * proxy's error page answer 200 as well.
+ * @param body its beginning
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'it answers with something that is no package index' };
+}
+/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is no project page
+ */
+function projectFiles(contentType, body, url) {
+    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+/** The versions that a project's page offers: those with a file that was not withdrawn. */
+function offeredVersions(files, project) {
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))));
+}
+/** The version in a file's name; old sdists have dashes in the project's part. */
+function versionIn(file, project) {
+    if (isWheelFileName(file)) {
+        const { name, version } = wheelNameParts(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if (normalizeName(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
+function isDistributionName(file) {
+    return (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file) || isSdistName(file);
+}
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** PEP 691. */
+function jsonFiles(body, pageUrl) {
+    const { files } = JSON.parse(body);
+    if (!Array.isArray(files))
+        throw new Error('no list of files');
+    return files.map((entry) => {
+        const { filename, url, hashes, yanked } = entry;
+        if (typeof filename !== 'string' || typeof url !== 'string')
+            throw new Error('no name or URL');
+        const sha256 = hashes?.sha256;
+        return {
+            file: filename,
+            url: new URL(url, pageUrl).href,
+            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
+            yanked: yanked !== undefined && yanked !== false,
+        };
+    });
+}
+const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
+/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+function htmlFiles(body, pageUrl) {
+    const files = [];
+    for (const { index } of body.matchAll(/<a\s/gi)) {
+        attribute.lastIndex = index + 2;
+        let href;
+        let yanked = false;
+        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+            const [, name = '', double, single, bare] = found;
+            if (name.toLowerCase() === 'href')
+                href ??= double ?? single ?? bare;
+            if (name.toLowerCase() === 'data-yanked')
+                yanked = true;
+        }
+        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        if (file !== undefined)
+            files.push({ ...file, yanked });
+    }
+    return files;
+}
+/** pip takes the last part of the address for the name of the file. */
+function linkedFile(href, pageUrl) {
+    if (!URL.canParse(href, pageUrl))
+        return undefined;
+    const url = new URL(href, pageUrl);
+    const last = url.pathname.split('/').at(-1) ?? '';
+    let file;
+    try {
+        file = decodeURIComponent(last);
+    }
+    catch {
+        file = last;
+    }
+    if (!isDistributionName(file))
+        return undefined;
+    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    url.hash = '';
+    return { file, url: url.href, sha256 };
+}
+const entities = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#x27;': "'",
+};
+function unescaped(text) {
+    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+        return entities[entity.toLowerCase()] ?? entity;
+    });
+}
+
+
+/***/ }),
+
 /***/ 6438:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -31006,8 +31157,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   K: () => (/* binding */ derivedUploadUrl),
   Cs: () => (/* binding */ downloadArgs),
   D_: () => (/* binding */ identity),
-  I1: () => (/* binding */ isDistributionName),
-  zz: () => (/* binding */ isSdistName),
   iI: () => (/* binding */ mergedAudit),
   aI: () => (/* binding */ pipConf),
   rY: () => (/* binding */ publishLock),
@@ -31078,33 +31227,6 @@ function hasCredentials(url) {
     const { username, password } = new URL(url);
     return username !== '' || password !== '';
 }
-/**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
- */
-function judgePage(status, contentType, body) {
-    if (status === 401 || status === 403)
-        return { state: 'refused', status };
-    if (status === 404)
-        return { state: 'absent' };
-    if (status !== 200)
-        return { state: 'down', reason: `it answers ${status}` };
-    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-    return isPage
-        ? { state: 'healthy' }
-        : { state: 'down', reason: 'it answers with something that is no package index' };
-}
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
-function isJsonPage(body) {
-    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
-function isHtmlPage(body) {
-    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
-        /<(?:title|h1)>\s*Links for /i.test(body));
-}
 /** More than one index, and one of them private: whoever publishes the higher version wins. */
 function confusionWarning(indexes) {
     const all = [indexes.authoritative, ...indexes.extra];
@@ -31125,8 +31247,11 @@ function probeCandidates(requested) {
     return [...lines, ...building];
 }
 
+// EXTERNAL MODULE: ./lib/plan/project-page.js
+var project_page = __nccwpck_require__(6732);
 ;// CONCATENATED MODULE: ./lib/plan/publish.js
 /** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
+
 
 
 
@@ -31273,13 +31398,6 @@ function downloadArgs(options) {
         options.requestFile,
     ];
 }
-/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
-function isDistributionName(file) {
-    return (0,manifest/* isWheelFileName */.jh)(file) || isSdistName(file);
-}
-function isSdistName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
-}
 /**
  * Name and version of a file: a wheel's name says them, an sdist's metadata do.
  * @throws UserError for metadata that hold something else
@@ -31297,7 +31415,7 @@ function identity(file, metadata) {
  * @param url of the page, for relative links
  */
 function readAnswer(status, contentType, body, url) {
-    const health = judgePage(status, contentType, body);
+    const health = (0,project_page/* judgePage */.zw)(status, contentType, body);
     switch (health.state) {
         case 'refused':
         case 'absent':
@@ -31307,10 +31425,8 @@ function readAnswer(status, contentType, body, url) {
         default:
             return { state: 'unreadable', reason: health.reason };
     }
-    if (!/json/i.test(contentType))
-        return { state: 'listed', files: htmlFiles(body, url) };
     try {
-        return { state: 'listed', files: jsonFiles(body, url) };
+        return { state: 'listed', files: (0,project_page/* projectFiles */.x6)(contentType, body, url) };
     }
     catch {
         return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
@@ -31329,75 +31445,6 @@ function readForeignRedirect(location, project) {
             state: 'unreadable',
             reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
         };
-}
-/** PEP 691. */
-function jsonFiles(body, pageUrl) {
-    const { files } = JSON.parse(body);
-    if (!Array.isArray(files))
-        throw new Error('no list of files');
-    return files.map((entry) => {
-        const { filename, url, hashes } = entry;
-        if (typeof filename !== 'string' || typeof url !== 'string')
-            throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
-        return {
-            file: filename,
-            url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-        };
-    });
-}
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
-function htmlFiles(body, pageUrl) {
-    const files = [];
-    for (const { index } of body.matchAll(/<a\s/gi)) {
-        attribute.lastIndex = index + 2;
-        let found = attribute.exec(body);
-        while (found !== null) {
-            const [, name = '', double, single, bare] = found;
-            const value = double ?? single ?? bare;
-            if (name.toLowerCase() === 'href' && value !== undefined) {
-                const file = linkedFile(unescaped(value), pageUrl);
-                if (file !== undefined)
-                    files.push(file);
-            }
-            found = attribute.exec(body);
-        }
-    }
-    return files;
-}
-/** pip takes the last part of the address for the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
-        return undefined;
-    const url = new URL(href, pageUrl);
-    const last = url.pathname.split('/').at(-1) ?? '';
-    let file;
-    try {
-        file = decodeURIComponent(last);
-    }
-    catch {
-        file = last;
-    }
-    if (!isDistributionName(file))
-        return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
-    url.hash = '';
-    return { file, url: url.href, sha256 };
-}
-const entities = {
-    '&amp;': '&',
-    '&lt;': '<',
-    '&gt;': '>',
-    '&quot;': '"',
-    '&#39;': "'",
-    '&#x27;': "'",
-};
-function unescaped(text) {
-    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
-        return entities[entity.toLowerCase()] ?? entity;
-    });
 }
 /** @param feedSha256 of the file of that name on the feed; undefined: there is none */
 function stateOf(file, feedSha256) {
@@ -32622,7 +32669,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3085);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7786);
 /* harmony import */ var _world_downloads_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8301);
-/* harmony import */ var _world_feed_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9050);
+/* harmony import */ var _world_feed_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1597);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8314);
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9422);
@@ -32825,6 +32872,8 @@ var environment = __nccwpck_require__(4702);
 var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/plan/project-page.js
+var project_page = __nccwpck_require__(6732);
 // EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
 var publish = __nccwpck_require__(2280);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
@@ -32913,6 +32962,7 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
  * The story of publishing: bring the original files of what is asked for, ask the feed which of
  * them it has, upload the others.
  */
+
 
 
 
@@ -33035,11 +33085,11 @@ async function collect(plan, world, targets) {
         const { target, role } = wanted;
         const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, wanted));
         const files = await world.downloads.list(directory);
-        const odd = files.find(({ file }) => !(0,publish/* isDistributionName */.I1)(file));
+        const odd = files.find(({ file }) => !(0,project_page/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
             throw new model/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
-        const sdists = files.map(({ file }) => file).filter(publish/* isSdistName */.zz);
+        const sdists = files.map(({ file }) => file).filter(project_page/* isSdistName */.zz);
         const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
         for (const each of files) {
             const known = collected.get(each.file);
@@ -33366,22 +33416,108 @@ function downloadsAdapter(reporter, environment) {
 
 /***/ }),
 
-/***/ 9050:
+/***/ 1597:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   l: () => (/* binding */ programsAdapter),
-/* harmony export */   w: () => (/* binding */ feedAdapter)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
-/* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4942);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2280);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8578);
-/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5733);
-/** A private feed: what its project pages say, and the program that uploads to it. */
 
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  w: () => (/* binding */ feedAdapter),
+  l: () => (/* binding */ programsAdapter)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
+var publish = __nccwpck_require__(2280);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
+;// CONCATENATED MODULE: ./lib/world/pages.js
+/** Gets pages and files over HTTP, with redirects followed by hand. */
+
+
+const maxRedirects = 5;
+/** Bytes: no project's page is longer. */
+const maxPage = 64 * 1024 * 1024;
+/** For project pages: JSON first, as pip asks. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/**
+ * Asks for a page or file. Redirects are followed here, as the client would take the credentials
+ * along to other origins.
+ * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
+ * @throws Error of the connection, or when redirects have no end
+ */
+async function follow(start, access, mayFollow = () => true) {
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin, access);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return { response, url };
+        }
+        url = new URL(headers.location, url);
+        response.message.destroy();
+        if (!mayFollow(url))
+            return { response, url };
+    }
+    throw new Error('it redirects without end');
+}
+async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
+    const ca = certificates ? await (0,promises_.readFile)(certificates).catch(() => undefined) : undefined;
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (ca === undefined)
+                return;
+            request.ca = ca;
+            // Through a proxy the connection is made by the agent, which does not look at the request's.
+            const agent = request.agent;
+            if (agent)
+                agent.options = { ...agent.options, ca };
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted?.(url) ?? false,
+        keepAlive: false,
+    });
+    return client.get(url.href, {
+        accept,
+        ...(credentials && isOrigin ? { authorization: basic(credentials) } : {}),
+    });
+}
+function basic({ username, password }) {
+    return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
+}
+/**
+ * The text of an answer.
+ * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ */
+async function textOf({ message }, limit) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= limit)
+            break;
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
+}
+
+// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
+var process = __nccwpck_require__(5733);
+;// CONCATENATED MODULE: ./lib/world/feed.js
+/** A private feed: what its project pages say, and the program that uploads to it. */
 
 
 
@@ -33395,22 +33531,45 @@ const fileLimit = 600_000;
 const tries = 3;
 /** Milliseconds between them: a restarting feed answers 503 for a moment. */
 const pause = 1000;
-const maxRedirects = 5;
-/** Bytes: no project's page is longer. */
-const maxPage = 64 * 1024 * 1024;
-/** JSON first, as pip asks. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
 /**
  * Asks one feed.
  * @param certificates path of a file of certificates to trust instead of Node's own
  */
 function feedAdapter(access, certificates) {
+    const { origin } = new URL(access.url);
+    const { username, password = '' } = access;
+    const askFor = (url, limit, mayFollow) => {
+        const signal = AbortSignal.timeout(limit);
+        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
+        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
+        return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
+    };
+    async function askOnce(project) {
+        const isFeed = (url) => url.origin === origin;
+        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
+        try {
+            const { response, url } = await asked.answer;
+            if (!isFeed(url))
+                return (0,publish/* readForeignRedirect */.px)(url, project);
+            const { statusCode = 0, headers } = response.message;
+            const { text, isWhole } = await textOf(response, maxPage);
+            if (!isWhole)
+                return { state: 'unreadable', reason: 'its page has no end' };
+            return (0,publish/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
+        }
+        catch (error) {
+            if (asked.signal.aborted) {
+                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
+            }
+            const { code } = error;
+            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
+        }
+    }
     return {
         async ask(project) {
-            const page = new URL(`${project}/`, access.url);
             let answer = { state: 'unreadable', reason: 'it was not asked' };
             for (let attempt = 1; attempt <= tries; attempt += 1) {
-                answer = await askOnce(page, project, access, certificates);
+                answer = await askOnce(project);
                 if (answer.state !== 'unreadable')
                     return answer;
                 if (attempt < tries)
@@ -33419,98 +33578,23 @@ function feedAdapter(access, certificates) {
             return answer;
         },
         async digest({ url }) {
-            const signal = AbortSignal.timeout(fileLimit);
-            const { response } = await follow(new URL(url), () => true, access, certificates, signal);
+            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
             const { statusCode } = response.message;
             if (statusCode !== 200)
                 throw new Error(`it answers ${statusCode}`);
-            const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256');
+            const hash = (0,external_node_crypto_.createHash)('sha256');
             for await (const chunk of response.message)
                 hash.update(chunk);
             return hash.digest('hex');
         },
     };
 }
-async function askOnce(page, project, access, certificates) {
-    const signal = AbortSignal.timeout(pageLimit);
-    try {
-        const isFeed = (url) => url.origin === page.origin;
-        const { response, url } = await follow(page, isFeed, access, certificates, signal);
-        if (!isFeed(url))
-            return (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_4__/* .readForeignRedirect */ .px)(url, project);
-        const { statusCode = 0, headers } = response.message;
-        const body = await textOf(response);
-        return (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_4__/* .readAnswer */ .JN)(statusCode, headers['content-type'] ?? '', body, url.href);
-    }
-    catch (error) {
-        if (signal.aborted) {
-            return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
-        }
-        const { code } = error;
-        return { state: 'unreadable', reason: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .withoutSecrets */ .cT)(code ?? (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error)) };
-    }
-}
-/**
- * Follows redirects by hand: credentials are for the feed's origin alone.
- * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
- */
-async function follow(start, mayFollow, access, certificates, signal) {
-    const { origin } = new URL(access.url);
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const credentials = url.origin === origin ? access : undefined;
-        const response = await get(url, credentials, certificates, signal);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects without end');
-}
-async function get(url, credentials, certificates, signal) {
-    const ca = certificates === undefined ? undefined : await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(certificates);
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca)
-                request.ca = ca;
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_2__/* .HttpClient */ .Qq('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        keepAlive: false,
-    });
-    const { username, password = '' } = credentials ?? {};
-    const basic = Buffer.from(`${username}:${password}`, 'utf8').toString('base64');
-    return client.get(url.href, {
-        accept,
-        ...(username === undefined ? {} : { authorization: `Basic ${basic}` }),
-    });
-}
-async function textOf(response) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of response.message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size > maxPage)
-            throw new Error('its page has no end');
-    }
-    return Buffer.concat(chunks).toString('utf8');
-}
 /** Runs programs that are not pip. */
 function programsAdapter(reporter) {
     return {
         async run([program, ...first], args, { cwd, env, quiet = false, }) {
             try {
-                return await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(program, [...first, ...args], {
+                return await (0,process/* run */.e)(program, [...first, ...args], {
                     cwd,
                     env,
                     ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),

@@ -17,16 +17,6 @@ export interface Indexes {
   readonly otherCredentials: boolean;
 }
 
-/** What an index answered when asked for one project. */
-export type Health =
-  | { readonly state: 'healthy' }
-  /** 404: an index that is alive and does not have the project. */
-  | { readonly state: 'absent' }
-  | { readonly state: 'refused'; readonly status: 401 | 403 }
-  | { readonly state: 'down'; readonly reason: string }
-  /** A certificate that this program does not trust; pip may. */
-  | { readonly state: 'untrusted'; readonly reason: string };
-
 /** The index inputs over pip's settings over pip's default. */
 export function indexesOf(
   request: Request,
@@ -79,37 +69,6 @@ export function hasCredentials(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { username, password } = new URL(url);
   return username !== '' || password !== '';
-}
-
-/**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
- */
-export function judgePage(status: number, contentType: string, body: string): Health {
-  if (status === 401 || status === 403) return { state: 'refused', status };
-  if (status === 404) return { state: 'absent' };
-  if (status !== 200) return { state: 'down', reason: `it answers ${status}` };
-  const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-  return isPage
-    ? { state: 'healthy' }
-    : { state: 'down', reason: 'it answers with something that is no package index' };
-}
-
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
-function isJsonPage(body: string): boolean {
-  return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
-function isHtmlPage(body: string): boolean {
-  return (
-    /<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-    /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(
-      body,
-    ) ||
-    /<(?:title|h1)>\s*Links for /i.test(body)
-  );
 }
 
 /** More than one index, and one of them private: whoever publishes the higher version wins. */

@@ -1,7 +1,8 @@
 /** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
-import { isWheelFileName, wheelNameParts } from './manifest.ts';
+import { wheelNameParts } from './manifest.ts';
 import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
-import { type Health, indexesOf, judgePage } from './package-index.ts';
+import { indexesOf } from './package-index.ts';
+import { type Health, judgePage, type ProjectFile, projectFiles } from './project-page.ts';
 import { directRequirements, normalizeName } from './requirements.ts';
 
 export const uploaders = ['twine', 'uv'] as const;
@@ -65,18 +66,9 @@ export interface SdistMetadata {
   readonly pyproject: string | undefined;
 }
 
-/** A file as a feed's project page lists it. */
-export interface FeedFile {
-  readonly file: string;
-  /** Absolute. It may hold a signature: never shown. */
-  readonly url: string;
-  /** Lower-case hex; undefined: the page gives none. */
-  readonly sha256: string | undefined;
-}
-
 /** What a feed says of one project. */
 export type FeedAnswer =
-  | { readonly state: 'listed'; readonly files: readonly FeedFile[] }
+  | { readonly state: 'listed'; readonly files: readonly ProjectFile[] }
   /** The feed does not have it; `forwarded`: the host where it sends those who ask. */
   | { readonly state: 'absent'; readonly forwarded?: string }
   | { readonly state: 'refused'; readonly status: 401 | 403 }
@@ -281,15 +273,6 @@ export function downloadArgs(options: {
   ];
 }
 
-/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
-export function isDistributionName(file: string): boolean {
-  return isWheelFileName(file) || isSdistName(file);
-}
-
-export function isSdistName(file: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
-}
-
 /**
  * Name and version of a file: a wheel's name says them, an sdist's metadata do.
  * @throws UserError for metadata that hold something else
@@ -328,9 +311,8 @@ export function readAnswer(
     default:
       return { state: 'unreadable', reason: health.reason };
   }
-  if (!/json/i.test(contentType)) return { state: 'listed', files: htmlFiles(body, url) };
   try {
-    return { state: 'listed', files: jsonFiles(body, url) };
+    return { state: 'listed', files: projectFiles(contentType, body, url) };
   } catch {
     return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
   }
@@ -349,79 +331,6 @@ export function readForeignRedirect(location: URL, project: string): FeedAnswer 
         state: 'unreadable',
         reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
       };
-}
-
-/** PEP 691. */
-function jsonFiles(body: string, pageUrl: string): FeedFile[] {
-  const { files } = JSON.parse(body) as { files: unknown };
-  if (!Array.isArray(files)) throw new Error('no list of files');
-  return files.map((entry: unknown) => {
-    const { filename, url, hashes } = entry as {
-      filename?: unknown;
-      url?: unknown;
-      hashes?: { sha256?: unknown };
-    };
-    if (typeof filename !== 'string' || typeof url !== 'string') throw new Error('no name or URL');
-    const sha256 = hashes?.sha256;
-    return {
-      file: filename,
-      url: new URL(url, pageUrl).href,
-      sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-    };
-  });
-}
-
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
-
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
-function htmlFiles(body: string, pageUrl: string): FeedFile[] {
-  const files: FeedFile[] = [];
-  for (const { index } of body.matchAll(/<a\s/gi)) {
-    attribute.lastIndex = index + 2;
-    let found = attribute.exec(body);
-    while (found !== null) {
-      const [, name = '', double, single, bare] = found;
-      const value = double ?? single ?? bare;
-      if (name.toLowerCase() === 'href' && value !== undefined) {
-        const file = linkedFile(unescaped(value), pageUrl);
-        if (file !== undefined) files.push(file);
-      }
-      found = attribute.exec(body);
-    }
-  }
-  return files;
-}
-
-/** pip takes the last part of the address for the name of the file. */
-function linkedFile(href: string, pageUrl: string): FeedFile | undefined {
-  if (!URL.canParse(href, pageUrl)) return undefined;
-  const url = new URL(href, pageUrl);
-  const last = url.pathname.split('/').at(-1) ?? '';
-  let file: string;
-  try {
-    file = decodeURIComponent(last);
-  } catch {
-    file = last;
-  }
-  if (!isDistributionName(file)) return undefined;
-  const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
-  url.hash = '';
-  return { file, url: url.href, sha256 };
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&amp;': '&',
-  '&lt;': '<',
-  '&gt;': '>',
-  '&quot;': '"',
-  '&#39;': "'",
-  '&#x27;': "'",
-};
-
-function unescaped(text: string): string {
-  return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
-    return entities[entity.toLowerCase()] ?? entity;
-  });
 }
 
 /** @param feedSha256 of the file of that name on the feed; undefined: there is none */

@@ -1,0 +1,168 @@
+/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+import { isWheelFileName, wheelNameParts } from './manifest.ts';
+import { normalizeName } from './requirements.ts';
+
+/** What an index answered when asked for one project. */
+export type Health =
+  | { readonly state: 'healthy' }
+  /** 404: an index that is alive and does not have the project. */
+  | { readonly state: 'absent' }
+  | { readonly state: 'refused'; readonly status: 401 | 403 }
+  | { readonly state: 'down'; readonly reason: string }
+  /** A certificate that this program does not trust; pip may. */
+  | { readonly state: 'untrusted'; readonly reason: string };
+
+/** A file as a project's page lists it. */
+export interface ProjectFile {
+  readonly file: string;
+  /** Absolute. It may hold a signature: never shown. */
+  readonly url: string;
+  /** Lower-case hex; undefined: the page gives none. */
+  readonly sha256: string | undefined;
+  /** Withdrawn: installers take it only for a pin (PEP 592). */
+  readonly yanked: boolean;
+}
+
+/**
+ * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
+ * proxy's error page answer 200 as well.
+ * @param body its beginning
+ */
+export function judgePage(status: number, contentType: string, body: string): Health {
+  if (status === 401 || status === 403) return { state: 'refused', status };
+  if (status === 404) return { state: 'absent' };
+  if (status !== 200) return { state: 'down', reason: `it answers ${status}` };
+  const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+  return isPage
+    ? { state: 'healthy' }
+    : { state: 'down', reason: 'it answers with something that is no package index' };
+}
+
+/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+function isJsonPage(body: string): boolean {
+  return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+
+/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+function isHtmlPage(body: string): boolean {
+  return (
+    /<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+    /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(
+      body,
+    ) ||
+    /<(?:title|h1)>\s*Links for /i.test(body)
+  );
+}
+
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is no project page
+ */
+export function projectFiles(contentType: string, body: string, url: string): ProjectFile[] {
+  return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+
+/** The versions that a project's page offers: those with a file that was not withdrawn. */
+export function offeredVersions(files: readonly ProjectFile[], project: string): Set<string> {
+  return new Set(
+    files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))),
+  );
+}
+
+/** The version in a file's name; old sdists have dashes in the project's part. */
+function versionIn(file: string, project: string): string | undefined {
+  if (isWheelFileName(file)) {
+    const { name, version } = wheelNameParts(file);
+    return name === project ? version : undefined;
+  }
+  if (!isSdistName(file)) return undefined;
+  const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+  for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+    if (normalizeName(stem.slice(0, dash)) === project) return stem.slice(dash + 1);
+  }
+  return undefined;
+}
+
+/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
+export function isDistributionName(file: string): boolean {
+  return isWheelFileName(file) || isSdistName(file);
+}
+
+export function isSdistName(file: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+
+/** PEP 691. */
+function jsonFiles(body: string, pageUrl: string): ProjectFile[] {
+  const { files } = JSON.parse(body) as { files: unknown };
+  if (!Array.isArray(files)) throw new Error('no list of files');
+  return files.map((entry: unknown) => {
+    const { filename, url, hashes, yanked } = entry as {
+      filename?: unknown;
+      url?: unknown;
+      hashes?: { sha256?: unknown };
+      yanked?: unknown;
+    };
+    if (typeof filename !== 'string' || typeof url !== 'string') throw new Error('no name or URL');
+    const sha256 = hashes?.sha256;
+    return {
+      file: filename,
+      url: new URL(url, pageUrl).href,
+      sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
+      yanked: yanked !== undefined && yanked !== false,
+    };
+  });
+}
+
+const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
+
+/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+function htmlFiles(body: string, pageUrl: string): ProjectFile[] {
+  const files: ProjectFile[] = [];
+  for (const { index } of body.matchAll(/<a\s/gi)) {
+    attribute.lastIndex = index + 2;
+    let href: string | undefined;
+    let yanked = false;
+    for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+      const [, name = '', double, single, bare] = found;
+      if (name.toLowerCase() === 'href') href ??= double ?? single ?? bare;
+      if (name.toLowerCase() === 'data-yanked') yanked = true;
+    }
+    const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+    if (file !== undefined) files.push({ ...file, yanked });
+  }
+  return files;
+}
+
+/** pip takes the last part of the address for the name of the file. */
+function linkedFile(href: string, pageUrl: string): Omit<ProjectFile, 'yanked'> | undefined {
+  if (!URL.canParse(href, pageUrl)) return undefined;
+  const url = new URL(href, pageUrl);
+  const last = url.pathname.split('/').at(-1) ?? '';
+  let file: string;
+  try {
+    file = decodeURIComponent(last);
+  } catch {
+    file = last;
+  }
+  if (!isDistributionName(file)) return undefined;
+  const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+  url.hash = '';
+  return { file, url: url.href, sha256 };
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&amp;': '&',
+  '&lt;': '<',
+  '&gt;': '>',
+  '&quot;': '"',
+  '&#39;': "'",
+  '&#x27;': "'",
+};
+
+function unescaped(text: string): string {
+  return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+    return entities[entity.toLowerCase()] ?? entity;
+  });
+}
