@@ -64,70 +64,100 @@ export async function chooseIndex(
   world: World,
   failed?: string,
 ): Promise<ChosenIndex> {
-  const { request, interpreter, settings, requested } = asking;
-  const indexes = indexesOf(request, interpreter, settings, requested);
-  if (indexes === undefined) {
-    return { ...noIndex, why: 'no-index is set' };
-  }
+  const asked = await whomToAsk(asking, world);
+  if (asked === undefined) return { ...noIndex, why: 'no-index is set' };
+  const { indexes, trust, project, health } = asked;
   const confusion = confusionWarning(indexes);
   if (confusion !== undefined && failed === undefined) world.reporter.warning(confusion);
+  if (indexes.mirror === undefined) return authoritative(asked, 'it is the authoritative index');
+
+  const shown = withoutSecrets(indexes.mirror);
+  const answer = await health(indexes.mirror);
+  if (answer.state === 'healthy' && failed === undefined) {
+    return {
+      ...chosen(indexes, trust, indexes.mirror),
+      role: 'mirror',
+      why: 'the mirror is healthy',
+      mayOffer: true,
+    };
+  }
+  if (answer.state === 'refused') {
+    throw new UserError(
+      `The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`,
+    );
+  }
+  const reason =
+    answer.state === 'healthy'
+      ? String(failed)
+      : answer.state === 'absent'
+        ? `it answers 404 for ${project}`
+        : answer.reason;
+  world.reporter.warning(
+    `The mirror ${shown} is not used: ${reason}. Using ${withoutSecrets(indexes.authoritative)}.`,
+  );
+  return authoritative(asked, `the mirror is not healthy (${reason})`);
+}
+
+/**
+ * Asks the authoritative index once more, after pip has failed with it: pip takes a page that it
+ * could not get for one without files.
+ * @throws as chooseIndex
+ */
+export async function askAgain(asking: Asking, world: World): Promise<void> {
+  const asked = await whomToAsk(asking, world);
+  if (asked !== undefined) await authoritative(asked, '');
+}
+
+/** The indexes of a run, and the way to ask one how it is. */
+interface Asked {
+  readonly indexes: Indexes;
+  readonly trust: IndexTrust;
+  /** Whose page is asked for; undefined: there is nothing to ask for. */
+  readonly project: string | undefined;
+  readonly health: (url: string) => Promise<Health>;
+}
+
+/** @returns undefined when no index is to be used */
+async function whomToAsk(asking: Asking, world: World): Promise<Asked | undefined> {
+  const { request, interpreter, settings, requested } = asking;
+  const indexes = indexesOf(request, interpreter, settings, requested);
+  if (indexes === undefined) return undefined;
   const project = await projectToAsk(interpreter, requested, world);
   const trust: IndexTrust = {
     trustedHosts: indexes.trustedHosts,
     certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
   };
-  const health = (url: string): Promise<Health> =>
-    project === undefined || settings.has('proxy')
-      ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-      : world.indexProbe.probe(url, project, trust);
+  return {
+    indexes,
+    trust,
+    project,
+    health: (url) =>
+      project === undefined || settings.has('proxy')
+        ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
+        : world.indexProbe.probe(url, project, trust),
+  };
+}
 
-  let why = 'it is the authoritative index';
-  if (indexes.mirror !== undefined) {
-    const shown = withoutSecrets(indexes.mirror);
-    const answer = await health(indexes.mirror);
-    if (answer.state === 'healthy' && failed === undefined) {
-      return {
-        ...chosen(indexes, trust, indexes.mirror),
-        role: 'mirror',
-        why: 'the mirror is healthy',
-        mayOffer: true,
-      };
-    }
-    if (answer.state === 'refused') {
-      throw new UserError(
-        `The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`,
-      );
-    }
-    const reason =
-      answer.state === 'healthy'
-        ? String(failed)
-        : answer.state === 'absent'
-          ? `it answers 404 for ${project}`
-          : answer.reason;
-    world.reporter.warning(
-      `The mirror ${shown} is not used: ${reason}. Using ${withoutSecrets(indexes.authoritative)}.`,
-    );
-    why = `the mirror is not healthy (${reason})`;
-  }
-
-  const { authoritative } = indexes;
-  const answer = await health(authoritative);
-  if (answer.state === 'refused' && (hasCredentials(authoritative) || !indexes.otherCredentials)) {
+async function authoritative(
+  { indexes, trust, project, health }: Asked,
+  why: string,
+): Promise<ChosenIndex> {
+  const url = indexes.authoritative;
+  const answer = await health(url);
+  if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
     throw new UserError(
-      `The index ${withoutSecrets(authoritative)} answers ${answer.status} for ${project}: ${
-        hasCredentials(authoritative)
+      `The index ${withoutSecrets(url)} answers ${answer.status} for ${project}: ${
+        hasCredentials(url)
           ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
           : 'it wants credentials. Set the inputs index-username and index-password'
       }.`,
     );
   }
   if (answer.state === 'down') {
-    throw new IndexDown(
-      `The index ${withoutSecrets(authoritative)} can't be used: ${answer.reason}.`,
-    );
+    throw new IndexDown(`The index ${withoutSecrets(url)} can't be used: ${answer.reason}.`);
   }
   return {
-    ...chosen(indexes, trust, authoritative),
+    ...chosen(indexes, trust, url),
     role: 'authoritative',
     why,
     mayOffer: answer.state === 'healthy' || answer.state === 'absent',

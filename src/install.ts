@@ -4,7 +4,13 @@
  */
 import path from 'node:path';
 
-import { type ChosenIndex, chooseIndex, IndexDown, staleWarning } from './choose-index.ts';
+import {
+  askAgain,
+  type ChosenIndex,
+  chooseIndex,
+  IndexDown,
+  staleWarning,
+} from './choose-index.ts';
 import { installDirect } from './direct.ts';
 import { fill } from './fill.ts';
 import { installLock } from './install-lock.ts';
@@ -199,7 +205,11 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
     if (index.doubt !== undefined) {
       throw new IndexDown(`The index ${index.shown} can't be used: ${index.doubt}.`);
     }
-    if (!error.maybeIndex || index.role !== 'mirror') throw error;
+    if (!error.maybeIndex) throw error;
+    if (index.role !== 'mirror') {
+      await askAgain(plan, world);
+      throw error;
+    }
     const other = await chooseIndex(plan, world, 'pip failed with it');
     return { manifest: await attempt(other, true), index: other };
   }

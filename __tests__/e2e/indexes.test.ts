@@ -318,6 +318,25 @@ describe('the index fails after it was asked how it is', () => {
     }
     assert.deepEqual((await job(inputs, onlyGamma)).installed, ['gamma==1.0.0']);
   });
+
+  test('nor one that it has yanked, unless it is pinned', async () => {
+    const newer = sdist({ name: 'gamma', version: '2.0.0' });
+    const pinned = { files: { 'requirements.txt': 'gamma==2.0.0\n' } };
+    const inputs = {
+      'index-url': own.url,
+      wheelhouse: join(keep, 'yanked'),
+      refresh: 'always',
+    };
+    own.add(newer);
+    try {
+      assert.deepEqual((await job(inputs, onlyGamma)).installed, ['gamma==2.0.0']);
+      own.yank(newer.filename);
+      assert.deepEqual((await job(inputs, pinned)).installed, ['gamma==2.0.0']);
+      assert.deepEqual((await job(inputs, onlyGamma)).installed, ['gamma==1.0.0']);
+    } finally {
+      own.remove(newer.filename);
+    }
+  });
 });
 
 describe('a mirror that fails in the middle of the fill', () => {

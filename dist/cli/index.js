@@ -32918,6 +32918,7 @@ exports.suggestSimilar = suggestSimilar;
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   xn: () => (/* binding */ IndexDown),
+  et: () => (/* binding */ askAgain),
   SK: () => (/* binding */ chooseIndex),
   kd: () => (/* binding */ isOffered),
   MG: () => (/* binding */ staleWarning)
@@ -33020,57 +33021,79 @@ class IndexDown extends model/* UserError */.yo {
  * @throws UserError when it, or the mirror, refuses the credentials
  */
 async function chooseIndex(asking, world, failed) {
-    const { request, interpreter, settings, requested } = asking;
-    const indexes = indexesOf(request, interpreter, settings, requested);
-    if (indexes === undefined) {
+    const asked = await whomToAsk(asking, world);
+    if (asked === undefined)
         return { ...noIndex, why: 'no-index is set' };
-    }
+    const { indexes, trust, project, health } = asked;
     const confusion = confusionWarning(indexes);
     if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
+    if (indexes.mirror === undefined)
+        return authoritative(asked, 'it is the authoritative index');
+    const shown = (0,secrets/* withoutSecrets */.cT)(indexes.mirror);
+    const answer = await health(indexes.mirror);
+    if (answer.state === 'healthy' && failed === undefined) {
+        return {
+            ...chosen(indexes, trust, indexes.mirror),
+            role: 'mirror',
+            why: 'the mirror is healthy',
+            mayOffer: true,
+        };
+    }
+    if (answer.state === 'refused') {
+        throw new model/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
+    }
+    const reason = answer.state === 'healthy'
+        ? String(failed)
+        : answer.state === 'absent'
+            ? `it answers 404 for ${project}`
+            : answer.reason;
+    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,secrets/* withoutSecrets */.cT)(indexes.authoritative)}.`);
+    return authoritative(asked, `the mirror is not healthy (${reason})`);
+}
+/**
+ * Asks the authoritative index once more, after pip has failed with it: pip takes a page that it
+ * could not get for one without files.
+ * @throws as chooseIndex
+ */
+async function askAgain(asking, world) {
+    const asked = await whomToAsk(asking, world);
+    if (asked !== undefined)
+        await authoritative(asked, '');
+}
+/** @returns undefined when no index is to be used */
+async function whomToAsk(asking, world) {
+    const { request, interpreter, settings, requested } = asking;
+    const indexes = indexesOf(request, interpreter, settings, requested);
+    if (indexes === undefined)
+        return undefined;
     const project = await projectToAsk(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
         certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
     };
-    const health = (url) => project === undefined || settings.has('proxy')
-        ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-        : world.indexProbe.probe(url, project, trust);
-    let why = 'it is the authoritative index';
-    if (indexes.mirror !== undefined) {
-        const shown = (0,secrets/* withoutSecrets */.cT)(indexes.mirror);
-        const answer = await health(indexes.mirror);
-        if (answer.state === 'healthy' && failed === undefined) {
-            return {
-                ...chosen(indexes, trust, indexes.mirror),
-                role: 'mirror',
-                why: 'the mirror is healthy',
-                mayOffer: true,
-            };
-        }
-        if (answer.state === 'refused') {
-            throw new model/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
-        }
-        const reason = answer.state === 'healthy'
-            ? String(failed)
-            : answer.state === 'absent'
-                ? `it answers 404 for ${project}`
-                : answer.reason;
-        world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,secrets/* withoutSecrets */.cT)(indexes.authoritative)}.`);
-        why = `the mirror is not healthy (${reason})`;
-    }
-    const { authoritative } = indexes;
-    const answer = await health(authoritative);
-    if (answer.state === 'refused' && (hasCredentials(authoritative) || !indexes.otherCredentials)) {
-        throw new model/* UserError */.yo(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} answers ${answer.status} for ${project}: ${hasCredentials(authoritative)
+    return {
+        indexes,
+        trust,
+        project,
+        health: (url) => project === undefined || settings.has('proxy')
+            ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
+            : world.indexProbe.probe(url, project, trust),
+    };
+}
+async function authoritative({ indexes, trust, project, health }, why) {
+    const url = indexes.authoritative;
+    const answer = await health(url);
+    if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
+        throw new model/* UserError */.yo(`The index ${(0,secrets/* withoutSecrets */.cT)(url)} answers ${answer.status} for ${project}: ${hasCredentials(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
     if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,secrets/* withoutSecrets */.cT)(authoritative)} can't be used: ${answer.reason}.`);
+        throw new IndexDown(`The index ${(0,secrets/* withoutSecrets */.cT)(url)} can't be used: ${answer.reason}.`);
     }
     return {
-        ...chosen(indexes, trust, authoritative),
+        ...chosen(indexes, trust, url),
         role: 'authoritative',
         why,
         mayOffer: answer.state === 'healthy' || answer.state === 'absent',
@@ -34906,8 +34929,12 @@ async function fillByMirror(plan, world, found) {
         if (index.doubt !== undefined) {
             throw new choose_index/* IndexDown */.xn(`The index ${index.shown} can't be used: ${index.doubt}.`);
         }
-        if (!error.maybeIndex || index.role !== 'mirror')
+        if (!error.maybeIndex)
             throw error;
+        if (index.role !== 'mirror') {
+            await (0,choose_index/* askAgain */.et)(plan, world);
+            throw error;
+        }
         const other = await (0,choose_index/* chooseIndex */.SK)(plan, world, 'pip failed with it');
         return { manifest: await attempt(other, true), index: other };
     }
