@@ -32222,6 +32222,7 @@ function canonicalVersion(version) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   BG: () => (/* binding */ basicCredentials),
 /* harmony export */   cT: () => (/* binding */ withoutSecrets),
 /* harmony export */   eo: () => (/* binding */ secretForms),
 /* harmony export */   mE: () => (/* binding */ secretsOfUrl)
@@ -32328,17 +32329,34 @@ function secretForms(username, password) {
     if (secret === '')
         return [];
     const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
-    const base64 = (text) => Buffer.from(text, 'utf8').toString('base64');
+    const encoded = [encodeURIComponent(secret), strict];
+    const base64 = [
+        Buffer.from(secret, 'utf8').toString('base64'),
+        Buffer.from(`${username}:${password}`, 'utf8').toString('base64'),
+        basicCredentials(username, password),
+    ];
     return [
         ...new Set([
             secret,
-            encodeURIComponent(secret),
-            strict,
-            strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-            base64(secret),
-            base64(`${username}:${password}`),
+            JSON.stringify(secret).slice(1, -1),
+            ...encoded,
+            // As urllib.parse.quote of Python does.
+            ...encoded.map((form) => form.replaceAll('%2F', '/')),
+            ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
+            ...base64,
+            // As in URLs.
+            ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')),
         ]),
     ];
+}
+/**
+ * What basic authentication sends, in the encoding that pip's HTTP library chooses: Latin-1
+ * (`_basic_auth_str` of requests), which fails for what that doesn't have; that is UTF-8 here.
+ */
+function basicCredentials(username, password) {
+    const text = `${username}:${password}`;
+    const isLatin = [...text].every((character) => character <= '\u00ff');
+    return Buffer.from(text, isLatin ? 'latin1' : 'utf8').toString('base64');
 }
 function decoded(text) {
     try {
@@ -33442,6 +33460,7 @@ var lib = __nccwpck_require__(4942);
 /** Gets pages and files over HTTP, with redirects followed by hand. */
 
 
+
 const maxRedirects = 5;
 /** Bytes: no project's page is longer. */
 const maxPage = 64 * 1024 * 1024;
@@ -33492,11 +33511,10 @@ async function get(url, isOrigin, { credentials, certificates, isTrusted, signal
     });
     return client.get(url.href, {
         accept,
-        ...(credentials && isOrigin ? { authorization: basic(credentials) } : {}),
+        ...(credentials && isOrigin
+            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
+            : {}),
     });
-}
-function basic({ username, password }) {
-    return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
 /**
  * The text of an answer.

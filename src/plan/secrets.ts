@@ -104,17 +104,35 @@ export function secretForms(username: string, password: string): string[] {
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-  const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
+  const encoded = [encodeURIComponent(secret), strict];
+  const base64 = [
+    Buffer.from(secret, 'utf8').toString('base64'),
+    Buffer.from(`${username}:${password}`, 'utf8').toString('base64'),
+    basicCredentials(username, password),
+  ];
   return [
     ...new Set([
       secret,
-      encodeURIComponent(secret),
-      strict,
-      strict.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()),
-      base64(secret),
-      base64(`${username}:${password}`),
+      JSON.stringify(secret).slice(1, -1),
+      ...encoded,
+      // As urllib.parse.quote of Python does.
+      ...encoded.map((form) => form.replaceAll('%2F', '/')),
+      ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
+      ...base64,
+      // As in URLs.
+      ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')),
     ]),
   ];
+}
+
+/**
+ * What basic authentication sends, in the encoding that pip's HTTP library chooses: Latin-1
+ * (`_basic_auth_str` of requests), which fails for what that doesn't have; that is UTF-8 here.
+ */
+export function basicCredentials(username: string, password: string): string {
+  const text = `${username}:${password}`;
+  const isLatin = [...text].every((character) => character <= '\u00ff');
+  return Buffer.from(text, isLatin ? 'latin1' : 'utf8').toString('base64');
 }
 
 function decoded(text: string): string {

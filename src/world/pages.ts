@@ -4,6 +4,8 @@ import type { RequestOptions } from 'node:http';
 
 import { HttpClient, type HttpClientResponse } from '@actions/http-client';
 
+import { basicCredentials } from '../plan/secrets.ts';
+
 const maxRedirects = 5;
 
 /** Bytes: no project's page is longer. */
@@ -87,12 +89,10 @@ async function get(
   });
   return client.get(url.href, {
     accept,
-    ...(credentials && isOrigin ? { authorization: basic(credentials) } : {}),
+    ...(credentials && isOrigin
+      ? { authorization: `Basic ${basicCredentials(credentials.username, credentials.password)}` }
+      : {}),
   });
-}
-
-function basic({ username, password }: Credentials): string {
-  return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
 
 /**
