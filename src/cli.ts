@@ -10,9 +10,9 @@ import { doctor } from './doctor.ts';
 import { type InputName, inputDefaults, loadRequest } from './inputs.ts';
 import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
-import { messageOf, type Request, UserError } from './plan/model.ts';
+import { type Request, UserError } from './plan/model.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
-import type { CacheStore, LocalStore, Reporter, World } from './ports.ts';
+import type { CacheStore, LocalStore, World } from './ports.ts';
 import { prune } from './prune.ts';
 import { save } from './save.ts';
 import { understand } from './understand.ts';
@@ -28,6 +28,8 @@ import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
 /** Documented in docs/command-line.md. */
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 } as const;
+
+const reporter = consoleReporter();
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -186,7 +188,7 @@ async function doctorCommand(values: Values): Promise<void> {
 }
 
 async function pruneCommand(values: Values): Promise<void> {
-  const store = directoryCache(path.resolve(String(values['store'])), consoleReporter());
+  const store = directoryCache(path.resolve(String(values['store'])), reporter);
   const gone = await prune(store, Number(values['maxSize']));
   const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
   process.stdout.write(`deleted ${gone.length} wheelhouses, ${size(bytes)}\n`);
@@ -199,7 +201,6 @@ async function withWorld(
 ): Promise<void> {
   const temporary = untilExit(await mkdtemp(path.join(tmpdir(), 'wheelhouse-')));
   const environment = environmentForPrograms(process.env);
-  const reporter = consoleReporter();
   const get = (name: InputName): string => {
     const value = values[name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase())];
     return [value ?? ''].flat().join('\n');
@@ -242,22 +243,15 @@ function print(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-function report(error: unknown, reporter: Pick<Reporter, 'warning'>): number {
+function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  if (error instanceof UserError) {
-    const { file, line } = error;
-    const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
-    process.stderr.write(`error: ${place}${error.message}\n`);
-    return exitCodes.failed;
-  }
-  reporter.warning('this is a fault of wheelhouse');
-  process.stderr.write(`${error instanceof Error ? error.stack : messageOf(error)}\n`);
-  return exitCodes.fault;
+  reporter.error(error);
+  return error instanceof UserError ? exitCodes.failed : exitCodes.fault;
 }
 
 endOnSignals();
 try {
   await program().parseAsync();
 } catch (error) {
-  process.exitCode = report(error, consoleReporter());
+  process.exitCode = exitCodeOf(error);
 }

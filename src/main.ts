@@ -8,7 +8,7 @@ import { install, type Outcome } from './install.ts';
 import type { WorkflowEvent } from './plan/cache-policy.ts';
 import { environmentForPrograms } from './plan/environment.ts';
 import { lockFile } from './plan/manifest.ts';
-import { type Request, UserError } from './plan/model.ts';
+import type { Request } from './plan/model.ts';
 import { formatReport, formatSummary } from './plan/summary.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { indexProbe } from './world/package-index.ts';
@@ -19,8 +19,9 @@ import { sourcesAdapter } from './world/sources.ts';
 import { uvAdapter } from './world/uv.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
+const reporter = actionsReporter('Wheelhouse');
+
 async function main(): Promise<void> {
-  const reporter = actionsReporter();
   const environment = environmentForPrograms(process.env);
   const { request, notices } = loadRequest((name) => core.getInput(name), hostOf(environment));
   for (const notice of notices) reporter.notice(notice);
@@ -104,17 +105,7 @@ endOnSignals();
 try {
   await main();
 } catch (error) {
-  if (error instanceof UserError) {
-    core.error(error.message, {
-      title: 'Wheelhouse',
-      ...(error.file === undefined ? {} : { file: error.file }),
-      ...(error.line === undefined ? {} : { startLine: error.line }),
-    });
-  } else {
-    core.error(
-      `Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`,
-    );
-  }
+  reporter.error(error);
   process.exitCode = 1;
 }
 process.exit();

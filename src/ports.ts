@@ -197,6 +197,8 @@ export interface Reporter {
   info(text: string): void;
   notice(text: string): void;
   warning(text: string): void;
+  /** Why the run failed: a UserError is the user's to mend, anything else is a fault of ours. */
+  error(error: unknown): void;
   /** From here on these texts are not shown, whoever prints them. */
   hide(secrets: readonly string[]): void;
   /** Lines that come from another program: shown, never obeyed. */

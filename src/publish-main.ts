@@ -5,7 +5,6 @@ import path from 'node:path';
 import * as core from '@actions/core';
 
 import { environmentForPrograms } from './plan/environment.ts';
-import { UserError } from './plan/model.ts';
 import { PublishConflict, type PublishReport, type PublishRequest } from './plan/publish.ts';
 import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/publish-report.ts';
 import { publish } from './publish.ts';
@@ -18,8 +17,9 @@ import { actionsReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
+const reporter = actionsReporter('Wheelhouse publish');
+
 async function main(): Promise<void> {
-  const reporter = actionsReporter();
   const environment = environmentForPrograms(process.env);
   const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
   const request = loadPublishRequest((name) => core.getInput(name), {
@@ -74,17 +74,7 @@ endOnSignals();
 try {
   await main();
 } catch (error) {
-  if (error instanceof UserError) {
-    core.error(error.message, {
-      title: 'Wheelhouse publish',
-      ...(error.file === undefined ? {} : { file: error.file }),
-      ...(error.line === undefined ? {} : { startLine: error.line }),
-    });
-  } else {
-    core.error(
-      `Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`,
-    );
-  }
+  reporter.error(error);
   process.exitCode = 1;
 }
 process.exit();

@@ -11,7 +11,7 @@ import { wheelhousesAdapter } from './world/wheelhouses.ts';
 /** @param state from the main step. Whatever goes wrong is a warning. */
 export async function saveFromState(state: string): Promise<void> {
   endOnSignals();
-  const reporter = actionsReporter();
+  const reporter = actionsReporter('Wheelhouse');
   try {
     await save(state, {
       reporter,

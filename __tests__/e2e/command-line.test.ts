@@ -351,7 +351,7 @@ describe('exit codes', () => {
       node: ['--import', trap],
     });
     assert.equal(exitCode, 3);
-    assert.match(stderr, /^warning: this is a fault of wheelhouse\nTypeError: gone\n +at /m);
+    assert.match(stderr, /^error: this is a fault of wheelhouse: TypeError: gone\n +at /m);
   });
 
   for (const [signal, code] of [

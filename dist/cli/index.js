@@ -33191,6 +33191,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 /** Documented in docs/command-line.md. */
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)();
 const manyLines = new Set([
     'requirements',
     'packages',
@@ -33335,7 +33336,7 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)());
+    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
     const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_20__/* .prune */ .R)(store, Number(values['maxSize']));
     const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
     process.stdout.write(`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}\n`);
@@ -33344,7 +33345,6 @@ async function pruneCommand(values) {
 async function withWorld(values, work) {
     const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_17__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_21__/* .environmentForPrograms */ .cx)(process.env);
-    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)();
     const get = (name) => {
         const value = values[name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase())];
         return [value ?? ''].flat().join('\n');
@@ -33383,25 +33383,18 @@ function nowhere() {
 function print(value) {
     process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }
-function report(error, reporter) {
+function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .UserError */ .yo) {
-        const { file, line } = error;
-        const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
-        process.stderr.write(`error: ${place}${error.message}\n`);
-        return exitCodes.failed;
-    }
-    reporter.warning('this is a fault of wheelhouse');
-    process.stderr.write(`${error instanceof Error ? error.stack : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .messageOf */ .bD)(error)}\n`);
-    return exitCodes.fault;
+    reporter.error(error);
+    return error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .UserError */ .yo ? exitCodes.failed : exitCodes.fault;
 }
 (0,_world_process_js__WEBPACK_IMPORTED_MODULE_13__/* .endOnSignals */ .c)();
 try {
     await program().parseAsync();
 }
 catch (error) {
-    process.exitCode = report(error, (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)());
+    process.exitCode = exitCodeOf(error);
 }
 
 __webpack_async_result__();
@@ -39216,8 +39209,10 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 /* harmony export */ });
 /* unused harmony export actionsReporter */
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** What people see: in a workflow's log, or on a terminal. */
+
 
 
 /**
@@ -39245,13 +39240,33 @@ function hider() {
         },
     };
 }
-/** Groups, notices and annotations of a workflow run. */
-function actionsReporter() {
+/** @returns the stack of what the program itself did wrong */
+function faultOf(error) {
+    return error instanceof Error ? String(error.stack) : String(error);
+}
+/**
+ * Groups, notices and annotations of a workflow run.
+ * @param title of errors
+ */
+function actionsReporter(title) {
     const { add, clean } = hider();
     return {
         info: (text) => core.info(harmless(clean(text))),
         notice: (text) => core.notice(clean(text)),
         warning: (text) => core.warning(clean(text)),
+        error: (error) => {
+            if (error instanceof UserError) {
+                const { message, file, line } = error;
+                core.error(clean(message), {
+                    title,
+                    ...(file === undefined ? {} : { file }),
+                    ...(line === undefined ? {} : { startLine: line }),
+                });
+            }
+            else {
+                core.error(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
+            }
+        },
         foreign: (text) => core.info(harmless(withoutSecrets(clean(text)))),
         group: (title, work) => core.group(clean(title), work),
         hide: (secrets) => {
@@ -39271,7 +39286,17 @@ function consoleReporter() {
         info: say,
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
-        foreign: (text) => say(`  ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(text)}`),
+        error: (error) => {
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
+                const { message, file, line } = error;
+                const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+                say(`error: ${place}${message}`);
+            }
+            else {
+                say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+            }
+        },
+        foreign: (text) => say(`  ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(text)}`),
         group: (title, work) => {
             say(title);
             return work();

@@ -30307,18 +30307,17 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9729);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
-/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8752);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2693);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6693);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(2097);
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5611);
+/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8752);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2693);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6693);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2097);
 /** Entry of the action's main step: wire, run, report. */
 
 
@@ -30337,33 +30336,32 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_12__/* .actionsReporter */ .t)('Wheelhouse');
 async function main() {
-    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)();
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_17__/* .environmentForPrograms */ .cx)(process.env);
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_16__/* .environmentForPrograms */ .cx)(process.env);
     const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
     for (const notice of notices)
         reporter.notice(notice);
     const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
-        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_15__/* .uvAdapter */ .t)(reporter),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__/* .wheelhousesAdapter */ .S)(),
-        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .githubCache */ .m)({
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .pythonAdapter */ .Wp)(reporter, environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_14__/* .uvAdapter */ .t)(reporter),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_13__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__/* .wheelhousesAdapter */ .S)(),
+        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__/* .githubCache */ .m)({
             environment: process.env,
             temporary: request.temporary,
-            program: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .transferProgram */ .U)(),
+            program: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__/* .transferProgram */ .U)(),
             reporter,
         }),
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_9__/* .indexProbe */ .Z)(),
         reporter,
         now: () => new Date(),
     });
     handOver(request, outcome);
-    for (const line of (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(outcome.report))
+    for (const line of (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(outcome.report))
         reporter.info(line);
     if (environment['GITHUB_STEP_SUMMARY']) {
-        await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatSummary */ .kq)(outcome.report)).write();
+        await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatSummary */ .kq)(outcome.report)).write();
     }
 }
 /** Where the runner says that this run happens. */
@@ -30409,28 +30407,19 @@ function handOver(request, { report, state, wheelhouse, interpreter }) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state);
     if (request.venv !== undefined) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .venvBin */ .RS)(request.venv));
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .venvBin */ .RS)(request.venv));
     }
     if (request.export) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('PIP_FIND_LINKS', wheelhouse);
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
     }
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .endOnSignals */ .c)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_10__/* .endOnSignals */ .c)();
 try {
     await main();
 }
 catch (error) {
-    if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .UserError */ .yo) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .error */ .z3(error.message, {
-            title: 'Wheelhouse',
-            ...(error.file === undefined ? {} : { file: error.file }),
-            ...(error.line === undefined ? {} : { startLine: error.line }),
-        });
-    }
-    else {
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .error */ .z3(`Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`);
-    }
+    reporter.error(error);
     process.exitCode = 1;
 }
 process.exit();
@@ -34598,8 +34587,10 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 /* harmony export */ });
 /* unused harmony export consoleReporter */
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** What people see: in a workflow's log, or on a terminal. */
+
 
 
 /**
@@ -34627,14 +34618,34 @@ function hider() {
         },
     };
 }
-/** Groups, notices and annotations of a workflow run. */
-function actionsReporter() {
+/** @returns the stack of what the program itself did wrong */
+function faultOf(error) {
+    return error instanceof Error ? String(error.stack) : String(error);
+}
+/**
+ * Groups, notices and annotations of a workflow run.
+ * @param title of errors
+ */
+function actionsReporter(title) {
     const { add, clean } = hider();
     return {
         info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
         notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
         warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
-        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(clean(text)))),
+        error: (error) => {
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
+                const { message, file, line } = error;
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(message), {
+                    title,
+                    ...(file === undefined ? {} : { file }),
+                    ...(line === undefined ? {} : { startLine: line }),
+                });
+            }
+            else {
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
+            }
+        },
+        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(clean(text)))),
         group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
         hide: (secrets) => {
             for (const secret of secrets)
@@ -34653,6 +34664,16 @@ function consoleReporter() {
         info: say,
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
+        error: (error) => {
+            if (error instanceof UserError) {
+                const { message, file, line } = error;
+                const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+                say(`error: ${place}${message}`);
+            }
+            else {
+                say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+            }
+        },
         foreign: (text) => say(`  ${withoutSecrets(text)}`),
         group: (title, work) => {
             say(title);

@@ -1579,6 +1579,7 @@ var core = __webpack_require__(6421);
 /** What people see: in a workflow's log, or on a terminal. */
 
 
+
 /**
  * Text as the runner may see it: a line that begins with `::`, or holds `##[`, would be taken as a
  * command to the runner (actions/runner, ActionCommand.cs).
@@ -1604,13 +1605,33 @@ function hider() {
         },
     };
 }
-/** Groups, notices and annotations of a workflow run. */
-function actionsReporter() {
+/** @returns the stack of what the program itself did wrong */
+function faultOf(error) {
+    return error instanceof Error ? String(error.stack) : String(error);
+}
+/**
+ * Groups, notices and annotations of a workflow run.
+ * @param title of errors
+ */
+function actionsReporter(title) {
     const { add, clean } = hider();
     return {
         info: (text) => core/* info */.pq(harmless(clean(text))),
         notice: (text) => core/* notice */.lm(clean(text)),
         warning: (text) => core/* warning */.$e(clean(text)),
+        error: (error) => {
+            if (error instanceof model_UserError) {
+                const { message, file, line } = error;
+                core/* error */.z3(clean(message), {
+                    title,
+                    ...(file === undefined ? {} : { file }),
+                    ...(line === undefined ? {} : { startLine: line }),
+                });
+            }
+            else {
+                core/* error */.z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
+            }
+        },
         foreign: (text) => core/* info */.pq(harmless(secrets_withoutSecrets(clean(text)))),
         group: (title, work) => core/* group */.Os(clean(title), work),
         hide: (secrets) => {
@@ -1630,6 +1651,16 @@ function consoleReporter() {
         info: say,
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
+        error: (error) => {
+            if (error instanceof UserError) {
+                const { message, file, line } = error;
+                const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+                say(`error: ${place}${message}`);
+            }
+            else {
+                say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+            }
+        },
         foreign: (text) => say(`  ${withoutSecrets(text)}`),
         group: (title, work) => {
             say(title);
@@ -1651,7 +1682,7 @@ function consoleReporter() {
 /** @param state from the main step. Whatever goes wrong is a warning. */
 async function saveFromState(state) {
     endOnSignals();
-    const reporter = actionsReporter();
+    const reporter = actionsReporter('Wheelhouse');
     try {
         await save(state, {
             reporter,

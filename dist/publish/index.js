@@ -32680,19 +32680,18 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2280);
-/* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6438);
-/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3085);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7786);
-/* harmony import */ var _world_downloads_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8301);
-/* harmony import */ var _world_feed_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8314);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6693);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2097);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2280);
+/* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6438);
+/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3085);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7786);
+/* harmony import */ var _world_downloads_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8301);
+/* harmony import */ var _world_feed_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8314);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6693);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2097);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -32710,12 +32709,11 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_12__/* .actionsReporter */ .t)('Wheelhouse publish');
 async function main() {
-    const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)();
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_16__/* .environmentForPrograms */ .cx)(process.env);
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_15__/* .environmentForPrograms */ .cx)(process.env);
     const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
-    const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .loadPublishRequest */ .z)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), {
+    const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__/* .loadPublishRequest */ .z)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), {
         workspace,
         directory: workspace,
         temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
@@ -32724,25 +32722,25 @@ async function main() {
     });
     const say = (report) => {
         handOver(request, report);
-        for (const line of (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_6__/* .formatPublishReport */ .r2)(report))
+        for (const line of (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__/* .formatPublishReport */ .r2)(report))
             reporter.info(line);
         return environment['GITHUB_STEP_SUMMARY']
-            ? _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_6__/* .formatPublishSummary */ .Fb)(report)).write()
+            ? _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__/* .formatPublishSummary */ .Fb)(report)).write()
             : Promise.resolve();
     };
     try {
-        await say(await (0,_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .publish */ .m)(request, {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__/* .wheelhousesAdapter */ .S)(),
-            downloads: (0,_world_downloads_js__WEBPACK_IMPORTED_MODULE_9__/* .downloadsAdapter */ .$)(reporter, environment),
-            feed: (certificates) => (0,_world_feed_js__WEBPACK_IMPORTED_MODULE_10__/* .feedAdapter */ .w)(request.feed, certificates),
-            programs: (0,_world_feed_js__WEBPACK_IMPORTED_MODULE_10__/* .programsAdapter */ .l)(reporter),
+        await say(await (0,_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .publish */ .m)(request, {
+            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .pythonAdapter */ .Wp)(reporter, environment),
+            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_13__/* .sourcesAdapter */ .u)(),
+            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__/* .wheelhousesAdapter */ .S)(),
+            downloads: (0,_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__/* .downloadsAdapter */ .$)(reporter, environment),
+            feed: (certificates) => (0,_world_feed_js__WEBPACK_IMPORTED_MODULE_9__/* .feedAdapter */ .w)(request.feed, certificates),
+            programs: (0,_world_feed_js__WEBPACK_IMPORTED_MODULE_9__/* .programsAdapter */ .l)(reporter),
             reporter,
         }));
     }
     catch (error) {
-        if (error instanceof _plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .PublishConflict */ ._h)
+        if (error instanceof _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__/* .PublishConflict */ ._h)
             await say(error.report);
         throw error;
     }
@@ -32755,28 +32753,19 @@ function handOver(request, report) {
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.mkdirSync)(directory, { recursive: true });
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(lock, report.lock);
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(pipConf, report.pipConf);
-    const counts = (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_6__/* .publishCounts */ .sl)(report);
+    const counts = (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__/* .publishCounts */ .sl)(report);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('uploaded', counts.uploaded);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('present', counts.present);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('conflicts', counts.conflict);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', lock);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('pip-conf', pipConf);
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .endOnSignals */ .c)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_10__/* .endOnSignals */ .c)();
 try {
     await main();
 }
 catch (error) {
-    if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .error */ .z3(error.message, {
-            title: 'Wheelhouse publish',
-            ...(error.file === undefined ? {} : { file: error.file }),
-            ...(error.line === undefined ? {} : { startLine: error.line }),
-        });
-    }
-    else {
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .error */ .z3(`Wheelhouse failed unexpectedly; this is a fault of the action: ${error instanceof Error ? error.stack : error}`);
-    }
+    reporter.error(error);
     process.exitCode = 1;
 }
 process.exit();
@@ -34120,8 +34109,10 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 /* harmony export */ });
 /* unused harmony export consoleReporter */
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** What people see: in a workflow's log, or on a terminal. */
+
 
 
 /**
@@ -34149,14 +34140,34 @@ function hider() {
         },
     };
 }
-/** Groups, notices and annotations of a workflow run. */
-function actionsReporter() {
+/** @returns the stack of what the program itself did wrong */
+function faultOf(error) {
+    return error instanceof Error ? String(error.stack) : String(error);
+}
+/**
+ * Groups, notices and annotations of a workflow run.
+ * @param title of errors
+ */
+function actionsReporter(title) {
     const { add, clean } = hider();
     return {
         info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
         notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
         warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
-        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(clean(text)))),
+        error: (error) => {
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
+                const { message, file, line } = error;
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(message), {
+                    title,
+                    ...(file === undefined ? {} : { file }),
+                    ...(line === undefined ? {} : { startLine: line }),
+                });
+            }
+            else {
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
+            }
+        },
+        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(clean(text)))),
         group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
         hide: (secrets) => {
             for (const secret of secrets)
@@ -34175,6 +34186,16 @@ function consoleReporter() {
         info: say,
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
+        error: (error) => {
+            if (error instanceof UserError) {
+                const { message, file, line } = error;
+                const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+                say(`error: ${place}${message}`);
+            }
+            else {
+                say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+            }
+        },
         foreign: (text) => say(`  ${withoutSecrets(text)}`),
         group: (title, work) => {
             say(title);

@@ -1,6 +1,7 @@
 /** What people see: in a workflow's log, or on a terminal. */
 import * as core from '@actions/core';
 
+import { UserError } from '../plan/model.ts';
 import { withoutSecrets } from '../plan/secrets.ts';
 import type { Reporter } from '../ports.ts';
 
@@ -30,13 +31,35 @@ function hider(): { add(secrets: readonly string[]): void; clean(text: string): 
   };
 }
 
-/** Groups, notices and annotations of a workflow run. */
-export function actionsReporter(): Reporter {
+/** @returns the stack of what the program itself did wrong */
+function faultOf(error: unknown): string {
+  return error instanceof Error ? String(error.stack) : String(error);
+}
+
+/**
+ * Groups, notices and annotations of a workflow run.
+ * @param title of errors
+ */
+export function actionsReporter(title: string): Reporter {
   const { add, clean } = hider();
   return {
     info: (text) => core.info(harmless(clean(text))),
     notice: (text) => core.notice(clean(text)),
     warning: (text) => core.warning(clean(text)),
+    error: (error) => {
+      if (error instanceof UserError) {
+        const { message, file, line } = error;
+        core.error(clean(message), {
+          title,
+          ...(file === undefined ? {} : { file }),
+          ...(line === undefined ? {} : { startLine: line }),
+        });
+      } else {
+        core.error(
+          clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`),
+        );
+      }
+    },
     foreign: (text) => core.info(harmless(withoutSecrets(clean(text)))),
     group: (title, work) => core.group(clean(title), work),
     hide: (secrets) => {
@@ -56,6 +79,15 @@ export function consoleReporter(): Reporter {
     info: say,
     notice: (text) => say(`note: ${text}`),
     warning: (text) => say(`warning: ${text}`),
+    error: (error) => {
+      if (error instanceof UserError) {
+        const { message, file, line } = error;
+        const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+        say(`error: ${place}${message}`);
+      } else {
+        say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+      }
+    },
     foreign: (text) => say(`  ${withoutSecrets(text)}`),
     group: (title, work) => {
       say(title);
