@@ -27,26 +27,29 @@ export async function installLock(
   await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
   const lock = path.join(wheelhouse, lockFile);
   const options = { ...installOptions(plan, wheelhouse), lock, repair };
-  const where = {
-    cwd: request.workingDirectory,
-    env: offlineEnvironment(request.environment, devNull),
-  };
+  const cwd = request.workingDirectory;
+  const env = offlineEnvironment(request.environment, devNull);
   await reporter.group(`Install from the lock with ${request.installer}`, async () => {
     const { exitCode, output } =
       request.installer === 'pip'
-        ? await python.pip(interpreter, installArgs(options), where)
+        ? await python.pip(interpreter, installArgs(options), { cwd, env })
         : await world.uv.run(
             await uvOf(plan, world, wheelhouse, wheels),
             uvInstallArgs({
               ...options,
               python: interpreter.executable,
-              cache: path.join(plan.workplace, 'uv-cache'),
             }),
-            where,
+            // Where uv unpacks: on the disk of the workspace, from where files are linked.
+            { cwd, env: { ...env, ...temporaryDirectory(plan.scratch) } },
           );
     if (exitCode !== 0) throw installError(request.installer, output);
   });
   await wheelhouses.remove(mark);
+}
+
+/** Variables that name a directory for temporary files, on all systems. */
+function temporaryDirectory(directory: string): Record<string, string> {
+  return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 
 /** The uv of the machine, or the one that the wheelhouse brings along. */

@@ -775,11 +775,15 @@ async function reserveClosedPort(): Promise<{ port: number; release(): void }> {
 function pace(bytesPerSecond: number | undefined): Transform {
   if (bytesPerSecond === undefined) return new PassThrough();
   const step = Math.max(1, Math.floor(bytesPerSecond / 20));
+  let dueAt = Date.now();
   return new Transform({
     async transform(chunk: Buffer, _encoding, done) {
       for (let offset = 0; offset < chunk.length && !this.destroyed; offset += step) {
         const piece = chunk.subarray(offset, offset + step);
-        await sleep((piece.length / bytesPerSecond) * 1000);
+        // Timers are coarse: what one of them was late is made good, up to a limit.
+        dueAt = Math.max(dueAt, Date.now() - 20) + (1000 * piece.length) / bytesPerSecond;
+        const ahead = dueAt - Date.now();
+        if (ahead > 1) await sleep(ahead);
         this.push(piece);
       }
       done();

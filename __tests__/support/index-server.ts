@@ -339,7 +339,8 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     const body = entry.kind === 'metadata' ? file.metadata : file.content;
     const headers: Record<string, string> = {
       'content-type': 'application/octet-stream',
-      'cache-control': 'public, max-age=31536000, immutable',
+      'cache-control':
+        mode.urls === 'redirect' ? 'no-store' : 'public, max-age=31536000, immutable',
       'accept-ranges': 'bytes',
       etag: etagOf(body),
     };

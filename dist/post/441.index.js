@@ -1152,8 +1152,6 @@ async function discard(directory) {
     release(directory);
 }
 
-// EXTERNAL MODULE: external "node:stream/promises"
-var external_node_stream_promises_ = __webpack_require__(6466);
 ;// CONCATENATED MODULE: ./lib/plan/lock.js
 /**
  * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
@@ -1169,7 +1167,6 @@ function formatLock(wheels) {
 
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
-
 
 
 
@@ -1239,8 +1236,8 @@ async function inspect(directory) {
     }
     const manifest = parseManifest(await (0,promises_.readFile)(file, 'utf8'));
     const faults = [];
-    const verdicts = await inParallel(manifest.wheels, async (wheel) => {
-        const fault = await wheelFault(directory, wheel);
+    const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
+        const fault = await wheelFault(directory, wheel, piece);
         if (fault !== undefined)
             faults.push(`${wheel.file} ${fault}`);
         return fault === undefined;
@@ -1252,7 +1249,7 @@ async function inspect(directory) {
     }
     return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
 }
-async function wheelFault(directory, wheel) {
+async function wheelFault(directory, wheel, piece) {
     const file = external_node_path_.join(directory, wheel.file);
     const found = await (0,promises_.lstat)(file).catch(() => undefined);
     if (found === undefined)
@@ -1261,7 +1258,9 @@ async function wheelFault(directory, wheel) {
         return 'is not an ordinary file';
     if (found.size !== wheel.size)
         return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await sha256(file)) === wheel.sha256 ? undefined : 'has another content than recorded';
+    return (await sha256(file, piece)) === wheel.sha256
+        ? undefined
+        : 'has another content than recorded';
 }
 async function keepOnly(directory, files) {
     const keep = new Set(files);
@@ -1274,9 +1273,9 @@ async function wheelhouses_list(directory) {
     return (await (0,promises_.readdir)(directory)).filter(isWheelFileName).sort();
 }
 function measure(directory, files) {
-    return inParallel(files, async (file) => {
+    return inParallel(files, async (file, piece) => {
         const full = external_node_path_.join(directory, file);
-        return { sha256: await sha256(full), size: (await (0,promises_.lstat)(full)).size };
+        return { sha256: await sha256(full, piece), size: (await (0,promises_.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
@@ -1331,19 +1330,35 @@ async function onSameDisk(from, to) {
     }
     return beside;
 }
-/** Hex SHA-256 of a file, read in pieces. */
-async function sha256(file) {
+/** Bytes that are read at a time. */
+const pieceSize = 512 * 1024;
+/**
+ * Hex SHA-256 of a file.
+ * @param piece memory to read into: streams would take new memory for every piece
+ */
+async function sha256(file, piece) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
-    await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(file, { highWaterMark: 1024 * 1024 }), hash);
-    return hash.digest('hex');
+    const handle = await (0,promises_.open)(file);
+    try {
+        for (;;) {
+            const { bytesRead } = await handle.read(piece, 0, piece.length, null);
+            if (bytesRead === 0)
+                return hash.digest('hex');
+            hash.update(piece.subarray(0, bytesRead));
+        }
+    }
+    finally {
+        await handle.close();
+    }
 }
-/** Array.map with a bound on how many are under way. */
+/** Array.map with a bound on how many are under way, and memory for each of those. */
 async function inParallel(items, work) {
     const results = new Array(items.length);
     let next = 0;
     const worker = async () => {
+        const piece = Buffer.allocUnsafeSlow(pieceSize);
         for (let index = next++; index < items.length; index = next++) {
-            results[index] = await work(items[index]);
+            results[index] = await work(items[index], piece);
         }
     };
     await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));

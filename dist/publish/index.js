@@ -33896,6 +33896,7 @@ import sys
 sys.path[:] = [p for p in sys.path if p]
 import json, os, shutil, sysconfig, venv
 from importlib import metadata
+from importlib.util import cache_from_source
 directory = sys.argv[1]
 windows = os.name == 'nt'
 names = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])
@@ -33912,17 +33913,24 @@ venv.create(directory, with_pip=False, symlinks=not windows)
 base = {'base': directory, 'platbase': directory}
 scheme = 'nt' if windows else 'posix_prefix'
 target = sysconfig.get_path('purelib', scheme, base)
+files = set()
 for dist in found:
-    for file in dist.files:
-        if file.parts[0] == '..':
-            continue
-        origin = str(dist.locate_file(file))
-        to = os.path.join(target, *file.parts)
-        os.makedirs(os.path.dirname(to), exist_ok=True)
-        shutil.copyfile(origin, to)
-        # Bytecode counts only with the time of its source.
-        status = os.stat(origin)
-        os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
+    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']
+    files.update(own)
+    # Bytecode may have come later than the list of files, as Python wrote it.
+    for file in own:
+        if file.endswith('.py'):
+            cached = cache_from_source(file)
+            if os.path.exists(os.path.join(source, cached)):
+                files.add(cached)
+for directory_of in set(os.path.dirname(file) for file in files):
+    os.makedirs(os.path.join(target, directory_of), exist_ok=True)
+for file in files:
+    origin, to = os.path.join(source, file), os.path.join(target, file)
+    shutil.copyfile(origin, to)
+    # Bytecode counts only with the time of its source.
+    status = os.stat(origin)
+    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
 from pip._vendor.distlib.scripts import ScriptMaker
 scripts = os.path.join(directory, 'Scripts' if windows else 'bin')
 python = os.path.join(scripts, 'python.exe' if windows else 'python')
@@ -38276,8 +38284,6 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:stream/promises"
-var external_node_stream_promises_ = __nccwpck_require__(6466);
 ;// CONCATENATED MODULE: ./lib/plan/lock.js
 /**
  * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
@@ -38297,7 +38303,6 @@ var plan_manifest = __nccwpck_require__(1114);
 var temporary = __nccwpck_require__(8663);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
-
 
 
 
@@ -38367,8 +38372,8 @@ async function inspect(directory) {
     }
     const manifest = (0,plan_manifest/* parseManifest */.Ng)(await (0,promises_.readFile)(file, 'utf8'));
     const faults = [];
-    const verdicts = await inParallel(manifest.wheels, async (wheel) => {
-        const fault = await wheelFault(directory, wheel);
+    const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
+        const fault = await wheelFault(directory, wheel, piece);
         if (fault !== undefined)
             faults.push(`${wheel.file} ${fault}`);
         return fault === undefined;
@@ -38380,7 +38385,7 @@ async function inspect(directory) {
     }
     return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
 }
-async function wheelFault(directory, wheel) {
+async function wheelFault(directory, wheel, piece) {
     const file = external_node_path_.join(directory, wheel.file);
     const found = await (0,promises_.lstat)(file).catch(() => undefined);
     if (found === undefined)
@@ -38389,7 +38394,9 @@ async function wheelFault(directory, wheel) {
         return 'is not an ordinary file';
     if (found.size !== wheel.size)
         return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await sha256(file)) === wheel.sha256 ? undefined : 'has another content than recorded';
+    return (await sha256(file, piece)) === wheel.sha256
+        ? undefined
+        : 'has another content than recorded';
 }
 async function keepOnly(directory, files) {
     const keep = new Set(files);
@@ -38402,9 +38409,9 @@ async function list(directory) {
     return (await (0,promises_.readdir)(directory)).filter(plan_manifest/* isWheelFileName */.jh).sort();
 }
 function measure(directory, files) {
-    return inParallel(files, async (file) => {
+    return inParallel(files, async (file, piece) => {
         const full = external_node_path_.join(directory, file);
-        return { sha256: await sha256(full), size: (await (0,promises_.lstat)(full)).size };
+        return { sha256: await sha256(full, piece), size: (await (0,promises_.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
@@ -38459,19 +38466,35 @@ async function onSameDisk(from, to) {
     }
     return beside;
 }
-/** Hex SHA-256 of a file, read in pieces. */
-async function sha256(file) {
+/** Bytes that are read at a time. */
+const pieceSize = 512 * 1024;
+/**
+ * Hex SHA-256 of a file.
+ * @param piece memory to read into: streams would take new memory for every piece
+ */
+async function sha256(file, piece) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
-    await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(file, { highWaterMark: 1024 * 1024 }), hash);
-    return hash.digest('hex');
+    const handle = await (0,promises_.open)(file);
+    try {
+        for (;;) {
+            const { bytesRead } = await handle.read(piece, 0, piece.length, null);
+            if (bytesRead === 0)
+                return hash.digest('hex');
+            hash.update(piece.subarray(0, bytesRead));
+        }
+    }
+    finally {
+        await handle.close();
+    }
 }
-/** Array.map with a bound on how many are under way. */
+/** Array.map with a bound on how many are under way, and memory for each of those. */
 async function inParallel(items, work) {
     const results = new Array(items.length);
     let next = 0;
     const worker = async () => {
+        const piece = Buffer.allocUnsafeSlow(pieceSize);
         for (let index = next++; index < items.length; index = next++) {
-            results[index] = await work(items[index]);
+            results[index] = await work(items[index], piece);
         }
     };
     await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));

@@ -113,7 +113,6 @@ export function uvInstallArgs(
     readonly lock: string;
     readonly repair: boolean;
     readonly python: string;
-    readonly cache: string;
   },
 ): string[] {
   return [
@@ -127,7 +126,8 @@ export function uvInstallArgs(
     '--no-build',
     '--require-hashes',
     `--python=${options.python}`,
-    `--cache-dir=${options.cache}`,
+    // Its cache is then a temporary directory, which it deletes much faster than Node does.
+    '--no-cache',
     ...(options.repair ? ['--reinstall'] : []),
     ...(options.compile ? ['--compile-bytecode'] : []),
     ...(options.breakSystemPackages ? ['--break-system-packages'] : []),

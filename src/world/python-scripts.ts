@@ -154,6 +154,7 @@ import sys
 sys.path[:] = [p for p in sys.path if p]
 import json, os, shutil, sysconfig, venv
 from importlib import metadata
+from importlib.util import cache_from_source
 directory = sys.argv[1]
 windows = os.name == 'nt'
 names = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])
@@ -170,17 +171,24 @@ venv.create(directory, with_pip=False, symlinks=not windows)
 base = {'base': directory, 'platbase': directory}
 scheme = 'nt' if windows else 'posix_prefix'
 target = sysconfig.get_path('purelib', scheme, base)
+files = set()
 for dist in found:
-    for file in dist.files:
-        if file.parts[0] == '..':
-            continue
-        origin = str(dist.locate_file(file))
-        to = os.path.join(target, *file.parts)
-        os.makedirs(os.path.dirname(to), exist_ok=True)
-        shutil.copyfile(origin, to)
-        # Bytecode counts only with the time of its source.
-        status = os.stat(origin)
-        os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
+    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']
+    files.update(own)
+    # Bytecode may have come later than the list of files, as Python wrote it.
+    for file in own:
+        if file.endswith('.py'):
+            cached = cache_from_source(file)
+            if os.path.exists(os.path.join(source, cached)):
+                files.add(cached)
+for directory_of in set(os.path.dirname(file) for file in files):
+    os.makedirs(os.path.join(target, directory_of), exist_ok=True)
+for file in files:
+    origin, to = os.path.join(source, file), os.path.join(target, file)
+    shutil.copyfile(origin, to)
+    # Bytecode counts only with the time of its source.
+    status = os.stat(origin)
+    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
 from pip._vendor.distlib.scripts import ScriptMaker
 scripts = os.path.join(directory, 'Scripts' if windows else 'bin')
 python = os.path.join(scripts, 'python.exe' if windows else 'python')

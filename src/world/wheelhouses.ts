@@ -1,12 +1,13 @@
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import {
   copyFile,
   cp,
   link,
   lstat,
   mkdir,
+  open,
   readdir,
   readFile,
   rename,
@@ -14,7 +15,6 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 
 import { formatLock } from '../plan/lock.ts';
 import {
@@ -94,8 +94,8 @@ async function inspect(directory: string): Promise<Inspected | undefined> {
   }
   const manifest = parseManifest(await readFile(file, 'utf8'));
   const faults: string[] = [];
-  const verdicts = await inParallel(manifest.wheels, async (wheel) => {
-    const fault = await wheelFault(directory, wheel);
+  const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
+    const fault = await wheelFault(directory, wheel, piece);
     if (fault !== undefined) faults.push(`${wheel.file} ${fault}`);
     return fault === undefined;
   });
@@ -106,13 +106,19 @@ async function inspect(directory: string): Promise<Inspected | undefined> {
   return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
 }
 
-async function wheelFault(directory: string, wheel: Wheel): Promise<string | undefined> {
+async function wheelFault(
+  directory: string,
+  wheel: Wheel,
+  piece: Buffer,
+): Promise<string | undefined> {
   const file = path.join(directory, wheel.file);
   const found = await lstat(file).catch(() => undefined);
   if (found === undefined) return 'is missing';
   if (!found.isFile()) return 'is not an ordinary file';
   if (found.size !== wheel.size) return `has ${found.size} bytes instead of ${wheel.size}`;
-  return (await sha256(file)) === wheel.sha256 ? undefined : 'has another content than recorded';
+  return (await sha256(file, piece)) === wheel.sha256
+    ? undefined
+    : 'has another content than recorded';
 }
 
 async function keepOnly(directory: string, files: readonly string[]): Promise<void> {
@@ -130,9 +136,9 @@ function measure(
   directory: string,
   files: readonly string[],
 ): Promise<{ sha256: string; size: number }[]> {
-  return inParallel(files, async (file) => {
+  return inParallel(files, async (file, piece) => {
     const full = path.join(directory, file);
-    return { sha256: await sha256(full), size: (await lstat(full)).size };
+    return { sha256: await sha256(full, piece), size: (await lstat(full)).size };
   });
 }
 
@@ -188,20 +194,38 @@ async function onSameDisk(from: string, to: string): Promise<string> {
   return beside;
 }
 
-/** Hex SHA-256 of a file, read in pieces. */
-async function sha256(file: string): Promise<string> {
+/** Bytes that are read at a time. */
+const pieceSize = 512 * 1024;
+
+/**
+ * Hex SHA-256 of a file.
+ * @param piece memory to read into: streams would take new memory for every piece
+ */
+async function sha256(file: string, piece: Buffer): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), hash);
-  return hash.digest('hex');
+  const handle = await open(file);
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(piece, 0, piece.length, null);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(piece.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
-/** Array.map with a bound on how many are under way. */
-async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+/** Array.map with a bound on how many are under way, and memory for each of those. */
+async function inParallel<T, R>(
+  items: readonly T[],
+  work: (item: T, piece: Buffer) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = new Array(items.length);
   let next = 0;
   const worker = async (): Promise<void> => {
+    const piece = Buffer.allocUnsafeSlow(pieceSize);
     for (let index = next++; index < items.length; index = next++) {
-      results[index] = await work(items[index] as T);
+      results[index] = await work(items[index] as T, piece);
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
