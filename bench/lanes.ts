@@ -223,12 +223,14 @@ export async function runLane(lane: Lane, circumstances: Circumstances): Promise
       const phases = phasesIn(main.log);
       const costs = costsIn(usage).map(({ program, ...cost }) => [roleOf(program), cost] as const);
       own = { phases, costs: Object.fromEntries(costs) };
-      const { python = 0, restore = 0, install = 0, fill = 0 } = phases;
+      const { python = 0, venv = 0, restore = 0, install = 0, fill = 0 } = phases;
+      // The environment is made during the restore.
+      const environment = python + Math.max(0, venv - restore);
       add('restore', restore);
-      add('environment', python);
+      add('environment', environment);
       add('install', install + fill);
       add('post', (post?.durationMs ?? 0) / 1000);
-      add('rest', main.durationMs / 1000 - python - restore - install - fill);
+      add('rest', main.durationMs / 1000 - environment - restore - install - fill);
       seconds += (main.durationMs + (post?.durationMs ?? 0)) / 1000;
       for (const step of [main, post]) {
         assert.equal(step?.exitCode ?? 0, 0, `${lane.id} failed:\n${step?.log.slice(-3000)}`);

@@ -40,6 +40,7 @@ export interface Outcome {
  */
 export async function install(request: Request, world: World): Promise<Outcome> {
   const { reporter, wheelhouses } = world;
+  const begun = performance.now();
   const phases: Phase[] = [];
   const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     const start = performance.now();
@@ -52,10 +53,9 @@ export async function install(request: Request, world: World): Promise<Outcome> 
 
   hideInputs(request, reporter);
   await world.sources.check(request);
-  const interpreter = await timed('python', () => prepareInterpreter(request, world));
-  const { settings, requested, keys, uv } = await timed('read', () =>
-    understand(request, interpreter, world),
-  );
+  const prepared = await timed('python', () => prepareInterpreter(request, world));
+  const understanding = await timed('read', () => understand(request, prepared.interpreter, world));
+  const { requested, keys } = understanding;
   await reporter.group('Cache key', async () => {
     reporter.info(keys.primary);
     for (const [name, value] of keys.components) reporter.info(`  ${name}: ${value}`);
@@ -67,14 +67,19 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   const workplace = await wheelhouses.workplace(request.temporary);
   try {
     const scratch = await wheelhouses.stage(workplace);
-    const plan: Plan = {
-      ...{ request, interpreter, settings, requested, keys, uv },
-      ...{ workplace, scratch },
+    const sketch: Plan = {
+      ...understanding,
+      ...{ request, interpreter: prepared.interpreter, workplace, scratch },
     };
     const ownPlace = path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
     const place = request.wheelhouse ?? ownPlace;
 
-    const found = await timed('restore', () => findWheelhouse(plan, world, place));
+    const { makeVenv } = prepared;
+    const [found, interpreter] = await together(
+      timed('restore', () => findWheelhouse(sketch, world, place)),
+      makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter),
+    );
+    const plan: Plan = { ...sketch, interpreter };
     const { directory } = found;
     const satisfied = found.unsatisfied === undefined && found.base !== undefined;
     reporter.info(
@@ -117,6 +122,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
         direct: manifest.direct.map((project) => project.name),
         effort: manifest.effort,
         phases,
+        seconds: (performance.now() - begun) / 1000,
         index,
       },
       state:
@@ -132,6 +138,12 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   } finally {
     await wheelhouses.remove(workplace);
   }
+}
+
+/** Both results; when one fails the other has come to its end too, so that nothing goes on. */
+async function together<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
 }
 
 /**

@@ -9,25 +9,50 @@ import type { World } from './ports.ts';
 /** The oldest pip with `install --report`, which names the closure. */
 const oldestPip = [22, 2] as const;
 
+/** The Python of a run. */
+export interface Prepared {
+  /** It also answers for the virtual environment that is still to be made from it. */
+  readonly interpreter: Interpreter;
+  /** Makes that environment, which takes a while: a wheelhouse can be looked for meanwhile. */
+  readonly makeVenv: (() => Promise<Interpreter>) | undefined;
+}
+
 /**
- * Finds the interpreter, with the virtual environment made if asked for.
- * @throws UserError when it can't be used, with what to do
+ * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * @throws UserError when it can't be used, with what to do; so does `makeVenv`
  */
-export async function prepareInterpreter(request: Request, world: World): Promise<Interpreter> {
-  const { python, reporter } = world;
-  let interpreter = await python.probe(request);
-  if (request.venv !== undefined && !isInside(request.venv, interpreter.executable)) {
-    interpreter = await python.createVenv(interpreter, request, request.venv);
-    reporter.info(`Made the virtual environment ${request.venv}.`);
-    if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
-      const { environment } = request;
-      await python.pip(interpreter, ['install', '--upgrade', '--no-input', 'pip'], {
-        cwd: request.workingDirectory,
-        env: fillEnvironment(environment, interpreter.pipConfig, {}, interpreter.keyring),
-      });
-      interpreter = await python.probe(request);
-    }
+export async function prepareInterpreter(request: Request, world: World): Promise<Prepared> {
+  const interpreter = await world.python.probe(request);
+  const { venv } = request;
+  if (venv === undefined || isInside(venv, interpreter.executable)) {
+    return { interpreter: checked(request, interpreter), makeVenv: undefined };
   }
+  const makeVenv = async (): Promise<Interpreter> =>
+    checked(request, await virtualEnvironment(request, world, interpreter, venv));
+  // Without a pip nobody knows how pip is configured.
+  return interpreter.pip === undefined
+    ? { interpreter: await makeVenv(), makeVenv: undefined }
+    : { interpreter, makeVenv };
+}
+
+async function virtualEnvironment(
+  request: Request,
+  { python, reporter }: World,
+  base: Interpreter,
+  directory: string,
+): Promise<Interpreter> {
+  const made = await python.createVenv(base, request, directory);
+  reporter.info(`Made the virtual environment ${directory}.`);
+  if (made.pip === undefined || !isTooOld(made.pip)) return made;
+  await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+    cwd: request.workingDirectory,
+    env: fillEnvironment(request.environment, made.pipConfig, {}, made.keyring),
+  });
+  return python.probe(request);
+}
+
+/** @throws UserError for an interpreter that can't be installed into */
+function checked(request: Request, interpreter: Interpreter): Interpreter {
   const { pip, executable, version } = interpreter;
   if (pip === undefined) {
     throw new UserError(

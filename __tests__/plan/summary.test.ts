@@ -50,6 +50,7 @@ const report: Report = {
     { name: 'restore', seconds: 1.234 },
     { name: 'fill', seconds: 12.34 },
   ],
+  seconds: 12.5,
   index: { shown: 'https://h.example/simple', why: 'pip is configured' },
 };
 const exact: Report = {
@@ -118,9 +119,9 @@ test('the report for a log', () => {
     'changed: boto3 1.34.0 → 1.35.2, - idna 3.7, + sd 1.0, + six 1.16.0',
     'index: https://h.example/simple, as pip is configured',
     'from their own place: local',
-    'time: 13.6 s (restore 1.23 s, fill 12.3 s)',
+    'time: 12.5 s (restore 1.23 s, fill 12.3 s)',
   ]);
-  assert.deepEqual(formatReport(exact).slice(1), ['time: 13.6 s (restore 1.23 s, fill 12.3 s)']);
+  assert.deepEqual(formatReport(exact).slice(1), ['time: 12.5 s (restore 1.23 s, fill 12.3 s)']);
 });
 
 test('an exact hit says what it saves, where it is known', () => {

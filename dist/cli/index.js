@@ -33980,24 +33980,34 @@ var plan_key = __nccwpck_require__(720);
 /** The oldest pip with `install --report`, which names the closure. */
 const oldestPip = [22, 2];
 /**
- * Finds the interpreter, with the virtual environment made if asked for.
- * @throws UserError when it can't be used, with what to do
+ * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * @throws UserError when it can't be used, with what to do; so does `makeVenv`
  */
 async function prepareInterpreter(request, world) {
-    const { python, reporter } = world;
-    let interpreter = await python.probe(request);
-    if (request.venv !== undefined && !isInside(request.venv, interpreter.executable)) {
-        interpreter = await python.createVenv(interpreter, request, request.venv);
-        reporter.info(`Made the virtual environment ${request.venv}.`);
-        if (interpreter.pip !== undefined && isTooOld(interpreter.pip)) {
-            const { environment } = request;
-            await python.pip(interpreter, ['install', '--upgrade', '--no-input', 'pip'], {
-                cwd: request.workingDirectory,
-                env: (0,plan_environment/* fillEnvironment */.b3)(environment, interpreter.pipConfig, {}, interpreter.keyring),
-            });
-            interpreter = await python.probe(request);
-        }
+    const interpreter = await world.python.probe(request);
+    const { venv } = request;
+    if (venv === undefined || isInside(venv, interpreter.executable)) {
+        return { interpreter: checked(request, interpreter), makeVenv: undefined };
     }
+    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    // Without a pip nobody knows how pip is configured.
+    return interpreter.pip === undefined
+        ? { interpreter: await makeVenv(), makeVenv: undefined }
+        : { interpreter, makeVenv };
+}
+async function virtualEnvironment(request, { python, reporter }, base, directory) {
+    const made = await python.createVenv(base, request, directory);
+    reporter.info(`Made the virtual environment ${directory}.`);
+    if (made.pip === undefined || !isTooOld(made.pip))
+        return made;
+    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+        cwd: request.workingDirectory,
+        env: (0,plan_environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, {}, made.keyring),
+    });
+    return python.probe(request);
+}
+/** @throws UserError for an interpreter that can't be installed into */
+function checked(request, interpreter) {
     const { pip, executable, version } = interpreter;
     if (pip === undefined) {
         throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip", or set the input venv.`);
@@ -34772,6 +34782,7 @@ var understand = __nccwpck_require__(9531);
  */
 async function install(request, world) {
     const { reporter, wheelhouses } = world;
+    const begun = performance.now();
     const phases = [];
     const timed = async (name, work) => {
         const start = performance.now();
@@ -34784,8 +34795,9 @@ async function install(request, world) {
     };
     (0,understand/* hideInputs */.U)(request, reporter);
     await world.sources.check(request);
-    const interpreter = await timed('python', () => prepareInterpreter(request, world));
-    const { settings, requested, keys, uv } = await timed('read', () => (0,understand/* understand */.Z)(request, interpreter, world));
+    const prepared = await timed('python', () => prepareInterpreter(request, world));
+    const understanding = await timed('read', () => (0,understand/* understand */.Z)(request, prepared.interpreter, world));
+    const { requested, keys } = understanding;
     await reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
         for (const [name, value] of keys.components)
@@ -34800,13 +34812,15 @@ async function install(request, world) {
     const workplace = await wheelhouses.workplace(request.temporary);
     try {
         const scratch = await wheelhouses.stage(workplace);
-        const plan = {
-            ...{ request, interpreter, settings, requested, keys, uv },
-            ...{ workplace, scratch },
+        const sketch = {
+            ...understanding,
+            ...{ request, interpreter: prepared.interpreter, workplace, scratch },
         };
         const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
         const place = request.wheelhouse ?? ownPlace;
-        const found = await timed('restore', () => findWheelhouse(plan, world, place));
+        const { makeVenv } = prepared;
+        const [found, interpreter] = await together(timed('restore', () => findWheelhouse(sketch, world, place)), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
+        const plan = { ...sketch, interpreter };
         const { directory } = found;
         const satisfied = found.unsatisfied === undefined && found.base !== undefined;
         reporter.info(satisfied
@@ -34841,6 +34855,7 @@ async function install(request, world) {
                 direct: manifest.direct.map((project) => project.name),
                 effort: manifest.effort,
                 phases,
+                seconds: (performance.now() - begun) / 1000,
                 index,
             },
             state: isNew && request.saveCache && found.saveKey !== undefined
@@ -34856,6 +34871,11 @@ async function install(request, world) {
     finally {
         await wheelhouses.remove(workplace);
     }
+}
+/** Both results; when one fails the other has come to its end too, so that nothing goes on. */
+async function together(one, other) {
+    await Promise.allSettled([one, other]);
+    return Promise.all([one, other]);
 }
 /**
  * Puts the wheelhouse where it was asked for; where that can't be written, the packages are
@@ -37965,7 +37985,6 @@ function savings(report) {
 /** Plain text for a log or a terminal. */
 function formatReport(report) {
     const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
-    const total = report.phases.reduce((sum, phase) => sum + phase.seconds, 0);
     const changed = changeLines(report);
     return [
         headline(report),
@@ -37973,7 +37992,7 @@ function formatReport(report) {
         ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
         ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
         ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
-        `time: ${seconds(total)} (${times.join(', ')})`,
+        `time: ${seconds(report.seconds)} (${times.join(', ')})`,
     ].map(oneLine);
 }
 const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' };

@@ -31014,7 +31014,6 @@ function savings(report) {
 /** Plain text for a log or a terminal. */
 function formatReport(report) {
     const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
-    const total = report.phases.reduce((sum, phase) => sum + phase.seconds, 0);
     const changed = changeLines(report);
     return [
         headline(report),
@@ -31022,7 +31021,7 @@ function formatReport(report) {
         ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
         ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
         ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
-        `time: ${seconds(total)} (${times.join(', ')})`,
+        `time: ${seconds(report.seconds)} (${times.join(', ')})`,
     ].map(oneLine);
 }
 const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' };

@@ -17,7 +17,10 @@ export interface Report {
   readonly direct: readonly string[];
   /** Seconds that filling took when nothing was there; undefined: not known. */
   readonly effort: number | undefined;
+  /** In the order in which they ended; some are at work at the same time. */
   readonly phases: readonly Phase[];
+  /** Of the whole run. */
+  readonly seconds: number;
   /** The index that was asked, and why that one; undefined: none was. */
   readonly index: { readonly shown: string; readonly why: string } | undefined;
 }
@@ -96,7 +99,6 @@ function savings(report: Report): string[] {
 /** Plain text for a log or a terminal. */
 export function formatReport(report: Report): string[] {
   const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
-  const total = report.phases.reduce((sum, phase) => sum + phase.seconds, 0);
   const changed = changeLines(report);
   return [
     headline(report),
@@ -104,7 +106,7 @@ export function formatReport(report: Report): string[] {
     ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
     ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
     ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
-    `time: ${seconds(total)} (${times.join(', ')})`,
+    `time: ${seconds(report.seconds)} (${times.join(', ')})`,
   ].map(oneLine);
 }
 
