@@ -3,7 +3,7 @@
  * With --check it builds elsewhere and compares: dist has to be what src gives.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { root } from './tools.mjs';
@@ -21,6 +21,11 @@ function node(script, ...args) {
 function build(output) {
   rmSync(join(root, 'lib'), { recursive: true, force: true });
   node('typescript/bin/tsc', '-p', 'tsconfig.json');
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  writeFileSync(
+    join(root, 'lib', 'version.js'),
+    `export const version = ${JSON.stringify(version)};\n`,
+  );
   rmSync(output, { recursive: true, force: true });
   for (const entry of entries) {
     // Each in the directory that action.yml names: publish-main is publish/action.yml's own main.

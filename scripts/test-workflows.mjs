@@ -114,6 +114,7 @@ function runWorkflows() {
       ...['--test-reporter=spec', '--test-reporter-destination=stdout'],
       ...['--test-reporter=tap', `--test-reporter-destination=${report}`],
       join(tests, 'workflows.test.ts'),
+      join(tests, 'reuse.test.ts'),
     ],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
   );
@@ -126,11 +127,12 @@ function runWorkflows() {
 }
 
 const workflows = yamlFiles(join('.github', 'workflows'));
-const scenarios = yamlFiles(tests);
+const scenarios = [...yamlFiles(tests), ...yamlFiles('examples')];
 const actions = [
   'action.yml',
   join('publish', 'action.yml'),
   join(tests, 'composite/action.yml'),
+  join('examples', 'composite', 'action.yml'),
 ].filter((file) => existsSync(join(root, file)));
 
 mkdirSync(cache, { recursive: true });

@@ -114,12 +114,16 @@ export function ensurePips() {
   }
 }
 
-/** Versions of the other clients and of the servers that stand for private feeds. */
+/**
+ * Versions of the other clients, of the servers that stand for private feeds, and of what publishes
+ * to them.
+ */
 const uvVersion = '0.13.8';
 const feeds = {
   // As its only requirement for password files passlib is optional there.
   pypiserver: ['pypiserver==2.4.2', 'passlib==1.7.4'],
   devpi: ['devpi-server==6.20.3'],
+  publishers: ['twine==7.0.0', 'pip-audit==2.10.1'],
 };
 
 /** The command uv. */
@@ -129,7 +133,7 @@ export function uvCommand() {
 }
 
 /**
- * A command of a feed's virtual environment.
+ * A command of one of their virtual environments.
  * @param {keyof typeof feeds} feed
  * @param {string} command
  */
@@ -143,7 +147,10 @@ function feedDirectory(feed) {
   return join(cache, feeds[feed].join('+').replaceAll('==', '-'));
 }
 
-/** Fetches uv and the servers of private feeds, from the index that pip is configured with. */
+/**
+ * Fetches uv, the servers of private feeds and what publishes to them, from the index that pip is
+ * configured with.
+ */
 export function ensureFeeds() {
   const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'];
   if (!existsSync(uvCommand())) {

@@ -7,18 +7,28 @@ import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import { doctor } from './doctor.ts';
-import { type InputName, inputDefaults, loadRequest } from './inputs.ts';
+import { type Host, type InputName, inputDefaults, loadRequest } from './inputs.ts';
 import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
 import { type Request, UserError } from './plan/model.ts';
+import { PublishConflict, type PublishReport } from './plan/publish.ts';
+import { formatPublishReport, publishCounts } from './plan/publish-report.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
 import type { CacheStore, LocalStore, World } from './ports.ts';
 import { prune } from './prune.ts';
+import { publish } from './publish.ts';
+import {
+  loadPublishRequest,
+  type PublishInputName,
+  publishInputDefaults,
+} from './publish-inputs.ts';
 import { save } from './save.ts';
 import { understand } from './understand.ts';
+import { version } from './version.ts';
 import { directoryCache } from './world/directory-cache.ts';
 import { indexProbe } from './world/package-index.ts';
 import { endOnSignals } from './world/process.ts';
+import { publishingWorld } from './world/publishing.ts';
 import { pythonAdapter } from './world/python.ts';
 import { consoleReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
@@ -33,36 +43,70 @@ const reporter = consoleReporter();
 
 type Values = Readonly<Record<string, unknown>>;
 
-const manyLines = new Set<InputName>([
-  'requirements',
-  'packages',
-  'constraints',
-  'groups',
-  'cache-dependency-path',
-  'extra-index-url',
-  'trusted-host',
-]);
-const secret = new Set<InputName>(['index-password']);
-/** They only mean something in a workflow. */
-const workflowOnly = new Set<InputName>(['restore-cache', 'save-cache', 'export']);
+/** How the inputs of an action become flags. */
+interface Flags<Name extends string> {
+  /** Every input of the action, with its default. */
+  readonly defaults: Readonly<Record<Name, string>>;
+  /** They take more than one value. */
+  readonly many: readonly Name[];
+  /** Passwords, and the variables that they may come by: everybody can read flags. */
+  readonly secrets: Readonly<Partial<Record<Name, string>>>;
+  /** They take no value. */
+  readonly switches?: readonly Name[];
+  /** They only mean something in a workflow. */
+  readonly workflowOnly?: readonly Name[];
+}
 
-function addInputs(command: Command): Command {
-  for (const [name, value] of Object.entries(inputDefaults) as [InputName, string][]) {
-    if (workflowOnly.has(name)) continue;
+const indexSecret = { 'index-password': 'WHEELHOUSE_INDEX_PASSWORD' } as const;
+const installFlags: Flags<InputName> = {
+  defaults: inputDefaults,
+  many: [
+    'requirements',
+    'packages',
+    'constraints',
+    'groups',
+    'cache-dependency-path',
+    'extra-index-url',
+    'trusted-host',
+  ],
+  secrets: indexSecret,
+  workflowOnly: ['restore-cache', 'save-cache', 'export'],
+};
+const publishFlags: Flags<PublishInputName> = {
+  defaults: publishInputDefaults,
+  many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
+  secrets: { ...indexSecret, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+  switches: ['dry-run'],
+};
+
+function addInputs<Name extends string>(command: Command, flags: Flags<Name>): Command {
+  const { defaults, many, secrets, switches = [], workflowOnly = [] } = flags;
+  for (const [name, value] of Object.entries(defaults) as [Name, string][]) {
+    if (workflowOnly.includes(name)) continue;
     const short = name === 'requirements' ? '-r, ' : '';
-    const option = new Option(`${short}--${name} <value>`, describe(name, value));
-    if (manyLines.has(name)) {
+    const argument = switches.includes(name) ? '' : ' <value>';
+    const about = [
+      "as the action's input",
+      ...(value === '' || argument === '' ? [] : [`default ${value}`]),
+      ...(many.includes(name) ? ['may be repeated'] : []),
+    ];
+    const option = new Option(`${short}--${name}${argument}`, about.join(', '));
+    if (many.includes(name)) {
       option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
     }
-    if (secret.has(name)) option.env('WHEELHOUSE_INDEX_PASSWORD');
+    const variable = secrets[name];
+    if (variable !== undefined) option.env(variable);
     command.addOption(option);
   }
   return command;
 }
 
-function describe(name: InputName, value: string): string {
-  const more = manyLines.has(name) ? ', may be repeated' : '';
-  return `as the action's input${value === '' ? '' : `, default ${value}`}${more}`;
+/** What the flags give as an input's text. */
+function inputIn(values: Values): (name: string) => string {
+  return (name) => {
+    const value = values[name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase())];
+    return [value ?? ''].flat().join('\n');
+  };
 }
 
 function addStore(command: Command): Command {
@@ -96,11 +140,11 @@ function parseSize(text: string): number {
 function program(): Command {
   const root = new Command('wheelhouse')
     .description('Fast, small and certain Python installs from a kept directory of wheels')
-    .version('0.1.0')
+    .version(version)
     .exitOverride()
     .showHelpAfterError();
 
-  addStore(addInputs(root.command('install')))
+  addStore(addInputs(root.command('install'), installFlags))
     .description('install requirements through a wheelhouse')
     .option('--no-store', 'keep nothing beside --wheelhouse')
     .addOption(
@@ -110,14 +154,19 @@ function program(): Command {
     )
     .option('--json', 'print the result as JSON')
     .action(installCommand);
-  addInputs(root.command('key'))
+  addInputs(root.command('key'), installFlags)
     .description('print what another CI system needs to restore and save')
     .option('--json', 'print JSON')
     .action(keyCommand);
-  addStore(addInputs(root.command('doctor')))
+  addStore(addInputs(root.command('doctor'), installFlags))
     .description('say why a run would hit or miss, and check what it depends on')
     .option('--json', 'print JSON')
     .action(doctorCommand);
+  addInputs(root.command('publish'), publishFlags)
+    .description('copy packages with all their dependencies into a private feed')
+    .argument('[packages...]', 'requirement specifiers, as --packages')
+    .option('--json', 'print the result as JSON')
+    .action(publishCommand);
   addStore(root.command('prune'))
     .description('delete the least recently used wheelhouses')
     .addOption(
@@ -194,40 +243,59 @@ async function pruneCommand(values: Values): Promise<void> {
   process.stdout.write(`deleted ${gone.length} wheelhouses, ${size(bytes)}\n`);
 }
 
-/** Gives a command the request and the world that its options describe. */
-async function withWorld(
-  values: Values,
-  work: (request: Request, world: World, store: LocalStore | undefined) => Promise<void>,
-): Promise<void> {
+async function publishCommand(packages: readonly string[], values: Values): Promise<void> {
+  const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
+  await withHost(async (host) => {
+    const request = loadPublishRequest(inputIn(given), host);
+    const say = (report: PublishReport): void => {
+      if (values['json']) print({ counts: publishCounts(report), ...report });
+      else process.stdout.write(`${formatPublishReport(report).join('\n')}\n`);
+    };
+    try {
+      say(await publish(request, publishingWorld(request, reporter)));
+    } catch (error) {
+      if (error instanceof PublishConflict) say(error.report);
+      throw error;
+    }
+  });
+}
+
+/** Says where a command runs; the directory for what is not kept is emptied when all went well. */
+async function withHost(work: (host: Host) => Promise<void>): Promise<void> {
   const temporary = untilExit(await mkdtemp(path.join(tmpdir(), 'wheelhouse-')));
-  const environment = environmentForPrograms(process.env);
-  const get = (name: InputName): string => {
-    const value = values[name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase())];
-    return [value ?? ''].flat().join('\n');
-  };
-  const { request } = loadRequest(get, {
+  await work({
     workspace: path.parse(process.cwd()).root,
     directory: process.cwd(),
     temporary,
-    environment,
+    environment: environmentForPrograms(process.env),
     event: undefined,
   });
-  const store =
-    typeof values['store'] === 'string'
-      ? directoryCache(path.resolve(values['store']), reporter)
-      : undefined;
-  const world: World = {
-    python: pythonAdapter(reporter, environment),
-    uv: uvAdapter(reporter),
-    sources: sourcesAdapter(),
-    wheelhouses: wheelhousesAdapter(),
-    store: store ?? nowhere(),
-    indexProbe: indexProbe(),
-    reporter,
-    now: () => new Date(),
-  };
-  await work(request, world, store);
   await discard(temporary);
+}
+
+/** Gives a command the request and the world that its flags describe. */
+function withWorld(
+  values: Values,
+  work: (request: Request, world: World, store: LocalStore | undefined) => Promise<void>,
+): Promise<void> {
+  return withHost(async (host) => {
+    const { request } = loadRequest(inputIn(values), host);
+    const store =
+      typeof values['store'] === 'string'
+        ? directoryCache(path.resolve(values['store']), reporter)
+        : undefined;
+    const world: World = {
+      python: pythonAdapter(reporter, host.environment),
+      uv: uvAdapter(reporter),
+      sources: sourcesAdapter(),
+      wheelhouses: wheelhousesAdapter(),
+      store: store ?? nowhere(),
+      indexProbe: indexProbe(),
+      reporter,
+      now: () => new Date(),
+    };
+    await work(request, world, store);
+  });
 }
 
 /** The store of those who keep nothing. */

@@ -53,20 +53,31 @@ async function virtualEnvironment(
 
 /** @throws UserError for an interpreter that can't be installed into */
 function checked(request: Request, interpreter: Interpreter): Interpreter {
+  checkPip(interpreter, ', or set the input venv');
+  const { executable, version } = interpreter;
+  if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
+    throw new UserError(
+      `Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
+    );
+  }
+  return interpreter;
+}
+
+/**
+ * @param otherwise what else helps where there is no pip, as the end of a sentence
+ * @returns the interpreter
+ * @throws UserError when it has no pip, or one that is older than all that were tried
+ */
+export function checkPip(interpreter: Interpreter, otherwise = ' before this step'): Interpreter {
   const { pip, executable, version } = interpreter;
   if (pip === undefined) {
     throw new UserError(
-      `Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip", or set the input venv.`,
+      `Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`,
     );
   }
   if (isTooOld(pip)) {
     throw new UserError(
       `pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`,
-    );
-  }
-  if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-    throw new UserError(
-      `Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
     );
   }
   return interpreter;

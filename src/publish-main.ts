@@ -9,13 +9,9 @@ import { PublishConflict, type PublishReport, type PublishRequest } from './plan
 import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/publish-report.ts';
 import { publish } from './publish.ts';
 import { loadPublishRequest } from './publish-inputs.ts';
-import { downloadsAdapter } from './world/downloads.ts';
-import { feedAdapter, programsAdapter } from './world/feed.ts';
 import { endOnSignals } from './world/process.ts';
-import { pythonAdapter } from './world/python.ts';
+import { publishingWorld } from './world/publishing.ts';
 import { actionsReporter } from './world/reporters.ts';
-import { sourcesAdapter } from './world/sources.ts';
-import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
 const reporter = actionsReporter('Wheelhouse publish');
 
@@ -37,17 +33,7 @@ async function main(): Promise<void> {
       : Promise.resolve();
   };
   try {
-    await say(
-      await publish(request, {
-        python: pythonAdapter(reporter, environment),
-        sources: sourcesAdapter(),
-        wheelhouses: wheelhousesAdapter(),
-        downloads: downloadsAdapter(reporter, environment),
-        feed: (certificates) => feedAdapter(request.feed, certificates),
-        programs: programsAdapter(reporter),
-        reporter,
-      }),
-    );
+    await say(await publish(request, publishingWorld(request, reporter)));
   } catch (error) {
     if (error instanceof PublishConflict) await say(error.report);
     throw error;

@@ -21,7 +21,6 @@ import {
   checkTool,
   commandsOf,
   conflictMessage,
-  type DownloadedFile,
   downloadArgs,
   type FeedAnswer,
   identity,
@@ -34,7 +33,6 @@ import {
   publishLock,
   readAudit,
   refuseDirect,
-  type SdistMetadata,
   type SourceFile,
   sourceEnvironment,
   stateOf,
@@ -52,65 +50,8 @@ import {
   withUserSources,
 } from './plan/request-file.ts';
 import { secretForms, secretsOfUrl } from './plan/secrets.ts';
-import type { PipResult, Python, Reporter, Sources, Wheelhouses } from './ports.ts';
-
-/** Asks the feed. */
-export interface Feed {
-  /** @param project normalised name */
-  ask(project: string): Promise<FeedAnswer>;
-  /** Downloads a file. @returns lower-case hex of its sha256 @throws Error in a few words */
-  digest(file: ProjectFile): Promise<string>;
-}
-
-/** Runs programs that are not pip. */
-export interface Programs {
-  /**
-   * Its output goes to the log as it comes, unless it is run quietly.
-   * @returns undefined when there is no such program
-   */
-  run(
-    command: Command,
-    args: readonly string[],
-    options: {
-      readonly cwd: string;
-      readonly env: Readonly<Record<string, string>>;
-      readonly quiet?: boolean;
-    },
-  ): Promise<(PipResult & { readonly stdout: string }) | undefined>;
-}
-
-/** Brings files, and says what they are. */
-export interface Downloads {
-  /**
-   * Runs pip as it would choose on another machine.
-   * @param markers variables of PEP 508 that are not those of the interpreter
-   */
-  pip(
-    interpreter: Interpreter,
-    markers: Readonly<Record<string, string>>,
-    args: readonly string[],
-    options: Parameters<Python['pip']>[2],
-  ): Promise<PipResult>;
-  /** The files of a directory, sorted by name. */
-  list(directory: string): Promise<readonly DownloadedFile[]>;
-  /** @param files names of sdists in the directory @returns in order */
-  sdists(
-    interpreter: Interpreter,
-    directory: string,
-    files: readonly string[],
-  ): Promise<readonly SdistMetadata[]>;
-}
-
-export interface PublishWorld {
-  readonly python: Python;
-  readonly sources: Sources;
-  readonly wheelhouses: Wheelhouses;
-  readonly downloads: Downloads;
-  /** @param certificates path of a file of certificates that pip is told to trust */
-  readonly feed: (certificates: string | undefined) => Feed;
-  readonly programs: Programs;
-  readonly reporter: Reporter;
-}
+import type { Feed, PipResult, PublishWorld } from './ports.ts';
+import { checkPip } from './prepare.ts';
 
 /** What is known before anything is brought. */
 interface Plan {
@@ -200,18 +141,6 @@ export async function publish(
   } finally {
     await wheelhouses.remove(workplace);
   }
-}
-
-/** @throws UserError when there is no pip, or one that is older than all that were tried */
-function checkPip(interpreter: Interpreter): Interpreter {
-  const { pip, executable, version } = interpreter;
-  const [major = 0, minor = 0] = (pip ?? '').split('.').map(Number);
-  if (major > 22 || (major === 22 && minor >= 2)) return interpreter;
-  throw new UserError(
-    pip === undefined
-      ? `Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip" before this step.`
-      : `pip ${pip} of ${executable} is too old: 22.2 or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`,
-  );
 }
 
 /** @throws UserError when the program isn't there, or is too old */

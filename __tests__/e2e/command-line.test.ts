@@ -282,6 +282,12 @@ test('the command that npm puts on PATH', { skip: process.platform === 'win32' }
   assert.equal(stdout, `${version}\n`);
 });
 
+test('the version is that of package.json', async (t) => {
+  const { stdout } = await machine(t).run(['--version']);
+  const file = readFileSync(join(root, 'package.json'), 'utf8');
+  assert.equal(stdout, `${(JSON.parse(file) as { version: string }).version}\n`);
+});
+
 describe('exit codes', () => {
   const cases: [what: string, args: string[], code: number, says: RegExp][] = [
     ['help is no error', ['--help'], 0, /^Usage: wheelhouse/m],

@@ -62,7 +62,15 @@ describe('later steps, with the index switched off', { skip }, () => {
       ],
     });
     stop = () => index.close();
-    job = createJob({ files, env: { PIP_INDEX_URL: index.url, PIP_RETRIES: '0' } });
+    job = createJob({
+      files,
+      env: {
+        PIP_INDEX_URL: index.url,
+        PIP_RETRIES: '0',
+        UV_DEFAULT_INDEX: index.url,
+        UV_HTTP_RETRIES: '0',
+      },
+    });
     const python = await linkedPython(join(job.root, 'environment'));
     const main = await job.step({ action: root, with: { python, export: true } });
     assert.equal(main.conclusion, 'success', main.log);
@@ -103,8 +111,11 @@ describe('later steps, with the index switched off', { skip }, () => {
   test('uv, told not to ask an index', async () => {
     const python = await linkedPython(join(job.root, 'uv'));
     const install = ['pip', 'install', '--python', python, 'alpha', 'built-here'];
-    // Unlike pip it gives up where an index does not answer.
-    const env = { UV_OFFLINE: '1', UV_CACHE_DIR: join(job.root, 'uv-cache') };
+    const cache = { UV_CACHE_DIR: join(job.root, 'uv-cache') };
+    const asking = await job.run(uvCommand(), install, { env: cache });
+    assert.equal(asking.conclusion, 'failure', 'unlike pip it gives up where an index is down');
+    assert.match(asking.log, /Failed to fetch: .*127\.0\.0\.1/);
+    const env = { ...cache, UV_OFFLINE: '1' };
     const without = await job.run(uvCommand(), install, { env: { ...env, UV_FIND_LINKS: '' } });
     assert.equal(without.conclusion, 'failure', 'it is the wheelhouse that it comes from');
     const result = await job.run(uvCommand(), install, { env });

@@ -11,10 +11,12 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { pipVersions, root } from '../../scripts/tools.mjs';
+import { derivedUploadUrl } from '../../src/plan/publish.ts';
+import { createMachine } from '../support/command-line.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
 import { distributionsIn, linkedPython, sitePackages } from '../support/jobs.ts';
 import { type Distribution, sdist, tinybuildWheel, wheel } from '../support/packages.ts';
@@ -384,6 +386,108 @@ describe('devpi, uv', () => {
     uploadByHand(tools, devpi.url.replace('+simple/', ''), [file]);
     const conflict = await publish({ feed: devpi.url, with: { ...uv, packages: 'gamma\nfast' } });
     assert.match(error(conflict), /gamma-1\.0.*on the feed/);
+  });
+});
+
+describe('the command line', () => {
+  const requests = wheel({ name: 'requests', version: '2.0', requires: ['idna>=1'] });
+  const idna = wheel({ name: 'idna', version: '1.0' });
+  const certifi = wheel({ name: 'certifi', version: '1.0' });
+  const tampered = wheel({ name: 'certifi', version: '1.0', requires: ['evil'] });
+
+  for (const { name, uploader, open, refusal } of [
+    {
+      name: 'pypiserver',
+      uploader: 'twine',
+      open: () => startPypiserver(['--disable-fallback']),
+      refusal: /^error: The feed \S+ answers 40[13] for \w+: it does not accept the credentials/m,
+    },
+    {
+      name: 'devpi',
+      uploader: 'uv',
+      open: startDevpi,
+      // It lets everybody read, so that the upload is what it refuses.
+      refusal: /^error: The upload to \S+ failed\. .*feed-username and feed-password/m,
+    },
+  ]) {
+    test(`wheelhouse publish requests, into ${name} with ${uploader}`, async (t) => {
+      const source = await startIndex({ distributions: [requests, idna, certifi, epsilon] });
+      t.after(() => source.close());
+      const feed = await open();
+      t.after(() => feed.close());
+      const machine = createMachine({}, source.url);
+      t.after(machine.remove);
+      const python = await machine.python();
+      const run = (packages: string[], more: string[] = [], password = credentials.password) =>
+        machine.run(
+          [
+            ...['publish', ...packages, '--python', python, '--feed-url', feed.url],
+            ...['--feed-username', credentials.username, '--uploader', uploader, ...more],
+          ],
+          {
+            env: {
+              PATH: [tools, process.env['PATH']].join(delimiter),
+              WHEELHOUSE_FEED_PASSWORD: password,
+            },
+          },
+        );
+
+      const wrong = await run(['requests'], [], 'wrong-secret');
+      assert.equal(wrong.exitCode, 1, wrong.stderr);
+      assert.match(wrong.stderr, refusal);
+      assert.equal(wrong.stdout, '', 'nothing is known of the feed');
+
+      const planned = await run(['requests'], ['--dry-run', '--json']);
+      assert.equal(planned.exitCode, 0, planned.stderr);
+      const nothing = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
+      assert.deepEqual(planned.json()['counts'], { ...nothing, absent: 2 });
+
+      const first = await run(['requests']);
+      assert.equal(first.exitCode, 0, first.stderr);
+      assert.match(first.stdout, /^2 files: 2 uploaded, 0 present before, 0 in conflict$/m);
+      assert.match(first.stdout, /^ {2}requests-2\.0-py3-none-any\.whl: uploaded$/m);
+      assert.ok(!`${first.stdout}${first.stderr}`.includes(credentials.password));
+
+      const second = await run([], ['--packages', 'requests', '--json']);
+      assert.equal(second.exitCode, 0, second.stderr);
+      const result = second.json();
+      assert.deepEqual(Object.keys(result), [
+        ...['counts', 'rows', 'targets', 'feed', 'audit', 'dryRun', 'pipConf', 'lock'],
+      ]);
+      assert.deepEqual(result['counts'], { ...nothing, present: 2 });
+      assert.doesNotMatch(second.stderr, /Uploading/);
+
+      const [, printed = ''] = first.stdout.split('with this pip.conf:\n');
+      const pipConf = printed.replace(/^ {2}/gm, '');
+      assert.equal(pipConf, result['pipConf']);
+      await source.fail('refuse');
+      assert.deepEqual(await installFromFeed(pipConf, 'requests'), ['idna==1.0', 'requests==2.0']);
+      await source.fail(undefined);
+
+      const file = join(machine.root, tampered.filename);
+      writeFileSync(file, tampered.content);
+      uploadByHand(tools, derivedUploadUrl(feed.url) ?? '', [file]);
+      const conflict = await run(['requests', 'certifi', 'epsilon']);
+      assert.equal(conflict.exitCode, 1);
+      assert.match(conflict.stdout, /^ {2}certifi-1\.0-py3-none-any\.whl: conflict$/m);
+      assert.match(conflict.stdout, /^ {2}epsilon-1\.0-py3-none-any\.whl: not uploaded$/m);
+      assert.ok(conflict.stderr.includes(`${tampered.sha256} on the feed`), conflict.stderr);
+      const again = await run(['requests', 'certifi', 'epsilon'], ['--json']);
+      assert.equal(again.exitCode, 1);
+      assert.deepEqual(again.json()['counts'], { ...nothing, present: 2, conflict: 1, absent: 1 });
+      assert.deepEqual(readdirSync(machine.temporary), [], 'nothing is left where programs work');
+    });
+  }
+
+  test('the command line is wrong, or says too little', async (t) => {
+    const machine = createMachine({}, index.url);
+    t.after(machine.remove);
+    const unknown = await machine.run(['publish', 'alpha', '--feed', pypi.url]);
+    assert.equal(unknown.exitCode, 2);
+    assert.match(unknown.stderr, /unknown option '--feed'/);
+    const nothing = await machine.run(['publish', '--feed-url', pypi.url]);
+    assert.equal(nothing.exitCode, 1);
+    assert.match(nothing.stderr, /^error: Nothing is to be published/m);
   });
 });
 

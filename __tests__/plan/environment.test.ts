@@ -99,7 +99,7 @@ describe('where no index may be asked', () => {
   });
 });
 
-test('other programs see neither inputs nor state nor the token of the cache service', () => {
+test('other programs see neither inputs nor state, passwords nor the token of the cache service', () => {
   assert.deepEqual(
     environmentForPrograms({
       PATH: '/bin',
@@ -113,6 +113,8 @@ test('other programs see neither inputs nor state nor the token of the cache ser
       ACTIONS_RUNTIME_TOKEN: 's3cret',
       ACTIONS_RESULTS_URL: 'https://r.example/',
       ACTIONS_CACHE_URL: 'https://c.example/',
+      WHEELHOUSE_INDEX_PASSWORD: 's3cret',
+      WHEELHOUSE_FEED_PASSWORD: 's3cret',
     }),
     { PATH: '/bin', GITHUB_TOKEN: 'of the workflow', ACTIONS_STEP_DEBUG: '1', MY_INPUT_X: '1' },
   );

@@ -1,7 +1,7 @@
 /** Private feeds that want credentials, and the programs that upload to them; all of them real. */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-import { ensureFeeds, feedCommand, python, root, run, uvCommand } from '../../scripts/tools.mjs';
+import { ensureFeeds, feedCommand, uvCommand } from '../../scripts/tools.mjs';
 
 export const credentials = { username: 'robot', password: 'hunter2 & Co%' };
 
@@ -21,22 +21,12 @@ export interface PrivateFeed {
   close(): Promise<void>;
 }
 
-const publishers = ['twine==7.0.0', 'pip-audit==2.10.1'];
-
 /** Makes a directory for PATH with twine, uv and pip-audit and nothing else. */
 export function publisherPath(directory: string, tools = ['twine', 'uv', 'pip-audit']): string {
   ensureFeeds();
-  const environment = join(root, '.cache', publishers.join('+').replaceAll('==', '-'));
-  if (!existsSync(join(environment, 'complete'))) {
-    rmSync(environment, { recursive: true, force: true });
-    run(python, ['-m', 'venv', environment]);
-    const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'];
-    run(join(environment, 'bin', 'python'), [...pip, ...publishers]);
-    writeFileSync(join(environment, 'complete'), '');
-  }
   mkdirSync(directory, { recursive: true });
   for (const tool of tools) {
-    const command = tool === 'uv' ? uvCommand() : join(environment, 'bin', tool);
+    const command = tool === 'uv' ? uvCommand() : feedCommand('publishers', tool);
     symlinkSync(command, join(directory, tool));
   }
   return directory;

@@ -1,29 +1,21 @@
 /**
- * Runs the workflows beside this file with act, on the committed dist: a runner that evaluates
- * expressions, starts composite actions and matrices, and is not ours. `npm run test:workflows`
- * fetches it.
- *
- * act runs without containers here. Each job gets a new workspace and a new RUNNER_TEMP, as on
- * hosted runners. Of what a job prints act may lose the end, so nothing is read from its log: the
- * workflows check outputs and installed packages, this file the index, the cache and the exit code.
+ * Runs the workflows beside this file with act, on the committed dist. They check outputs and
+ * installed packages themselves, this file the index, the cache and the exit code.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { devNull, tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, beforeEach, type TestContext, test } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 
-import { root } from '../../scripts/tools.mjs';
+import { makeRepository as repositoryWith, runWorkflow } from '../support/act.ts';
 import { type CacheService, startCacheService } from '../support/cache-service.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
 import { type Distribution, sdist, wheel } from '../support/packages.ts';
-import { freshPython } from '../support/python.ts';
 
 type Expectation = 'miss' | 'partial' | 'exact';
 
-const act = join(root, '.cache', 'bin', 'act');
 const here = join('__tests__', 'workflows');
 
 const names = Array.from({ length: 15 }, (_, order) => `package-${order + 1}`);
@@ -33,10 +25,8 @@ const source = sdist({ name: 'only-source', version: '1.0' });
 
 let service: CacheService;
 let index: IndexServer;
-let temporary: string;
 
 before(async () => {
-  temporary = realpathSync(mkdtempSync(join(tmpdir(), 'wheelhouse-workflows-')));
   // Both as on GitHub and with the indexes that this action is for: signed, changing addresses.
   service = await startCacheService({ azureHost: true });
   index = await startIndex({ urls: 'redirect', distributions: [...wheels, bumped, source] });
@@ -48,7 +38,6 @@ beforeEach(async () => {
 after(async () => {
   await index?.close();
   await service?.close();
-  rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
 });
 
 test('a miss, an exact hit without a request, and a partial hit after the bump of a pin', async (t) => {
@@ -133,22 +122,7 @@ test('a step that fails after the installation', async (t) => {
 
 /** A git repository with the action, the workflows and these files; goes when the test ends. */
 function makeRepository(t: TestContext, files: Record<string, string>): string {
-  const directory = mkdtempSync(join(temporary, 'repository-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  for (const part of ['action.yml', 'dist', here]) {
-    cpSync(join(root, part), join(directory, part), { recursive: true });
-  }
-  for (const [file, content] of Object.entries(files)) {
-    writeFileSync(join(directory, file), content);
-  }
-  const git = (...args: string[]) => execFileSync('git', args, { cwd: directory, stdio: 'pipe' });
-  git('init', '--quiet', '--initial-branch=main');
-  // act takes GITHUB_REPOSITORY from the address, GITHUB_SHA and GITHUB_REF from the commit.
-  git('remote', 'add', 'origin', 'https://github.com/octo-org/example.git');
-  git('add', '.');
-  const author = ['-c', 'user.name=Octo', '-c', 'user.email=octo@example.com'];
-  git(...author, '-c', 'commit.gpgsign=false', 'commit', '--quiet', '--message=First');
-  return directory;
+  return repositoryWith(t, ['action.yml', 'dist', here], files);
 }
 
 /** Runs a workflow that has to succeed. */
@@ -158,56 +132,17 @@ async function pass(repository: string, workflow: string, expected: Expectation)
 }
 
 /** Runs a workflow in the repository as it is now, with a Python that has no packages yet. */
-async function run(
+function run(
   repository: string,
   workflow: string,
   expected: Expectation,
 ): Promise<{ exitCode: number | null; log: string }> {
-  const place = mkdtempSync(join(temporary, 'run-'));
-  const home = join(place, 'home');
-  mkdirSync(home);
-  const python = freshPython(join(place, 'python'));
-  const variables = { EXPECTED_HIT: expected, INDEX_URL: index.url, PYTHON: python };
-  const options = (name: string, values: Record<string, string>): string[] =>
-    Object.entries(values).map(([key, value]) => `--${name}=${key}=${value}`);
-  const child = spawn(
-    act,
-    [
-      'push',
-      ...['--workflows', join(here, workflow)],
-      ...['--platform', 'ubuntu-latest=-self-hosted'],
-      // It would offer its own cache, of the service's first version, instead of ours.
-      '--no-cache-server',
-      ...['--action-cache-path', join(place, 'act')],
-      ...options('var', variables),
-      ...options('env', service.env()),
-    ],
-    {
-      cwd: repository,
-      // Without containers act hands its own environment on to the jobs, and takes the first node
-      // on PATH for actions, whichever they ask for.
-      env: {
-        PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
-        HOME: home,
-        LANG: 'C.UTF-8',
-        PIP_CONFIG_FILE: devNull,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  let log = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      log += text;
-    });
-  }
-  const deadline = setTimeout(() => child.kill('SIGKILL'), 120_000);
-  const exitCode = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject).once('close', resolve);
+  return runWorkflow({
+    repository,
+    workflow: join(here, workflow),
+    vars: { EXPECTED_HIT: expected, INDEX_URL: index.url },
+    env: service.env(),
   });
-  clearTimeout(deadline);
-  rmSync(place, { recursive: true, force: true, maxRetries: 3 });
-  return { exitCode, log };
 }
 
 /** Names of the wheels in a cache entry's archive, in order. */

@@ -28560,6 +28560,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream"
 
 /***/ }),
 
+/***/ 6466:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+
+/***/ }),
+
 /***/ 1692:
 /***/ ((module) => {
 
@@ -32904,92 +32911,21 @@ exports.suggestSimilar = suggestSimilar;
 
 /***/ }),
 
-/***/ 7026:
+/***/ 8167:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  xn: () => (/* binding */ IndexDown),
-  et: () => (/* binding */ askAgain),
-  SK: () => (/* binding */ chooseIndex),
-  kd: () => (/* binding */ isOffered),
-  MG: () => (/* binding */ staleWarning)
-});
-
-// EXTERNAL MODULE: ./lib/plan/freshness.js
-var freshness = __nccwpck_require__(6416);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/package-index.js
-
-
-/** The index inputs over pip's settings over pip's default. */
-function indexesOf(request, interpreter, settings, requested) {
-    const { url, extra, trustedHosts, username, password, mirror } = request.index;
-    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
-    if (settings.has('no-index') || optionValues('no-index').length > 0)
-        return undefined;
-    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
-    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
-    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: [
-            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
-            ...optionValues('extra-index-url'),
-        ],
-        mirror,
-        trustedHosts: [
-            ...trustedHosts,
-            ...words(settings.get('trusted-host')),
-            ...optionValues('trusted-host'),
-        ],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/** Whether a URL carries credentials of its own. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(secrets/* withoutSecrets */.cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
-}
-/** The project whose page is asked for; names in the order of the request, with their markers. */
-function probeCandidates(requested) {
-    const lines = (0,requirements/* indexRequirements */.zM)(requested.lines)
-        .filter((line) => !line.constraint)
-        .map(({ name, marker }) => ({ name, marker }));
-    const building = requested.projects
-        .flatMap((project) => project.buildRequires)
-        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-        .map((name) => ({ name, marker: undefined }));
-    return [...lines, ...building];
-}
-
-;// CONCATENATED MODULE: ./lib/choose-index.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   MG: () => (/* binding */ staleWarning),
+/* harmony export */   SK: () => (/* binding */ chooseIndex),
+/* harmony export */   et: () => (/* binding */ askAgain),
+/* harmony export */   kd: () => (/* binding */ isOffered),
+/* harmony export */   xn: () => (/* binding */ IndexDown)
+/* harmony export */ });
+/* harmony import */ var _plan_freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6416);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7570);
+/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
 
@@ -33005,7 +32941,7 @@ const noIndex = {
     trust: { trustedHosts: [], certificates: undefined },
 };
 /** No index can be used now, and it is not the user's fault. */
-class IndexDown extends model/* UserError */.yo {
+class IndexDown extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
 }
 /**
  * Chooses the index for a fill.
@@ -33018,12 +32954,12 @@ async function chooseIndex(asking, world, failed) {
     if (asked === undefined)
         return { ...noIndex, why: 'no-index is set' };
     const { indexes, trust, project, health } = asked;
-    const confusion = confusionWarning(indexes);
+    const confusion = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .confusionWarning */ .RQ)(indexes);
     if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
         return authoritative(asked, 'it is the authoritative index');
-    const shown = (0,secrets/* withoutSecrets */.cT)(indexes.mirror);
+    const shown = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(indexes.mirror);
     const answer = await health(indexes.mirror);
     if (answer.state === 'healthy' && failed === undefined) {
         return {
@@ -33034,14 +32970,14 @@ async function chooseIndex(asking, world, failed) {
         };
     }
     if (answer.state === 'refused') {
-        throw new model/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
     }
     const reason = answer.state === 'healthy'
         ? String(failed)
         : answer.state === 'absent'
             ? `it answers 404 for ${project}`
             : answer.reason;
-    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,secrets/* withoutSecrets */.cT)(indexes.authoritative)}.`);
+    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(indexes.authoritative)}.`);
     return authoritative(asked, `the mirror is not healthy (${reason})`);
 }
 /**
@@ -33057,7 +32993,7 @@ async function askAgain(asking, world) {
 /** @returns undefined when no index is to be used */
 async function whomToAsk(asking, world) {
     const { request, interpreter, settings, requested } = asking;
-    const indexes = indexesOf(request, interpreter, settings, requested);
+    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
     if (indexes === undefined)
         return undefined;
     const project = await projectToAsk(interpreter, requested, world);
@@ -33077,13 +33013,13 @@ async function whomToAsk(asking, world) {
 async function authoritative({ indexes, trust, project, health }, why) {
     const url = indexes.authoritative;
     const answer = await health(url);
-    if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
-        throw new model/* UserError */.yo(`The index ${(0,secrets/* withoutSecrets */.cT)(url)} answers ${answer.status} for ${project}: ${hasCredentials(url)
+    if (answer.state === 'refused' && ((0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(url)} answers ${answer.status} for ${project}: ${(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
     if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,secrets/* withoutSecrets */.cT)(url)} can't be used: ${answer.reason}.`);
+        throw new IndexDown(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(url)} can't be used: ${answer.reason}.`);
     }
     return {
         ...chosen(indexes, trust, url),
@@ -33101,7 +33037,7 @@ function chosen(indexes, trust, url) {
             ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
             ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
         },
-        shown: (0,secrets/* withoutSecrets */.cT)(url),
+        shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(url),
         urls: [url, ...extra],
         trust,
     };
@@ -33113,11 +33049,11 @@ function chosen(indexes, trust, url) {
  */
 async function isOffered(index, world, name, version) {
     const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,requirements/* sameVersion */.r1)(each, version)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .sameVersion */ .r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToAsk(interpreter, requested, world) {
-    const candidates = probeCandidates(requested);
+    const candidates = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .probeCandidates */ .xr)(requested);
     const [first] = candidates;
     if (first === undefined || first.marker === undefined)
         return first?.name;
@@ -33127,7 +33063,7 @@ async function projectToAsk(interpreter, requested, world) {
 }
 /** What is said when the last good set is installed instead. */
 function staleWarning(reason, last, now) {
-    return `${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(last.resolvedAt, now)} old.`;
+    return `${reason} Installing the last good set of these requirements, which is ${(0,_plan_freshness_js__WEBPACK_IMPORTED_MODULE_4__/* .age */ .KW)(last.resolvedAt, now)} old.`;
 }
 
 
@@ -33143,23 +33079,35 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6417);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(4702);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2903);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(7479);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5462);
-/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9531);
-/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8348);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2693);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(805);
-/* harmony import */ var _world_temporary_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(8663);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(2097);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1236);
+/* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4632);
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5611);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(7479);
+/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1040);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5252);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5462);
+/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(8845);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(3411);
+/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(8348);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_publishing_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9180);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6693);
+/* harmony import */ var _world_temporary_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(8663);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(2097);
 /** Entry of the command line: the same stories with a directory as their store. */
+
+
+
+
+
+
 
 
 
@@ -33184,37 +33132,57 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 /** Documented in docs/command-line.md. */
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_15__/* .consoleReporter */ .P)();
-const manyLines = new Set([
-    'requirements',
-    'packages',
-    'constraints',
-    'groups',
-    'cache-dependency-path',
-    'extra-index-url',
-    'trusted-host',
-]);
-const secret = new Set(['index-password']);
-/** They only mean something in a workflow. */
-const workflowOnly = new Set(['restore-cache', 'save-cache', 'export']);
-function addInputs(command) {
-    for (const [name, value] of Object.entries(_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .inputDefaults */ .V)) {
-        if (workflowOnly.has(name))
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_20__/* .consoleReporter */ .P)();
+const indexSecret = { 'index-password': 'WHEELHOUSE_INDEX_PASSWORD' };
+const installFlags = {
+    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .inputDefaults */ .V,
+    many: [
+        'requirements',
+        'packages',
+        'constraints',
+        'groups',
+        'cache-dependency-path',
+        'extra-index-url',
+        'trusted-host',
+    ],
+    secrets: indexSecret,
+    workflowOnly: ['restore-cache', 'save-cache', 'export'],
+};
+const publishFlags = {
+    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_12__/* .publishInputDefaults */ .i,
+    many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
+    secrets: { ...indexSecret, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    switches: ['dry-run'],
+};
+function addInputs(command, flags) {
+    const { defaults, many, secrets, switches = [], workflowOnly = [] } = flags;
+    for (const [name, value] of Object.entries(defaults)) {
+        if (workflowOnly.includes(name))
             continue;
         const short = name === 'requirements' ? '-r, ' : '';
-        const option = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$(`${short}--${name} <value>`, describe(name, value));
-        if (manyLines.has(name)) {
+        const argument = switches.includes(name) ? '' : ' <value>';
+        const about = [
+            "as the action's input",
+            ...(value === '' || argument === '' ? [] : [`default ${value}`]),
+            ...(many.includes(name) ? ['may be repeated'] : []),
+        ];
+        const option = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$(`${short}--${name}${argument}`, about.join(', '));
+        if (many.includes(name)) {
             option.argParser((text, before) => [...(before ?? []), text]);
         }
-        if (secret.has(name))
-            option.env('WHEELHOUSE_INDEX_PASSWORD');
+        const variable = secrets[name];
+        if (variable !== undefined)
+            option.env(variable);
         command.addOption(option);
     }
     return command;
 }
-function describe(name, value) {
-    const more = manyLines.has(name) ? ', may be repeated' : '';
-    return `as the action's input${value === '' ? '' : `, default ${value}`}${more}`;
+/** What the flags give as an input's text. */
+function inputIn(values) {
+    return (name) => {
+        const value = values[name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase())];
+        return [value ?? ''].flat().join('\n');
+    };
 }
 function addStore(command) {
     return command.addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--store <directory>', 'where wheelhouses are kept between runs').default(defaultStore()));
@@ -33240,10 +33208,10 @@ function parseSize(text) {
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, small and certain Python installs from a kept directory of wheels')
-        .version('0.1.0')
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_25__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
-    addStore(addInputs(root.command('install')))
+    addStore(addInputs(root.command('install'), installFlags))
         .description('install requirements through a wheelhouse')
         .option('--no-store', 'keep nothing beside --wheelhouse')
         .addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--max-size <size>', 'what the store may hold, the least recently used goes')
@@ -33251,14 +33219,19 @@ function program() {
         .default(5e9, '5GB'))
         .option('--json', 'print the result as JSON')
         .action(installCommand);
-    addInputs(root.command('key'))
+    addInputs(root.command('key'), installFlags)
         .description('print what another CI system needs to restore and save')
         .option('--json', 'print JSON')
         .action(keyCommand);
-    addStore(addInputs(root.command('doctor')))
+    addStore(addInputs(root.command('doctor'), installFlags))
         .description('say why a run would hit or miss, and check what it depends on')
         .option('--json', 'print JSON')
         .action(doctorCommand);
+    addInputs(root.command('publish'), publishFlags)
+        .description('copy packages with all their dependencies into a private feed')
+        .argument('[packages...]', 'requirement specifiers, as --packages')
+        .option('--json', 'print the result as JSON')
+        .action(publishCommand);
     addStore(root.command('prune'))
         .description('delete the least recently used wheelhouses')
         .addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--max-size <size>', 'what may stay').argParser(parseSize).makeOptionMandatory())
@@ -33269,10 +33242,10 @@ async function installCommand(values) {
     await withWorld(values, async (request, world, store) => {
         const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
         if (state !== undefined)
-            await (0,_save_js__WEBPACK_IMPORTED_MODULE_9__/* .save */ .U)(state, world);
+            await (0,_save_js__WEBPACK_IMPORTED_MODULE_13__/* .save */ .U)(state, world);
         if (store && state !== undefined)
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_20__/* .prune */ .R)(store, Number(values['maxSize']), keyIn(state));
-        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .totals */ .Sd)(report);
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), keyIn(state));
+        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_10__/* .totals */ .Sd)(report);
         if (values['json']) {
             print({
                 hit: report.hit,
@@ -33292,7 +33265,7 @@ async function installCommand(values) {
             });
         }
         else {
-            process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report).join('\n')}\n`);
+            process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_10__/* .formatReport */ .CI)(report).join('\n')}\n`);
         }
     });
 }
@@ -33303,7 +33276,7 @@ async function keyCommand(values) {
     await withWorld(values, async (request, world) => {
         await world.sources.check(request);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_10__/* .understand */ .Z)(request, interpreter, world);
+        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_14__/* .understand */ .Z)(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
             print({ key: primary, restoreKeys: restore });
@@ -33329,41 +33302,62 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
-    const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_20__/* .prune */ .R)(store, Number(values['maxSize']));
+    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_15__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']));
     const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
-    process.stdout.write(`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}\n`);
+    process.stdout.write(`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_10__/* .size */ .Ej)(bytes)}\n`);
 }
-/** Gives a command the request and the world that its options describe. */
-async function withWorld(values, work) {
-    const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_17__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_21__/* .environmentForPrograms */ .cx)(process.env);
-    const get = (name) => {
-        const value = values[name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase())];
-        return [value ?? ''].flat().join('\n');
-    };
-    const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W)(get, {
+async function publishCommand(packages, values) {
+    const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
+    await withHost(async (host) => {
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_12__/* .loadPublishRequest */ .z)(inputIn(given), host);
+        const say = (report) => {
+            if (values['json'])
+                print({ counts: (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_9__/* .publishCounts */ .sl)(report), ...report });
+            else
+                process.stdout.write(`${(0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_9__/* .formatPublishReport */ .r2)(report).join('\n')}\n`);
+        };
+        try {
+            say(await (0,_publish_js__WEBPACK_IMPORTED_MODULE_11__/* .publish */ .m)(request, (0,_world_publishing_js__WEBPACK_IMPORTED_MODULE_18__/* .publishingWorld */ .s)(request, reporter)));
+        }
+        catch (error) {
+            if (error instanceof _plan_publish_js__WEBPACK_IMPORTED_MODULE_8__/* .PublishConflict */ ._h)
+                say(error.report);
+            throw error;
+        }
+    });
+}
+/** Says where a command runs; the directory for what is not kept is emptied when all went well. */
+async function withHost(work) {
+    const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_22__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment,
+        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_27__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
-    const store = typeof values['store'] === 'string'
-        ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_11__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
-        : undefined;
-    const world = {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_14__/* .pythonAdapter */ .Wp)(reporter, environment),
-        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_18__/* .uvAdapter */ .t)(reporter),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_16__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_19__/* .wheelhousesAdapter */ .S)(),
-        store: store ?? nowhere(),
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_12__/* .indexProbe */ .Z)(),
-        reporter,
-        now: () => new Date(),
-    };
-    await work(request, world, store);
-    await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_17__/* .discard */ .vf)(temporary);
+    await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_22__/* .discard */ .vf)(temporary);
+}
+/** Gives a command the request and the world that its flags describe. */
+function withWorld(values, work) {
+    return withHost(async (host) => {
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W)(inputIn(values), host);
+        const store = typeof values['store'] === 'string'
+            ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_15__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
+            : undefined;
+        const world = {
+            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_19__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_23__/* .uvAdapter */ .t)(reporter),
+            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_21__/* .sourcesAdapter */ .u)(),
+            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__/* .wheelhousesAdapter */ .S)(),
+            store: store ?? nowhere(),
+            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_16__/* .indexProbe */ .Z)(),
+            reporter,
+            now: () => new Date(),
+        };
+        await work(request, world, store);
+    });
 }
 /** The store of those who keep nothing. */
 function nowhere() {
@@ -33382,7 +33376,7 @@ function exitCodeOf(error) {
     reporter.error(error);
     return error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .UserError */ .yo ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_13__/* .endOnSignals */ .c)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_17__/* .endOnSignals */ .c)();
 try {
     await program().parseAsync();
 }
@@ -33404,8 +33398,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   A: () => (/* binding */ doctor)
 });
 
-// EXTERNAL MODULE: ./lib/choose-index.js + 1 modules
-var choose_index = __nccwpck_require__(7026);
+// EXTERNAL MODULE: ./lib/choose-index.js
+var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: ./lib/plan/freshness.js
 var freshness = __nccwpck_require__(6416);
 // EXTERNAL MODULE: ./lib/plan/key.js
@@ -33490,8 +33484,8 @@ function readable(part) {
 var manifest = __nccwpck_require__(1114);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/understand.js + 1 modules
-var understand = __nccwpck_require__(9531);
+// EXTERNAL MODULE: ./lib/understand.js
+var understand = __nccwpck_require__(8845);
 ;// CONCATENATED MODULE: ./lib/doctor.js
 /** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
 
@@ -33613,6 +33607,97 @@ async function indexFinding(request, interpreter, { settings, requested }, world
         const needed = hit ? ' (a hit does not need it)' : '';
         return { level: hit ? 'note' : 'problem', text: `${(0,model/* messageOf */.bD)(error)}${needed}` };
     }
+}
+
+
+/***/ }),
+
+/***/ 3828:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   k: () => (/* binding */ gather)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
+/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6920);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8578);
+/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
+
+
+
+
+
+
+/**
+ * @param settings pip's effective settings: its constraint files count as the user's own
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function gather(request, settings, sources) {
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
+    const { lines: all, files } = await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .gatherLines */ .zV)({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [
+            ...found.constraints,
+            ...ambient.map((file) => ({
+                location: /^https?:/i.test(file)
+                    ? file
+                    : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
+                shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .withoutSecrets */ .cT)(file),
+            })),
+        ],
+    }, {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        read: sources.read,
+    });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .directRequirements */ .S8)(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo) || error.file !== undefined)
+                throw error;
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(error.message, source);
+        }
+    }
+    return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+function refuseOtherFormats(shown) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const file = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, shown);
+        let text;
+        try {
+            text = await sources.read(file);
+        }
+        catch (error) {
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        }
+        const group = input.slice(colon + 1);
+        lines.push(...(0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_2__/* .groupRequirements */ ._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+    }
+    return lines;
 }
 
 
@@ -33815,7 +33900,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 6417:
+/***/ 2903:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33826,8 +33911,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/choose-index.js + 1 modules
-var choose_index = __nccwpck_require__(7026);
+// EXTERNAL MODULE: ./lib/choose-index.js
+var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:url"
@@ -33969,69 +34054,8 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
-;// CONCATENATED MODULE: ./lib/prepare.js
-/** The interpreter that is installed into. */
-
-
-
-
-/** The oldest pip with `install --report`, which names the closure. */
-const oldestPip = [22, 2];
-/**
- * Finds the interpreter that is installed into, or that an environment is to be made from.
- * @throws UserError when it can't be used, with what to do; so does `makeVenv`
- */
-async function prepareInterpreter(request, world) {
-    const interpreter = await world.python.probe(request);
-    const { venv } = request;
-    if (venv === undefined || isInside(venv, interpreter.executable)) {
-        return { interpreter: checked(request, interpreter), makeVenv: undefined };
-    }
-    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
-    // Without a pip nobody knows how pip is configured.
-    return interpreter.pip === undefined
-        ? { interpreter: await makeVenv(), makeVenv: undefined }
-        : { interpreter, makeVenv };
-}
-async function virtualEnvironment(request, { python, reporter }, base, directory) {
-    const made = await python.createVenv(base, request, directory);
-    reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !isTooOld(made.pip))
-        return made;
-    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
-        cwd: request.workingDirectory,
-        env: (0,plan_environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, {}, made.keyring),
-    });
-    return python.probe(request);
-}
-/** @throws UserError for an interpreter that can't be installed into */
-function checked(request, interpreter) {
-    const { pip, executable, version } = interpreter;
-    if (pip === undefined) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip", or set the input venv.`);
-    }
-    if (isTooOld(pip)) {
-        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
-    }
-    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
-    }
-    return interpreter;
-}
-function isInside(venv, executable) {
-    return executable.startsWith(venv + external_node_path_.sep);
-}
-function isTooOld(pip) {
-    const [major = 0, minor = 0] = pip.split('.').map(Number);
-    return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
-}
-function breaksSystemPackages(interpreter) {
-    const value = (0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig).get('break-system-packages') ?? '';
-    return /^(?:1|true|yes|on)$/i.test(value);
-}
-
+// EXTERNAL MODULE: ./lib/prepare.js
+var prepare = __nccwpck_require__(728);
 ;// CONCATENATED MODULE: ./lib/install-lock.js
 /** Installs what the lock names, from the wheelhouse alone. */
 
@@ -34088,96 +34112,15 @@ function installOptions(plan, wheelhouse) {
     return {
         wheelhouse,
         compile: plan.request.compileBytecode,
-        breakSystemPackages: plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
+        breakSystemPackages: plan.interpreter.externallyManaged && (0,prepare/* breaksSystemPackages */.Tv)(plan.interpreter),
     };
 }
 function installError(installer, output) {
     return new model/* UserError */.yo(`${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/plan/request-file.js
-
-/** pip guesses the encoding of a file without this line. */
-const header = '# -*- coding: utf-8 -*-';
-/**
- * The request for the fill: the user's lines, with built wheels offered.
- * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
- * prefer the sdist and build again (seen on pip 23.2 and 26.3).
- */
-function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
-    const offered = new Map(offers.map((offer) => [offer.name, offer]));
-    const render = (line) => {
-        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
-        const text = hashMode && offer && line.kind === 'index'
-            ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
-            : line.text;
-        return { text, source: line.source };
-    };
-    return request([
-        ...offers.map((offer) => ({ text: `--find-links ${(0,requirements/* quoted */.TL)(offer.url)}` })),
-        ...lines
-            .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
-            .map(render),
-        ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ], lines.filter((line) => line.constraint && !namesIndex(line)).map(render), constraintsFile);
-}
-/** Indexes are given in the environment, where their credentials belong. */
-function namesIndex(line) {
-    return (line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name));
-}
-/**
- * The request for the closing: without hashes (a built wheel has another than its sdist) and
- * without options, as only the wheels that the fill chose are there to be found.
- */
-function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => (0,requirements/* indexRequirements */.zM)(lines)
-        .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: line.plain, source: line.source }));
-    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
-}
-/** A file with the given lines only. */
-function plainFile(lines, source) {
-    return file(lines.map((text) => (source ? { text, source } : { text })));
-}
-/**
- * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
- * @param files generated files by path
- */
-function withUserSources(text, files) {
-    let result = text;
-    for (const [path, { sources }] of files) {
-        const named = (line, plain) => {
-            const source = sources[Number(line) - 1];
-            if (source === undefined)
-                return plain;
-            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
-        };
-        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-        result = result
-            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
-            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
-    }
-    return result;
-}
-function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirements/* quoted */.TL)(constraintsFile)}` }] : [];
-    return { request: file([...include, ...lines]), constraints: file(constraints) };
-}
-function file(entries) {
-    return {
-        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
-        sources: [undefined, ...entries.map((entry) => entry.source)],
-    };
-}
-function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
-    const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
-    const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
-    const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
-    return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
-}
-
+// EXTERNAL MODULE: ./lib/plan/request-file.js
+var request_file = __nccwpck_require__(8073);
 ;// CONCATENATED MODULE: ./lib/pip-fill.js
 /** Runs pip with an index and its credentials: the only place where a child process gets them. */
 
@@ -34221,7 +34164,7 @@ async function runFill(plan, world, args, generated) {
     const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
         cwd: plan.request.workingDirectory,
         env: (0,plan_environment/* fillEnvironment */.b3)(plan.request.environment, plan.interpreter.pipConfig, plan.index.environment, plan.interpreter.keyring),
-        rewrite: (line) => withUserSources(line, generated),
+        rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated),
     });
     if (exitCode !== 0)
         throw fillError(output);
@@ -34231,6 +34174,10 @@ function fillError(output) {
     return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
 }
 
+// EXTERNAL MODULE: ./lib/plan/key.js
+var plan_key = __nccwpck_require__(720);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/direct.js
 /**
  * Requirements that name their own place. A URL with a hash becomes its wheel; of anything else a
@@ -34261,7 +34208,7 @@ async function resolveDirect(plan, world, directory, kept) {
     const metadata = [];
     for (const [order, requirement] of (0,requirements/* directRequirements */.S8)(plan.requested.lines).entries()) {
         const requestFile = external_node_path_.join(plan.scratch, `direct-${order}.txt`);
-        const file = plainFile([requirement.text], requirement.source);
+        const file = (0,request_file/* plainFile */.dC)([requirement.text], requirement.source);
         await world.wheelhouses.write(requestFile, file.text);
         const generated = new Map([[requestFile, file]]);
         if ((0,requirements/* isCacheable */.TZ)(requirement)) {
@@ -34342,14 +34289,14 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
             continue;
         const requestFile = external_node_path_.join(scratch, `install-${order}.txt`);
         const report = external_node_path_.join(scratch, `install-${order}.json`);
-        const file = plainFile([requirement.text], requirement.source);
+        const file = (0,request_file/* plainFile */.dC)([requirement.text], requirement.source);
         await world.wheelhouses.write(requestFile, file.text);
         const attempt = async (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
             cwd: request.workingDirectory,
             env: noIndex
                 ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings, external_node_os_.devNull)
                 : await indexEnvironment(plan, world, index),
-            rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
+            rewrite: (line) => (0,request_file/* withUserSources */._2)(line, new Map([[requestFile, file]])),
         });
         await world.reporter.group(`Install ${requirement.shown}`, async () => {
             let result = await attempt(true);
@@ -34418,13 +34365,13 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     const index = await applying(plan, world);
     const offers = await offersOf(plan, world, directory, kept, index);
     const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
-    const files = fillFiles(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
+    const files = (0,request_file/* fillFiles */.$4)(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
     const generated = await writeRequest(plan, world, requestFile, files);
     const log = await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)), generated);
     const chosen = (0,pip_output/* readFillLog */.EW)(log);
     const built = new Set([...chosen.built, ...direct.built]);
     const runtime = await fill_close(plan, world, directory, {
-        files: closeFiles(lines, direct.resolved, constraintsFile(plan)),
+        files: (0,request_file/* closeFiles */.AU)(lines, direct.resolved, constraintsFile(plan)),
         stale: await staleFiles(world, directory, kept, new Set([...chosen.reused, ...built, ...direct.files])),
         stubs: new Set(direct.stubs),
     });
@@ -34518,7 +34465,7 @@ async function fill_close(plan, world, directory, options) {
     }), {
         cwd: plan.request.workingDirectory,
         env: (0,plan_environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
-        rewrite: (line) => withUserSources(line, generated),
+        rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated),
     });
     const aside = await world.wheelhouses.stage(plan.workplace);
     for (const file of options.stale)
@@ -34564,7 +34511,7 @@ async function fillTools(plan, world, directory, kept) {
 /** Fetches requirements that are no part of the request, and names their closure. */
 async function fillBeside(plan, world, directory, kept, requires) {
     const requestFile = external_node_path_.join(plan.scratch, 'beside.txt');
-    const files = { request: plainFile(requires), constraints: plainFile([]) };
+    const files = { request: (0,request_file/* plainFile */.dC)(requires), constraints: (0,request_file/* plainFile */.dC)([]) };
     const generated = await writeRequest(plan, world, requestFile, files);
     const args = fillArgs(fillOptions(plan, directory, requestFile));
     const log = (0,pip_output/* readFillLog */.EW)(await runFill(plan, world, args, generated));
@@ -34757,8 +34704,8 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
     };
 }
 
-// EXTERNAL MODULE: ./lib/understand.js + 1 modules
-var understand = __nccwpck_require__(9531);
+// EXTERNAL MODULE: ./lib/understand.js
+var understand = __nccwpck_require__(8845);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
@@ -34795,7 +34742,7 @@ async function install(request, world) {
     };
     (0,understand/* hideInputs */.U)(request, reporter);
     await world.sources.check(request);
-    const prepared = await timed('python', () => prepareInterpreter(request, world));
+    const prepared = await timed('python', () => (0,prepare/* prepareInterpreter */.o)(request, world));
     const understanding = await timed('read', () => (0,understand/* understand */.Z)(request, prepared.interpreter, world));
     const { requested, keys } = understanding;
     await reporter.group('Cache key', async () => {
@@ -34966,9 +34913,9 @@ async function fillByMirror(plan, world, found) {
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the password that the command line takes from the environment.
+ * the passwords that the command line takes from the environment.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_INDEX_PASSWORD$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -37042,6 +36989,84 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 
 /***/ }),
 
+/***/ 7570:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Lk: () => (/* binding */ hasCredentials),
+/* harmony export */   O7: () => (/* binding */ indexesOf),
+/* harmony export */   RQ: () => (/* binding */ confusionWarning),
+/* harmony export */   xr: () => (/* binding */ probeCandidates)
+/* harmony export */ });
+/* unused harmony export withCredentials */
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+
+
+/** The index inputs over pip's settings over pip's default. */
+function indexesOf(request, interpreter, settings, requested) {
+    const { url, extra, trustedHosts, username, password, mirror } = request.index;
+    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
+    if (settings.has('no-index') || optionValues('no-index').length > 0)
+        return undefined;
+    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
+    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
+    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: [
+            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
+            ...optionValues('extra-index-url'),
+        ],
+        mirror,
+        trustedHosts: [
+            ...trustedHosts,
+            ...words(settings.get('trusted-host')),
+            ...optionValues('trusted-host'),
+        ],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const lines = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(requested.lines)
+        .filter((line) => !line.constraint)
+        .map(({ name, marker }) => ({ name, marker }));
+    const building = requested.projects
+        .flatMap((project) => project.buildRequires)
+        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
+        .map((name) => ({ name, marker: undefined }));
+    return [...lines, ...building];
+}
+
+
+/***/ }),
+
 /***/ 7894:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -37173,6 +37198,811 @@ function isMirrorsFault(output) {
 function adviceFor(output) {
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
         "See pip's output above; the same command outside this action should fail alike.");
+}
+
+
+/***/ }),
+
+/***/ 6732:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I1: () => (/* binding */ isDistributionName),
+/* harmony export */   dO: () => (/* binding */ offeredVersions),
+/* harmony export */   x6: () => (/* binding */ projectFiles),
+/* harmony export */   zw: () => (/* binding */ judgePage),
+/* harmony export */   zz: () => (/* binding */ isSdistName)
+/* harmony export */ });
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+
+
+/**
+ * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
+ * proxy's error page answer 200 as well.
+ * @param body its beginning
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'it answers with something that is no package index' };
+}
+/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is no project page
+ */
+function projectFiles(contentType, body, url) {
+    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+/** The versions that a project's page offers: those with a file that was not withdrawn. */
+function offeredVersions(files, project) {
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))));
+}
+/** The version in a file's name; old sdists have dashes in the project's part. */
+function versionIn(file, project) {
+    if ((0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file)) {
+        const { name, version } = (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if ((0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
+function isDistributionName(file) {
+    return (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file) || isSdistName(file);
+}
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** PEP 691. */
+function jsonFiles(body, pageUrl) {
+    const { files } = JSON.parse(body);
+    if (!Array.isArray(files))
+        throw new Error('no list of files');
+    return files.map((entry) => {
+        const { filename, url, hashes, yanked } = entry;
+        if (typeof filename !== 'string' || typeof url !== 'string')
+            throw new Error('no name or URL');
+        const sha256 = hashes?.sha256;
+        return {
+            file: filename,
+            url: new URL(url, pageUrl).href,
+            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
+            yanked: yanked !== undefined && yanked !== false,
+        };
+    });
+}
+const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
+/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+function htmlFiles(body, pageUrl) {
+    const files = [];
+    for (const { index } of body.matchAll(/<a\s/gi)) {
+        attribute.lastIndex = index + 2;
+        let href;
+        let yanked = false;
+        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+            const [, name = '', double, single, bare] = found;
+            if (name.toLowerCase() === 'href')
+                href ??= double ?? single ?? bare;
+            if (name.toLowerCase() === 'data-yanked')
+                yanked = true;
+        }
+        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        if (file !== undefined)
+            files.push({ ...file, yanked });
+    }
+    return files;
+}
+/** pip takes the last part of the address for the name of the file. */
+function linkedFile(href, pageUrl) {
+    if (!URL.canParse(href, pageUrl))
+        return undefined;
+    const url = new URL(href, pageUrl);
+    const last = url.pathname.split('/').at(-1) ?? '';
+    let file;
+    try {
+        file = decodeURIComponent(last);
+    }
+    catch {
+        file = last;
+    }
+    if (!isDistributionName(file))
+        return undefined;
+    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    url.hash = '';
+    return { file, url: url.href, sha256 };
+}
+const entities = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#x27;': "'",
+};
+function unescaped(text) {
+    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+        return entities[entity.toLowerCase()] ?? entity;
+    });
+}
+
+
+/***/ }),
+
+/***/ 4632:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   r2: () => (/* binding */ formatPublishReport),
+/* harmony export */   sl: () => (/* binding */ publishCounts)
+/* harmony export */ });
+/* unused harmony export formatPublishSummary */
+/* harmony import */ var _summary_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5611);
+
+/** How many files are in each state. */
+function publishCounts(report) {
+    const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
+    for (const { state } of report.rows)
+        counts[state] += 1;
+    return counts;
+}
+/** One sentence. */
+function headline(report) {
+    const { uploaded, present, conflict, absent } = publishCounts(report);
+    const parts = [
+        report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
+        `${present} present before`,
+        `${conflict} in conflict`,
+        ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
+    ];
+    return `${report.rows.length} files: ${parts.join(', ')}${report.dryRun ? ' (dry run)' : ''}`;
+}
+const auditWords = {
+    off: 'not made',
+    clean: 'no known vulnerability',
+    vulnerable: 'known vulnerabilities',
+    failed: 'failed, so nothing is known',
+};
+function auditLine({ audit }) {
+    const found = audit.findings.length > 0 ? ` (${audit.findings.join('; ')})` : '';
+    return `Audit: ${auditWords[audit.state]}${found}.`;
+}
+function what(row, report) {
+    if (row.state === 'absent')
+        return report.dryRun ? 'would be uploaded' : 'not uploaded';
+    return row.state === 'present' ? 'present before' : row.state;
+}
+/** Plain text. */
+function formatPublishReport(report) {
+    return [
+        headline(report),
+        ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
+        `For: ${report.targets.join(', ')}`,
+        auditLine(report),
+        'A machine installs from the feed with this pip.conf:',
+        ...report.pipConf
+            .trimEnd()
+            .split('\n')
+            .map((line) => `  ${line}`),
+    ];
+}
+/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
+function formatPublishSummary(report) {
+    return [
+        `### Wheelhouse: ${headline(report)}`,
+        '',
+        `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
+        '',
+        '| file | version | size | |',
+        '| --- | --- | --: | --- |',
+        ...report.rows.map((row) => `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`),
+        '',
+        '<details><summary>pip.conf for machines that install from the feed</summary>',
+        '',
+        '```ini',
+        report.pipConf.trimEnd(),
+        '```',
+        '',
+        '</details>',
+        '',
+    ].join('\n');
+}
+
+
+/***/ }),
+
+/***/ 1236:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Bi: () => (/* binding */ auditLists),
+/* harmony export */   Cs: () => (/* binding */ downloadArgs),
+/* harmony export */   D_: () => (/* binding */ identity),
+/* harmony export */   GN: () => (/* binding */ conflictMessage),
+/* harmony export */   IH: () => (/* binding */ auditModes),
+/* harmony export */   JN: () => (/* binding */ readAnswer),
+/* harmony export */   K: () => (/* binding */ derivedUploadUrl),
+/* harmony export */   Kf: () => (/* binding */ commandsOf),
+/* harmony export */   L4: () => (/* binding */ stateOf),
+/* harmony export */   Ny: () => (/* binding */ uploadEnvironment),
+/* harmony export */   P$: () => (/* binding */ checkTool),
+/* harmony export */   QR: () => (/* binding */ targetsOf),
+/* harmony export */   Wg: () => (/* binding */ refuseDirect),
+/* harmony export */   Xy: () => (/* binding */ batches),
+/* harmony export */   _h: () => (/* binding */ PublishConflict),
+/* harmony export */   aI: () => (/* binding */ pipConf),
+/* harmony export */   bQ: () => (/* binding */ auditMessage),
+/* harmony export */   iI: () => (/* binding */ mergedAudit),
+/* harmony export */   lq: () => (/* binding */ sourceEnvironment),
+/* harmony export */   px: () => (/* binding */ readForeignRedirect),
+/* harmony export */   qC: () => (/* binding */ uploadAdvice),
+/* harmony export */   rY: () => (/* binding */ publishLock),
+/* harmony export */   tW: () => (/* binding */ uploadArgs),
+/* harmony export */   vN: () => (/* binding */ auditArgs),
+/* harmony export */   wl: () => (/* binding */ uploaders),
+/* harmony export */   y4: () => (/* binding */ readAudit)
+/* harmony export */ });
+/* unused harmony export platformTags */
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
+/* harmony import */ var _project_page_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6732);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
+/** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
+
+
+
+
+
+const uploaders = ['twine', 'uv'];
+const auditModes = ['off', 'warn', 'fail'];
+/** Files on the feed have other content than the source's. */
+class PublishConflict extends _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo {
+    report;
+    constructor(message, report) {
+        super(message);
+        this.report = report;
+    }
+}
+/**
+ * Only what an index has can be mirrored.
+ * @throws UserError for a path, a branch or a URL among the requirements
+ */
+function refuseDirect(requested) {
+    const [first] = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .directRequirements */ .S8)(requested.lines);
+    if (first === undefined)
+        return;
+    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
+}
+/**
+ * The machines that are asked for: every platform with every version.
+ * @throws UserError for a platform or version of another form
+ */
+function targetsOf(platforms, pythonVersions, interpreter) {
+    if (platforms.length + pythonVersions.length === 0) {
+        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
+        return [{ name, options: [], markers: undefined }];
+    }
+    for (const version of pythonVersions) {
+        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+        }
+    }
+    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
+    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
+        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
+        options: [
+            '--implementation=cp',
+            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
+            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
+        ],
+        markers: {
+            ...versionMarkers(version),
+            ...(platform === undefined ? {} : platformMarkers(platform)),
+        },
+    })));
+}
+/** The glibc that each of the old names of PEP 600 stands for. */
+const oldManylinux = [
+    ['manylinux2014', 17],
+    ['manylinux2010', 12],
+    ['manylinux1', 5],
+];
+/**
+ * All platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` by the letter, although it stands for every older glibc too (PEP 600,
+ * PEP 656 for musl).
+ */
+function platformTags(platform) {
+    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
+    if (linux === null)
+        return [platform];
+    const [, family = '', major = '', minor = '', arch = ''] = linux;
+    const oldest = family === 'manylinux' ? 5 : 0;
+    const tags = [];
+    for (let each = Number(minor); each >= oldest; each -= 1) {
+        tags.push(`${family}_${major}_${each}_${arch}`);
+        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
+        if (old !== undefined && major === '2')
+            tags.push(`${old[0]}_${arch}`);
+    }
+    return tags.length > 0 ? tags : [platform];
+}
+/** The variables of PEP 508 that a version decides. */
+function versionMarkers(version) {
+    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
+    return {
+        implementation_name: 'cpython',
+        implementation_version: full,
+        platform_python_implementation: 'CPython',
+        python_full_version: full,
+        python_version: full.split('.').slice(0, 2).join('.'),
+    };
+}
+/**
+ * The variables of PEP 508 that a platform decides.
+ * @throws UserError for a tag whose system is not known
+ */
+function platformMarkers(platform) {
+    const known = [
+        [
+            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
+        ],
+        [
+            /^macosx_\d+_\d+_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
+        ],
+        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
+    ];
+    for (const [form, system] of known) {
+        const machine = form.exec(platform)?.[1];
+        if (machine !== undefined) {
+            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
+        }
+    }
+    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+}
+/** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
+const machines = {
+    win_amd64: 'AMD64',
+    win_arm64: 'ARM64',
+    win32: 'x86',
+    universal2: 'arm64',
+};
+/** Variables that name the source index to pip; they hold its credentials. */
+function sourceEnvironment(request, interpreter, settings, requested) {
+    const indexes = (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
+    if (indexes === undefined) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
+    }
+    const { authoritative, extra, trustedHosts } = indexes;
+    return {
+        PIP_INDEX_URL: authoritative,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** The files of a request for a target, with all that they depend on. */
+function downloadArgs(options) {
+    return [
+        'download',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--progress-bar=off',
+        ...options.target.options,
+        `--dest=${options.directory}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/**
+ * Name and version of a file: a wheel's name says them, an sdist's metadata do.
+ * @throws UserError for metadata that hold something else
+ */
+function identity(file, metadata) {
+    const { name, version } = metadata ?? (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
+    const normalized = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(name);
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+    }
+    return { name: normalized, version };
+}
+/**
+ * What a feed's answer says of one project.
+ * @param url of the page, for relative links
+ */
+function readAnswer(status, contentType, body, url) {
+    const health = (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .judgePage */ .zw)(status, contentType, body);
+    switch (health.state) {
+        case 'refused':
+        case 'absent':
+            return health;
+        case 'healthy':
+            break;
+        default:
+            return { state: 'unreadable', reason: health.reason };
+    }
+    try {
+        return { state: 'listed', files: (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .projectFiles */ .x6)(contentType, body, url) };
+    }
+    catch {
+        return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
+    }
+}
+/**
+ * What a redirect to another origin means: feeds send those who ask for a project that they don't
+ * have to a public index (pypiserver's and GitLab's default), and those whom they don't know to a
+ * page to log in.
+ */
+function readForeignRedirect(location, project) {
+    const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
+    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(last) === project
+        ? { state: 'absent', forwarded: location.host }
+        : {
+            state: 'unreadable',
+            reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
+        };
+}
+/** @param feedSha256 of the file of that name on the feed; undefined: there is none */
+function stateOf(file, feedSha256) {
+    if (feedSha256 === undefined)
+        return 'absent';
+    return feedSha256 === file.sha256 ? 'present' : 'conflict';
+}
+/** The error's text for files that the feed has with other content. */
+function conflictMessage(rows) {
+    const conflicts = rows.filter((row) => row.state === 'conflict');
+    const uploaded = rows.filter((row) => row.state === 'uploaded').length;
+    const [what, them] = conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
+    return [
+        `${what} other content on the feed than on the source index; ${uploaded === 0 ? 'nothing was' : `${uploaded} others were`} uploaded. Find out which content is the right one, then delete ${them} from the feed or leave that version out.`,
+        ...conflicts.map(({ file, sha256, feedSha256 }) => `  ${file}: sha256 ${sha256} at the source, ${feedSha256} on the feed`),
+    ].join('\n');
+}
+/**
+ * Where files of a feed are uploaded to, if its address tells. Nearly all serve `…/simple/` below
+ * the address for uploads (pypiserver, Artifactory, CodeArtifact, Gitea, GitLab, Nexus); devpi has
+ * `…/+simple/` there, and Azure Artifacts `…/upload/` beside it.
+ */
+function derivedUploadUrl(feedUrl) {
+    const url = new URL(feedUrl);
+    const path = url.pathname.replace(/\/+$/, '');
+    if (/\/_packaging\/[^/]+\/pypi\/simple$/.test(path)) {
+        url.pathname = path.replace(/simple$/, 'upload/');
+        return url.href;
+    }
+    if (!/\/\+?simple$/.test(path))
+        return undefined;
+    url.pathname = path.replace(/\+?simple$/, '');
+    return url.href;
+}
+/** Where an uploader or auditor may be found, the first one first. */
+function commandsOf(tool, python) {
+    return [[tool], [python, '-m', tool.replace('-', '_')]];
+}
+/** The oldest that does what is needed, and the requirement that brings it. */
+const oldest = {
+    /** 6.1 refuses Metadata 2.5; 6.2 and later don't skip files on private feeds (pypa/twine#1251). */
+    twine: { version: [7, 0], install: 'twine>=7' },
+    /** The oldest that was tried. */
+    uv: { version: [0, 9], install: 'uv>=0.9' },
+    /** The first whose options are these. */
+    'pip-audit': { version: [2, 8], install: 'pip-audit>=2.8' },
+};
+/**
+ * @param versionOutput what `--version` prints; undefined: it was not found
+ * @throws UserError that says what to install
+ */
+function checkTool(tool, python, versionOutput) {
+    const { version, install } = oldest[tool];
+    const remedy = `Run ${python} -m pip install "${install}" before this step.`;
+    const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
+    if (found === null) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+    }
+    const [text, major = '', minor = ''] = found;
+    const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
+    if (tooOld) {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+    }
+}
+/** @param files names in the directory that it runs in */
+function uploadArgs(uploader, url, files) {
+    return uploader === 'twine'
+        ? [
+            'upload',
+            '--non-interactive',
+            '--disable-progress-bar',
+            `--repository-url=${url}`,
+            '--',
+            ...files,
+        ]
+        : [
+            'publish',
+            '--no-config',
+            '--no-cache',
+            '--no-progress',
+            '--trusted-publishing=never',
+            `--publish-url=${url}`,
+            '--',
+            ...files,
+        ];
+}
+/** Settings of an uploader that would send files or credentials elsewhere. */
+const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
+/**
+ * The uploader's environment: here, and never among its arguments, are the credentials.
+ * @param certificates file of certificates that pip is told to trust; undefined: none
+ */
+function uploadEnvironment(uploader, environment, { username, password }, certificates) {
+    const given = username !== undefined && password !== undefined;
+    const kept = Object.entries(environment).filter(([name]) => !given || !notForUpload.test(name));
+    const prefix = uploader === 'twine' ? 'TWINE' : 'UV_PUBLISH';
+    const trust = uploader === 'twine' ? 'TWINE_CERT' : 'SSL_CERT_FILE';
+    return {
+        ...(certificates === undefined ? {} : { [trust]: certificates }),
+        ...Object.fromEntries(kept),
+        ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
+        NO_COLOR: '1',
+        COLUMNS: '200', // twine breaks lines in the middle of words.
+    };
+}
+/** A few at a time: command lines have an end, on Windows after 32,767 characters. */
+function batches(items, size) {
+    const count = Math.ceil(items.length / size);
+    return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
+}
+/** What to do about an uploader that failed. */
+function uploadAdvice(output) {
+    return /\b40[13]\b/.test(output)
+        ? 'The feed refused the upload: check the inputs feed-username and feed-password, whether the secret has expired, and whether that user may upload.'
+        : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
+}
+/**
+ * Requirement files for pip-audit, with a hash for every file. It takes each project once a file,
+ * so a second version of one is in a second file.
+ */
+function auditLists(files) {
+    const lists = [];
+    for (const versions of versionsByName(files)) {
+        versions.forEach((version, index) => {
+            lists[index] ??= [];
+            lists[index]?.push(version);
+        });
+    }
+    return lists.map((list) => `${list.map(lockLine).join('\n')}\n`);
+}
+/** Files by project, then by version; both sorted. */
+function versionsByName(files) {
+    const projects = new Map();
+    for (const file of [...files].sort((a, b) => compare(a.name, b.name) || compare(a.file, b.file))) {
+        const versions = projects.get(file.name) ?? new Map();
+        versions.set(file.version, [...(versions.get(file.version) ?? []), file]);
+        projects.set(file.name, versions);
+    }
+    return [...projects.values()].map((versions) => [...versions.values()]);
+}
+function compare(one, other) {
+    return one < other ? -1 : one > other ? 1 : 0;
+}
+function lockLine(files) {
+    const [first] = files;
+    const hashes = [...new Set(files.map((file) => file.sha256))].sort();
+    return [
+        `${first?.name}==${first?.version}`,
+        ...hashes.map((hash) => `--hash=sha256:${hash}`),
+    ].join(' ');
+}
+/** The closure for pip: installable where all targets have the same versions. */
+function publishLock(files) {
+    const asked = files.filter((file) => file.role === 'asked');
+    const lines = versionsByName(asked).flatMap((versions) => versions.map(lockLine));
+    return `${lines.join('\n')}\n`;
+}
+function auditArgs(list, cache) {
+    return [
+        '--strict',
+        '--disable-pip',
+        '--require-hashes',
+        '--progress-spinner=off',
+        '--format=json',
+        `--cache-dir=${cache}`,
+        `--requirement=${list}`,
+    ];
+}
+/**
+ * What one run of pip-audit says. Only a report that has every project of the list, none of them
+ * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
+ * clean, and no exit code tells "vulnerable" from "failed" (both 1).
+ */
+function readAudit(list, exitCode, stdout) {
+    const failed = (why) => ({ state: 'failed', findings: [why] });
+    let dependencies;
+    try {
+        ({ dependencies } = JSON.parse(stdout));
+    }
+    catch {
+        return failed(`pip-audit gave no report (exit code ${exitCode})`);
+    }
+    if (!Array.isArray(dependencies))
+        return failed('the report of pip-audit has another form');
+    const looked = new Map();
+    for (const entry of dependencies) {
+        const name = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(String(entry.name));
+        if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
+            return failed(`${name} was not looked up`);
+        }
+        looked.set(name, entry.vulns.map((vulnerability) => String(vulnerability.id).replace(/[^\w.:-]/g, '?')));
+    }
+    const asked = list
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
+    const missing = asked.find(([, name = '']) => !looked.has(name));
+    if (missing !== undefined)
+        return failed(`${missing[1]} was not looked up`);
+    const findings = asked.flatMap(([, name = '', version = '']) => {
+        const ids = looked.get(name) ?? [];
+        return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
+    });
+    if (findings.length > 0)
+        return { state: 'vulnerable', findings };
+    return exitCode === 0
+        ? { state: 'clean', findings: [] }
+        : failed(`pip-audit ended with exit code ${exitCode}`);
+}
+/** Several look-ups as one: as bad as the worst of them. */
+function mergedAudit(results) {
+    const order = ['failed', 'vulnerable', 'clean'];
+    const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
+    return { state, findings: results.flatMap((result) => result.findings) };
+}
+/** One sentence on an audit that was not clean. */
+function auditMessage({ state, findings }) {
+    return state === 'failed'
+        ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
+        : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
+}
+/** What a machine needs to install from the feed; it holds no credentials. */
+function pipConf(feed) {
+    const { protocol, hostname, host, pathname } = new URL(feed.url);
+    const credentials = feed.username === undefined
+        ? []
+        : [
+            '# Credentials are not in here. pip finds them in ~/.netrc:',
+            `#   machine ${hostname} login USER password TOKEN`,
+            '# in keyring (pip install keyring, and keyring-provider = import below),',
+            '# or in the environment of one step, which takes the place of index-url:',
+            `#   PIP_INDEX_URL=${protocol}//USER:TOKEN@${host}${pathname}`,
+        ];
+    return [
+        '# ~/.config/pip/pip.conf (Windows: %APPDATA%\\pip\\pip.ini), or where PIP_CONFIG_FILE says.',
+        ...credentials,
+        '[global]',
+        `index-url = ${feed.url}`,
+        // pip takes nothing over plain http from another machine that it is not told to trust.
+        ...(protocol === 'http:' ? [`trusted-host = ${host}`] : []),
+        '',
+    ].join('\n');
+}
+
+
+/***/ }),
+
+/***/ 8073:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $4: () => (/* binding */ fillFiles),
+/* harmony export */   AU: () => (/* binding */ closeFiles),
+/* harmony export */   _2: () => (/* binding */ withUserSources),
+/* harmony export */   dC: () => (/* binding */ plainFile)
+/* harmony export */ });
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+
+/** pip guesses the encoding of a file without this line. */
+const header = '# -*- coding: utf-8 -*-';
+/**
+ * The request for the fill: the user's lines, with built wheels offered.
+ * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
+ * prefer the sdist and build again (seen on pip 23.2 and 26.3).
+ */
+function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
+    const offered = new Map(offers.map((offer) => [offer.name, offer]));
+    const render = (line) => {
+        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
+        const text = hashMode && offer && line.kind === 'index'
+            ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
+            : line.text;
+        return { text, source: line.source };
+    };
+    return request([
+        ...offers.map((offer) => ({ text: `--find-links ${(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .quoted */ .TL)(offer.url)}` })),
+        ...lines
+            .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
+            .map(render),
+        ...resolved.map((each) => resolvedLine(each, hashMode)),
+    ], lines.filter((line) => line.constraint && !namesIndex(line)).map(render), constraintsFile);
+}
+/** Indexes are given in the environment, where their credentials belong. */
+function namesIndex(line) {
+    return (line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name));
+}
+/**
+ * The request for the closing: without hashes (a built wheel has another than its sdist) and
+ * without options, as only the wheels that the fill chose are there to be found.
+ */
+function closeFiles(lines, resolved, constraintsFile) {
+    const plain = (constraint) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(lines)
+        .filter((line) => line.constraint === constraint)
+        .map((line) => ({ text: line.plain, source: line.source }));
+    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
+}
+/** A file with the given lines only. */
+function plainFile(lines, source) {
+    return file(lines.map((text) => (source ? { text, source } : { text })));
+}
+/**
+ * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
+ * @param files generated files by path
+ */
+function withUserSources(text, files) {
+    let result = text;
+    for (const [path, { sources }] of files) {
+        const named = (line, plain) => {
+            const source = sources[Number(line) - 1];
+            if (source === undefined)
+                return plain;
+            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
+        };
+        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+        result = result
+            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
+            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
+    }
+    return result;
+}
+function request(lines, constraints, constraintsFile) {
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .quoted */ .TL)(constraintsFile)}` }] : [];
+    return { request: file([...include, ...lines]), constraints: file(constraints) };
+}
+function file(entries) {
+    return {
+        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
+        sources: [undefined, ...entries.map((entry) => entry.source)],
+    };
+}
+function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
+    const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
+    const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
+    const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
+    return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
 }
 
 
@@ -38038,6 +38868,91 @@ function cell(text) {
 
 /***/ }),
 
+/***/ 728:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Tv: () => (/* binding */ breaksSystemPackages),
+/* harmony export */   o: () => (/* binding */ prepareInterpreter),
+/* harmony export */   wT: () => (/* binding */ checkPip)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(720);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
+/** The interpreter that is installed into. */
+
+
+
+
+/** The oldest pip with `install --report`, which names the closure. */
+const oldestPip = [22, 2];
+/**
+ * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * @throws UserError when it can't be used, with what to do; so does `makeVenv`
+ */
+async function prepareInterpreter(request, world) {
+    const interpreter = await world.python.probe(request);
+    const { venv } = request;
+    if (venv === undefined || isInside(venv, interpreter.executable)) {
+        return { interpreter: checked(request, interpreter), makeVenv: undefined };
+    }
+    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    // Without a pip nobody knows how pip is configured.
+    return interpreter.pip === undefined
+        ? { interpreter: await makeVenv(), makeVenv: undefined }
+        : { interpreter, makeVenv };
+}
+async function virtualEnvironment(request, { python, reporter }, base, directory) {
+    const made = await python.createVenv(base, request, directory);
+    reporter.info(`Made the virtual environment ${directory}.`);
+    if (made.pip === undefined || !isTooOld(made.pip))
+        return made;
+    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+        cwd: request.workingDirectory,
+        env: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_3__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, {}, made.keyring),
+    });
+    return python.probe(request);
+}
+/** @throws UserError for an interpreter that can't be installed into */
+function checked(request, interpreter) {
+    checkPip(interpreter, ', or set the input venv');
+    const { executable, version } = interpreter;
+    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    }
+    return interpreter;
+}
+/**
+ * @param otherwise what else helps where there is no pip, as the end of a sentence
+ * @returns the interpreter
+ * @throws UserError when it has no pip, or one that is older than all that were tried
+ */
+function checkPip(interpreter, otherwise = ' before this step') {
+    const { pip, executable, version } = interpreter;
+    if (pip === undefined) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+    }
+    if (isTooOld(pip)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    }
+    return interpreter;
+}
+function isInside(venv, executable) {
+    return executable.startsWith(venv + node_path__WEBPACK_IMPORTED_MODULE_0__.sep);
+}
+function isTooOld(pip) {
+    const [major = 0, minor = 0] = pip.split('.').map(Number);
+    return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
+}
+function breaksSystemPackages(interpreter) {
+    const value = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .effectiveSettings */ .f)(interpreter.pipConfig).get('break-system-packages') ?? '';
+    return /^(?:1|true|yes|on)$/i.test(value);
+}
+
+
+/***/ }),
+
 /***/ 7479:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -38063,6 +38978,459 @@ async function prune(store, maxSize, keep) {
         total -= entry.size;
     }
     return gone;
+}
+
+
+/***/ }),
+
+/***/ 5252:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   i: () => (/* binding */ publishInputDefaults),
+/* harmony export */   z: () => (/* binding */ loadPublishRequest)
+/* harmony export */ });
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6848);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1236);
+/** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
+
+
+
+/** Every input with its default, as publish/action.yml declares them. */
+const publishInputDefaults = {
+    packages: '',
+    requirements: '',
+    constraints: '',
+    'working-directory': '.',
+    python: '',
+    platforms: '',
+    'python-versions': '',
+    'index-url': '',
+    'index-username': '',
+    'index-password': '',
+    'feed-url': '',
+    'upload-url': '',
+    'feed-username': '',
+    'feed-password': '',
+    uploader: 'twine',
+    audit: 'off',
+    'dry-run': 'false',
+};
+/** Those that mean what they mean when packages are installed. */
+const shared = [
+    'packages',
+    'requirements',
+    'constraints',
+    'working-directory',
+    'python',
+    'index-url',
+    'index-username',
+    'index-password',
+];
+/**
+ * @param get gives the text of an input, empty when it is not set
+ * @throws UserError that names the input and what it takes
+ */
+function loadPublishRequest(get, host) {
+    const text = (name) => {
+        const value = get(name).trim() || publishInputDefaults[name];
+        if (value.includes('\0'))
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
+        return value;
+    };
+    const lines = (name) => text(name)
+        .split(/[\r\n,]+/)
+        .map((line) => line.trim())
+        .filter((line) => line !== '' && !line.startsWith('#'));
+    const oneOf = (name, allowed) => {
+        const found = allowed.find((each) => each === text(name).toLowerCase());
+        if (found !== undefined)
+            return found;
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
+    };
+    if (text('packages') === '' && text('requirements') === '') {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
+    }
+    const { request: source } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W)((name) => (shared.includes(name) ? get(name) : ''), host);
+    const feedUrl = address('feed-url', text('feed-url'));
+    if (feedUrl === undefined) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
+    }
+    const uploadUrl = address('upload-url', text('upload-url')) ?? (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_2__/* .derivedUploadUrl */ .K)(withSlash(feedUrl));
+    if (uploadUrl === undefined) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
+    }
+    const username = text('feed-username') || undefined;
+    const password = text('feed-password') || undefined;
+    if ((username === undefined) !== (password === undefined)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
+    }
+    return Object.freeze({
+        source,
+        platforms: lines('platforms'),
+        pythonVersions: lines('python-versions'),
+        feed: { url: withSlash(feedUrl), username, password },
+        uploadUrl,
+        uploader: oneOf('uploader', _plan_publish_js__WEBPACK_IMPORTED_MODULE_2__/* .uploaders */ .wl),
+        audit: oneOf('audit', _plan_publish_js__WEBPACK_IMPORTED_MODULE_2__/* .auditModes */ .IH),
+        dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
+    });
+}
+/** @returns undefined when it is not set @throws UserError; the value may hold a secret: it is not repeated */
+function address(name, value) {
+    if (value === '')
+        return undefined;
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    if (url === undefined || !/^https?:$/.test(url.protocol)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
+    }
+    if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
+    }
+    return url.href;
+}
+function withSlash(url) {
+    return url.replace(/\/*$/, '/');
+}
+
+
+/***/ }),
+
+/***/ 1040:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   m: () => (/* binding */ publish)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _gather_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3828);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(720);
+/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6920);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
+/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6732);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1236);
+/* harmony import */ var _plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8073);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8578);
+/* harmony import */ var _prepare_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(728);
+/**
+ * The story of publishing: bring the original files of what is asked for, ask the feed which of
+ * them it has, upload the others.
+ */
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Publishes what is asked for.
+ * @throws PublishConflict when the feed has other content under the name of a file
+ * @throws UserError for everything else that the user can mend
+ */
+async function publish(request, world) {
+    const { reporter, wheelhouses } = world;
+    const { source, feed } = request;
+    const { url = '', username = '', password = '', extra } = source.index;
+    reporter.hide([url, ...extra].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretsOfUrl */ .mE));
+    if (password !== '')
+        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretForms */ .eo)(username, password));
+    if (feed.password !== undefined)
+        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretForms */ .eo)(feed.username ?? '', feed.password));
+    await world.sources.check(source);
+    const interpreter = (0,_prepare_js__WEBPACK_IMPORTED_MODULE_10__/* .checkPip */ .wT)(await world.python.probe(source));
+    const settings = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .withIndexInputs */ .yP)((0,_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .effectiveSettings */ .f)(interpreter.pipConfig), source.index);
+    reporter.hide([...settings.values()].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretsOfUrl */ .mE));
+    const requested = await (0,_gather_js__WEBPACK_IMPORTED_MODULE_1__/* .gather */ .k)(source, settings, world.sources);
+    reporter.hide(requested.lines.flatMap((line) => (line.kind === 'option' ? (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretsOfUrl */ .mE)(line.value) : [])));
+    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .refuseDirect */ .Wg)(requested);
+    const targets = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .targetsOf */ .QR)(request.platforms, request.pythonVersions, interpreter);
+    const certificates = settings.get('cert') ?? source.environment['REQUESTS_CA_BUNDLE'];
+    // Asked for first: bringing the packages may take minutes.
+    const uploader = request.dryRun
+        ? undefined
+        : await findTool(request.uploader, request, interpreter, world);
+    const auditor = request.audit === 'off' ? undefined : await findTool('pip-audit', request, interpreter, world);
+    const workplace = await wheelhouses.workplace(source.temporary);
+    try {
+        const collection = await wheelhouses.stage(workplace);
+        const plan = {
+            request,
+            interpreter,
+            settings,
+            requested,
+            certificates: certificates || undefined,
+            workplace,
+            collection,
+        };
+        const files = await collect(plan, world, targets);
+        const audit = auditor
+            ? await auditFiles(plan, world, auditor, files)
+            : { state: 'off', findings: [] };
+        const feedAdapter = world.feed(plan.certificates);
+        const reportOf = (rows) => ({
+            rows,
+            targets: targets.map((target) => target.name),
+            feed: feed.url,
+            audit,
+            dryRun: request.dryRun,
+            pipConf: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .pipConf */ .aI)(feed),
+            lock: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .publishLock */ .rY)(files),
+        });
+        const checked = (rows) => {
+            if (!rows.some((row) => row.state === 'conflict'))
+                return rows;
+            throw new _plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .PublishConflict */ ._h((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .conflictMessage */ .GN)(rows), reportOf(rows));
+        };
+        const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
+        if (uploader === undefined)
+            return reportOf(before);
+        const after = await reporter.group('Upload', () => uploadAbsent(plan, world, feedAdapter, uploader, before, checked));
+        return reportOf(after);
+    }
+    finally {
+        await wheelhouses.remove(workplace);
+    }
+}
+/** @throws UserError when the program isn't there, or is too old */
+async function findTool(tool, { source }, interpreter, { programs }) {
+    for (const command of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .commandsOf */ .Kf)(tool, interpreter.executable)) {
+        const answer = await programs.run(command, ['--version'], {
+            cwd: source.workingDirectory,
+            env: source.environment,
+            quiet: true,
+        });
+        if (answer?.exitCode !== 0)
+            continue;
+        (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .checkTool */ .P$)(tool, interpreter.executable, answer.stdout);
+        return command;
+    }
+    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .checkTool */ .P$)(tool, interpreter.executable, undefined);
+    throw new Error(`${tool} was not found`);
+}
+/**
+ * Brings the original files of the source index for all targets, and what their sdists are built
+ * with: without that a machine that knows the feed alone could not install them.
+ */
+async function collect(plan, world, targets) {
+    const { lines } = plan.requested;
+    const queue = targets.map((target) => ({
+        target,
+        files: (constraintsFile) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .fillFiles */ .$4)(lines, [], [], false, constraintsFile),
+        role: 'asked',
+    }));
+    const collected = new Map();
+    const seen = new Set();
+    for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
+        const { target, role } = wanted;
+        const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, wanted));
+        const files = await world.downloads.list(directory);
+        const odd = files.find(({ file }) => !(0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_6__/* .isDistributionName */ .I1)(file));
+        if (odd !== undefined) {
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
+        }
+        const sdists = files.map(({ file }) => file).filter(_plan_project_page_js__WEBPACK_IMPORTED_MODULE_6__/* .isSdistName */ .zz);
+        const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
+        for (const each of files) {
+            const known = collected.get(each.file);
+            if (known !== undefined && known.sha256 !== each.sha256) {
+                throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
+            }
+            const named = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .identity */ .D_)(each.file, metadata[sdists.indexOf(each.file)]);
+            const newRole = known?.role === 'asked' ? 'asked' : role;
+            collected.set(each.file, { ...each, ...named, role: newRole });
+            if (known === undefined)
+                await world.wheelhouses.move(each.file, directory, plan.collection);
+        }
+        for (const [index, { pyproject }] of metadata.entries()) {
+            const shown = `pyproject.toml of ${sdists[index]}`;
+            const { buildRequires } = (0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .projectParts */ .s)(pyproject === undefined ? {} : { pyproject }, shown);
+            const key = JSON.stringify([target.name, [...buildRequires].sort()]);
+            if (buildRequires.length === 0 || seen.has(key))
+                continue;
+            seen.add(key);
+            const request = (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .plainFile */ .dC)(buildRequires);
+            queue.push({
+                target,
+                files: () => ({ request, constraints: (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .plainFile */ .dC)([]) }),
+                role: 'build',
+            });
+        }
+    }
+    return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+/**
+ * @returns a new directory with the files and nothing else
+ * @throws UserError with pip's last words and one sentence of advice
+ */
+async function download(plan, world, wanted) {
+    const { wheelhouses, python, downloads } = world;
+    const { interpreter, request, settings, requested, workplace } = plan;
+    const { target } = wanted;
+    const directory = await wheelhouses.stage(workplace);
+    const scratch = await wheelhouses.stage(workplace);
+    const requestFile = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'request.txt');
+    const constraintsFile = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'constraints.txt');
+    const generated = wanted.files(constraintsFile);
+    await wheelhouses.write(requestFile, generated.request.text);
+    await wheelhouses.write(constraintsFile, generated.constraints.text);
+    const { source } = request;
+    const args = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .downloadArgs */ .Cs)({ target, directory, requestFile });
+    const options = {
+        cwd: source.workingDirectory,
+        env: {
+            ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .fillEnvironment */ .b3)(source.environment, interpreter.pipConfig, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .sourceEnvironment */ .lq)(source, interpreter, settings, requested), interpreter.keyring),
+            // Directories of the user's own may hold wheels that were built: only originals are published.
+            PIP_FIND_LINKS: await wheelhouses.stage(workplace),
+        },
+        rewrite: (line) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .withUserSources */ ._2)(line, new Map([
+            [requestFile, generated.request],
+            [constraintsFile, generated.constraints],
+        ])),
+    };
+    const { exitCode, output } = target.markers === undefined
+        ? await python.pip(interpreter, args, options)
+        : await downloads.pip(interpreter, target.markers, args, options);
+    if (exitCode === 0)
+        return directory;
+    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
+}
+/** @throws UserError when the audit was not clean and has to be */
+async function auditFiles(plan, world, auditor, files) {
+    const { wheelhouses, reporter, programs } = world;
+    const { source, audit } = plan.request;
+    const scratch = await wheelhouses.stage(plan.workplace);
+    const results = await reporter.group('Audit', async () => {
+        const found = [];
+        for (const [index, list] of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditLists */ .Bi)(files).entries()) {
+            const file = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, `audit-${index}.txt`);
+            await wheelhouses.write(file, list);
+            const answer = await programs.run(auditor, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditArgs */ .vN)(file, node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'cache')), {
+                cwd: scratch,
+                env: source.environment,
+            });
+            found.push((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .readAudit */ .y4)(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
+        }
+        return found;
+    });
+    const result = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .mergedAudit */ .iI)(results);
+    if (result.state !== 'clean') {
+        if (audit === 'fail')
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditMessage */ .bQ)(result)} Nothing was uploaded.`);
+        reporter.warning((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditMessage */ .bQ)(result));
+    }
+    return result;
+}
+/** Projects that are asked for at the same time. */
+const concurrency = 6;
+/**
+ * What the feed has of each file.
+ * @throws UserError when it refuses the credentials, or does not answer as a feed
+ */
+async function askFeed({ request }, { reporter }, feed, files) {
+    const onFeed = new Map();
+    const forwarded = new Map();
+    const names = [...new Set(files.map((file) => file.name))];
+    for (const batch of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .batches */ .Xy)(names, concurrency)) {
+        const answers = await Promise.all(batch.map((name) => feed.ask(name)));
+        for (const [index, answer] of answers.entries()) {
+            const name = String(batch[index]);
+            if (answer.state === 'listed') {
+                for (const file of answer.files)
+                    onFeed.set(file.file, file);
+            }
+            else if (answer.state === 'absent') {
+                if (answer.forwarded !== undefined)
+                    forwarded.set(name, answer.forwarded);
+            }
+            else {
+                throw feedError(request, name, answer);
+            }
+        }
+    }
+    if (forwarded.size > 0) {
+        const [host] = forwarded.values();
+        reporter.warning(`The feed sends those who ask for what it does not have to ${host}, so its users may get packages from there: ${[...forwarded.keys()].join(', ')}. Switch that off at the feed (pypiserver: --disable-fallback), or know that whoever registers a name there is installed (dependency confusion).`);
+    }
+    const rows = [];
+    for (const file of files) {
+        const there = onFeed.get(file.file);
+        const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
+        const state = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .stateOf */ .L4)(file, feedSha256);
+        reporter.info(`${file.file}: ${state}`);
+        rows.push({ ...file, state, feedSha256 });
+    }
+    return rows;
+}
+function feedError({ feed }, project, answer) {
+    if (answer.state === 'refused') {
+        return new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(feed.username === undefined
+            ? `The feed ${feed.url} answers ${answer.status} for ${project}: it wants credentials. Set the inputs feed-username and feed-password.`
+            : `The feed ${feed.url} answers ${answer.status} for ${project}: it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired.`);
+    }
+    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
+}
+/** For feeds whose pages give no sha256. */
+async function downloadedDigest(feed, file) {
+    try {
+        return await feed.digest(file);
+    }
+    catch (error) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Check what that user may do on the feed.`);
+    }
+}
+/** Files of one command line. */
+const batchSize = 50;
+/**
+ * Uploads what the feed lacks. Whatever the uploader says, the feed is asked afterwards: an upload
+ * may have arrived although its answer did not, and an answer is no proof that it arrived here.
+ * @param checked throws when a file is in conflict
+ */
+async function uploadAbsent(plan, world, feed, uploader, before, checked) {
+    const { reporter } = world;
+    const had = new Set(before.filter((row) => row.state === 'present').map((row) => row.file));
+    let rows = before;
+    let absent = rows.filter((row) => row.state === 'absent');
+    while (absent.length > 0) {
+        const [batch = []] = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .batches */ .Xy)(absent, batchSize);
+        const { exitCode, output } = await runUploader(plan, world, uploader, batch);
+        if (exitCode !== 0)
+            reporter.info('The upload ended with an error: asking the feed again.');
+        const asked = await askFeed(plan, world, feed, batch);
+        const now = new Map(asked.map((row) => [row.file, row]));
+        rows = checked(rows.map((row) => {
+            const answer = now.get(row.file) ?? row;
+            return answer.state === 'present' && !had.has(row.file)
+                ? { ...answer, state: 'uploaded' }
+                : answer;
+        }));
+        const missing = batch.filter((row) => now.get(row.file)?.state === 'absent');
+        if (exitCode === 0 && missing.length > 0) {
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
+        }
+        if (missing.length === batch.length) {
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
+        }
+        absent = rows.filter((row) => row.state === 'absent');
+    }
+    return rows;
+}
+async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
+    const answer = await programs.run(uploader, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .uploadArgs */ .tW)(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
+        cwd: collection,
+        env: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .uploadEnvironment */ .Ny)(request.uploader, request.source.environment, request.feed, certificates),
+    });
+    if (answer === undefined)
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${uploader.join(' ')} is gone: it was there before.`);
+    return answer;
 }
 
 
@@ -38119,108 +39487,16 @@ async function save(text, world) {
 
 /***/ }),
 
-/***/ 9531:
+/***/ 8845:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  U: () => (/* binding */ hideInputs),
-  Z: () => (/* binding */ understand)
-});
-
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/gather.js
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
-
-
-
-
-
-
-/**
- * @param settings pip's effective settings: its constraint files count as the user's own
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function gather(request, settings, sources) {
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...ambient.map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,secrets/* withoutSecrets */.cT)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        read: sources.read,
-    });
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
-                throw error;
-            throw new model/* UserError */.yo(error.message, source);
-        }
-    }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
-}
-function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = external_node_path_.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.read(file);
-        }
-        catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
-        const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
-    }
-    return lines;
-}
-
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-;// CONCATENATED MODULE: ./lib/understand.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   U: () => (/* binding */ hideInputs),
+/* harmony export */   Z: () => (/* binding */ understand)
+/* harmony export */ });
+/* harmony import */ var _gather_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3828);
+/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(720);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** From a request and an interpreter to what is really asked for, and under which key it is kept. */
 
 
@@ -38228,22 +39504,22 @@ var key = __nccwpck_require__(720);
 /** Keeps the secrets of the inputs out of everything that is shown. */
 function hideInputs(request, reporter) {
     const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
+    reporter.hide([url, mirror, ...extra].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretsOfUrl */ .mE));
     if (password !== '')
-        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
+        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretForms */ .eo)(username, password));
 }
 /**
  * Reads everything that is asked for; changes nothing.
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function understand(request, interpreter, world) {
-    const settings = (0,key/* withIndexInputs */.yP)((0,key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    world.reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, settings, world.sources);
+    const settings = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .withIndexInputs */ .yP)((0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .effectiveSettings */ .f)(interpreter.pipConfig), request.index);
+    world.reporter.hide([...settings.values()].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretsOfUrl */ .mE));
+    const requested = await (0,_gather_js__WEBPACK_IMPORTED_MODULE_0__/* .gather */ .k)(request, settings, world.sources);
     world.reporter.hide(requested.lines.flatMap(secretsOfLine));
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings, {
+    const keys = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .keysOf */ .YD)(interpreter, requested, settings, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -38254,8 +39530,19 @@ async function understand(request, interpreter, world) {
 function secretsOfLine(line) {
     if (line.kind === 'index')
         return [];
-    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
+    return (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretsOfUrl */ .mE)(line.kind === 'option' ? line.value : line.target);
 }
+
+
+/***/ }),
+
+/***/ 3411:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   r: () => (/* binding */ version)
+/* harmony export */ });
+const version = "0.1.0";
 
 
 /***/ }),
@@ -38399,241 +39686,16 @@ async function find(root, key, prefixes) {
 
 /***/ }),
 
-/***/ 2693:
+/***/ 4597:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  Z: () => (/* binding */ indexProbe)
-});
-
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var manifest = __nccwpck_require__(1114);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/plan/project-page.js
-/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
-
-
-/**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
- */
-function judgePage(status, contentType, body) {
-    if (status === 401 || status === 403)
-        return { state: 'refused', status };
-    if (status === 404)
-        return { state: 'absent' };
-    if (status !== 200)
-        return { state: 'down', reason: `it answers ${status}` };
-    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-    return isPage
-        ? { state: 'healthy' }
-        : { state: 'down', reason: 'it answers with something that is no package index' };
-}
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
-function isJsonPage(body) {
-    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
-function isHtmlPage(body) {
-    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
-        /<(?:title|h1)>\s*Links for /i.test(body));
-}
-/**
- * The files that a page lists.
- * @param url of the page, for relative links
- * @throws Error for JSON that is no project page
- */
-function projectFiles(contentType, body, url) {
-    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-/** The versions that a project's page offers: those with a file that was not withdrawn. */
-function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))));
-}
-/** The version in a file's name; old sdists have dashes in the project's part. */
-function versionIn(file, project) {
-    if ((0,manifest/* isWheelFileName */.jh)(file)) {
-        const { name, version } = (0,manifest/* wheelNameParts */.LI)(file);
-        return name === project ? version : undefined;
-    }
-    if (!isSdistName(file))
-        return undefined;
-    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
-    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
-        if ((0,requirements/* normalizeName */.Pc)(stem.slice(0, dash)) === project)
-            return stem.slice(dash + 1);
-    }
-    return undefined;
-}
-/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
-function isDistributionName(file) {
-    return (0,manifest/* isWheelFileName */.jh)(file) || isSdistName(file);
-}
-function isSdistName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
-}
-/** PEP 691. */
-function jsonFiles(body, pageUrl) {
-    const { files } = JSON.parse(body);
-    if (!Array.isArray(files))
-        throw new Error('no list of files');
-    return files.map((entry) => {
-        const { filename, url, hashes, yanked } = entry;
-        if (typeof filename !== 'string' || typeof url !== 'string')
-            throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
-        return {
-            file: filename,
-            url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-            yanked: yanked !== undefined && yanked !== false,
-        };
-    });
-}
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
-function htmlFiles(body, pageUrl) {
-    const files = [];
-    for (const { index } of body.matchAll(/<a\s/gi)) {
-        attribute.lastIndex = index + 2;
-        let href;
-        let yanked = false;
-        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
-            const [, name = '', double, single, bare] = found;
-            if (name.toLowerCase() === 'href')
-                href ??= double ?? single ?? bare;
-            if (name.toLowerCase() === 'data-yanked')
-                yanked = true;
-        }
-        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
-        if (file !== undefined)
-            files.push({ ...file, yanked });
-    }
-    return files;
-}
-/** pip takes the last part of the address for the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
-        return undefined;
-    const url = new URL(href, pageUrl);
-    const last = url.pathname.split('/').at(-1) ?? '';
-    let file;
-    try {
-        file = decodeURIComponent(last);
-    }
-    catch {
-        file = last;
-    }
-    if (!isDistributionName(file))
-        return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
-    url.hash = '';
-    return { file, url: url.href, sha256 };
-}
-const entities = {
-    '&amp;': '&',
-    '&lt;': '<',
-    '&gt;': '>',
-    '&quot;': '"',
-    '&#39;': "'",
-    '&#x27;': "'",
-};
-function unescaped(text) {
-    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
-        return entities[entity.toLowerCase()] ?? entity;
-    });
-}
-
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
-var lib = __nccwpck_require__(4942);
-;// CONCATENATED MODULE: ./lib/world/pages.js
-/** Gets pages and files over HTTP, with redirects followed by hand. */
-
-
-
-const maxRedirects = 5;
-/** Bytes: no project's page is longer. */
-const maxPage = 64 * 1024 * 1024;
-/** For project pages: JSON first, as pip asks. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/**
- * Asks for a page or file. Redirects are followed here, as the client would take the credentials
- * along to other origins.
- * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
- * @throws Error of the connection, or when redirects have no end
- */
-async function follow(start, access, mayFollow = () => true) {
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects without end');
-}
-async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
-    const ca = certificates ? await (0,promises_.readFile)(certificates).catch(() => undefined) : undefined;
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca === undefined)
-                return;
-            request.ca = ca;
-            // Through a proxy the connection is made by the agent, which does not look at the request's.
-            const agent = request.agent;
-            if (agent)
-                agent.options = { ...agent.options, ca };
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted?.(url) ?? false,
-        keepAlive: false,
-    });
-    return client.get(url.href, {
-        accept,
-        ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
-            : {}),
-    });
-}
-/**
- * The text of an answer.
- * @param limit bytes after which it is cut off, or more when it ends with a chunk
- */
-async function textOf({ message }, limit) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit)
-            break;
-    }
-    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
-}
-
-;// CONCATENATED MODULE: ./lib/world/package-index.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Z: () => (/* binding */ indexProbe)
+/* harmony export */ });
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6732);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _pages_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(832);
 /** Asks a package index for pages of projects, with limits that keep a job from waiting. */
 
 
@@ -38670,11 +39732,11 @@ function indexProbe() {
             try {
                 const { response, url: from } = await ask(page, trust, AbortSignal.timeout(tryLimit));
                 const { statusCode, headers } = response.message;
-                const { text, isWhole } = await textOf(response, maxPage);
+                const { text, isWhole } = await (0,_pages_js__WEBPACK_IMPORTED_MODULE_3__/* .textOf */ .b6)(response, _pages_js__WEBPACK_IMPORTED_MODULE_3__/* .maxPage */ .YI);
                 if (statusCode !== 200 || !isWhole)
                     return undefined;
-                const files = projectFiles(headers['content-type'] ?? '', text, from.href);
-                return offeredVersions(files, project);
+                const files = (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(headers['content-type'] ?? '', text, from.href);
+                return (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .offeredVersions */ .dO)(files, project);
             }
             catch {
                 return undefined;
@@ -38689,7 +39751,7 @@ function ask(page, trust, signal) {
     const bare = new URL(page);
     bare.username = '';
     bare.password = '';
-    return follow(bare, {
+    return (0,_pages_js__WEBPACK_IMPORTED_MODULE_3__/* .follow */ .e6)(bare, {
         credentials: credentialsIn(page),
         certificates: trust.certificates,
         isTrusted: ({ host, hostname }) => trust.trustedHosts.some((trusted) => trusted === host || trusted === hostname),
@@ -38699,8 +39761,8 @@ function ask(page, trust, signal) {
 async function judge(page, trust, signal) {
     const { response } = await ask(page, trust, signal);
     const { statusCode = 0, headers } = response.message;
-    const { text } = await textOf(response, enough);
-    return judgePage(statusCode, headers['content-type'] ?? '', text);
+    const { text } = await (0,_pages_js__WEBPACK_IMPORTED_MODULE_3__/* .textOf */ .b6)(response, enough);
+    return (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(statusCode, headers['content-type'] ?? '', text);
 }
 function credentialsIn({ username, password }) {
     if (username === '' && password === '')
@@ -38716,7 +39778,7 @@ async function withinLimit(work) {
         if (signal.aborted)
             return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
         const { code } = error;
-        const reason = (0,secrets/* withoutSecrets */.cT)(code ? `${reasons[code] ?? code}` : (0,model/* messageOf */.bD)(error));
+        const reason = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error));
         return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
     }
 }
@@ -38730,6 +39792,95 @@ const reasons = {
 };
 function isCertificateError(code) {
     return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ALTNAME/.test(code ?? '');
+}
+
+
+/***/ }),
+
+/***/ 832:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   YI: () => (/* binding */ maxPage),
+/* harmony export */   b6: () => (/* binding */ textOf),
+/* harmony export */   e6: () => (/* binding */ follow)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4942);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/** Gets pages and files over HTTP, with redirects followed by hand. */
+
+
+
+const maxRedirects = 5;
+/** Bytes: no project's page is longer. */
+const maxPage = 64 * 1024 * 1024;
+/** For project pages: JSON first, as pip asks. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/**
+ * Asks for a page or file. Redirects are followed here, as the client would take the credentials
+ * along to other origins.
+ * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
+ * @throws Error of the connection, or when redirects have no end
+ */
+async function follow(start, access, mayFollow = () => true) {
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin, access);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return { response, url };
+        }
+        url = new URL(headers.location, url);
+        response.message.destroy();
+        if (!mayFollow(url))
+            return { response, url };
+    }
+    throw new Error('it redirects without end');
+}
+async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
+    const ca = certificates ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(certificates).catch(() => undefined) : undefined;
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (ca === undefined)
+                return;
+            request.ca = ca;
+            // Through a proxy the connection is made by the agent, which does not look at the request's.
+            const agent = request.agent;
+            if (agent)
+                agent.options = { ...agent.options, ca };
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_1__/* .HttpClient */ .Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted?.(url) ?? false,
+        keepAlive: false,
+    });
+    return client.get(url.href, {
+        accept,
+        ...(credentials && isOrigin
+            ? { authorization: `Basic ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .basicCredentials */ .BG)(credentials.username, credentials.password)}` }
+            : {}),
+    });
+}
+/**
+ * The text of an answer.
+ * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ */
+async function textOf({ message }, limit) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= limit)
+            break;
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
 }
 
 
@@ -38829,6 +39980,273 @@ function endOnSignals() {
             process.exit(signal === 'SIGINT' ? 130 : 143);
         });
     }
+}
+
+
+/***/ }),
+
+/***/ 9180:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  s: () => (/* binding */ publishingWorld)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:stream/promises"
+var external_node_stream_promises_ = __nccwpck_require__(6466);
+// EXTERNAL MODULE: ./lib/plan/pip-output.js
+var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/world/process.js + 1 modules
+var process = __nccwpck_require__(6108);
+;// CONCATENATED MODULE: ./lib/world/downloads.js
+/** pip as it would choose files on another machine, and what is known of the files that it brought. */
+
+
+
+
+
+
+
+/**
+ * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
+ * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
+ * dependencies there, so that an older version that happens to need none is silently chosen
+ * instead. Both are mended within its process. Build backends run in processes of their own, for
+ * the machine that they are on. See docs/decisions/0006-publish.md.
+ */
+const pipElsewhere = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, runpy
+variables = json.loads(sys.argv[1])
+def unfit(what):
+    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
+from pip._vendor.packaging import markers
+own = markers.default_environment()
+markers.default_environment = lambda: dict(own, **variables)
+for name, value in variables.items():
+    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
+        unfit(name)
+from pip._internal.cli import cmdoptions
+if not hasattr(cmdoptions, 'check_dist_restriction'):
+    unfit('sdists')
+cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
+sys.argv[:] = ['pip'] + sys.argv[2:]
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
+`;
+/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
+const sdistScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, tarfile, zipfile
+from email.parser import Parser
+
+def text(path, name):
+    # The file of that name in the only directory at the top.
+    def matches(member):
+        return member.count('/') == 1 and member.endswith('/' + name)
+    if path.endswith('.zip'):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if matches(member):
+                    return archive.read(member).decode('utf-8', 'replace')
+    else:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and matches(member.name):
+                    return archive.extractfile(member).read().decode('utf-8', 'replace')
+    return None
+
+found = []
+for path in json.load(sys.stdin):
+    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
+    found.append({
+        'name': info['Name'] or '',
+        'version': info['Version'] or '',
+        'pyproject': text(path, 'pyproject.toml'),
+    })
+sys.stdout.write(json.dumps(found))
+`;
+/** @param environment for programs that are no pip */
+function downloadsAdapter(reporter, environment) {
+    return {
+        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
+            const lines = [];
+            const { exitCode } = await (0,process/* run */.e)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+                cwd,
+                env,
+                onLine: (line) => {
+                    const own = rewrite(line);
+                    lines.push(own);
+                    reporter.foreign(own);
+                },
+            });
+            return { exitCode, output: lines.join('\n') };
+        },
+        async list(directory) {
+            const files = [];
+            for (const file of (await (0,promises_.readdir)(directory)).sort()) {
+                const whole = external_node_path_.join(directory, file);
+                const hash = (0,external_node_crypto_.createHash)('sha256');
+                await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
+                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_.stat)(whole)).size });
+            }
+            return files;
+        },
+        async sdists(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const { exitCode, stdout, output } = await (0,process/* run */.e)(interpreter.executable, ['-c', sdistScript], {
+                env: environment,
+                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
+            });
+            if (exitCode !== 0)
+                throw new Error(`An sdist could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
+            const found = JSON.parse(stdout);
+            return found.map(({ pyproject, ...rest }) => ({
+                ...rest,
+                pyproject: pyproject ?? undefined,
+            }));
+        },
+    };
+}
+
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/publish.js
+var publish = __nccwpck_require__(1236);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/world/pages.js
+var pages = __nccwpck_require__(832);
+;// CONCATENATED MODULE: ./lib/world/feed.js
+/** A private feed: what its project pages say, and the program that uploads to it. */
+
+
+
+
+
+
+/** Milliseconds for one page, redirects included. */
+const pageLimit = 30_000;
+/** Milliseconds for one file. */
+const fileLimit = 600_000;
+const tries = 3;
+/** Milliseconds between them: a restarting feed answers 503 for a moment. */
+const pause = 1000;
+/**
+ * Asks one feed.
+ * @param certificates path of a file of certificates to trust instead of Node's own
+ */
+function feedAdapter(access, certificates) {
+    const { origin } = new URL(access.url);
+    const { username, password = '' } = access;
+    const askFor = (url, limit, mayFollow) => {
+        const signal = AbortSignal.timeout(limit);
+        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
+        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
+        return { signal, answer: (0,pages/* follow */.e6)(url, { credentials, certificates, signal }, mayFollow) };
+    };
+    async function askOnce(project) {
+        const isFeed = (url) => url.origin === origin;
+        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
+        try {
+            const { response, url } = await asked.answer;
+            if (!isFeed(url))
+                return (0,publish/* readForeignRedirect */.px)(url, project);
+            const { statusCode = 0, headers } = response.message;
+            const { text, isWhole } = await (0,pages/* textOf */.b6)(response, pages/* maxPage */.YI);
+            if (!isWhole)
+                return { state: 'unreadable', reason: 'its page has no end' };
+            return (0,publish/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
+        }
+        catch (error) {
+            if (asked.signal.aborted) {
+                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
+            }
+            const { code } = error;
+            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
+        }
+    }
+    return {
+        async ask(project) {
+            let answer = { state: 'unreadable', reason: 'it was not asked' };
+            for (let attempt = 1; attempt <= tries; attempt += 1) {
+                answer = await askOnce(project);
+                if (answer.state !== 'unreadable')
+                    return answer;
+                if (attempt < tries)
+                    await new Promise((resolve) => setTimeout(resolve, pause));
+            }
+            return answer;
+        },
+        async digest({ url }) {
+            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
+            const { statusCode } = response.message;
+            if (statusCode !== 200)
+                throw new Error(`it answers ${statusCode}`);
+            const hash = (0,external_node_crypto_.createHash)('sha256');
+            for await (const chunk of response.message)
+                hash.update(chunk);
+            return hash.digest('hex');
+        },
+    };
+}
+/** Runs programs that are not pip. */
+function programsAdapter(reporter) {
+    return {
+        async run([program, ...first], args, { cwd, env, quiet = false, }) {
+            try {
+                return await (0,process/* run */.e)(program, [...first, ...args], {
+                    cwd,
+                    env,
+                    ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
+                });
+            }
+            catch (error) {
+                const { code } = error;
+                if (code === 'ENOENT' || code === 'EACCES')
+                    return undefined;
+                throw error;
+            }
+        },
+    };
+}
+
+// EXTERNAL MODULE: ./lib/world/python.js
+var python = __nccwpck_require__(2008);
+// EXTERNAL MODULE: ./lib/world/sources.js + 19 modules
+var sources = __nccwpck_require__(6693);
+// EXTERNAL MODULE: ./lib/world/wheelhouses.js + 1 modules
+var wheelhouses = __nccwpck_require__(2097);
+;// CONCATENATED MODULE: ./lib/world/publishing.js
+
+
+
+
+
+/** Every adapter that publishing a request takes. */
+function publishingWorld(request, reporter) {
+    const { environment } = request.source;
+    return {
+        python: (0,python/* pythonAdapter */.Wp)(reporter, environment),
+        sources: (0,sources/* sourcesAdapter */.u)(),
+        wheelhouses: (0,wheelhouses/* wheelhousesAdapter */.S)(),
+        downloads: downloadsAdapter(reporter, environment),
+        feed: (certificates) => feedAdapter(request.feed, certificates),
+        programs: programsAdapter(reporter),
+        reporter,
+    };
 }
 
 
@@ -39332,7 +40750,7 @@ function consoleReporter() {
 
 /***/ }),
 
-/***/ 805:
+/***/ 6693:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -39351,8 +40769,8 @@ var external_node_fs_ = __nccwpck_require__(3024);
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: external "node:stream/promises"
+var external_node_stream_promises_ = __nccwpck_require__(6466);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
 var lib_core = __nccwpck_require__(6288);
 // EXTERNAL MODULE: external "fs"
@@ -43291,7 +44709,7 @@ async function project(target, shown) {
         throw new model/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
         const hash = (0,external_node_crypto_.createHash)('sha256');
-        await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
+        await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
         return { path: target, shown, digest: hash.digest('hex'), buildRequires: [] };
     }
     const text = async (name) => {

@@ -29222,15 +29222,25 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
 }
 /** @throws UserError for an interpreter that can't be installed into */
 function checked(request, interpreter) {
+    checkPip(interpreter, ', or set the input venv');
+    const { executable, version } = interpreter;
+    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
+        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    }
+    return interpreter;
+}
+/**
+ * @param otherwise what else helps where there is no pip, as the end of a sentence
+ * @returns the interpreter
+ * @throws UserError when it has no pip, or one that is older than all that were tried
+ */
+function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
     if (pip === undefined) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip", or set the input venv.`);
+        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
     if (isTooOld(pip)) {
         throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
-    }
-    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
     }
     return interpreter;
 }
@@ -30459,9 +30469,9 @@ __webpack_async_result__();
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the password that the command line takes from the environment.
+ * the passwords that the command line takes from the environment.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_INDEX_PASSWORD$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));

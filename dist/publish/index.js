@@ -28482,13 +28482,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 
 /***/ }),
 
-/***/ 1455:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
-
-/***/ }),
-
 /***/ 7067:
 /***/ ((module) => {
 
@@ -28542,13 +28535,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:queryst
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
-
-/***/ }),
-
-/***/ 6466:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 
 /***/ }),
 
@@ -28641,9 +28627,9 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the password that the command line takes from the environment.
+ * the passwords that the command line takes from the environment.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_INDEX_PASSWORD$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -32679,18 +32665,14 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2280);
 /* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6438);
-/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3085);
+/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9786);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7786);
-/* harmony import */ var _world_downloads_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8301);
-/* harmony import */ var _world_feed_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(8314);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9422);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(6693);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2097);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_publishing_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3444);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9422);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -32704,13 +32686,9 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-
-
-
-
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_12__/* .actionsReporter */ .t)('Wheelhouse publish');
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_10__/* .actionsReporter */ .t)('Wheelhouse publish');
 async function main() {
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_15__/* .environmentForPrograms */ .cx)(process.env);
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .environmentForPrograms */ .cx)(process.env);
     const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
     const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__/* .loadPublishRequest */ .z)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), {
         workspace,
@@ -32728,15 +32706,7 @@ async function main() {
             : Promise.resolve();
     };
     try {
-        await say(await (0,_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .publish */ .m)(request, {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .pythonAdapter */ .Wp)(reporter, environment),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_13__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_14__/* .wheelhousesAdapter */ .S)(),
-            downloads: (0,_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__/* .downloadsAdapter */ .$)(reporter, environment),
-            feed: (certificates) => (0,_world_feed_js__WEBPACK_IMPORTED_MODULE_9__/* .feedAdapter */ .w)(request.feed, certificates),
-            programs: (0,_world_feed_js__WEBPACK_IMPORTED_MODULE_9__/* .programsAdapter */ .l)(reporter),
-            reporter,
-        }));
+        await say(await (0,_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .publish */ .m)(request, (0,_world_publishing_js__WEBPACK_IMPORTED_MODULE_9__/* .publishingWorld */ .s)(request, reporter)));
     }
     catch (error) {
         if (error instanceof _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__/* .PublishConflict */ ._h)
@@ -32759,7 +32729,7 @@ function handOver(request, report) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', lock);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('pip-conf', pipConf);
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_10__/* .endOnSignals */ .c)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_8__/* .endOnSignals */ .c)();
 try {
     await main();
 }
@@ -32774,7 +32744,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 3085:
+/***/ 9786:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32963,11 +32933,83 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
     return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
 }
 
+;// CONCATENATED MODULE: ./lib/prepare.js
+/** The interpreter that is installed into. */
+
+
+
+
+/** The oldest pip with `install --report`, which names the closure. */
+const oldestPip = [22, 2];
+/**
+ * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * @throws UserError when it can't be used, with what to do; so does `makeVenv`
+ */
+async function prepareInterpreter(request, world) {
+    const interpreter = await world.python.probe(request);
+    const { venv } = request;
+    if (venv === undefined || isInside(venv, interpreter.executable)) {
+        return { interpreter: checked(request, interpreter), makeVenv: undefined };
+    }
+    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    // Without a pip nobody knows how pip is configured.
+    return interpreter.pip === undefined
+        ? { interpreter: await makeVenv(), makeVenv: undefined }
+        : { interpreter, makeVenv };
+}
+async function virtualEnvironment(request, { python, reporter }, base, directory) {
+    const made = await python.createVenv(base, request, directory);
+    reporter.info(`Made the virtual environment ${directory}.`);
+    if (made.pip === undefined || !isTooOld(made.pip))
+        return made;
+    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+        cwd: request.workingDirectory,
+        env: fillEnvironment(request.environment, made.pipConfig, {}, made.keyring),
+    });
+    return python.probe(request);
+}
+/** @throws UserError for an interpreter that can't be installed into */
+function checked(request, interpreter) {
+    checkPip(interpreter, ', or set the input venv');
+    const { executable, version } = interpreter;
+    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
+        throw new UserError(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    }
+    return interpreter;
+}
+/**
+ * @param otherwise what else helps where there is no pip, as the end of a sentence
+ * @returns the interpreter
+ * @throws UserError when it has no pip, or one that is older than all that were tried
+ */
+function checkPip(interpreter, otherwise = ' before this step') {
+    const { pip, executable, version } = interpreter;
+    if (pip === undefined) {
+        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+    }
+    if (isTooOld(pip)) {
+        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    }
+    return interpreter;
+}
+function isInside(venv, executable) {
+    return executable.startsWith(venv + path.sep);
+}
+function isTooOld(pip) {
+    const [major = 0, minor = 0] = pip.split('.').map(Number);
+    return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
+}
+function breaksSystemPackages(interpreter) {
+    const value = effectiveSettings(interpreter.pipConfig).get('break-system-packages') ?? '';
+    return /^(?:1|true|yes|on)$/i.test(value);
+}
+
 ;// CONCATENATED MODULE: ./lib/publish.js
 /**
  * The story of publishing: bring the original files of what is asked for, ask the feed which of
  * them it has, upload the others.
  */
+
 
 
 
@@ -33047,16 +33089,6 @@ async function publish_publish(request, world) {
     finally {
         await wheelhouses.remove(workplace);
     }
-}
-/** @throws UserError when there is no pip, or one that is older than all that were tried */
-function checkPip(interpreter) {
-    const { pip, executable, version } = interpreter;
-    const [major = 0, minor = 0] = (pip ?? '').split('.').map(Number);
-    if (major > 22 || (major === 22 && minor >= 2))
-        return interpreter;
-    throw new model/* UserError */.yo(pip === undefined
-        ? `Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip" before this step.`
-        : `pip ${pip} of ${executable} is too old: 22.2 or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
 }
 /** @throws UserError when the program isn't there, or is too old */
 async function findTool(tool, { source }, interpreter, { programs }) {
@@ -33294,331 +33326,6 @@ async function runUploader({ request, collection, certificates }, { programs }, 
 
 /***/ }),
 
-/***/ 8301:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $: () => (/* binding */ downloadsAdapter)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var node_stream_promises__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6466);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
-/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5733);
-/** pip as it would choose files on another machine, and what is known of the files that it brought. */
-
-
-
-
-
-
-
-/**
- * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
- * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
- * dependencies there, so that an older version that happens to need none is silently chosen
- * instead. Both are mended within its process. Build backends run in processes of their own, for
- * the machine that they are on. See docs/decisions/0006-publish.md.
- */
-const pipElsewhere = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, runpy
-variables = json.loads(sys.argv[1])
-def unfit(what):
-    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
-from pip._vendor.packaging import markers
-own = markers.default_environment()
-markers.default_environment = lambda: dict(own, **variables)
-for name, value in variables.items():
-    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
-        unfit(name)
-from pip._internal.cli import cmdoptions
-if not hasattr(cmdoptions, 'check_dist_restriction'):
-    unfit('sdists')
-cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
-sys.argv[:] = ['pip'] + sys.argv[2:]
-runpy.run_module('pip', run_name='__main__', alter_sys=True)
-`;
-/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
-const sdistScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, tarfile, zipfile
-from email.parser import Parser
-
-def text(path, name):
-    # The file of that name in the only directory at the top.
-    def matches(member):
-        return member.count('/') == 1 and member.endswith('/' + name)
-    if path.endswith('.zip'):
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if matches(member):
-                    return archive.read(member).decode('utf-8', 'replace')
-    else:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and matches(member.name):
-                    return archive.extractfile(member).read().decode('utf-8', 'replace')
-    return None
-
-found = []
-for path in json.load(sys.stdin):
-    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
-    found.append({
-        'name': info['Name'] or '',
-        'version': info['Version'] or '',
-        'pyproject': text(path, 'pyproject.toml'),
-    })
-sys.stdout.write(json.dumps(found))
-`;
-/** @param environment for programs that are no pip */
-function downloadsAdapter(reporter, environment) {
-    return {
-        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
-            const lines = [];
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
-                cwd,
-                env,
-                onLine: (line) => {
-                    const own = rewrite(line);
-                    lines.push(own);
-                    reporter.foreign(own);
-                },
-            });
-            return { exitCode, output: lines.join('\n') };
-        },
-        async list(directory) {
-            const files = [];
-            for (const file of (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).sort()) {
-                const whole = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file);
-                const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256');
-                await (0,node_stream_promises__WEBPACK_IMPORTED_MODULE_4__.pipeline)((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.createReadStream)(whole), hash);
-                files.push({ file, sha256: hash.digest('hex'), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(whole)).size });
-            }
-            return files;
-        },
-        async sdists(interpreter, directory, files) {
-            if (files.length === 0)
-                return [];
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', sdistScript], {
-                env: environment,
-                input: JSON.stringify(files.map((file) => node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))),
-            });
-            if (exitCode !== 0)
-                throw new Error(`An sdist could not be read: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
-            const found = JSON.parse(stdout);
-            return found.map(({ pyproject, ...rest }) => ({
-                ...rest,
-                pyproject: pyproject ?? undefined,
-            }));
-        },
-    };
-}
-
-
-/***/ }),
-
-/***/ 1597:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  w: () => (/* binding */ feedAdapter),
-  l: () => (/* binding */ programsAdapter)
-});
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
-var publish = __nccwpck_require__(2280);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
-var lib = __nccwpck_require__(4942);
-;// CONCATENATED MODULE: ./lib/world/pages.js
-/** Gets pages and files over HTTP, with redirects followed by hand. */
-
-
-
-const maxRedirects = 5;
-/** Bytes: no project's page is longer. */
-const maxPage = 64 * 1024 * 1024;
-/** For project pages: JSON first, as pip asks. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/**
- * Asks for a page or file. Redirects are followed here, as the client would take the credentials
- * along to other origins.
- * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
- * @throws Error of the connection, or when redirects have no end
- */
-async function follow(start, access, mayFollow = () => true) {
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects without end');
-}
-async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
-    const ca = certificates ? await (0,promises_.readFile)(certificates).catch(() => undefined) : undefined;
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca === undefined)
-                return;
-            request.ca = ca;
-            // Through a proxy the connection is made by the agent, which does not look at the request's.
-            const agent = request.agent;
-            if (agent)
-                agent.options = { ...agent.options, ca };
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted?.(url) ?? false,
-        keepAlive: false,
-    });
-    return client.get(url.href, {
-        accept,
-        ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
-            : {}),
-    });
-}
-/**
- * The text of an answer.
- * @param limit bytes after which it is cut off, or more when it ends with a chunk
- */
-async function textOf({ message }, limit) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit)
-            break;
-    }
-    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
-}
-
-// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
-var process = __nccwpck_require__(5733);
-;// CONCATENATED MODULE: ./lib/world/feed.js
-/** A private feed: what its project pages say, and the program that uploads to it. */
-
-
-
-
-
-
-/** Milliseconds for one page, redirects included. */
-const pageLimit = 30_000;
-/** Milliseconds for one file. */
-const fileLimit = 600_000;
-const tries = 3;
-/** Milliseconds between them: a restarting feed answers 503 for a moment. */
-const pause = 1000;
-/**
- * Asks one feed.
- * @param certificates path of a file of certificates to trust instead of Node's own
- */
-function feedAdapter(access, certificates) {
-    const { origin } = new URL(access.url);
-    const { username, password = '' } = access;
-    const askFor = (url, limit, mayFollow) => {
-        const signal = AbortSignal.timeout(limit);
-        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
-        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
-        return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
-    };
-    async function askOnce(project) {
-        const isFeed = (url) => url.origin === origin;
-        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
-        try {
-            const { response, url } = await asked.answer;
-            if (!isFeed(url))
-                return (0,publish/* readForeignRedirect */.px)(url, project);
-            const { statusCode = 0, headers } = response.message;
-            const { text, isWhole } = await textOf(response, maxPage);
-            if (!isWhole)
-                return { state: 'unreadable', reason: 'its page has no end' };
-            return (0,publish/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
-        }
-        catch (error) {
-            if (asked.signal.aborted) {
-                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
-            }
-            const { code } = error;
-            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
-        }
-    }
-    return {
-        async ask(project) {
-            let answer = { state: 'unreadable', reason: 'it was not asked' };
-            for (let attempt = 1; attempt <= tries; attempt += 1) {
-                answer = await askOnce(project);
-                if (answer.state !== 'unreadable')
-                    return answer;
-                if (attempt < tries)
-                    await new Promise((resolve) => setTimeout(resolve, pause));
-            }
-            return answer;
-        },
-        async digest({ url }) {
-            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
-            const { statusCode } = response.message;
-            if (statusCode !== 200)
-                throw new Error(`it answers ${statusCode}`);
-            const hash = (0,external_node_crypto_.createHash)('sha256');
-            for await (const chunk of response.message)
-                hash.update(chunk);
-            return hash.digest('hex');
-        },
-    };
-}
-/** Runs programs that are not pip. */
-function programsAdapter(reporter) {
-    return {
-        async run([program, ...first], args, { cwd, env, quiet = false, }) {
-            try {
-                return await (0,process/* run */.e)(program, [...first, ...args], {
-                    cwd,
-                    env,
-                    ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
-                });
-            }
-            catch (error) {
-                const { code } = error;
-                if (code === 'ENOENT' || code === 'EACCES')
-                    return undefined;
-                throw error;
-            }
-        },
-    };
-}
-
-
-/***/ }),
-
 /***/ 5733:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -33718,29 +33425,320 @@ function endOnSignals() {
 
 /***/ }),
 
-/***/ 8314:
+/***/ 3444:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  Wp: () => (/* binding */ pythonAdapter)
+  s: () => (/* binding */ publishingWorld)
 });
 
-// UNUSED EXPORTS: venvBin, venvPython
-
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
+;// CONCATENATED MODULE: external "node:fs/promises"
+const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
 var world_process = __nccwpck_require__(5733);
+;// CONCATENATED MODULE: ./lib/world/downloads.js
+/** pip as it would choose files on another machine, and what is known of the files that it brought. */
+
+
+
+
+
+
+
+/**
+ * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
+ * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
+ * dependencies there, so that an older version that happens to need none is silently chosen
+ * instead. Both are mended within its process. Build backends run in processes of their own, for
+ * the machine that they are on. See docs/decisions/0006-publish.md.
+ */
+const pipElsewhere = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, runpy
+variables = json.loads(sys.argv[1])
+def unfit(what):
+    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
+from pip._vendor.packaging import markers
+own = markers.default_environment()
+markers.default_environment = lambda: dict(own, **variables)
+for name, value in variables.items():
+    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
+        unfit(name)
+from pip._internal.cli import cmdoptions
+if not hasattr(cmdoptions, 'check_dist_restriction'):
+    unfit('sdists')
+cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
+sys.argv[:] = ['pip'] + sys.argv[2:]
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
+`;
+/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
+const sdistScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, tarfile, zipfile
+from email.parser import Parser
+
+def text(path, name):
+    # The file of that name in the only directory at the top.
+    def matches(member):
+        return member.count('/') == 1 and member.endswith('/' + name)
+    if path.endswith('.zip'):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if matches(member):
+                    return archive.read(member).decode('utf-8', 'replace')
+    else:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and matches(member.name):
+                    return archive.extractfile(member).read().decode('utf-8', 'replace')
+    return None
+
+found = []
+for path in json.load(sys.stdin):
+    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
+    found.append({
+        'name': info['Name'] or '',
+        'version': info['Version'] or '',
+        'pyproject': text(path, 'pyproject.toml'),
+    })
+sys.stdout.write(json.dumps(found))
+`;
+/** @param environment for programs that are no pip */
+function downloadsAdapter(reporter, environment) {
+    return {
+        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
+            const lines = [];
+            const { exitCode } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+                cwd,
+                env,
+                onLine: (line) => {
+                    const own = rewrite(line);
+                    lines.push(own);
+                    reporter.foreign(own);
+                },
+            });
+            return { exitCode, output: lines.join('\n') };
+        },
+        async list(directory) {
+            const files = [];
+            for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
+                const whole = external_node_path_.join(directory, file);
+                const hash = (0,external_node_crypto_.createHash)('sha256');
+                await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
+                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_namespaceObject.stat)(whole)).size });
+            }
+            return files;
+        },
+        async sdists(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', sdistScript], {
+                env: environment,
+                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
+            });
+            if (exitCode !== 0)
+                throw new Error(`An sdist could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
+            const found = JSON.parse(stdout);
+            return found.map(({ pyproject, ...rest }) => ({
+                ...rest,
+                pyproject: pyproject ?? undefined,
+            }));
+        },
+    };
+}
+
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
+var publish = __nccwpck_require__(2280);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
+;// CONCATENATED MODULE: ./lib/world/pages.js
+/** Gets pages and files over HTTP, with redirects followed by hand. */
+
+
+
+const maxRedirects = 5;
+/** Bytes: no project's page is longer. */
+const maxPage = 64 * 1024 * 1024;
+/** For project pages: JSON first, as pip asks. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/**
+ * Asks for a page or file. Redirects are followed here, as the client would take the credentials
+ * along to other origins.
+ * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
+ * @throws Error of the connection, or when redirects have no end
+ */
+async function follow(start, access, mayFollow = () => true) {
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin, access);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return { response, url };
+        }
+        url = new URL(headers.location, url);
+        response.message.destroy();
+        if (!mayFollow(url))
+            return { response, url };
+    }
+    throw new Error('it redirects without end');
+}
+async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
+    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (ca === undefined)
+                return;
+            request.ca = ca;
+            // Through a proxy the connection is made by the agent, which does not look at the request's.
+            const agent = request.agent;
+            if (agent)
+                agent.options = { ...agent.options, ca };
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted?.(url) ?? false,
+        keepAlive: false,
+    });
+    return client.get(url.href, {
+        accept,
+        ...(credentials && isOrigin
+            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
+            : {}),
+    });
+}
+/**
+ * The text of an answer.
+ * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ */
+async function textOf({ message }, limit) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= limit)
+            break;
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
+}
+
+;// CONCATENATED MODULE: ./lib/world/feed.js
+/** A private feed: what its project pages say, and the program that uploads to it. */
+
+
+
+
+
+
+/** Milliseconds for one page, redirects included. */
+const pageLimit = 30_000;
+/** Milliseconds for one file. */
+const fileLimit = 600_000;
+const tries = 3;
+/** Milliseconds between them: a restarting feed answers 503 for a moment. */
+const pause = 1000;
+/**
+ * Asks one feed.
+ * @param certificates path of a file of certificates to trust instead of Node's own
+ */
+function feedAdapter(access, certificates) {
+    const { origin } = new URL(access.url);
+    const { username, password = '' } = access;
+    const askFor = (url, limit, mayFollow) => {
+        const signal = AbortSignal.timeout(limit);
+        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
+        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
+        return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
+    };
+    async function askOnce(project) {
+        const isFeed = (url) => url.origin === origin;
+        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
+        try {
+            const { response, url } = await asked.answer;
+            if (!isFeed(url))
+                return (0,publish/* readForeignRedirect */.px)(url, project);
+            const { statusCode = 0, headers } = response.message;
+            const { text, isWhole } = await textOf(response, maxPage);
+            if (!isWhole)
+                return { state: 'unreadable', reason: 'its page has no end' };
+            return (0,publish/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
+        }
+        catch (error) {
+            if (asked.signal.aborted) {
+                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
+            }
+            const { code } = error;
+            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
+        }
+    }
+    return {
+        async ask(project) {
+            let answer = { state: 'unreadable', reason: 'it was not asked' };
+            for (let attempt = 1; attempt <= tries; attempt += 1) {
+                answer = await askOnce(project);
+                if (answer.state !== 'unreadable')
+                    return answer;
+                if (attempt < tries)
+                    await new Promise((resolve) => setTimeout(resolve, pause));
+            }
+            return answer;
+        },
+        async digest({ url }) {
+            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
+            const { statusCode } = response.message;
+            if (statusCode !== 200)
+                throw new Error(`it answers ${statusCode}`);
+            const hash = (0,external_node_crypto_.createHash)('sha256');
+            for await (const chunk of response.message)
+                hash.update(chunk);
+            return hash.digest('hex');
+        },
+    };
+}
+/** Runs programs that are not pip. */
+function programsAdapter(reporter) {
+    return {
+        async run([program, ...first], args, { cwd, env, quiet = false, }) {
+            try {
+                return await (0,world_process/* run */.e)(program, [...first, ...args], {
+                    cwd,
+                    env,
+                    ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
+                });
+            }
+            catch (error) {
+                const { code } = error;
+                if (code === 'ENOENT' || code === 'EACCES')
+                    return undefined;
+                throw error;
+            }
+        },
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/world/python-scripts.js
 /**
  * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
@@ -33956,8 +33954,45 @@ os.chmod(path, 0o755)
 sys.stdout.write(path)
 `));
 
-// EXTERNAL MODULE: ./lib/world/temporary.js
-var temporary = __nccwpck_require__(8663);
+;// CONCATENATED MODULE: ./lib/world/temporary.js
+/** Directories that must not outlive the process, however it ends. */
+
+
+
+
+const pending = new Set();
+let watching = false;
+/** From here on the directory goes when the process ends. @returns the directory */
+function untilExit(directory) {
+    if (!watching) {
+        watching = true;
+        process.on('exit', () => {
+            for (const each of pending)
+                (0,external_node_fs_.rmSync)(each, { recursive: true, force: true });
+        });
+    }
+    pending.add(directory);
+    return directory;
+}
+/** The directory stays, or is gone already. */
+function release(directory) {
+    pending.delete(directory);
+}
+/**
+ * Makes a directory that goes when the process ends.
+ * @param prefix of its name; a random part follows
+ */
+async function temporaryDirectory(parent, prefix) {
+    const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
+    await (0,promises_namespaceObject.mkdir)(directory, { recursive: true });
+    return directory;
+}
+/** Deletes a directory now. */
+async function discard(directory) {
+    await (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
+    release(directory);
+}
+
 ;// CONCATENATED MODULE: ./lib/world/python.js
 /** The chosen Python and its pip. */
 
@@ -34077,11 +34112,11 @@ async function createVenv(interpreter, request, directory) {
     }
     // Half an environment must not be taken for a whole one by a later run.
     if (!(0,external_node_fs_.existsSync)(directory))
-        (0,temporary/* untilExit */.dF)(directory);
+        untilExit(directory);
     const made = await withCopiedPip(interpreter, request, directory);
     if (made === undefined)
         await withEnsuredPip(interpreter, request, directory);
-    (0,temporary/* release */._r)(directory);
+    release(directory);
     return made ?? probe({ ...request, venv: directory });
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
@@ -34090,7 +34125,7 @@ async function withCopiedPip(interpreter, { environment }, directory) {
         env: environment,
     });
     if (exitCode !== 0) {
-        await (0,promises_.rm)(directory, { recursive: true, force: true });
+        await (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
         return undefined;
     }
     const { executable, sitePackages } = JSON.parse(stdout);
@@ -34105,137 +34140,6 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
     }
 }
 
-
-/***/ }),
-
-/***/ 9422:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   t: () => (/* binding */ actionsReporter)
-/* harmony export */ });
-/* unused harmony export consoleReporter */
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
-/** What people see: in a workflow's log, or on a terminal. */
-
-
-
-/**
- * Text as the runner may see it: a line that begins with `::`, or holds `##[`, would be taken as a
- * command to the runner (actions/runner, ActionCommand.cs).
- */
-function harmless(text) {
-    return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
-}
-/** Takes known secrets out of a text, as the runner's masks would. */
-function hider() {
-    const known = new Set();
-    return {
-        add: (secrets) => {
-            for (const secret of secrets)
-                known.add(secret);
-        },
-        clean: (text) => {
-            let clean = text;
-            // The longest first: one may be a part of another.
-            for (const secret of [...known].sort((a, b) => b.length - a.length)) {
-                clean = clean.replaceAll(secret, '***');
-            }
-            return clean;
-        },
-    };
-}
-/** @returns the stack of what the program itself did wrong */
-function faultOf(error) {
-    return error instanceof Error ? String(error.stack) : String(error);
-}
-/**
- * Groups, notices and annotations of a workflow run.
- * @param title of errors
- */
-function actionsReporter(title) {
-    const { add, clean } = hider();
-    return {
-        info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
-        notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
-        warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
-        error: (error) => {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
-                const { message, file, line } = error;
-                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(message), {
-                    title,
-                    ...(file === undefined ? {} : { file }),
-                    ...(line === undefined ? {} : { startLine: line }),
-                });
-            }
-            else {
-                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
-            }
-        },
-        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(clean(text)))),
-        group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
-        hide: (secrets) => {
-            for (const secret of secrets)
-                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .setSecret */ .Pq(secret);
-            add(secrets);
-        },
-    };
-}
-/** Plain text on standard error; standard output stays free for results. */
-function consoleReporter() {
-    const { add, clean } = hider();
-    const say = (text) => {
-        process.stderr.write(`${clean(text)}\n`);
-    };
-    return {
-        info: say,
-        notice: (text) => say(`note: ${text}`),
-        warning: (text) => say(`warning: ${text}`),
-        error: (error) => {
-            if (error instanceof UserError) {
-                const { message, file, line } = error;
-                const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
-                say(`error: ${place}${message}`);
-            }
-            else {
-                say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
-            }
-        },
-        foreign: (text) => say(`  ${withoutSecrets(text)}`),
-        group: (title, work) => {
-            say(title);
-            return work();
-        },
-        hide: add,
-    };
-}
-
-
-/***/ }),
-
-/***/ 6693:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  u: () => (/* binding */ sourcesAdapter)
-});
-
-// UNUSED EXPORTS: decode
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:stream/promises"
-var external_node_stream_promises_ = __nccwpck_require__(6466);
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
 var lib_core = __nccwpck_require__(6288);
 // EXTERNAL MODULE: external "fs"
@@ -37956,14 +37860,8 @@ function glob_hashFiles(patterns_1) {
     });
 }
 //# sourceMappingURL=glob.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
-var lib = __nccwpck_require__(4942);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/world/sources.js
 /** The user's files: found by globs, decoded as pip does, local projects looked into. */
 
@@ -37988,12 +37886,12 @@ async function find(request) {
         constraints,
         extra: await Promise.all(extra.map(async ({ location, shown }) => ({
             path: shown,
-            digest: contentDigest(await (0,promises_.readFile)(location)),
+            digest: contentDigest(await (0,promises_namespaceObject.readFile)(location)),
         }))),
     };
 }
 async function check(request) {
-    const found = await (0,promises_.stat)(request.workingDirectory).catch(() => undefined);
+    const found = await (0,promises_namespaceObject.stat)(request.workingDirectory).catch(() => undefined);
     if (!found?.isDirectory()) {
         throw new model/* UserError */.yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
     }
@@ -38018,7 +37916,7 @@ async function matchesOf(request, pattern) {
     if (!isInside(request.workspace, absolute)) {
         throw outside(`"${pattern}"`);
     }
-    const literal = await (0,promises_.stat)(absolute).catch(() => undefined);
+    const literal = await (0,promises_namespaceObject.stat)(absolute).catch(() => undefined);
     if (literal?.isFile())
         return [absolute];
     if (literal?.isDirectory() || !/[*?[]/.test(pattern))
@@ -38030,7 +37928,7 @@ async function matchesOf(request, pattern) {
     return globber.glob();
 }
 async function checkInside(request, file, what) {
-    const [root, real] = await Promise.all([(0,promises_.realpath)(request.workspace), (0,promises_.realpath)(file)]);
+    const [root, real] = await Promise.all([(0,promises_namespaceObject.realpath)(request.workspace), (0,promises_namespaceObject.realpath)(file)]);
     if (!isInside(root, real))
         throw outside(what);
 }
@@ -38061,7 +37959,7 @@ async function read(location) {
     if (/^https?:/i.test(location))
         return download(location);
     try {
-        return decode(await (0,promises_.readFile)(location));
+        return decode(await (0,promises_namespaceObject.readFile)(location));
     }
     catch (error) {
         const reason = reasons[String(error.code)];
@@ -38169,17 +38067,17 @@ function inside(shown, name) {
     return external_node_path_.posix.join(shown.replaceAll('\\', '/'), name);
 }
 async function project(target, shown) {
-    const found = await (0,promises_.stat)(target).catch(() => undefined);
+    const found = await (0,promises_namespaceObject.stat)(target).catch(() => undefined);
     if (found === undefined)
         throw new model/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
         const hash = (0,external_node_crypto_.createHash)('sha256');
-        await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
+        await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
         return { path: target, shown, digest: hash.digest('hex'), buildRequires: [] };
     }
     const text = async (name) => {
         try {
-            return decode(await (0,promises_.readFile)(external_node_path_.join(target, name)));
+            return decode(await (0,promises_namespaceObject.readFile)(external_node_path_.join(target, name)));
         }
         catch (error) {
             if (error.code === 'ENOENT')
@@ -38207,82 +38105,6 @@ async function project(target, shown) {
     };
 }
 
-
-/***/ }),
-
-/***/ 8663:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   De: () => (/* binding */ temporaryDirectory),
-/* harmony export */   _r: () => (/* binding */ release),
-/* harmony export */   dF: () => (/* binding */ untilExit),
-/* harmony export */   vf: () => (/* binding */ discard)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/** Directories that must not outlive the process, however it ends. */
-
-
-
-
-const pending = new Set();
-let watching = false;
-/** From here on the directory goes when the process ends. @returns the directory */
-function untilExit(directory) {
-    if (!watching) {
-        watching = true;
-        process.on('exit', () => {
-            for (const each of pending)
-                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, { recursive: true, force: true });
-        });
-    }
-    pending.add(directory);
-    return directory;
-}
-/** The directory stays, or is gone already. */
-function release(directory) {
-    pending.delete(directory);
-}
-/**
- * Makes a directory that goes when the process ends.
- * @param prefix of its name; a random part follows
- */
-async function temporaryDirectory(parent, prefix) {
-    const directory = untilExit(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parent, `${prefix}-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}`));
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory, { recursive: true });
-    return directory;
-}
-/** Deletes a directory now. */
-async function discard(directory) {
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-    release(directory);
-}
-
-
-/***/ }),
-
-/***/ 2097:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  S: () => (/* binding */ wheelhousesAdapter)
-});
-
-// UNUSED EXPORTS: moveDirectory
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./lib/plan/lock.js
 /**
  * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
@@ -38298,8 +38120,6 @@ function formatLock(wheels) {
 
 // EXTERNAL MODULE: ./lib/plan/manifest.js
 var plan_manifest = __nccwpck_require__(1114);
-// EXTERNAL MODULE: ./lib/world/temporary.js
-var temporary = __nccwpck_require__(8663);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 
@@ -38315,8 +38135,8 @@ const maxManifestBytes = 16 * 1024 * 1024;
 const concurrency = 4;
 function wheelhousesAdapter() {
     return {
-        workplace: (parent) => (0,temporary/* temporaryDirectory */.De)(parent, 'wheelhouse-work'),
-        stage: (workplace) => (0,temporary/* temporaryDirectory */.De)(workplace, 'staged'),
+        workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
+        stage: (workplace) => temporaryDirectory(workplace, 'staged'),
         inspect,
         share,
         unshare,
@@ -38325,14 +38145,14 @@ function wheelhousesAdapter() {
         measure,
         seal,
         publish: moveDirectory,
-        move: (file, from, to) => (0,promises_.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
+        move: (file, from, to) => (0,promises_namespaceObject.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
         write: async (file, text) => {
-            await (0,promises_.mkdir)(external_node_path_.dirname(file), { recursive: true });
-            await (0,promises_.writeFile)(file, text);
+            await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(file), { recursive: true });
+            await (0,promises_namespaceObject.writeFile)(file, text);
         },
-        read: (file) => (0,promises_.readFile)(file, 'utf8'),
-        exists: async (file) => (await (0,promises_.lstat)(file).catch(() => undefined)) !== undefined,
-        remove: temporary/* discard */.vf,
+        read: (file) => (0,promises_namespaceObject.readFile)(file, 'utf8'),
+        exists: async (file) => (await (0,promises_namespaceObject.lstat)(file).catch(() => undefined)) !== undefined,
+        remove: discard,
     };
 }
 /**
@@ -38340,28 +38160,28 @@ function wheelhousesAdapter() {
  * place meanwhile. A file that goes while this is done is left out.
  */
 async function share(directory, staged) {
-    for (const entry of await (0,promises_.readdir)(directory).catch(() => [])) {
+    for (const entry of await (0,promises_namespaceObject.readdir)(directory).catch(() => [])) {
         const [from, to] = [external_node_path_.join(directory, entry), external_node_path_.join(staged, entry)];
-        await (0,promises_.link)(from, to).catch(() => (0,promises_.copyFile)(from, to).catch(() => { }));
+        await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to).catch(() => { }));
     }
 }
 /** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
 async function unshare(directory) {
-    for (const entry of await (0,promises_.readdir)(directory, { withFileTypes: true })) {
+    for (const entry of await (0,promises_namespaceObject.readdir)(directory, { withFileTypes: true })) {
         if (!entry.isFile())
             continue;
         const file = external_node_path_.join(directory, entry.name);
-        if ((await (0,promises_.lstat)(file)).nlink < 2)
+        if ((await (0,promises_namespaceObject.lstat)(file)).nlink < 2)
             continue;
-        await (0,promises_.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
-        await (0,promises_.rename)(`${file}.own`, file);
+        await (0,promises_namespaceObject.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
+        await (0,promises_namespaceObject.rename)(`${file}.own`, file);
     }
 }
 async function inspect(directory) {
     const file = external_node_path_.join(directory, plan_manifest/* manifestFile */.YE);
-    const found = await (0,promises_.lstat)(file).catch(() => undefined);
+    const found = await (0,promises_namespaceObject.lstat)(file).catch(() => undefined);
     if (found === undefined) {
-        const entries = await (0,promises_.readdir)(directory).catch(() => []);
+        const entries = await (0,promises_namespaceObject.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
         throw new plan_manifest/* ManifestError */.Sh(`it has no ${plan_manifest/* manifestFile */.YE}`);
@@ -38369,7 +38189,7 @@ async function inspect(directory) {
     if (!found.isFile() || found.size > maxManifestBytes) {
         throw new plan_manifest/* ManifestError */.Sh(`${plan_manifest/* manifestFile */.YE} is not an ordinary file`);
     }
-    const manifest = (0,plan_manifest/* parseManifest */.Ng)(await (0,promises_.readFile)(file, 'utf8'));
+    const manifest = (0,plan_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
     const faults = [];
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
@@ -38378,7 +38198,7 @@ async function inspect(directory) {
         return fault === undefined;
     });
     const known = new Set([plan_manifest/* manifestFile */.YE, plan_manifest/* lockFile */.Ke, ...manifest.wheels.map((wheel) => wheel.file)]);
-    for (const entry of await (0,promises_.readdir)(directory)) {
+    for (const entry of await (0,promises_namespaceObject.readdir)(directory)) {
         if (!known.has(entry))
             faults.push(`${entry} is not in the manifest`);
     }
@@ -38386,7 +38206,7 @@ async function inspect(directory) {
 }
 async function wheelFault(directory, wheel, piece) {
     const file = external_node_path_.join(directory, wheel.file);
-    const found = await (0,promises_.lstat)(file).catch(() => undefined);
+    const found = await (0,promises_namespaceObject.lstat)(file).catch(() => undefined);
     if (found === undefined)
         return 'is missing';
     if (!found.isFile())
@@ -38399,18 +38219,18 @@ async function wheelFault(directory, wheel, piece) {
 }
 async function keepOnly(directory, files) {
     const keep = new Set(files);
-    for (const entry of await (0,promises_.readdir)(directory)) {
+    for (const entry of await (0,promises_namespaceObject.readdir)(directory)) {
         if (!keep.has(entry))
-            await (0,promises_.rm)(external_node_path_.join(directory, entry), { recursive: true, force: true });
+            await (0,promises_namespaceObject.rm)(external_node_path_.join(directory, entry), { recursive: true, force: true });
     }
 }
 async function list(directory) {
-    return (await (0,promises_.readdir)(directory)).filter(plan_manifest/* isWheelFileName */.jh).sort();
+    return (await (0,promises_namespaceObject.readdir)(directory)).filter(plan_manifest/* isWheelFileName */.jh).sort();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {
         const full = external_node_path_.join(directory, file);
-        return { sha256: await sha256(full, piece), size: (await (0,promises_.lstat)(full)).size };
+        return { sha256: await sha256(full, piece), size: (await (0,promises_namespaceObject.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
@@ -38419,8 +38239,8 @@ async function seal(directory, manifest) {
 }
 async function writeWhole(file, text) {
     const temporary = `${file}.${(0,external_node_crypto_.randomUUID)()}`;
-    await (0,promises_.writeFile)(temporary, text);
-    await (0,promises_.rename)(temporary, file);
+    await (0,promises_namespaceObject.writeFile)(temporary, text);
+    await (0,promises_namespaceObject.rename)(temporary, file);
 }
 /** How often another process may be faster while a directory is put into its place. */
 const maxSwaps = 20;
@@ -38429,39 +38249,39 @@ const maxSwaps = 20;
  * where the two lie on different disks. Two processes may do it at once: the last one stays, whole.
  */
 async function moveDirectory(from, to) {
-    await (0,promises_.mkdir)(external_node_path_.dirname(to), { recursive: true });
+    await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(to), { recursive: true });
     const source = await onSameDisk(from, to);
-    const aside = (0,temporary/* untilExit */.dF)(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
+    const aside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
     for (let swap = 1;; swap += 1) {
-        await (0,promises_.rename)(to, aside).catch((error) => {
+        await (0,promises_namespaceObject.rename)(to, aside).catch((error) => {
             if (error.code !== 'ENOENT')
                 throw error;
         });
         try {
-            await (0,promises_.rename)(source, to);
+            await (0,promises_namespaceObject.rename)(source, to);
             break;
         }
         catch (error) {
             const { code } = error;
             if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps)
                 throw error;
-            await (0,promises_.rm)(aside, { recursive: true, force: true });
+            await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
         }
     }
-    (0,temporary/* release */._r)(from);
-    (0,temporary/* release */._r)(source);
-    await (0,temporary/* discard */.vf)(aside);
+    release(from);
+    release(source);
+    await discard(aside);
 }
 async function onSameDisk(from, to) {
-    const beside = (0,temporary/* untilExit */.dF)(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
+    const beside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
     try {
-        await (0,promises_.rename)(from, beside);
+        await (0,promises_namespaceObject.rename)(from, beside);
     }
     catch (error) {
         if (error.code !== 'EXDEV')
             throw error;
-        await (0,promises_.cp)(from, beside, { recursive: true });
-        await (0,promises_.rm)(from, { recursive: true, force: true });
+        await (0,promises_namespaceObject.cp)(from, beside, { recursive: true });
+        await (0,promises_namespaceObject.rm)(from, { recursive: true, force: true });
     }
     return beside;
 }
@@ -38473,7 +38293,7 @@ const pieceSize = 512 * 1024;
  */
 async function sha256(file, piece) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
-    const handle = await (0,promises_.open)(file);
+    const handle = await (0,promises_namespaceObject.open)(file);
     try {
         for (;;) {
             const { bytesRead } = await handle.read(piece, 0, piece.length, null);
@@ -38498,6 +38318,133 @@ async function inParallel(items, work) {
     };
     await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
     return results;
+}
+
+;// CONCATENATED MODULE: ./lib/world/publishing.js
+
+
+
+
+
+/** Every adapter that publishing a request takes. */
+function publishingWorld(request, reporter) {
+    const { environment } = request.source;
+    return {
+        python: pythonAdapter(reporter, environment),
+        sources: sourcesAdapter(),
+        wheelhouses: wheelhousesAdapter(),
+        downloads: downloadsAdapter(reporter, environment),
+        feed: (certificates) => feedAdapter(request.feed, certificates),
+        programs: programsAdapter(reporter),
+        reporter,
+    };
+}
+
+
+/***/ }),
+
+/***/ 9422:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   t: () => (/* binding */ actionsReporter)
+/* harmony export */ });
+/* unused harmony export consoleReporter */
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/** What people see: in a workflow's log, or on a terminal. */
+
+
+
+/**
+ * Text as the runner may see it: a line that begins with `::`, or holds `##[`, would be taken as a
+ * command to the runner (actions/runner, ActionCommand.cs).
+ */
+function harmless(text) {
+    return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
+}
+/** Takes known secrets out of a text, as the runner's masks would. */
+function hider() {
+    const known = new Set();
+    return {
+        add: (secrets) => {
+            for (const secret of secrets)
+                known.add(secret);
+        },
+        clean: (text) => {
+            let clean = text;
+            // The longest first: one may be a part of another.
+            for (const secret of [...known].sort((a, b) => b.length - a.length)) {
+                clean = clean.replaceAll(secret, '***');
+            }
+            return clean;
+        },
+    };
+}
+/** @returns the stack of what the program itself did wrong */
+function faultOf(error) {
+    return error instanceof Error ? String(error.stack) : String(error);
+}
+/**
+ * Groups, notices and annotations of a workflow run.
+ * @param title of errors
+ */
+function actionsReporter(title) {
+    const { add, clean } = hider();
+    return {
+        info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
+        notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
+        warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
+        error: (error) => {
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
+                const { message, file, line } = error;
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(message), {
+                    title,
+                    ...(file === undefined ? {} : { file }),
+                    ...(line === undefined ? {} : { startLine: line }),
+                });
+            }
+            else {
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
+            }
+        },
+        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(clean(text)))),
+        group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
+        hide: (secrets) => {
+            for (const secret of secrets)
+                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .setSecret */ .Pq(secret);
+            add(secrets);
+        },
+    };
+}
+/** Plain text on standard error; standard output stays free for results. */
+function consoleReporter() {
+    const { add, clean } = hider();
+    const say = (text) => {
+        process.stderr.write(`${clean(text)}\n`);
+    };
+    return {
+        info: say,
+        notice: (text) => say(`note: ${text}`),
+        warning: (text) => say(`warning: ${text}`),
+        error: (error) => {
+            if (error instanceof UserError) {
+                const { message, file, line } = error;
+                const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+                say(`error: ${place}${message}`);
+            }
+            else {
+                say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+            }
+        },
+        foreign: (text) => say(`  ${withoutSecrets(text)}`),
+        group: (title, work) => {
+            say(title);
+            return work();
+        },
+        hide: add,
+    };
 }
 
 

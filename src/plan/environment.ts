@@ -5,10 +5,10 @@ type Environment = Readonly<Record<string, string>>;
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the password that the command line takes from the environment.
+ * the passwords that the command line takes from the environment.
  */
 const forActionsOnly =
-  /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_INDEX_PASSWORD$)/i;
+  /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
 
 /** The part of a process's environment that other programs may see. */
 export function environmentForPrograms(
