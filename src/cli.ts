@@ -10,7 +10,7 @@ import { doctor } from './doctor.ts';
 import { type InputName, inputDefaults, loadRequest } from './inputs.ts';
 import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
-import { messageOf, type Request, UserError } from './plan/model.ts';
+import { asUserError, messageOf, type Request } from './plan/model.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
 import type { CacheStore, LocalStore, Reporter, World } from './ports.ts';
 import { prune } from './prune.ts';
@@ -244,10 +244,11 @@ function print(value: unknown): void {
 
 function report(error: unknown, reporter: Pick<Reporter, 'warning'>): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  if (error instanceof UserError) {
-    const { file, line } = error;
+  const known = asUserError(error);
+  if (known) {
+    const { file, line } = known;
     const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
-    process.stderr.write(`error: ${place}${error.message}\n`);
+    process.stderr.write(`error: ${place}${known.message}\n`);
     return exitCodes.failed;
   }
   reporter.warning('this is a fault of wheelhouse');

@@ -5,10 +5,10 @@ import path from 'node:path';
 import * as core from '@actions/core';
 import { type Host, loadRequest } from './inputs.ts';
 import { install, type Outcome } from './install.ts';
-import type { WorkflowEvent } from './plan/cache-policy.ts';
+import { workflowEvent } from './plan/cache-policy.ts';
 import { environmentForPrograms } from './plan/environment.ts';
 import { lockFile } from './plan/manifest.ts';
-import { type Request, UserError } from './plan/model.ts';
+import { asUserError, type Request } from './plan/model.ts';
 import { formatReport, formatSummary } from './plan/summary.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { indexProbe } from './world/package-index.ts';
@@ -54,26 +54,13 @@ function hostOf(environment: Readonly<Record<string, string>>): Host {
     directory: workspace,
     temporary: environment['RUNNER_TEMP'] || tmpdir(),
     environment,
-    event: eventOf(environment),
+    event: workflowEvent(environment, payloadOf(environment)),
   };
 }
 
-function eventOf(environment: Readonly<Record<string, string>>): WorkflowEvent {
-  return {
-    name: environment['GITHUB_EVENT_NAME'] ?? '',
-    ref: environment['GITHUB_REF'] ?? '',
-    repository: environment['GITHUB_REPOSITORY'] ?? '',
-    headRepository: headRepository(environment['GITHUB_EVENT_PATH']),
-  };
-}
-
-/** The payload's `pull_request.head.repo.full_name`; a deleted fork has no name, but is one. */
-function headRepository(file: string | undefined): string | undefined {
+function payloadOf(environment: Readonly<Record<string, string>>): unknown {
   try {
-    const payload = JSON.parse(readFileSync(file ?? '', 'utf8')) as {
-      pull_request?: { head?: { repo?: { full_name?: string } | null } };
-    };
-    return payload.pull_request && (payload.pull_request.head?.repo?.full_name ?? '');
+    return JSON.parse(readFileSync(environment['GITHUB_EVENT_PATH'] ?? '', 'utf8'));
   } catch {
     return undefined;
   }
@@ -104,11 +91,12 @@ endOnSignals();
 try {
   await main();
 } catch (error) {
-  if (error instanceof UserError) {
-    core.error(error.message, {
+  const known = asUserError(error);
+  if (known) {
+    core.error(known.message, {
       title: 'Wheelhouse',
-      ...(error.file === undefined ? {} : { file: error.file }),
-      ...(error.line === undefined ? {} : { startLine: error.line }),
+      ...(known.file === undefined ? {} : { file: known.file }),
+      ...(known.line === undefined ? {} : { startLine: known.line }),
     });
   } else {
     core.error(
@@ -117,4 +105,5 @@ try {
   }
   process.exitCode = 1;
 }
-process.exit();
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit());

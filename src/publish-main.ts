@@ -5,7 +5,7 @@ import path from 'node:path';
 import * as core from '@actions/core';
 
 import { environmentForPrograms } from './plan/environment.ts';
-import { UserError } from './plan/model.ts';
+import { asUserError } from './plan/model.ts';
 import { PublishConflict, type PublishReport, type PublishRequest } from './plan/publish.ts';
 import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/publish-report.ts';
 import { publish } from './publish.ts';
@@ -74,11 +74,12 @@ endOnSignals();
 try {
   await main();
 } catch (error) {
-  if (error instanceof UserError) {
-    core.error(error.message, {
+  const known = asUserError(error);
+  if (known) {
+    core.error(known.message, {
       title: 'Wheelhouse publish',
-      ...(error.file === undefined ? {} : { file: error.file }),
-      ...(error.line === undefined ? {} : { startLine: error.line }),
+      ...(known.file === undefined ? {} : { file: known.file }),
+      ...(known.line === undefined ? {} : { startLine: known.line }),
     });
   } else {
     core.error(
@@ -87,4 +88,5 @@ try {
   }
   process.exitCode = 1;
 }
-process.exit();
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit());
