@@ -28,7 +28,9 @@ async function carryOut(order: TransferOrder): Promise<TransferResult> {
 // takes longer than a living transfer may be silent.
 const sockets = new Set<Socket>();
 subscribe('http.client.request.start', (message) => {
-  (message as { request: ClientRequest }).request.once('socket', (socket) => sockets.add(socket));
+  const { request } = message as { request: ClientRequest };
+  if (request.socket) sockets.add(request.socket);
+  else request.once('socket', (socket) => sockets.add(socket));
 });
 let told = 0;
 setInterval(() => {

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 
 import { type Distribution, wheel } from '../support/packages.ts';
 import { editManifest, type ManifestText, poison, tampered, top } from './archives.ts';
-import { alpha, beta, group, laterBeta, type Place, type Row } from './rows.ts';
+import { alpha, below, beta, group, laterBeta, type Place, type Row } from './rows.ts';
 
 const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
 const damagedBeta = { ...isRepaired, artifacts: [beta.filename] };
@@ -57,12 +57,9 @@ function withEvil(name: (place: Place) => string): Pick<Row, 'arrange'> {
   };
 }
 
-function noEvil({ job }: Place): void {
-  const files = readdirSync(job.root, { recursive: true, encoding: 'utf8' });
-  assert.deepEqual(
-    files.filter((file) => /evil|escaped/.test(file)),
-    [],
-  );
+async function noEvil({ job }: Place): Promise<void> {
+  const found = (await below(job.root)).filter((file) => /evil|escaped/.test(file));
+  assert.deepEqual(found, []);
 }
 
 const foreign = wheel({ name: 'beta', version: '2.0', tag: 'cp27-cp27m-win_amd64' });

@@ -7,7 +7,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -128,6 +129,7 @@ interface Stage {
   /** Free ones. */
   readonly caches: CacheService[];
   seed(requirements: string): Promise<Entry>;
+  close(): Promise<void>;
 }
 
 /**
@@ -148,9 +150,7 @@ export function group(
   let stage: Promise<Stage> | undefined;
   describe(name, { concurrency: lanes }, () => {
     after(async () => {
-      const { index, caches } = (await stage?.catch(() => undefined)) ?? { caches: [] };
-      await Promise.all(caches.map((cache) => cache.close()));
-      await index?.close();
+      await (await stage?.catch(() => undefined))?.close();
     });
     for (const row of rows) {
       test(row.fault, async (context) => {
@@ -200,10 +200,10 @@ async function openStage(
   { distributions = [], azureHost = false }: Parameters<typeof group>[2] = {},
 ): Promise<Stage> {
   const index = await startIndex({ distributions: [alpha, beta, laterBeta, ...distributions] });
-  const caches = await Promise.all(
-    Array.from({ length: lanes }, () => startCacheService({ azureHost })),
-  );
-  const [seeder] = caches as [CacheService, ...CacheService[]];
+  // One more to make the first entries with, while rows use the others.
+  const [seeder, ...caches] = (await Promise.all(
+    Array.from({ length: lanes + 1 }, () => startCacheService({ azureHost })),
+  )) as [CacheService, ...CacheService[]];
   const entries = new Map<string, Promise<Entry>>();
   let before: Promise<unknown> = Promise.resolve();
   const make = async (requirements: string): Promise<Entry> => {
@@ -226,6 +226,10 @@ async function openStage(
   return {
     index,
     caches,
+    close: async () => {
+      await Promise.all([seeder, ...caches].map((cache) => cache.close()));
+      await index.close();
+    },
     seed(requirements) {
       // Only the first rows can come while others run, and those of more lanes share one seed.
       const made = entries.get(requirements) ?? before.then(() => make(requirements));
@@ -295,7 +299,7 @@ async function carryOut(
     assert.deepEqual(kept, [], log);
     if (!row.mayLeave) {
       assert.deepEqual(await leftRunning(marker), [], log);
-      assert.deepEqual(leftOnDisk(job), [], log);
+      assert.deepEqual(await leftOnDisk(job), [], log);
     }
 
     const words: Record<string, string> = {
@@ -309,26 +313,6 @@ async function carryOut(
       step.annotations.map(({ level, message }) => `${level}: ${message}`),
     );
     const expected = [row.says ?? []].flat().map(fillIn);
-    if (process.env['SHOW']) {
-      const back = (t: string) =>
-        Object.entries(words)
-          .sort((a, b) => b[1].length - a[1].length)
-          .reduce((x, [k, v]) => x.replaceAll(v, `{${k}}`), t);
-      console.log(
-        'SHOW ' +
-          JSON.stringify({
-            row: row.fault,
-            said: said.map(back),
-            saved: saved.map(back),
-            artifacts,
-            hit: result.outputs['cache-hit'],
-            took:
-              Math.round([result, ...posts].reduce((sum, step) => sum + step.durationMs, 0) / 100) /
-              10,
-            index: index.count(),
-          }),
-      );
-    }
     const keys = (row.saved ?? ['{key}']).map(fillIn);
     assert.equal(saved.length, keys.length, `saved: ${saved.join()}\n${log}`);
     for (const key of keys)
@@ -446,9 +430,16 @@ function processesWith(marker: string): string[] {
   });
 }
 
+/** Relative paths of all that is below a directory, without following links. */
+export async function below(directory: string): Promise<string[]> {
+  // Not readdirSync, which goes through links for ever.
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.map((entry) => relative(directory, join(entry.parentPath, entry.name)));
+}
+
 /** Paths below a job's directories that no run may leave behind. */
-export function leftOnDisk(job: Pick<Job, 'root'>): string[] {
-  return readdirSync(job.root, { recursive: true, encoding: 'utf8' }).filter(
+export async function leftOnDisk(job: Pick<Job, 'root'>): Promise<string[]> {
+  return (await below(job.root)).filter(
     (file) =>
       /(?:^|\/)wheelhouse-(?:work|transfer)-|\.(?:old|new|own)(?:$|\/)/.test(file) ||
       /wheelhouse\.json\.[^/]+$|requirements\.lock\.[^/]+$/.test(file) ||

@@ -136,7 +136,7 @@ const quick: Row[] = [
   {
     fault: 'upload: cut',
     ...saving('upload', 'truncate'),
-    says: 'warning: The cache could not be saved: …',
+    says: 'warning: The cache could not be saved: uploadCacheArchiveSDK: internal error uploading cache archive: socket hang up; Failed to save: socket hang up.',
     saved: [],
   },
   {
@@ -354,13 +354,14 @@ const otherHost: Row[] = [
     fault: 'download from another host than Azure: truncated',
     ...at('download', 'truncate'),
     ...later,
-    says: 'warning: The cache could not be restored: …',
+    says: 'warning: The cache could not be restored: Failed to restore: aborted.',
   },
   {
     fault: 'download from another host than Azure: stalls in the middle',
     ...at('download', 'stall'),
     ...later,
-    says: 'warning: The cache could not be restored: the download makes no progress for 30 s.',
+    // There the toolkit itself gives up when a socket is silent for 5 s.
+    says: 'warning: The cache could not be restored: Failed to restore: Premature close.',
     within: 60,
   },
 ];

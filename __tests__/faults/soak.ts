@@ -241,7 +241,7 @@ async function oneRun(number: number, lane: Lane, tally: Tally): Promise<void> {
         tally.wrong += 1;
       }
     }
-    const left = [...(await leftRunning(marker)), ...leftOnDisk(job)];
+    const left = [...(await leftRunning(marker)), ...(await leftOnDisk(job))];
     if (left.length > 0) complaints.push(`it left ${left.join(', ')}`);
     tally.left += left.length;
     tally.faults += fault ? 1 : 0;

@@ -39864,7 +39864,11 @@ async function carryOut(order) {
 // takes longer than a living transfer may be silent.
 const sockets = new Set();
 (0,node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__.subscribe)('http.client.request.start', (message) => {
-    message.request.once('socket', (socket) => sockets.add(socket));
+    const { request } = message;
+    if (request.socket)
+        sockets.add(request.socket);
+    else
+        request.once('socket', (socket) => sockets.add(socket));
 });
 let told = 0;
 setInterval(() => {
