@@ -10,7 +10,7 @@ import { doctor } from './doctor.ts';
 import { type Host, type InputName, inputDefaults, loadRequest } from './inputs.ts';
 import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
-import { type Request, UserError } from './plan/model.ts';
+import { asUserError, type Request } from './plan/model.ts';
 import { PublishConflict, type PublishReport } from './plan/publish.ts';
 import { formatPublishReport, publishCounts } from './plan/publish-report.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
@@ -314,7 +314,7 @@ function print(value: unknown): void {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   reporter.error(error);
-  return error instanceof UserError ? exitCodes.failed : exitCodes.fault;
+  return asUserError(error) ? exitCodes.failed : exitCodes.fault;
 }
 
 endOnSignals();

@@ -8,13 +8,13 @@ import { pathToFileURL } from 'node:url';
 
 import { type ChosenIndex, chooseIndex } from './choose-index.ts';
 import { installError, installOptions } from './install-lock.ts';
-import { fillOptions, type Generated, runFill } from './pip-fill.ts';
+import { fillOptions, type Generated, readReport, runFill } from './pip-fill.ts';
 import { buildEnvironment, fillEnvironment } from './plan/environment.ts';
 import { canonical } from './plan/key.ts';
 import { type DirectProject, type Wheel, wheelNameParts } from './plan/manifest.ts';
 import type { DirectRequirement } from './plan/model.ts';
 import { fetchArgs, installDirectArgs, metadataArgs } from './plan/pip-args.ts';
-import { parseReport, type ReportItem, readFillLog } from './plan/pip-output.ts';
+import { type ReportItem, readFillLog } from './plan/pip-output.ts';
 import { plainFile, type Resolved, withUserSources } from './plan/request-file.ts';
 import { directRequirements, isCacheable } from './plan/requirements.ts';
 import type { PipResult, Stub, World } from './ports.ts';
@@ -67,8 +67,8 @@ export async function resolveDirect(
       });
     } else {
       const report = path.join(plan.scratch, `direct-${order}.json`);
-      await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
-      const [item] = parseReport(await world.wheelhouses.read(report));
+      const output = await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
+      const [item] = await readReport(world, report, output);
       if (item) metadata.push({ requirement, item, order });
     }
   }
@@ -173,7 +173,7 @@ export async function installDirect(
         result = await attempt(false);
       }
       if (result.exitCode !== 0) throw installError('pip', result.output);
-      const [item] = parseReport(await world.wheelhouses.read(report));
+      const [item] = await readReport(world, report, result.output);
       if (!item) return;
       const now = directProject(requirement, item);
       const before = manifest.direct.find((project) => project.requirement === now.requirement);

@@ -8,19 +8,21 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { isOffered } from './choose-index.ts';
 import { resolveDirect } from './direct.ts';
-import { constraintsFile, fillError, fillOptions, runFill, writeRequest } from './pip-fill.ts';
+import {
+  constraintsFile,
+  fillError,
+  fillOptions,
+  readReport,
+  runFill,
+  writeRequest,
+} from './pip-fill.ts';
+import { hashRules, isAdmitted } from './plan/admission.ts';
 import { offlineEnvironment } from './plan/environment.ts';
 import { interpreterIdentity, isOn } from './plan/key.ts';
-import {
-  isAdmitted,
-  keepableParts,
-  type Manifest,
-  type Wheel,
-  wheelNameParts,
-} from './plan/manifest.ts';
+import { keepableParts, type Manifest, type Wheel, wheelNameParts } from './plan/manifest.ts';
 import type { DirectRequirement, IndexRequirement } from './plan/model.ts';
 import { closeArgs, fillArgs } from './plan/pip-args.ts';
-import { parseReport, readFillLog } from './plan/pip-output.ts';
+import { readFillLog } from './plan/pip-output.ts';
 import {
   closeFiles,
   fillFiles,
@@ -53,7 +55,8 @@ export async function fill(
   const start = performance.now();
   const { lines } = plan.requested;
   const asked = askedHashes(lines);
-  const kept = usable.filter((wheel) => isAdmitted(wheel, asked));
+  const rules = hashRules(lines, plan.settings);
+  const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
   if (!resume) {
     await world.wheelhouses.keepOnly(
       directory,
@@ -216,7 +219,7 @@ async function close(
   for (const file of options.stale) await world.wheelhouses.move(file, aside, directory);
   if (result.exitCode !== 0 && options.stale.length > 0) result = await resolve();
   if (result.exitCode !== 0) throw fillError(result.output);
-  const closure = parseReport(await world.wheelhouses.read(report))
+  const closure = (await readReport(world, report, result.output))
     .map((item) => [fileURLToPath(item.url), item.version] as const)
     .filter(([file]) => !options.stubs.has(file));
   return new Map(closure.map(([file, version]) => [path.basename(file), version]));

@@ -135,7 +135,8 @@ function indexInputs(
 ): IndexInputs {
   const url = (name: InputName, value: string): string => {
     // The value may hold a secret: it is not repeated.
-    if (!URL.canParse(value)) {
+    // The parser passes over line breaks; what reads the value next may not.
+    if (/\s/.test(value) || !URL.canParse(value)) {
       throw new UserError(
         `The input ${name} is no URL; it takes one such as https://index.example/simple.`,
       );

@@ -6,12 +6,26 @@ import { offlineEnvironment } from './plan/environment.ts';
 import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
 import { UserError } from './plan/model.ts';
 import { type InstallOptions, installArgs, uvInstallArgs } from './plan/pip-args.ts';
-import { adviceFor, lastWords } from './plan/pip-output.ts';
+import { adviceFor, isSystems, lastWords } from './plan/pip-output.ts';
 import type { World } from './ports.ts';
 import { breaksSystemPackages } from './prepare.ts';
 import type { Plan } from './run.ts';
 
-/** @throws UserError with the installer's last words */
+/** What was to be installed could not be. */
+export class InstallError extends UserError {
+  /** The wheels may be to blame: the installer ended by itself, and not for want of disk or rights. */
+  readonly maybeWheels: boolean;
+
+  constructor(message: string, maybeWheels: boolean) {
+    super(message);
+    this.maybeWheels = maybeWheels;
+  }
+}
+
+/** From this exit code on a program was ended by a signal. */
+const signalled = 128;
+
+/** @throws InstallError with the installer's last words */
 export async function installLock(
   plan: Plan,
   world: World,
@@ -42,7 +56,10 @@ export async function installLock(
             // Where uv unpacks: on the disk of the workspace, from where files are linked.
             { cwd, env: { ...env, ...temporaryDirectory(plan.scratch) } },
           );
-    if (exitCode !== 0) throw installError(request.installer, output);
+    if (exitCode !== 0) {
+      const { message } = installError(request.installer, output);
+      throw new InstallError(message, exitCode < signalled && !isSystems(output));
+    }
   });
   await wheelhouses.remove(mark);
 }

@@ -13,7 +13,7 @@ import {
 } from './choose-index.ts';
 import { installDirect } from './direct.ts';
 import { fill } from './fill.ts';
-import { installLock } from './install-lock.ts';
+import { InstallError, installLock } from './install-lock.ts';
 import { FillError } from './pip-fill.ts';
 import { type Manifest, sameWheels } from './plan/manifest.ts';
 import { type Interpreter, messageOf, type Request } from './plan/model.ts';
@@ -21,7 +21,7 @@ import { formatState } from './plan/state.ts';
 import type { Phase, Report } from './plan/summary.ts';
 import type { World } from './ports.ts';
 import { prepareInterpreter } from './prepare.ts';
-import { type Found, findWheelhouse } from './restore.ts';
+import { type Found, findWheelhouse, isServing } from './restore.ts';
 import type { Filled, Plan } from './run.ts';
 import { hideInputs, understand } from './understand.ts';
 
@@ -74,41 +74,66 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     const ownPlace = path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
     const place = request.wheelhouse ?? ownPlace;
 
+    const spurned = new Set<string>();
+    const look = (): Promise<Found> =>
+      timed('restore', () => findWheelhouse(sketch, world, place, spurned));
     const { makeVenv } = prepared;
-    const [found, interpreter] = await together(
-      timed('restore', () => findWheelhouse(sketch, world, place)),
+    let [found, interpreter] = await together(
+      look(),
       makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter),
     );
     const plan: Plan = { ...sketch, interpreter };
-    const { directory } = found;
-    const satisfied = found.unsatisfied === undefined && found.base !== undefined;
-    reporter.info(
-      satisfied
-        ? `Exact hit: ${found.source}. No index is asked.`
-        : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${found.unsatisfied}.`,
-    );
-    let filled: Filled = satisfied
-      ? { manifest: found.base.manifest, index: undefined }
-      : await timed('fill', () => fillFrom(plan, world, found));
+    const complete = async (): Promise<Filled> => {
+      if (isServing(found)) {
+        reporter.info(`Exact hit: ${found.source}. No index is asked.`);
+        return { manifest: found.base.manifest, index: undefined };
+      }
+      const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
+      reporter.info(`${hit}: ${found.unsatisfied}.`);
+      return timed('fill', () => fillFrom(plan, world, found));
+    };
+    let filled = await complete();
+    const lock = (): Promise<void> =>
+      timed('install', () => installLock(plan, world, found.directory, filled.manifest));
 
     if (request.install) {
-      await timed('install', () => installLock(plan, world, directory, filled.manifest));
+      for (let isInstalled = false; !isInstalled; ) {
+        try {
+          await lock();
+          isInstalled = true;
+        } catch (error) {
+          // What a cache holds may not fail a job: without it, pip might well have installed.
+          if (!isServing(found) || !(error instanceof InstallError) || !error.maybeWheels) {
+            throw error;
+          }
+          const [, reason = error.message] = error.message.split('\n');
+          reporter.warning(
+            `The wheelhouse from ${found.source} could not be installed and is not used: ${reason}`,
+          );
+          spurned.add(found.source);
+          found = await look();
+          filled = await complete();
+        }
+      }
       const drift = await timed('local projects', () =>
-        installDirect(plan, world, directory, filled),
+        installDirect(plan, world, found.directory, filled),
       );
-      if (drift !== undefined && satisfied) {
+      if (drift !== undefined && isServing(found)) {
         reporter.info(
           `${drift} has other dependencies than the wheelhouse was made for: filling it again.`,
         );
-        await wheelhouses.unshare(directory);
+        await wheelhouses.unshare(found.directory);
         filled = await timed('fill', () => fillFrom(plan, world, found));
-        await timed('install', () => installLock(plan, world, directory, filled.manifest));
+        await lock();
       }
     }
 
     const { manifest, index } = filled;
+    const satisfied = isServing(found);
     const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
-    const wheelhouse = isUnchanged ? place : await published(world, directory, [place, ownPlace]);
+    const wheelhouse = isUnchanged
+      ? place
+      : await published(world, found.directory, [place, ownPlace]);
     const isNew = index !== undefined && !isSavedAlready(found, manifest);
     return {
       interpreter,

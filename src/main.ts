@@ -5,7 +5,7 @@ import path from 'node:path';
 import * as core from '@actions/core';
 import { type Host, loadRequest } from './inputs.ts';
 import { install, type Outcome } from './install.ts';
-import type { WorkflowEvent } from './plan/cache-policy.ts';
+import { workflowEvent } from './plan/cache-policy.ts';
 import { environmentForPrograms } from './plan/environment.ts';
 import { lockFile } from './plan/manifest.ts';
 import type { Request } from './plan/model.ts';
@@ -55,26 +55,13 @@ function hostOf(environment: Readonly<Record<string, string>>): Host {
     directory: workspace,
     temporary: environment['RUNNER_TEMP'] || tmpdir(),
     environment,
-    event: eventOf(environment),
+    event: workflowEvent(environment, payloadOf(environment)),
   };
 }
 
-function eventOf(environment: Readonly<Record<string, string>>): WorkflowEvent {
-  return {
-    name: environment['GITHUB_EVENT_NAME'] ?? '',
-    ref: environment['GITHUB_REF'] ?? '',
-    repository: environment['GITHUB_REPOSITORY'] ?? '',
-    headRepository: headRepository(environment['GITHUB_EVENT_PATH']),
-  };
-}
-
-/** The payload's `pull_request.head.repo.full_name`; a deleted fork has no name, but is one. */
-function headRepository(file: string | undefined): string | undefined {
+function payloadOf(environment: Readonly<Record<string, string>>): unknown {
   try {
-    const payload = JSON.parse(readFileSync(file ?? '', 'utf8')) as {
-      pull_request?: { head?: { repo?: { full_name?: string } | null } };
-    };
-    return payload.pull_request && (payload.pull_request.head?.repo?.full_name ?? '');
+    return JSON.parse(readFileSync(environment['GITHUB_EVENT_PATH'] ?? '', 'utf8'));
   } catch {
     return undefined;
   }
@@ -108,4 +95,5 @@ try {
   reporter.error(error);
   process.exitCode = 1;
 }
-process.exit();
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit());

@@ -2,9 +2,16 @@
 import path from 'node:path';
 
 import { fillEnvironment } from './plan/environment.ts';
-import { type Interpreter, UserError } from './plan/model.ts';
+import { type Interpreter, messageOf, UserError } from './plan/model.ts';
 import type { FillOptions } from './plan/pip-args.ts';
-import { adviceFor, isMirrorsFault, isUnreachable, lastWords } from './plan/pip-output.ts';
+import {
+  adviceFor,
+  isMirrorsFault,
+  isUnreachable,
+  lastWords,
+  parseReport,
+  type ReportItem,
+} from './plan/pip-output.ts';
 import { type GeneratedFile, type GeneratedRequest, withUserSources } from './plan/request-file.ts';
 import type { World } from './ports.ts';
 import type { FillPlan, Plan } from './run.ts';
@@ -73,6 +80,23 @@ export async function runFill(
   });
   if (exitCode !== 0) throw fillError(output);
   return output;
+}
+
+/**
+ * Reads the report of a pip that has ended well.
+ * @param output of that pip
+ * @throws FillError when there is no report all the same, or none that can be read
+ */
+export async function readReport(
+  world: Pick<World, 'wheelhouses'>,
+  file: string,
+  output: string,
+): Promise<ReportItem[]> {
+  try {
+    return parseReport(await world.wheelhouses.read(file));
+  } catch (error) {
+    throw fillError(`${output}\nERROR: pip's report can't be read: ${messageOf(error)}`);
+  }
 }
 
 export function fillError(output: string): FillError {

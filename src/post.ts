@@ -2,4 +2,5 @@
 const state = process.env['STATE_wheelhouse'];
 // After an exact hit there is nothing to save, and nothing is loaded.
 if (state) await (await import('./save-main.ts')).saveFromState(state);
-process.exit(0);
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit(0));

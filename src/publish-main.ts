@@ -63,4 +63,5 @@ try {
   reporter.error(error);
   process.exitCode = 1;
 }
-process.exit();
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit());

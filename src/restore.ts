@@ -1,8 +1,9 @@
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 import path from 'node:path';
+import { hashRules, isAdmitted } from './plan/admission.ts';
 import { generations, interpreterIdentity, matchKind } from './plan/key.ts';
 import {
-  isAdmitted,
+  contradiction,
   type Manifest,
   ManifestError,
   manifestFile,
@@ -10,7 +11,6 @@ import {
   type Wheel,
 } from './plan/manifest.ts';
 import { messageOf, UserError } from './plan/model.ts';
-import { askedHashes } from './plan/requirements.ts';
 import type { Inspected, World } from './ports.ts';
 import type { Plan } from './run.ts';
 
@@ -41,12 +41,18 @@ export interface Found {
 /**
  * Looks on disk, then under the primary key and its later generations, each until one serves.
  * @param place where the wheelhouse will lie
+ * @param spurned sources of wheelhouses that have turned out to be of no use
  * @throws UserError when something else than a wheelhouse lies there
  */
-export async function findWheelhouse(plan: Plan, world: World, place: string): Promise<Found> {
+export async function findWheelhouse(
+  plan: Plan,
+  world: World,
+  place: string,
+  spurned: ReadonlySet<string>,
+): Promise<Found> {
   const { request, keys } = plan;
   const { store, reporter } = world;
-  const onDisk = await fromDisk(plan, world, place);
+  const onDisk = spurned.has(place) ? undefined : await fromDisk(plan, world, place);
   if (onDisk && isServing(onDisk)) return onDisk;
 
   let best: Found | undefined = onDisk;
@@ -61,7 +67,7 @@ export async function findWheelhouse(plan: Plan, world: World, place: string): P
       const prefixes = key === keys.primary ? keys.restore : [];
       const restored = await store.restore(directory, key, prefixes);
       if (restored?.key !== key) saveKey ??= key;
-      if (restored?.arrived) {
+      if (restored?.arrived && !spurned.has(restored.key)) {
         best = await better(world, best, await judge(plan, world, directory, restored.key));
       } else {
         await world.wheelhouses.remove(directory);
@@ -74,8 +80,9 @@ export async function findWheelhouse(plan: Plan, world: World, place: string): P
   return { ...(best ?? (await nothing(plan, world))), saveKey };
 }
 
-function isServing(found: Found | undefined): boolean {
-  return found !== undefined && found.unsatisfied === undefined;
+/** Whether it is installed as it is. */
+export function isServing(found: Found | undefined): found is Found & { readonly base: Base } {
+  return found?.base !== undefined && found.unsatisfied === undefined;
 }
 
 async function nothing(plan: Plan, world: World): Promise<Found> {
@@ -153,19 +160,22 @@ async function assess(
   origin: Pick<Found, 'kind' | 'matchedKey' | 'source'>,
 ): Promise<Found> {
   const { request, keys } = plan;
-  const asked = askedHashes(plan.requested.lines);
+  const rules = hashRules(plan.requested.lines, plan.settings);
   if (manifest.interpreter !== interpreterIdentity(plan.interpreter)) {
     throw new ManifestError(`it was made for another Python (${manifest.interpreter})`);
   }
   if (manifest.sources !== keys.sources) {
     throw new ManifestError('it was filled from other indexes or with other build settings');
   }
+  const wrong =
+    manifest.request === keys.request ? contradiction(manifest, plan.requested.lines) : undefined;
+  if (wrong !== undefined) throw new ManifestError(wrong);
   if (faults.length > 0) {
     world.reporter.warning(
       `The wheelhouse from ${origin.source} is damaged; what is sound of it is used: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? ` and ${faults.length - 5} more` : ''}.`,
     );
   }
-  const admitted = sound.filter((wheel) => isAdmitted(wheel, asked));
+  const admitted = sound.filter((wheel) => isAdmitted(wheel, rules));
   await world.wheelhouses.keepOnly(
     directory,
     admitted.map((wheel) => wheel.file),

@@ -6,10 +6,13 @@
  * Takes one JSON argument (see `TransferOrder`); the last line of its output is the result, after
  * `resultMark`. Everything else that it prints is the toolkit's own talk.
  */
+import { subscribe } from 'node:diagnostics_channel';
+import type { ClientRequest } from 'node:http';
+import type { Socket } from 'node:net';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
 
 import { messageOf } from './plan/model.ts';
-import { resultMark, type TransferOrder, type TransferResult } from './plan/transfer.ts';
+import { bytesMark, resultMark, type TransferOrder, type TransferResult } from './plan/transfer.ts';
 
 async function carryOut(order: TransferOrder): Promise<TransferResult> {
   if (!isFeatureAvailable()) return { outcome: 'unavailable' };
@@ -20,6 +23,21 @@ async function carryOut(order: TransferOrder): Promise<TransferResult> {
   const id = await saveCache([order.path], order.key);
   return { outcome: id < 0 ? 'none' : 'saved' };
 }
+
+// The toolkit tells of progress when a block of several megabytes is complete: over a slow line that
+// takes longer than a living transfer may be silent.
+const sockets = new Set<Socket>();
+subscribe('http.client.request.start', (message) => {
+  const { request } = message as { request: ClientRequest };
+  if (request.socket) sockets.add(request.socket);
+  else request.once('socket', (socket) => sockets.add(socket));
+});
+let told = 0;
+setInterval(() => {
+  const bytes = [...sockets].reduce((sum, each) => sum + each.bytesRead + each.bytesWritten, 0);
+  if (bytes !== told) process.stdout.write(`${bytesMark}${bytes}\n`);
+  told = bytes;
+}, 1000).unref();
 
 let result: TransferResult;
 try {

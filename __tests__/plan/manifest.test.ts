@@ -4,8 +4,8 @@ import fc from 'fast-check';
 
 import {
   changes,
+  contradiction,
   formatManifest,
-  isAdmitted,
   isWheelFileName,
   type Manifest,
   ManifestError,
@@ -16,6 +16,7 @@ import {
   wheelNameParts,
 } from '../../src/plan/manifest.ts';
 import { refreshPeriods } from '../../src/plan/model.ts';
+import { gatherLines } from '../../src/plan/requirements.ts';
 
 const hex = (letter: string): string => letter.repeat(64);
 const wheel: Wheel = {
@@ -321,32 +322,60 @@ describe('names of wheels', () => {
   });
 });
 
-describe('whether hashes admit a wheel', () => {
-  const own = `sha256:${hex('a')}`;
-  const other = `sha256:${hex('b')}`;
-  const sha512 = `sha512:${'c'.repeat(128)}`;
-  const table: readonly [string, Partial<Wheel>, string[] | undefined, boolean][] = [
-    ['no hash is asked for', {}, undefined, true],
-    ['its own', {}, [own], true],
-    ['its own among others', {}, [other, own], true],
-    ['another', {}, [other], false],
-    ['another, whatever it says that was asked', { asked: [other] }, [other], false],
-    ['built, for these very hashes', { origin: 'built', asked: [other] }, [other], true],
-    ['built, for other hashes', { origin: 'built', asked: [own] }, [other], false],
-    ['built, for fewer hashes', { origin: 'built', asked: [other] }, [other, own], false],
-    ['built, for no hash', { origin: 'built' }, [other], false],
-    ['downloaded, for the same hashes of another kind', { asked: [sha512] }, [sha512], true],
-    ['downloaded, for other hashes of another kind', { asked: [own] }, [sha512], false],
-    ['of another kind and its own', {}, [sha512, own], true],
-    ['of another kind and another', { asked: [sha512, other] }, [sha512, other], false],
-    ['only needed to build', { role: 'build' }, [other], true],
+describe('whether a manifest contradicts the request that it names', () => {
+  const table: readonly [string, string, Partial<Manifest>, string | undefined][] = [
+    ['all is there', 'Alpha_Beta==1.0.0\n', {}, undefined],
+    ['more is there', '', {}, undefined],
+    ['a project is missing', 'alpha-beta\ngamma\n', {}, 'it lacks gamma'],
+    [
+      'it is there to build with',
+      'alpha-beta',
+      { wheels: [{ ...wheel, role: 'build' }] },
+      'it lacks alpha-beta',
+    ],
+    ['a marker may rule it out', 'gamma; os_name == "nt"\n', {}, undefined],
+    ['a local project is it', 'local\n', {}, undefined],
+    ['another version', 'alpha-beta==2.0\n', {}, 'it holds alpha-beta 1.0 instead of 2.0'],
+    ['another version, for another system', 'alpha-beta==2.0; os_name == "nt"\n', {}, undefined],
+    [
+      'a local version',
+      'alpha-beta==1.0\n',
+      { wheels: [{ ...wheel, version: '1.0+cpu' }] },
+      undefined,
+    ],
+    [
+      'another local version',
+      'alpha-beta==1.0+gpu\n',
+      { wheels: [{ ...wheel, version: '1.0+cpu' }] },
+      'it holds alpha-beta 1.0+cpu instead of 1.0+gpu',
+    ],
+    ['a version that a range rules out is for pip to say', 'alpha-beta>=2.0\n', {}, undefined],
   ];
-  for (const [description, change, asked, expected] of table) {
-    test(`${description}: ${expected}`, () => {
-      const map = new Map(asked ? [['alpha-beta', asked]] : [['gamma', [other]]]);
-      assert.equal(isAdmitted({ ...wheel, ...change }, map), expected);
+  for (const [description, text, change, expected] of table) {
+    test(description, async () => {
+      const { lines } = await gatherLines(
+        {
+          requirements: [{ location: '/w/r.txt', shown: 'r.txt' }],
+          ...{ constraints: [], packages: [], groups: [] },
+        },
+        { workingDirectory: '/w', environment: {}, read: async () => text },
+      );
+      assert.equal(contradiction({ ...manifest, ...change }, lines), expected);
     });
   }
+
+  test('a constraint asks for no project, but for its version', async () => {
+    const read = async (file: string): Promise<string> =>
+      file === '/w/c.txt' ? 'gamma==1\nalpha-beta==3\n' : 'alpha-beta\n-c c.txt\n';
+    const { lines } = await gatherLines(
+      {
+        requirements: [{ location: '/w/r.txt', shown: 'r.txt' }],
+        ...{ constraints: [], packages: [], groups: [] },
+      },
+      { workingDirectory: '/w', environment: {}, read },
+    );
+    assert.equal(contradiction(manifest, lines), 'it holds alpha-beta 1.0 instead of 3');
+  });
 });
 
 describe('why a wheelhouse does not serve', () => {

@@ -33079,7 +33079,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2903);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2258);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1236);
@@ -33374,7 +33374,7 @@ function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     reporter.error(error);
-    return error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .UserError */ .yo ? exitCodes.failed : exitCodes.fault;
+    return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
 (0,_world_process_js__WEBPACK_IMPORTED_MODULE_17__/* .endOnSignals */ .c)();
 try {
@@ -33718,6 +33718,28 @@ var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./lib/plan/cache-policy.js
 /** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
 /**
+ * The event, from what the runner hands to every action.
+ * @param environment of the action: `GITHUB_EVENT_NAME`, `GITHUB_REF`, `GITHUB_REPOSITORY`
+ * @param payload the JSON value of the file that `GITHUB_EVENT_PATH` names; of any form
+ * @see https://docs.github.com/en/webhooks/webhook-events-and-payloads
+ */
+function workflowEvent(environment, payload) {
+    const pull = field(payload, 'pull_request');
+    const from = field(field(field(pull, 'head'), 'repo'), 'full_name');
+    return {
+        name: environment['GITHUB_EVENT_NAME'] ?? '',
+        ref: environment['GITHUB_REF'] ?? '',
+        repository: environment['GITHUB_REPOSITORY'] ?? '',
+        // A fork that was deleted has no repository any more, but was one.
+        headRepository: pull ? String(from ?? '') : undefined,
+    };
+}
+function field(value, name) {
+    return typeof value === 'object' && value !== null
+        ? value[name]
+        : undefined;
+}
+/**
  * A release is not built from a cache that any job of the repository may have written; privileged
  * events must not write what unprivileged ones could have shaped; saves that nobody can restore
  * (merge queues, forks) only push others out.
@@ -33758,6 +33780,8 @@ function restoreRisk(event) {
 function saveRisk(event) {
     if (event.name === 'merge_group')
         return 'nothing can restore what a merge queue saves';
+    if (event.name === 'issue_comment')
+        return 'GitHub lets issue_comment only read the cache';
     if (event.headRepository !== undefined && event.headRepository !== event.repository) {
         return 'this pull request comes from a fork';
     }
@@ -33865,7 +33889,8 @@ function loadRequest(get, host) {
 function indexInputs(text, lines) {
     const url = (name, value) => {
         // The value may hold a secret: it is not repeated.
-        if (!URL.canParse(value)) {
+        // The parser passes over line breaks; what reads the value next may not.
+        if (/\s/.test(value) || !URL.canParse(value)) {
             throw new model/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
         }
         return value;
@@ -33900,7 +33925,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 2903:
+/***/ 2258:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34066,7 +34091,18 @@ var prepare = __nccwpck_require__(728);
 
 
 
-/** @throws UserError with the installer's last words */
+/** What was to be installed could not be. */
+class InstallError extends model/* UserError */.yo {
+    /** The wheels may be to blame: the installer ended by itself, and not for want of disk or rights. */
+    maybeWheels;
+    constructor(message, maybeWheels) {
+        super(message);
+        this.maybeWheels = maybeWheels;
+    }
+}
+/** From this exit code on a program was ended by a signal. */
+const signalled = 128;
+/** @throws InstallError with the installer's last words */
 async function installLock(plan, world, wheelhouse, { wheels }) {
     const { request, interpreter } = plan;
     const { wheelhouses, reporter, python } = world;
@@ -34089,8 +34125,10 @@ async function installLock(plan, world, wheelhouse, { wheels }) {
             }), 
             // Where uv unpacks: on the disk of the workspace, from where files are linked.
             { cwd, env: { ...env, ...temporaryDirectory(plan.scratch) } });
-        if (exitCode !== 0)
-            throw installError(request.installer, output);
+        if (exitCode !== 0) {
+            const { message } = installError(request.installer, output);
+            throw new InstallError(message, exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output));
+        }
     });
     await wheelhouses.remove(mark);
 }
@@ -34170,6 +34208,19 @@ async function runFill(plan, world, args, generated) {
         throw fillError(output);
     return output;
 }
+/**
+ * Reads the report of a pip that has ended well.
+ * @param output of that pip
+ * @throws FillError when there is no report all the same, or none that can be read
+ */
+async function readReport(world, file, output) {
+    try {
+        return (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(file));
+    }
+    catch (error) {
+        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,model/* messageOf */.bD)(error)}`);
+    }
+}
 function fillError(output) {
     return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
 }
@@ -34229,8 +34280,8 @@ async function resolveDirect(plan, world, directory, kept) {
         }
         else {
             const report = external_node_path_.join(plan.scratch, `direct-${order}.json`);
-            await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
-            const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
+            const output = await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
+            const [item] = await readReport(world, report, output);
             if (item)
                 metadata.push({ requirement, item, order });
         }
@@ -34307,7 +34358,7 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
             }
             if (result.exitCode !== 0)
                 throw installError('pip', result.output);
-            const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
+            const [item] = await readReport(world, report, result.output);
             if (!item)
                 return;
             const now = directProject(requirement, item);
@@ -34325,11 +34376,60 @@ async function indexEnvironment(plan, world, index) {
     return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
 }
 
+;// CONCATENATED MODULE: ./lib/plan/admission.js
+/** Which wheels of an earlier wheelhouse the request's own hashes admit. */
+
+
+/** @param settings pip's effective settings */
+function hashRules(lines, settings) {
+    const byName = (0,requirements/* askedHashes */.xJ)(lines);
+    const byUrl = new Map();
+    for (const { target, shownTarget, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
+        const sorted = hashes.toSorted();
+        byUrl.set(shownTarget, sorted);
+        const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
+        if ((0,plan_manifest/* isWheelFileName */.jh)(file))
+            byName.set((0,plan_manifest/* wheelNameParts */.LI)(file).name, sorted);
+    }
+    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
+}
+/** `--only-binary` as far as nothing takes it back; a `--no-binary` anywhere is not reckoned with. */
+function neverBuilt(lines, settings) {
+    const words = (option) => [
+        settings.get(option) ?? '',
+        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
+    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
+    const binary = words('only-binary');
+    if (words('no-binary').length > 0 || binary.includes(':none:'))
+        return () => false;
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,requirements/* normalizeName */.Pc)(word))));
+    return (name) => names.has(':all:') || names.has(name);
+}
+/**
+ * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
+ * built from an sdist carries none of them, so it counts for the very hashes that it was built
+ * under. That it was built is the word of a manifest that anybody may have written: where nothing
+ * can have been built it is not believed.
+ */
+function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
+    if (wheel.role !== 'runtime')
+        return true;
+    const asked = byName.get(wheel.name) ?? byUrl.get(wheel.url ?? '');
+    if (asked === undefined)
+        return !all;
+    const isItself = wheel.origin === 'downloaded' || neverBuilt(wheel.name);
+    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
+        return asked.includes(`sha256:${wheel.sha256}`);
+    }
+    return wheel.asked?.toSorted().join() === asked.join();
+}
+
 ;// CONCATENATED MODULE: ./lib/fill.js
 /**
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
  * closure without it, and what is not in the closure goes.
  */
+
 
 
 
@@ -34357,7 +34457,8 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     const start = performance.now();
     const { lines } = plan.requested;
     const asked = (0,requirements/* askedHashes */.xJ)(lines);
-    const kept = usable.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
+    const rules = hashRules(lines, plan.settings);
+    const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
     if (!resume) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
     }
@@ -34477,7 +34578,7 @@ async function fill_close(plan, world, directory, options) {
         result = await resolve();
     if (result.exitCode !== 0)
         throw fillError(result.output);
-    const closure = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report))
+    const closure = (await readReport(world, report, result.output))
         .map((item) => [(0,external_node_url_.fileURLToPath)(item.url), item.version])
         .filter(([file]) => !options.stubs.has(file));
     return new Map(closure.map(([file, version]) => [external_node_path_.basename(file), version]));
@@ -34562,12 +34663,13 @@ var state = __nccwpck_require__(1994);
 /**
  * Looks on disk, then under the primary key and its later generations, each until one serves.
  * @param place where the wheelhouse will lie
+ * @param spurned sources of wheelhouses that have turned out to be of no use
  * @throws UserError when something else than a wheelhouse lies there
  */
-async function findWheelhouse(plan, world, place) {
+async function findWheelhouse(plan, world, place, spurned) {
     const { request, keys } = plan;
     const { store, reporter } = world;
-    const onDisk = await fromDisk(plan, world, place);
+    const onDisk = spurned.has(place) ? undefined : await fromDisk(plan, world, place);
     if (onDisk && isServing(onDisk))
         return onDisk;
     let best = onDisk;
@@ -34583,7 +34685,7 @@ async function findWheelhouse(plan, world, place) {
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
-            if (restored?.arrived) {
+            if (restored?.arrived && !spurned.has(restored.key)) {
                 best = await better(world, best, await judge(plan, world, directory, restored.key));
             }
             else {
@@ -34598,8 +34700,9 @@ async function findWheelhouse(plan, world, place) {
     }
     return { ...(best ?? (await nothing(plan, world))), saveKey };
 }
+/** Whether it is installed as it is. */
 function isServing(found) {
-    return found !== undefined && found.unsatisfied === undefined;
+    return found?.base !== undefined && found.unsatisfied === undefined;
 }
 async function nothing(plan, world) {
     return {
@@ -34670,17 +34773,20 @@ async function judge(plan, world, directory, matched) {
 }
 async function assess(plan, world, directory, { manifest, sound, faults }, origin) {
     const { request, keys } = plan;
-    const asked = (0,requirements/* askedHashes */.xJ)(plan.requested.lines);
+    const rules = hashRules(plan.requested.lines, plan.settings);
     if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter)) {
         throw new plan_manifest/* ManifestError */.Sh(`it was made for another Python (${manifest.interpreter})`);
     }
     if (manifest.sources !== keys.sources) {
         throw new plan_manifest/* ManifestError */.Sh('it was filled from other indexes or with other build settings');
     }
+    const wrong = manifest.request === keys.request ? (0,plan_manifest/* contradiction */.qX)(manifest, plan.requested.lines) : undefined;
+    if (wrong !== undefined)
+        throw new plan_manifest/* ManifestError */.Sh(wrong);
     if (faults.length > 0) {
         world.reporter.warning(`The wheelhouse from ${origin.source} is damaged; what is sound of it is used: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? ` and ${faults.length - 5} more` : ''}.`);
     }
-    const admitted = sound.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
+    const admitted = sound.filter((wheel) => isAdmitted(wheel, rules));
     await world.wheelhouses.keepOnly(directory, admitted.map((wheel) => wheel.file));
     const dropped = manifest.wheels.length - admitted.length;
     const reason = (0,plan_manifest/* unsatisfied */._5)(manifest, dropped, {
@@ -34765,30 +34871,54 @@ async function install(request, world) {
         };
         const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
         const place = request.wheelhouse ?? ownPlace;
+        const spurned = new Set();
+        const look = () => timed('restore', () => findWheelhouse(sketch, world, place, spurned));
         const { makeVenv } = prepared;
-        const [found, interpreter] = await together(timed('restore', () => findWheelhouse(sketch, world, place)), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
+        let [found, interpreter] = await together(look(), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
         const plan = { ...sketch, interpreter };
-        const { directory } = found;
-        const satisfied = found.unsatisfied === undefined && found.base !== undefined;
-        reporter.info(satisfied
-            ? `Exact hit: ${found.source}. No index is asked.`
-            : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${found.unsatisfied}.`);
-        let filled = satisfied
-            ? { manifest: found.base.manifest, index: undefined }
-            : await timed('fill', () => fillFrom(plan, world, found));
+        const complete = async () => {
+            if (isServing(found)) {
+                reporter.info(`Exact hit: ${found.source}. No index is asked.`);
+                return { manifest: found.base.manifest, index: undefined };
+            }
+            const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
+            reporter.info(`${hit}: ${found.unsatisfied}.`);
+            return timed('fill', () => fillFrom(plan, world, found));
+        };
+        let filled = await complete();
+        const lock = () => timed('install', () => installLock(plan, world, found.directory, filled.manifest));
         if (request.install) {
-            await timed('install', () => installLock(plan, world, directory, filled.manifest));
-            const drift = await timed('local projects', () => installDirect(plan, world, directory, filled));
-            if (drift !== undefined && satisfied) {
+            for (let isInstalled = false; !isInstalled;) {
+                try {
+                    await lock();
+                    isInstalled = true;
+                }
+                catch (error) {
+                    // What a cache holds may not fail a job: without it, pip might well have installed.
+                    if (!isServing(found) || !(error instanceof InstallError) || !error.maybeWheels) {
+                        throw error;
+                    }
+                    const [, reason = error.message] = error.message.split('\n');
+                    reporter.warning(`The wheelhouse from ${found.source} could not be installed and is not used: ${reason}`);
+                    spurned.add(found.source);
+                    found = await look();
+                    filled = await complete();
+                }
+            }
+            const drift = await timed('local projects', () => installDirect(plan, world, found.directory, filled));
+            if (drift !== undefined && isServing(found)) {
                 reporter.info(`${drift} has other dependencies than the wheelhouse was made for: filling it again.`);
-                await wheelhouses.unshare(directory);
+                await wheelhouses.unshare(found.directory);
                 filled = await timed('fill', () => fillFrom(plan, world, found));
-                await timed('install', () => installLock(plan, world, directory, filled.manifest));
+                await lock();
             }
         }
         const { manifest, index } = filled;
+        const satisfied = isServing(found);
         const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
-        const wheelhouse = isUnchanged ? place : await published(world, directory, [place, ownPlace]);
+        const wheelhouse = isUnchanged
+            ? place
+            : await published(world, found.directory, [place, ownPlace]);
         const isNew = index !== undefined && !isSavedAlready(found, manifest);
         return {
             interpreter,
@@ -36740,8 +36870,8 @@ function groupRequirements(text, shown, group) {
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   _5: () => (/* binding */ unsatisfied),
-/* harmony export */   jO: () => (/* binding */ isAdmitted),
-/* harmony export */   jh: () => (/* binding */ isWheelFileName)
+/* harmony export */   jh: () => (/* binding */ isWheelFileName),
+/* harmony export */   qX: () => (/* binding */ contradiction)
 /* harmony export */ });
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6416);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
@@ -36910,18 +37040,30 @@ function strings(entry, field) {
     });
 }
 /**
- * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
- * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
- * @param asked hashes of the request by name; a name without an entry asks for none
+ * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
+ * for is missing, or is there in another version than the one that is asked for. What a marker
+ * decides is left to the interpreter, and not looked at.
  */
-function isAdmitted(wheel, asked) {
-    const own = asked.get(wheel.name);
-    if (own === undefined || wheel.role !== 'runtime')
-        return true;
-    if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
-        return own.includes(`sha256:${wheel.sha256}`);
+function contradiction({ wheels, direct }, lines) {
+    const runtime = wheels.filter((each) => each.role === 'runtime');
+    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+    const others = new Set(direct.map(({ name }) => name));
+    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(lines)) {
+        if (marker !== undefined)
+            continue;
+        const version = versions.get(name);
+        if (version === undefined && !constraint && !others.has(name))
+            return `it lacks ${name}`;
+        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+            return `it holds ${name} ${version} instead of ${pin}`;
+        }
     }
-    return wheel.asked !== undefined && sameList(wheel.asked, own);
+    return undefined;
+}
+/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+function isVersion(version, pin) {
+    const [base = ''] = version.split('+');
+    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
 }
 /** Why a wheelhouse does not serve a request; undefined when it does. */
 function unsatisfied(manifest, dropped, wanted) {
@@ -36960,6 +37102,7 @@ function sameList(one, other) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Yl: () => (/* binding */ asUserError),
 /* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   bD: () => (/* binding */ messageOf),
 /* harmony export */   yo: () => (/* binding */ UserError)
@@ -36979,6 +37122,21 @@ class UserError extends Error {
         this.file = at.file;
         this.line = at.line;
     }
+}
+/** Errors of the system that are no fault of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
+function asUserError(error) {
+    if (error instanceof UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
 }
 /** The text of any thrown value, without a stack. */
 function messageOf(error) {
@@ -37076,6 +37234,7 @@ function probeCandidates(requested) {
 /* harmony export */   R0: () => (/* binding */ isUnreachable),
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor),
+/* harmony export */   lQ: () => (/* binding */ isSystems),
 /* harmony export */   nZ: () => (/* binding */ isMirrorsFault)
 /* harmony export */ });
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
@@ -37130,6 +37289,8 @@ function parseReport(text) {
         };
     });
 }
+/** Characters of a line that are repeated in an error. */
+const longestLine = 2000;
 /**
  * pip's own last words, without secrets: the errors when there are any, else the last lines.
  * @param lines how many at the most
@@ -37137,7 +37298,8 @@ function parseReport(text) {
 function lastWords(output, lines = 12) {
     const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
-        .filter((line) => line.trim() !== '');
+        .filter((line) => line.trim() !== '')
+        .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
     const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
@@ -37193,6 +37355,10 @@ function isMirrorsFault(output) {
     return (isUnreachable(output) ||
         notFound.test(output) ||
         /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
+}
+/** Whether an installer failed for something of the machine, whatever it had to install. */
+function isSystems(output) {
+    return /OSError|\bErrno \d|os error \d|PermissionError|MemoryError/.test(output);
 }
 /** One sentence on what to do about a failed pip. */
 function adviceFor(output) {
@@ -40488,13 +40654,15 @@ sys.stdout.write(path)
 /* unused harmony exports venvPython, venvBin */
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7894);
-/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6108);
-/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5905);
-/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
+/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6108);
+/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5905);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
+
 
 
 
@@ -40511,28 +40679,32 @@ function pythonAdapter(reporter, environment) {
         createVenv,
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-m', 'pip', ...args], {
+            // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
+            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
-                env,
+                env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
                     reporter.foreign(own);
                 },
             });
+            if (temporary)
+                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf)(temporary);
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .markerScript */ .gx], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .markerScript */ .gx], {
                 env: environment,
                 input: JSON.stringify(markers),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -40541,14 +40713,14 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .probeScript */ .Ai], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .probeScript */ .Ai], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo)
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -40568,11 +40740,11 @@ function pythonCandidates(request) {
     if (request.python === undefined)
         return ['python', 'python3'];
     const isPath = /[\\/]/.test(request.python);
-    return [isPath ? node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(request.workingDirectory, request.python) : request.python];
+    return [isPath ? node_path__WEBPACK_IMPORTED_MODULE_3__.resolve(request.workingDirectory, request.python) : request.python];
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(asked
+    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -40585,43 +40757,45 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    if (exitCode !== 0 || typeof answer !== 'object' || answer === null) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
-    }
+    const strange = new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
+        throw strange;
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
+    if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
+        throw strange;
     return { ...rest, pip: pip ?? undefined };
 }
 /** @returns where a virtual environment keeps its interpreter */
 function venvPython(directory) {
-    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
+    return node_path__WEBPACK_IMPORTED_MODULE_3__.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
 }
 /** @returns where a virtual environment keeps its commands */
 function venvBin(directory) {
-    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
+    return node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
 async function createVenv(interpreter, request, directory) {
-    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pyvenv.cfg'))) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, 'pyvenv.cfg'))) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     // Half an environment must not be taken for a whole one by a later run.
     if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory))
-        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .untilExit */ .dF)(directory);
+        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .untilExit */ .dF)(directory);
     const made = await withCopiedPip(interpreter, request, directory);
     if (made === undefined)
         await withEnsuredPip(interpreter, request, directory);
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .release */ ._r)(directory);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .release */ ._r)(directory);
     return made ?? probe({ ...request, venv: directory });
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .venvScript */ .Rr, directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .venvScript */ .Rr, directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -40632,11 +40806,11 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -40697,8 +40871,9 @@ function actionsReporter(title) {
         notice: (text) => core.notice(clean(text)),
         warning: (text) => core.warning(clean(text)),
         error: (error) => {
-            if (error instanceof UserError) {
-                const { message, file, line } = error;
+            const known = asUserError(error);
+            if (known) {
+                const { message, file, line } = known;
                 core.error(clean(message), {
                     title,
                     ...(file === undefined ? {} : { file }),
@@ -40729,8 +40904,9 @@ function consoleReporter() {
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
         error: (error) => {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
-                const { message, file, line } = error;
+            const known = (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .asUserError */ .Yl)(error);
+            if (known) {
+                const { message, file, line } = known;
                 const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
                 say(`error: ${place}${message}`);
             }
@@ -44561,8 +44737,16 @@ async function matchesOf(request, pattern) {
     // Only the pattern may hold wildcards, not the path of the checkout.
     const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
     const full = external_node_path_.isAbsolute(pattern) ? pattern : external_node_path_.join(base, pattern);
-    const globber = await create(full, { matchDirectories: false });
-    return globber.glob();
+    const search = async (followSymbolicLinks) => (await create(full, { matchDirectories: false, followSymbolicLinks })).glob();
+    try {
+        return await search(true);
+    }
+    catch (error) {
+        // A link to itself ends the whole search: then all links are left out.
+        if (error.code !== 'ELOOP')
+            throw error;
+        return search(false);
+    }
 }
 async function checkInside(request, file, what) {
     const [root, real] = await Promise.all([(0,promises_.realpath)(request.workspace), (0,promises_.realpath)(file)]);
@@ -44770,8 +44954,10 @@ function untilExit(directory) {
     if (!watching) {
         watching = true;
         process.on('exit', () => {
+            // Programs that have just been ended may still be writing into them.
+            const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
             for (const each of pending)
-                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, { recursive: true, force: true });
+                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, insisting);
         });
     }
     pending.add(directory);
@@ -44787,7 +44973,9 @@ function release(directory) {
  */
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parent, `${prefix}-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}`));
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory, { recursive: true });
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(parent, { recursive: true });
+    // Not recursive: on a read-only disk Node would say then that the parent is missing.
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory);
     return directory;
 }
 /** Deletes a directory now. */

@@ -28622,71 +28622,16 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
-/***/ 6848:
+/***/ 646:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  W: () => (/* binding */ loadRequest)
-});
-
-// UNUSED EXPORTS: inputDefaults
-
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: ./lib/plan/cache-policy.js
-/** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
-/**
- * A release is not built from a cache that any job of the repository may have written; privileged
- * events must not write what unprivileged ones could have shaped; saves that nobody can restore
- * (merge queues, forks) only push others out.
- */
-function cachePolicy(event, restore, save) {
-    const reason = event && restoreRisk(event);
-    const saveReason = reason ?? (event && saveRisk(event));
-    const notices = [];
-    const decide = (input, setting, risk) => {
-        if (setting === 'false')
-            return false;
-        if (risk === undefined)
-            return true;
-        if (setting === 'true') {
-            notices.push(`${input} is true, though ${risk}: the cache is used as you asked.`);
-            return true;
-        }
-        return false;
-    };
-    const restores = decide('restore-cache', restore, reason);
-    const saves = decide('save-cache', save, saveReason);
-    if (!restores && restore === 'auto') {
-        notices.push(`The cache is not used: ${reason}. Set restore-cache and save-cache to true to use it all the same.`);
-    }
-    return { restore: restores, save: saves, notices };
-}
-function restoreRisk(event) {
-    if (event.name === 'release')
-        return 'this run is for a release';
-    if (event.ref.startsWith('refs/tags/') && (event.name === 'push' || event.name === 'create')) {
-        return 'this run is for a tag';
-    }
-    if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
-        return `${event.name} runs with rights that the change it runs for may not have`;
-    }
-    return undefined;
-}
-function saveRisk(event) {
-    if (event.name === 'merge_group')
-        return 'nothing can restore what a merge queue saves';
-    if (event.headRepository !== undefined && event.headRepository !== event.repository) {
-        return 'this pull request comes from a fork';
-    }
-    return undefined;
-}
-
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-;// CONCATENATED MODULE: ./lib/inputs.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   W: () => (/* binding */ loadRequest)
+/* harmony export */ });
+/* unused harmony export inputDefaults */
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9552);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
 /** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
 
 
@@ -28725,7 +28670,7 @@ function loadRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || inputDefaults[name];
         if (value.includes('\0'))
-            throw new model/* UserError */.yo(`The input ${name} holds a NUL character.`);
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -28734,10 +28679,10 @@ function loadRequest(get, host) {
         .filter((line) => line !== '' && !line.startsWith('#'));
     const flag = (name) => oneOf(name, text(name), ['true', 'false']) === 'true';
     const setting = (name) => oneOf(name, text(name), ['auto', 'true', 'false']);
-    const workingDirectory = external_node_path_.resolve(host.directory, text('working-directory'));
+    const workingDirectory = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(host.directory, text('working-directory'));
     const within = (name) => {
         const value = text(name);
-        return value === '' ? undefined : external_node_path_.resolve(workingDirectory, value);
+        return value === '' ? undefined : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, value);
     };
     const packages = lines('packages');
     const groups = lines('groups');
@@ -28745,16 +28690,16 @@ function loadRequest(get, host) {
     const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
-        throw new model/* UserError */.yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
     }
     if (suffix.length > 100)
-        throw new model/* UserError */.yo('The input cache-suffix is longer than 100 characters.');
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
     const holds = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory));
     if (holds !== undefined) {
-        throw new model/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
     }
-    const policy = cachePolicy(host.event, setting('restore-cache'), setting('save-cache'));
+    const policy = (0,_plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__/* .cachePolicy */ .d)(host.event, setting('restore-cache'), setting('save-cache'));
     return {
         notices: policy.notices,
         request: Object.freeze({
@@ -28771,7 +28716,7 @@ function loadRequest(get, host) {
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), model/* refreshPeriods */.Ys),
+            refresh: oneOf('refresh', text('refresh'), _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .refreshPeriods */ .Ys),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -28785,8 +28730,9 @@ function loadRequest(get, host) {
 function indexInputs(text, lines) {
     const url = (name, value) => {
         // The value may hold a secret: it is not repeated.
-        if (!URL.canParse(value)) {
-            throw new model/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
+        // The parser passes over line breaks; what reads the value next may not.
+        if (/\s/.test(value) || !URL.canParse(value)) {
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
         }
         return value;
     };
@@ -28794,7 +28740,7 @@ function indexInputs(text, lines) {
     const username = text('index-username') || undefined;
     const password = text('index-password') || undefined;
     if (password !== undefined && username === undefined) {
-        throw new model/* UserError */.yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
     }
     return {
         url: optional('index-url'),
@@ -28808,19 +28754,19 @@ function indexInputs(text, lines) {
 function oneOf(name, value, allowed) {
     const found = allowed.find((each) => each === value.toLowerCase());
     if (found === undefined) {
-        throw new model/* UserError */.yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
     }
     return found;
 }
 function isAncestor(directory, of) {
-    const relative = external_node_path_.relative(directory, of);
-    return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
+    const relative = node_path__WEBPACK_IMPORTED_MODULE_0__.relative(directory, of);
+    return !/^\.\.(?:$|[/\\])/.test(relative) && !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(relative);
 }
 
 
 /***/ }),
 
-/***/ 9729:
+/***/ 1128:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -29266,7 +29212,18 @@ function breaksSystemPackages(interpreter) {
 
 
 
-/** @throws UserError with the installer's last words */
+/** What was to be installed could not be. */
+class InstallError extends model/* UserError */.yo {
+    /** The wheels may be to blame: the installer ended by itself, and not for want of disk or rights. */
+    maybeWheels;
+    constructor(message, maybeWheels) {
+        super(message);
+        this.maybeWheels = maybeWheels;
+    }
+}
+/** From this exit code on a program was ended by a signal. */
+const signalled = 128;
+/** @throws InstallError with the installer's last words */
 async function installLock(plan, world, wheelhouse, { wheels }) {
     const { request, interpreter } = plan;
     const { wheelhouses, reporter, python } = world;
@@ -29289,8 +29246,10 @@ async function installLock(plan, world, wheelhouse, { wheels }) {
             }), 
             // Where uv unpacks: on the disk of the workspace, from where files are linked.
             { cwd, env: { ...env, ...temporaryDirectory(plan.scratch) } });
-        if (exitCode !== 0)
-            throw installError(request.installer, output);
+        if (exitCode !== 0) {
+            const { message } = installError(request.installer, output);
+            throw new InstallError(message, exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output));
+        }
     });
     await wheelhouses.remove(mark);
 }
@@ -29449,6 +29408,19 @@ async function runFill(plan, world, args, generated) {
         throw fillError(output);
     return output;
 }
+/**
+ * Reads the report of a pip that has ended well.
+ * @param output of that pip
+ * @throws FillError when there is no report all the same, or none that can be read
+ */
+async function readReport(world, file, output) {
+    try {
+        return (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(file));
+    }
+    catch (error) {
+        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,model/* messageOf */.bD)(error)}`);
+    }
+}
 function fillError(output) {
     return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
 }
@@ -29504,8 +29476,8 @@ async function resolveDirect(plan, world, directory, kept) {
         }
         else {
             const report = external_node_path_.join(plan.scratch, `direct-${order}.json`);
-            await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
-            const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
+            const output = await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
+            const [item] = await readReport(world, report, output);
             if (item)
                 metadata.push({ requirement, item, order });
         }
@@ -29582,7 +29554,7 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
             }
             if (result.exitCode !== 0)
                 throw installError('pip', result.output);
-            const [item] = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report));
+            const [item] = await readReport(world, report, result.output);
             if (!item)
                 return;
             const now = directProject(requirement, item);
@@ -29600,11 +29572,60 @@ async function indexEnvironment(plan, world, index) {
     return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
 }
 
+;// CONCATENATED MODULE: ./lib/plan/admission.js
+/** Which wheels of an earlier wheelhouse the request's own hashes admit. */
+
+
+/** @param settings pip's effective settings */
+function hashRules(lines, settings) {
+    const byName = (0,requirements/* askedHashes */.xJ)(lines);
+    const byUrl = new Map();
+    for (const { target, shownTarget, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
+        const sorted = hashes.toSorted();
+        byUrl.set(shownTarget, sorted);
+        const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
+        if ((0,plan_manifest/* isWheelFileName */.jh)(file))
+            byName.set((0,plan_manifest/* wheelNameParts */.LI)(file).name, sorted);
+    }
+    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
+}
+/** `--only-binary` as far as nothing takes it back; a `--no-binary` anywhere is not reckoned with. */
+function neverBuilt(lines, settings) {
+    const words = (option) => [
+        settings.get(option) ?? '',
+        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
+    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
+    const binary = words('only-binary');
+    if (words('no-binary').length > 0 || binary.includes(':none:'))
+        return () => false;
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,requirements/* normalizeName */.Pc)(word))));
+    return (name) => names.has(':all:') || names.has(name);
+}
+/**
+ * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
+ * built from an sdist carries none of them, so it counts for the very hashes that it was built
+ * under. That it was built is the word of a manifest that anybody may have written: where nothing
+ * can have been built it is not believed.
+ */
+function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
+    if (wheel.role !== 'runtime')
+        return true;
+    const asked = byName.get(wheel.name) ?? byUrl.get(wheel.url ?? '');
+    if (asked === undefined)
+        return !all;
+    const isItself = wheel.origin === 'downloaded' || neverBuilt(wheel.name);
+    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
+        return asked.includes(`sha256:${wheel.sha256}`);
+    }
+    return wheel.asked?.toSorted().join() === asked.join();
+}
+
 ;// CONCATENATED MODULE: ./lib/fill.js
 /**
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
  * closure without it, and what is not in the closure goes.
  */
+
 
 
 
@@ -29632,7 +29653,8 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     const start = performance.now();
     const { lines } = plan.requested;
     const asked = (0,requirements/* askedHashes */.xJ)(lines);
-    const kept = usable.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
+    const rules = hashRules(lines, plan.settings);
+    const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
     if (!resume) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
     }
@@ -29752,7 +29774,7 @@ async function fill_close(plan, world, directory, options) {
         result = await resolve();
     if (result.exitCode !== 0)
         throw fillError(result.output);
-    const closure = (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(report))
+    const closure = (await readReport(world, report, result.output))
         .map((item) => [(0,external_node_url_.fileURLToPath)(item.url), item.version])
         .filter(([file]) => !options.stubs.has(file));
     return new Map(closure.map(([file, version]) => [external_node_path_.basename(file), version]));
@@ -29872,12 +29894,13 @@ function parseState(text) {
 /**
  * Looks on disk, then under the primary key and its later generations, each until one serves.
  * @param place where the wheelhouse will lie
+ * @param spurned sources of wheelhouses that have turned out to be of no use
  * @throws UserError when something else than a wheelhouse lies there
  */
-async function findWheelhouse(plan, world, place) {
+async function findWheelhouse(plan, world, place, spurned) {
     const { request, keys } = plan;
     const { store, reporter } = world;
-    const onDisk = await fromDisk(plan, world, place);
+    const onDisk = spurned.has(place) ? undefined : await fromDisk(plan, world, place);
     if (onDisk && isServing(onDisk))
         return onDisk;
     let best = onDisk;
@@ -29893,7 +29916,7 @@ async function findWheelhouse(plan, world, place) {
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
-            if (restored?.arrived) {
+            if (restored?.arrived && !spurned.has(restored.key)) {
                 best = await better(world, best, await judge(plan, world, directory, restored.key));
             }
             else {
@@ -29908,8 +29931,9 @@ async function findWheelhouse(plan, world, place) {
     }
     return { ...(best ?? (await nothing(plan, world))), saveKey };
 }
+/** Whether it is installed as it is. */
 function isServing(found) {
-    return found !== undefined && found.unsatisfied === undefined;
+    return found?.base !== undefined && found.unsatisfied === undefined;
 }
 async function nothing(plan, world) {
     return {
@@ -29980,17 +30004,20 @@ async function judge(plan, world, directory, matched) {
 }
 async function assess(plan, world, directory, { manifest, sound, faults }, origin) {
     const { request, keys } = plan;
-    const asked = (0,requirements/* askedHashes */.xJ)(plan.requested.lines);
+    const rules = hashRules(plan.requested.lines, plan.settings);
     if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter)) {
         throw new plan_manifest/* ManifestError */.Sh(`it was made for another Python (${manifest.interpreter})`);
     }
     if (manifest.sources !== keys.sources) {
         throw new plan_manifest/* ManifestError */.Sh('it was filled from other indexes or with other build settings');
     }
+    const wrong = manifest.request === keys.request ? (0,plan_manifest/* contradiction */.qX)(manifest, plan.requested.lines) : undefined;
+    if (wrong !== undefined)
+        throw new plan_manifest/* ManifestError */.Sh(wrong);
     if (faults.length > 0) {
         world.reporter.warning(`The wheelhouse from ${origin.source} is damaged; what is sound of it is used: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? ` and ${faults.length - 5} more` : ''}.`);
     }
-    const admitted = sound.filter((wheel) => (0,plan_manifest/* isAdmitted */.jO)(wheel, asked));
+    const admitted = sound.filter((wheel) => isAdmitted(wheel, rules));
     await world.wheelhouses.keepOnly(directory, admitted.map((wheel) => wheel.file));
     const dropped = manifest.wheels.length - admitted.length;
     const reason = (0,plan_manifest/* unsatisfied */._5)(manifest, dropped, {
@@ -30189,30 +30216,54 @@ async function install(request, world) {
         };
         const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
         const place = request.wheelhouse ?? ownPlace;
+        const spurned = new Set();
+        const look = () => timed('restore', () => findWheelhouse(sketch, world, place, spurned));
         const { makeVenv } = prepared;
-        const [found, interpreter] = await together(timed('restore', () => findWheelhouse(sketch, world, place)), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
+        let [found, interpreter] = await together(look(), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
         const plan = { ...sketch, interpreter };
-        const { directory } = found;
-        const satisfied = found.unsatisfied === undefined && found.base !== undefined;
-        reporter.info(satisfied
-            ? `Exact hit: ${found.source}. No index is asked.`
-            : `${found.base ? `Partial hit: ${found.source}` : 'Miss'}: ${found.unsatisfied}.`);
-        let filled = satisfied
-            ? { manifest: found.base.manifest, index: undefined }
-            : await timed('fill', () => fillFrom(plan, world, found));
+        const complete = async () => {
+            if (isServing(found)) {
+                reporter.info(`Exact hit: ${found.source}. No index is asked.`);
+                return { manifest: found.base.manifest, index: undefined };
+            }
+            const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
+            reporter.info(`${hit}: ${found.unsatisfied}.`);
+            return timed('fill', () => fillFrom(plan, world, found));
+        };
+        let filled = await complete();
+        const lock = () => timed('install', () => installLock(plan, world, found.directory, filled.manifest));
         if (request.install) {
-            await timed('install', () => installLock(plan, world, directory, filled.manifest));
-            const drift = await timed('local projects', () => installDirect(plan, world, directory, filled));
-            if (drift !== undefined && satisfied) {
+            for (let isInstalled = false; !isInstalled;) {
+                try {
+                    await lock();
+                    isInstalled = true;
+                }
+                catch (error) {
+                    // What a cache holds may not fail a job: without it, pip might well have installed.
+                    if (!isServing(found) || !(error instanceof InstallError) || !error.maybeWheels) {
+                        throw error;
+                    }
+                    const [, reason = error.message] = error.message.split('\n');
+                    reporter.warning(`The wheelhouse from ${found.source} could not be installed and is not used: ${reason}`);
+                    spurned.add(found.source);
+                    found = await look();
+                    filled = await complete();
+                }
+            }
+            const drift = await timed('local projects', () => installDirect(plan, world, found.directory, filled));
+            if (drift !== undefined && isServing(found)) {
                 reporter.info(`${drift} has other dependencies than the wheelhouse was made for: filling it again.`);
-                await wheelhouses.unshare(directory);
+                await wheelhouses.unshare(found.directory);
                 filled = await timed('fill', () => fillFrom(plan, world, found));
-                await timed('install', () => installLock(plan, world, directory, filled.manifest));
+                await lock();
             }
         }
         const { manifest, index } = filled;
+        const satisfied = isServing(found);
         const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
-        const wheelhouse = isUnchanged ? place : await published(world, directory, [place, ownPlace]);
+        const wheelhouse = isUnchanged
+            ? place
+            : await published(world, found.directory, [place, ownPlace]);
         const isNew = index !== undefined && !isSavedAlready(found, manifest);
         return {
             interpreter,
@@ -30332,8 +30383,9 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9729);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1128);
+/* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(9552);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5611);
@@ -30346,6 +30398,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6857);
 /* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2097);
 /** Entry of the action's main step: wire, run, report. */
+
 
 
 
@@ -30399,22 +30452,12 @@ function hostOf(environment) {
         directory: workspace,
         temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
         environment,
-        event: eventOf(environment),
+        event: (0,_plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_17__/* .workflowEvent */ .k)(environment, payloadOf(environment)),
     };
 }
-function eventOf(environment) {
-    return {
-        name: environment['GITHUB_EVENT_NAME'] ?? '',
-        ref: environment['GITHUB_REF'] ?? '',
-        repository: environment['GITHUB_REPOSITORY'] ?? '',
-        headRepository: headRepository(environment['GITHUB_EVENT_PATH']),
-    };
-}
-/** The payload's `pull_request.head.repo.full_name`; a deleted fork has no name, but is one. */
-function headRepository(file) {
+function payloadOf(environment) {
     try {
-        const payload = JSON.parse((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(file ?? '', 'utf8'));
-        return payload.pull_request && (payload.pull_request.head?.repo?.full_name ?? '');
+        return JSON.parse((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(environment['GITHUB_EVENT_PATH'] ?? '', 'utf8'));
     }
     catch {
         return undefined;
@@ -30449,10 +30492,93 @@ catch (error) {
     reporter.error(error);
     process.exitCode = 1;
 }
-process.exit();
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit());
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 9552:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   d: () => (/* binding */ cachePolicy),
+/* harmony export */   k: () => (/* binding */ workflowEvent)
+/* harmony export */ });
+/** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
+/**
+ * The event, from what the runner hands to every action.
+ * @param environment of the action: `GITHUB_EVENT_NAME`, `GITHUB_REF`, `GITHUB_REPOSITORY`
+ * @param payload the JSON value of the file that `GITHUB_EVENT_PATH` names; of any form
+ * @see https://docs.github.com/en/webhooks/webhook-events-and-payloads
+ */
+function workflowEvent(environment, payload) {
+    const pull = field(payload, 'pull_request');
+    const from = field(field(field(pull, 'head'), 'repo'), 'full_name');
+    return {
+        name: environment['GITHUB_EVENT_NAME'] ?? '',
+        ref: environment['GITHUB_REF'] ?? '',
+        repository: environment['GITHUB_REPOSITORY'] ?? '',
+        // A fork that was deleted has no repository any more, but was one.
+        headRepository: pull ? String(from ?? '') : undefined,
+    };
+}
+function field(value, name) {
+    return typeof value === 'object' && value !== null
+        ? value[name]
+        : undefined;
+}
+/**
+ * A release is not built from a cache that any job of the repository may have written; privileged
+ * events must not write what unprivileged ones could have shaped; saves that nobody can restore
+ * (merge queues, forks) only push others out.
+ */
+function cachePolicy(event, restore, save) {
+    const reason = event && restoreRisk(event);
+    const saveReason = reason ?? (event && saveRisk(event));
+    const notices = [];
+    const decide = (input, setting, risk) => {
+        if (setting === 'false')
+            return false;
+        if (risk === undefined)
+            return true;
+        if (setting === 'true') {
+            notices.push(`${input} is true, though ${risk}: the cache is used as you asked.`);
+            return true;
+        }
+        return false;
+    };
+    const restores = decide('restore-cache', restore, reason);
+    const saves = decide('save-cache', save, saveReason);
+    if (!restores && restore === 'auto') {
+        notices.push(`The cache is not used: ${reason}. Set restore-cache and save-cache to true to use it all the same.`);
+    }
+    return { restore: restores, save: saves, notices };
+}
+function restoreRisk(event) {
+    if (event.name === 'release')
+        return 'this run is for a release';
+    if (event.ref.startsWith('refs/tags/') && (event.name === 'push' || event.name === 'create')) {
+        return 'this run is for a tag';
+    }
+    if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
+        return `${event.name} runs with rights that the change it runs for may not have`;
+    }
+    return undefined;
+}
+function saveRisk(event) {
+    if (event.name === 'merge_group')
+        return 'nothing can restore what a merge queue saves';
+    if (event.name === 'issue_comment')
+        return 'GitHub lets issue_comment only read the cache';
+    if (event.headRepository !== undefined && event.headRepository !== event.repository) {
+        return 'this pull request comes from a fork';
+    }
+    return undefined;
+}
+
 
 /***/ }),
 
@@ -32296,8 +32422,8 @@ function groupRequirements(text, shown, group) {
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   _5: () => (/* binding */ unsatisfied),
-/* harmony export */   jO: () => (/* binding */ isAdmitted),
-/* harmony export */   jh: () => (/* binding */ isWheelFileName)
+/* harmony export */   jh: () => (/* binding */ isWheelFileName),
+/* harmony export */   qX: () => (/* binding */ contradiction)
 /* harmony export */ });
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6416);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
@@ -32466,18 +32592,30 @@ function strings(entry, field) {
     });
 }
 /**
- * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
- * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
- * @param asked hashes of the request by name; a name without an entry asks for none
+ * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
+ * for is missing, or is there in another version than the one that is asked for. What a marker
+ * decides is left to the interpreter, and not looked at.
  */
-function isAdmitted(wheel, asked) {
-    const own = asked.get(wheel.name);
-    if (own === undefined || wheel.role !== 'runtime')
-        return true;
-    if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
-        return own.includes(`sha256:${wheel.sha256}`);
+function contradiction({ wheels, direct }, lines) {
+    const runtime = wheels.filter((each) => each.role === 'runtime');
+    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+    const others = new Set(direct.map(({ name }) => name));
+    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(lines)) {
+        if (marker !== undefined)
+            continue;
+        const version = versions.get(name);
+        if (version === undefined && !constraint && !others.has(name))
+            return `it lacks ${name}`;
+        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+            return `it holds ${name} ${version} instead of ${pin}`;
+        }
     }
-    return wheel.asked !== undefined && sameList(wheel.asked, own);
+    return undefined;
+}
+/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+function isVersion(version, pin) {
+    const [base = ''] = version.split('+');
+    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
 }
 /** Why a wheelhouse does not serve a request; undefined when it does. */
 function unsatisfied(manifest, dropped, wanted) {
@@ -32516,6 +32654,7 @@ function sameList(one, other) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Yl: () => (/* binding */ asUserError),
 /* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   bD: () => (/* binding */ messageOf),
 /* harmony export */   yo: () => (/* binding */ UserError)
@@ -32536,6 +32675,21 @@ class UserError extends Error {
         this.line = at.line;
     }
 }
+/** Errors of the system that are no fault of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
+function asUserError(error) {
+    if (error instanceof UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
+}
 /** The text of any thrown value, without a stack. */
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
@@ -32554,6 +32708,7 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 /* harmony export */   R0: () => (/* binding */ isUnreachable),
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor),
+/* harmony export */   lQ: () => (/* binding */ isSystems),
 /* harmony export */   nZ: () => (/* binding */ isMirrorsFault)
 /* harmony export */ });
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
@@ -32608,6 +32763,8 @@ function parseReport(text) {
         };
     });
 }
+/** Characters of a line that are repeated in an error. */
+const longestLine = 2000;
 /**
  * pip's own last words, without secrets: the errors when there are any, else the last lines.
  * @param lines how many at the most
@@ -32615,7 +32772,8 @@ function parseReport(text) {
 function lastWords(output, lines = 12) {
     const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
-        .filter((line) => line.trim() !== '');
+        .filter((line) => line.trim() !== '')
+        .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
     const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
@@ -32671,6 +32829,10 @@ function isMirrorsFault(output) {
     return (isUnreachable(output) ||
         notFound.test(output) ||
         /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
+}
+/** Whether an installer failed for something of the machine, whatever it had to install. */
+function isSystems(output) {
+    return /OSError|\bErrno \d|os error \d|PermissionError|MemoryError/.test(output);
 }
 /** One sentence on what to do about a failed pip. */
 function adviceFor(output) {
@@ -33516,9 +33678,12 @@ var secrets = __nccwpck_require__(8578);
 /** What main and post tell the transfer process, and what its talk means. */
 /** Before the result, on the last line of the transfer process. */
 const resultMark = 'wheelhouse-transfer-result: ';
+/** Before the number of bytes that have gone over the network, up and down, each second. */
+const bytesMark = 'wheelhouse-transfer-bytes: ';
 const silence = {
     found: undefined,
     passed: 0,
+    bytes: 0,
     complaints: [],
     skipped: undefined,
     result: undefined,
@@ -33531,9 +33696,19 @@ function heard(talk, line) {
     const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
     if (passed !== undefined)
         return { ...talk, passed: Number(passed) };
+    if (line.startsWith(bytesMark))
+        return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
     const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
     if (complaint !== undefined) {
-        return { ...talk, complaints: [...talk.complaints, unescaped(complaint)] };
+        return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+    }
+    // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+    const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
+    if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
+        return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+    }
+    if (/No space left on device/.test(line)) {
+        return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
     }
     const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
     if (skipped !== undefined)
@@ -33542,9 +33717,26 @@ function heard(talk, line) {
     if (/^Failed to save: /.test(line))
         return { ...talk, skipped: line };
     if (line.startsWith(resultMark)) {
-        return { ...talk, result: JSON.parse(line.slice(resultMark.length)) };
+        const result = resultIn(line.slice(resultMark.length));
+        return result === undefined ? talk : { ...talk, result };
     }
     return talk;
+}
+/** A key may hold anything, also a line that looks like a result. */
+function resultIn(text) {
+    try {
+        const value = JSON.parse(text);
+        return typeof value?.outcome === 'string' ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Complaints that say little, in words that say what is known. */
+function plain(complaint) {
+    if (/^Failed to restore:$/.test(complaint))
+        return 'the archive could not be downloaded';
+    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar ended with exit code $1');
 }
 /** Lines of the toolkit that tell people something. */
 function isWorthSaying(line) {
@@ -33582,6 +33774,8 @@ const transferName = 'wheelhouse';
 const limits = { lookup: 20, download: 30, save: 60 };
 /** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
 const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
+/** Files in an archive beyond which it is hostile: a wheelhouse has one a wheel. */
+const maxFiles = 10_000;
 function githubCache(options) {
     const { reporter } = options;
     return {
@@ -33592,16 +33786,24 @@ function githubCache(options) {
                 const order = { operation: 'restore', path: transferName, key, prefixes };
                 const talk = await transfer(options, place, order, (talk) => talk.found ? 'download' : 'lookup');
                 const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
-                complain(reporter, 'restored', talk);
                 if (arrived === undefined) {
+                    complain(reporter, 'restored', talk);
                     return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
                 }
-                const strangers = (await (0,promises_.readdir)(place.directory)).filter((name) => !place.own.has(name));
+                const strangers = (await (0,promises_.readdir)(place.work)).filter((name) => name !== transferName);
                 if (strangers.length > 0) {
                     reporter.warning(`The cache entry ${arrived} holds files outside its directory (${strangers.slice(0, 3).join(', ')}); it is not used.`);
                     return { key: arrived, arrived: false };
                 }
-                await (0,wheelhouses/* moveDirectory */.T)(external_node_path_.join(place.directory, transferName), directory);
+                const inside = external_node_path_.join(place.work, transferName);
+                const found = await (0,promises_.lstat)(inside).catch(() => undefined);
+                // A link would lead what is done with the directory to another one.
+                if (found !== undefined && !found.isDirectory()) {
+                    reporter.warning(`The cache entry ${arrived} holds no directory; it is not used.`);
+                    return { key: arrived, arrived: false };
+                }
+                if (found !== undefined)
+                    await (0,wheelhouses/* moveDirectory */.T)(inside, directory);
                 return { key: arrived, arrived: true };
             }
             catch (error) {
@@ -33609,21 +33811,23 @@ function githubCache(options) {
                 return undefined;
             }
             finally {
-                await (0,world_temporary/* discard */.vf)(place.directory);
+                await (0,world_temporary/* discard */.vf)(place.root);
             }
         },
         async save(directory, key) {
             const place = await workplace(options);
-            const inside = external_node_path_.join(place.directory, transferName);
+            const inside = external_node_path_.join(place.work, transferName);
             try {
                 await (0,wheelhouses/* moveDirectory */.T)(directory, inside);
                 const order = { operation: 'save', path: transferName, key };
                 const talk = await transfer(options, place, order, () => 'save');
-                complain(reporter, 'saved', talk);
                 if (talk.result?.outcome === 'saved')
                     return 'saved';
-                if (talk.skipped !== undefined && talk.complaints.length === 0)
-                    reporter.info(talk.skipped);
+                complain(reporter, 'saved', talk);
+                if (talk.skipped !== undefined && talk.complaints.length > 0)
+                    return 'failed';
+                if (talk.skipped !== undefined)
+                    reporter.info(`Nothing is saved: ${talk.skipped}`);
                 return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
             }
             catch (error) {
@@ -33632,7 +33836,7 @@ function githubCache(options) {
             }
             finally {
                 await (0,wheelhouses/* moveDirectory */.T)(inside, directory).catch(() => { });
-                await (0,world_temporary/* discard */.vf)(place.directory);
+                await (0,world_temporary/* discard */.vf)(place.root);
             }
         },
     };
@@ -33646,19 +33850,36 @@ function unavailable({ environment, temporary }) {
     if (!environment['ACTIONS_RESULTS_URL'] && !environment['ACTIONS_CACHE_URL']) {
         return 'this runner offers no cache service';
     }
-    // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently.
-    if (/\s/.test(temporary)) {
-        return `the runner's temporary directory "${temporary}" has white space in its path, which the cache library can't handle`;
+    if (!environment['ACTIONS_RUNTIME_TOKEN']) {
+        return 'this runner gives no token for its cache service';
+    }
+    if (/^\s*none\s*$/i.test(environment['ACTIONS_CACHE_MODE'] ?? '')) {
+        return 'ACTIONS_CACHE_MODE is none';
+    }
+    if (!environment['ACTIONS_CACHE_URL'] && isEnterpriseServer(environment['GITHUB_SERVER_URL'])) {
+        return 'this GitHub Enterprise Server offers no cache service';
+    }
+    // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently. And
+    // a list of paths can't name one that holds what stands between two of them.
+    if (/[\s"]/.test(temporary) || temporary.includes(external_node_path_.delimiter)) {
+        return `the runner's temporary directory "${temporary}" has white space, '"' or '${external_node_path_.delimiter}' in its path, which the cache library can't handle`;
     }
     return undefined;
 }
-const archives = '.archives';
-const programs = '.programs';
+/** As the toolkit tells it (config.ts): there it knows the older service alone. */
+function isEnterpriseServer(url) {
+    const host = URL.canParse(url ?? '') ? new URL(url ?? '').hostname : 'github.com';
+    return !/^github\.com$|\.ghe\.com$|\.localhost$/i.test(host);
+}
 async function workplace({ temporary, environment }) {
-    const directory = await (0,world_temporary/* temporaryDirectory */.De)(temporary, 'wheelhouse-transfer');
-    await (0,promises_.mkdir)(external_node_path_.join(directory, archives), { recursive: true });
-    await confineTar(external_node_path_.join(directory, programs), environment['PATH'] ?? '');
-    return { directory, own: new Set([archives, programs, transferName]) };
+    const root = await (0,world_temporary/* temporaryDirectory */.De)(temporary, 'wheelhouse-transfer');
+    const work = external_node_path_.join(root, 'work');
+    const archives = external_node_path_.join(root, 'archives');
+    const programs = external_node_path_.join(root, 'programs');
+    for (const directory of [work, archives, programs])
+        await (0,promises_.mkdir)(directory);
+    await confineTar(programs, environment['PATH'] ?? '');
+    return { root, work, archives, programs };
 }
 /**
  * The toolkit unpacks with `tar -P`, which follows absolute names and `..` out of the directory
@@ -33666,7 +33887,6 @@ async function workplace({ temporary, environment }) {
  * itself refuses such members. Not on Windows, which has no scripts without an extension.
  */
 async function confineTar(directory, searchPath) {
-    await (0,promises_.mkdir)(directory);
     if (process.platform === 'win32')
         return;
     for (const name of ['tar', 'gtar']) {
@@ -33701,7 +33921,7 @@ async function firstOnPath(name, searchPath) {
  * @param phase which limit is in force
  * @throws Error that says what took too long
  */
-async function transfer({ environment, program, reporter }, { directory }, order, phase) {
+async function transfer({ environment, program, reporter }, { root, work, archives, programs }, order, phase) {
     let talk = silence;
     let failure;
     const stop = new AbortController();
@@ -33712,8 +33932,10 @@ async function transfer({ environment, program, reporter }, { directory }, order
     let before = '';
     let since = performance.now();
     const watch = setInterval(async () => {
-        const bytes = await bytesBelow(directory).catch(() => ({ archive: 0, all: 0 }));
-        const now = `${phase(talk)} ${talk.passed} ${bytes.all}`;
+        const bytes = await bytesBelow(root, archives).catch(() => ({ archive: 0, all: 0, files: 0 }));
+        // A look-up is not kept alive by tries that begin again and again.
+        const traffic = phase(talk) === 'lookup' ? 0 : talk.bytes;
+        const now = `${phase(talk)} ${talk.passed} ${traffic} ${bytes.all}`;
         if (now !== before) {
             before = now;
             since = performance.now();
@@ -33722,18 +33944,21 @@ async function transfer({ environment, program, reporter }, { directory }, order
         if (performance.now() - since > limit * 1000) {
             give(`${descriptions[phase(talk)]} for ${limit} s`);
         }
+        if (order.operation === 'restore' && bytes.files > maxFiles) {
+            give('the archive holds far more files than a wheelhouse');
+        }
         if (order.operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
             give('the archive unpacks to far more than wheels do');
         }
     }, 500);
     try {
         await (0,world_process/* run */.e)(process.execPath, [program, JSON.stringify(order)], {
-            cwd: directory,
+            cwd: work,
             env: {
                 ...definedIn(environment),
-                PATH: [external_node_path_.join(directory, programs), environment['PATH'] ?? ''].join(external_node_path_.delimiter),
-                GITHUB_WORKSPACE: directory,
-                RUNNER_TEMP: external_node_path_.join(directory, archives),
+                PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+                GITHUB_WORKSPACE: work,
+                RUNNER_TEMP: archives,
             },
             signal: stop.signal,
             onLine: (line) => {
@@ -33766,18 +33991,20 @@ function complain(reporter, done, talk) {
         reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
     }
 }
-async function bytesBelow(directory) {
+async function bytesBelow(directory, archives) {
     let archive = 0;
     let all = 0;
-    for (const entry of await (0,promises_.readdir)(directory, { recursive: true, withFileTypes: true })) {
+    const entries = await (0,promises_.readdir)(directory, { recursive: true, withFileTypes: true });
+    // So many are no wheelhouse: they are not looked at one by one.
+    for (const entry of entries.slice(0, maxFiles)) {
         if (!entry.isFile())
             continue;
         const size = (await (0,promises_.stat)(external_node_path_.join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
         all += size;
-        if (entry.parentPath.startsWith(external_node_path_.join(directory, archives)))
+        if (entry.parentPath.startsWith(archives))
             archive += size;
     }
-    return { archive, all };
+    return { archive, all, files: entries.length };
 }
 function definedIn(environment) {
     return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined));
@@ -34458,13 +34685,15 @@ sys.stdout.write(path)
 /* unused harmony export venvPython */
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7894);
-/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5733);
-/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5905);
-/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
+/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5733);
+/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5905);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
+
 
 
 
@@ -34481,28 +34710,32 @@ function pythonAdapter(reporter, environment) {
         createVenv,
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-m', 'pip', ...args], {
+            // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
+            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
-                env,
+                env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
                     reporter.foreign(own);
                 },
             });
+            if (temporary)
+                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf)(temporary);
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .markerScript */ .gx], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .markerScript */ .gx], {
                 env: environment,
                 input: JSON.stringify(markers),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -34511,14 +34744,14 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .probeScript */ .Ai], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .probeScript */ .Ai], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo)
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -34538,11 +34771,11 @@ function pythonCandidates(request) {
     if (request.python === undefined)
         return ['python', 'python3'];
     const isPath = /[\\/]/.test(request.python);
-    return [isPath ? node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(request.workingDirectory, request.python) : request.python];
+    return [isPath ? node_path__WEBPACK_IMPORTED_MODULE_3__.resolve(request.workingDirectory, request.python) : request.python];
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(asked
+    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -34555,43 +34788,45 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    if (exitCode !== 0 || typeof answer !== 'object' || answer === null) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
-    }
+    const strange = new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
+        throw strange;
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
+    if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
+        throw strange;
     return { ...rest, pip: pip ?? undefined };
 }
 /** @returns where a virtual environment keeps its interpreter */
 function venvPython(directory) {
-    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
+    return node_path__WEBPACK_IMPORTED_MODULE_3__.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
 }
 /** @returns where a virtual environment keeps its commands */
 function venvBin(directory) {
-    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
+    return node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
 async function createVenv(interpreter, request, directory) {
-    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pyvenv.cfg'))) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, 'pyvenv.cfg'))) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     // Half an environment must not be taken for a whole one by a later run.
     if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory))
-        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .untilExit */ .dF)(directory);
+        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .untilExit */ .dF)(directory);
     const made = await withCopiedPip(interpreter, request, directory);
     if (made === undefined)
         await withEnsuredPip(interpreter, request, directory);
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .release */ ._r)(directory);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .release */ ._r)(directory);
     return made ?? probe({ ...request, venv: directory });
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_7__/* .venvScript */ .Rr, directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .venvScript */ .Rr, directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -34602,11 +34837,11 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_5__/* .run */ .e)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -34667,8 +34902,9 @@ function actionsReporter(title) {
         notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
         warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
         error: (error) => {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
-                const { message, file, line } = error;
+            const known = (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .asUserError */ .Yl)(error);
+            if (known) {
+                const { message, file, line } = known;
                 _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(message), {
                     title,
                     ...(file === undefined ? {} : { file }),
@@ -34699,8 +34935,9 @@ function consoleReporter() {
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
         error: (error) => {
-            if (error instanceof UserError) {
-                const { message, file, line } = error;
+            const known = asUserError(error);
+            if (known) {
+                const { message, file, line } = known;
                 const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
                 say(`error: ${place}${message}`);
             }
@@ -38531,8 +38768,16 @@ async function matchesOf(request, pattern) {
     // Only the pattern may hold wildcards, not the path of the checkout.
     const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
     const full = external_node_path_.isAbsolute(pattern) ? pattern : external_node_path_.join(base, pattern);
-    const globber = await create(full, { matchDirectories: false });
-    return globber.glob();
+    const search = async (followSymbolicLinks) => (await create(full, { matchDirectories: false, followSymbolicLinks })).glob();
+    try {
+        return await search(true);
+    }
+    catch (error) {
+        // A link to itself ends the whole search: then all links are left out.
+        if (error.code !== 'ELOOP')
+            throw error;
+        return search(false);
+    }
 }
 async function checkInside(request, file, what) {
     const [root, real] = await Promise.all([(0,promises_.realpath)(request.workspace), (0,promises_.realpath)(file)]);
@@ -38740,8 +38985,10 @@ function untilExit(directory) {
     if (!watching) {
         watching = true;
         process.on('exit', () => {
+            // Programs that have just been ended may still be writing into them.
+            const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
             for (const each of pending)
-                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, { recursive: true, force: true });
+                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, insisting);
         });
     }
     pending.add(directory);
@@ -38757,7 +39004,9 @@ function release(directory) {
  */
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parent, `${prefix}-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}`));
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory, { recursive: true });
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(parent, { recursive: true });
+    // Not recursive: on a read-only disk Node would say then that the parent is missing.
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory);
     return directory;
 }
 /** Deletes a directory now. */

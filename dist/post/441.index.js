@@ -32,6 +32,21 @@ class model_UserError extends Error {
         this.line = at.line;
     }
 }
+/** Errors of the system that are no fault of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
+function model_asUserError(error) {
+    if (error instanceof model_UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new model_UserError(`${advice} (${model_messageOf(error)}).`);
+}
 /** The text of any thrown value, without a stack. */
 function model_messageOf(error) {
     return error instanceof Error ? error.message : String(error);
@@ -626,7 +641,7 @@ function anchored(line, file) {
     ];
 }
 /** The requirements that are to be found through an index, constraints among them. */
-function indexRequirements(lines) {
+function requirements_indexRequirements(lines) {
     return lines.filter((line) => line.kind === 'index');
 }
 /** What is installed from its own place instead of from an index. */
@@ -651,7 +666,7 @@ function isHashMode(lines) {
 /** The hashes asked for, by normalised name. */
 function askedHashes(lines) {
     const asked = new Map();
-    for (const line of indexRequirements(lines)) {
+    for (const line of requirements_indexRequirements(lines)) {
         if (line.hashes.length === 0)
             continue;
         const all = new Set([...(asked.get(line.name) ?? []), ...line.hashes]);
@@ -664,10 +679,10 @@ function askedHashes(lines) {
  * @param lines those that apply to the interpreter
  */
 function isPinned(lines, name, version) {
-    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
+    return lines.some((line) => line.name === name && line.pin !== undefined && requirements_sameVersion(line.pin, version));
 }
 /** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
-function sameVersion(one, other) {
+function requirements_sameVersion(one, other) {
     return canonicalVersion(one) === canonicalVersion(other);
 }
 /** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
@@ -781,7 +796,7 @@ function wheel(item) {
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !sameVersion(version, named.version)) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !requirements_sameVersion(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -858,18 +873,30 @@ function strings(entry, field) {
     });
 }
 /**
- * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
- * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
- * @param asked hashes of the request by name; a name without an entry asks for none
+ * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
+ * for is missing, or is there in another version than the one that is asked for. What a marker
+ * decides is left to the interpreter, and not looked at.
  */
-function isAdmitted(wheel, asked) {
-    const own = asked.get(wheel.name);
-    if (own === undefined || wheel.role !== 'runtime')
-        return true;
-    if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
-        return own.includes(`sha256:${wheel.sha256}`);
+function contradiction({ wheels, direct }, lines) {
+    const runtime = wheels.filter((each) => each.role === 'runtime');
+    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+    const others = new Set(direct.map(({ name }) => name));
+    for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
+        if (marker !== undefined)
+            continue;
+        const version = versions.get(name);
+        if (version === undefined && !constraint && !others.has(name))
+            return `it lacks ${name}`;
+        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+            return `it holds ${name} ${version} instead of ${pin}`;
+        }
     }
-    return wheel.asked !== undefined && sameList(wheel.asked, own);
+    return undefined;
+}
+/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+function isVersion(version, pin) {
+    const [base = ''] = version.split('+');
+    return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
 /** Why a wheelhouse does not serve a request; undefined when it does. */
 function unsatisfied(manifest, dropped, wanted) {
@@ -985,9 +1012,12 @@ var promises_ = __webpack_require__(1455);
 /** What main and post tell the transfer process, and what its talk means. */
 /** Before the result, on the last line of the transfer process. */
 const resultMark = 'wheelhouse-transfer-result: ';
+/** Before the number of bytes that have gone over the network, up and down, each second. */
+const bytesMark = 'wheelhouse-transfer-bytes: ';
 const silence = {
     found: undefined,
     passed: 0,
+    bytes: 0,
     complaints: [],
     skipped: undefined,
     result: undefined,
@@ -1000,9 +1030,19 @@ function heard(talk, line) {
     const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
     if (passed !== undefined)
         return { ...talk, passed: Number(passed) };
+    if (line.startsWith(bytesMark))
+        return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
     const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
     if (complaint !== undefined) {
-        return { ...talk, complaints: [...talk.complaints, unescaped(complaint)] };
+        return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+    }
+    // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+    const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
+    if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
+        return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+    }
+    if (/No space left on device/.test(line)) {
+        return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
     }
     const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
     if (skipped !== undefined)
@@ -1011,9 +1051,26 @@ function heard(talk, line) {
     if (/^Failed to save: /.test(line))
         return { ...talk, skipped: line };
     if (line.startsWith(resultMark)) {
-        return { ...talk, result: JSON.parse(line.slice(resultMark.length)) };
+        const result = resultIn(line.slice(resultMark.length));
+        return result === undefined ? talk : { ...talk, result };
     }
     return talk;
+}
+/** A key may hold anything, also a line that looks like a result. */
+function resultIn(text) {
+    try {
+        const value = JSON.parse(text);
+        return typeof value?.outcome === 'string' ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Complaints that say little, in words that say what is known. */
+function plain(complaint) {
+    if (/^Failed to restore:$/.test(complaint))
+        return 'the archive could not be downloaded';
+    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar ended with exit code $1');
 }
 /** Lines of the toolkit that tell people something. */
 function isWorthSaying(line) {
@@ -1126,8 +1183,10 @@ function untilExit(directory) {
     if (!watching) {
         watching = true;
         process.on('exit', () => {
+            // Programs that have just been ended may still be writing into them.
+            const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
             for (const each of pending)
-                (0,external_node_fs_.rmSync)(each, { recursive: true, force: true });
+                (0,external_node_fs_.rmSync)(each, insisting);
         });
     }
     pending.add(directory);
@@ -1143,7 +1202,9 @@ function release(directory) {
  */
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
-    await (0,promises_.mkdir)(directory, { recursive: true });
+    await (0,promises_.mkdir)(parent, { recursive: true });
+    // Not recursive: on a read-only disk Node would say then that the parent is missing.
+    await (0,promises_.mkdir)(directory);
     return directory;
 }
 /** Deletes a directory now. */
@@ -1387,6 +1448,8 @@ const transferName = 'wheelhouse';
 const limits = { lookup: 20, download: 30, save: 60 };
 /** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
 const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
+/** Files in an archive beyond which it is hostile: a wheelhouse has one a wheel. */
+const maxFiles = 10_000;
 function githubCache(options) {
     const { reporter } = options;
     return {
@@ -1397,16 +1460,24 @@ function githubCache(options) {
                 const order = { operation: 'restore', path: transferName, key, prefixes };
                 const talk = await transfer(options, place, order, (talk) => talk.found ? 'download' : 'lookup');
                 const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
-                complain(reporter, 'restored', talk);
                 if (arrived === undefined) {
+                    complain(reporter, 'restored', talk);
                     return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
                 }
-                const strangers = (await (0,promises_.readdir)(place.directory)).filter((name) => !place.own.has(name));
+                const strangers = (await (0,promises_.readdir)(place.work)).filter((name) => name !== transferName);
                 if (strangers.length > 0) {
                     reporter.warning(`The cache entry ${arrived} holds files outside its directory (${strangers.slice(0, 3).join(', ')}); it is not used.`);
                     return { key: arrived, arrived: false };
                 }
-                await moveDirectory(external_node_path_.join(place.directory, transferName), directory);
+                const inside = external_node_path_.join(place.work, transferName);
+                const found = await (0,promises_.lstat)(inside).catch(() => undefined);
+                // A link would lead what is done with the directory to another one.
+                if (found !== undefined && !found.isDirectory()) {
+                    reporter.warning(`The cache entry ${arrived} holds no directory; it is not used.`);
+                    return { key: arrived, arrived: false };
+                }
+                if (found !== undefined)
+                    await moveDirectory(inside, directory);
                 return { key: arrived, arrived: true };
             }
             catch (error) {
@@ -1414,21 +1485,23 @@ function githubCache(options) {
                 return undefined;
             }
             finally {
-                await discard(place.directory);
+                await discard(place.root);
             }
         },
         async save(directory, key) {
             const place = await workplace(options);
-            const inside = external_node_path_.join(place.directory, transferName);
+            const inside = external_node_path_.join(place.work, transferName);
             try {
                 await moveDirectory(directory, inside);
                 const order = { operation: 'save', path: transferName, key };
                 const talk = await transfer(options, place, order, () => 'save');
-                complain(reporter, 'saved', talk);
                 if (talk.result?.outcome === 'saved')
                     return 'saved';
-                if (talk.skipped !== undefined && talk.complaints.length === 0)
-                    reporter.info(talk.skipped);
+                complain(reporter, 'saved', talk);
+                if (talk.skipped !== undefined && talk.complaints.length > 0)
+                    return 'failed';
+                if (talk.skipped !== undefined)
+                    reporter.info(`Nothing is saved: ${talk.skipped}`);
                 return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
             }
             catch (error) {
@@ -1437,7 +1510,7 @@ function githubCache(options) {
             }
             finally {
                 await moveDirectory(inside, directory).catch(() => { });
-                await discard(place.directory);
+                await discard(place.root);
             }
         },
     };
@@ -1451,19 +1524,36 @@ function unavailable({ environment, temporary }) {
     if (!environment['ACTIONS_RESULTS_URL'] && !environment['ACTIONS_CACHE_URL']) {
         return 'this runner offers no cache service';
     }
-    // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently.
-    if (/\s/.test(temporary)) {
-        return `the runner's temporary directory "${temporary}" has white space in its path, which the cache library can't handle`;
+    if (!environment['ACTIONS_RUNTIME_TOKEN']) {
+        return 'this runner gives no token for its cache service';
+    }
+    if (/^\s*none\s*$/i.test(environment['ACTIONS_CACHE_MODE'] ?? '')) {
+        return 'ACTIONS_CACHE_MODE is none';
+    }
+    if (!environment['ACTIONS_CACHE_URL'] && isEnterpriseServer(environment['GITHUB_SERVER_URL'])) {
+        return 'this GitHub Enterprise Server offers no cache service';
+    }
+    // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently. And
+    // a list of paths can't name one that holds what stands between two of them.
+    if (/[\s"]/.test(temporary) || temporary.includes(external_node_path_.delimiter)) {
+        return `the runner's temporary directory "${temporary}" has white space, '"' or '${external_node_path_.delimiter}' in its path, which the cache library can't handle`;
     }
     return undefined;
 }
-const archives = '.archives';
-const programs = '.programs';
+/** As the toolkit tells it (config.ts): there it knows the older service alone. */
+function isEnterpriseServer(url) {
+    const host = URL.canParse(url ?? '') ? new URL(url ?? '').hostname : 'github.com';
+    return !/^github\.com$|\.ghe\.com$|\.localhost$/i.test(host);
+}
 async function workplace({ temporary, environment }) {
-    const directory = await temporaryDirectory(temporary, 'wheelhouse-transfer');
-    await (0,promises_.mkdir)(external_node_path_.join(directory, archives), { recursive: true });
-    await confineTar(external_node_path_.join(directory, programs), environment['PATH'] ?? '');
-    return { directory, own: new Set([archives, programs, transferName]) };
+    const root = await temporaryDirectory(temporary, 'wheelhouse-transfer');
+    const work = external_node_path_.join(root, 'work');
+    const archives = external_node_path_.join(root, 'archives');
+    const programs = external_node_path_.join(root, 'programs');
+    for (const directory of [work, archives, programs])
+        await (0,promises_.mkdir)(directory);
+    await confineTar(programs, environment['PATH'] ?? '');
+    return { root, work, archives, programs };
 }
 /**
  * The toolkit unpacks with `tar -P`, which follows absolute names and `..` out of the directory
@@ -1471,7 +1561,6 @@ async function workplace({ temporary, environment }) {
  * itself refuses such members. Not on Windows, which has no scripts without an extension.
  */
 async function confineTar(directory, searchPath) {
-    await (0,promises_.mkdir)(directory);
     if (process.platform === 'win32')
         return;
     for (const name of ['tar', 'gtar']) {
@@ -1506,7 +1595,7 @@ async function firstOnPath(name, searchPath) {
  * @param phase which limit is in force
  * @throws Error that says what took too long
  */
-async function transfer({ environment, program, reporter }, { directory }, order, phase) {
+async function transfer({ environment, program, reporter }, { root, work, archives, programs }, order, phase) {
     let talk = silence;
     let failure;
     const stop = new AbortController();
@@ -1517,8 +1606,10 @@ async function transfer({ environment, program, reporter }, { directory }, order
     let before = '';
     let since = performance.now();
     const watch = setInterval(async () => {
-        const bytes = await bytesBelow(directory).catch(() => ({ archive: 0, all: 0 }));
-        const now = `${phase(talk)} ${talk.passed} ${bytes.all}`;
+        const bytes = await bytesBelow(root, archives).catch(() => ({ archive: 0, all: 0, files: 0 }));
+        // A look-up is not kept alive by tries that begin again and again.
+        const traffic = phase(talk) === 'lookup' ? 0 : talk.bytes;
+        const now = `${phase(talk)} ${talk.passed} ${traffic} ${bytes.all}`;
         if (now !== before) {
             before = now;
             since = performance.now();
@@ -1527,18 +1618,21 @@ async function transfer({ environment, program, reporter }, { directory }, order
         if (performance.now() - since > limit * 1000) {
             give(`${descriptions[phase(talk)]} for ${limit} s`);
         }
+        if (order.operation === 'restore' && bytes.files > maxFiles) {
+            give('the archive holds far more files than a wheelhouse');
+        }
         if (order.operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
             give('the archive unpacks to far more than wheels do');
         }
     }, 500);
     try {
         await run(process.execPath, [program, JSON.stringify(order)], {
-            cwd: directory,
+            cwd: work,
             env: {
                 ...definedIn(environment),
-                PATH: [external_node_path_.join(directory, programs), environment['PATH'] ?? ''].join(external_node_path_.delimiter),
-                GITHUB_WORKSPACE: directory,
-                RUNNER_TEMP: external_node_path_.join(directory, archives),
+                PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+                GITHUB_WORKSPACE: work,
+                RUNNER_TEMP: archives,
             },
             signal: stop.signal,
             onLine: (line) => {
@@ -1571,18 +1665,20 @@ function complain(reporter, done, talk) {
         reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
     }
 }
-async function bytesBelow(directory) {
+async function bytesBelow(directory, archives) {
     let archive = 0;
     let all = 0;
-    for (const entry of await (0,promises_.readdir)(directory, { recursive: true, withFileTypes: true })) {
+    const entries = await (0,promises_.readdir)(directory, { recursive: true, withFileTypes: true });
+    // So many are no wheelhouse: they are not looked at one by one.
+    for (const entry of entries.slice(0, maxFiles)) {
         if (!entry.isFile())
             continue;
         const size = (await (0,promises_.stat)(external_node_path_.join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
         all += size;
-        if (entry.parentPath.startsWith(external_node_path_.join(directory, archives)))
+        if (entry.parentPath.startsWith(archives))
             archive += size;
     }
-    return { archive, all };
+    return { archive, all, files: entries.length };
 }
 function definedIn(environment) {
     return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined));
@@ -1635,8 +1731,9 @@ function actionsReporter(title) {
         notice: (text) => core/* notice */.lm(clean(text)),
         warning: (text) => core/* warning */.$e(clean(text)),
         error: (error) => {
-            if (error instanceof model_UserError) {
-                const { message, file, line } = error;
+            const known = model_asUserError(error);
+            if (known) {
+                const { message, file, line } = known;
                 core/* error */.z3(clean(message), {
                     title,
                     ...(file === undefined ? {} : { file }),
@@ -1667,8 +1764,9 @@ function consoleReporter() {
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
         error: (error) => {
-            if (error instanceof UserError) {
-                const { message, file, line } = error;
+            const known = asUserError(error);
+            if (known) {
+                const { message, file, line } = known;
                 const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
                 say(`error: ${place}${message}`);
             }

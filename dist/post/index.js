@@ -290,7 +290,8 @@ const state = process.env['STATE_wheelhouse'];
 // After an exact hit there is nothing to save, and nothing is loaded.
 if (state)
     await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(441)]).then(__nccwpck_require__.bind(__nccwpck_require__, 4441))).saveFromState(state);
-process.exit(0);
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit(0));
 
 
 __webpack_async_result__();

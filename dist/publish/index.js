@@ -30388,7 +30388,7 @@ function groupRequirements(text, shown, group) {
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName)
 /* harmony export */ });
-/* unused harmony exports keepableParts, isAdmitted, unsatisfied, changes, sameWheels */
+/* unused harmony exports keepableParts, contradiction, unsatisfied, changes, sameWheels */
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
@@ -30555,18 +30555,30 @@ function strings(entry, field) {
     });
 }
 /**
- * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
- * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
- * @param asked hashes of the request by name; a name without an entry asks for none
+ * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
+ * for is missing, or is there in another version than the one that is asked for. What a marker
+ * decides is left to the interpreter, and not looked at.
  */
-function isAdmitted(wheel, asked) {
-    const own = asked.get(wheel.name);
-    if (own === undefined || wheel.role !== 'runtime')
-        return true;
-    if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
-        return own.includes(`sha256:${wheel.sha256}`);
+function contradiction({ wheels, direct }, lines) {
+    const runtime = wheels.filter((each) => each.role === 'runtime');
+    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+    const others = new Set(direct.map(({ name }) => name));
+    for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
+        if (marker !== undefined)
+            continue;
+        const version = versions.get(name);
+        if (version === undefined && !constraint && !others.has(name))
+            return `it lacks ${name}`;
+        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+            return `it holds ${name} ${version} instead of ${pin}`;
+        }
     }
-    return wheel.asked !== undefined && sameList(wheel.asked, own);
+    return undefined;
+}
+/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+function isVersion(version, pin) {
+    const [base = ''] = version.split('+');
+    return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
 /** Why a wheelhouse does not serve a request; undefined when it does. */
 function unsatisfied(manifest, dropped, wanted) {
@@ -30605,6 +30617,7 @@ function sameList(one, other) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Yl: () => (/* binding */ asUserError),
 /* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   bD: () => (/* binding */ messageOf),
 /* harmony export */   yo: () => (/* binding */ UserError)
@@ -30625,6 +30638,21 @@ class UserError extends Error {
         this.line = at.line;
     }
 }
+/** Errors of the system that are no fault of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
+function asUserError(error) {
+    if (error instanceof UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
+}
 /** The text of any thrown value, without a stack. */
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
@@ -30641,7 +30669,7 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, parseReport, isUnreachable, isMirrorsFault */
+/* unused harmony exports readFillLog, parseReport, isUnreachable, isMirrorsFault, isSystems */
 /* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
@@ -30694,6 +30722,8 @@ function parseReport(text) {
         };
     });
 }
+/** Characters of a line that are repeated in an error. */
+const longestLine = 2000;
 /**
  * pip's own last words, without secrets: the errors when there are any, else the last lines.
  * @param lines how many at the most
@@ -30701,7 +30731,8 @@ function parseReport(text) {
 function lastWords(output, lines = 12) {
     const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
-        .filter((line) => line.trim() !== '');
+        .filter((line) => line.trim() !== '')
+        .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
     const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
     return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
@@ -30757,6 +30788,10 @@ function isMirrorsFault(output) {
     return (isUnreachable(output) ||
         notFound.test(output) ||
         /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
+}
+/** Whether an installer failed for something of the machine, whatever it had to install. */
+function isSystems(output) {
+    return /OSError|\bErrno \d|os error \d|PermissionError|MemoryError/.test(output);
 }
 /** One sentence on what to do about a failed pip. */
 function adviceFor(output) {
@@ -32371,6 +32406,28 @@ var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./lib/plan/cache-policy.js
 /** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
 /**
+ * The event, from what the runner hands to every action.
+ * @param environment of the action: `GITHUB_EVENT_NAME`, `GITHUB_REF`, `GITHUB_REPOSITORY`
+ * @param payload the JSON value of the file that `GITHUB_EVENT_PATH` names; of any form
+ * @see https://docs.github.com/en/webhooks/webhook-events-and-payloads
+ */
+function workflowEvent(environment, payload) {
+    const pull = field(payload, 'pull_request');
+    const from = field(field(field(pull, 'head'), 'repo'), 'full_name');
+    return {
+        name: environment['GITHUB_EVENT_NAME'] ?? '',
+        ref: environment['GITHUB_REF'] ?? '',
+        repository: environment['GITHUB_REPOSITORY'] ?? '',
+        // A fork that was deleted has no repository any more, but was one.
+        headRepository: pull ? String(from ?? '') : undefined,
+    };
+}
+function field(value, name) {
+    return typeof value === 'object' && value !== null
+        ? value[name]
+        : undefined;
+}
+/**
  * A release is not built from a cache that any job of the repository may have written; privileged
  * events must not write what unprivileged ones could have shaped; saves that nobody can restore
  * (merge queues, forks) only push others out.
@@ -32411,6 +32468,8 @@ function restoreRisk(event) {
 function saveRisk(event) {
     if (event.name === 'merge_group')
         return 'nothing can restore what a merge queue saves';
+    if (event.name === 'issue_comment')
+        return 'GitHub lets issue_comment only read the cache';
     if (event.headRepository !== undefined && event.headRepository !== event.repository) {
         return 'this pull request comes from a fork';
     }
@@ -32518,7 +32577,8 @@ function loadRequest(get, host) {
 function indexInputs(text, lines) {
     const url = (name, value) => {
         // The value may hold a secret: it is not repeated.
-        if (!URL.canParse(value)) {
+        // The parser passes over line breaks; what reads the value next may not.
+        if (/\s/.test(value) || !URL.canParse(value)) {
             throw new model/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
         }
         return value;
@@ -32737,7 +32797,8 @@ catch (error) {
     reporter.error(error);
     process.exitCode = 1;
 }
-process.exit();
+// Not before all is said: what lies in a pipe's buffer would be lost.
+process.stdout.write('', () => process.exit());
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -33739,6 +33800,8 @@ function programsAdapter(reporter) {
     };
 }
 
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 ;// CONCATENATED MODULE: ./lib/world/python-scripts.js
 /**
  * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
@@ -33967,8 +34030,10 @@ function untilExit(directory) {
     if (!watching) {
         watching = true;
         process.on('exit', () => {
+            // Programs that have just been ended may still be writing into them.
+            const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
             for (const each of pending)
-                (0,external_node_fs_.rmSync)(each, { recursive: true, force: true });
+                (0,external_node_fs_.rmSync)(each, insisting);
         });
     }
     pending.add(directory);
@@ -33984,7 +34049,9 @@ function release(directory) {
  */
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
-    await (0,promises_namespaceObject.mkdir)(directory, { recursive: true });
+    await (0,promises_namespaceObject.mkdir)(parent, { recursive: true });
+    // Not recursive: on a read-only disk Node would say then that the parent is missing.
+    await (0,promises_namespaceObject.mkdir)(directory);
     return directory;
 }
 /** Deletes a directory now. */
@@ -34003,6 +34070,7 @@ async function discard(directory) {
 
 
 
+
 const oldestPython = '3.7';
 /** @param environment for programs that are no pip: without inputs and tokens of the runner */
 function pythonAdapter(reporter, environment) {
@@ -34011,15 +34079,19 @@ function pythonAdapter(reporter, environment) {
         createVenv,
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
+            // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
+            const temporary = await temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
             const { exitCode } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
-                env,
+                env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
                     reporter.foreign(own);
                 },
             });
+            if (temporary)
+                await discard(temporary);
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
@@ -34085,9 +34157,9 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    if (exitCode !== 0 || typeof answer !== 'object' || answer === null) {
-        throw new model/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
-    }
+    const strange = new model/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
+        throw strange;
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
         throw new model/* UserError */.yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
@@ -34096,6 +34168,8 @@ function readProbe(command, exitCode, stdout, output) {
         throw new model/* UserError */.yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
+    if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
+        throw strange;
     return { ...rest, pip: pip ?? undefined };
 }
 /** @returns where a virtual environment keeps its interpreter */
@@ -37924,8 +37998,16 @@ async function matchesOf(request, pattern) {
     // Only the pattern may hold wildcards, not the path of the checkout.
     const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
     const full = external_node_path_.isAbsolute(pattern) ? pattern : external_node_path_.join(base, pattern);
-    const globber = await create(full, { matchDirectories: false });
-    return globber.glob();
+    const search = async (followSymbolicLinks) => (await create(full, { matchDirectories: false, followSymbolicLinks })).glob();
+    try {
+        return await search(true);
+    }
+    catch (error) {
+        // A link to itself ends the whole search: then all links are left out.
+        if (error.code !== 'ELOOP')
+            throw error;
+        return search(false);
+    }
 }
 async function checkInside(request, file, what) {
     const [root, real] = await Promise.all([(0,promises_namespaceObject.realpath)(request.workspace), (0,promises_namespaceObject.realpath)(file)]);
@@ -38397,8 +38479,9 @@ function actionsReporter(title) {
         notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
         warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
         error: (error) => {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo) {
-                const { message, file, line } = error;
+            const known = (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .asUserError */ .Yl)(error);
+            if (known) {
+                const { message, file, line } = known;
                 _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(message), {
                     title,
                     ...(file === undefined ? {} : { file }),
@@ -38429,8 +38512,9 @@ function consoleReporter() {
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
         error: (error) => {
-            if (error instanceof UserError) {
-                const { message, file, line } = error;
+            const known = asUserError(error);
+            if (known) {
+                const { message, file, line } = known;
                 const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
                 say(`error: ${place}${message}`);
             }

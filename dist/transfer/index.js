@@ -39707,7 +39707,7 @@ module.exports = { version: packageJson.version }
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   bD: () => (/* binding */ messageOf)
 /* harmony export */ });
-/* unused harmony exports UserError, refreshPeriods */
+/* unused harmony exports UserError, asUserError, refreshPeriods */
 /** The words of the product: what is asked for, what is found, what is decided. */
 /** An error that the user can mend: it is shown as it is, without a stack. */
 class UserError extends Error {
@@ -39724,6 +39724,21 @@ class UserError extends Error {
         this.line = at.line;
     }
 }
+/** Errors of the system that are no fault of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
+function asUserError(error) {
+    if (error instanceof UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
+}
 /** The text of any thrown value, without a stack. */
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
@@ -39737,15 +39752,19 @@ const refreshPeriods = (/* unused pure expression or super */ null && (['auto', 
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Rc: () => (/* binding */ bytesMark),
 /* harmony export */   nV: () => (/* binding */ resultMark)
 /* harmony export */ });
 /* unused harmony exports silence, heard, isWorthSaying */
 /** What main and post tell the transfer process, and what its talk means. */
 /** Before the result, on the last line of the transfer process. */
 const resultMark = 'wheelhouse-transfer-result: ';
+/** Before the number of bytes that have gone over the network, up and down, each second. */
+const bytesMark = 'wheelhouse-transfer-bytes: ';
 const silence = {
     found: undefined,
     passed: 0,
+    bytes: 0,
     complaints: [],
     skipped: undefined,
     result: undefined,
@@ -39758,9 +39777,19 @@ function heard(talk, line) {
     const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
     if (passed !== undefined)
         return { ...talk, passed: Number(passed) };
+    if (line.startsWith(bytesMark))
+        return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
     const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
     if (complaint !== undefined) {
-        return { ...talk, complaints: [...talk.complaints, unescaped(complaint)] };
+        return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+    }
+    // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+    const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
+    if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
+        return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+    }
+    if (/No space left on device/.test(line)) {
+        return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
     }
     const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
     if (skipped !== undefined)
@@ -39769,9 +39798,26 @@ function heard(talk, line) {
     if (/^Failed to save: /.test(line))
         return { ...talk, skipped: line };
     if (line.startsWith(resultMark)) {
-        return { ...talk, result: JSON.parse(line.slice(resultMark.length)) };
+        const result = resultIn(line.slice(resultMark.length));
+        return result === undefined ? talk : { ...talk, result };
     }
     return talk;
+}
+/** A key may hold anything, also a line that looks like a result. */
+function resultIn(text) {
+    try {
+        const value = JSON.parse(text);
+        return typeof value?.outcome === 'string' ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Complaints that say little, in words that say what is known. */
+function plain(complaint) {
+    if (/^Failed to restore:$/.test(complaint))
+        return 'the archive could not be downloaded';
+    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar ended with exit code $1');
 }
 /** Lines of the toolkit that tell people something. */
 function isWorthSaying(line) {
@@ -39788,9 +39834,10 @@ function unescaped(text) {
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var _actions_cache__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6471);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_transfer_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8444);
+/* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3053);
+/* harmony import */ var _actions_cache__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6471);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_transfer_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8444);
 /**
  * Entry of the process that talks to GitHub's cache service, so that the rest can end it whenever
  * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
@@ -39802,24 +39849,42 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
+
 async function carryOut(order) {
-    if (!(0,_actions_cache__WEBPACK_IMPORTED_MODULE_0__/* .isFeatureAvailable */ .w3)())
+    if (!(0,_actions_cache__WEBPACK_IMPORTED_MODULE_1__/* .isFeatureAvailable */ .w3)())
         return { outcome: 'unavailable' };
     if (order.operation === 'restore') {
-        const key = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_0__/* .restoreCache */ .P3)([order.path], order.key, [...order.prefixes]);
+        const key = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_1__/* .restoreCache */ .P3)([order.path], order.key, [...order.prefixes]);
         return key === undefined ? { outcome: 'none' } : { outcome: 'restored', key };
     }
-    const id = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_0__/* .saveCache */ .Io)([order.path], order.key);
+    const id = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_1__/* .saveCache */ .Io)([order.path], order.key);
     return { outcome: id < 0 ? 'none' : 'saved' };
 }
+// The toolkit tells of progress when a block of several megabytes is complete: over a slow line that
+// takes longer than a living transfer may be silent.
+const sockets = new Set();
+(0,node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__.subscribe)('http.client.request.start', (message) => {
+    const { request } = message;
+    if (request.socket)
+        sockets.add(request.socket);
+    else
+        request.once('socket', (socket) => sockets.add(socket));
+});
+let told = 0;
+setInterval(() => {
+    const bytes = [...sockets].reduce((sum, each) => sum + each.bytesRead + each.bytesWritten, 0);
+    if (bytes !== told)
+        process.stdout.write(`${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_3__/* .bytesMark */ .Rc}${bytes}\n`);
+    told = bytes;
+}, 1000).unref();
 let result;
 try {
     result = await carryOut(JSON.parse(process.argv[2] ?? ''));
 }
 catch (error) {
-    result = { outcome: 'failed', reason: (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error) };
+    result = { outcome: 'failed', reason: (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error) };
 }
-process.stdout.write(`\n${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_2__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
+process.stdout.write(`\n${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_3__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);

@@ -11,6 +11,33 @@ export interface WorkflowEvent {
   readonly headRepository: string | undefined;
 }
 
+/**
+ * The event, from what the runner hands to every action.
+ * @param environment of the action: `GITHUB_EVENT_NAME`, `GITHUB_REF`, `GITHUB_REPOSITORY`
+ * @param payload the JSON value of the file that `GITHUB_EVENT_PATH` names; of any form
+ * @see https://docs.github.com/en/webhooks/webhook-events-and-payloads
+ */
+export function workflowEvent(
+  environment: Readonly<Record<string, string>>,
+  payload: unknown,
+): WorkflowEvent {
+  const pull = field(payload, 'pull_request');
+  const from = field(field(field(pull, 'head'), 'repo'), 'full_name');
+  return {
+    name: environment['GITHUB_EVENT_NAME'] ?? '',
+    ref: environment['GITHUB_REF'] ?? '',
+    repository: environment['GITHUB_REPOSITORY'] ?? '',
+    // A fork that was deleted has no repository any more, but was one.
+    headRepository: pull ? String(from ?? '') : undefined,
+  };
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}
+
 export type Setting = 'auto' | 'true' | 'false';
 
 export interface CachePolicy {
@@ -65,6 +92,7 @@ function restoreRisk(event: WorkflowEvent): string | undefined {
 
 function saveRisk(event: WorkflowEvent): string | undefined {
   if (event.name === 'merge_group') return 'nothing can restore what a merge queue saves';
+  if (event.name === 'issue_comment') return 'GitHub lets issue_comment only read the cache';
   if (event.headRepository !== undefined && event.headRepository !== event.repository) {
     return 'this pull request comes from a fork';
   }

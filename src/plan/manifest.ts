@@ -3,8 +3,8 @@
  * what may be used; a cache key only helps to find it.
  */
 import { isFresh } from './freshness.ts';
-import type { Refresh } from './model.ts';
-import { normalizeName, sameVersion } from './requirements.ts';
+import type { Refresh, RequestLine } from './model.ts';
+import { indexRequirements, normalizeName, sameVersion } from './requirements.ts';
 
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
@@ -222,17 +222,32 @@ function strings(entry: Readonly<Record<string, unknown>>, field: string): strin
 }
 
 /**
- * Whether the request's own hashes admit a wheel. A downloaded wheel must carry one of them; a
- * wheel built from an sdist carries none, so it counts for the very hashes that it was built under.
- * @param asked hashes of the request by name; a name without an entry asks for none
+ * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
+ * for is missing, or is there in another version than the one that is asked for. What a marker
+ * decides is left to the interpreter, and not looked at.
  */
-export function isAdmitted(wheel: Wheel, asked: ReadonlyMap<string, readonly string[]>): boolean {
-  const own = asked.get(wheel.name);
-  if (own === undefined || wheel.role !== 'runtime') return true;
-  if (wheel.origin === 'downloaded' && own.some((hash) => hash.startsWith('sha256:'))) {
-    return own.includes(`sha256:${wheel.sha256}`);
+export function contradiction(
+  { wheels, direct }: Manifest,
+  lines: readonly RequestLine[],
+): string | undefined {
+  const runtime = wheels.filter((each) => each.role === 'runtime');
+  const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+  const others = new Set(direct.map(({ name }) => name));
+  for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
+    if (marker !== undefined) continue;
+    const version = versions.get(name);
+    if (version === undefined && !constraint && !others.has(name)) return `it lacks ${name}`;
+    if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+      return `it holds ${name} ${version} instead of ${pin}`;
+    }
   }
-  return wheel.asked !== undefined && sameList(wheel.asked, own);
+  return undefined;
+}
+
+/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+function isVersion(version: string, pin: string): boolean {
+  const [base = ''] = version.split('+');
+  return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
 
 /** Why a wheelhouse does not serve a request; undefined when it does. */

@@ -17,6 +17,22 @@ export class UserError extends Error {
   }
 }
 
+/** Errors of the system that are no fault of this program, and what to do about them. */
+const systemAdvice: Readonly<Record<string, string>> = {
+  ENOSPC: 'The disk is full: free space and run again',
+  EDQUOT: 'The disk quota is used up: free space and run again',
+  EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
+  EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+
+/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
+export function asUserError(error: unknown): UserError | undefined {
+  if (error instanceof UserError) return error;
+  const { code } = (error ?? {}) as { code?: unknown };
+  const advice = systemAdvice[String(code)];
+  return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
+}
+
 /** The text of any thrown value, without a stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -68,6 +68,9 @@ export function parseReport(text: string): ReportItem[] {
   });
 }
 
+/** Characters of a line that are repeated in an error. */
+const longestLine = 2000;
+
 /**
  * pip's own last words, without secrets: the errors when there are any, else the last lines.
  * @param lines how many at the most
@@ -75,7 +78,8 @@ export function parseReport(text: string): ReportItem[] {
 export function lastWords(output: string, lines = 12): string {
   const all = withoutSecrets(output)
     .split(/\r?\n/)
-    .filter((line) => line.trim() !== '');
+    .filter((line) => line.trim() !== '')
+    .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
   const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
   return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
 }
@@ -141,6 +145,11 @@ export function isMirrorsFault(output: string): boolean {
       output,
     )
   );
+}
+
+/** Whether an installer failed for something of the machine, whatever it had to install. */
+export function isSystems(output: string): boolean {
+  return /OSError|\bErrno \d|os error \d|PermissionError|MemoryError/.test(output);
 }
 
 /** One sentence on what to do about a failed pip. */

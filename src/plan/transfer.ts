@@ -18,12 +18,17 @@ export type TransferResult =
 /** Before the result, on the last line of the transfer process. */
 export const resultMark = 'wheelhouse-transfer-result: ';
 
+/** Before the number of bytes that have gone over the network, up and down, each second. */
+export const bytesMark = 'wheelhouse-transfer-bytes: ';
+
 /** What the toolkit has said so far. */
 export interface TransferTalk {
   /** The key that the service answered with, once it did. */
   readonly found: string | undefined;
-  /** Bytes that it says have passed. */
+  /** Bytes of the archive that it says have passed. */
   readonly passed: number;
+  /** Bytes that have gone over the network, requests that are tried again included. */
+  readonly bytes: number;
   /** Its warnings and errors, decoded. */
   readonly complaints: readonly string[];
   /** Why it did not even try, when it says so. */
@@ -34,6 +39,7 @@ export interface TransferTalk {
 export const silence: TransferTalk = {
   found: undefined,
   passed: 0,
+  bytes: 0,
   complaints: [],
   skipped: undefined,
   result: undefined,
@@ -45,18 +51,47 @@ export function heard(talk: TransferTalk, line: string): TransferTalk {
   if (hit !== undefined) return { ...talk, found: hit };
   const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
   if (passed !== undefined) return { ...talk, passed: Number(passed) };
+  if (line.startsWith(bytesMark)) return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
   const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
   if (complaint !== undefined) {
-    return { ...talk, complaints: [...talk.complaints, unescaped(complaint)] };
+    return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+  }
+  // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+  const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
+  if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
+    return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+  }
+  if (/No space left on device/.test(line)) {
+    return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
   }
   const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
   if (skipped !== undefined) return { ...talk, skipped };
   // Without an annotation: somebody else has saved, or is saving, the same key.
   if (/^Failed to save: /.test(line)) return { ...talk, skipped: line };
   if (line.startsWith(resultMark)) {
-    return { ...talk, result: JSON.parse(line.slice(resultMark.length)) as TransferResult };
+    const result = resultIn(line.slice(resultMark.length));
+    return result === undefined ? talk : { ...talk, result };
   }
   return talk;
+}
+
+/** A key may hold anything, also a line that looks like a result. */
+function resultIn(text: string): TransferResult | undefined {
+  try {
+    const value = JSON.parse(text) as TransferResult | null;
+    return typeof value?.outcome === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Complaints that say little, in words that say what is known. */
+function plain(complaint: string): string {
+  if (/^Failed to restore:$/.test(complaint)) return 'the archive could not be downloaded';
+  return complaint.replace(
+    /^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s,
+    'tar ended with exit code $1',
+  );
 }
 
 /** Lines of the toolkit that tell people something. */

@@ -5,7 +5,7 @@
  * workspace: an entry's version depends on the text of the cached path, which is always
  * `wheelhouse`, and the checkout is never touched. See docs/decisions/0004-transfer.md.
  */
-import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { messageOf } from '../plan/model.ts';
@@ -31,6 +31,9 @@ const limits = { lookup: 20, download: 30, save: 60 } as const;
 /** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
 const maxUnpacked = (archive: number): number => 4 * archive + 1_000_000_000;
 
+/** Files in an archive beyond which it is hostile: a wheelhouse has one a wheel. */
+const maxFiles = 10_000;
+
 export interface GithubCacheOptions {
   /** The whole environment of the action: the service's address and token are in it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -55,44 +58,52 @@ export function githubCache(options: GithubCacheOptions): CacheStore {
           talk.found ? 'download' : 'lookup',
         );
         const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
-        complain(reporter, 'restored', talk);
         if (arrived === undefined) {
+          complain(reporter, 'restored', talk);
           return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
         }
-        const strangers = (await readdir(place.directory)).filter((name) => !place.own.has(name));
+        const strangers = (await readdir(place.work)).filter((name) => name !== transferName);
         if (strangers.length > 0) {
           reporter.warning(
             `The cache entry ${arrived} holds files outside its directory (${strangers.slice(0, 3).join(', ')}); it is not used.`,
           );
           return { key: arrived, arrived: false };
         }
-        await moveDirectory(path.join(place.directory, transferName), directory);
+        const inside = path.join(place.work, transferName);
+        const found = await lstat(inside).catch(() => undefined);
+        // A link would lead what is done with the directory to another one.
+        if (found !== undefined && !found.isDirectory()) {
+          reporter.warning(`The cache entry ${arrived} holds no directory; it is not used.`);
+          return { key: arrived, arrived: false };
+        }
+        if (found !== undefined) await moveDirectory(inside, directory);
         return { key: arrived, arrived: true };
       } catch (error) {
         reporter.warning(`The cache could not be restored: ${withoutSecrets(messageOf(error))}.`);
         return undefined;
       } finally {
-        await discard(place.directory);
+        await discard(place.root);
       }
     },
 
     async save(directory, key) {
       const place = await workplace(options);
-      const inside = path.join(place.directory, transferName);
+      const inside = path.join(place.work, transferName);
       try {
         await moveDirectory(directory, inside);
         const order = { operation: 'save', path: transferName, key } as const;
         const talk = await transfer(options, place, order, () => 'save');
-        complain(reporter, 'saved', talk);
         if (talk.result?.outcome === 'saved') return 'saved';
-        if (talk.skipped !== undefined && talk.complaints.length === 0) reporter.info(talk.skipped);
+        complain(reporter, 'saved', talk);
+        if (talk.skipped !== undefined && talk.complaints.length > 0) return 'failed';
+        if (talk.skipped !== undefined) reporter.info(`Nothing is saved: ${talk.skipped}`);
         return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
       } catch (error) {
         reporter.warning(`The cache could not be saved: ${withoutSecrets(messageOf(error))}.`);
         return 'failed';
       } finally {
         await moveDirectory(inside, directory).catch(() => {});
-        await discard(place.directory);
+        await discard(place.root);
       }
     },
   };
@@ -108,27 +119,46 @@ function unavailable({ environment, temporary }: GithubCacheOptions): string | u
   if (!environment['ACTIONS_RESULTS_URL'] && !environment['ACTIONS_CACHE_URL']) {
     return 'this runner offers no cache service';
   }
-  // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently.
-  if (/\s/.test(temporary)) {
-    return `the runner's temporary directory "${temporary}" has white space in its path, which the cache library can't handle`;
+  if (!environment['ACTIONS_RUNTIME_TOKEN']) {
+    return 'this runner gives no token for its cache service';
+  }
+  if (/^\s*none\s*$/i.test(environment['ACTIONS_CACHE_MODE'] ?? '')) {
+    return 'ACTIONS_CACHE_MODE is none';
+  }
+  if (!environment['ACTIONS_CACHE_URL'] && isEnterpriseServer(environment['GITHUB_SERVER_URL'])) {
+    return 'this GitHub Enterprise Server offers no cache service';
+  }
+  // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it keeps nothing, silently. And
+  // a list of paths can't name one that holds what stands between two of them.
+  if (/[\s"]/.test(temporary) || temporary.includes(path.delimiter)) {
+    return `the runner's temporary directory "${temporary}" has white space, '"' or '${path.delimiter}' in its path, which the cache library can't handle`;
   }
   return undefined;
 }
 
-interface Workplace {
-  readonly directory: string;
-  /** Names in it that are not the archive's. */
-  readonly own: ReadonlySet<string>;
+/** As the toolkit tells it (config.ts): there it knows the older service alone. */
+function isEnterpriseServer(url: string | undefined): boolean {
+  const host = URL.canParse(url ?? '') ? new URL(url ?? '').hostname : 'github.com';
+  return !/^github\.com$|\.ghe\.com$|\.localhost$/i.test(host);
 }
 
-const archives = '.archives';
-const programs = '.programs';
+/** Directories of one transfer. */
+interface Workplace {
+  readonly root: string;
+  /** The workspace, as the toolkit is told: an archive's members land here, and nothing else does. */
+  readonly work: string;
+  readonly archives: string;
+  readonly programs: string;
+}
 
 async function workplace({ temporary, environment }: GithubCacheOptions): Promise<Workplace> {
-  const directory = await temporaryDirectory(temporary, 'wheelhouse-transfer');
-  await mkdir(path.join(directory, archives), { recursive: true });
-  await confineTar(path.join(directory, programs), environment['PATH'] ?? '');
-  return { directory, own: new Set([archives, programs, transferName]) };
+  const root = await temporaryDirectory(temporary, 'wheelhouse-transfer');
+  const work = path.join(root, 'work');
+  const archives = path.join(root, 'archives');
+  const programs = path.join(root, 'programs');
+  for (const directory of [work, archives, programs]) await mkdir(directory);
+  await confineTar(programs, environment['PATH'] ?? '');
+  return { root, work, archives, programs };
 }
 
 /**
@@ -137,7 +167,6 @@ async function workplace({ temporary, environment }: GithubCacheOptions): Promis
  * itself refuses such members. Not on Windows, which has no scripts without an extension.
  */
 async function confineTar(directory: string, searchPath: string): Promise<void> {
-  await mkdir(directory);
   if (process.platform === 'win32') return;
   for (const name of ['tar', 'gtar']) {
     const real = await firstOnPath(name, searchPath);
@@ -173,7 +202,7 @@ async function firstOnPath(name: string, searchPath: string): Promise<string | u
  */
 async function transfer(
   { environment, program, reporter }: GithubCacheOptions,
-  { directory }: Workplace,
+  { root, work, archives, programs }: Workplace,
   order: TransferOrder,
   phase: (talk: TransferTalk) => keyof typeof limits,
 ): Promise<TransferTalk> {
@@ -187,8 +216,10 @@ async function transfer(
   let before = '';
   let since = performance.now();
   const watch = setInterval(async () => {
-    const bytes = await bytesBelow(directory).catch(() => ({ archive: 0, all: 0 }));
-    const now = `${phase(talk)} ${talk.passed} ${bytes.all}`;
+    const bytes = await bytesBelow(root, archives).catch(() => ({ archive: 0, all: 0, files: 0 }));
+    // A look-up is not kept alive by tries that begin again and again.
+    const traffic = phase(talk) === 'lookup' ? 0 : talk.bytes;
+    const now = `${phase(talk)} ${talk.passed} ${traffic} ${bytes.all}`;
     if (now !== before) {
       before = now;
       since = performance.now();
@@ -197,18 +228,21 @@ async function transfer(
     if (performance.now() - since > limit * 1000) {
       give(`${descriptions[phase(talk)]} for ${limit} s`);
     }
+    if (order.operation === 'restore' && bytes.files > maxFiles) {
+      give('the archive holds far more files than a wheelhouse');
+    }
     if (order.operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
       give('the archive unpacks to far more than wheels do');
     }
   }, 500);
   try {
     await run(process.execPath, [program, JSON.stringify(order)], {
-      cwd: directory,
+      cwd: work,
       env: {
         ...definedIn(environment),
-        PATH: [path.join(directory, programs), environment['PATH'] ?? ''].join(path.delimiter),
-        GITHUB_WORKSPACE: directory,
-        RUNNER_TEMP: path.join(directory, archives),
+        PATH: [programs, environment['PATH'] ?? ''].join(path.delimiter),
+        GITHUB_WORKSPACE: work,
+        RUNNER_TEMP: archives,
       },
       signal: stop.signal,
       onLine: (line) => {
@@ -241,17 +275,22 @@ function complain(reporter: Reporter, done: 'restored' | 'saved', talk: Transfer
   }
 }
 
-async function bytesBelow(directory: string): Promise<{ archive: number; all: number }> {
+async function bytesBelow(
+  directory: string,
+  archives: string,
+): Promise<{ archive: number; all: number; files: number }> {
   let archive = 0;
   let all = 0;
-  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  // So many are no wheelhouse: they are not looked at one by one.
+  for (const entry of entries.slice(0, maxFiles)) {
     if (!entry.isFile()) continue;
     const size =
       (await stat(path.join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
     all += size;
-    if (entry.parentPath.startsWith(path.join(directory, archives))) archive += size;
+    if (entry.parentPath.startsWith(archives)) archive += size;
   }
-  return { archive, all };
+  return { archive, all, files: entries.length };
 }
 
 function definedIn(

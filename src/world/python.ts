@@ -1,6 +1,7 @@
 /** The chosen Python and its pip. */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { type Interpreter, type Request, UserError } from '../plan/model.ts';
@@ -8,7 +9,7 @@ import { lastWords } from '../plan/pip-output.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
 import { markerScript, probeScript, stubScript, venvScript } from './python-scripts.ts';
-import { release, untilExit } from './temporary.ts';
+import { discard, release, temporaryDirectory, untilExit } from './temporary.ts';
 
 const oldestPython = '3.7';
 
@@ -22,15 +23,18 @@ export function pythonAdapter(
     createVenv,
     async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
       const lines: string[] = [];
+      // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
+      const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
       const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
         cwd,
-        env,
+        env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
         onLine: (line) => {
           const own = rewrite(line);
           lines.push(own);
           reporter.foreign(own);
         },
       });
+      if (temporary) await discard(temporary);
       return { exitCode, output: lines.join('\n') };
     },
     async applies(interpreter, markers) {
@@ -100,11 +104,10 @@ function readProbe(command: string, exitCode: number, stdout: string, output: st
   } catch {
     answer = undefined;
   }
-  if (exitCode !== 0 || typeof answer !== 'object' || answer === null) {
-    throw new UserError(
-      `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${lastWords(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
-    );
-  }
+  const strange = new UserError(
+    `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${lastWords(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
+  );
+  if (exitCode !== 0 || typeof answer !== 'object' || answer === null) throw strange;
   const { tooOld, pipConfigError } = answer as { tooOld?: string; pipConfigError?: string | null };
   if (tooOld !== undefined) {
     throw new UserError(
@@ -117,6 +120,7 @@ function readProbe(command: string, exitCode: number, stdout: string, output: st
     );
   }
   const { pip, ...rest } = answer as Omit<Interpreter, 'pip'> & { pip: string | null };
+  if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string') throw strange;
   return { ...rest, pip: pip ?? undefined };
 }
 

@@ -1,7 +1,7 @@
 /** What people see: in a workflow's log, or on a terminal. */
 import * as core from '@actions/core';
 
-import { UserError } from '../plan/model.ts';
+import { asUserError } from '../plan/model.ts';
 import { withoutSecrets } from '../plan/secrets.ts';
 import type { Reporter } from '../ports.ts';
 
@@ -47,8 +47,9 @@ export function actionsReporter(title: string): Reporter {
     notice: (text) => core.notice(clean(text)),
     warning: (text) => core.warning(clean(text)),
     error: (error) => {
-      if (error instanceof UserError) {
-        const { message, file, line } = error;
+      const known = asUserError(error);
+      if (known) {
+        const { message, file, line } = known;
         core.error(clean(message), {
           title,
           ...(file === undefined ? {} : { file }),
@@ -80,8 +81,9 @@ export function consoleReporter(): Reporter {
     notice: (text) => say(`note: ${text}`),
     warning: (text) => say(`warning: ${text}`),
     error: (error) => {
-      if (error instanceof UserError) {
-        const { message, file, line } = error;
+      const known = asUserError(error);
+      if (known) {
+        const { message, file, line } = known;
         const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
         say(`error: ${place}${message}`);
       } else {

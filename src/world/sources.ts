@@ -76,8 +76,15 @@ async function matchesOf(request: Request, pattern: string): Promise<string[]> {
   // Only the pattern may hold wildcards, not the path of the checkout.
   const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
   const full = path.isAbsolute(pattern) ? pattern : path.join(base, pattern);
-  const globber = await glob.create(full, { matchDirectories: false });
-  return globber.glob();
+  const search = async (followSymbolicLinks: boolean): Promise<string[]> =>
+    (await glob.create(full, { matchDirectories: false, followSymbolicLinks })).glob();
+  try {
+    return await search(true);
+  } catch (error) {
+    // A link to itself ends the whole search: then all links are left out.
+    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
+    return search(false);
+  }
 }
 
 async function checkInside(request: Request, file: string, what: string): Promise<void> {

@@ -12,7 +12,9 @@ export function untilExit(directory: string): string {
   if (!watching) {
     watching = true;
     process.on('exit', () => {
-      for (const each of pending) rmSync(each, { recursive: true, force: true });
+      // Programs that have just been ended may still be writing into them.
+      const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
+      for (const each of pending) rmSync(each, insisting);
     });
   }
   pending.add(directory);
@@ -30,7 +32,9 @@ export function release(directory: string): void {
  */
 export async function temporaryDirectory(parent: string, prefix: string): Promise<string> {
   const directory = untilExit(path.join(parent, `${prefix}-${randomUUID().slice(0, 8)}`));
-  await mkdir(directory, { recursive: true });
+  await mkdir(parent, { recursive: true });
+  // Not recursive: on a read-only disk Node would say then that the parent is missing.
+  await mkdir(directory);
   return directory;
 }
 

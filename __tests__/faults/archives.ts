@@ -1,0 +1,78 @@
+/** Entries of the cache that somebody has tampered with. */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Entry, Place } from './rows.ts';
+
+/** The directory that the action hands to the cache. */
+export const top = 'wheelhouse';
+
+export interface ManifestText {
+  [field: string]: unknown;
+  wheels: { [field: string]: unknown; name: string; file: string; sha256: string; size: number }[];
+}
+
+/**
+ * The entry's archive, changed and packed again.
+ * @param change gets the wheelhouse
+ * @param tarArgs instead of the name of the top directory alone; they start beside it
+ */
+export function repacked(
+  { archive }: Entry,
+  change: (wheelhouse: string) => void,
+  tarArgs: readonly string[] = [top],
+): Buffer {
+  const directory = mkdtempSync(join(tmpdir(), 'repacked-'));
+  try {
+    const tar = (...args: string[]): Buffer =>
+      execFileSync('tar', args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+    writeFileSync(join(directory, '.in'), archive);
+    tar('-xf', '.in', '--use-compress-program', 'unzstd');
+    change(join(directory, top));
+    tar('-cPf', '.out', '--use-compress-program', 'zstd', ...tarArgs);
+    return readFileSync(join(directory, '.out'));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** Arranges that the entry in the cache is the changed one. */
+export function tampered(
+  change: (wheelhouse: string, place: Place) => void,
+  tarArgs?: (place: Place) => readonly string[],
+): (place: Place) => Promise<void> {
+  return (place) =>
+    place.cache.replaceArchive(
+      place.entry.key,
+      repacked(place.entry, (wheelhouse) => change(wheelhouse, place), tarArgs?.(place)),
+    );
+}
+
+/** Changes the manifest of a wheelhouse on disk. */
+export function editManifest(wheelhouse: string, edit: (manifest: ManifestText) => void): void {
+  const file = join(wheelhouse, 'wheelhouse.json');
+  const manifest = JSON.parse(readFileSync(file, 'utf8')) as ManifestText;
+  edit(manifest);
+  writeFileSync(file, JSON.stringify(manifest));
+}
+
+/** Replaces a listed wheel so that manifest and lock agree with it, as an attacker would. */
+export function poison(
+  wheelhouse: string,
+  file: string,
+  content: Buffer,
+  also: Record<string, unknown> = {},
+): void {
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  writeFileSync(join(wheelhouse, file), content);
+  editManifest(wheelhouse, ({ wheels }) => {
+    const wheel = wheels.find((each) => each.file === file);
+    if (wheel === undefined) throw new Error(`the manifest has no ${file}`);
+    const lock = join(wheelhouse, 'requirements.lock');
+    writeFileSync(lock, readFileSync(lock, 'utf8').replace(wheel.sha256, sha256));
+    Object.assign(wheel, { sha256, size: content.length, ...also });
+  });
+}

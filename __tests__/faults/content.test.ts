@@ -1,0 +1,521 @@
+/** What lies in an entry: damaged, edited, incomplete or hostile, it is never installed. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+import { type Distribution, wheel } from '../support/packages.ts';
+import { editManifest, type ManifestText, poison, tampered, top } from './archives.ts';
+import { alpha, below, beta, group, laterBeta, type Place, type Row } from './rows.ts';
+
+const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
+const damagedBeta = { ...isRepaired, artifacts: [beta.filename] };
+const allNew = { ...isRepaired, artifacts: [alpha.filename, beta.filename] };
+
+/** A change of the wheel of beta. */
+function ofBeta(change: (file: string, place: Place) => void): Pick<Row, 'arrange'> {
+  return { arrange: tampered((at, place) => change(join(at, beta.filename), place)) };
+}
+
+function edited(edit: (manifest: ManifestText) => void): Pick<Row, 'arrange'> {
+  return { arrange: tampered((at) => editManifest(at, edit)) };
+}
+
+/** The manifest says another thing of beta. */
+function betaEdited(fields: Record<string, unknown>): Pick<Row, 'arrange'> {
+  return edited(({ wheels }) => {
+    Object.assign(wheels.find(({ name }) => name === 'beta') ?? {}, fields);
+  });
+}
+
+function interpreter(pattern: RegExp, to: string): Pick<Row, 'arrange'> {
+  return edited((manifest) => {
+    const before = String(manifest['interpreter']);
+    const after = before.replace(pattern, to);
+    assert.notEqual(after, before, before);
+    manifest['interpreter'] = after;
+  });
+}
+
+/** Members of an archive under other names; `evil` is a file beside the wheelhouse. */
+function withEvil(name: (place: Place) => string): Pick<Row, 'arrange'> {
+  return {
+    arrange: tampered(
+      (at) => writeFileSync(join(at, '..', 'evil'), 'evil\n'),
+      (place) => [`--transform=s,^evil$,${name(place)},`, top, 'evil'],
+    ),
+  };
+}
+
+async function noEvil({ job }: Place): Promise<void> {
+  const found = (await below(job.root)).filter((file) => /evil|escaped/.test(file));
+  assert.deepEqual(found, []);
+}
+
+const foreign = wheel({ name: 'beta', version: '2.0', tag: 'cp27-cp27m-win_amd64' });
+const unknown = wheel({ name: 'stranger', version: '1.0' });
+
+/** The manifest lists another wheel instead of beta's. */
+function instead(other: Distribution): Pick<Row, 'arrange'> {
+  return {
+    arrange: tampered((at) => {
+      renameSync(join(at, beta.filename), join(at, other.filename));
+      editManifest(at, ({ wheels }) => {
+        Object.assign(wheels.find(({ name }) => name === 'beta') ?? {}, {
+          file: other.filename,
+          version: other.version,
+        });
+      });
+      poison(at, other.filename, other.content);
+    }),
+  };
+}
+
+const rows: Row[] = [
+  {
+    fault: 'a truncated wheel',
+    ...ofBeta((file) => truncateSync(file, 1000)),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 1000 bytes instead of 51102.',
+  },
+  {
+    fault: 'a wheel of zero bytes',
+    ...ofBeta((file) => truncateSync(file, 0)),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 0 bytes instead of 51102.',
+  },
+  {
+    fault: 'a flipped bit in a wheel',
+    ...ofBeta((file) => {
+      const content = readFileSync(file);
+      content.writeUInt8(content.readUInt8(2000) ^ 1, 2000);
+      writeFileSync(file, content);
+    }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has another content than recorded.',
+  },
+  {
+    fault: 'a wheel swapped for another one under the same name',
+    ...ofBeta((file) => writeFileSync(file, laterBeta.content)),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 923 bytes instead of 51102.',
+  },
+  {
+    fault: 'a wheel that is missing',
+    ...ofBeta((file) => rmSync(file)),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is missing.',
+  },
+  {
+    fault: 'a directory in place of a wheel',
+    ...ofBeta((file) => {
+      rmSync(file);
+      mkdirSync(join(file, 'x'), { recursive: true });
+    }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+  },
+  {
+    fault: 'a link to a file with the very content in place of a wheel',
+    ...ofBeta((file, { own }) => {
+      writeFileSync(join(own, 'beta'), beta.content);
+      rmSync(file);
+      symlinkSync(join(own, 'beta'), file);
+    }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+  },
+  {
+    fault: 'a link to another wheel in place of a wheel',
+    ...ofBeta((file) => {
+      rmSync(file);
+      symlinkSync(alpha.filename, file);
+    }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+  },
+  {
+    fault: 'a named pipe in place of a wheel',
+    ...ofBeta((file) => {
+      rmSync(file);
+      execFileSync('mkfifo', [file]);
+    }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+  },
+  {
+    fault: 'a wheel that unpacks to 1.6 GB in place of a wheel',
+    ...ofBeta((file) => {
+      rmSync(file);
+      const program =
+        'import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as z:\n  with z.open("beta/x", "w") as f:\n    [f.write(bytes(1 << 24)) for _ in range(100)]';
+      execFileSync('python3', ['-c', program, file]);
+    }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has … bytes instead of 51102.',
+  },
+  {
+    fault: 'an unlisted wheel of a higher version',
+    arrange: tampered((at) => writeFileSync(join(at, laterBeta.filename), laterBeta.content)),
+    artifacts: [],
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-3.0-py3-none-any.whl is not in the manifest.',
+  },
+  {
+    fault: 'unlisted files and directories',
+    arrange: tampered((at) => {
+      mkdirSync(join(at, 'sub', 'deep'), { recursive: true });
+      writeFileSync(join(at, 'sub', 'deep', 'file'), 'x');
+      writeFileSync(join(at, 'pip.conf'), '[global]\nindex-url = http://127.0.0.1:9/\n');
+      writeFileSync(join(at, '::warning::pwned\n::error::pwned'), '');
+    }),
+    artifacts: [],
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: ::warning::pwned\n::error::pwned is not in the manifest; pip.conf is not in the manifest; sub is not in the manifest.',
+  },
+  {
+    fault: 'a link of the wheelhouse to another directory',
+    arrange: tampered(
+      (at) => {
+        renameSync(at, join(at, '..', 'real'));
+        symlinkSync('real', at);
+      },
+      () => [top, 'real'],
+    ),
+    ...allNew,
+    says: 'warning: The cache entry {key} holds files outside its directory (real); it is not used.',
+  },
+  {
+    fault: 'a link to the outside in place of the wheelhouse',
+    arrange: tampered((at, { job }) => {
+      rmSync(at, { recursive: true });
+      symlinkSync(job.workspace, at);
+    }),
+    ...allNew,
+    says: 'warning: The cache entry {key} holds no directory; it is not used.',
+    check: ({ job }) => assert.deepEqual(readdirSync(job.workspace), ['requirements.txt']),
+  },
+  {
+    fault: 'a link to the outside, and a file through it',
+    arrange: tampered(
+      (at, { own }) => {
+        symlinkSync(own, join(at, 'link'));
+        writeFileSync(join(at, '..', 'evil'), 'evil\n');
+      },
+      () => ['--transform=s,^evil$,wheelhouse/link/evil,', top, 'evil'],
+    ),
+    ...allNew,
+    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    check: noEvil,
+  },
+  {
+    fault: 'an archive member ../…',
+    ...withEvil(() => '../escaped'),
+    ...allNew,
+    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    check: noEvil,
+  },
+  {
+    fault: 'an archive member with an absolute name',
+    ...withEvil(({ own }) => `${own}/escaped`),
+    ...allNew,
+    says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
+    check: noEvil,
+  },
+  {
+    fault: 'an archive member beside the wheelhouse',
+    ...withEvil(() => 'other/evil'),
+    ...allNew,
+    says: 'warning: The cache entry {key} holds files outside its directory (other); it is not used.',
+    check: noEvil,
+  },
+  {
+    fault: "an archive member in the transfer's own directory",
+    ...withEvil(() => '../programs/tar'),
+    ...allNew,
+    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    check: noEvil,
+  },
+  {
+    fault: 'a hard link to a file outside',
+    arrange: tampered(
+      (at) => {
+        writeFileSync(join(at, '..', 'evil'), 'evil\n');
+        linkSync(join(at, '..', 'evil'), join(at, 'linked'));
+      },
+      ({ job }) => [
+        `--transform=flags=h;s,^evil$,${job.workspace}/requirements.txt,`,
+        '--transform=flags=r;s,^evil$,wheelhouse/own,',
+        'evil',
+        top,
+      ],
+    ),
+    ...allNew,
+    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    check: ({ job }) => {
+      assert.match(readFileSync(join(job.workspace, 'requirements.txt'), 'utf8'), /^alpha/);
+    },
+  },
+  {
+    fault: 'an archive of another layout',
+    arrange: tampered(
+      (at) => renameSync(at, join(at, '..', 'dist')),
+      () => ['dist'],
+    ),
+    ...allNew,
+    says: 'warning: The cache entry {key} holds files outside its directory (dist); it is not used.',
+  },
+  {
+    fault: 'an empty archive',
+    arrange: tampered(
+      () => {},
+      () => ['-T', '/dev/null'],
+    ),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it is empty.',
+  },
+  {
+    fault: 'an archive that is none',
+    arrange: ({ cache, entry }) => cache.replaceArchive(entry.key, Buffer.from('not an archive')),
+    ...allNew,
+    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+  },
+  {
+    fault: 'an archive that unpacks to 3 GB',
+    arrange: tampered((at) => execFileSync('truncate', ['-s', '3G', join(at, 'zeros')])),
+    ...allNew,
+    says: 'warning: The cache could not be restored: the archive unpacks to far more than wheels do.',
+  },
+  {
+    fault: 'an archive of 100 000 empty files',
+    arrange: tampered((at) => {
+      for (let number = 0; number < 100_000; number++) writeFileSync(join(at, `f${number}`), '');
+    }),
+    ...allNew,
+    says: 'warning: The cache could not be restored: the archive holds far more files than a wheelhouse.',
+  },
+  {
+    fault: 'manifest: missing, as after half a fill',
+    arrange: tampered((at) => rmSync(join(at, 'wheelhouse.json'))),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it has no wheelhouse.json.',
+  },
+  {
+    fault: 'manifest: there, and no wheel',
+    arrange: tampered((at) => {
+      for (const { filename } of [alpha, beta]) rmSync(join(at, filename));
+    }),
+    ...allNew,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: alpha-1.0-py3-none-any.whl is missing; beta-2.0-py3-none-any.whl is missing.',
+  },
+  {
+    fault: 'manifest: cut in the middle',
+    arrange: tampered((at) => truncateSync(join(at, 'wheelhouse.json'), 200)),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not JSON.',
+  },
+  {
+    fault: 'manifest: 100 000 nested lists',
+    arrange: tampered((at) => writeFileSync(join(at, 'wheelhouse.json'), '['.repeat(100_000))),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not JSON.',
+  },
+  {
+    fault: 'manifest: 20 MB',
+    arrange: tampered((at) => writeFileSync(join(at, 'wheelhouse.json'), ' '.repeat(20_000_000))),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not an ordinary file.',
+  },
+  {
+    fault: 'manifest: a link',
+    arrange: tampered((at, { own }) => {
+      renameSync(join(at, 'wheelhouse.json'), join(own, 'manifest'));
+      symlinkSync(join(own, 'manifest'), join(at, 'wheelhouse.json'));
+    }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not an ordinary file.',
+  },
+  {
+    fault: 'manifest: a newer schema',
+    ...edited((manifest) => (manifest['schema'] = 2)),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 2; this version reads 1.',
+  },
+  {
+    fault: 'manifest: another sha256',
+    ...betaEdited({ sha256: '0'.repeat(64) }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has another content than recorded.',
+  },
+  {
+    fault: 'manifest: another size',
+    ...betaEdited({ size: 1 }),
+    ...damagedBeta,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 51102 bytes instead of 1.',
+  },
+  {
+    fault: 'manifest: another version',
+    ...betaEdited({ version: '3.0' }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: beta-2.0-py3-none-any.whl is not version "3.0".',
+  },
+  {
+    fault: 'manifest: another name',
+    ...betaEdited({ name: 'stranger' }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: beta-2.0-py3-none-any.whl is not a wheel of "stranger".',
+  },
+  {
+    fault: 'manifest: a name with ..',
+    ...betaEdited({ file: `../${beta.filename}` }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: "../beta-2.0-py3-none-any.whl" is no wheel\'s name.',
+  },
+  {
+    fault: 'manifest: an absolute name',
+    ...betaEdited({ file: `/tmp/${beta.filename}` }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: "/tmp/beta-2.0-py3-none-any.whl" is no wheel\'s name.',
+  },
+  {
+    fault: 'manifest: a line of its own and a command in a name',
+    ...betaEdited({ file: 'beta-2.0\n::error::pwned-py3-none-any.whl' }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: file is not a text.',
+  },
+  {
+    fault: 'manifest: an option for the lock in a version',
+    ...betaEdited({ version: '2.0 --index-url http://127.0.0.1:9/' }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: beta-2.0-py3-none-any.whl is not version "2.0 --index-url http://127.0.0.1:9/".',
+  },
+  {
+    fault: 'manifest: a wheel is left out',
+    ...edited((manifest) => {
+      manifest.wheels = manifest.wheels.filter(({ name }) => name !== 'beta');
+    }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it lacks beta.',
+  },
+  {
+    fault: 'manifest: a wheel is left out, and its file too',
+    arrange: tampered((at) => {
+      rmSync(join(at, beta.filename));
+      editManifest(at, (manifest) => {
+        manifest.wheels = manifest.wheels.filter(({ name }) => name !== 'beta');
+      });
+    }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it lacks beta.',
+  },
+  {
+    fault: 'manifest: a dependency is left out, and its file too (not defended)',
+    files: { 'requirements.txt': 'alpha==1.0\n' },
+    arrange: tampered((at) => {
+      rmSync(join(at, laterBeta.filename));
+      editManifest(at, (manifest) => {
+        manifest.wheels = manifest.wheels.filter(({ name }) => name !== 'beta');
+      });
+    }),
+    hit: true,
+    installed: ['alpha==1.0'],
+  },
+  {
+    fault: 'manifest: no wheels at all',
+    arrange: tampered((at) => {
+      for (const { filename } of [alpha, beta]) rmSync(join(at, filename));
+      editManifest(at, (manifest) => {
+        manifest.wheels = [];
+      });
+    }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it lacks alpha.',
+  },
+  {
+    fault: 'manifest: a wheel is said to be for building only',
+    ...betaEdited({ role: 'build' }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it lacks beta.',
+  },
+  {
+    fault: 'manifest: another version of a pinned project, consistently',
+    ...instead(laterBeta),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it holds beta 3.0 instead of 2.0.',
+  },
+  {
+    fault: 'manifest: a wheel for another ABI and system, consistently',
+    ...instead(foreign),
+    ...allNew,
+    says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
+  },
+  {
+    fault: 'manifest: a wheel that is no zip file, consistently',
+    arrange: tampered((at) => poison(at, beta.filename, Buffer.from('no zip file'))),
+    ...allNew,
+    says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
+  },
+  {
+    fault: 'manifest: a wheel with another project inside, consistently',
+    arrange: tampered((at) => poison(at, beta.filename, unknown.content)),
+    ...allNew,
+    says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
+  },
+  {
+    fault: 'manifest: another Python',
+    ...interpreter(/cpython 3\.\d+/, 'cpython 3.99'),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython 3.99 .cpython-311-x86_64-linux-gnu.so linux-x86_64 x86_64 glibc2.36 gil).',
+  },
+  {
+    fault: 'manifest: another ABI',
+    ...interpreter(/cpython-\d+/, 'cpython-399d'),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython 3.11 .cpython-399d-x86_64-linux-gnu.so linux-x86_64 x86_64 glibc2.36 gil).',
+  },
+  {
+    fault: 'manifest: another system',
+    ...interpreter(/linux/g, 'freebsd'),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython 3.11 .cpython-311-x86_64-freebsd-gnu.so freebsd-x86_64 x86_64 glibc2.36 gil).',
+  },
+  {
+    fault: 'manifest: another libc',
+    ...interpreter(/glibc2/, 'musl1'),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython 3.11 .cpython-311-x86_64-linux-gnu.so linux-x86_64 x86_64 musl1.36 gil).',
+  },
+  {
+    fault: 'manifest: other indexes',
+    ...edited((manifest) => (manifest['sources'] = 'x')),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: it was filled from other indexes or with other build settings.',
+  },
+  {
+    fault: 'a lock that names other packages and another index',
+    arrange: tampered((at) =>
+      writeFileSync(
+        join(at, 'requirements.lock'),
+        '--index-url http://127.0.0.1:9/\nstranger==1.0\n',
+      ),
+    ),
+    artifacts: [],
+    hit: true,
+  },
+  {
+    fault: 'no lock',
+    arrange: tampered((at) => rmSync(join(at, 'requirements.lock'))),
+    artifacts: [],
+    hit: true,
+  },
+];
+
+group('wheelhouse content', rows);

@@ -1,0 +1,44 @@
+/** Disks that are full or read-only, for the machines where they can be had: as root on Linux. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { Place } from './rows.ts';
+
+function mount(...args: string[]): void {
+  execFileSync('mount', args, { stdio: 'pipe' });
+}
+
+/** Whether this process may mount. */
+export const canMount = ((): boolean => {
+  const directory = mkdtempSync(join(tmpdir(), 'mount-'));
+  try {
+    mount('-t', 'tmpfs', '-o', 'size=4k', 'none', directory);
+    execFileSync('umount', [directory]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+})();
+
+/** Why a row that needs a mount is left out; false where it isn't. */
+export const needsMount = canMount ? false : 'needs root on Linux, to mount a disk';
+
+/** Makes the runner's temporary directory a disk of so many kilobytes. */
+export function smallDisk({ job, later }: Place, kilobytes: number): void {
+  const directory = join(job.root, 'small');
+  mkdirSync(directory);
+  mount('-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'none', directory);
+  later(() => execFileSync('umount', ['-l', directory]));
+  job.env['RUNNER_TEMP'] = directory;
+}
+
+/** Makes a directory read-only, for root too. */
+export function readOnly({ later }: Place, directory: string): void {
+  mount('--bind', directory, directory);
+  later(() => execFileSync('umount', ['-l', directory]));
+  mount('-o', 'remount,bind,ro', directory);
+}

@@ -1,0 +1,361 @@
+/** Hostile and odd input: nothing of it is run, nothing of it is a command to the runner. */
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { inputDefaults } from '../../src/inputs.ts';
+import { type After, everything, group, pinned, type Row } from './rows.ts';
+
+/** Each part would make a file if anything like a shell saw it. */
+const shell = '$(touch {own}/a)`touch {own}/b`;touch {own}/c|touch {own}/d&&touch {own}/e';
+const lines = 'x\n::error::pwned\n##[error]pwned\n::set-env name=A::pwned\n::add-path::/pwned';
+
+type Input = keyof typeof inputDefaults;
+type Answer = Pick<Row, 'says' | 'conclusion' | 'installed' | 'saved' | 'logs'>;
+
+/** The input takes the text. */
+const taken: Answer = { conclusion: 'success', installed: everything, saved: ['{key}'] };
+
+function refused(...says: string[]): Answer {
+  return {
+    conclusion: 'failure',
+    installed: [],
+    saved: [],
+    says: says.map((it) => `error: ${it}`),
+  };
+}
+
+function noFile(input: Input, shown: string): Answer {
+  return refused(
+    `No file matches "${shown}" of the input ${input} in the working directory. Correct the input, or set working-directory to the folder that holds it.`,
+  );
+}
+
+function noGroup(group: string): Answer {
+  return refused(
+    `pyproject.toml can't be read for the group "${group}": it does not exist. Set working-directory, or write path/to/pyproject.toml:group.`,
+  );
+}
+
+function oneOf(input: Input, text: string, allowed: string): Answer {
+  return refused(`The input ${input} is "${text}"; it takes ${allowed}.`);
+}
+
+function noUrl(input: Input): Answer {
+  return refused(
+    `The input ${input} is no URL; it takes one such as https://index.example/simple.`,
+  );
+}
+
+const noRequirement = (text: string): Answer =>
+  refused(
+    `"${text}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`,
+  );
+
+const noUser = refused(
+  'The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.',
+);
+
+/** What is said to the shell's text, and to the lines. */
+const answers: Record<Input, readonly [Answer, Answer]> = {
+  requirements: [noFile('requirements', shell), noFile('requirements', 'x')],
+  packages: [
+    refused(
+      `"${shell}" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.`,
+    ),
+    noRequirement('::error::pwned'),
+  ],
+  constraints: [noFile('constraints', shell), noFile('constraints', 'x')],
+  groups: [noGroup(shell), noGroup('x')],
+  'working-directory': both((text) =>
+    refused(
+      `The working-directory {workspace}/${text} does not exist. Check the input, and that actions/checkout ran before this step.`,
+    ),
+  ),
+  'cache-dependency-path': [
+    noFile('cache-dependency-path', shell),
+    noFile('cache-dependency-path', 'x'),
+  ],
+  python: both((text) =>
+    refused(
+      `Python "{workspace}/${text}" was not found. Set the input python to an interpreter that exists.`,
+    ),
+  ),
+  venv: [
+    { ...taken, installed: [] }, // They are in the environment of that name.
+    refused(
+      'The virtual environment {workspace}/x…could not be made: …because it contains the PATH separator…',
+    ),
+  ],
+  installer: both((text) => oneOf('installer', text, 'pip, uv')),
+  'compile-bytecode': both((text) => oneOf('compile-bytecode', text, 'true, false')),
+  install: both((text) => oneOf('install', text, 'true, false')),
+  export: both((text) => oneOf('export', text, 'true, false')),
+  refresh: both((text) => oneOf('refresh', text, 'auto, always, daily, weekly, monthly, never')),
+  'restore-cache': both((text) => oneOf('restore-cache', text, 'auto, true, false')),
+  'save-cache': both((text) => oneOf('save-cache', text, 'auto, true, false')),
+  'cache-suffix': both((text) =>
+    oneOf('cache-suffix', text, 'letters, digits, ".", "_" and "-" only'),
+  ),
+  wheelhouse: [taken, taken],
+  'index-url': [noUrl('index-url'), noUrl('index-url')],
+  'extra-index-url': [noUrl('extra-index-url'), noUrl('extra-index-url')],
+  'trusted-host': both(() => refused('pip could not get all wheels. …')),
+  'index-username': [taken, taken],
+  'index-password': [noUser, noUser],
+  'mirror-url': [noUrl('mirror-url'), noUrl('mirror-url')],
+};
+
+function both(answer: (text: string) => Answer): readonly [Answer, Answer] {
+  return [answer(shell), answer(lines)];
+}
+
+function nothingRan({ own, result, posts }: After): void {
+  assert.deepEqual(readdirSync(own), []);
+  for (const step of [result, ...posts]) {
+    assert.deepEqual(
+      step.commands.filter(
+        ({ name, message }) => /set-env|add-path/.test(name) || message === 'pwned',
+      ),
+      [],
+    );
+    assert.doesNotMatch(JSON.stringify([step.env, step.path]), /pwned/);
+  }
+}
+
+function evil(input: Input, text: string, kind: string, answer: Answer): Row {
+  return {
+    fault: `input ${input}: ${kind}`,
+    empty: true,
+    arrange: (place) => {
+      place.inputs[input] = text.replaceAll('{own}', place.own);
+    },
+    ...answer,
+    check: nothingRan,
+  };
+}
+
+const everyInput: Row[] = (Object.keys(answers) as Input[]).flatMap((input) => [
+  evil(input, shell, '$(…) `…` ; | &&', answers[input][0]),
+  evil(input, lines, 'lines with ::commands::', answers[input][1]),
+]);
+
+test('no input is forgotten', () => {
+  assert.deepEqual(Object.keys(answers).sort(), Object.keys(inputDefaults).sort());
+});
+
+const oddNames = [
+  '$(touch a).txt',
+  '`touch b`; touch c .txt',
+  '::error::pwned.txt',
+  '##[error]pwned.txt',
+  'line\n::error::pwned\n.txt',
+  '--index-url=http:x.txt',
+  '-r other.txt',
+  'it\'s "quoted" & 100% déjà-vu 日本.txt',
+  `${'x'.repeat(250)}.txt`,
+];
+
+const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(pinned, 'utf16le')]);
+
+const failing = { conclusion: 'failure', installed: [], empty: true, saved: [] } as const;
+
+/** A workspace below the job's root, in a directory of that name. */
+function workspace(name: string): Pick<Row, 'arrange'> {
+  return {
+    arrange: ({ job }) => {
+      const to = join(job.root, name);
+      renameSync(job.workspace, to);
+      // The runner's stand-in starts the processes there too.
+      symlinkSync(to, job.workspace);
+      job.env['GITHUB_WORKSPACE'] = to;
+    },
+  };
+}
+
+function temporary(name: string): Pick<Row, 'arrange'> {
+  return {
+    arrange: ({ job }) => {
+      const to = join(job.root, name);
+      mkdirSync(to, { recursive: true });
+      job.env['RUNNER_TEMP'] = to;
+    },
+  };
+}
+
+const deep = Array.from({ length: 6 }, () => 'd'.repeat(50)).join('/');
+
+const files: Row[] = [
+  {
+    fault: 'requirement files with hostile names',
+    empty: true,
+    files: Object.fromEntries(oddNames.map((name) => [`odd/${name}`, pinned])),
+    with: { requirements: 'odd/*' },
+    saved: ['…'],
+    check: (after) => {
+      nothingRan(after);
+      for (const part of ['touch a', '日本', 'it\'s "quoted"'])
+        assert.ok(after.result.log.includes(part));
+      assert.deepEqual(readdirSync(join(after.job.workspace, 'odd')).sort(), [...oddNames].sort());
+    },
+  },
+  {
+    fault: 'an error in a requirement file with a hostile name',
+    ...failing,
+    files: { 'a,b\n::error::pwned\n.txt': '\none two three\n' },
+    with: { requirements: 'a*' },
+    says: 'error: "one two three" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options.',
+    check: nothingRan,
+  },
+  ...[
+    'one --index-url=http://127.0.0.1:9/',
+    '-r requirements.txt',
+    '-e .',
+    '--index-url http://127.0.0.1:9/',
+    'beta --config-settings=x=y',
+    'beta --hash=sha256:00',
+  ].map(
+    (packages): Row => ({
+      fault: `packages: ${packages}`,
+      ...failing,
+      with: { packages },
+      says: `error: "${packages}" holds an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
+    }),
+  ),
+  {
+    fault: 'packages: a file',
+    ...failing,
+    with: { packages: 'file:///etc/passwd' },
+    says: 'error: "file:///etc/passwd" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.',
+  },
+  {
+    fault: 'a glob that leaves the workspace: ../*',
+    ...failing,
+    with: { requirements: '../*' },
+    says: 'error: "../*" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+  },
+  {
+    fault: 'a glob that leaves the workspace: /etc/*',
+    ...failing,
+    with: { requirements: '/etc/*' },
+    says: 'error: "/etc/*" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+  },
+  {
+    fault: 'a glob that leaves the workspace: **/../../*',
+    ...failing,
+    with: { requirements: '**/../../*' },
+    says: 'error: "**/../../*" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+  },
+  {
+    fault: 'a glob that leaves the workspace through a link',
+    ...failing,
+    arrange: ({ job, own }) => {
+      writeFileSync(join(own, 'secret.txt'), 'beta\n');
+      symlinkSync(own, join(job.workspace, 'link'));
+    },
+    with: { requirements: 'link/*.txt' },
+    says: 'error: "link/*.txt" of the input requirements leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+  },
+  {
+    fault: 'links in a circle under a glob',
+    arrange: ({ job }) => {
+      mkdirSync(join(job.workspace, 'a', 'b'), { recursive: true });
+      symlinkSync('..', join(job.workspace, 'a', 'b', 'up'));
+      symlinkSync('.', join(job.workspace, 'a', 'self'));
+      symlinkSync('loop', join(job.workspace, 'a', 'loop'));
+    },
+    with: { requirements: '**/requirements.txt' },
+    within: 30,
+    hit: true,
+  },
+  {
+    fault: 'a requirement file that is a link to itself',
+    ...failing,
+    arrange: ({ job }) => symlinkSync('loop.txt', join(job.workspace, 'loop.txt')),
+    with: { requirements: 'loop.txt' },
+    says: 'error: No file matches "loop.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that holds it.',
+  },
+  {
+    fault: 'a requirement file of 10 MB',
+    empty: true,
+    files: {
+      'requirements.txt': `${pinned}${'# a comment that says nothing at all\n'.repeat(280_000)}`,
+    },
+    saved: ['…'],
+    check: ({ result }) => assert.match(result.log, /[( ]read [0-4]\.\d\d s/),
+  },
+  {
+    fault: 'includes in a circle',
+    ...failing,
+    files: { 'requirements.txt': '-r a.txt\n', 'a.txt': '-c requirements.txt\n' },
+    says: 'error: Requirement files include each other in a circle: requirements.txt → a.txt → requirements.txt. Remove one of these -r or -c lines.',
+  },
+  {
+    fault: 'UTF-16 with a byte-order mark',
+    files: { 'requirements.txt': utf16 },
+    seed: pinned,
+    hit: true,
+  },
+  {
+    fault: 'UTF-16 without one',
+    ...failing,
+    files: { 'requirements.txt': utf16.subarray(2) },
+    says: "error: requirements.txt can't be read: line 1 holds a NUL character; save the file as UTF-8 text.",
+  },
+  {
+    fault: 'Latin-1 that says so',
+    files: {
+      'requirements.txt': Buffer.from(`# -*- coding: latin-1 -*-\n# caf\xe9\n${pinned}`, 'latin1'),
+    },
+    seed: pinned,
+    hit: true,
+  },
+  {
+    fault: 'Latin-1 that does not',
+    ...failing,
+    files: { 'requirements.txt': Buffer.from(`${pinned}# caf\xe9\n`, 'latin1') },
+    says: "error: requirements.txt can't be read: line 3 is not valid UTF-8; save the file as UTF-8.",
+  },
+  {
+    fault: 'NUL bytes',
+    ...failing,
+    files: { 'requirements.txt': 'alpha==1.0\nbeta\0==2.0\n' },
+    says: "error: requirements.txt can't be read: line 2 holds a NUL character; save the file as UTF-8 text.",
+  },
+  { fault: 'a space in the path of the workspace', ...workspace('a b c'), hit: true },
+  {
+    fault: 'quotes, unicode and more in the path of the workspace',
+    ...workspace('it\'s "déjà" $(x) & 日本;[a]*'),
+    hit: true,
+  },
+  {
+    fault: '300 characters in the path of the working directory',
+    files: { [`${deep}/requirements.txt`]: pinned },
+    with: { 'working-directory': deep },
+    hit: true,
+  },
+  {
+    fault: "a space in the path of the runner's temporary directory",
+    ...temporary('a b'),
+    logs: "The cache is not used: the runner's temporary directory \"{root}/a b\" has white space, '\"' or ':' in its path, which the cache library can't handle.",
+  },
+  {
+    fault: "unicode and brackets in the path of the runner's temporary directory",
+    ...temporary('déjà-日本[a]'),
+    hit: true,
+  },
+  {
+    fault: "quotes and more in the path of the runner's temporary directory",
+    ...temporary('it\'s"$(x)&;*'),
+    logs: 'The cache is not used: …',
+  },
+  {
+    fault: "300 characters in the path of the runner's temporary directory",
+    ...temporary(deep),
+    hit: true,
+  },
+];
+
+group('input: every input', everyInput);
+group('input', files);

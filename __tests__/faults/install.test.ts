@@ -1,0 +1,172 @@
+/** Environments that are not empty: what is installed afterwards is what the lock says. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { projectDirectory, wheel } from '../support/packages.ts';
+import type { StepResult } from '../support/runner.ts';
+import {
+  type Act,
+  action,
+  beta,
+  everything,
+  group,
+  laterBeta,
+  type Place,
+  type Row,
+} from './rows.ts';
+
+function pip({ python }: Place, ...args: string[]): void {
+  execFileSync(python, ['-m', 'pip', '--isolated', '-q', '--disable-pip-version-check', ...args], {
+    stdio: 'pipe',
+  });
+}
+
+function sitePackages({ python }: Place): string {
+  const lib = join(python, '..', '..', 'lib');
+  return join(lib, readdirSync(lib)[0] ?? '', 'site-packages');
+}
+
+function installed({ filename, content }: typeof beta): (place: Place) => void {
+  return (place) => {
+    const file = join(place.own, filename);
+    writeFileSync(file, content);
+    pip(place, 'install', '--no-index', '--no-deps', file);
+    rmSync(file);
+  };
+}
+
+function editable(version: string): (place: Place) => void {
+  return (place) => {
+    const project = projectDirectory(join(place.own, 'beta'), { name: 'beta', version });
+    pip(place, 'install', '--no-index', '--no-deps', '-e', project);
+  };
+}
+
+/** Where Python finds beta. */
+function placeOfBeta({ python }: Place): string {
+  return execFileSync(python, ['-B', '-c', 'import beta; print(beta.__file__)'], {
+    encoding: 'utf8',
+  });
+}
+
+/** Big enough to be met half-way. */
+const many = wheel({
+  name: 'many',
+  version: '1.0',
+  files: Object.fromEntries(
+    Array.from({ length: 4000 }, (_none, at) => [`many/file_${at}.py`, `number = ${at}\n`]),
+  ),
+});
+const withMany = `alpha==1.0\nbeta==2.0\nmany==1.0\n`;
+const all = [...everything, 'many==1.0'];
+
+/** The installation of `many` is ended in its middle by a signal to main, or to pip itself. */
+function halfWay(end: (place: Place) => Promise<StepResult>): Act {
+  return async (place) => {
+    const first = await end(place);
+    assert.equal(first.conclusion, 'failure', first.log);
+    assert.ok(existsSync(join(sitePackages(place), 'many')), 'it was under way');
+    return place.main();
+  };
+}
+
+async function untilHalfWay(place: Place): Promise<ReturnType<Place['job']['start']>> {
+  const running = place.job.start({ action, with: place.inputs });
+  const directory = join(sitePackages(place), 'many');
+  while (!existsSync(directory) || readdirSync(directory).length < 50) await sleep(2);
+  return running;
+}
+
+/** Ends every pip of the environment at once, so that none of them can clean up. */
+function killPip({ python }: Place): void {
+  for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [program, ...args] = readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0');
+      if (program === python && args.includes('pip')) process.kill(Number(id), 'SIGKILL');
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
+const rows: Row[] = [
+  {
+    fault: 'a package is there in a later version',
+    arrange: installed(laterBeta),
+    hit: true,
+  },
+  {
+    fault: 'a package is there in the same version',
+    arrange: installed(beta),
+    hit: true,
+  },
+  {
+    fault: 'a package is there in the same version, as editable',
+    arrange: editable('2.0'),
+    hit: true,
+    check: (after) => assert.match(placeOfBeta(after), /\/own\/beta\/src\//),
+  },
+  {
+    fault: 'a package is there in another version, as editable',
+    arrange: editable('3.0'),
+    hit: true,
+    check: (after) => assert.match(placeOfBeta(after), /\/site-packages\//),
+  },
+  {
+    fault: 'an installation is cancelled in its middle; the next run repairs it',
+    files: { 'requirements.txt': withMany },
+    installed: all,
+    act: halfWay(async (place) => (await untilHalfWay(place)).cancel()),
+    logs: 'An installation before this one did not end: installing all again.',
+  },
+  {
+    fault: 'main and pip are killed in the middle of an installation; the next run repairs it',
+    files: { 'requirements.txt': withMany },
+    installed: all,
+    mayLeave: true,
+    act: halfWay(async (place) => {
+      const running = await untilHalfWay(place);
+      running.signal('SIGKILL');
+      killPip(place);
+      return running.result;
+    }),
+    logs: 'An installation before this one did not end: installing all again.',
+  },
+  {
+    fault: 'pip is killed in the middle of an installation, as by a lack of memory',
+    files: { 'requirements.txt': withMany },
+    installed: all,
+    mayLeave: true,
+    act: halfWay(async (place) => {
+      const running = await untilHalfWay(place);
+      killPip(place);
+      return running.result;
+    }),
+    logs: 'An installation before this one did not end: installing all again.',
+  },
+  {
+    fault: 'an unfinished installation has left a package with files missing',
+    arrange: (place) => {
+      installed(beta)(place);
+      rmSync(join(sitePackages(place), 'beta', 'filler.bin'));
+      writeFileSync(join(sitePackages(place), '.wheelhouse-installing'), '');
+    },
+    hit: true,
+    logs: 'An installation before this one did not end: installing all again.',
+  },
+  {
+    fault: 'an unfinished installation has left a package without metadata',
+    arrange: (place) => {
+      mkdirSync(join(sitePackages(place), 'beta'));
+      writeFileSync(join(sitePackages(place), 'beta', '__init__.py'), '__version__ = "0"\n');
+      writeFileSync(join(sitePackages(place), '.wheelhouse-installing'), '');
+    },
+    hit: true,
+    logs: 'An installation before this one did not end: installing all again.',
+  },
+];
+
+group('install', rows, { distributions: [many] });

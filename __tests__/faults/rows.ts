@@ -1,0 +1,475 @@
+/**
+ * Rows of things that go wrong. Each is a job of the committed dist with real pip, of which
+ * everything is looked at that a fault could spoil: the result, what is installed, what lies on
+ * disk, what is running, what was saved, and what people were told.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { root } from '../../scripts/tools.mjs';
+import {
+  type CacheService,
+  type JobIdentity,
+  startCacheService,
+} from '../support/cache-service.ts';
+import { type IndexServer, startIndex } from '../support/index-server.ts';
+import { linkedPython } from '../support/jobs.ts';
+import { type Distribution, wheel } from '../support/packages.ts';
+import type { PipVersion } from '../support/python.ts';
+import { createJob, type Job, type JobOptions, type StepResult } from '../support/runner.ts';
+
+/** The action; another build of it, broken on purpose, shows whether a row notices. */
+export const action = process.env['WHEELHOUSE_UNDER_TEST'] ?? root;
+
+/** What the index offers unless a row adds to it. `beta` 3.0 is there to be not chosen. */
+export const alpha = wheel({ name: 'alpha', version: '1.0', requires: ['beta'], size: 300_000 });
+export const beta = wheel({ name: 'beta', version: '2.0', size: 50_000 });
+export const laterBeta = wheel({ name: 'beta', version: '3.0' });
+export const pinned = 'alpha==1.0\nbeta==2.0\n';
+export const everything: readonly string[] = ['alpha==1.0', 'beta==2.0'];
+
+/** An entry as a job has saved it. */
+export interface Entry {
+  readonly key: string;
+  readonly version: string;
+  readonly archive: Buffer;
+}
+
+/** Where a row happens. */
+export interface Place {
+  readonly index: IndexServer;
+  readonly cache: CacheService;
+  readonly job: Job;
+  /** The interpreter to install into. */
+  readonly python: string;
+  /** The entry that a job with the same requirements has saved before. */
+  readonly entry: Entry;
+  /** A directory of the row's own, outside the workspace. */
+  readonly own: string;
+  /** The main step, as the row wants it to be run. */
+  main(): Promise<StepResult>;
+  /** Inputs of the main step. */
+  readonly inputs: Record<string, string | boolean>;
+  /** Options of the node that main and post run in. */
+  readonly nodeOptions: string[];
+  /** What has to be undone before the job's directories go. */
+  later(undo: () => void): void;
+}
+
+/** What a row says after its job. */
+export interface After extends Place {
+  readonly result: StepResult;
+  /** The last use's first, as they run. */
+  readonly posts: readonly StepResult[];
+}
+
+/** Runs the main step in another way than waiting for it. */
+export type Act = (place: Place) => Promise<StepResult>;
+
+export interface Row {
+  /** What goes wrong; the row's name. */
+  readonly fault: string;
+  /** The requirements whose wheelhouse is in the cache before. Default: those of the job. */
+  readonly seed?: string;
+  /** Nothing is in the cache before. */
+  readonly empty?: boolean;
+  readonly files?: Record<string, string | Buffer>;
+  readonly with?: Record<string, string | boolean>;
+  readonly env?: Record<string, string>;
+  readonly pip?: PipVersion;
+  readonly job?: Omit<JobOptions, 'files' | 'env'>;
+  readonly identity?: JobIdentity;
+  /** Makes the fault. */
+  readonly arrange?: (place: Place) => Promise<void> | void;
+  readonly act?: Act;
+  /** Runs between main and post. */
+  readonly between?: (place: Place) => Promise<void> | void;
+  /** There is no post step, as the machine is gone. */
+  readonly noPost?: boolean;
+  /** It was killed without a chance to clean up: what it leaves to the runner is no matter. */
+  readonly mayLeave?: boolean;
+  /** Default: success. */
+  readonly conclusion?: 'success' | 'failure';
+  /** Default: `everything`. */
+  readonly installed?: readonly string[];
+  /** The output cache-hit. */
+  readonly hit?: boolean;
+  /** Files that the index sent, sorted. */
+  readonly artifacts?: readonly string[];
+  /** Keys in the cache afterwards: `{key}` is the entry's. Default: `{key}` alone. */
+  readonly saved?: readonly string[];
+  /**
+   * All annotations of main and post, `level: text`. `…` stands for any text, `{key}`, `{temp}`,
+   * `{workspace}`, `{root}`, `{python}`, `{index}` and `{own}` for what they are in this job.
+   * Default: none.
+   */
+  readonly says?: string | readonly string[];
+  /** Lines of the log that tell it where there is no annotation; as `says`. */
+  readonly logs?: string;
+  /** Seconds that main and post may take together. */
+  readonly within?: number;
+  /** More to be looked at. */
+  readonly check?: (after: After) => Promise<void> | void;
+  /** Why the row can't be had here; it is shown as skipped. */
+  readonly skip?: string | false;
+}
+
+/** What the table of docs/faults.md is made of; test-faults.mjs reads it from the diagnostics. */
+export const rowMark = 'fault-row: ';
+
+interface Stage {
+  readonly index: IndexServer;
+  /** Free ones. */
+  readonly caches: CacheService[];
+  seed(requirements: string): Promise<Entry>;
+  close(): Promise<void>;
+}
+
+/**
+ * Declares the rows of a group as tests.
+ * @param options.lanes how many run at a time. More than one is for rows that mostly wait: they
+ *   share one index, so that what it sent can't be told apart
+ */
+export function group(
+  name: string,
+  rows: readonly Row[],
+  options: {
+    readonly lanes?: number;
+    readonly distributions?: readonly Distribution[];
+    readonly azureHost?: boolean;
+  } = {},
+): void {
+  const { lanes = 1 } = options;
+  let stage: Promise<Stage> | undefined;
+  describe(name, { concurrency: lanes }, () => {
+    after(async () => {
+      await (await stage?.catch(() => undefined))?.close();
+    });
+    for (const row of rows) {
+      test(row.fault, async (context) => {
+        context.diagnostic(`${rowMark}${JSON.stringify(shown(name, row))}`);
+        if (row.skip) {
+          context.skip(row.skip);
+          return;
+        }
+        stage ??= openStage(lanes, options);
+        const { index, caches, seed } = await stage;
+        // A job that must fail has no entry of its own: any will do.
+        const isFailing = row.conclusion === 'failure' && row.empty;
+        const entry = await seed(row.seed ?? (isFailing ? pinned : requirementsOf(row)));
+        const cache = caches.pop();
+        assert.ok(cache, 'as many caches as lanes');
+        try {
+          await cache.reset();
+          await carryOut(row, index, cache, entry);
+        } finally {
+          caches.push(cache);
+        }
+      });
+    }
+  });
+}
+
+function requirementsOf(row: Row): string {
+  return String(row.files?.['requirements.txt'] ?? pinned);
+}
+
+function shown(group: string, row: Row): Record<string, unknown> {
+  return {
+    group,
+    fault: row.fault,
+    job: row.conclusion ?? 'success',
+    installed: row.installed ?? everything,
+    hit: row.hit,
+    saved: row.saved ?? ['{key}'],
+    says: [row.says ?? []].flat(),
+    logs: row.logs,
+    skip: row.skip || undefined,
+  };
+}
+
+async function openStage(
+  lanes: number,
+  { distributions = [], azureHost = false }: Parameters<typeof group>[2] = {},
+): Promise<Stage> {
+  const index = await startIndex({ distributions: [alpha, beta, laterBeta, ...distributions] });
+  // One more to make the first entries with, while rows use the others.
+  const [seeder, ...caches] = (await Promise.all(
+    Array.from({ length: lanes + 1 }, () => startCacheService({ azureHost })),
+  )) as [CacheService, ...CacheService[]];
+  const entries = new Map<string, Promise<Entry>>();
+  let before: Promise<unknown> = Promise.resolve();
+  const make = async (requirements: string): Promise<Entry> => {
+    await seeder.reset();
+    const job = createJob({ files: { 'requirements.txt': requirements }, env: pipEnv(index) });
+    Object.assign(job.env, seeder.env());
+    try {
+      const python = await linkedPython(join(job.root, 'environment'));
+      const main = await job.step({ action, with: { python, install: false } });
+      assert.equal(main.conclusion, 'success', main.log);
+      const [post] = await job.post();
+      const [entry] = seeder.entries();
+      assert.ok(entry, post?.log);
+      const archive = await seeder.readArchive(entry.key);
+      return { key: entry.key, version: entry.version, archive };
+    } finally {
+      job.cleanup();
+    }
+  };
+  return {
+    index,
+    caches,
+    close: async () => {
+      await Promise.all([seeder, ...caches].map((cache) => cache.close()));
+      await index.close();
+    },
+    seed(requirements) {
+      // Only the first rows can come while others run, and those of more lanes share one seed.
+      const made = entries.get(requirements) ?? before.then(() => make(requirements));
+      entries.set(requirements, made);
+      before = made.catch(() => {});
+      return made;
+    },
+  };
+}
+
+/** Variables of a job whose pip uses the index. */
+export function pipEnv(index: IndexServer): Record<string, string> {
+  return { PIP_INDEX_URL: index.url, PIP_RETRIES: '0' };
+}
+
+/** Runs a row's job and checks everything. */
+async function carryOut(
+  row: Row,
+  index: IndexServer,
+  cache: CacheService,
+  entry: Entry,
+): Promise<void> {
+  const marker = `WHEELHOUSE_TEST_JOB=${randomUUID()}`;
+  const job = createJob({
+    ...row.job,
+    files: { 'requirements.txt': pinned, ...row.files },
+    env: { ...cache.env(row.identity), ...pipEnv(index), ...row.env },
+  });
+  const own = join(job.root, 'own');
+  const systemTemp = join(job.root, 'tmp');
+  mkdirSync(own);
+  mkdirSync(systemTemp);
+  Object.assign(job.env, {
+    TMPDIR: row.env?.['TMPDIR'] ?? systemTemp,
+    [marker.slice(0, marker.indexOf('='))]: marker.slice(marker.indexOf('=') + 1),
+  });
+  const undone: (() => void)[] = [() => job.cleanup()];
+  try {
+    const python = await linkedPython(join(job.root, 'environment'), row.pip);
+    if (!row.empty) await cache.addEntry(entry.key, entry.version, entry.archive);
+    const inputs: Record<string, string | boolean> = { python, ...row.with };
+    const nodeOptions: string[] = [];
+    const place: Place = {
+      ...{ index, cache, job, python, entry, own, inputs, nodeOptions },
+      main: () => job.step({ action, with: inputs, nodeOptions }),
+      later: (undo) => void undone.unshift(undo),
+    };
+    await row.arrange?.(place);
+    index.reset();
+    const result = await (row.act?.(place) ?? place.main());
+    const artifacts = index.artifacts().sort();
+    await index.fail(undefined);
+    const filled = result.outputs['wheelhouse'];
+    const kept = filled ? wheelhouseFaults(filled) : [];
+    await row.between?.(place);
+    const posts = row.noPost ? [] : await job.post();
+    const log = [result, ...posts].map((step) => step.log).join('\n--- post\n');
+
+    assert.equal(result.conclusion, row.conclusion ?? 'success', log);
+    for (const post of posts) assert.equal(post.conclusion, 'success', log);
+    assert.ok(![result, ...posts].some((step) => step.timedOut), log);
+    const { installed, faults } = await inspectInstalled(python);
+    assert.deepEqual(installed, row.installed ?? everything, log);
+    assert.deepEqual(faults, [], log);
+    if (row.hit !== undefined) assert.equal(result.outputs['cache-hit'], String(row.hit), log);
+    if (row.artifacts !== undefined) assert.deepEqual(artifacts, row.artifacts, log);
+    assert.deepEqual(kept, [], log);
+    if (!row.mayLeave) {
+      assert.deepEqual(await leftRunning(marker), [], log);
+      assert.deepEqual(await leftOnDisk(job), [], log);
+    }
+
+    const words: Record<string, string> = {
+      ...{ key: entry.key, temp: job.temp, workspace: job.workspace, root: job.root, python, own },
+      index: index.url.replace(/\/$/, ''),
+    };
+    const fillIn = (text: string): string =>
+      text.replace(/\{(\w+)\}/g, (whole, name) => words[name] ?? whole);
+    const saved = cache.entries().map(({ key }) => key);
+    const said = [result, ...posts].flatMap((step) =>
+      step.annotations.map(({ level, message }) => `${level}: ${message}`),
+    );
+    const expected = [row.says ?? []].flat().map(fillIn);
+    const keys = (row.saved ?? ['{key}']).map(fillIn);
+    assert.equal(saved.length, keys.length, `saved: ${saved.join()}\n${log}`);
+    for (const key of keys)
+      assert.ok(
+        saved.some((each) => anchored(key).test(each)),
+        `${saved.join()}\n${log}`,
+      );
+    assert.equal(
+      said.length,
+      expected.length,
+      `said: ${JSON.stringify(said, undefined, 1)}\n${log}`,
+    );
+    for (const [order, text] of expected.entries()) {
+      assert.match(String(said[order]), anchored(text), log);
+    }
+    if (row.logs !== undefined) {
+      const line = anchored(fillIn(row.logs));
+      assert.ok(
+        log.split('\n').some((each) => line.test(each)),
+        `no line ${row.logs} in ${log}`,
+      );
+    }
+    if (row.within !== undefined) {
+      const took = [result, ...posts].reduce((sum, step) => sum + step.durationMs, 0) / 1000;
+      assert.ok(took < row.within, `took ${took} s: ${log}`);
+    }
+    await row.check?.({ ...place, result, posts });
+  } finally {
+    await index.fail(undefined);
+    for (const process of processesWith(marker)) kill(Number.parseInt(process, 10));
+    for (const undo of undone) undo();
+  }
+}
+
+/** A text with `…` for anything, as a pattern for the whole of another text. */
+export function anchored(text: string): RegExp {
+  const parts = text.split('…').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  return new RegExp(`^${parts.join('[^]*?')}$`);
+}
+
+const inspection = `
+import sys, os, json, hashlib, base64, importlib, sysconfig
+import importlib.metadata as metadata
+installed, faults, known = [], [], set()
+place = sysconfig.get_path('purelib')
+for each in metadata.distributions(path=[place]):
+    name = each.metadata['Name']
+    if name is None:
+        faults.append(str(each._path) + ' has no metadata')
+        continue
+    for file in each.files or []:
+        known.add(file.parts[0])
+    if name == 'pip':
+        continue
+    installed.append(name + '==' + each.version)
+    if each.files is None:
+        faults.append(name + ' has no RECORD')
+        continue
+    for file in each.files:
+        path = file.locate()
+        if not os.path.isfile(path):
+            faults.append('%s lacks %s' % (name, file))
+        elif file.hash and file.hash.mode == 'sha256':
+            with open(path, 'rb') as stream:
+                digest = hashlib.sha256(stream.read()).digest()
+            if base64.urlsafe_b64encode(digest).rstrip(b'=').decode() != file.hash.value:
+                faults.append('%s: %s is not what RECORD says' % (name, file))
+    try:
+        module = importlib.import_module(name.replace('-', '_'))
+        if getattr(module, '__version__', each.version) != each.version:
+            faults.append('%s imports as %s' % (name, module.__version__))
+    except Exception as error:
+        faults.append('%s does not import: %r' % (name, error))
+for entry in sorted(os.listdir(place)):
+    if entry not in known and not entry.startswith(('pip', '__pycache__', '_distutils_hack')):
+        faults.append(entry + ' belongs to nothing')
+print(json.dumps([sorted(installed), faults]))
+`;
+
+/** What is installed, whether it imports, and whether every file is what its RECORD says. */
+export async function inspectInstalled(
+  python: string,
+): Promise<{ installed: string[]; faults: string[] }> {
+  const { stdout } = await promisify(execFile)(python, ['-B', '-c', inspection]);
+  const [installed, faults] = JSON.parse(stdout) as [string[], string[]];
+  return { installed, faults };
+}
+
+/** Command lines of processes that carry a job's marker; those about to end get a moment. */
+export async function leftRunning(marker: string): Promise<string[]> {
+  for (let tries = 20; ; tries -= 1) {
+    const found = processesWith(marker);
+    if (found.length === 0 || tries === 0) return found;
+    await sleep(100);
+  }
+}
+
+function kill(id: number): void {
+  try {
+    process.kill(id, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+function processesWith(marker: string): string[] {
+  return readdirSync('/proc').flatMap((id) => {
+    if (!/^\d+$/.test(id)) return [];
+    try {
+      if (!readFileSync(`/proc/${id}/environ`, 'utf8').split('\0').includes(marker)) return [];
+      return [`${id} ${readFileSync(`/proc/${id}/cmdline`, 'utf8').replaceAll('\0', ' ')}`];
+    } catch {
+      return []; // It ended while it was looked at.
+    }
+  });
+}
+
+/** Relative paths of all that is below a directory, without following links. */
+export async function below(directory: string): Promise<string[]> {
+  // Not readdirSync, which goes through links for ever.
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.map((entry) => relative(directory, join(entry.parentPath, entry.name)));
+}
+
+/** Paths below a job's directories that no run may leave behind. */
+export async function leftOnDisk(job: Pick<Job, 'root'>): Promise<string[]> {
+  return (await below(job.root)).filter(
+    (file) =>
+      /(?:^|\/)wheelhouse-(?:work|transfer)-|\.(?:old|new|own)(?:$|\/)/.test(file) ||
+      /wheelhouse\.json\.[^/]+$|requirements\.lock\.[^/]+$/.test(file) ||
+      /^tmp\/(?!node-compile-cache)/.test(file),
+  );
+}
+
+/** What is wrong with a wheelhouse on disk, by this file's own reading of its manifest. */
+export function wheelhouseFaults(directory: string): string[] {
+  const faults: string[] = [];
+  if (!existsSync(join(directory, 'wheelhouse.json'))) return ['it has no manifest'];
+  const { wheels } = JSON.parse(readFileSync(join(directory, 'wheelhouse.json'), 'utf8')) as {
+    wheels: { file: string; sha256: string; name: string; version: string; role: string }[];
+  };
+  for (const { file, sha256 } of wheels) {
+    const path = join(directory, file);
+    if (!statSync(path, { throwIfNoEntry: false })?.isFile()) faults.push(`${file} is missing`);
+    else if (sha256 !== createHash('sha256').update(readFileSync(path)).digest('hex')) {
+      faults.push(`${file} is not what the manifest says`);
+    }
+  }
+  const lock = readFileSync(join(directory, 'requirements.lock'), 'utf8');
+  for (const { name, version, sha256, role } of wheels) {
+    const line = `${name}==${version} --hash=sha256:${sha256}`;
+    if (lock.split('\n').includes(line) !== (role === 'runtime')) faults.push(`lock: ${line}`);
+  }
+  const known = new Set([
+    'wheelhouse.json',
+    'requirements.lock',
+    ...wheels.map((each) => each.file),
+  ]);
+  return [...faults, ...readdirSync(directory).filter((file) => !known.has(file))];
+}

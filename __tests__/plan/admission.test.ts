@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { hashRules, isAdmitted } from '../../src/plan/admission.ts';
+import type { Wheel } from '../../src/plan/manifest.ts';
+import type { RequestLine } from '../../src/plan/model.ts';
+import { gatherLines } from '../../src/plan/requirements.ts';
+
+const hex = (letter: string): string => letter.repeat(64);
+const wheel: Wheel = {
+  name: 'alpha-beta',
+  version: '1.0',
+  file: 'alpha_beta-1.0-py3-none-any.whl',
+  sha256: hex('a'),
+  size: 1234,
+  origin: 'downloaded',
+  role: 'runtime',
+};
+const own = `sha256:${hex('a')}`;
+const other = `sha256:${hex('b')}`;
+const sha512 = `sha512:${'c'.repeat(128)}`;
+
+async function linesOf(text: string): Promise<readonly RequestLine[]> {
+  const { lines } = await gatherLines(
+    {
+      requirements: [{ location: '/w/r.txt', shown: 'r.txt' }],
+      ...{ constraints: [], packages: [], groups: [] },
+    },
+    { workingDirectory: '/w', environment: {}, read: async () => text },
+  );
+  return lines;
+}
+
+async function admits(
+  change: Partial<Wheel>,
+  text: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<boolean> {
+  const rules = hashRules(await linesOf(text), new Map(Object.entries(settings)));
+  return isAdmitted({ ...wheel, ...change }, rules);
+}
+
+const asking = (...hashes: string[]): string =>
+  `Alpha_Beta==1.0 ${hashes.map((each) => `--hash=${each}`).join(' ')}\n`;
+
+describe('whether hashes admit a wheel', () => {
+  const built = { origin: 'built', asked: [other] } as const;
+  const table: readonly [string, Partial<Wheel>, string, boolean][] = [
+    ['no hash is asked for', {}, 'alpha-beta\n', true],
+    ['its own', {}, asking(own), true],
+    ['its own among others', {}, asking(other, own), true],
+    ['another', {}, asking(other), false],
+    ['another, whatever it says that was asked', { asked: [other] }, asking(other), false],
+    ['built, for these very hashes', built, asking(other), true],
+    [
+      'built, for these very hashes, in another order',
+      { ...built, asked: [other, own] },
+      asking(own, other),
+      true,
+    ],
+    ['built, for other hashes', { origin: 'built', asked: [own] }, asking(other), false],
+    ['built, for fewer hashes', built, asking(other, own), false],
+    ['built, for no hash', { origin: 'built' }, asking(other), false],
+    ['downloaded, for the same hashes of another kind', { asked: [sha512] }, asking(sha512), true],
+    ['downloaded, for other hashes of another kind', { asked: [own] }, asking(sha512), false],
+    ['of another kind and its own', {}, asking(sha512, own), true],
+    ['of another kind and another', { asked: [sha512, other] }, asking(sha512, other), false],
+    ['only needed to build', { role: 'build' }, asking(other), true],
+    ['nobody asked for it, and all needs a hash', {}, `gamma==1 --hash=${own}`, false],
+    ['nobody asked for it, and all needs a hash by option', {}, '--require-hashes', false],
+    ['built, where nothing is', built, `--only-binary :all:\n${asking(other)}`, false],
+    ['built, where it is not', built, `--only-binary x,alpha_beta\n${asking(other)}`, false],
+    ['built, where others are not', built, `--only-binary gamma\n${asking(other)}`, true],
+    ['built, where some is', built, `--only-binary :all:\n--no-binary x\n${asking(other)}`, true],
+    ['built, where all is again', built, `--only-binary :all:,:none:\n${asking(other)}`, true],
+  ];
+  for (const [description, change, text, expected] of table) {
+    test(`${description}: ${expected}`, async () => {
+      assert.equal(await admits(change, text), expected);
+    });
+  }
+
+  test('a setting of pip rules out building as an option does', async () => {
+    assert.equal(await admits(built, asking(other), { 'only-binary': ':all:' }), false);
+  });
+});
+
+describe('whether hashes admit the wheel of a URL', () => {
+  const sdist = `https://index.example/alpha.tar.gz#sha256=${hex('b')}`;
+  const file = `https://index.example/files/${wheel.file}`;
+  const table: readonly [string, Partial<Wheel>, string, boolean][] = [
+    ['its own', { url: file, asked: [own] }, `${file}#sha256=${hex('a')}`, true],
+    ['another', { url: file, asked: [other] }, `${file}#sha256=${hex('b')}`, false],
+    ['another, without its URL', {}, `${file}#sha256=${hex('b')}`, false],
+    [
+      'another, which is said to be an sdist',
+      { origin: 'built', url: file },
+      `${file}#sha256=${hex('b')}`,
+      false,
+    ],
+    ['an sdist of these hashes', { origin: 'built', url: sdist, asked: [other] }, sdist, true],
+    ['an sdist of other hashes', { origin: 'built', url: sdist, asked: [own] }, sdist, false],
+    [
+      'a URL of these hashes, and all needs one',
+      { origin: 'built', url: sdist, asked: [other] },
+      `x @ ${sdist}\ny==1 --hash=${other}`,
+      true,
+    ],
+    [
+      'no URL that was asked for, and all needs one',
+      { url: file, asked: [own] },
+      `x @ ${sdist}\ny==1 --hash=${other}`,
+      false,
+    ],
+  ];
+  for (const [description, change, text, expected] of table) {
+    test(`${description}: ${expected}`, async () => {
+      assert.equal(await admits(change, text), expected);
+    });
+  }
+});
