@@ -11,7 +11,8 @@ import { ensureTools, node24, root, run } from './tools.mjs';
 
 /** Before a row in a test's diagnostics; see rows.ts. */
 const rowMark = 'fault-row: ';
-const order = ['service', 'content', 'hashes', 'input', 'process', 'install'];
+/** Beginnings of the groups' names, in the order of the table. */
+const order = ['cache service', 'wheelhouse content', 'hash roots', 'input', 'process', 'install'];
 
 /** @param {string} text */
 function cell(text) {
@@ -52,10 +53,11 @@ async function main() {
   for await (const { type, data } of events) {
     if (type === 'test:diagnostic' && data.message.startsWith(rowMark)) {
       const row = JSON.parse(data.message.slice(rowMark.length));
-      rows.set(`${data.file} ${row.fault}`, { ...row, file: data.file });
+      if (rows.has(row.fault)) throw new Error(`Two rows have the name "${row.fault}".`);
+      rows.set(row.fault, row);
     }
     if ((type === 'test:pass' || type === 'test:fail') && data.details.type !== 'suite') {
-      results.set(`${data.file} ${data.name}`, type === 'test:pass' ? 'held' : '**not held**');
+      results.set(data.name, type === 'test:pass' ? 'held' : '**not held**');
       const failure = type === 'test:fail' ? String(data.details.error?.cause ?? '') : '';
       const firstLines = failure.split('\n').slice(0, 60).join('\n');
       console.error(
@@ -66,9 +68,8 @@ async function main() {
   const seconds = Math.round((performance.now() - begun) / 1000);
 
   const groups = new Map();
-  const rank = (/** @type {string} */ file) =>
-    order.findIndex((name) => file.includes(`/${name}.`));
-  for (const [id, row] of [...rows].sort(([, a], [, b]) => rank(a.file) - rank(b.file))) {
+  const rank = (/** @type {any} */ row) => order.findIndex((name) => row.group.startsWith(name));
+  for (const [id, row] of [...rows].sort(([, a], [, b]) => rank(a) - rank(b))) {
     const lines = groups.get(row.group) ?? [];
     lines.push(tableRow(row, results.get(id) ?? '**not run**'));
     groups.set(row.group, lines);

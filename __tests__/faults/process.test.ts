@@ -332,7 +332,7 @@ const rows: Row[] = [
     empty: false,
     saved: ['{key}'],
     arrange: (place) => readOnly(place, join(place.python, '..', '..')),
-    says: "error: pip could not install. See pip's output above; the same command outside this action should fail alike.\nERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '{root}/environment/lib/python3.11/site-packages/beta'",
+    says: "error: pip could not install. See pip's output above; the same command outside this action should fail alike.\nERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '{root}/environment/lib/python…/site-packages/…'",
   },
   {
     fault: "the runner's temporary directory is read-only",
