@@ -302,6 +302,7 @@ function withWorld(
 function nowhere(): CacheStore {
   return {
     unavailable: 'there is no store',
+    warmUp() {},
     restore: async () => undefined,
     save: async () => 'failed',
   };

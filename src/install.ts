@@ -53,6 +53,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
 
   hideInputs(request, reporter);
   await world.sources.check(request);
+  if (request.restoreCache && world.store.unavailable === undefined) world.store.warmUp();
   const prepared = await timed('python', () => prepareInterpreter(request, world));
   const understanding = await timed('read', () => understand(request, prepared.interpreter, world));
   const { requested, keys } = understanding;

@@ -9,6 +9,8 @@ import type { RequirementFile } from './plan/requirements.ts';
 export interface CacheStore {
   /** In a sentence why nothing can be restored or saved; undefined: it works. */
   readonly unavailable: string | undefined;
+  /** Something will soon be restored: what takes a while is begun at once. */
+  warmUp(): void;
   /**
    * Brings the entry of a key, or the newest one of the first prefix that has any, into a directory.
    * A fault of the store is reported as one warning at the most.

@@ -3,12 +3,14 @@
  * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
  * answers, and leaves connections open for minutes (actions/toolkit#1578).
  *
- * Takes one JSON argument (see `TransferOrder`); the last line of its output is the result, after
- * `resultMark`. Everything else that it prints is the toolkit's own talk.
+ * Takes a `TransferOrder` as JSON from standard input; the last line of its output is the result,
+ * after `resultMark`. Everything else that it prints is the toolkit's own talk. It may be started
+ * before the order is known, as loading the toolkit takes a while.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
 
 import { messageOf } from './plan/model.ts';
@@ -41,7 +43,7 @@ setInterval(() => {
 
 let result: TransferResult;
 try {
-  result = await carryOut(JSON.parse(process.argv[2] ?? '') as TransferOrder);
+  result = await carryOut(JSON.parse(await text(process.stdin)) as TransferOrder);
 } catch (error) {
   result = { outcome: 'failed', reason: messageOf(error) };
 }

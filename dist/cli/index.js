@@ -33363,6 +33363,7 @@ function withWorld(values, work) {
 function nowhere() {
     return {
         unavailable: 'there is no store',
+        warmUp() { },
         restore: async () => undefined,
         save: async () => 'failed',
     };
@@ -34848,6 +34849,8 @@ async function install(request, world) {
     };
     (0,understand/* hideInputs */.U)(request, reporter);
     await world.sources.check(request);
+    if (request.restoreCache && world.store.unavailable === undefined)
+        world.store.warmUp();
     const prepared = await timed('python', () => (0,prepare/* prepareInterpreter */.o)(request, world));
     const understanding = await timed('read', () => (0,understand/* understand */.Z)(request, prepared.interpreter, world));
     const { requested, keys } = understanding;
@@ -39738,6 +39741,7 @@ const copying = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.co
 function directoryCache(root, reporter) {
     return {
         unavailable: undefined,
+        warmUp() { },
         async restore(directory, key, prefixes) {
             let found;
             try {
@@ -40071,10 +40075,14 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 
 
 const running = new Set();
+process.on('exit', () => {
+    for (const stop of running)
+        stop();
+});
 /**
  * Runs a program to its end, without a shell.
  * @param options.onLine is given each line of both streams as it comes
- * @param options.input what it reads from standard input; nothing by default
+ * @param options.input what it reads from standard input, when that is known; nothing by default
  * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
  */
 function run(command, args, options) {
@@ -40123,7 +40131,7 @@ function run(command, args, options) {
         }
         // A program that ends without reading its input is no fault of ours.
         child.stdin.on('error', () => { });
-        child.stdin.end(options.input ?? '');
+        void Promise.resolve(options.input ?? '').then((text) => child.stdin.end(text));
         child.once('error', (error) => {
             running.delete(stop);
             reject(error);
@@ -40140,11 +40148,7 @@ function run(command, args, options) {
  */
 function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
-        process.once(signal, () => {
-            for (const stop of running)
-                stop();
-            process.exit(signal === 'SIGINT' ? 130 : 143);
-        });
+        process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
 }
 

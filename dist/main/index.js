@@ -30193,6 +30193,8 @@ async function install(request, world) {
     };
     hideInputs(request, reporter);
     await world.sources.check(request);
+    if (request.restoreCache && world.store.unavailable === undefined)
+        world.store.warmUp();
     const prepared = await timed('python', () => prepareInterpreter(request, world));
     const understanding = await timed('read', () => understand(request, prepared.interpreter, world));
     const { requested, keys } = understanding;
@@ -33778,13 +33780,19 @@ const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
 const maxFiles = 10_000;
 function githubCache(options) {
     const { reporter } = options;
+    let warm;
     return {
         unavailable: unavailable(options),
+        warmUp() {
+            warm ??= startTransfer(options);
+            warm.catch(() => { }); // Told when it is needed.
+        },
         async restore(directory, key, prefixes) {
-            const place = await workplace(options);
+            const { place, carryOut } = await (warm ?? startTransfer(options));
+            warm = undefined;
             try {
                 const order = { operation: 'restore', path: transferName, key, prefixes };
-                const talk = await transfer(options, place, order, (talk) => talk.found ? 'download' : 'lookup');
+                const talk = await carryOut(order, (talk) => (talk.found ? 'download' : 'lookup'));
                 const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
                 if (arrived === undefined) {
                     complain(reporter, 'restored', talk);
@@ -33815,12 +33823,12 @@ function githubCache(options) {
             }
         },
         async save(directory, key) {
-            const place = await workplace(options);
+            const { place, carryOut } = await startTransfer(options);
             const inside = external_node_path_.join(place.work, transferName);
             try {
                 await (0,wheelhouses/* moveDirectory */.T)(directory, inside);
                 const order = { operation: 'save', path: transferName, key };
-                const talk = await transfer(options, place, order, () => 'save');
+                const talk = await carryOut(order, () => 'save');
                 if (talk.result?.outcome === 'saved')
                     return 'saved';
                 complain(reporter, 'saved', talk);
@@ -33916,64 +33924,76 @@ async function firstOnPath(name, searchPath) {
     }
     return undefined;
 }
-/**
- * Runs the transfer process until it ends or makes no progress any more.
- * @param phase which limit is in force
- * @throws Error that says what took too long
- */
-async function transfer({ environment, program, reporter }, { root, work, archives, programs }, order, phase) {
+async function startTransfer(options) {
+    const { environment, program, reporter } = options;
+    const place = await workplace(options);
+    const { work, archives, programs } = place;
     let talk = silence;
-    let failure;
     const stop = new AbortController();
-    const give = (reason) => {
-        failure = new Error(reason);
-        stop.abort();
+    let give = () => { };
+    const ended = (0,world_process/* run */.e)(process.execPath, [program], {
+        cwd: work,
+        env: {
+            ...definedIn(environment),
+            PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+            GITHUB_WORKSPACE: work,
+            RUNNER_TEMP: archives,
+        },
+        input: new Promise((resolve) => {
+            give = resolve;
+        }),
+        signal: stop.signal,
+        onLine: (line) => {
+            talk = heard(talk, line);
+            if (isWorthSaying(line))
+                reporter.info(line);
+        },
+    });
+    ended.catch(() => { }); // Told by carryOut.
+    return {
+        place,
+        async carryOut(order, phase) {
+            const failures = [];
+            const giveUp = (reason) => {
+                failures.push(reason);
+                stop.abort();
+            };
+            const watch = setInterval(watcher(place, order, () => talk, phase, giveUp), 500);
+            give(JSON.stringify(order));
+            await ended.finally(() => clearInterval(watch));
+            return { ...talk, complaints: [...talk.complaints, ...failures.slice(0, 1)] };
+        },
     };
+}
+/**
+ * Looks at a transfer now and then.
+ * @param talk what it has said so far
+ * @param giveUp is told why it is not to go on
+ * @returns what is to be called twice a second
+ */
+function watcher({ root, archives }, { operation }, talk, phase, giveUp) {
     let before = '';
     let since = performance.now();
-    const watch = setInterval(async () => {
+    return async () => {
         const bytes = await bytesBelow(root, archives).catch(() => ({ archive: 0, all: 0, files: 0 }));
+        const now = phase(talk());
         // A look-up is not kept alive by tries that begin again and again.
-        const traffic = phase(talk) === 'lookup' ? 0 : talk.bytes;
-        const now = `${phase(talk)} ${talk.passed} ${traffic} ${bytes.all}`;
-        if (now !== before) {
-            before = now;
+        const traffic = now === 'lookup' ? 0 : talk().bytes;
+        const state = `${now} ${talk().passed} ${traffic} ${bytes.all}`;
+        if (state !== before) {
+            before = state;
             since = performance.now();
         }
-        const limit = limits[phase(talk)];
-        if (performance.now() - since > limit * 1000) {
-            give(`${descriptions[phase(talk)]} for ${limit} s`);
+        if (performance.now() - since > limits[now] * 1000) {
+            giveUp(`${descriptions[now]} for ${limits[now]} s`);
         }
-        if (order.operation === 'restore' && bytes.files > maxFiles) {
-            give('the archive holds far more files than a wheelhouse');
+        if (operation === 'restore' && bytes.files > maxFiles) {
+            giveUp('the archive holds far more files than a wheelhouse');
         }
-        if (order.operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
-            give('the archive unpacks to far more than wheels do');
+        if (operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
+            giveUp('the archive unpacks to far more than wheels do');
         }
-    }, 500);
-    try {
-        await (0,world_process/* run */.e)(process.execPath, [program, JSON.stringify(order)], {
-            cwd: work,
-            env: {
-                ...definedIn(environment),
-                PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
-                GITHUB_WORKSPACE: work,
-                RUNNER_TEMP: archives,
-            },
-            signal: stop.signal,
-            onLine: (line) => {
-                talk = heard(talk, line);
-                if (isWorthSaying(line))
-                    reporter.info(line);
-            },
-        });
-    }
-    finally {
-        clearInterval(watch);
-    }
-    if (failure !== undefined)
-        talk = { ...talk, complaints: [...talk.complaints, failure.message] };
-    return talk;
+    };
 }
 const descriptions = {
     lookup: 'the service does not answer',
@@ -34368,10 +34388,14 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 
 
 const running = new Set();
+process.on('exit', () => {
+    for (const stop of running)
+        stop();
+});
 /**
  * Runs a program to its end, without a shell.
  * @param options.onLine is given each line of both streams as it comes
- * @param options.input what it reads from standard input; nothing by default
+ * @param options.input what it reads from standard input, when that is known; nothing by default
  * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
  */
 function run(command, args, options) {
@@ -34420,7 +34444,7 @@ function run(command, args, options) {
         }
         // A program that ends without reading its input is no fault of ours.
         child.stdin.on('error', () => { });
-        child.stdin.end(options.input ?? '');
+        void Promise.resolve(options.input ?? '').then((text) => child.stdin.end(text));
         child.once('error', (error) => {
             running.delete(stop);
             reject(error);
@@ -34437,11 +34461,7 @@ function run(command, args, options) {
  */
 function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
-        process.once(signal, () => {
-            for (const stop of running)
-                stop();
-            process.exit(signal === 'SIGINT' ? 130 : 143);
-        });
+        process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
 }
 

@@ -33406,10 +33406,14 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 
 
 const running = new Set();
+process.on('exit', () => {
+    for (const stop of running)
+        stop();
+});
 /**
  * Runs a program to its end, without a shell.
  * @param options.onLine is given each line of both streams as it comes
- * @param options.input what it reads from standard input; nothing by default
+ * @param options.input what it reads from standard input, when that is known; nothing by default
  * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
  */
 function run(command, args, options) {
@@ -33458,7 +33462,7 @@ function run(command, args, options) {
         }
         // A program that ends without reading its input is no fault of ours.
         child.stdin.on('error', () => { });
-        child.stdin.end(options.input ?? '');
+        void Promise.resolve(options.input ?? '').then((text) => child.stdin.end(text));
         child.once('error', (error) => {
             running.delete(stop);
             reject(error);
@@ -33475,11 +33479,7 @@ function run(command, args, options) {
  */
 function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
-        process.once(signal, () => {
-            for (const stop of running)
-                stop();
-            process.exit(signal === 'SIGINT' ? 130 : 143);
-        });
+        process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
 }
 

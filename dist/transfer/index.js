@@ -39563,6 +39563,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream"
 
 /***/ }),
 
+/***/ 8321:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/consumers");
+
+/***/ }),
+
 /***/ 1692:
 /***/ ((module) => {
 
@@ -39835,29 +39842,32 @@ function unescaped(text) {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3053);
-/* harmony import */ var _actions_cache__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6471);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_transfer_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8444);
+/* harmony import */ var node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8321);
+/* harmony import */ var _actions_cache__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6471);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_transfer_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8444);
 /**
  * Entry of the process that talks to GitHub's cache service, so that the rest can end it whenever
  * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
  * answers, and leaves connections open for minutes (actions/toolkit#1578).
  *
- * Takes one JSON argument (see `TransferOrder`); the last line of its output is the result, after
- * `resultMark`. Everything else that it prints is the toolkit's own talk.
+ * Takes a `TransferOrder` as JSON from standard input; the last line of its output is the result,
+ * after `resultMark`. Everything else that it prints is the toolkit's own talk. It may be started
+ * before the order is known, as loading the toolkit takes a while.
  */
 
 
 
 
+
 async function carryOut(order) {
-    if (!(0,_actions_cache__WEBPACK_IMPORTED_MODULE_1__/* .isFeatureAvailable */ .w3)())
+    if (!(0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .isFeatureAvailable */ .w3)())
         return { outcome: 'unavailable' };
     if (order.operation === 'restore') {
-        const key = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_1__/* .restoreCache */ .P3)([order.path], order.key, [...order.prefixes]);
+        const key = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .restoreCache */ .P3)([order.path], order.key, [...order.prefixes]);
         return key === undefined ? { outcome: 'none' } : { outcome: 'restored', key };
     }
-    const id = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_1__/* .saveCache */ .Io)([order.path], order.key);
+    const id = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .saveCache */ .Io)([order.path], order.key);
     return { outcome: id < 0 ? 'none' : 'saved' };
 }
 // The toolkit tells of progress when a block of several megabytes is complete: over a slow line that
@@ -39874,17 +39884,17 @@ let told = 0;
 setInterval(() => {
     const bytes = [...sockets].reduce((sum, each) => sum + each.bytesRead + each.bytesWritten, 0);
     if (bytes !== told)
-        process.stdout.write(`${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_3__/* .bytesMark */ .Rc}${bytes}\n`);
+        process.stdout.write(`${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .bytesMark */ .Rc}${bytes}\n`);
     told = bytes;
 }, 1000).unref();
 let result;
 try {
-    result = await carryOut(JSON.parse(process.argv[2] ?? ''));
+    result = await carryOut(JSON.parse(await (0,node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__.text)(process.stdin)));
 }
 catch (error) {
-    result = { outcome: 'failed', reason: (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error) };
+    result = { outcome: 'failed', reason: (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error) };
 }
-process.stdout.write(`\n${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_3__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
+process.stdout.write(`\n${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);

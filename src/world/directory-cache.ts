@@ -17,6 +17,7 @@ const copying = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
 export function directoryCache(root: string, reporter: Reporter): LocalStore {
   return {
     unavailable: undefined,
+    warmUp() {},
 
     async restore(directory, key, prefixes) {
       let found: string | undefined;

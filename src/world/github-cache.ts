@@ -46,17 +46,22 @@ export interface GithubCacheOptions {
 
 export function githubCache(options: GithubCacheOptions): CacheStore {
   const { reporter } = options;
+  let warm: Promise<Transfer> | undefined;
 
   return {
     unavailable: unavailable(options),
 
+    warmUp() {
+      warm ??= startTransfer(options);
+      warm.catch(() => {}); // Told when it is needed.
+    },
+
     async restore(directory, key, prefixes) {
-      const place = await workplace(options);
+      const { place, carryOut } = await (warm ?? startTransfer(options));
+      warm = undefined;
       try {
         const order = { operation: 'restore', path: transferName, key, prefixes } as const;
-        const talk = await transfer(options, place, order, (talk) =>
-          talk.found ? 'download' : 'lookup',
-        );
+        const talk = await carryOut(order, (talk) => (talk.found ? 'download' : 'lookup'));
         const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
         if (arrived === undefined) {
           complain(reporter, 'restored', talk);
@@ -87,12 +92,12 @@ export function githubCache(options: GithubCacheOptions): CacheStore {
     },
 
     async save(directory, key) {
-      const place = await workplace(options);
+      const { place, carryOut } = await startTransfer(options);
       const inside = path.join(place.work, transferName);
       try {
         await moveDirectory(directory, inside);
         const order = { operation: 'save', path: transferName, key } as const;
-        const talk = await transfer(options, place, order, () => 'save');
+        const talk = await carryOut(order, () => 'save');
         if (talk.result?.outcome === 'saved') return 'saved';
         complain(reporter, 'saved', talk);
         if (talk.skipped !== undefined && talk.complaints.length > 0) return 'failed';
@@ -195,66 +200,98 @@ async function firstOnPath(name: string, searchPath: string): Promise<string | u
   return undefined;
 }
 
-/**
- * Runs the transfer process until it ends or makes no progress any more.
- * @param phase which limit is in force
- * @throws Error that says what took too long
- */
-async function transfer(
-  { environment, program, reporter }: GithubCacheOptions,
-  { root, work, archives, programs }: Workplace,
-  order: TransferOrder,
-  phase: (talk: TransferTalk) => keyof typeof limits,
-): Promise<TransferTalk> {
+/** A transfer process that waits for its order. */
+interface Transfer {
+  readonly place: Workplace;
+  /**
+   * Gives it its order, and waits until it ends or makes no progress any more.
+   * @param phase which limit is in force
+   */
+  readonly carryOut: (order: TransferOrder, phase: Phase) => Promise<TransferTalk>;
+}
+
+type Phase = (talk: TransferTalk) => keyof typeof limits;
+
+async function startTransfer(options: GithubCacheOptions): Promise<Transfer> {
+  const { environment, program, reporter } = options;
+  const place = await workplace(options);
+  const { work, archives, programs } = place;
   let talk = silence;
-  let failure: Error | undefined;
   const stop = new AbortController();
-  const give = (reason: string): void => {
-    failure = new Error(reason);
-    stop.abort();
+  let give: (order: string) => void = () => {};
+  const ended = run(process.execPath, [program], {
+    cwd: work,
+    env: {
+      ...definedIn(environment),
+      PATH: [programs, environment['PATH'] ?? ''].join(path.delimiter),
+      GITHUB_WORKSPACE: work,
+      RUNNER_TEMP: archives,
+    },
+    input: new Promise((resolve) => {
+      give = resolve;
+    }),
+    signal: stop.signal,
+    onLine: (line) => {
+      talk = heard(talk, line);
+      if (isWorthSaying(line)) reporter.info(line);
+    },
+  });
+  ended.catch(() => {}); // Told by carryOut.
+
+  return {
+    place,
+    async carryOut(order, phase) {
+      const failures: string[] = [];
+      const giveUp = (reason: string): void => {
+        failures.push(reason);
+        stop.abort();
+      };
+      const watch = setInterval(
+        watcher(place, order, () => talk, phase, giveUp),
+        500,
+      );
+      give(JSON.stringify(order));
+      await ended.finally(() => clearInterval(watch));
+      return { ...talk, complaints: [...talk.complaints, ...failures.slice(0, 1)] };
+    },
   };
+}
+
+/**
+ * Looks at a transfer now and then.
+ * @param talk what it has said so far
+ * @param giveUp is told why it is not to go on
+ * @returns what is to be called twice a second
+ */
+function watcher(
+  { root, archives }: Workplace,
+  { operation }: TransferOrder,
+  talk: () => TransferTalk,
+  phase: Phase,
+  giveUp: (reason: string) => void,
+): () => Promise<void> {
   let before = '';
   let since = performance.now();
-  const watch = setInterval(async () => {
+  return async () => {
     const bytes = await bytesBelow(root, archives).catch(() => ({ archive: 0, all: 0, files: 0 }));
+    const now = phase(talk());
     // A look-up is not kept alive by tries that begin again and again.
-    const traffic = phase(talk) === 'lookup' ? 0 : talk.bytes;
-    const now = `${phase(talk)} ${talk.passed} ${traffic} ${bytes.all}`;
-    if (now !== before) {
-      before = now;
+    const traffic = now === 'lookup' ? 0 : talk().bytes;
+    const state = `${now} ${talk().passed} ${traffic} ${bytes.all}`;
+    if (state !== before) {
+      before = state;
       since = performance.now();
     }
-    const limit = limits[phase(talk)];
-    if (performance.now() - since > limit * 1000) {
-      give(`${descriptions[phase(talk)]} for ${limit} s`);
+    if (performance.now() - since > limits[now] * 1000) {
+      giveUp(`${descriptions[now]} for ${limits[now]} s`);
     }
-    if (order.operation === 'restore' && bytes.files > maxFiles) {
-      give('the archive holds far more files than a wheelhouse');
+    if (operation === 'restore' && bytes.files > maxFiles) {
+      giveUp('the archive holds far more files than a wheelhouse');
     }
-    if (order.operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
-      give('the archive unpacks to far more than wheels do');
+    if (operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
+      giveUp('the archive unpacks to far more than wheels do');
     }
-  }, 500);
-  try {
-    await run(process.execPath, [program, JSON.stringify(order)], {
-      cwd: work,
-      env: {
-        ...definedIn(environment),
-        PATH: [programs, environment['PATH'] ?? ''].join(path.delimiter),
-        GITHUB_WORKSPACE: work,
-        RUNNER_TEMP: archives,
-      },
-      signal: stop.signal,
-      onLine: (line) => {
-        talk = heard(talk, line);
-        if (isWorthSaying(line)) reporter.info(line);
-      },
-    });
-  } finally {
-    clearInterval(watch);
-  }
-  if (failure !== undefined) talk = { ...talk, complaints: [...talk.complaints, failure.message] };
-  return talk;
+  };
 }
 
 const descriptions = {

@@ -10,11 +10,14 @@ export interface Finished {
 }
 
 const running = new Set<() => void>();
+process.on('exit', () => {
+  for (const stop of running) stop();
+});
 
 /**
  * Runs a program to its end, without a shell.
  * @param options.onLine is given each line of both streams as it comes
- * @param options.input what it reads from standard input; nothing by default
+ * @param options.input what it reads from standard input, when that is known; nothing by default
  * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
  */
 export function run(
@@ -23,7 +26,7 @@ export function run(
   options: {
     readonly cwd?: string;
     readonly env: Readonly<Record<string, string>>;
-    readonly input?: string;
+    readonly input?: string | Promise<string>;
     readonly onLine?: (line: string) => void;
     /** Ends the program and all its children. */
     readonly signal?: AbortSignal;
@@ -68,7 +71,7 @@ export function run(
     }
     // A program that ends without reading its input is no fault of ours.
     child.stdin.on('error', () => {});
-    child.stdin.end(options.input ?? '');
+    void Promise.resolve(options.input ?? '').then((text) => child.stdin.end(text));
     child.once('error', (error) => {
       running.delete(stop);
       reject(error);
@@ -86,9 +89,6 @@ export function run(
  */
 export function endOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      for (const stop of running) stop();
-      process.exit(signal === 'SIGINT' ? 130 : 143);
-    });
+    process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
   }
 }
