@@ -17,7 +17,7 @@ export interface Group {
 }
 
 const width = 760;
-const labels = 272;
+const labels = 290;
 const valueWidth = 64;
 const barHeight = 15;
 const pitch = 23;

@@ -29074,10 +29074,7 @@ function installArgs(options) {
         options.lock,
     ];
 }
-/**
- * As {@link installArgs}, for uv (all follow `uv`): the same lock, checked in the same way.
- * @param options.cache a directory on the disk of the environment: uv unpacks there and links
- */
+/** As {@link installArgs}, for uv (all follow `uv`): the same lock, checked in the same way. */
 function uvInstallArgs(options) {
     return [
         'pip',

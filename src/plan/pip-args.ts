@@ -104,10 +104,7 @@ export function installArgs(
   ];
 }
 
-/**
- * As {@link installArgs}, for uv (all follow `uv`): the same lock, checked in the same way.
- * @param options.cache a directory on the disk of the environment: uv unpacks there and links
- */
+/** As {@link installArgs}, for uv (all follow `uv`): the same lock, checked in the same way. */
 export function uvInstallArgs(
   options: InstallOptions & {
     readonly lock: string;
