@@ -3,10 +3,12 @@ import { age } from './plan/freshness.ts';
 import type { Manifest } from './plan/manifest.ts';
 import { type Interpreter, type Request, type RequestedSet, UserError } from './plan/model.ts';
 import {
+  certificatesOf,
   confusionWarning,
   hasCredentials,
   type Indexes,
   indexesOf,
+  indexVariables,
   probeCandidates,
 } from './plan/package-index.ts';
 import type { Health } from './plan/project-page.ts';
@@ -125,7 +127,7 @@ async function whomToAsk(asking: Asking, world: World): Promise<Asked | undefine
   const project = await projectToAsk(interpreter, requested, world);
   const trust: IndexTrust = {
     trustedHosts: indexes.trustedHosts,
-    certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+    certificates: certificatesOf(settings, request.environment),
   };
   return {
     indexes,
@@ -170,15 +172,10 @@ function chosen(
   trust: IndexTrust,
   url: string,
 ): Pick<ChosenIndex, 'environment' | 'shown' | 'urls' | 'trust'> {
-  const { extra, trustedHosts } = indexes;
   return {
-    environment: {
-      PIP_INDEX_URL: url,
-      ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-      ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    },
+    environment: indexVariables(indexes, url),
     shown: withoutSecrets(url),
-    urls: [url, ...extra],
+    urls: [url, ...indexes.extra],
     trust,
   };
 }

@@ -13,6 +13,7 @@ import { environmentForPrograms } from './plan/environment.ts';
 import { asUserError, type Request } from './plan/model.ts';
 import { PublishConflict, type PublishReport } from './plan/publish.ts';
 import { formatPublishReport, publishCounts } from './plan/publish-report.ts';
+import { parseState } from './plan/state.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
 import type { CacheStore, LocalStore, World } from './ports.ts';
 import { prune } from './prune.ts';
@@ -180,7 +181,9 @@ async function installCommand(values: Values): Promise<void> {
   await withWorld(values, async (request, world, store) => {
     const { report, state, wheelhouse, interpreter } = await install(request, world);
     if (state !== undefined) await save(state, world);
-    if (store && state !== undefined) await prune(store, Number(values['maxSize']), keyIn(state));
+    if (store && state !== undefined) {
+      await prune(store, Number(values['maxSize']), parseState(state)?.key);
+    }
     const { cache, downloaded, built } = totals(report);
     if (values['json']) {
       print({
@@ -203,10 +206,6 @@ async function installCommand(values: Values): Promise<void> {
       process.stdout.write(`${formatReport(report).join('\n')}\n`);
     }
   });
-}
-
-function keyIn(state: string): string {
-  return (JSON.parse(state) as { key: string }).key;
 }
 
 async function keyCommand(values: Values): Promise<void> {

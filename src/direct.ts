@@ -7,12 +7,12 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 import { type ChosenIndex, chooseIndex } from './choose-index.ts';
-import { installError, installOptions } from './install-lock.ts';
+import { installFailure, installOptions } from './install-lock.ts';
 import { fillOptions, type Generated, readReport, runFill } from './pip-fill.ts';
 import { buildEnvironment, fillEnvironment } from './plan/environment.ts';
 import { canonical } from './plan/key.ts';
 import { type DirectProject, type Wheel, wheelNameParts } from './plan/manifest.ts';
-import type { DirectRequirement } from './plan/model.ts';
+import { type DirectRequirement, UserError } from './plan/model.ts';
 import { fetchArgs, installDirectArgs, metadataArgs } from './plan/pip-args.ts';
 import { type ReportItem, readFillLog } from './plan/pip-output.ts';
 import { plainFile, type Resolved, withUserSources } from './plan/request-file.ts';
@@ -172,7 +172,7 @@ export async function installDirect(
         world.reporter.info('It needs more than the wheelhouse holds: once more with the index.');
         result = await attempt(false);
       }
-      if (result.exitCode !== 0) throw installError('pip', result.output);
+      if (result.exitCode !== 0) throw new UserError(installFailure('pip', result.output));
       const [item] = await readReport(world, report, result.output);
       if (!item) return;
       const now = directProject(requirement, item);

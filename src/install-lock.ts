@@ -2,7 +2,7 @@
 import { devNull } from 'node:os';
 import path from 'node:path';
 
-import { offlineEnvironment } from './plan/environment.ts';
+import { offlineEnvironment, temporaryVariables } from './plan/environment.ts';
 import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
 import { UserError } from './plan/model.ts';
 import { type InstallOptions, installArgs, uvInstallArgs } from './plan/pip-args.ts';
@@ -49,24 +49,16 @@ export async function installLock(
         ? await python.pip(interpreter, installArgs(options), { cwd, env })
         : await world.uv.run(
             await uvOf(plan, world, wheelhouse, wheels),
-            uvInstallArgs({
-              ...options,
-              python: interpreter.executable,
-            }),
+            uvInstallArgs({ ...options, python: interpreter.executable }),
             // Where uv unpacks: on the disk of the workspace, from where files are linked.
-            { cwd, env: { ...env, ...temporaryDirectory(plan.scratch) } },
+            { cwd, env: { ...env, ...temporaryVariables(plan.scratch) } },
           );
     if (exitCode !== 0) {
-      const { message } = installError(request.installer, output);
-      throw new InstallError(message, exitCode < signalled && !isSystems(output));
+      const maybeWheels = exitCode < signalled && !isSystems(output);
+      throw new InstallError(installFailure(request.installer, output), maybeWheels);
     }
   });
   await wheelhouses.remove(mark);
-}
-
-/** Variables that name a directory for temporary files, on all systems. */
-function temporaryDirectory(directory: string): Record<string, string> {
-  return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 
 /** The uv of the machine, or the one that the wheelhouse brings along. */
@@ -93,8 +85,7 @@ export function installOptions(plan: Plan, wheelhouse: string): InstallOptions {
   };
 }
 
-export function installError(installer: 'pip' | 'uv', output: string): UserError {
-  return new UserError(
-    `${installer} could not install. ${adviceFor(output)}\n${lastWords(output)}`,
-  );
+/** What an error says of an installer that failed: advice, and its last words. */
+export function installFailure(installer: 'pip' | 'uv', output: string): string {
+  return `${installer} could not install. ${adviceFor(output)}\n${lastWords(output)}`;
 }

@@ -12,7 +12,7 @@ import type { Request } from './plan/model.ts';
 import { formatReport, formatSummary } from './plan/summary.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { indexProbe } from './world/package-index.ts';
-import { endOnSignals } from './world/process.ts';
+import { runEntry } from './world/process.ts';
 import { pythonAdapter, venvBin } from './world/python.ts';
 import { actionsReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';
@@ -88,12 +88,4 @@ function handOver(request: Request, { report, state, wheelhouse, interpreter }: 
   }
 }
 
-endOnSignals();
-try {
-  await main();
-} catch (error) {
-  reporter.error(error);
-  process.exitCode = 1;
-}
-// Not before all is said: what lies in a pipe's buffer would be lost.
-process.stdout.write('', () => process.exit());
+await runEntry(main, reporter);

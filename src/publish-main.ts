@@ -9,7 +9,7 @@ import { PublishConflict, type PublishReport, type PublishRequest } from './plan
 import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/publish-report.ts';
 import { publish } from './publish.ts';
 import { loadPublishRequest } from './publish-inputs.ts';
-import { endOnSignals } from './world/process.ts';
+import { runEntry } from './world/process.ts';
 import { publishingWorld } from './world/publishing.ts';
 import { actionsReporter } from './world/reporters.ts';
 
@@ -56,12 +56,4 @@ function handOver(request: PublishRequest, report: PublishReport): void {
   core.setOutput('pip-conf', pipConf);
 }
 
-endOnSignals();
-try {
-  await main();
-} catch (error) {
-  reporter.error(error);
-  process.exitCode = 1;
-}
-// Not before all is said: what lies in a pipe's buffer would be lost.
-process.stdout.write('', () => process.exit());
+await runEntry(main, reporter);

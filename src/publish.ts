@@ -4,11 +4,10 @@
  */
 import path from 'node:path';
 
-import { gather } from './gather.ts';
 import { fillEnvironment } from './plan/environment.ts';
-import { effectiveSettings, withIndexInputs } from './plan/key.ts';
 import { projectParts } from './plan/local-project.ts';
 import { type Interpreter, messageOf, type RequestedSet, UserError } from './plan/model.ts';
+import { certificatesOf } from './plan/package-index.ts';
 import { adviceFor, lastWords } from './plan/pip-output.ts';
 import { isDistributionName, isSdistName, type ProjectFile } from './plan/project-page.ts';
 import {
@@ -49,9 +48,10 @@ import {
   plainFile,
   withUserSources,
 } from './plan/request-file.ts';
-import { secretForms, secretsOfUrl } from './plan/secrets.ts';
+import { secretForms } from './plan/secrets.ts';
 import type { Feed, PipResult, PublishWorld } from './ports.ts';
 import { checkPip } from './prepare.ts';
+import { hideInputs, readRequest } from './understand.ts';
 
 /** What is known before anything is brought. */
 interface Plan {
@@ -76,22 +76,14 @@ export async function publish(
 ): Promise<PublishReport> {
   const { reporter, wheelhouses } = world;
   const { source, feed } = request;
-  const { url = '', username = '', password = '', extra } = source.index;
-  reporter.hide([url, ...extra].flatMap(secretsOfUrl));
-  if (password !== '') reporter.hide(secretForms(username, password));
+  hideInputs(source, reporter);
   if (feed.password !== undefined) reporter.hide(secretForms(feed.username ?? '', feed.password));
 
   await world.sources.check(source);
   const interpreter = checkPip(await world.python.probe(source));
-  const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), source.index);
-  reporter.hide([...settings.values()].flatMap(secretsOfUrl));
-  const requested = await gather(source, settings, world.sources);
-  reporter.hide(
-    requested.lines.flatMap((line) => (line.kind === 'option' ? secretsOfUrl(line.value) : [])),
-  );
+  const { settings, requested } = await readRequest(source, interpreter, world);
   refuseDirect(requested);
   const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
-  const certificates = settings.get('cert') ?? source.environment['REQUESTS_CA_BUNDLE'];
   // Asked for first: bringing the packages may take minutes.
   const uploader = request.dryRun
     ? undefined
@@ -107,7 +99,7 @@ export async function publish(
       interpreter,
       settings,
       requested,
-      certificates: certificates || undefined,
+      certificates: certificatesOf(settings, source.environment),
       workplace,
       collection,
     };

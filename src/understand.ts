@@ -22,6 +22,22 @@ export function hideInputs(request: Request, reporter: Reporter): void {
 }
 
 /**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+export async function readRequest(
+  request: Request,
+  interpreter: Interpreter,
+  { reporter, sources }: Pick<World, 'sources' | 'reporter'>,
+): Promise<Pick<Understanding, 'settings' | 'requested'>> {
+  const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), request.index);
+  reporter.hide([...settings.values()].flatMap(secretsOfUrl));
+  const requested = await gather(request, settings, sources);
+  reporter.hide(requested.lines.flatMap(secretsOfLine));
+  return { settings, requested };
+}
+
+/**
  * Reads everything that is asked for; changes nothing.
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
@@ -30,10 +46,7 @@ export async function understand(
   interpreter: Interpreter,
   world: Pick<World, 'sources' | 'uv' | 'reporter' | 'now'>,
 ): Promise<Understanding> {
-  const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), request.index);
-  world.reporter.hide([...settings.values()].flatMap(secretsOfUrl));
-  const requested = await gather(request, settings, world.sources);
-  world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+  const { settings, requested } = await readRequest(request, interpreter, world);
   const wantsUv = request.installer === 'uv';
   const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
   const keys = keysOf(interpreter, requested, settings, {

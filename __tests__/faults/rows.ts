@@ -14,16 +14,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 import { root } from '../../scripts/tools.mjs';
-import {
-  type CacheService,
-  type JobIdentity,
-  startCacheService,
-} from '../support/cache-service.ts';
+import { type CacheService, startCacheService } from '../support/cache-service.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
 import { linkedPython } from '../support/jobs.ts';
 import { type Distribution, wheel } from '../support/packages.ts';
-import type { PipVersion } from '../support/python.ts';
-import { createJob, type Job, type JobOptions, type StepResult } from '../support/runner.ts';
+import { createJob, type Job, type StepResult } from '../support/runner.ts';
+import type { RunOptions } from '../support/scenario.ts';
 
 /** The action; another build of it, broken on purpose, shows whether a row notices. */
 export const action = process.env['WHEELHOUSE_UNDER_TEST'] ?? root;
@@ -73,26 +69,19 @@ export interface After extends Place {
 /** Runs the main step in another way than waiting for it. */
 export type Act = (place: Place) => Promise<StepResult>;
 
-export interface Row {
+export interface Row
+  extends Pick<RunOptions, 'files' | 'with' | 'env' | 'pip' | 'job' | 'identity' | 'noPost'> {
   /** What goes wrong; the row's name. */
   readonly fault: string;
   /** The requirements whose wheelhouse is in the cache before. Default: those of the job. */
   readonly seed?: string;
   /** Nothing is in the cache before. */
   readonly empty?: boolean;
-  readonly files?: Record<string, string | Buffer>;
-  readonly with?: Record<string, string | boolean>;
-  readonly env?: Record<string, string>;
-  readonly pip?: PipVersion;
-  readonly job?: Omit<JobOptions, 'files' | 'env'>;
-  readonly identity?: JobIdentity;
   /** Makes the fault. */
   readonly arrange?: (place: Place) => Promise<void> | void;
   readonly act?: Act;
   /** Runs between main and post. */
   readonly between?: (place: Place) => Promise<void> | void;
-  /** There is no post step, as the machine is gone. */
-  readonly noPost?: boolean;
   /** It was killed without a chance to clean up: what it leaves to the runner is no matter. */
   readonly mayLeave?: boolean;
   /** Default: success. */

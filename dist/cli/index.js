@@ -32999,7 +32999,7 @@ async function whomToAsk(asking, world) {
     const project = await projectToAsk(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
-        certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+        certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .certificatesOf */ .mm)(settings, request.environment),
     };
     return {
         indexes,
@@ -33030,15 +33030,10 @@ async function authoritative({ indexes, trust, project, health }, why) {
     };
 }
 function chosen(indexes, trust, url) {
-    const { extra, trustedHosts } = indexes;
     return {
-        environment: {
-            PIP_INDEX_URL: url,
-            ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-            ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-        },
+        environment: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .indexVariables */ .g1)(indexes, url),
         shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(url),
-        urls: [url, ...extra],
+        urls: [url, ...indexes.extra],
         trust,
     };
 }
@@ -33080,16 +33075,17 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2258);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1236);
 /* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4632);
+/* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(1994);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5611);
 /* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(7479);
 /* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1040);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5252);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5462);
-/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(8845);
+/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9531);
 /* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(3411);
 /* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(8348);
 /* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4597);
@@ -33102,6 +33098,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6857);
 /* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(2097);
 /** Entry of the command line: the same stories with a directory as their store. */
+
 
 
 
@@ -33243,8 +33240,9 @@ async function installCommand(values) {
         const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
         if (state !== undefined)
             await (0,_save_js__WEBPACK_IMPORTED_MODULE_13__/* .save */ .U)(state, world);
-        if (store && state !== undefined)
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), keyIn(state));
+        if (store && state !== undefined) {
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_27__/* .parseState */ .B)(state)?.key);
+        }
         const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_10__/* .totals */ .Sd)(report);
         if (values['json']) {
             print({
@@ -33269,14 +33267,11 @@ async function installCommand(values) {
         }
     });
 }
-function keyIn(state) {
-    return JSON.parse(state).key;
-}
 async function keyCommand(values) {
     await withWorld(values, async (request, world) => {
         await world.sources.check(request);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_14__/* .understand */ .Z)(request, interpreter, world);
+        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_14__/* .understand */ .ZL)(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
             print({ key: primary, restoreKeys: restore });
@@ -33334,7 +33329,7 @@ async function withHost(work) {
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_27__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_28__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
     await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_22__/* .discard */ .vf)(temporary);
@@ -33377,7 +33372,7 @@ function exitCodeOf(error) {
     reporter.error(error);
     return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_17__/* .endOnSignals */ .c)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_17__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -33485,8 +33480,8 @@ function readable(part) {
 var manifest = __nccwpck_require__(1114);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/understand.js
-var understand = __nccwpck_require__(8845);
+// EXTERNAL MODULE: ./lib/understand.js + 1 modules
+var understand = __nccwpck_require__(9531);
 ;// CONCATENATED MODULE: ./lib/doctor.js
 /** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
 
@@ -33497,9 +33492,9 @@ var understand = __nccwpck_require__(8845);
 
 /** @throws UserError for anything that would end a run before its wheelhouse is looked for */
 async function doctor(request, world) {
-    (0,understand/* hideInputs */.U)(request, world.reporter);
+    (0,understand/* hideInputs */.UZ)(request, world.reporter);
     const interpreter = await world.python.probe(request);
-    const understanding = await (0,understand/* understand */.Z)(request, interpreter, world);
+    const understanding = await (0,understand/* understand */.ZL)(request, interpreter, world);
     const wanted = {
         keys: understanding.keys,
         interpreter,
@@ -33608,97 +33603,6 @@ async function indexFinding(request, interpreter, { settings, requested }, world
         const needed = hit ? ' (a hit does not need it)' : '';
         return { level: hit ? 'note' : 'problem', text: `${(0,model/* messageOf */.bD)(error)}${needed}` };
     }
-}
-
-
-/***/ }),
-
-/***/ 3828:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   k: () => (/* binding */ gather)
-/* harmony export */ });
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
-/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6920);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8578);
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
-
-
-
-
-
-
-/**
- * @param settings pip's effective settings: its constraint files count as the user's own
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function gather(request, settings, sources) {
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
-    const { lines: all, files } = await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .gatherLines */ .zV)({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...ambient.map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
-                shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_5__/* .withoutSecrets */ .cT)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        read: sources.read,
-    });
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .directRequirements */ .S8)(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo) || error.file !== undefined)
-                throw error;
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(error.message, source);
-        }
-    }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
-}
-function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.read(file);
-        }
-        catch (error) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
-        const group = input.slice(colon + 1);
-        lines.push(...(0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_2__/* .groupRequirements */ ._)(text, shown, group).map((line) => ({ text: line, file: shown })));
-    }
-    return lines;
 }
 
 
@@ -34117,22 +34021,15 @@ async function installLock(plan, world, wheelhouse, { wheels }) {
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
         const { exitCode, output } = request.installer === 'pip'
             ? await python.pip(interpreter, installArgs(options), { cwd, env })
-            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({
-                ...options,
-                python: interpreter.executable,
-            }), 
+            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({ ...options, python: interpreter.executable }), 
             // Where uv unpacks: on the disk of the workspace, from where files are linked.
-            { cwd, env: { ...env, ...temporaryDirectory(plan.scratch) } });
+            { cwd, env: { ...env, ...(0,plan_environment/* temporaryVariables */.fp)(plan.scratch) } });
         if (exitCode !== 0) {
-            const { message } = installError(request.installer, output);
-            throw new InstallError(message, exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output));
+            const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
+            throw new InstallError(installFailure(request.installer, output), maybeWheels);
         }
     });
     await wheelhouses.remove(mark);
-}
-/** Variables that name a directory for temporary files, on all systems. */
-function temporaryDirectory(directory) {
-    return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 /** The uv of the machine, or the one that the wheelhouse brings along. */
 async function uvOf(plan, world, wheelhouse, wheels) {
@@ -34151,8 +34048,9 @@ function installOptions(plan, wheelhouse) {
         breakSystemPackages: plan.interpreter.externallyManaged && (0,prepare/* breaksSystemPackages */.Tv)(plan.interpreter),
     };
 }
-function installError(installer, output) {
-    return new model/* UserError */.yo(`${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+/** What an error says of an installer that failed: advice, and its last words. */
+function installFailure(installer, output) {
+    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`;
 }
 
 // EXTERNAL MODULE: ./lib/plan/request-file.js
@@ -34232,6 +34130,7 @@ var requirements = __nccwpck_require__(2251);
  * Requirements that name their own place. A URL with a hash becomes its wheel; of anything else a
  * stub stands for it while its dependencies are resolved, and it is installed from there, last.
  */
+
 
 
 
@@ -34355,7 +34254,7 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
                 result = await attempt(false);
             }
             if (result.exitCode !== 0)
-                throw installError('pip', result.output);
+                throw new model/* UserError */.yo(installFailure('pip', result.output));
             const [item] = await readReport(world, report, result.output);
             if (!item)
                 return;
@@ -34808,8 +34707,8 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
     };
 }
 
-// EXTERNAL MODULE: ./lib/understand.js
-var understand = __nccwpck_require__(8845);
+// EXTERNAL MODULE: ./lib/understand.js + 1 modules
+var understand = __nccwpck_require__(9531);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
@@ -34844,12 +34743,12 @@ async function install(request, world) {
             phases.push({ name, seconds: (performance.now() - start) / 1000 });
         }
     };
-    (0,understand/* hideInputs */.U)(request, reporter);
+    (0,understand/* hideInputs */.UZ)(request, reporter);
     await world.sources.check(request);
     if (request.restoreCache && world.store.unavailable === undefined)
         world.store.warmUp();
     const prepared = await timed('python', () => (0,prepare/* prepareInterpreter */.o)(request, world));
-    const understanding = await timed('read', () => (0,understand/* understand */.Z)(request, prepared.interpreter, world));
+    const understanding = await timed('read', () => (0,understand/* understand */.ZL)(request, prepared.interpreter, world));
     const { requested, keys } = understanding;
     await reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
@@ -35037,7 +34936,8 @@ async function fillByMirror(plan, world, found) {
 /* harmony export */   AF: () => (/* binding */ buildEnvironment),
 /* harmony export */   JK: () => (/* binding */ offlineEnvironment),
 /* harmony export */   b3: () => (/* binding */ fillEnvironment),
-/* harmony export */   cx: () => (/* binding */ environmentForPrograms)
+/* harmony export */   cx: () => (/* binding */ environmentForPrograms),
+/* harmony export */   fp: () => (/* binding */ temporaryVariables)
 /* harmony export */ });
 /** The environments of pip's runs: index settings and credentials reach the fill alone. */
 /**
@@ -35098,6 +34998,10 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         PIP_NO_INPUT: '1',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
+}
+/** Variables that name the directory for a program's temporary files, on all systems. */
+function temporaryVariables(directory) {
+    return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 /**
  * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
@@ -37154,6 +37058,8 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 /* harmony export */   Lk: () => (/* binding */ hasCredentials),
 /* harmony export */   O7: () => (/* binding */ indexesOf),
 /* harmony export */   RQ: () => (/* binding */ confusionWarning),
+/* harmony export */   g1: () => (/* binding */ indexVariables),
+/* harmony export */   mm: () => (/* binding */ certificatesOf),
 /* harmony export */   xr: () => (/* binding */ probeCandidates)
 /* harmony export */ });
 /* unused harmony export withCredentials */
@@ -37194,6 +37100,21 @@ function withCredentials(url, username, password) {
     result.username = encodeURIComponent(username);
     result.password = password === undefined ? '' : encodeURIComponent(password);
     return result.href;
+}
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** @returns path of the file of certificates that pip trusts; undefined: its own */
+function certificatesOf(settings, environment) {
+    return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 /** Whether a URL carries credentials of its own. */
 function hasCredentials(url) {
@@ -37767,12 +37688,7 @@ function sourceEnvironment(request, interpreter, settings, requested) {
     if (indexes === undefined) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
-    const { authoritative, extra, trustedHosts } = indexes;
-    return {
-        PIP_INDEX_URL: authoritative,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
+    return (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative);
 }
 /** The files of a request for a target, with all that they depend on. */
 function downloadArgs(options) {
@@ -39270,17 +39186,17 @@ function withSlash(url) {
 /* harmony export */   m: () => (/* binding */ publish)
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _gather_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3828);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(720);
-/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6920);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
-/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6732);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1236);
-/* harmony import */ var _plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8073);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8578);
-/* harmony import */ var _prepare_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(728);
+/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6920);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7570);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7894);
+/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6732);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1236);
+/* harmony import */ var _plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8073);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8578);
+/* harmony import */ var _prepare_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(728);
+/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9531);
 /**
  * The story of publishing: bring the original files of what is asked for, ask the feed which of
  * them it has, upload the others.
@@ -39305,21 +39221,14 @@ function withSlash(url) {
 async function publish(request, world) {
     const { reporter, wheelhouses } = world;
     const { source, feed } = request;
-    const { url = '', username = '', password = '', extra } = source.index;
-    reporter.hide([url, ...extra].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretsOfUrl */ .mE));
-    if (password !== '')
-        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretForms */ .eo)(username, password));
+    (0,_understand_js__WEBPACK_IMPORTED_MODULE_10__/* .hideInputs */ .UZ)(source, reporter);
     if (feed.password !== undefined)
-        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretForms */ .eo)(feed.username ?? '', feed.password));
+        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretForms */ .eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
-    const interpreter = (0,_prepare_js__WEBPACK_IMPORTED_MODULE_10__/* .checkPip */ .wT)(await world.python.probe(source));
-    const settings = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .withIndexInputs */ .yP)((0,_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .effectiveSettings */ .f)(interpreter.pipConfig), source.index);
-    reporter.hide([...settings.values()].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretsOfUrl */ .mE));
-    const requested = await (0,_gather_js__WEBPACK_IMPORTED_MODULE_1__/* .gather */ .k)(source, settings, world.sources);
-    reporter.hide(requested.lines.flatMap((line) => (line.kind === 'option' ? (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_9__/* .secretsOfUrl */ .mE)(line.value) : [])));
-    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .refuseDirect */ .Wg)(requested);
-    const targets = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .targetsOf */ .QR)(request.platforms, request.pythonVersions, interpreter);
-    const certificates = settings.get('cert') ?? source.environment['REQUESTS_CA_BUNDLE'];
+    const interpreter = (0,_prepare_js__WEBPACK_IMPORTED_MODULE_9__/* .checkPip */ .wT)(await world.python.probe(source));
+    const { settings, requested } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_10__/* .readRequest */ ["in"])(source, interpreter, world);
+    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .refuseDirect */ .Wg)(requested);
+    const targets = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .targetsOf */ .QR)(request.platforms, request.pythonVersions, interpreter);
     // Asked for first: bringing the packages may take minutes.
     const uploader = request.dryRun
         ? undefined
@@ -39333,7 +39242,7 @@ async function publish(request, world) {
             interpreter,
             settings,
             requested,
-            certificates: certificates || undefined,
+            certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__/* .certificatesOf */ .mm)(settings, source.environment),
             workplace,
             collection,
         };
@@ -39348,13 +39257,13 @@ async function publish(request, world) {
             feed: feed.url,
             audit,
             dryRun: request.dryRun,
-            pipConf: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .pipConf */ .aI)(feed),
-            lock: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .publishLock */ .rY)(files),
+            pipConf: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .pipConf */ .aI)(feed),
+            lock: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .publishLock */ .rY)(files),
         });
         const checked = (rows) => {
             if (!rows.some((row) => row.state === 'conflict'))
                 return rows;
-            throw new _plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .PublishConflict */ ._h((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .conflictMessage */ .GN)(rows), reportOf(rows));
+            throw new _plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .PublishConflict */ ._h((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .conflictMessage */ .GN)(rows), reportOf(rows));
         };
         const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
         if (uploader === undefined)
@@ -39368,7 +39277,7 @@ async function publish(request, world) {
 }
 /** @throws UserError when the program isn't there, or is too old */
 async function findTool(tool, { source }, interpreter, { programs }) {
-    for (const command of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .commandsOf */ .Kf)(tool, interpreter.executable)) {
+    for (const command of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .commandsOf */ .Kf)(tool, interpreter.executable)) {
         const answer = await programs.run(command, ['--version'], {
             cwd: source.workingDirectory,
             env: source.environment,
@@ -39376,10 +39285,10 @@ async function findTool(tool, { source }, interpreter, { programs }) {
         });
         if (answer?.exitCode !== 0)
             continue;
-        (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .checkTool */ .P$)(tool, interpreter.executable, answer.stdout);
+        (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .checkTool */ .P$)(tool, interpreter.executable, answer.stdout);
         return command;
     }
-    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .checkTool */ .P$)(tool, interpreter.executable, undefined);
+    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .checkTool */ .P$)(tool, interpreter.executable, undefined);
     throw new Error(`${tool} was not found`);
 }
 /**
@@ -39390,7 +39299,7 @@ async function collect(plan, world, targets) {
     const { lines } = plan.requested;
     const queue = targets.map((target) => ({
         target,
-        files: (constraintsFile) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .fillFiles */ .$4)(lines, [], [], false, constraintsFile),
+        files: (constraintsFile) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .fillFiles */ .$4)(lines, [], [], false, constraintsFile),
         role: 'asked',
     }));
     const collected = new Map();
@@ -39399,18 +39308,18 @@ async function collect(plan, world, targets) {
         const { target, role } = wanted;
         const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, wanted));
         const files = await world.downloads.list(directory);
-        const odd = files.find(({ file }) => !(0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_6__/* .isDistributionName */ .I1)(file));
+        const odd = files.find(({ file }) => !(0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_5__/* .isDistributionName */ .I1)(file));
         if (odd !== undefined) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
-        const sdists = files.map(({ file }) => file).filter(_plan_project_page_js__WEBPACK_IMPORTED_MODULE_6__/* .isSdistName */ .zz);
+        const sdists = files.map(({ file }) => file).filter(_plan_project_page_js__WEBPACK_IMPORTED_MODULE_5__/* .isSdistName */ .zz);
         const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
         for (const each of files) {
             const known = collected.get(each.file);
             if (known !== undefined && known.sha256 !== each.sha256) {
-                throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
+                throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
             }
-            const named = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .identity */ .D_)(each.file, metadata[sdists.indexOf(each.file)]);
+            const named = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .identity */ .D_)(each.file, metadata[sdists.indexOf(each.file)]);
             const newRole = known?.role === 'asked' ? 'asked' : role;
             collected.set(each.file, { ...each, ...named, role: newRole });
             if (known === undefined)
@@ -39418,15 +39327,15 @@ async function collect(plan, world, targets) {
         }
         for (const [index, { pyproject }] of metadata.entries()) {
             const shown = `pyproject.toml of ${sdists[index]}`;
-            const { buildRequires } = (0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .projectParts */ .s)(pyproject === undefined ? {} : { pyproject }, shown);
+            const { buildRequires } = (0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_1__/* .projectParts */ .s)(pyproject === undefined ? {} : { pyproject }, shown);
             const key = JSON.stringify([target.name, [...buildRequires].sort()]);
             if (buildRequires.length === 0 || seen.has(key))
                 continue;
             seen.add(key);
-            const request = (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .plainFile */ .dC)(buildRequires);
+            const request = (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .plainFile */ .dC)(buildRequires);
             queue.push({
                 target,
-                files: () => ({ request, constraints: (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .plainFile */ .dC)([]) }),
+                files: () => ({ request, constraints: (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .plainFile */ .dC)([]) }),
                 role: 'build',
             });
         }
@@ -39449,15 +39358,15 @@ async function download(plan, world, wanted) {
     await wheelhouses.write(requestFile, generated.request.text);
     await wheelhouses.write(constraintsFile, generated.constraints.text);
     const { source } = request;
-    const args = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .downloadArgs */ .Cs)({ target, directory, requestFile });
+    const args = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .downloadArgs */ .Cs)({ target, directory, requestFile });
     const options = {
         cwd: source.workingDirectory,
         env: {
-            ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .fillEnvironment */ .b3)(source.environment, interpreter.pipConfig, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .sourceEnvironment */ .lq)(source, interpreter, settings, requested), interpreter.keyring),
+            ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .fillEnvironment */ .b3)(source.environment, interpreter.pipConfig, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .sourceEnvironment */ .lq)(source, interpreter, settings, requested), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
-        rewrite: (line) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_8__/* .withUserSources */ ._2)(line, new Map([
+        rewrite: (line) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .withUserSources */ ._2)(line, new Map([
             [requestFile, generated.request],
             [constraintsFile, generated.constraints],
         ])),
@@ -39467,7 +39376,7 @@ async function download(plan, world, wanted) {
         : await downloads.pip(interpreter, target.markers, args, options);
     if (exitCode === 0)
         return directory;
-    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
+    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
 }
 /** @throws UserError when the audit was not clean and has to be */
 async function auditFiles(plan, world, auditor, files) {
@@ -39476,22 +39385,22 @@ async function auditFiles(plan, world, auditor, files) {
     const scratch = await wheelhouses.stage(plan.workplace);
     const results = await reporter.group('Audit', async () => {
         const found = [];
-        for (const [index, list] of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditLists */ .Bi)(files).entries()) {
+        for (const [index, list] of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditLists */ .Bi)(files).entries()) {
             const file = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, `audit-${index}.txt`);
             await wheelhouses.write(file, list);
-            const answer = await programs.run(auditor, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditArgs */ .vN)(file, node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'cache')), {
+            const answer = await programs.run(auditor, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditArgs */ .vN)(file, node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'cache')), {
                 cwd: scratch,
                 env: source.environment,
             });
-            found.push((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .readAudit */ .y4)(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
+            found.push((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .readAudit */ .y4)(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
         }
         return found;
     });
-    const result = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .mergedAudit */ .iI)(results);
+    const result = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .mergedAudit */ .iI)(results);
     if (result.state !== 'clean') {
         if (audit === 'fail')
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditMessage */ .bQ)(result)} Nothing was uploaded.`);
-        reporter.warning((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .auditMessage */ .bQ)(result));
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditMessage */ .bQ)(result)} Nothing was uploaded.`);
+        reporter.warning((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditMessage */ .bQ)(result));
     }
     return result;
 }
@@ -39505,7 +39414,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     const onFeed = new Map();
     const forwarded = new Map();
     const names = [...new Set(files.map((file) => file.name))];
-    for (const batch of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .batches */ .Xy)(names, concurrency)) {
+    for (const batch of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .batches */ .Xy)(names, concurrency)) {
         const answers = await Promise.all(batch.map((name) => feed.ask(name)));
         for (const [index, answer] of answers.entries()) {
             const name = String(batch[index]);
@@ -39530,7 +39439,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     for (const file of files) {
         const there = onFeed.get(file.file);
         const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
-        const state = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .stateOf */ .L4)(file, feedSha256);
+        const state = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .stateOf */ .L4)(file, feedSha256);
         reporter.info(`${file.file}: ${state}`);
         rows.push({ ...file, state, feedSha256 });
     }
@@ -39538,11 +39447,11 @@ async function askFeed({ request }, { reporter }, feed, files) {
 }
 function feedError({ feed }, project, answer) {
     if (answer.state === 'refused') {
-        return new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(feed.username === undefined
+        return new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(feed.username === undefined
             ? `The feed ${feed.url} answers ${answer.status} for ${project}: it wants credentials. Set the inputs feed-username and feed-password.`
             : `The feed ${feed.url} answers ${answer.status} for ${project}: it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired.`);
     }
-    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
+    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
 }
 /** For feeds whose pages give no sha256. */
 async function downloadedDigest(feed, file) {
@@ -39550,7 +39459,7 @@ async function downloadedDigest(feed, file) {
         return await feed.digest(file);
     }
     catch (error) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Check what that user may do on the feed.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)}. Check what that user may do on the feed.`);
     }
 }
 /** Files of one command line. */
@@ -39566,7 +39475,7 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
     let rows = before;
     let absent = rows.filter((row) => row.state === 'absent');
     while (absent.length > 0) {
-        const [batch = []] = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .batches */ .Xy)(absent, batchSize);
+        const [batch = []] = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .batches */ .Xy)(absent, batchSize);
         const { exitCode, output } = await runUploader(plan, world, uploader, batch);
         if (exitCode !== 0)
             reporter.info('The upload ended with an error: asking the feed again.');
@@ -39580,22 +39489,22 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
         }));
         const missing = batch.filter((row) => now.get(row.file)?.state === 'absent');
         if (exitCode === 0 && missing.length > 0) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
     return rows;
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
-    const answer = await programs.run(uploader, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .uploadArgs */ .tW)(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
+    const answer = await programs.run(uploader, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadArgs */ .tW)(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
         cwd: collection,
-        env: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_7__/* .uploadEnvironment */ .Ny)(request.uploader, request.source.environment, request.feed, certificates),
+        env: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadEnvironment */ .Ny)(request.uploader, request.source.environment, request.feed, certificates),
     });
     if (answer === undefined)
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${uploader.join(' ')} is gone: it was there before.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${uploader.join(' ')} is gone: it was there before.`);
     return answer;
 }
 
@@ -39653,16 +39562,109 @@ async function save(text, world) {
 
 /***/ }),
 
-/***/ 8845:
+/***/ 9531:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   U: () => (/* binding */ hideInputs),
-/* harmony export */   Z: () => (/* binding */ understand)
-/* harmony export */ });
-/* harmony import */ var _gather_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3828);
-/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(720);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  UZ: () => (/* binding */ hideInputs),
+  "in": () => (/* binding */ readRequest),
+  ZL: () => (/* binding */ understand)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+;// CONCATENATED MODULE: ./lib/gather.js
+/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
+
+
+
+
+
+
+/**
+ * @param settings pip's effective settings: its constraint files count as the user's own
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function gather(request, settings, sources) {
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
+    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [
+            ...found.constraints,
+            ...ambient.map((file) => ({
+                location: /^https?:/i.test(file)
+                    ? file
+                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+                shown: (0,secrets/* withoutSecrets */.cT)(file),
+            })),
+        ],
+    }, {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        read: sources.read,
+    });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
+                throw error;
+            throw new model/* UserError */.yo(error.message, source);
+        }
+    }
+    return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+function refuseOtherFormats(shown) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
+        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const file = external_node_path_.resolve(request.workingDirectory, shown);
+        let text;
+        try {
+            text = await sources.read(file);
+        }
+        catch (error) {
+            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        }
+        const group = input.slice(colon + 1);
+        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+    }
+    return lines;
+}
+
+// EXTERNAL MODULE: ./lib/plan/key.js
+var key = __nccwpck_require__(720);
+;// CONCATENATED MODULE: ./lib/understand.js
 /** From a request and an interpreter to what is really asked for, and under which key it is kept. */
 
 
@@ -39670,22 +39672,30 @@ async function save(text, world) {
 /** Keeps the secrets of the inputs out of everything that is shown. */
 function hideInputs(request, reporter) {
     const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretsOfUrl */ .mE));
+    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
     if (password !== '')
-        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretForms */ .eo)(username, password));
+        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
+}
+/**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequest(request, interpreter, { reporter, sources }) {
+    const settings = (0,key/* withIndexInputs */.yP)((0,key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
+    reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await gather(request, settings, sources);
+    reporter.hide(requested.lines.flatMap(secretsOfLine));
+    return { settings, requested };
 }
 /**
  * Reads everything that is asked for; changes nothing.
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function understand(request, interpreter, world) {
-    const settings = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .withIndexInputs */ .yP)((0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .effectiveSettings */ .f)(interpreter.pipConfig), request.index);
-    world.reporter.hide([...settings.values()].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretsOfUrl */ .mE));
-    const requested = await (0,_gather_js__WEBPACK_IMPORTED_MODULE_0__/* .gather */ .k)(request, settings, world.sources);
-    world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+    const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .keysOf */ .YD)(interpreter, requested, settings, {
+    const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -39696,7 +39706,7 @@ async function understand(request, interpreter, world) {
 function secretsOfLine(line) {
     if (line.kind === 'index')
         return [];
-    return (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .secretsOfUrl */ .mE)(line.kind === 'option' ? line.value : line.target);
+    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 
 
@@ -39870,9 +39880,8 @@ async function find(root, key, prefixes) {
 
 /** Milliseconds for one try, redirects included. */
 const tryLimit = 3000;
-const tries = 2;
-/** Milliseconds between them: a restarting proxy answers 503 for a moment. */
-const pause = 500;
+/** Milliseconds between them. */
+const patience = { tries: 2, pause: 500 };
 /** Bytes of a page that tell whether it is one. */
 const enough = 64 * 1024;
 function indexProbe() {
@@ -39882,15 +39891,7 @@ function indexProbe() {
             // A file: index, or one behind another scheme that pip knows, has no server to ask.
             if (!/^https?:$/.test(page.protocol))
                 return { state: 'healthy' };
-            let health = { state: 'down', reason: 'it was not asked' };
-            for (let attempt = 1; attempt <= tries; attempt += 1) {
-                health = await withinLimit((signal) => judge(page, trust, signal));
-                if (health.state !== 'down')
-                    return health;
-                if (attempt < tries)
-                    await new Promise((resolve) => setTimeout(resolve, pause));
-            }
-            return health;
+            return (0,_pages_js__WEBPACK_IMPORTED_MODULE_3__/* .persistently */ .p5)(() => withinLimit((signal) => judge(page, trust, signal)), ({ state }) => state === 'down', patience);
         },
         async versions(url, project, trust) {
             const page = pageOf(url, project);
@@ -39970,7 +39971,8 @@ function isCertificateError(code) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   YI: () => (/* binding */ maxPage),
 /* harmony export */   b6: () => (/* binding */ textOf),
-/* harmony export */   e6: () => (/* binding */ follow)
+/* harmony export */   e6: () => (/* binding */ follow),
+/* harmony export */   p5: () => (/* binding */ persistently)
 /* harmony export */ });
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
 /* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4942);
@@ -39991,9 +39993,11 @@ const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple
  * @throws Error of the connection, or when redirects have no end
  */
 async function follow(start, access, mayFollow = () => true) {
+    const { certificates } = access;
+    const ca = certificates ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(certificates).catch(() => undefined) : undefined;
     let url = start;
     for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access);
+        const response = await get(url, url.origin === start.origin, access, ca);
         const { statusCode = 0, headers } = response.message;
         if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
             return { response, url };
@@ -40005,8 +40009,7 @@ async function follow(start, access, mayFollow = () => true) {
     }
     throw new Error('it redirects without end');
 }
-async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
-    const ca = certificates ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(certificates).catch(() => undefined) : undefined;
+async function get(url, isOrigin, { credentials, isTrusted, signal }, ca) {
     const handler = {
         prepareRequest(request) {
             request.signal = signal;
@@ -40035,6 +40038,18 @@ async function get(url, isOrigin, { credentials, certificates, isTrusted, signal
     });
 }
 /**
+ * Asks once more, up to a number of tries, where the answer may be better a moment later.
+ * @param tries at least 1
+ * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ */
+async function persistently(ask, isPassing, { tries, pause }) {
+    const answer = await ask();
+    if (tries <= 1 || !isPassing(answer))
+        return answer;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    return persistently(ask, isPassing, { tries: tries - 1, pause });
+}
+/**
  * The text of an answer.
  * @param limit bytes after which it is cut off, or more when it ends with a chunk
  */
@@ -40059,9 +40074,11 @@ async function textOf({ message }, limit) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  c: () => (/* binding */ endOnSignals),
-  e: () => (/* binding */ run)
+  cn: () => (/* binding */ endOnSignals),
+  eF: () => (/* binding */ run)
 });
+
+// UNUSED EXPORTS: runEntry
 
 // EXTERNAL MODULE: external "node:child_process"
 var external_node_child_process_ = __nccwpck_require__(1421);
@@ -40147,6 +40164,19 @@ function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
         process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
+}
+/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
+async function runEntry(main, reporter) {
+    endOnSignals();
+    try {
+        await main();
+    }
+    catch (error) {
+        reporter.error(error);
+        process.exitCode = 1;
+    }
+    // Not before all is said: what lies in a pipe's buffer would be lost.
+    process.stdout.write('', () => process.exit());
 }
 
 
@@ -40249,7 +40279,7 @@ function downloadsAdapter(reporter, environment) {
     return {
         async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
-            const { exitCode } = await (0,process/* run */.e)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+            const { exitCode } = await (0,process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
                 cwd,
                 env,
                 onLine: (line) => {
@@ -40273,7 +40303,7 @@ function downloadsAdapter(reporter, environment) {
         async sdists(interpreter, directory, files) {
             if (files.length === 0)
                 return [];
-            const { exitCode, stdout, output } = await (0,process/* run */.e)(interpreter.executable, ['-c', sdistScript], {
+            const { exitCode, stdout, output } = await (0,process/* run */.eF)(interpreter.executable, ['-c', sdistScript], {
                 env: environment,
                 input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
             });
@@ -40308,9 +40338,8 @@ var pages = __nccwpck_require__(832);
 const pageLimit = 30_000;
 /** Milliseconds for one file. */
 const fileLimit = 600_000;
-const tries = 3;
-/** Milliseconds between them: a restarting feed answers 503 for a moment. */
-const pause = 1000;
+/** Milliseconds between them. */
+const patience = { tries: 3, pause: 1000 };
 /**
  * Asks one feed.
  * @param certificates path of a file of certificates to trust instead of Node's own
@@ -40346,17 +40375,7 @@ function feedAdapter(access, certificates) {
         }
     }
     return {
-        async ask(project) {
-            let answer = { state: 'unreadable', reason: 'it was not asked' };
-            for (let attempt = 1; attempt <= tries; attempt += 1) {
-                answer = await askOnce(project);
-                if (answer.state !== 'unreadable')
-                    return answer;
-                if (attempt < tries)
-                    await new Promise((resolve) => setTimeout(resolve, pause));
-            }
-            return answer;
-        },
+        ask: (project) => (0,pages/* persistently */.p5)(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
         async digest({ url }) {
             const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
             const { statusCode } = response.message;
@@ -40374,7 +40393,7 @@ function programsAdapter(reporter) {
     return {
         async run([program, ...first], args, { cwd, env, quiet = false, }) {
             try {
-                return await (0,process/* run */.e)(program, [...first, ...args], {
+                return await (0,process/* run */.eF)(program, [...first, ...args], {
                     cwd,
                     env,
                     ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
@@ -40657,12 +40676,14 @@ sys.stdout.write(path)
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6108);
-/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5905);
+/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5905);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
+
 
 
 
@@ -40682,9 +40703,9 @@ function pythonAdapter(reporter, environment) {
             const lines = [];
             // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
             const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'pip', ...args], {
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
-                env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
+                env: temporary ? { ...env, ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .temporaryVariables */ .fp)(temporary) } : env,
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
@@ -40696,14 +40717,14 @@ function pythonAdapter(reporter, environment) {
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .markerScript */ .gx], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .markerScript */ .gx], {
                 env: environment,
                 input: JSON.stringify(markers),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
                 throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
@@ -40714,7 +40735,7 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .probeScript */ .Ai], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .probeScript */ .Ai], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
@@ -40758,9 +40779,9 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
-        throw strange;
+        throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
@@ -40770,7 +40791,7 @@ function readProbe(command, exitCode, stdout, output) {
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
-        throw strange;
+        throw strange();
     return { ...rest, pip: pip ?? undefined };
 }
 /** @returns where a virtual environment keeps its interpreter */
@@ -40796,7 +40817,7 @@ async function createVenv(interpreter, request, directory) {
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .venvScript */ .Rr, directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .venvScript */ .Rr, directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -40807,7 +40828,7 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -45002,7 +45023,7 @@ function uvAdapter(reporter) {
     return {
         async onPath(environment) {
             try {
-                const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)('uv', ['--version'], { env: environment });
+                const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)('uv', ['--version'], { env: environment });
                 return exitCode === 0 ? 'uv' : undefined;
             }
             catch {
@@ -45010,12 +45031,12 @@ function uvAdapter(reporter) {
             }
         },
         async unpack(interpreter, wheel, directory) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__/* .unpackUvScript */ .b2, wheel, directory], { env: {} });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__/* .unpackUvScript */ .b2, wheel, directory], { env: {} });
             if (exitCode !== 0)
                 throw new Error(`uv could not be unpacked: ${output}`);
             return stdout;
         },
-        run: (command, args, options) => (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)(command, args, { ...options, onLine: (line) => reporter.foreign(line) }),
+        run: (command, args, options) => (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)(command, args, { ...options, onLine: (line) => reporter.foreign(line) }),
     };
 }
 

@@ -28822,6 +28822,21 @@ function withCredentials(url, username, password) {
     result.password = password === undefined ? '' : encodeURIComponent(password);
     return result.href;
 }
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** @returns path of the file of certificates that pip trusts; undefined: its own */
+function certificatesOf(settings, environment) {
+    return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
+}
 /** Whether a URL carries credentials of its own. */
 function hasCredentials(url) {
     if (!URL.canParse(url))
@@ -28923,7 +28938,7 @@ async function whomToAsk(asking, world) {
     const project = await projectToAsk(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
-        certificates: settings.get('cert') ?? request.environment['REQUESTS_CA_BUNDLE'],
+        certificates: certificatesOf(settings, request.environment),
     };
     return {
         indexes,
@@ -28954,15 +28969,10 @@ async function authoritative({ indexes, trust, project, health }, why) {
     };
 }
 function chosen(indexes, trust, url) {
-    const { extra, trustedHosts } = indexes;
     return {
-        environment: {
-            PIP_INDEX_URL: url,
-            ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-            ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-        },
+        environment: indexVariables(indexes, url),
         shown: (0,secrets/* withoutSecrets */.cT)(url),
-        urls: [url, ...extra],
+        urls: [url, ...indexes.extra],
         trust,
     };
 }
@@ -29237,22 +29247,15 @@ async function installLock(plan, world, wheelhouse, { wheels }) {
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
         const { exitCode, output } = request.installer === 'pip'
             ? await python.pip(interpreter, installArgs(options), { cwd, env })
-            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({
-                ...options,
-                python: interpreter.executable,
-            }), 
+            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({ ...options, python: interpreter.executable }), 
             // Where uv unpacks: on the disk of the workspace, from where files are linked.
-            { cwd, env: { ...env, ...temporaryDirectory(plan.scratch) } });
+            { cwd, env: { ...env, ...(0,plan_environment/* temporaryVariables */.fp)(plan.scratch) } });
         if (exitCode !== 0) {
-            const { message } = installError(request.installer, output);
-            throw new InstallError(message, exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output));
+            const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
+            throw new InstallError(installFailure(request.installer, output), maybeWheels);
         }
     });
     await wheelhouses.remove(mark);
-}
-/** Variables that name a directory for temporary files, on all systems. */
-function temporaryDirectory(directory) {
-    return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 /** The uv of the machine, or the one that the wheelhouse brings along. */
 async function uvOf(plan, world, wheelhouse, wheels) {
@@ -29271,8 +29274,9 @@ function installOptions(plan, wheelhouse) {
         breakSystemPackages: plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
     };
 }
-function installError(installer, output) {
-    return new model/* UserError */.yo(`${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+/** What an error says of an installer that failed: advice, and its last words. */
+function installFailure(installer, output) {
+    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`;
 }
 
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
@@ -29440,6 +29444,7 @@ function fillError(output) {
 
 
 
+
 /**
  * Turns direct requirements into files that pip can resolve together with all others. A URL with a
  * hash becomes its wheel; of anything else only the metadata is taken: a stub stands for it, so
@@ -29550,7 +29555,7 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
                 result = await attempt(false);
             }
             if (result.exitCode !== 0)
-                throw installError('pip', result.output);
+                throw new model/* UserError */.yo(installFailure('pip', result.output));
             const [item] = await readReport(world, report, result.output);
             if (!item)
                 return;
@@ -30130,14 +30135,22 @@ function hideInputs(request, reporter) {
         reporter.hide((0,secrets/* secretForms */.eo)(username, password));
 }
 /**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequest(request, interpreter, { reporter, sources }) {
+    const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
+    reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await gather(request, settings, sources);
+    reporter.hide(requested.lines.flatMap(secretsOfLine));
+    return { settings, requested };
+}
+/**
  * Reads everything that is asked for; changes nothing.
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function understand(request, interpreter, world) {
-    const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    world.reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, settings, world.sources);
-    world.reporter.hide(requested.lines.flatMap(secretsOfLine));
+    const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
     const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings, {
@@ -30483,16 +30496,7 @@ function handOver(request, { report, state, wheelhouse, interpreter }) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
     }
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_10__/* .endOnSignals */ .c)();
-try {
-    await main();
-}
-catch (error) {
-    reporter.error(error);
-    process.exitCode = 1;
-}
-// Not before all is said: what lies in a pipe's buffer would be lost.
-process.stdout.write('', () => process.exit());
+await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_10__/* .runEntry */ .CN)(main, reporter);
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -30588,7 +30592,8 @@ function saveRisk(event) {
 /* harmony export */   AF: () => (/* binding */ buildEnvironment),
 /* harmony export */   JK: () => (/* binding */ offlineEnvironment),
 /* harmony export */   b3: () => (/* binding */ fillEnvironment),
-/* harmony export */   cx: () => (/* binding */ environmentForPrograms)
+/* harmony export */   cx: () => (/* binding */ environmentForPrograms),
+/* harmony export */   fp: () => (/* binding */ temporaryVariables)
 /* harmony export */ });
 /** The environments of pip's runs: index settings and credentials reach the fill alone. */
 /**
@@ -30649,6 +30654,10 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         PIP_NO_INPUT: '1',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
+}
+/** Variables that name the directory for a program's temporary files, on all systems. */
+function temporaryVariables(directory) {
+    return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 /**
  * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
@@ -33928,7 +33937,7 @@ async function startTransfer(options) {
     let talk = silence;
     const stop = new AbortController();
     let give = () => { };
-    const ended = (0,world_process/* run */.e)(process.execPath, [program], {
+    const ended = (0,world_process/* run */.eF)(process.execPath, [program], {
         cwd: work,
         env: {
             ...definedIn(environment),
@@ -34205,9 +34214,11 @@ const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple
  * @throws Error of the connection, or when redirects have no end
  */
 async function follow(start, access, mayFollow = () => true) {
+    const { certificates } = access;
+    const ca = certificates ? await (0,promises_.readFile)(certificates).catch(() => undefined) : undefined;
     let url = start;
     for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access);
+        const response = await get(url, url.origin === start.origin, access, ca);
         const { statusCode = 0, headers } = response.message;
         if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
             return { response, url };
@@ -34219,8 +34230,7 @@ async function follow(start, access, mayFollow = () => true) {
     }
     throw new Error('it redirects without end');
 }
-async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
-    const ca = certificates ? await (0,promises_.readFile)(certificates).catch(() => undefined) : undefined;
+async function get(url, isOrigin, { credentials, isTrusted, signal }, ca) {
     const handler = {
         prepareRequest(request) {
             request.signal = signal;
@@ -34249,6 +34259,18 @@ async function get(url, isOrigin, { credentials, certificates, isTrusted, signal
     });
 }
 /**
+ * Asks once more, up to a number of tries, where the answer may be better a moment later.
+ * @param tries at least 1
+ * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ */
+async function persistently(ask, isPassing, { tries, pause }) {
+    const answer = await ask();
+    if (tries <= 1 || !isPassing(answer))
+        return answer;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    return persistently(ask, isPassing, { tries: tries - 1, pause });
+}
+/**
  * The text of an answer.
  * @param limit bytes after which it is cut off, or more when it ends with a chunk
  */
@@ -34272,9 +34294,8 @@ async function textOf({ message }, limit) {
 
 /** Milliseconds for one try, redirects included. */
 const tryLimit = 3000;
-const tries = 2;
-/** Milliseconds between them: a restarting proxy answers 503 for a moment. */
-const pause = 500;
+/** Milliseconds between them. */
+const patience = { tries: 2, pause: 500 };
 /** Bytes of a page that tell whether it is one. */
 const enough = 64 * 1024;
 function indexProbe() {
@@ -34284,15 +34305,7 @@ function indexProbe() {
             // A file: index, or one behind another scheme that pip knows, has no server to ask.
             if (!/^https?:$/.test(page.protocol))
                 return { state: 'healthy' };
-            let health = { state: 'down', reason: 'it was not asked' };
-            for (let attempt = 1; attempt <= tries; attempt += 1) {
-                health = await withinLimit((signal) => judge(page, trust, signal));
-                if (health.state !== 'down')
-                    return health;
-                if (attempt < tries)
-                    await new Promise((resolve) => setTimeout(resolve, pause));
-            }
-            return health;
+            return persistently(() => withinLimit((signal) => judge(page, trust, signal)), ({ state }) => state === 'down', patience);
         },
         async versions(url, project, trust) {
             const page = pageOf(url, project);
@@ -34372,9 +34385,11 @@ function isCertificateError(code) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  c: () => (/* binding */ endOnSignals),
-  e: () => (/* binding */ run)
+  eF: () => (/* binding */ run),
+  CN: () => (/* binding */ runEntry)
 });
+
+// UNUSED EXPORTS: endOnSignals
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
@@ -34460,6 +34475,19 @@ function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
         process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
+}
+/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
+async function runEntry(main, reporter) {
+    endOnSignals();
+    try {
+        await main();
+    }
+    catch (error) {
+        reporter.error(error);
+        process.exitCode = 1;
+    }
+    // Not before all is said: what lies in a pipe's buffer would be lost.
+    process.stdout.write('', () => process.exit());
 }
 
 
@@ -34704,12 +34732,14 @@ sys.stdout.write(path)
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5733);
-/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5905);
+/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5905);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
+
 
 
 
@@ -34729,9 +34759,9 @@ function pythonAdapter(reporter, environment) {
             const lines = [];
             // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
             const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'pip', ...args], {
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
-                env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
+                env: temporary ? { ...env, ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .temporaryVariables */ .fp)(temporary) } : env,
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
@@ -34743,14 +34773,14 @@ function pythonAdapter(reporter, environment) {
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .markerScript */ .gx], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .markerScript */ .gx], {
                 env: environment,
                 input: JSON.stringify(markers),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
                 throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
@@ -34761,7 +34791,7 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .probeScript */ .Ai], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .probeScript */ .Ai], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
@@ -34805,9 +34835,9 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
-        throw strange;
+        throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
@@ -34817,7 +34847,7 @@ function readProbe(command, exitCode, stdout, output) {
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
-        throw strange;
+        throw strange();
     return { ...rest, pip: pip ?? undefined };
 }
 /** @returns where a virtual environment keeps its interpreter */
@@ -34843,7 +34873,7 @@ async function createVenv(interpreter, request, directory) {
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_8__/* .venvScript */ .Rr, directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .venvScript */ .Rr, directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -34854,7 +34884,7 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .e)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -39049,7 +39079,7 @@ function uvAdapter(reporter) {
     return {
         async onPath(environment) {
             try {
-                const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)('uv', ['--version'], { env: environment });
+                const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)('uv', ['--version'], { env: environment });
                 return exitCode === 0 ? 'uv' : undefined;
             }
             catch {
@@ -39057,12 +39087,12 @@ function uvAdapter(reporter) {
             }
         },
         async unpack(interpreter, wheel, directory) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__/* .unpackUvScript */ .b2, wheel, directory], { env: {} });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__/* .unpackUvScript */ .b2, wheel, directory], { env: {} });
             if (exitCode !== 0)
                 throw new Error(`uv could not be unpacked: ${output}`);
             return stdout;
         },
-        run: (command, args, options) => (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .e)(command, args, { ...options, onLine: (line) => reporter.foreign(line) }),
+        run: (command, args, options) => (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)(command, args, { ...options, onLine: (line) => reporter.foreign(line) }),
     };
 }
 

@@ -1165,6 +1165,19 @@ function endOnSignals() {
         process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
 }
+/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
+async function runEntry(main, reporter) {
+    endOnSignals();
+    try {
+        await main();
+    }
+    catch (error) {
+        reporter.error(error);
+        process.exitCode = 1;
+    }
+    // Not before all is said: what lies in a pipe's buffer would be lost.
+    process.stdout.write('', () => process.exit());
+}
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __webpack_require__(7598);

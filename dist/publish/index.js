@@ -28620,7 +28620,8 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   b3: () => (/* binding */ fillEnvironment),
-/* harmony export */   cx: () => (/* binding */ environmentForPrograms)
+/* harmony export */   cx: () => (/* binding */ environmentForPrograms),
+/* harmony export */   fp: () => (/* binding */ temporaryVariables)
 /* harmony export */ });
 /* unused harmony exports offlineEnvironment, buildEnvironment */
 /** The environments of pip's runs: index settings and credentials reach the fill alone. */
@@ -28682,6 +28683,10 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         PIP_NO_INPUT: '1',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
+}
+/** Variables that name the directory for a program's temporary files, on all systems. */
+function temporaryVariables(directory) {
+    return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 /**
  * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
@@ -30662,6 +30667,98 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 
 /***/ }),
 
+/***/ 7570:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   O7: () => (/* binding */ indexesOf),
+/* harmony export */   g1: () => (/* binding */ indexVariables),
+/* harmony export */   mm: () => (/* binding */ certificatesOf)
+/* harmony export */ });
+/* unused harmony exports withCredentials, hasCredentials, confusionWarning, probeCandidates */
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+
+
+/** The index inputs over pip's settings over pip's default. */
+function indexesOf(request, interpreter, settings, requested) {
+    const { url, extra, trustedHosts, username, password, mirror } = request.index;
+    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
+    if (settings.has('no-index') || optionValues('no-index').length > 0)
+        return undefined;
+    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
+    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
+    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: [
+            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
+            ...optionValues('extra-index-url'),
+        ],
+        mirror,
+        trustedHosts: [
+            ...trustedHosts,
+            ...words(settings.get('trusted-host')),
+            ...optionValues('trusted-host'),
+        ],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** @returns path of the file of certificates that pip trusts; undefined: its own */
+function certificatesOf(settings, environment) {
+    return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(withoutSecrets).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const lines = indexRequirements(requested.lines)
+        .filter((line) => !line.constraint)
+        .map(({ name, marker }) => ({ name, marker }));
+    const building = requested.projects
+        .flatMap((project) => project.buildRequires)
+        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
+        .map((name) => ({ name, marker: undefined }));
+    return [...lines, ...building];
+}
+
+
+/***/ }),
+
 /***/ 7894:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -31159,117 +31256,43 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 2280:
+/***/ 1236:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  _h: () => (/* binding */ PublishConflict),
-  vN: () => (/* binding */ auditArgs),
-  Bi: () => (/* binding */ auditLists),
-  bQ: () => (/* binding */ auditMessage),
-  IH: () => (/* binding */ auditModes),
-  Xy: () => (/* binding */ batches),
-  P$: () => (/* binding */ checkTool),
-  Kf: () => (/* binding */ commandsOf),
-  GN: () => (/* binding */ conflictMessage),
-  K: () => (/* binding */ derivedUploadUrl),
-  Cs: () => (/* binding */ downloadArgs),
-  D_: () => (/* binding */ identity),
-  iI: () => (/* binding */ mergedAudit),
-  aI: () => (/* binding */ pipConf),
-  rY: () => (/* binding */ publishLock),
-  JN: () => (/* binding */ readAnswer),
-  y4: () => (/* binding */ readAudit),
-  px: () => (/* binding */ readForeignRedirect),
-  Wg: () => (/* binding */ refuseDirect),
-  lq: () => (/* binding */ sourceEnvironment),
-  L4: () => (/* binding */ stateOf),
-  QR: () => (/* binding */ targetsOf),
-  qC: () => (/* binding */ uploadAdvice),
-  tW: () => (/* binding */ uploadArgs),
-  Ny: () => (/* binding */ uploadEnvironment),
-  wl: () => (/* binding */ uploaders)
-});
-
-// UNUSED EXPORTS: platformTags
-
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var manifest = __nccwpck_require__(1114);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/package-index.js
-
-
-/** The index inputs over pip's settings over pip's default. */
-function indexesOf(request, interpreter, settings, requested) {
-    const { url, extra, trustedHosts, username, password, mirror } = request.index;
-    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
-    if (settings.has('no-index') || optionValues('no-index').length > 0)
-        return undefined;
-    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
-    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
-    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: [
-            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
-            ...optionValues('extra-index-url'),
-        ],
-        mirror,
-        trustedHosts: [
-            ...trustedHosts,
-            ...words(settings.get('trusted-host')),
-            ...optionValues('trusted-host'),
-        ],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/** Whether a URL carries credentials of its own. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(withoutSecrets).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
-}
-/** The project whose page is asked for; names in the order of the request, with their markers. */
-function probeCandidates(requested) {
-    const lines = indexRequirements(requested.lines)
-        .filter((line) => !line.constraint)
-        .map(({ name, marker }) => ({ name, marker }));
-    const building = requested.projects
-        .flatMap((project) => project.buildRequires)
-        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-        .map((name) => ({ name, marker: undefined }));
-    return [...lines, ...building];
-}
-
-// EXTERNAL MODULE: ./lib/plan/project-page.js
-var project_page = __nccwpck_require__(6732);
-;// CONCATENATED MODULE: ./lib/plan/publish.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Bi: () => (/* binding */ auditLists),
+/* harmony export */   Cs: () => (/* binding */ downloadArgs),
+/* harmony export */   D_: () => (/* binding */ identity),
+/* harmony export */   GN: () => (/* binding */ conflictMessage),
+/* harmony export */   IH: () => (/* binding */ auditModes),
+/* harmony export */   JN: () => (/* binding */ readAnswer),
+/* harmony export */   K: () => (/* binding */ derivedUploadUrl),
+/* harmony export */   Kf: () => (/* binding */ commandsOf),
+/* harmony export */   L4: () => (/* binding */ stateOf),
+/* harmony export */   Ny: () => (/* binding */ uploadEnvironment),
+/* harmony export */   P$: () => (/* binding */ checkTool),
+/* harmony export */   QR: () => (/* binding */ targetsOf),
+/* harmony export */   Wg: () => (/* binding */ refuseDirect),
+/* harmony export */   Xy: () => (/* binding */ batches),
+/* harmony export */   _h: () => (/* binding */ PublishConflict),
+/* harmony export */   aI: () => (/* binding */ pipConf),
+/* harmony export */   bQ: () => (/* binding */ auditMessage),
+/* harmony export */   iI: () => (/* binding */ mergedAudit),
+/* harmony export */   lq: () => (/* binding */ sourceEnvironment),
+/* harmony export */   px: () => (/* binding */ readForeignRedirect),
+/* harmony export */   qC: () => (/* binding */ uploadAdvice),
+/* harmony export */   rY: () => (/* binding */ publishLock),
+/* harmony export */   tW: () => (/* binding */ uploadArgs),
+/* harmony export */   vN: () => (/* binding */ auditArgs),
+/* harmony export */   wl: () => (/* binding */ uploaders),
+/* harmony export */   y4: () => (/* binding */ readAudit)
+/* harmony export */ });
+/* unused harmony export platformTags */
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
+/* harmony import */ var _project_page_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6732);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
 /** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
 
 
@@ -31279,7 +31302,7 @@ var project_page = __nccwpck_require__(6732);
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
 /** Files on the feed have other content than the source's. */
-class PublishConflict extends model/* UserError */.yo {
+class PublishConflict extends _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo {
     report;
     constructor(message, report) {
         super(message);
@@ -31291,10 +31314,10 @@ class PublishConflict extends model/* UserError */.yo {
  * @throws UserError for a path, a branch or a URL among the requirements
  */
 function refuseDirect(requested) {
-    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
+    const [first] = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .directRequirements */ .S8)(requested.lines);
     if (first === undefined)
         return;
-    throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
+    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
 }
 /**
  * The machines that are asked for: every platform with every version.
@@ -31307,7 +31330,7 @@ function targetsOf(platforms, pythonVersions, interpreter) {
     }
     for (const version of pythonVersions) {
         if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new model/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
         }
     }
     const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
@@ -31383,7 +31406,7 @@ function platformMarkers(platform) {
             return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
         }
     }
-    throw new model/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
 }
 /** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
 const machines = {
@@ -31394,16 +31417,11 @@ const machines = {
 };
 /** Variables that name the source index to pip; they hold its credentials. */
 function sourceEnvironment(request, interpreter, settings, requested) {
-    const indexes = indexesOf(request, interpreter, settings, requested);
+    const indexes = (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
     if (indexes === undefined) {
-        throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
-    const { authoritative, extra, trustedHosts } = indexes;
-    return {
-        PIP_INDEX_URL: authoritative,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
+    return (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative);
 }
 /** The files of a request for a target, with all that they depend on. */
 function downloadArgs(options) {
@@ -31423,10 +31441,10 @@ function downloadArgs(options) {
  * @throws UserError for metadata that hold something else
  */
 function identity(file, metadata) {
-    const { name, version } = metadata ?? (0,manifest/* wheelNameParts */.LI)(file);
-    const normalized = (0,requirements/* normalizeName */.Pc)(name);
+    const { name, version } = metadata ?? (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
+    const normalized = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(name);
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
-        throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
     }
     return { name: normalized, version };
 }
@@ -31435,7 +31453,7 @@ function identity(file, metadata) {
  * @param url of the page, for relative links
  */
 function readAnswer(status, contentType, body, url) {
-    const health = (0,project_page/* judgePage */.zw)(status, contentType, body);
+    const health = (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .judgePage */ .zw)(status, contentType, body);
     switch (health.state) {
         case 'refused':
         case 'absent':
@@ -31446,7 +31464,7 @@ function readAnswer(status, contentType, body, url) {
             return { state: 'unreadable', reason: health.reason };
     }
     try {
-        return { state: 'listed', files: (0,project_page/* projectFiles */.x6)(contentType, body, url) };
+        return { state: 'listed', files: (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .projectFiles */ .x6)(contentType, body, url) };
     }
     catch {
         return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
@@ -31459,7 +31477,7 @@ function readAnswer(status, contentType, body, url) {
  */
 function readForeignRedirect(location, project) {
     const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
-    return (0,requirements/* normalizeName */.Pc)(last) === project
+    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(last) === project
         ? { state: 'absent', forwarded: location.host }
         : {
             state: 'unreadable',
@@ -31521,12 +31539,12 @@ function checkTool(tool, python, versionOutput) {
     const remedy = `Run ${python} -m pip install "${install}" before this step.`;
     const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
     if (found === null) {
-        throw new model/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
     }
     const [text, major = '', minor = ''] = found;
     const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
     if (tooOld) {
-        throw new model/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
     }
 }
 /** @param files names in the directory that it runs in */
@@ -31651,7 +31669,7 @@ function readAudit(list, exitCode, stdout) {
         return failed('the report of pip-audit has another form');
     const looked = new Map();
     for (const entry of dependencies) {
-        const name = (0,requirements/* normalizeName */.Pc)(String(entry.name));
+        const name = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(String(entry.name));
         if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
             return failed(`${name} was not looked up`);
         }
@@ -32610,8 +32628,8 @@ function isAncestor(directory, of) {
     return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
 }
 
-// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
-var publish = __nccwpck_require__(2280);
+// EXTERNAL MODULE: ./lib/plan/publish.js
+var publish = __nccwpck_require__(1236);
 ;// CONCATENATED MODULE: ./lib/publish-inputs.js
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 
@@ -32726,9 +32744,9 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2280);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1236);
 /* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6438);
-/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9786);
+/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(465);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7786);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_publishing_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3444);
@@ -32789,23 +32807,14 @@ function handOver(request, report) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', lock);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('pip-conf', pipConf);
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_8__/* .endOnSignals */ .c)();
-try {
-    await main();
-}
-catch (error) {
-    reporter.error(error);
-    process.exitCode = 1;
-}
-// Not before all is said: what lies in a pipe's buffer would be lost.
-process.stdout.write('', () => process.exit());
+await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_8__/* .runEntry */ .CN)(main, reporter);
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
-/***/ 9786:
+/***/ 465:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32816,103 +32825,22 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/gather.js
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
-
-
-
-
-
-
-/**
- * @param settings pip's effective settings: its constraint files count as the user's own
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function gather(request, settings, sources) {
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...ambient.map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,secrets/* withoutSecrets */.cT)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        read: sources.read,
-    });
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
-                throw error;
-            throw new model/* UserError */.yo(error.message, source);
-        }
-    }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
-}
-function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = external_node_path_.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.read(file);
-        }
-        catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
-        const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
-    }
-    return lines;
-}
-
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
+// EXTERNAL MODULE: ./lib/plan/package-index.js
+var package_index = __nccwpck_require__(7570);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
 // EXTERNAL MODULE: ./lib/plan/project-page.js
 var project_page = __nccwpck_require__(6732);
-// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
-var publish = __nccwpck_require__(2280);
+// EXTERNAL MODULE: ./lib/plan/publish.js
+var publish = __nccwpck_require__(1236);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
 
 /** pip guesses the encoding of a file without this line. */
@@ -32994,6 +32922,10 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
     return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
 }
 
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/plan/key.js
+var key = __nccwpck_require__(720);
 ;// CONCATENATED MODULE: ./lib/prepare.js
 /** The interpreter that is installed into. */
 
@@ -33065,6 +32997,130 @@ function breaksSystemPackages(interpreter) {
     return /^(?:1|true|yes|on)$/i.test(value);
 }
 
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+;// CONCATENATED MODULE: ./lib/gather.js
+/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
+
+
+
+
+
+
+/**
+ * @param settings pip's effective settings: its constraint files count as the user's own
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function gather(request, settings, sources) {
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
+    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [
+            ...found.constraints,
+            ...ambient.map((file) => ({
+                location: /^https?:/i.test(file)
+                    ? file
+                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+                shown: (0,secrets/* withoutSecrets */.cT)(file),
+            })),
+        ],
+    }, {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        read: sources.read,
+    });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
+                throw error;
+            throw new model/* UserError */.yo(error.message, source);
+        }
+    }
+    return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+function refuseOtherFormats(shown) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
+        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const file = external_node_path_.resolve(request.workingDirectory, shown);
+        let text;
+        try {
+            text = await sources.read(file);
+        }
+        catch (error) {
+            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        }
+        const group = input.slice(colon + 1);
+        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+    }
+    return lines;
+}
+
+;// CONCATENATED MODULE: ./lib/understand.js
+/** From a request and an interpreter to what is really asked for, and under which key it is kept. */
+
+
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+function hideInputs(request, reporter) {
+    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
+    if (password !== '')
+        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
+}
+/**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequest(request, interpreter, { reporter, sources }) {
+    const settings = (0,key/* withIndexInputs */.yP)((0,key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
+    reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await gather(request, settings, sources);
+    reporter.hide(requested.lines.flatMap(secretsOfLine));
+    return { settings, requested };
+}
+/**
+ * Reads everything that is asked for; changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function understand(request, interpreter, world) {
+    const { settings, requested } = await readRequest(request, interpreter, world);
+    const wantsUv = request.installer === 'uv';
+    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
+    const keys = keysOf(interpreter, requested, settings, {
+        refresh: request.refresh,
+        suffix: request.cacheSuffix,
+        now: world.now(),
+        tools: wantsUv && uv === undefined ? ['uv'] : [],
+    });
+    return { settings, requested, keys, uv };
+}
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
+}
+
 ;// CONCATENATED MODULE: ./lib/publish.js
 /**
  * The story of publishing: bring the original files of what is asked for, ask the feed which of
@@ -33090,21 +33146,14 @@ function breaksSystemPackages(interpreter) {
 async function publish_publish(request, world) {
     const { reporter, wheelhouses } = world;
     const { source, feed } = request;
-    const { url = '', username = '', password = '', extra } = source.index;
-    reporter.hide([url, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
-    if (password !== '')
-        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
+    hideInputs(source, reporter);
     if (feed.password !== undefined)
         reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
     const interpreter = checkPip(await world.python.probe(source));
-    const settings = (0,key/* withIndexInputs */.yP)((0,key/* effectiveSettings */.f)(interpreter.pipConfig), source.index);
-    reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(source, settings, world.sources);
-    reporter.hide(requested.lines.flatMap((line) => (line.kind === 'option' ? (0,secrets/* secretsOfUrl */.mE)(line.value) : [])));
+    const { settings, requested } = await readRequest(source, interpreter, world);
     (0,publish/* refuseDirect */.Wg)(requested);
     const targets = (0,publish/* targetsOf */.QR)(request.platforms, request.pythonVersions, interpreter);
-    const certificates = settings.get('cert') ?? source.environment['REQUESTS_CA_BUNDLE'];
     // Asked for first: bringing the packages may take minutes.
     const uploader = request.dryRun
         ? undefined
@@ -33118,7 +33167,7 @@ async function publish_publish(request, world) {
             interpreter,
             settings,
             requested,
-            certificates: certificates || undefined,
+            certificates: (0,package_index/* certificatesOf */.mm)(settings, source.environment),
             workplace,
             collection,
         };
@@ -33393,9 +33442,11 @@ async function runUploader({ request, collection, certificates }, { programs }, 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  c: () => (/* binding */ endOnSignals),
-  e: () => (/* binding */ run)
+  eF: () => (/* binding */ run),
+  CN: () => (/* binding */ runEntry)
 });
+
+// UNUSED EXPORTS: endOnSignals
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
@@ -33481,6 +33532,19 @@ function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
         process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
+}
+/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
+async function runEntry(main, reporter) {
+    endOnSignals();
+    try {
+        await main();
+    }
+    catch (error) {
+        reporter.error(error);
+        process.exitCode = 1;
+    }
+    // Not before all is said: what lies in a pipe's buffer would be lost.
+    process.stdout.write('', () => process.exit());
 }
 
 
@@ -33583,7 +33647,7 @@ function downloadsAdapter(reporter, environment) {
     return {
         async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
-            const { exitCode } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
                 cwd,
                 env,
                 onLine: (line) => {
@@ -33607,7 +33671,7 @@ function downloadsAdapter(reporter, environment) {
         async sdists(interpreter, directory, files) {
             if (files.length === 0)
                 return [];
-            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', sdistScript], {
+            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', sdistScript], {
                 env: environment,
                 input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
             });
@@ -33624,8 +33688,8 @@ function downloadsAdapter(reporter, environment) {
 
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
-var publish = __nccwpck_require__(2280);
+// EXTERNAL MODULE: ./lib/plan/publish.js
+var publish = __nccwpck_require__(1236);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
 // EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
@@ -33647,9 +33711,11 @@ const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple
  * @throws Error of the connection, or when redirects have no end
  */
 async function follow(start, access, mayFollow = () => true) {
+    const { certificates } = access;
+    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
     let url = start;
     for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access);
+        const response = await get(url, url.origin === start.origin, access, ca);
         const { statusCode = 0, headers } = response.message;
         if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
             return { response, url };
@@ -33661,8 +33727,7 @@ async function follow(start, access, mayFollow = () => true) {
     }
     throw new Error('it redirects without end');
 }
-async function get(url, isOrigin, { credentials, certificates, isTrusted, signal }) {
-    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
+async function get(url, isOrigin, { credentials, isTrusted, signal }, ca) {
     const handler = {
         prepareRequest(request) {
             request.signal = signal;
@@ -33689,6 +33754,18 @@ async function get(url, isOrigin, { credentials, certificates, isTrusted, signal
             ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
             : {}),
     });
+}
+/**
+ * Asks once more, up to a number of tries, where the answer may be better a moment later.
+ * @param tries at least 1
+ * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ */
+async function persistently(ask, isPassing, { tries, pause }) {
+    const answer = await ask();
+    if (tries <= 1 || !isPassing(answer))
+        return answer;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    return persistently(ask, isPassing, { tries: tries - 1, pause });
 }
 /**
  * The text of an answer.
@@ -33718,9 +33795,8 @@ async function textOf({ message }, limit) {
 const pageLimit = 30_000;
 /** Milliseconds for one file. */
 const fileLimit = 600_000;
-const tries = 3;
-/** Milliseconds between them: a restarting feed answers 503 for a moment. */
-const pause = 1000;
+/** Milliseconds between them. */
+const patience = { tries: 3, pause: 1000 };
 /**
  * Asks one feed.
  * @param certificates path of a file of certificates to trust instead of Node's own
@@ -33756,17 +33832,7 @@ function feedAdapter(access, certificates) {
         }
     }
     return {
-        async ask(project) {
-            let answer = { state: 'unreadable', reason: 'it was not asked' };
-            for (let attempt = 1; attempt <= tries; attempt += 1) {
-                answer = await askOnce(project);
-                if (answer.state !== 'unreadable')
-                    return answer;
-                if (attempt < tries)
-                    await new Promise((resolve) => setTimeout(resolve, pause));
-            }
-            return answer;
-        },
+        ask: (project) => persistently(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
         async digest({ url }) {
             const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
             const { statusCode } = response.message;
@@ -33784,7 +33850,7 @@ function programsAdapter(reporter) {
     return {
         async run([program, ...first], args, { cwd, env, quiet = false, }) {
             try {
-                return await (0,world_process/* run */.e)(program, [...first, ...args], {
+                return await (0,world_process/* run */.eF)(program, [...first, ...args], {
                     cwd,
                     env,
                     ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
@@ -33802,6 +33868,8 @@ function programsAdapter(reporter) {
 
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var plan_environment = __nccwpck_require__(4702);
 ;// CONCATENATED MODULE: ./lib/world/python-scripts.js
 /**
  * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
@@ -34071,6 +34139,7 @@ async function discard(directory) {
 
 
 
+
 const oldestPython = '3.7';
 /** @param environment for programs that are no pip: without inputs and tokens of the runner */
 function pythonAdapter(reporter, environment) {
@@ -34081,9 +34150,9 @@ function pythonAdapter(reporter, environment) {
             const lines = [];
             // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
             const temporary = await temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'pip', ...args], {
+            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-m', 'pip', ...args], {
                 cwd,
-                env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
+                env: temporary ? { ...env, ...(0,plan_environment/* temporaryVariables */.fp)(temporary) } : env,
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
@@ -34095,14 +34164,14 @@ function pythonAdapter(reporter, environment) {
             return { exitCode, output: lines.join('\n') };
         },
         async applies(interpreter, markers) {
-            const { exitCode, stdout } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', markerScript], {
+            const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', markerScript], {
                 env: environment,
                 input: JSON.stringify(markers),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', stubScript, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', stubScript, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
                 throw new Error(`Stub wheels could not be written: ${(0,pip_output/* lastWords */.aN)(output)}`);
             return JSON.parse(stdout);
@@ -34113,7 +34182,7 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,world_process/* run */.e)(command, ['-c', probeScript], {
+            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(command, ['-c', probeScript], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
@@ -34157,9 +34226,9 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = new model/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new model/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
-        throw strange;
+        throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
         throw new model/* UserError */.yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
@@ -34169,7 +34238,7 @@ function readProbe(command, exitCode, stdout, output) {
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
-        throw strange;
+        throw strange();
     return { ...rest, pip: pip ?? undefined };
 }
 /** @returns where a virtual environment keeps its interpreter */
@@ -34195,7 +34264,7 @@ async function createVenv(interpreter, request, directory) {
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,world_process/* run */.e)(interpreter.executable, ['-c', venvScript, directory], {
+    const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', venvScript, directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -34206,7 +34275,7 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,world_process/* run */.e)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {

@@ -77,6 +77,11 @@ export function fillEnvironment(
   };
 }
 
+/** Variables that name the directory for a program's temporary files, on all systems. */
+export function temporaryVariables(directory: string): Record<string, string> {
+  return { TMPDIR: directory, TEMP: directory, TMP: directory };
+}
+
 /**
  * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
  * @param nullDevice `os.devnull` of this system: pip then reads no file at all

@@ -64,6 +64,29 @@ export function withCredentials(
   return result.href;
 }
 
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+export function indexVariables(
+  { extra, trustedHosts }: Indexes,
+  url: string,
+): Record<string, string> {
+  return {
+    PIP_INDEX_URL: url,
+    ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+    ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+  };
+}
+
+/** @returns path of the file of certificates that pip trusts; undefined: its own */
+export function certificatesOf(
+  settings: ReadonlyMap<string, string>,
+  environment: Readonly<Record<string, string>>,
+): string | undefined {
+  return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
+}
+
 /** Whether a URL carries credentials of its own. */
 export function hasCredentials(url: string): boolean {
   if (!URL.canParse(url)) return false;

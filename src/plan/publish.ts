@@ -1,7 +1,7 @@
 /** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
 import { wheelNameParts } from './manifest.ts';
 import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
-import { indexesOf } from './package-index.ts';
+import { indexesOf, indexVariables } from './package-index.ts';
 import { type Health, judgePage, type ProjectFile, projectFiles } from './project-page.ts';
 import { directRequirements, normalizeName } from './requirements.ts';
 
@@ -247,12 +247,7 @@ export function sourceEnvironment(
   if (indexes === undefined) {
     throw new UserError('pip is told to use no index (no-index), so there is nothing to publish.');
   }
-  const { authoritative, extra, trustedHosts } = indexes;
-  return {
-    PIP_INDEX_URL: authoritative,
-    ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-    ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-  };
+  return indexVariables(indexes, indexes.authoritative);
 }
 
 /** The files of a request for a target, with all that they depend on. */

@@ -12,16 +12,15 @@ import {
 } from '../plan/publish.ts';
 import { withoutSecrets } from '../plan/secrets.ts';
 import type { Reporter } from '../ports.ts';
-import { type Answer, follow, maxPage, textOf } from './pages.ts';
+import { type Answer, follow, maxPage, persistently, textOf } from './pages.ts';
 import { type Finished, run } from './process.ts';
 
 /** Milliseconds for one page, redirects included. */
 const pageLimit = 30_000;
 /** Milliseconds for one file. */
 const fileLimit = 600_000;
-const tries = 3;
-/** Milliseconds between them: a restarting feed answers 503 for a moment. */
-const pause = 1000;
+/** Milliseconds between them. */
+const patience = { tries: 3, pause: 1000 } as const;
 
 /**
  * Asks one feed.
@@ -62,15 +61,12 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
   }
 
   return {
-    async ask(project: string): Promise<FeedAnswer> {
-      let answer: FeedAnswer = { state: 'unreadable', reason: 'it was not asked' };
-      for (let attempt = 1; attempt <= tries; attempt += 1) {
-        answer = await askOnce(project);
-        if (answer.state !== 'unreadable') return answer;
-        if (attempt < tries) await new Promise((resolve) => setTimeout(resolve, pause));
-      }
-      return answer;
-    },
+    ask: (project: string): Promise<FeedAnswer> =>
+      persistently(
+        () => askOnce(project),
+        ({ state }) => state === 'unreadable',
+        patience,
+      ),
     async digest({ url }: ProjectFile): Promise<string> {
       const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
       const { statusCode } = response.message;

@@ -3,13 +3,12 @@ import { messageOf } from '../plan/model.ts';
 import { type Health, judgePage, offeredVersions, projectFiles } from '../plan/project-page.ts';
 import { withoutSecrets } from '../plan/secrets.ts';
 import type { IndexProbe, IndexTrust } from '../ports.ts';
-import { type Answer, type Credentials, follow, maxPage, textOf } from './pages.ts';
+import { type Answer, type Credentials, follow, maxPage, persistently, textOf } from './pages.ts';
 
 /** Milliseconds for one try, redirects included. */
 const tryLimit = 3000;
-const tries = 2;
-/** Milliseconds between them: a restarting proxy answers 503 for a moment. */
-const pause = 500;
+/** Milliseconds between them. */
+const patience = { tries: 2, pause: 500 } as const;
 /** Bytes of a page that tell whether it is one. */
 const enough = 64 * 1024;
 
@@ -19,13 +18,11 @@ export function indexProbe(): IndexProbe {
       const page = pageOf(url, project);
       // A file: index, or one behind another scheme that pip knows, has no server to ask.
       if (!/^https?:$/.test(page.protocol)) return { state: 'healthy' };
-      let health: Health = { state: 'down', reason: 'it was not asked' };
-      for (let attempt = 1; attempt <= tries; attempt += 1) {
-        health = await withinLimit((signal) => judge(page, trust, signal));
-        if (health.state !== 'down') return health;
-        if (attempt < tries) await new Promise((resolve) => setTimeout(resolve, pause));
-      }
-      return health;
+      return persistently(
+        () => withinLimit((signal) => judge(page, trust, signal)),
+        ({ state }) => state === 'down',
+        patience,
+      );
     },
     async versions(url, project, trust) {
       const page = pageOf(url, project);

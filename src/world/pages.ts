@@ -49,9 +49,11 @@ export async function follow(
   access: Access,
   mayFollow: (url: URL) => boolean = () => true,
 ): Promise<Answer> {
+  const { certificates } = access;
+  const ca = certificates ? await readFile(certificates).catch(() => undefined) : undefined;
   let url = start;
   for (let hop = 0; hop <= maxRedirects; hop += 1) {
-    const response = await get(url, url.origin === start.origin, access);
+    const response = await get(url, url.origin === start.origin, access, ca);
     const { statusCode = 0, headers } = response.message;
     if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
       return { response, url };
@@ -66,9 +68,9 @@ export async function follow(
 async function get(
   url: URL,
   isOrigin: boolean,
-  { credentials, certificates, isTrusted, signal }: Access,
+  { credentials, isTrusted, signal }: Access,
+  ca: Buffer | undefined,
 ): Promise<HttpClientResponse> {
-  const ca = certificates ? await readFile(certificates).catch(() => undefined) : undefined;
   const handler = {
     prepareRequest(request: RequestOptions & { ca?: Buffer }): void {
       request.signal = signal;
@@ -93,6 +95,22 @@ async function get(
       ? { authorization: `Basic ${basicCredentials(credentials.username, credentials.password)}` }
       : {}),
   });
+}
+
+/**
+ * Asks once more, up to a number of tries, where the answer may be better a moment later.
+ * @param tries at least 1
+ * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ */
+export async function persistently<T>(
+  ask: () => Promise<T>,
+  isPassing: (answer: T) => boolean,
+  { tries, pause }: { readonly tries: number; readonly pause: number },
+): Promise<T> {
+  const answer = await ask();
+  if (tries <= 1 || !isPassing(answer)) return answer;
+  await new Promise((resolve) => setTimeout(resolve, pause));
+  return persistently(ask, isPassing, { tries: tries - 1, pause });
 }
 
 /**

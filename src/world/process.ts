@@ -2,6 +2,8 @@
 import { spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
 
+import type { Reporter } from '../ports.ts';
+
 export interface Finished {
   readonly exitCode: number;
   readonly stdout: string;
@@ -91,4 +93,20 @@ export function endOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
   }
+}
+
+/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
+export async function runEntry(
+  main: () => Promise<void>,
+  reporter: Pick<Reporter, 'error'>,
+): Promise<void> {
+  endOnSignals();
+  try {
+    await main();
+  } catch (error) {
+    reporter.error(error);
+    process.exitCode = 1;
+  }
+  // Not before all is said: what lies in a pipe's buffer would be lost.
+  process.stdout.write('', () => process.exit());
 }

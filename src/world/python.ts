@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+import { temporaryVariables } from '../plan/environment.ts';
 import { type Interpreter, type Request, UserError } from '../plan/model.ts';
 import { lastWords } from '../plan/pip-output.ts';
 import type { Python, Reporter } from '../ports.ts';
@@ -27,7 +28,7 @@ export function pythonAdapter(
       const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
       const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
         cwd,
-        env: temporary ? { ...env, TMPDIR: temporary, TEMP: temporary, TMP: temporary } : env,
+        env: temporary ? { ...env, ...temporaryVariables(temporary) } : env,
         onLine: (line) => {
           const own = rewrite(line);
           lines.push(own);
@@ -104,10 +105,11 @@ function readProbe(command: string, exitCode: number, stdout: string, output: st
   } catch {
     answer = undefined;
   }
-  const strange = new UserError(
-    `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${lastWords(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
-  );
-  if (exitCode !== 0 || typeof answer !== 'object' || answer === null) throw strange;
+  const strange = (): UserError =>
+    new UserError(
+      `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${lastWords(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
+    );
+  if (exitCode !== 0 || typeof answer !== 'object' || answer === null) throw strange();
   const { tooOld, pipConfigError } = answer as { tooOld?: string; pipConfigError?: string | null };
   if (tooOld !== undefined) {
     throw new UserError(
@@ -120,7 +122,7 @@ function readProbe(command: string, exitCode: number, stdout: string, output: st
     );
   }
   const { pip, ...rest } = answer as Omit<Interpreter, 'pip'> & { pip: string | null };
-  if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string') throw strange;
+  if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string') throw strange();
   return { ...rest, pip: pip ?? undefined };
 }
 
