@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Entry of the command line: the same stories with a directory as their store. */
 import { mkdtemp } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
@@ -291,6 +291,7 @@ function withWorld(
       store: store ?? nowhere(),
       indexProbe: indexProbe(),
       reporter,
+      cores: availableParallelism(),
       now: () => new Date(),
     };
     await work(request, world, store);

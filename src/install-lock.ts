@@ -3,11 +3,13 @@ import { devNull } from 'node:os';
 import path from 'node:path';
 
 import { offlineEnvironment, temporaryVariables } from './plan/environment.ts';
+import { formatLock } from './plan/lock.ts';
 import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
-import { UserError } from './plan/model.ts';
+import { type Request, UserError } from './plan/model.ts';
 import { type InstallOptions, installArgs, uvInstallArgs } from './plan/pip-args.ts';
 import { adviceFor, isSystems, lastWords } from './plan/pip-output.ts';
-import type { World } from './ports.ts';
+import { mayDivide, portionsOf } from './plan/portions.ts';
+import type { PipResult, World } from './ports.ts';
 import { breaksSystemPackages } from './prepare.ts';
 import type { Plan } from './run.ts';
 
@@ -39,26 +41,63 @@ export async function installLock(
   const repair = await wheelhouses.exists(mark);
   if (repair) reporter.info('An installation before this one did not end: installing all again.');
   await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
-  const lock = path.join(wheelhouse, lockFile);
-  const options = { ...installOptions(plan, wheelhouse), lock, repair };
+  const options = { ...installOptions(plan, wheelhouse), repair };
   const cwd = request.workingDirectory;
   const env = offlineEnvironment(request.environment, devNull);
   await reporter.group(`Install from the lock with ${request.installer}`, async () => {
-    const { exitCode, output } =
-      request.installer === 'pip'
-        ? await python.pip(interpreter, installArgs(options), { cwd, env })
-        : await world.uv.run(
-            await uvOf(plan, world, wheelhouse, wheels),
-            uvInstallArgs({ ...options, python: interpreter.executable }),
-            // Where uv unpacks: on the disk of the workspace, from where files are linked.
-            { cwd, env: { ...env, ...temporaryVariables(plan.scratch) } },
-          );
-    if (exitCode !== 0) {
-      const maybeWheels = exitCode < signalled && !isSystems(output);
-      throw new InstallError(installFailure(request.installer, output), maybeWheels);
+    if (request.installer === 'pip') {
+      const locks = await locksOf(plan, world, wheelhouse, wheels, repair);
+      const pips = locks.map((lock) =>
+        python.pip(interpreter, installArgs({ ...options, lock }), { cwd, env }),
+      );
+      // None goes on when the step has failed.
+      await Promise.allSettled(pips);
+      for (const pip of pips) refuseFailure(request.installer, await pip);
+    } else {
+      const uv = await uvOf(plan, world, wheelhouse, wheels);
+      const lock = path.join(wheelhouse, lockFile);
+      const args = uvInstallArgs({ ...options, lock, python: interpreter.executable });
+      // Where uv unpacks: on the disk of the workspace, from where files are linked.
+      const temporary = temporaryVariables(plan.scratch);
+      const result = await world.uv.run(uv, args, { cwd, env: { ...env, ...temporary } });
+      refuseFailure(request.installer, result);
     }
   });
   await wheelhouses.remove(mark);
+}
+
+/** @throws InstallError when an installer has failed */
+function refuseFailure(installer: Request['installer'], { exitCode, output }: PipResult): void {
+  if (exitCode === 0) return;
+  const maybeWheels = exitCode < signalled && !isSystems(output);
+  throw new InstallError(installFailure(installer, output), maybeWheels);
+}
+
+/** The wheelhouse's lock, or, where several pips can share the work, locks that make it up. */
+async function locksOf(
+  { interpreter, scratch, request }: Plan,
+  { python, wheelhouses, reporter, cores }: World,
+  wheelhouse: string,
+  wheels: readonly Wheel[],
+  repair: boolean,
+): Promise<readonly string[]> {
+  const whole = [path.join(wheelhouse, lockFile)];
+  const runtime = wheels.filter((wheel) => wheel.role === 'runtime');
+  if (repair || !mayDivide(runtime, interpreter.pip ?? '', cores)) return whole;
+  const files = runtime.map((wheel) => path.join(wheelhouse, wheel.file));
+  const surroundings = await python.surroundings(interpreter, files);
+  if (surroundings === undefined) return whole;
+  const compile = request.compileBytecode;
+  const portions = portionsOf(runtime, surroundings, { cores, compile });
+  if (portions.length === 1) return whole;
+  reporter.info(`${portions.length} pips share the work.`);
+  return Promise.all(
+    portions.map(async (portion, index) => {
+      const lock = path.join(scratch, `portion-${index + 1}.txt`);
+      await wheelhouses.write(lock, formatLock(portion));
+      return lock;
+    }),
+  );
 }
 
 /** The uv of the machine, or the one that the wheelhouse brings along. */

@@ -1,6 +1,6 @@
 /** Entry of the action's main step: wire, run, report. */
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import * as core from '@actions/core';
 import { type Host, loadRequest } from './inputs.ts';
@@ -38,6 +38,7 @@ async function main(): Promise<void> {
     }),
     indexProbe: indexProbe(),
     reporter,
+    cores: availableParallelism(),
     now: () => new Date(),
   });
   handOver(request, outcome);

@@ -2,7 +2,7 @@
 import path from 'node:path';
 
 import { fillEnvironment } from './plan/environment.ts';
-import { type Interpreter, messageOf, UserError } from './plan/model.ts';
+import { type Interpreter, isOlderPip, messageOf, UserError } from './plan/model.ts';
 import type { FillOptions } from './plan/pip-args.ts';
 import {
   adviceFor,
@@ -40,8 +40,7 @@ export function fillOptions(plan: Plan, wheelDir: string, requestFile: string): 
 
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
 function usePep517(interpreter: Interpreter): boolean {
-  const [major = 0, minor = 0] = (interpreter.pip ?? '').split('.').map(Number);
-  return (major < 23 || (major === 23 && minor < 1)) && !interpreter.buildsLegacy;
+  return isOlderPip(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
 }
 
 /** Files that a run of pip is given, by path: what it says of them is said of the user's own. */

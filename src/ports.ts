@@ -1,6 +1,7 @@
 /** What the story needs of the world: each is one adapter in `world/`, chosen by the entry. */
 import type { Manifest, Wheel } from './plan/manifest.ts';
 import type { Interpreter, LocalProject, Request } from './plan/model.ts';
+import type { Surroundings } from './plan/portions.ts';
 import type { Health, ProjectFile } from './plan/project-page.ts';
 import type { Command, DownloadedFile, FeedAnswer, SdistMetadata } from './plan/publish.ts';
 import type { RequirementFile } from './plan/requirements.ts';
@@ -76,6 +77,15 @@ export interface Python {
       readonly rewrite?: (line: string) => string;
     },
   ): Promise<PipResult>;
+  /**
+   * Which projects the environment has, and what wheels would put into it.
+   * @param wheels paths
+   * @returns undefined when that can't be told
+   */
+  surroundings(
+    interpreter: Interpreter,
+    wheels: readonly string[],
+  ): Promise<Surroundings | undefined>;
   /** Which environment markers apply. @returns in order; all true when pip can't say */
   applies(interpreter: Interpreter, markers: readonly string[]): Promise<readonly boolean[]>;
   /** Writes wheels that hold nothing but metadata. @returns their paths, in order */
@@ -217,6 +227,8 @@ export interface World {
   readonly store: CacheStore;
   readonly indexProbe: IndexProbe;
   readonly reporter: Reporter;
+  /** How many programs can work at the same time. */
+  readonly cores: number;
   readonly now: () => Date;
 }
 

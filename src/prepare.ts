@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { fillEnvironment } from './plan/environment.ts';
 import { effectiveSettings } from './plan/key.ts';
-import { type Interpreter, type Request, UserError } from './plan/model.ts';
+import { type Interpreter, isOlderPip, type Request, UserError } from './plan/model.ts';
 import type { World } from './ports.ts';
 
 /** The oldest pip with `install --report`, which names the closure. */
@@ -43,7 +43,7 @@ async function virtualEnvironment(
 ): Promise<Interpreter> {
   const made = await python.createVenv(base, request, directory);
   reporter.info(`Made the virtual environment ${directory}.`);
-  if (made.pip === undefined || !isTooOld(made.pip)) return made;
+  if (made.pip === undefined || !isOlderPip(made.pip, oldestPip)) return made;
   await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
     cwd: request.workingDirectory,
     env: fillEnvironment(request.environment, made.pipConfig, {}, made.keyring),
@@ -75,7 +75,7 @@ export function checkPip(interpreter: Interpreter, otherwise = ' before this ste
       `Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`,
     );
   }
-  if (isTooOld(pip)) {
+  if (isOlderPip(pip, oldestPip)) {
     throw new UserError(
       `pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`,
     );
@@ -85,11 +85,6 @@ export function checkPip(interpreter: Interpreter, otherwise = ' before this ste
 
 function isInside(venv: string, executable: string): boolean {
   return executable.startsWith(venv + path.sep);
-}
-
-function isTooOld(pip: string): boolean {
-  const [major = 0, minor = 0] = pip.split('.').map(Number);
-  return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
 }
 
 export function breaksSystemPackages(interpreter: Interpreter): boolean {

@@ -781,7 +781,7 @@ function pace(bytesPerSecond: number | undefined): Transform {
       for (let offset = 0; offset < chunk.length && !this.destroyed; offset += step) {
         const piece = chunk.subarray(offset, offset + step);
         // Timers are coarse: what one of them was late is made good, up to a limit.
-        dueAt = Math.max(dueAt, Date.now() - 20) + (1000 * piece.length) / bytesPerSecond;
+        dueAt = Math.max(dueAt, Date.now() - 100) + (1000 * piece.length) / bytesPerSecond;
         const ahead = dueAt - Date.now();
         if (ahead > 1) await sleep(ahead);
         this.push(piece);

@@ -28766,7 +28766,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 1128:
+/***/ 4537:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -29006,6 +29006,8 @@ var external_node_os_ = __nccwpck_require__(8161);
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/plan/environment.js
 var plan_environment = __nccwpck_require__(4702);
+// EXTERNAL MODULE: ./lib/plan/lock.js
+var plan_lock = __nccwpck_require__(4504);
 // EXTERNAL MODULE: ./lib/plan/manifest.js
 var plan_manifest = __nccwpck_require__(1114);
 ;// CONCATENATED MODULE: ./lib/plan/pip-args.js
@@ -29136,6 +29138,76 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
+;// CONCATENATED MODULE: ./lib/plan/portions.js
+
+
+/** Bytes of wheels below which looking into them takes as long as it could save. */
+const worthAsking = 20_000_000;
+/** What a further pip has to take off the first one: 0.3 s of its work (86 packages, pip 26.3). */
+const worthStarting = 100_000_000;
+/** Creating a file takes pip as long as writing so many bytes (86 packages, pip 26.3). */
+const bytesPerFile = 40_000;
+/** How much longer pip takes where it compiles bytecode (docs/benchmarks). */
+const compileFactor = 4;
+/** More pips than these wait for the disk, and each takes memory. */
+const maxPips = 4;
+/** pip before 24.2 opens the metadata of all that is there, also of what another pip just unpacks. */
+const oldestPip = [24, 2];
+/**
+ * Whether it is worth looking into the wheels.
+ * @param pip version
+ * @param cores that this process may use
+ */
+function mayDivide(wheels, pip, cores) {
+    const bytes = wheels.reduce((sum, wheel) => sum + wheel.size, 0);
+    return !(0,model/* isOlderPip */.Ui)(pip, oldestPip) && cores > 1 && bytes >= worthAsking;
+}
+/**
+ * Divides wheels among pips that work at the same time, each portion about the same work.
+ * @returns one portion, in the order given, unless it is certain that no pip meets what another does:
+ *   nothing of the lock is installed already, and no name is put into place by two portions
+ */
+function portionsOf(wheels, { installed, contents }, { cores, compile }) {
+    const present = new Set(installed.map(requirements/* normalizeName */.Pc));
+    // What is exchanged is removed first, and the files of one project may have become another's.
+    if (wheels.some((wheel) => present.has(wheel.name)))
+        return [wheels];
+    const groups = groupsOf(wheels, contents);
+    if (groups === undefined)
+        return [wheels];
+    const work = groups.reduce((sum, group) => sum + group.work, 0) * (compile ? compileFactor : 1);
+    const count = Math.min(cores, maxPips, groups.length, Math.floor(work / worthStarting));
+    if (count < 2)
+        return [wheels];
+    const portions = Array.from({ length: count }, () => ({ wheels: [], work: 0 }));
+    for (const group of groups.sort((one, other) => other.work - one.work)) {
+        const least = portions.reduce((one, other) => (other.work < one.work ? other : one));
+        least.wheels.push(...group.wheels);
+        least.work += group.work;
+    }
+    return portions.map((portion) => portion.wheels);
+}
+/** @returns undefined when a wheel may belong to any */
+function groupsOf(wheels, contents) {
+    const owners = new Map();
+    for (const [index, wheel] of wheels.entries()) {
+        const content = contents[index];
+        if (!content)
+            return undefined;
+        const { files, bytes, names } = content;
+        const group = { wheels: [wheel], names: [...names], work: bytes + files * bytesPerFile };
+        const met = new Set(names.flatMap((name) => owners.get(name) ?? []));
+        for (const other of met) {
+            group.wheels.push(...other.wheels);
+            group.names.push(...other.names);
+            group.work += other.work;
+        }
+        for (const name of group.names)
+            owners.set(name, group);
+    }
+    return [...new Set(owners.values())];
+}
+
 // EXTERNAL MODULE: ./lib/plan/key.js
 var plan_key = __nccwpck_require__(720);
 ;// CONCATENATED MODULE: ./lib/prepare.js
@@ -29145,7 +29217,7 @@ var plan_key = __nccwpck_require__(720);
 
 
 /** The oldest pip with `install --report`, which names the closure. */
-const oldestPip = [22, 2];
+const prepare_oldestPip = [22, 2];
 /**
  * Finds the interpreter that is installed into, or that an environment is to be made from.
  * @throws UserError when it can't be used, with what to do; so does `makeVenv`
@@ -29165,7 +29237,7 @@ async function prepareInterpreter(request, world) {
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !isTooOld(made.pip))
+    if (made.pip === undefined || !(0,model/* isOlderPip */.Ui)(made.pip, prepare_oldestPip))
         return made;
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
@@ -29192,17 +29264,13 @@ function checkPip(interpreter, otherwise = ' before this step') {
     if (pip === undefined) {
         throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if (isTooOld(pip)) {
-        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,model/* isOlderPip */.Ui)(pip, prepare_oldestPip)) {
+        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${prepare_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
 function isInside(venv, executable) {
     return executable.startsWith(venv + external_node_path_.sep);
-}
-function isTooOld(pip) {
-    const [major = 0, minor = 0] = pip.split('.').map(Number);
-    return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
 }
 function breaksSystemPackages(interpreter) {
     const value = (0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig).get('break-system-packages') ?? '';
@@ -29211,6 +29279,8 @@ function breaksSystemPackages(interpreter) {
 
 ;// CONCATENATED MODULE: ./lib/install-lock.js
 /** Installs what the lock names, from the wheelhouse alone. */
+
+
 
 
 
@@ -29240,22 +29310,57 @@ async function installLock(plan, world, wheelhouse, { wheels }) {
     if (repair)
         reporter.info('An installation before this one did not end: installing all again.');
     await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-    const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
-    const options = { ...installOptions(plan, wheelhouse), lock, repair };
+    const options = { ...installOptions(plan, wheelhouse), repair };
     const cwd = request.workingDirectory;
     const env = (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
-        const { exitCode, output } = request.installer === 'pip'
-            ? await python.pip(interpreter, installArgs(options), { cwd, env })
-            : await world.uv.run(await uvOf(plan, world, wheelhouse, wheels), uvInstallArgs({ ...options, python: interpreter.executable }), 
+        if (request.installer === 'pip') {
+            const locks = await locksOf(plan, world, wheelhouse, wheels, repair);
+            const pips = locks.map((lock) => python.pip(interpreter, installArgs({ ...options, lock }), { cwd, env }));
+            // None goes on when the step has failed.
+            await Promise.allSettled(pips);
+            for (const pip of pips)
+                refuseFailure(request.installer, await pip);
+        }
+        else {
+            const uv = await uvOf(plan, world, wheelhouse, wheels);
+            const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+            const args = uvInstallArgs({ ...options, lock, python: interpreter.executable });
             // Where uv unpacks: on the disk of the workspace, from where files are linked.
-            { cwd, env: { ...env, ...(0,plan_environment/* temporaryVariables */.fp)(plan.scratch) } });
-        if (exitCode !== 0) {
-            const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
-            throw new InstallError(installFailure(request.installer, output), maybeWheels);
+            const temporary = (0,plan_environment/* temporaryVariables */.fp)(plan.scratch);
+            const result = await world.uv.run(uv, args, { cwd, env: { ...env, ...temporary } });
+            refuseFailure(request.installer, result);
         }
     });
     await wheelhouses.remove(mark);
+}
+/** @throws InstallError when an installer has failed */
+function refuseFailure(installer, { exitCode, output }) {
+    if (exitCode === 0)
+        return;
+    const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
+    throw new InstallError(installFailure(installer, output), maybeWheels);
+}
+/** The wheelhouse's lock, or, where several pips can share the work, locks that make it up. */
+async function locksOf({ interpreter, scratch, request }, { python, wheelhouses, reporter, cores }, wheelhouse, wheels, repair) {
+    const whole = [external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke)];
+    const runtime = wheels.filter((wheel) => wheel.role === 'runtime');
+    if (repair || !mayDivide(runtime, interpreter.pip ?? '', cores))
+        return whole;
+    const files = runtime.map((wheel) => external_node_path_.join(wheelhouse, wheel.file));
+    const surroundings = await python.surroundings(interpreter, files);
+    if (surroundings === undefined)
+        return whole;
+    const compile = request.compileBytecode;
+    const portions = portionsOf(runtime, surroundings, { cores, compile });
+    if (portions.length === 1)
+        return whole;
+    reporter.info(`${portions.length} pips share the work.`);
+    return Promise.all(portions.map(async (portion, index) => {
+        const lock = external_node_path_.join(scratch, `portion-${index + 1}.txt`);
+        await wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(portion));
+        return lock;
+    }));
 }
 /** The uv of the machine, or the one that the wheelhouse brings along. */
 async function uvOf(plan, world, wheelhouse, wheels) {
@@ -29387,8 +29492,7 @@ function fillOptions(plan, wheelDir, requestFile) {
 }
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
 function usePep517(interpreter) {
-    const [major = 0, minor = 0] = (interpreter.pip ?? '').split('.').map(Number);
-    return (major < 23 || (major === 23 && minor < 1)) && !interpreter.buildsLegacy;
+    return (0,model/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
 }
 async function writeRequest(plan, world, requestFile, files) {
     await world.wheelhouses.write(constraintsFile(plan), files.constraints.text);
@@ -30396,7 +30500,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1128);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4537);
 /* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(9552);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
@@ -30408,7 +30512,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9422);
 /* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(805);
 /* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2097);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5638);
 /** Entry of the action's main step: wire, run, report. */
 
 
@@ -30447,6 +30551,7 @@ async function main() {
         }),
         indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_9__/* .indexProbe */ .Z)(),
         reporter,
+        cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
         now: () => new Date(),
     });
     handOver(request, outcome);
@@ -32416,6 +32521,27 @@ function groupRequirements(text, shown, group) {
 
 /***/ }),
 
+/***/ 4504:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   X: () => (/* binding */ formatLock)
+/* harmony export */ });
+/**
+ * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
+ * text. Names rather than paths or URLs keep `pip freeze` clean and leave editables alone.
+ */
+function formatLock(wheels) {
+    const lines = wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .map((wheel) => `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .sort();
+    return lines.join('');
+}
+
+
+/***/ }),
+
 /***/ 1114:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -32662,6 +32788,7 @@ function sameList(one, other) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ui: () => (/* binding */ isOlderPip),
 /* harmony export */   Yl: () => (/* binding */ asUserError),
 /* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   bD: () => (/* binding */ messageOf),
@@ -32703,6 +32830,11 @@ function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
 const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
+/** @param version of a pip; what is no version counts as the oldest */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
+}
 
 
 /***/ }),
@@ -33758,8 +33890,8 @@ function unescaped(text) {
 var world_process = __nccwpck_require__(5733);
 // EXTERNAL MODULE: ./lib/world/temporary.js
 var world_temporary = __nccwpck_require__(8663);
-// EXTERNAL MODULE: ./lib/world/wheelhouses.js + 1 modules
-var wheelhouses = __nccwpck_require__(2097);
+// EXTERNAL MODULE: ./lib/world/wheelhouses.js
+var wheelhouses = __nccwpck_require__(5638);
 ;// CONCATENATED MODULE: ./lib/world/github-cache.js
 /**
  * GitHub's cache service, through @actions/cache in a process of its own (see transfer.ts).
@@ -33942,6 +34074,8 @@ async function startTransfer(options) {
         env: {
             ...definedIn(environment),
             PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+            // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
+            TAR_OPTIONS: `--blocking-factor=128 ${environment['TAR_OPTIONS'] ?? ''}`.trim(),
             GITHUB_WORKSPACE: work,
             RUNNER_TEMP: archives,
         },
@@ -34498,6 +34632,7 @@ async function runEntry(main, reporter) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ai: () => (/* binding */ probeScript),
+/* harmony export */   D5: () => (/* binding */ surroundingsScript),
 /* harmony export */   Rr: () => (/* binding */ venvScript),
 /* harmony export */   a9: () => (/* binding */ stubScript),
 /* harmony export */   b2: () => (/* binding */ unpackUvScript),
@@ -34702,6 +34837,73 @@ maker.variants = {'', 'X', 'X.Y'}
 maker.make('pip = pip._internal.cli.main:main')
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
 `;
+/**
+ * Says which projects an environment has, and what each wheel of a JSON list of paths on standard
+ * input would put where; null for one that may put something anywhere.
+ */
+const surroundingsScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, os, posixpath, zipfile
+
+def installed():
+    for directory in sys.path:
+        try:
+            entries = os.listdir(directory)
+        except OSError:
+            continue
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry)
+            if suffix in ('.dist-info', '.egg-info', '.egg-link', '.egg'):
+                yield stem.split('-')[0]
+
+def scripts(text):
+    wanted = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith('['):
+            wanted = line in ('[console_scripts]', '[gui_scripts]')
+        elif wanted and '=' in line:
+            yield line.split('=')[0].strip()
+
+def script(name):
+    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya'):
+        if name.endswith(suffix):
+            name = name[:-len(suffix)]
+    return 'scripts/' + name
+
+def contents(wheel):
+    files, size, names = 0, 0, set()
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith('/'):
+                continue
+            files += 1
+            size += member.file_size
+            parts = posixpath.normpath(member.filename).lower().split('/')
+            if parts[0] in ('', '..'):
+                return None
+            if not parts[0].endswith('.data'):
+                names.add(parts[0])
+            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):
+                names.add(parts[2])
+            elif len(parts) > 2 and parts[1] == 'scripts':
+                names.add(script(parts[2]))
+            elif len(parts) > 2 and parts[1] == 'headers':
+                names.add('headers/' + parts[0])
+            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):
+                names.add('data/' + parts[2])
+            else:
+                return None
+            if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
+                names.update(script(name.lower()) for name in scripts(archive.read(member).decode('utf-8')))
+    return {'files': files, 'bytes': size, 'names': sorted(names)}
+
+sys.stdout.write(json.dumps({
+    'installed': sorted(set(installed())),
+    'contents': [contents(wheel) for wheel in json.load(sys.stdin)],
+}))
+`;
 /** Takes the program uv out of its wheel, given as argument, into a directory; prints its path. */
 const unpackUvScript = `
 import sys
@@ -34771,6 +34973,13 @@ function pythonAdapter(reporter, environment) {
             if (temporary)
                 await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf)(temporary);
             return { exitCode, output: lines.join('\n') };
+        },
+        async surroundings(interpreter, wheels) {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .surroundingsScript */ .D5], {
+                env: environment,
+                input: JSON.stringify(wheels),
+            });
+            return exitCode === 0 ? JSON.parse(stdout) : undefined;
         },
         async applies(interpreter, markers) {
             const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .markerScript */ .gx], {
@@ -39099,42 +39308,20 @@ function uvAdapter(reporter) {
 
 /***/ }),
 
-/***/ 2097:
+/***/ 5638:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  T: () => (/* binding */ moveDirectory),
-  S: () => (/* binding */ wheelhousesAdapter)
-});
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: ./lib/plan/lock.js
-/**
- * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
- * text. Names rather than paths or URLs keep `pip freeze` clean and leave editables alone.
- */
-function formatLock(wheels) {
-    const lines = wheels
-        .filter((wheel) => wheel.role === 'runtime')
-        .map((wheel) => `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
-        .sort();
-    return lines.join('');
-}
-
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
-// EXTERNAL MODULE: ./lib/world/temporary.js
-var temporary = __nccwpck_require__(8663);
-;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   S: () => (/* binding */ wheelhousesAdapter),
+/* harmony export */   T: () => (/* binding */ moveDirectory)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4504);
+/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1114);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 
 
@@ -39149,8 +39336,8 @@ const maxManifestBytes = 16 * 1024 * 1024;
 const concurrency = 4;
 function wheelhousesAdapter() {
     return {
-        workplace: (parent) => (0,temporary/* temporaryDirectory */.De)(parent, 'wheelhouse-work'),
-        stage: (workplace) => (0,temporary/* temporaryDirectory */.De)(workplace, 'staged'),
+        workplace: (parent) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
+        stage: (workplace) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
         share,
         unshare,
@@ -39159,14 +39346,14 @@ function wheelhousesAdapter() {
         measure,
         seal,
         publish: moveDirectory,
-        move: (file, from, to) => (0,promises_.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
+        move: (file, from, to) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(from, file), node_path__WEBPACK_IMPORTED_MODULE_3__.join(to, file)),
         write: async (file, text) => {
-            await (0,promises_.mkdir)(external_node_path_.dirname(file), { recursive: true });
-            await (0,promises_.writeFile)(file, text);
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(file), { recursive: true });
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.writeFile)(file, text);
         },
-        read: (file) => (0,promises_.readFile)(file, 'utf8'),
-        exists: async (file) => (await (0,promises_.lstat)(file).catch(() => undefined)) !== undefined,
-        remove: temporary/* discard */.vf,
+        read: (file) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'),
+        exists: async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined)) !== undefined,
+        remove: _temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .discard */ .vf,
     };
 }
 /**
@@ -39174,36 +39361,36 @@ function wheelhousesAdapter() {
  * place meanwhile. A file that goes while this is done is left out.
  */
 async function share(directory, staged) {
-    for (const entry of await (0,promises_.readdir)(directory).catch(() => [])) {
-        const [from, to] = [external_node_path_.join(directory, entry), external_node_path_.join(staged, entry)];
-        await (0,promises_.link)(from, to).catch(() => (0,promises_.copyFile)(from, to).catch(() => { }));
+    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => [])) {
+        const [from, to] = [node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, entry), node_path__WEBPACK_IMPORTED_MODULE_3__.join(staged, entry)];
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.link)(from, to).catch(() => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.copyFile)(from, to).catch(() => { }));
     }
 }
 /** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
 async function unshare(directory) {
-    for (const entry of await (0,promises_.readdir)(directory, { withFileTypes: true })) {
+    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { withFileTypes: true })) {
         if (!entry.isFile())
             continue;
-        const file = external_node_path_.join(directory, entry.name);
-        if ((await (0,promises_.lstat)(file)).nlink < 2)
+        const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, entry.name);
+        if ((await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file)).nlink < 2)
             continue;
-        await (0,promises_.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
-        await (0,promises_.rename)(`${file}.own`, file);
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.copyFile)(file, `${file}.own`, node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE);
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(`${file}.own`, file);
     }
 }
 async function inspect(directory) {
-    const file = external_node_path_.join(directory, plan_manifest/* manifestFile */.YE);
-    const found = await (0,promises_.lstat)(file).catch(() => undefined);
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE);
+    const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined);
     if (found === undefined) {
-        const entries = await (0,promises_.readdir)(directory).catch(() => []);
+        const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
-        throw new plan_manifest/* ManifestError */.Sh(`it has no ${plan_manifest/* manifestFile */.YE}`);
+        throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
     }
     if (!found.isFile() || found.size > maxManifestBytes) {
-        throw new plan_manifest/* ManifestError */.Sh(`${plan_manifest/* manifestFile */.YE} is not an ordinary file`);
+        throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE} is not an ordinary file`);
     }
-    const manifest = (0,plan_manifest/* parseManifest */.Ng)(await (0,promises_.readFile)(file, 'utf8'));
+    const manifest = (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'));
     const faults = [];
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
@@ -39211,16 +39398,16 @@ async function inspect(directory) {
             faults.push(`${wheel.file} ${fault}`);
         return fault === undefined;
     });
-    const known = new Set([plan_manifest/* manifestFile */.YE, plan_manifest/* lockFile */.Ke, ...manifest.wheels.map((wheel) => wheel.file)]);
-    for (const entry of await (0,promises_.readdir)(directory)) {
+    const known = new Set([_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map((wheel) => wheel.file)]);
+    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)) {
         if (!known.has(entry))
             faults.push(`${entry} is not in the manifest`);
     }
     return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
 }
 async function wheelFault(directory, wheel, piece) {
-    const file = external_node_path_.join(directory, wheel.file);
-    const found = await (0,promises_.lstat)(file).catch(() => undefined);
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, wheel.file);
+    const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined);
     if (found === undefined)
         return 'is missing';
     if (!found.isFile())
@@ -39233,28 +39420,28 @@ async function wheelFault(directory, wheel, piece) {
 }
 async function keepOnly(directory, files) {
     const keep = new Set(files);
-    for (const entry of await (0,promises_.readdir)(directory)) {
+    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)) {
         if (!keep.has(entry))
-            await (0,promises_.rm)(external_node_path_.join(directory, entry), { recursive: true, force: true });
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, entry), { recursive: true, force: true });
     }
 }
 async function list(directory) {
-    return (await (0,promises_.readdir)(directory)).filter(plan_manifest/* isWheelFileName */.jh).sort();
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).filter(_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .isWheelFileName */ .jh).sort();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {
-        const full = external_node_path_.join(directory, file);
-        return { sha256: await sha256(full, piece), size: (await (0,promises_.lstat)(full)).size };
+        const full = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file);
+        return { sha256: await sha256(full, piece), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
-    await writeWhole(external_node_path_.join(directory, plan_manifest/* lockFile */.Ke), formatLock(manifest.wheels));
-    await writeWhole(external_node_path_.join(directory, plan_manifest/* manifestFile */.YE), (0,plan_manifest/* formatManifest */.L_)(manifest));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_6__/* .formatLock */ .X)(manifest.wheels));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }
 async function writeWhole(file, text) {
-    const temporary = `${file}.${(0,external_node_crypto_.randomUUID)()}`;
-    await (0,promises_.writeFile)(temporary, text);
-    await (0,promises_.rename)(temporary, file);
+    const temporary = `${file}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`;
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.writeFile)(temporary, text);
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, file);
 }
 /** How often another process may be faster while a directory is put into its place. */
 const maxSwaps = 20;
@@ -39263,39 +39450,39 @@ const maxSwaps = 20;
  * where the two lie on different disks. Two processes may do it at once: the last one stays, whole.
  */
 async function moveDirectory(from, to) {
-    await (0,promises_.mkdir)(external_node_path_.dirname(to), { recursive: true });
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(to), { recursive: true });
     const source = await onSameDisk(from, to);
-    const aside = (0,temporary/* untilExit */.dF)(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
+    const aside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.old`);
     for (let swap = 1;; swap += 1) {
-        await (0,promises_.rename)(to, aside).catch((error) => {
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(to, aside).catch((error) => {
             if (error.code !== 'ENOENT')
                 throw error;
         });
         try {
-            await (0,promises_.rename)(source, to);
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(source, to);
             break;
         }
         catch (error) {
             const { code } = error;
             if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps)
                 throw error;
-            await (0,promises_.rm)(aside, { recursive: true, force: true });
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(aside, { recursive: true, force: true });
         }
     }
-    (0,temporary/* release */._r)(from);
-    (0,temporary/* release */._r)(source);
-    await (0,temporary/* discard */.vf)(aside);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .release */ ._r)(from);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .release */ ._r)(source);
+    await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .discard */ .vf)(aside);
 }
 async function onSameDisk(from, to) {
-    const beside = (0,temporary/* untilExit */.dF)(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
+    const beside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.new`);
     try {
-        await (0,promises_.rename)(from, beside);
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(from, beside);
     }
     catch (error) {
         if (error.code !== 'EXDEV')
             throw error;
-        await (0,promises_.cp)(from, beside, { recursive: true });
-        await (0,promises_.rm)(from, { recursive: true, force: true });
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(from, beside, { recursive: true });
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(from, { recursive: true, force: true });
     }
     return beside;
 }
@@ -39306,8 +39493,8 @@ const pieceSize = 512 * 1024;
  * @param piece memory to read into: streams would take new memory for every piece
  */
 async function sha256(file, piece) {
-    const hash = (0,external_node_crypto_.createHash)('sha256');
-    const handle = await (0,promises_.open)(file);
+    const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256');
+    const handle = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.open)(file);
     try {
         for (;;) {
             const { bytesRead } = await handle.read(piece, 0, piece.length, null);

@@ -52,6 +52,11 @@ function model_messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
 const refreshPeriods = (/* unused pure expression or super */ null && (['auto', 'always', 'daily', 'weekly', 'monthly', 'never']));
+/** @param version of a pip; what is no version counts as the oldest */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
+}
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __webpack_require__(6760);
@@ -1621,6 +1626,8 @@ async function startTransfer(options) {
         env: {
             ...definedIn(environment),
             PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+            // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
+            TAR_OPTIONS: `--blocking-factor=128 ${environment['TAR_OPTIONS'] ?? ''}`.trim(),
             GITHUB_WORKSPACE: work,
             RUNNER_TEMP: archives,
         },

@@ -30622,6 +30622,7 @@ function sameList(one, other) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ui: () => (/* binding */ isOlderPip),
 /* harmony export */   Yl: () => (/* binding */ asUserError),
 /* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   bD: () => (/* binding */ messageOf),
@@ -30663,6 +30664,11 @@ function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
 const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
+/** @param version of a pip; what is no version counts as the oldest */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
+}
 
 
 /***/ }),
@@ -32953,7 +32959,7 @@ async function prepareInterpreter(request, world) {
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !isTooOld(made.pip))
+    if (made.pip === undefined || !isOlderPip(made.pip, oldestPip))
         return made;
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
@@ -32980,17 +32986,13 @@ function checkPip(interpreter, otherwise = ' before this step') {
     if (pip === undefined) {
         throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if (isTooOld(pip)) {
+    if ((0,model/* isOlderPip */.Ui)(pip, oldestPip)) {
         throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
 function isInside(venv, executable) {
     return executable.startsWith(venv + path.sep);
-}
-function isTooOld(pip) {
-    const [major = 0, minor = 0] = pip.split('.').map(Number);
-    return major < oldestPip[0] || (major === oldestPip[0] && minor < oldestPip[1]);
 }
 function breaksSystemPackages(interpreter) {
     const value = effectiveSettings(interpreter.pipConfig).get('break-system-packages') ?? '';
@@ -34070,6 +34072,73 @@ maker.variants = {'', 'X', 'X.Y'}
 maker.make('pip = pip._internal.cli.main:main')
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
 `;
+/**
+ * Says which projects an environment has, and what each wheel of a JSON list of paths on standard
+ * input would put where; null for one that may put something anywhere.
+ */
+const surroundingsScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, os, posixpath, zipfile
+
+def installed():
+    for directory in sys.path:
+        try:
+            entries = os.listdir(directory)
+        except OSError:
+            continue
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry)
+            if suffix in ('.dist-info', '.egg-info', '.egg-link', '.egg'):
+                yield stem.split('-')[0]
+
+def scripts(text):
+    wanted = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith('['):
+            wanted = line in ('[console_scripts]', '[gui_scripts]')
+        elif wanted and '=' in line:
+            yield line.split('=')[0].strip()
+
+def script(name):
+    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya'):
+        if name.endswith(suffix):
+            name = name[:-len(suffix)]
+    return 'scripts/' + name
+
+def contents(wheel):
+    files, size, names = 0, 0, set()
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith('/'):
+                continue
+            files += 1
+            size += member.file_size
+            parts = posixpath.normpath(member.filename).lower().split('/')
+            if parts[0] in ('', '..'):
+                return None
+            if not parts[0].endswith('.data'):
+                names.add(parts[0])
+            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):
+                names.add(parts[2])
+            elif len(parts) > 2 and parts[1] == 'scripts':
+                names.add(script(parts[2]))
+            elif len(parts) > 2 and parts[1] == 'headers':
+                names.add('headers/' + parts[0])
+            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):
+                names.add('data/' + parts[2])
+            else:
+                return None
+            if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
+                names.update(script(name.lower()) for name in scripts(archive.read(member).decode('utf-8')))
+    return {'files': files, 'bytes': size, 'names': sorted(names)}
+
+sys.stdout.write(json.dumps({
+    'installed': sorted(set(installed())),
+    'contents': [contents(wheel) for wheel in json.load(sys.stdin)],
+}))
+`;
 /** Takes the program uv out of its wheel, given as argument, into a directory; prints its path. */
 const unpackUvScript = (/* unused pure expression or super */ null && (`
 import sys
@@ -34162,6 +34231,13 @@ function pythonAdapter(reporter, environment) {
             if (temporary)
                 await discard(temporary);
             return { exitCode, output: lines.join('\n') };
+        },
+        async surroundings(interpreter, wheels) {
+            const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', surroundingsScript], {
+                env: environment,
+                input: JSON.stringify(wheels),
+            });
+            return exitCode === 0 ? JSON.parse(stdout) : undefined;
         },
         async applies(interpreter, markers) {
             const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', markerScript], {

@@ -39714,7 +39714,7 @@ module.exports = { version: packageJson.version }
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   bD: () => (/* binding */ messageOf)
 /* harmony export */ });
-/* unused harmony exports UserError, asUserError, refreshPeriods */
+/* unused harmony exports UserError, asUserError, refreshPeriods, isOlderPip */
 /** The words of the product: what is asked for, what is found, what is decided. */
 /** An error that the user can mend: it is shown as it is, without a stack. */
 class UserError extends Error {
@@ -39751,6 +39751,11 @@ function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
 const refreshPeriods = (/* unused pure expression or super */ null && (['auto', 'always', 'daily', 'weekly', 'monthly', 'never']));
+/** @param version of a pip; what is no version counts as the oldest */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
+}
 
 
 /***/ }),

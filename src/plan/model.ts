@@ -129,6 +129,12 @@ export interface Interpreter {
   readonly pipConfig: Readonly<Record<string, string>>;
 }
 
+/** @param version of a pip; what is no version counts as the oldest */
+export function isOlderPip(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+  return own < major || (own === major && ownMinor < minor);
+}
+
 /** Where a line of a request stands: shown in errors and in the log. */
 export interface Source {
   /** As the user would write it: relative to the workspace. */

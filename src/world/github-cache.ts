@@ -224,6 +224,8 @@ async function startTransfer(options: GithubCacheOptions): Promise<Transfer> {
     env: {
       ...definedIn(environment),
       PATH: [programs, environment['PATH'] ?? ''].join(path.delimiter),
+      // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
+      TAR_OPTIONS: `--blocking-factor=128 ${environment['TAR_OPTIONS'] ?? ''}`.trim(),
       GITHUB_WORKSPACE: work,
       RUNNER_TEMP: archives,
     },

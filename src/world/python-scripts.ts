@@ -201,6 +201,74 @@ maker.make('pip = pip._internal.cli.main:main')
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
 `;
 
+/**
+ * Says which projects an environment has, and what each wheel of a JSON list of paths on standard
+ * input would put where; null for one that may put something anywhere.
+ */
+export const surroundingsScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, os, posixpath, zipfile
+
+def installed():
+    for directory in sys.path:
+        try:
+            entries = os.listdir(directory)
+        except OSError:
+            continue
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry)
+            if suffix in ('.dist-info', '.egg-info', '.egg-link', '.egg'):
+                yield stem.split('-')[0]
+
+def scripts(text):
+    wanted = False
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith('['):
+            wanted = line in ('[console_scripts]', '[gui_scripts]')
+        elif wanted and '=' in line:
+            yield line.split('=')[0].strip()
+
+def script(name):
+    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya'):
+        if name.endswith(suffix):
+            name = name[:-len(suffix)]
+    return 'scripts/' + name
+
+def contents(wheel):
+    files, size, names = 0, 0, set()
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith('/'):
+                continue
+            files += 1
+            size += member.file_size
+            parts = posixpath.normpath(member.filename).lower().split('/')
+            if parts[0] in ('', '..'):
+                return None
+            if not parts[0].endswith('.data'):
+                names.add(parts[0])
+            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):
+                names.add(parts[2])
+            elif len(parts) > 2 and parts[1] == 'scripts':
+                names.add(script(parts[2]))
+            elif len(parts) > 2 and parts[1] == 'headers':
+                names.add('headers/' + parts[0])
+            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):
+                names.add('data/' + parts[2])
+            else:
+                return None
+            if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
+                names.update(script(name.lower()) for name in scripts(archive.read(member).decode('utf-8')))
+    return {'files': files, 'bytes': size, 'names': sorted(names)}
+
+sys.stdout.write(json.dumps({
+    'installed': sorted(set(installed())),
+    'contents': [contents(wheel) for wheel in json.load(sys.stdin)],
+}))
+`;
+
 /** Takes the program uv out of its wheel, given as argument, into a directory; prints its path. */
 export const unpackUvScript = `
 import sys

@@ -7,9 +7,16 @@ import path from 'node:path';
 import { temporaryVariables } from '../plan/environment.ts';
 import { type Interpreter, type Request, UserError } from '../plan/model.ts';
 import { lastWords } from '../plan/pip-output.ts';
+import type { Surroundings } from '../plan/portions.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
-import { markerScript, probeScript, stubScript, venvScript } from './python-scripts.ts';
+import {
+  markerScript,
+  probeScript,
+  stubScript,
+  surroundingsScript,
+  venvScript,
+} from './python-scripts.ts';
 import { discard, release, temporaryDirectory, untilExit } from './temporary.ts';
 
 const oldestPython = '3.7';
@@ -37,6 +44,13 @@ export function pythonAdapter(
       });
       if (temporary) await discard(temporary);
       return { exitCode, output: lines.join('\n') };
+    },
+    async surroundings(interpreter, wheels) {
+      const { exitCode, stdout } = await run(interpreter.executable, ['-c', surroundingsScript], {
+        env: environment,
+        input: JSON.stringify(wheels),
+      });
+      return exitCode === 0 ? (JSON.parse(stdout) as Surroundings) : undefined;
     },
     async applies(interpreter, markers) {
       const { exitCode, stdout } = await run(interpreter.executable, ['-c', markerScript], {
