@@ -29132,6 +29132,8 @@ function installDirectArgs(options) {
 function installFlags(options) {
     return [
         options.compile ? '--compile' : '--no-compile',
+        // In a container there is nobody but root to warn, and several pips would each do it.
+        '--root-user-action=ignore',
         ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
     ];
 }

@@ -164,6 +164,8 @@ export function installDirectArgs(
 function installFlags(options: InstallOptions): string[] {
   return [
     options.compile ? '--compile' : '--no-compile',
+    // In a container there is nobody but root to warn, and several pips would each do it.
+    '--root-user-action=ignore',
     ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
   ];
 }
