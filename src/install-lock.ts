@@ -5,7 +5,7 @@ import path from 'node:path';
 import { offlineEnvironment, temporaryVariables } from './plan/environment.ts';
 import { formatLock } from './plan/lock.ts';
 import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
-import { type Request, UserError } from './plan/model.ts';
+import { UserError } from './plan/model.ts';
 import { type InstallOptions, installArgs, uvInstallArgs } from './plan/pip-args.ts';
 import { adviceFor, isSystems, lastWords } from './plan/pip-output.ts';
 import { mayDivide, portionsOf } from './plan/portions.ts';
@@ -35,69 +35,91 @@ export async function installLock(
   { wheels }: Manifest,
 ): Promise<void> {
   const { request, interpreter } = plan;
-  const { wheelhouses, reporter, python } = world;
+  const { wheelhouses, reporter } = world;
   // Lies there while the installer is at work: a later run then knows that this one did not end.
   const mark = path.join(interpreter.sitePackages, '.wheelhouse-installing');
   const repair = await wheelhouses.exists(mark);
   if (repair) reporter.info('An installation before this one did not end: installing all again.');
   await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
-  const options = { ...installOptions(plan, wheelhouse), repair };
-  const cwd = request.workingDirectory;
-  const env = offlineEnvironment(request.environment, devNull);
+  const work: Work = { plan, world, wheelhouse, wheels, repair };
   await reporter.group(`Install from the lock with ${request.installer}`, async () => {
-    if (request.installer === 'pip') {
-      const locks = await locksOf(plan, world, wheelhouse, wheels, repair);
-      const pips = locks.map((lock) =>
-        python.pip(interpreter, installArgs({ ...options, lock }), { cwd, env }),
-      );
-      // None goes on when the step has failed.
-      await Promise.allSettled(pips);
-      for (const pip of pips) refuseFailure(request.installer, await pip);
-    } else {
-      const uv = await uvOf(plan, world, wheelhouse, wheels);
-      const lock = path.join(wheelhouse, lockFile);
-      const args = uvInstallArgs({ ...options, lock, python: interpreter.executable });
-      // Where uv unpacks: on the disk of the workspace, from where files are linked.
-      const temporary = temporaryVariables(plan.scratch);
-      const result = await world.uv.run(uv, args, { cwd, env: { ...env, ...temporary } });
-      refuseFailure(request.installer, result);
+    const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
+    if (exitCode !== 0) {
+      const maybeWheels = exitCode < signalled && !isSystems(output);
+      throw new InstallError(installFailure(request.installer, output), maybeWheels);
     }
   });
   await wheelhouses.remove(mark);
 }
 
-/** @throws InstallError when an installer has failed */
-function refuseFailure(installer: Request['installer'], { exitCode, output }: PipResult): void {
-  if (exitCode === 0) return;
-  const maybeWheels = exitCode < signalled && !isSystems(output);
-  throw new InstallError(installFailure(installer, output), maybeWheels);
+/** One installation. */
+interface Work {
+  readonly plan: Plan;
+  readonly world: World;
+  readonly wheelhouse: string;
+  readonly wheels: readonly Wheel[];
+  /** What is there may be half of something. */
+  readonly repair: boolean;
 }
 
-/** The wheelhouse's lock, or, where several pips can share the work, locks that make it up. */
-async function locksOf(
-  { interpreter, scratch, request }: Plan,
-  { python, wheelhouses, reporter, cores }: World,
-  wheelhouse: string,
-  wheels: readonly Wheel[],
-  repair: boolean,
-): Promise<readonly string[]> {
-  const whole = [path.join(wheelhouse, lockFile)];
-  const runtime = wheels.filter((wheel) => wheel.role === 'runtime');
-  if (repair || !mayDivide(runtime, interpreter.pip ?? '', cores)) return whole;
-  const files = runtime.map((wheel) => path.join(wheelhouse, wheel.file));
-  const surroundings = await python.surroundings(interpreter, files);
-  if (surroundings === undefined) return whole;
-  const compile = request.compileBytecode;
-  const portions = portionsOf(runtime, surroundings, { cores, compile });
-  if (portions.length === 1) return whole;
+async function withPip(work: Work): Promise<PipResult> {
+  const { plan, world, wheelhouse, repair } = work;
+  const { python, wheelhouses, reporter } = world;
+  const options = installOptions(plan, wheelhouse);
+  const surroundings = { cwd: plan.request.workingDirectory, env: environmentOf(plan) };
+  const pip = (lock: string, again: boolean): Promise<PipResult> =>
+    python.pip(plan.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
+
+  const whole = path.join(wheelhouse, lockFile);
+  const portions = await portionsOfLock(work);
+  if (portions.length < 2) return pip(whole, repair);
   reporter.info(`${portions.length} pips share the work.`);
-  return Promise.all(
-    portions.map(async (portion, index) => {
-      const lock = path.join(scratch, `portion-${index + 1}.txt`);
-      await wheelhouses.write(lock, formatLock(portion));
-      return lock;
-    }),
+  const pips = portions.map(async (portion, index) => {
+    const lock = path.join(plan.scratch, `portion-${index + 1}.txt`);
+    await wheelhouses.write(lock, formatLock(portion));
+    return pip(lock, false);
+  });
+  const ends = (await Promise.allSettled(pips)).map((end) =>
+    end.status === 'fulfilled' ? end.value : undefined,
   );
+  const [first] = ends;
+  if (first !== undefined && ends.every((end) => end?.exitCode === 0)) return first;
+  // Whatever it was, what counts is what one pip can do, and says.
+  reporter.info('One of them failed: a single pip installs all again.');
+  return pip(whole, true);
+}
+
+/** The wheels of the lock, divided where several pips can share the work. */
+async function portionsOfLock({
+  plan: { interpreter, request },
+  world: { python, cores },
+  wheelhouse,
+  wheels,
+  repair,
+}: Work): Promise<readonly (readonly Wheel[])[]> {
+  const runtime = wheels.filter((wheel) => wheel.role === 'runtime');
+  if (repair || !mayDivide(runtime, interpreter.pip ?? '', cores)) return [runtime];
+  const files = runtime.map((wheel) => path.join(wheelhouse, wheel.file));
+  const surroundings = await python.surroundings(interpreter, files, request.workingDirectory);
+  return surroundings === undefined
+    ? [runtime]
+    : portionsOf(runtime, surroundings, { cores, compile: request.compileBytecode });
+}
+
+async function withUv({ plan, world, wheelhouse, wheels, repair }: Work): Promise<PipResult> {
+  const uv = await uvOf(plan, world, wheelhouse, wheels);
+  const options = { ...installOptions(plan, wheelhouse), repair };
+  const lock = path.join(wheelhouse, lockFile);
+  const args = uvInstallArgs({ ...options, lock, python: plan.interpreter.executable });
+  return world.uv.run(uv, args, {
+    cwd: plan.request.workingDirectory,
+    // Where uv unpacks: on the disk of the workspace, from where files are linked.
+    env: { ...environmentOf(plan), ...temporaryVariables(plan.scratch) },
+  });
+}
+
+function environmentOf({ request }: Plan): Record<string, string> {
+  return offlineEnvironment(request.environment, devNull);
 }
 
 /** The uv of the machine, or the one that the wheelhouse brings along. */

@@ -80,11 +80,13 @@ export interface Python {
   /**
    * Which projects the environment has, and what wheels would put into it.
    * @param wheels paths
+   * @param cwd where pip is to be run
    * @returns undefined when that can't be told
    */
   surroundings(
     interpreter: Interpreter,
     wheels: readonly string[],
+    cwd: string,
   ): Promise<Surroundings | undefined>;
   /** Which environment markers apply. @returns in order; all true when pip can't say */
   applies(interpreter: Interpreter, markers: readonly string[]): Promise<readonly boolean[]>;

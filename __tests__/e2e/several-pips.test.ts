@@ -83,6 +83,19 @@ function onePip({
   }
 }
 
+/** @returns the process of a pip that installs from that lock */
+function pipOf(python: string, lock: string): number | undefined {
+  for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [program, ...args] = readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0');
+      if (program === python && args.some((word) => word.endsWith(lock))) return Number(id);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return undefined;
+}
+
 describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores' }, () => {
   test('leave what one pip leaves', async () => {
     const { main, installed } = await run({
@@ -138,7 +151,31 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
     assert.doesNotMatch(main.log, shared);
   });
 
-  test('fail together, with the words of the one that failed; the next run repairs it', async () => {
+  test('make way for one pip when one of them is ended', async () => {
+    const ended: number[] = [];
+    const { main, installed } = await run({
+      ...{ files: { 'requirements.txt': 'one\ntwo\n' }, with: compiled, noPost: true },
+      before(_job, python) {
+        const watch = setInterval(() => {
+          const found = pipOf(python, 'portion-2.txt');
+          if (found === undefined) return;
+          clearInterval(watch);
+          ended.push(found);
+          process.kill(found, 'SIGKILL');
+        }, 20);
+        watch.unref();
+      },
+      between: (_job, step, python) =>
+        assert.deepEqual(tree(environmentOf(python)), onePip(step.outputs)),
+    });
+    assert.equal(ended.length, 1);
+    assert.equal(main.conclusion, 'success', main.log);
+    assert.match(main.log, /^One of them failed: a single pip installs all again\.$/m);
+    assert.deepEqual(installed, ['one==1.0', 'two==1.0']);
+    assert.deepEqual(main.annotations, []);
+  });
+
+  test('fail with the words of one pip; the next run repairs it', async () => {
     let blocked = '';
     const { main, installed } = await run({
       files: { 'requirements.txt': 'one\ntwo\n' },

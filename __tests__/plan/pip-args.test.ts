@@ -49,7 +49,7 @@ describe('command lines', () => {
     [
       'install',
       installArgs({ ...install, lock: '/w/l.txt', repair: false }),
-      `install --isolated --no-index ${quiet} --quiet --no-warn-script-location --no-deps --only-binary=:all: --require-hashes --no-compile --root-user-action=ignore --find-links=/w -r /w/l.txt`,
+      `install --isolated --no-index ${quiet} --no-cache-dir --quiet --no-warn-script-location --no-deps --only-binary=:all: --require-hashes --no-compile --root-user-action=ignore --find-links=/w -r /w/l.txt`,
     ],
     [
       'install, compiled, into a managed Python',
@@ -60,12 +60,12 @@ describe('command lines', () => {
         lock: '/w/l.txt',
         repair: false,
       }),
-      `install --isolated --no-index ${quiet} --quiet --no-warn-script-location --no-deps --only-binary=:all: --require-hashes --compile --root-user-action=ignore --break-system-packages --find-links=/w -r /w/l.txt`,
+      `install --isolated --no-index ${quiet} --no-cache-dir --quiet --no-warn-script-location --no-deps --only-binary=:all: --require-hashes --compile --root-user-action=ignore --break-system-packages --find-links=/w -r /w/l.txt`,
     ],
     [
       'install over what an interrupted one left',
       installArgs({ ...install, lock: '/w/l.txt', repair: true }),
-      `install --isolated --no-index ${quiet} --quiet --no-warn-script-location --no-deps --only-binary=:all: --require-hashes --force-reinstall --no-compile --root-user-action=ignore --find-links=/w -r /w/l.txt`,
+      `install --isolated --no-index ${quiet} --no-cache-dir --quiet --no-warn-script-location --no-deps --only-binary=:all: --require-hashes --force-reinstall --no-compile --root-user-action=ignore --find-links=/w -r /w/l.txt`,
     ],
     [
       'install of a local project',

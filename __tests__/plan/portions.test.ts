@@ -54,10 +54,12 @@ describe('portions of a lock', () => {
     assert.equal(divided(names, { installed: ['A_b'] }).length, 1);
   });
 
-  test('one where a wheel may put something anywhere', () => {
-    const [wheels, contents] = big({ a: ['a'], b: ['b'], c: ['c'] });
+  test('one where a wheel may put something anywhere, or nothing is known of it', () => {
+    const [wheels, contents] = big({ a: ['a'], b: ['b'], c: [] });
+    const options = { cores: 2, compile: false };
+    assert.deepEqual(portionsOf(wheels, { installed: [], contents }, options), [wheels]);
     const surroundings = { installed: [], contents: [...contents.slice(0, 2), null] };
-    assert.deepEqual(portionsOf(wheels, surroundings, { cores: 2, compile: false }), [wheels]);
+    assert.deepEqual(portionsOf(wheels, surroundings, options), [wheels]);
   });
 
   test('one where there is little to do; bytecode is much to do', () => {
@@ -66,6 +68,9 @@ describe('portions of a lock', () => {
     const surroundings = { installed: [], contents };
     assert.equal(portionsOf(wheels, surroundings, { cores: 2, compile: false }).length, 1);
     assert.equal(portionsOf(wheels, surroundings, { cores: 2, compile: true }).length, 2);
+    const beside = [{ files: 9, bytes: 1e9, names: ['a'] }, contents[1] ?? null];
+    const unlike = { installed: [], contents: beside };
+    assert.equal(portionsOf(wheels, unlike, { cores: 2, compile: false }).length, 1);
   });
 
   test('every wheel is in one portion, and no name in two', () => {

@@ -18,7 +18,7 @@ const packages = evaluate(executable, "__import__('sysconfig').get_path('purelib
 const python = pythonAdapter(consoleReporter(), { PATH: process.env['PATH'] ?? '' });
 
 function surroundings(...wheels: string[]): ReturnType<typeof python.surroundings> {
-  return python.surroundings({ executable } as Interpreter, wheels);
+  return python.surroundings({ executable } as Interpreter, wheels, scratch);
 }
 
 /** Names of a wheel with these files beside its own, without its own. */
@@ -52,16 +52,22 @@ describe('what a wheel puts where', () => {
     assert.deepEqual(await namesWith(empty('own-1.0.data/data/share/man/man1/x.1')), [
       'data/share',
     ]);
-    assert.deepEqual(await namesWith(empty('own-1.0.data/headers/x.h')), ['headers/own-1.0.data']);
+    assert.deepEqual(await namesWith(empty('own-1.0.data/headers/x.h')), []);
   });
 
   test('scripts, from files and from entry points, are one kind of name', async () => {
     assert.deepEqual(
-      await namesWith(empty('own-1.0.data/scripts/Tool', 'own-1.0.data/scripts/other.exe')),
-      ['scripts/other', 'scripts/tool'],
+      await namesWith(
+        empty(
+          'own-1.0.data/scripts/Tool',
+          'own-1.0.data/scripts/other.exe',
+          'own-1.0.data/scripts/third.py',
+        ),
+      ),
+      ['scripts/other', 'scripts/third', 'scripts/tool'],
     );
     const entries =
-      '[console_scripts]\nTool = own:main\n b=own:main\n\n[x]\nc = own\n[gui_scripts]\nd=own:d\n';
+      '[ console_scripts ]\nTool = own:main\n b=own:main\n\n[x]\nc = own\n[gui_scripts]\nd=own:d\n';
     assert.deepEqual(await namesWith({ 'own-1.0.dist-info/entry_points.txt': entries }), [
       'scripts/b',
       'scripts/d',
@@ -78,6 +84,8 @@ describe('what a wheel puts where', () => {
       '../x.py',
       'a/../../x.py',
       '/x.py',
+      './x.py',
+      '__pycache__/x.cpython-311.pyc',
     ]) {
       assert.equal(await namesWith(empty(file)), null, file);
     }
@@ -94,8 +102,16 @@ test('what is installed, in all the forms that it is written in', async () => {
   for (const entry of ['Foo_Bar-1.0.dist-info', 'old-2.0-py3.11.egg-info', 'plain.egg-info']) {
     mkdirSync(path.join(packages, entry));
   }
-  writeFileSync(path.join(packages, 'linked.egg-link'), '');
+  writeFileSync(path.join(packages, 'my-linked.egg-link'), '');
+  mkdirSync(path.join(scratch, 'beside.egg-info'));
   const found = await surroundings();
-  const names = ['Foo_Bar', 'linked', 'old', 'pip', 'plain'];
+  const names = ['Foo_Bar', 'beside', 'my-linked', 'old', 'pip', 'plain'];
   assert.deepEqual(found, { installed: names, contents: [] });
+});
+
+test('nothing can be told by a Python that speaks whenever it starts', async () => {
+  const loud = path.join(packages, 'loud.pth');
+  writeFileSync(loud, 'import sys; sys.stdout.write("hello")\n');
+  assert.equal(await surroundings(), undefined);
+  rmSync(loud);
 });

@@ -29073,6 +29073,8 @@ function installArgs(options) {
         'install',
         ...offline,
         ...common,
+        // Nothing is cached; of a cache that it may not write to, each pip would warn.
+        '--no-cache-dir',
         '--quiet',
         '--no-warn-script-location',
         '--no-deps',
@@ -29145,7 +29147,7 @@ var pip_output = __nccwpck_require__(7894);
 
 /** Bytes of wheels below which looking into them takes as long as it could save. */
 const worthAsking = 20_000_000;
-/** What a further pip has to take off the first one: 0.3 s of its work (86 packages, pip 26.3). */
+/** What each further pip has to take off the first one: 0.3 s of work (86 packages, pip 26.3). */
 const worthStarting = 100_000_000;
 /** Creating a file takes pip as long as writing so many bytes (86 packages, pip 26.3). */
 const bytesPerFile = 40_000;
@@ -29166,8 +29168,8 @@ function mayDivide(wheels, pip, cores) {
 }
 /**
  * Divides wheels among pips that work at the same time, each portion about the same work.
- * @returns one portion, in the order given, unless it is certain that no pip meets what another does:
- *   nothing of the lock is installed already, and no name is put into place by two portions
+ * @returns in no special order; one portion unless no pip meets what another does: nothing of the lock
+ *   is installed already, and no name is put into place by two portions
  */
 function portionsOf(wheels, { installed, contents }, { cores, compile }) {
     const present = new Set(installed.map(requirements/* normalizeName */.Pc));
@@ -29177,12 +29179,14 @@ function portionsOf(wheels, { installed, contents }, { cores, compile }) {
     const groups = groupsOf(wheels, contents);
     if (groups === undefined)
         return [wheels];
-    const work = groups.reduce((sum, group) => sum + group.work, 0) * (compile ? compileFactor : 1);
-    const count = Math.min(cores, maxPips, groups.length, Math.floor(work / worthStarting));
+    groups.sort((one, other) => other.work - one.work);
+    const beside = groups.slice(1).reduce((sum, group) => sum + group.work, 0);
+    const further = Math.floor((beside * (compile ? compileFactor : 1)) / worthStarting);
+    const count = Math.min(cores, maxPips, groups.length, 1 + further);
     if (count < 2)
         return [wheels];
     const portions = Array.from({ length: count }, () => ({ wheels: [], work: 0 }));
-    for (const group of groups.sort((one, other) => other.work - one.work)) {
+    for (const group of groups) {
         const least = portions.reduce((one, other) => (other.work < one.work ? other : one));
         least.wheels.push(...group.wheels);
         least.work += group.work;
@@ -29194,7 +29198,7 @@ function groupsOf(wheels, contents) {
     const owners = new Map();
     for (const [index, wheel] of wheels.entries()) {
         const content = contents[index];
-        if (!content)
+        if (!content || content.names.length === 0)
             return undefined;
         const { files, bytes, names } = content;
         const group = { wheels: [wheel], names: [...names], work: bytes + files * bytesPerFile };
@@ -29305,64 +29309,71 @@ const signalled = 128;
 /** @throws InstallError with the installer's last words */
 async function installLock(plan, world, wheelhouse, { wheels }) {
     const { request, interpreter } = plan;
-    const { wheelhouses, reporter, python } = world;
+    const { wheelhouses, reporter } = world;
     // Lies there while the installer is at work: a later run then knows that this one did not end.
     const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
     const repair = await wheelhouses.exists(mark);
     if (repair)
         reporter.info('An installation before this one did not end: installing all again.');
     await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-    const options = { ...installOptions(plan, wheelhouse), repair };
-    const cwd = request.workingDirectory;
-    const env = (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
+    const work = { plan, world, wheelhouse, wheels, repair };
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
-        if (request.installer === 'pip') {
-            const locks = await locksOf(plan, world, wheelhouse, wheels, repair);
-            const pips = locks.map((lock) => python.pip(interpreter, installArgs({ ...options, lock }), { cwd, env }));
-            // None goes on when the step has failed.
-            await Promise.allSettled(pips);
-            for (const pip of pips)
-                refuseFailure(request.installer, await pip);
-        }
-        else {
-            const uv = await uvOf(plan, world, wheelhouse, wheels);
-            const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
-            const args = uvInstallArgs({ ...options, lock, python: interpreter.executable });
-            // Where uv unpacks: on the disk of the workspace, from where files are linked.
-            const temporary = (0,plan_environment/* temporaryVariables */.fp)(plan.scratch);
-            const result = await world.uv.run(uv, args, { cwd, env: { ...env, ...temporary } });
-            refuseFailure(request.installer, result);
+        const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
+        if (exitCode !== 0) {
+            const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
+            throw new InstallError(installFailure(request.installer, output), maybeWheels);
         }
     });
     await wheelhouses.remove(mark);
 }
-/** @throws InstallError when an installer has failed */
-function refuseFailure(installer, { exitCode, output }) {
-    if (exitCode === 0)
-        return;
-    const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
-    throw new InstallError(installFailure(installer, output), maybeWheels);
+async function withPip(work) {
+    const { plan, world, wheelhouse, repair } = work;
+    const { python, wheelhouses, reporter } = world;
+    const options = installOptions(plan, wheelhouse);
+    const surroundings = { cwd: plan.request.workingDirectory, env: environmentOf(plan) };
+    const pip = (lock, again) => python.pip(plan.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
+    const whole = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+    const portions = await portionsOfLock(work);
+    if (portions.length < 2)
+        return pip(whole, repair);
+    reporter.info(`${portions.length} pips share the work.`);
+    const pips = portions.map(async (portion, index) => {
+        const lock = external_node_path_.join(plan.scratch, `portion-${index + 1}.txt`);
+        await wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(portion));
+        return pip(lock, false);
+    });
+    const ends = (await Promise.allSettled(pips)).map((end) => end.status === 'fulfilled' ? end.value : undefined);
+    const [first] = ends;
+    if (first !== undefined && ends.every((end) => end?.exitCode === 0))
+        return first;
+    // Whatever it was, what counts is what one pip can do, and says.
+    reporter.info('One of them failed: a single pip installs all again.');
+    return pip(whole, true);
 }
-/** The wheelhouse's lock, or, where several pips can share the work, locks that make it up. */
-async function locksOf({ interpreter, scratch, request }, { python, wheelhouses, reporter, cores }, wheelhouse, wheels, repair) {
-    const whole = [external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke)];
+/** The wheels of the lock, divided where several pips can share the work. */
+async function portionsOfLock({ plan: { interpreter, request }, world: { python, cores }, wheelhouse, wheels, repair, }) {
     const runtime = wheels.filter((wheel) => wheel.role === 'runtime');
     if (repair || !mayDivide(runtime, interpreter.pip ?? '', cores))
-        return whole;
+        return [runtime];
     const files = runtime.map((wheel) => external_node_path_.join(wheelhouse, wheel.file));
-    const surroundings = await python.surroundings(interpreter, files);
-    if (surroundings === undefined)
-        return whole;
-    const compile = request.compileBytecode;
-    const portions = portionsOf(runtime, surroundings, { cores, compile });
-    if (portions.length === 1)
-        return whole;
-    reporter.info(`${portions.length} pips share the work.`);
-    return Promise.all(portions.map(async (portion, index) => {
-        const lock = external_node_path_.join(scratch, `portion-${index + 1}.txt`);
-        await wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(portion));
-        return lock;
-    }));
+    const surroundings = await python.surroundings(interpreter, files, request.workingDirectory);
+    return surroundings === undefined
+        ? [runtime]
+        : portionsOf(runtime, surroundings, { cores, compile: request.compileBytecode });
+}
+async function withUv({ plan, world, wheelhouse, wheels, repair }) {
+    const uv = await uvOf(plan, world, wheelhouse, wheels);
+    const options = { ...installOptions(plan, wheelhouse), repair };
+    const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+    const args = uvInstallArgs({ ...options, lock, python: plan.interpreter.executable });
+    return world.uv.run(uv, args, {
+        cwd: plan.request.workingDirectory,
+        // Where uv unpacks: on the disk of the workspace, from where files are linked.
+        env: { ...environmentOf(plan), ...(0,plan_environment/* temporaryVariables */.fp)(plan.scratch) },
+    });
+}
+function environmentOf({ request }) {
+    return (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
 }
 /** The uv of the machine, or the one that the wheelhouse brings along. */
 async function uvOf(plan, world, wheelhouse, wheels) {
@@ -34840,7 +34851,7 @@ maker.make('pip = pip._internal.cli.main:main')
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
 `;
 /**
- * Says which projects an environment has, and what each wheel of a JSON list of paths on standard
+ * Says which projects pip finds installed, and what each wheel of a JSON list of paths on standard
  * input would put where; null for one that may put something anywhere.
  */
 const surroundingsScript = `
@@ -34849,14 +34860,17 @@ sys.path[:] = [p for p in sys.path if p]
 import json, os, posixpath, zipfile
 
 def installed():
-    for directory in sys.path:
+    # pip is run as a module: the working directory is on its path.
+    for directory in sys.path + [os.getcwd()]:
         try:
             entries = os.listdir(directory)
         except OSError:
             continue
         for entry in entries:
             stem, suffix = os.path.splitext(entry)
-            if suffix in ('.dist-info', '.egg-info', '.egg-link', '.egg'):
+            if suffix == '.egg-link':
+                yield stem
+            elif suffix in ('.dist-info', '.egg-info', '.egg'):
                 yield stem.split('-')[0]
 
 def scripts(text):
@@ -34864,12 +34878,14 @@ def scripts(text):
     for line in text.splitlines():
         line = line.strip()
         if line.startswith('['):
-            wanted = line in ('[console_scripts]', '[gui_scripts]')
+            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')
         elif wanted and '=' in line:
             yield line.split('=')[0].strip()
 
 def script(name):
-    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya'):
+    # On Windows more than one kind of file stands for a command.
+    name = name.lower().split('/')[0]
+    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):
         if name.endswith(suffix):
             name = name[:-len(suffix)]
     return 'scripts/' + name
@@ -34878,27 +34894,26 @@ def contents(wheel):
     files, size, names = 0, 0, set()
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
-            if member.filename.endswith('/'):
+            path = member.filename
+            if path.endswith('/'):
                 continue
             files += 1
             size += member.file_size
-            parts = posixpath.normpath(member.filename).lower().split('/')
-            if parts[0] in ('', '..'):
+            parts = path.split('/')
+            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):
                 return None
             if not parts[0].endswith('.data'):
-                names.add(parts[0])
+                names.add(parts[0].lower())
             elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):
-                names.add(parts[2])
+                names.add(parts[2].lower())
             elif len(parts) > 2 and parts[1] == 'scripts':
                 names.add(script(parts[2]))
-            elif len(parts) > 2 and parts[1] == 'headers':
-                names.add('headers/' + parts[0])
             elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):
                 names.add('data/' + parts[2])
-            else:
+            elif len(parts) < 3 or parts[1] != 'headers':  # Each project has a directory for headers.
                 return None
             if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
-                names.update(script(name.lower()) for name in scripts(archive.read(member).decode('utf-8')))
+                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))
     return {'files': files, 'bytes': size, 'names': sorted(names)}
 
 sys.stdout.write(json.dumps({
@@ -34976,12 +34991,18 @@ function pythonAdapter(reporter, environment) {
                 await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf)(temporary);
             return { exitCode, output: lines.join('\n') };
         },
-        async surroundings(interpreter, wheels) {
+        async surroundings(interpreter, wheels, cwd) {
             const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .surroundingsScript */ .D5], {
+                cwd,
                 env: environment,
                 input: JSON.stringify(wheels),
             });
-            return exitCode === 0 ? JSON.parse(stdout) : undefined;
+            try {
+                return exitCode === 0 ? JSON.parse(stdout) : undefined;
+            }
+            catch {
+                return undefined; // An environment may have something that speaks whenever Python starts.
+            }
         },
         async applies(interpreter, markers) {
             const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .markerScript */ .gx], {

@@ -90,6 +90,8 @@ export function installArgs(
     'install',
     ...offline,
     ...common,
+    // Nothing is cached; of a cache that it may not write to, each pip would warn.
+    '--no-cache-dir',
     '--quiet',
     '--no-warn-script-location',
     '--no-deps',

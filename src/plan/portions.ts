@@ -12,8 +12,8 @@ export interface WheelContents {
   /** Bytes of all files, unpacked. */
   readonly bytes: number;
   /**
-   * The first part of each path below site-packages, and `scripts/` with the name of each script, in
-   * lower case.
+   * In lower case: the first part of each path below site-packages, `scripts/` with the name of each
+   * script, and `data/` with that of a directory for data.
    */
   readonly names: readonly string[];
 }
@@ -29,7 +29,7 @@ export interface Surroundings {
 /** Bytes of wheels below which looking into them takes as long as it could save. */
 const worthAsking = 20_000_000;
 
-/** What a further pip has to take off the first one: 0.3 s of its work (86 packages, pip 26.3). */
+/** What each further pip has to take off the first one: 0.3 s of work (86 packages, pip 26.3). */
 const worthStarting = 100_000_000;
 
 /** Creating a file takes pip as long as writing so many bytes (86 packages, pip 26.3). */
@@ -56,8 +56,8 @@ export function mayDivide(wheels: readonly Wheel[], pip: string, cores: number):
 
 /**
  * Divides wheels among pips that work at the same time, each portion about the same work.
- * @returns one portion, in the order given, unless it is certain that no pip meets what another does:
- *   nothing of the lock is installed already, and no name is put into place by two portions
+ * @returns in no special order; one portion unless no pip meets what another does: nothing of the lock
+ *   is installed already, and no name is put into place by two portions
  */
 export function portionsOf(
   wheels: readonly Wheel[],
@@ -69,11 +69,13 @@ export function portionsOf(
   if (wheels.some((wheel) => present.has(wheel.name))) return [wheels];
   const groups = groupsOf(wheels, contents);
   if (groups === undefined) return [wheels];
-  const work = groups.reduce((sum, group) => sum + group.work, 0) * (compile ? compileFactor : 1);
-  const count = Math.min(cores, maxPips, groups.length, Math.floor(work / worthStarting));
+  groups.sort((one, other) => other.work - one.work);
+  const beside = groups.slice(1).reduce((sum, group) => sum + group.work, 0);
+  const further = Math.floor((beside * (compile ? compileFactor : 1)) / worthStarting);
+  const count = Math.min(cores, maxPips, groups.length, 1 + further);
   if (count < 2) return [wheels];
   const portions = Array.from({ length: count }, () => ({ wheels: [] as Wheel[], work: 0 }));
-  for (const group of groups.sort((one, other) => other.work - one.work)) {
+  for (const group of groups) {
     const least = portions.reduce((one, other) => (other.work < one.work ? other : one));
     least.wheels.push(...group.wheels);
     least.work += group.work;
@@ -96,7 +98,7 @@ function groupsOf(
   const owners = new Map<string, Group>();
   for (const [index, wheel] of wheels.entries()) {
     const content = contents[index];
-    if (!content) return undefined;
+    if (!content || content.names.length === 0) return undefined;
     const { files, bytes, names } = content;
     const group: Group = { wheels: [wheel], names: [...names], work: bytes + files * bytesPerFile };
     const met = new Set(names.flatMap((name) => owners.get(name) ?? []));

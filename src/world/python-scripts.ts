@@ -202,7 +202,7 @@ sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
 `;
 
 /**
- * Says which projects an environment has, and what each wheel of a JSON list of paths on standard
+ * Says which projects pip finds installed, and what each wheel of a JSON list of paths on standard
  * input would put where; null for one that may put something anywhere.
  */
 export const surroundingsScript = `
@@ -211,14 +211,17 @@ sys.path[:] = [p for p in sys.path if p]
 import json, os, posixpath, zipfile
 
 def installed():
-    for directory in sys.path:
+    # pip is run as a module: the working directory is on its path.
+    for directory in sys.path + [os.getcwd()]:
         try:
             entries = os.listdir(directory)
         except OSError:
             continue
         for entry in entries:
             stem, suffix = os.path.splitext(entry)
-            if suffix in ('.dist-info', '.egg-info', '.egg-link', '.egg'):
+            if suffix == '.egg-link':
+                yield stem
+            elif suffix in ('.dist-info', '.egg-info', '.egg'):
                 yield stem.split('-')[0]
 
 def scripts(text):
@@ -226,12 +229,14 @@ def scripts(text):
     for line in text.splitlines():
         line = line.strip()
         if line.startswith('['):
-            wanted = line in ('[console_scripts]', '[gui_scripts]')
+            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')
         elif wanted and '=' in line:
             yield line.split('=')[0].strip()
 
 def script(name):
-    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya'):
+    # On Windows more than one kind of file stands for a command.
+    name = name.lower().split('/')[0]
+    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):
         if name.endswith(suffix):
             name = name[:-len(suffix)]
     return 'scripts/' + name
@@ -240,27 +245,26 @@ def contents(wheel):
     files, size, names = 0, 0, set()
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():
-            if member.filename.endswith('/'):
+            path = member.filename
+            if path.endswith('/'):
                 continue
             files += 1
             size += member.file_size
-            parts = posixpath.normpath(member.filename).lower().split('/')
-            if parts[0] in ('', '..'):
+            parts = path.split('/')
+            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):
                 return None
             if not parts[0].endswith('.data'):
-                names.add(parts[0])
+                names.add(parts[0].lower())
             elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):
-                names.add(parts[2])
+                names.add(parts[2].lower())
             elif len(parts) > 2 and parts[1] == 'scripts':
                 names.add(script(parts[2]))
-            elif len(parts) > 2 and parts[1] == 'headers':
-                names.add('headers/' + parts[0])
             elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):
                 names.add('data/' + parts[2])
-            else:
+            elif len(parts) < 3 or parts[1] != 'headers':  # Each project has a directory for headers.
                 return None
             if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
-                names.update(script(name.lower()) for name in scripts(archive.read(member).decode('utf-8')))
+                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))
     return {'files': files, 'bytes': size, 'names': sorted(names)}
 
 sys.stdout.write(json.dumps({

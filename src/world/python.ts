@@ -45,12 +45,17 @@ export function pythonAdapter(
       if (temporary) await discard(temporary);
       return { exitCode, output: lines.join('\n') };
     },
-    async surroundings(interpreter, wheels) {
+    async surroundings(interpreter, wheels, cwd) {
       const { exitCode, stdout } = await run(interpreter.executable, ['-c', surroundingsScript], {
+        cwd,
         env: environment,
         input: JSON.stringify(wheels),
       });
-      return exitCode === 0 ? (JSON.parse(stdout) as Surroundings) : undefined;
+      try {
+        return exitCode === 0 ? (JSON.parse(stdout) as Surroundings) : undefined;
+      } catch {
+        return undefined; // An environment may have something that speaks whenever Python starts.
+      }
     },
     async applies(interpreter, markers) {
       const { exitCode, stdout } = await run(interpreter.executable, ['-c', markerScript], {
