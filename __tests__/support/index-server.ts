@@ -30,7 +30,7 @@ export interface Mode {
    * - `query-token`, `path-token`: a new token with each page; files are cacheable, but never met
    *   again under the same address. A token that was never handed out: 403.
    * - `redirect`: always the same, answered by 303 and `no-store`; it leads to a signed, each
-   *   time new address on another origin.
+   *   time new address on another origin, which answers `no-store` as well.
    */
   urls: 'stable' | 'query-token' | 'path-token' | 'redirect';
   /** Basic authentication of pages and files, never of the redirect's target. */
