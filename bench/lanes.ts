@@ -10,16 +10,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import type { RequestKind } from '../__tests__/support/index-server.ts';
+import { sitePackages } from '../__tests__/support/python.ts';
 import { createJob, type Job, type StepResult } from '../__tests__/support/runner.ts';
 import { requirementsOf, type WheelSet } from './sets.ts';
-import {
-  type Cost,
-  costsIn,
-  exchangePip,
-  settle,
-  sitePackages,
-  type Workbench,
-} from './workbench.ts';
+import { type Cost, costsIn, exchangePip, settle, type Workbench } from './workbench.ts';
 
 /** The parts of a step, in order; `rest` is what lies between and around them. */
 export const parts = ['restore', 'environment', 'install', 'post', 'rest'] as const;

@@ -20,7 +20,7 @@ import { promisify } from 'node:util';
 import { type CacheService, startCacheService } from '../__tests__/support/cache-service.ts';
 import { type IndexServer, type Mode, startIndex } from '../__tests__/support/index-server.ts';
 import { wheel } from '../__tests__/support/packages.ts';
-import { freshPython } from '../__tests__/support/python.ts';
+import { freshPython, sitePackages } from '../__tests__/support/python.ts';
 import { pipDirectory, pipVersions, root, uvCommand } from '../scripts/tools.mjs';
 import { kept } from './sets.ts';
 
@@ -119,13 +119,6 @@ export function exchangePip(environment: string): void {
     if (/^pip(?:-.*)?$/.test(name)) rmSync(join(packages, name), { recursive: true });
   }
   cpSync(pipDirectory(pipVersion), packages, { recursive: true, preserveTimestamps: true });
-}
-
-/** The directory that an environment installs into. */
-export function sitePackages(environment: string): string {
-  const lib = join(environment, 'lib');
-  const version = readdirSync(lib).find((name) => name.startsWith('python'));
-  return join(lib, String(version), 'site-packages');
 }
 
 /** Lets writes of the last step reach the disk, so that the next one does not pay for them. */

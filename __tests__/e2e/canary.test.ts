@@ -4,12 +4,12 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-
 import { archivedFiles } from '../support/archive.ts';
 import { startCacheService } from '../support/cache-service.ts';
 import { type Failure, startIndex } from '../support/index-server.ts';
 import { type SideJob, type SideResult, said, sideJob } from '../support/jobs.ts';
 import { sdist, tinybuildWheel, wheel } from '../support/packages.ts';
+import { processes } from '../support/processes.ts';
 import type { Job, StepResult } from '../support/runner.ts';
 
 const username = 'ro-bot';
@@ -270,13 +270,7 @@ test("no process carries it in its arguments but pip's own for building", {
   let running = true;
   const watch = async (): Promise<void> => {
     for (; running; await sleep(20)) {
-      for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-        let words = '';
-        try {
-          words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
-        } catch {
-          continue; // It has ended.
-        }
+      for (const words of processes().map((each) => each.words.join(' '))) {
         if (/ -m pip wheel /.test(words)) fills.add(words);
         if (starts.some((start) => words.includes(start))) telling.add(words);
       }

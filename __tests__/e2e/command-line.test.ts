@@ -21,8 +21,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { root } from '../../scripts/tools.mjs';
 import { createMachine, type Machine, type RunOptions, start } from '../support/command-line.ts';
 import { startIndex } from '../support/index-server.ts';
-import { distributionsIn, sitePackages } from '../support/jobs.ts';
+import { distributionsIn } from '../support/jobs.ts';
 import { sdist, wheel } from '../support/packages.ts';
+import { sitePackages } from '../support/python.ts';
 
 interface Diagnosis {
   readonly hit: boolean;

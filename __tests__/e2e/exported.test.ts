@@ -6,8 +6,9 @@ import { after, before, describe, test } from 'node:test';
 import { ensurePrograms, programOf } from '../../scripts/more-tools.mjs';
 import { root, uvCommand } from '../../scripts/tools.mjs';
 import { startIndex } from '../support/index-server.ts';
-import { distributionsIn, linkedPython, sitePackages } from '../support/jobs.ts';
+import { distributionsIn, linkedPython } from '../support/jobs.ts';
 import { sdist, tinybuildWheel, wheel } from '../support/packages.ts';
+import { sitePackages } from '../support/python.ts';
 import { createJob, type Job } from '../support/runner.ts';
 
 const skip = ensurePrograms() ?? false;

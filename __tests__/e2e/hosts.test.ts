@@ -39,8 +39,9 @@ import {
   runPipeline,
 } from '../support/gitlab-ci.ts';
 import { startIndex } from '../support/index-server.ts';
-import { distributionsIn, linkedPython, sitePackages } from '../support/jobs.ts';
+import { distributionsIn, linkedPython } from '../support/jobs.ts';
 import { wheel } from '../support/packages.ts';
+import { sitePackages } from '../support/python.ts';
 import { createJob } from '../support/runner.ts';
 import { type Mapping, parseYaml } from '../support/yaml.ts';
 

@@ -18,7 +18,7 @@ import { pipVersions, root } from '../../scripts/tools.mjs';
 import { derivedUploadUrl } from '../../src/plan/publish.ts';
 import { createMachine } from '../support/command-line.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
-import { distributionsIn, linkedPython, sitePackages } from '../support/jobs.ts';
+import { distributionsIn, linkedPython } from '../support/jobs.ts';
 import { type Distribution, sdist, tinybuildWheel, wheel } from '../support/packages.ts';
 import {
   credentials,
@@ -30,6 +30,7 @@ import {
   startPypiserver,
   uploadByHand,
 } from '../support/publish-feeds.ts';
+import { sitePackages } from '../support/python.ts';
 import { createJob, type Job, type StepResult } from '../support/runner.ts';
 import { annotations } from '../support/scenario.ts';
 

@@ -9,7 +9,8 @@ import { describe, test } from 'node:test';
 
 import { root } from '../../scripts/tools.mjs';
 import { wheel } from '../support/packages.ts';
-import { freshPython } from '../support/python.ts';
+import { processes } from '../support/processes.ts';
+import { freshPython, sitePackages } from '../support/python.ts';
 import type { StepResult } from '../support/runner.ts';
 import { annotations, startScenario } from '../support/scenario.ts';
 
@@ -85,15 +86,10 @@ function onePip({
 
 /** @returns the process of a pip that installs from that lock */
 function pipOf(python: string, lock: string): number | undefined {
-  for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const [program, ...args] = readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0');
-      if (program === python && args.some((word) => word.endsWith(lock))) return Number(id);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  return undefined;
+  return processes().find(
+    ({ words: [program, ...args] }) =>
+      program === python && args.some((word) => word.endsWith(lock)),
+  )?.id;
 }
 
 describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores' }, () => {
@@ -183,8 +179,7 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
       noPost: true,
       before(_job, python) {
         // A directory where pip wants to write a file.
-        const packages = execFileSync(python, ['-c', 'import pip; print(pip.__path__[0])']);
-        blocked = join(dirname(packages.toString().trim()), 'two', 'm7.py');
+        blocked = join(sitePackages(environmentOf(python)), 'two', 'm7.py');
         mkdirSync(join(blocked, 'inside'), { recursive: true });
       },
       async between(job, step, python) {

@@ -1,11 +1,13 @@
 /** Environments that are not empty: what is installed afterwards is what the lock says. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { projectDirectory, wheel } from '../support/packages.ts';
+import { processes } from '../support/processes.ts';
+import { sitePackages } from '../support/python.ts';
 import type { StepResult } from '../support/runner.ts';
 import {
   type Act,
@@ -24,9 +26,8 @@ function pip({ python }: Place, ...args: string[]): void {
   });
 }
 
-function sitePackages({ python }: Place): string {
-  const lib = join(python, '..', '..', 'lib');
-  return join(lib, readdirSync(lib)[0] ?? '', 'site-packages');
+function packagesOf({ python }: Place): string {
+  return sitePackages(dirname(dirname(python)));
 }
 
 function installed({ filename, content }: typeof beta): (place: Place) => void {
@@ -68,24 +69,25 @@ function halfWay(end: (place: Place) => Promise<StepResult>): Act {
   return async (place) => {
     const first = await end(place);
     assert.equal(first.conclusion, 'failure', first.log);
-    assert.ok(existsSync(join(sitePackages(place), 'many')), 'it was under way');
+    assert.ok(existsSync(join(packagesOf(place), 'many')), 'it was under way');
     return place.main();
   };
 }
 
 async function untilHalfWay(place: Place): Promise<ReturnType<Place['job']['start']>> {
   const running = place.job.start({ action, with: place.inputs });
-  const directory = join(sitePackages(place), 'many');
+  const directory = join(packagesOf(place), 'many');
   while (!existsSync(directory) || readdirSync(directory).length < 50) await sleep(2);
   return running;
 }
 
 /** Ends every pip of the environment at once, so that none of them can clean up. */
 function killPip({ python }: Place): void {
-  for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+  for (const { id, words } of processes()) {
+    const [program, ...args] = words;
+    if (program !== python || !args.includes('pip')) continue;
     try {
-      const [program, ...args] = readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0');
-      if (program === python && args.includes('pip')) process.kill(Number(id), 'SIGKILL');
+      process.kill(id, 'SIGKILL');
     } catch {
       // It has ended meanwhile.
     }
@@ -151,8 +153,8 @@ const rows: Row[] = [
     fault: 'an unfinished installation has left a package with files missing',
     arrange: (place) => {
       installed(beta)(place);
-      rmSync(join(sitePackages(place), 'beta', 'filler.bin'));
-      writeFileSync(join(sitePackages(place), '.wheelhouse-installing'), '');
+      rmSync(join(packagesOf(place), 'beta', 'filler.bin'));
+      writeFileSync(join(packagesOf(place), '.wheelhouse-installing'), '');
     },
     hit: true,
     logs: 'An installation before this one did not end: installing all again.',
@@ -160,9 +162,9 @@ const rows: Row[] = [
   {
     fault: 'an unfinished installation has left a package without metadata',
     arrange: (place) => {
-      mkdirSync(join(sitePackages(place), 'beta'));
-      writeFileSync(join(sitePackages(place), 'beta', '__init__.py'), '__version__ = "0"\n');
-      writeFileSync(join(sitePackages(place), '.wheelhouse-installing'), '');
+      mkdirSync(join(packagesOf(place), 'beta'));
+      writeFileSync(join(packagesOf(place), 'beta', '__init__.py'), '__version__ = "0"\n');
+      writeFileSync(join(packagesOf(place), '.wheelhouse-installing'), '');
     },
     hit: true,
     logs: 'An installation before this one did not end: installing all again.',

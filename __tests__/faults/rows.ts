@@ -18,6 +18,7 @@ import { type CacheService, startCacheService } from '../support/cache-service.t
 import { type IndexServer, startIndex } from '../support/index-server.ts';
 import { linkedPython } from '../support/jobs.ts';
 import { type Distribution, wheel } from '../support/packages.ts';
+import { processes, wordsOf } from '../support/processes.ts';
 import { createJob, type Job, type StepResult } from '../support/runner.ts';
 import type { RunOptions } from '../support/scenario.ts';
 
@@ -408,15 +409,9 @@ function kill(id: number): void {
 }
 
 function processesWith(marker: string): string[] {
-  return readdirSync('/proc').flatMap((id) => {
-    if (!/^\d+$/.test(id)) return [];
-    try {
-      if (!readFileSync(`/proc/${id}/environ`, 'utf8').split('\0').includes(marker)) return [];
-      return [`${id} ${readFileSync(`/proc/${id}/cmdline`, 'utf8').replaceAll('\0', ' ')}`];
-    } catch {
-      return []; // It ended while it was looked at.
-    }
-  });
+  return processes()
+    .filter(({ id }) => wordsOf(id, 'environ').includes(marker))
+    .map(({ id, words }) => `${id} ${words.join(' ')}`);
 }
 
 /** Relative paths of all that is below a directory, without following links. */

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { pipVersions, root } from '../../scripts/tools.mjs';
-import { freshPython, type PipVersion } from './python.ts';
+import { freshPython, type PipVersion, sitePackages } from './python.ts';
 import { createJob, type Job, type JobOptions, type StepResult } from './runner.ts';
 
 export interface SideJob {
@@ -62,13 +62,6 @@ export async function linkedPython(
   const flags = process.platform === 'linux' ? '-al' : '-a';
   await promisify(execFile)('cp', [flags, pattern(pip), directory]);
   return join(directory, 'bin', 'python');
-}
-
-/** The directory that an environment installs into. */
-export function sitePackages(environment: string): string {
-  const lib = join(environment, 'lib');
-  const [version = ''] = readdirSync(lib);
-  return join(lib, version, 'site-packages');
 }
 
 /** `name==version` of what lies in a directory of packages, without pip. */

@@ -17,12 +17,17 @@ export function freshPython(
   pip: PipVersion = String(pipVersions.at(-1)),
 ): string {
   execFileSync(python, ['-m', 'venv', '--without-pip', directory]);
-  const lib = join(directory, 'lib');
-  const [version = ''] = readdirSync(lib);
   // With the times of the files, or Python would not believe the bytecode beside them.
   const copying = { recursive: true, preserveTimestamps: true };
-  cpSync(pipDirectory(pip), join(lib, version, 'site-packages'), copying);
+  cpSync(pipDirectory(pip), sitePackages(directory), copying);
   return join(realpathSync(directory), 'bin', 'python');
+}
+
+/** The directory that an environment installs into. */
+export function sitePackages(environment: string): string {
+  const lib = join(environment, 'lib');
+  const [version = ''] = readdirSync(lib);
+  return join(lib, version, 'site-packages');
 }
 
 /** What `pip freeze` says, as lines, without pip itself. */

@@ -9,12 +9,12 @@ import type { Interpreter } from '../../src/plan/model.ts';
 import { pythonAdapter } from '../../src/world/python.ts';
 import { consoleReporter } from '../../src/world/reporters.ts';
 import { wheel } from '../support/packages.ts';
-import { evaluate, freshPython } from '../support/python.ts';
+import { freshPython, sitePackages } from '../support/python.ts';
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'surroundings-'));
 after(() => rmSync(scratch, { recursive: true }));
 const executable = freshPython(path.join(scratch, 'environment'));
-const packages = evaluate(executable, "__import__('sysconfig').get_path('purelib')");
+const packages = sitePackages(path.join(scratch, 'environment'));
 const python = pythonAdapter(consoleReporter(), { PATH: process.env['PATH'] ?? '' });
 
 function surroundings(...wheels: string[]): ReturnType<typeof python.surroundings> {
