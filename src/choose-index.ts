@@ -1,7 +1,9 @@
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
+
 import { age } from './plan/freshness.ts';
 import type { Manifest } from './plan/manifest.ts';
 import { type Interpreter, type Request, type RequestedSet, UserError } from './plan/model.ts';
+import { sameVersion } from './plan/names.ts';
 import {
   certificatesOf,
   confusionWarning,
@@ -12,7 +14,6 @@ import {
   probeCandidates,
 } from './plan/package-index.ts';
 import type { Health } from './plan/project-page.ts';
-import { sameVersion } from './plan/requirements.ts';
 import { withoutSecrets } from './plan/secrets.ts';
 import type { IndexTrust, World } from './ports.ts';
 

@@ -2,17 +2,18 @@
  * Requirements that name their own place. A URL with a hash becomes its wheel; of anything else a
  * stub stands for it while its dependencies are resolved, and it is installed from there, last.
  */
+
 import { devNull } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-
 import { type ChosenIndex, chooseIndex } from './choose-index.ts';
 import { installFailure, installOptions } from './install-lock.ts';
 import { fillOptions, type Generated, readReport, runFill } from './pip-fill.ts';
 import { buildEnvironment, fillEnvironment } from './plan/environment.ts';
 import { canonical } from './plan/key.ts';
-import { type DirectProject, type Wheel, wheelNameParts } from './plan/manifest.ts';
+import type { DirectProject, Wheel } from './plan/manifest.ts';
 import { type DirectRequirement, UserError } from './plan/model.ts';
+import { wheelNameParts } from './plan/names.ts';
 import { fetchArgs, installDirectArgs, metadataArgs } from './plan/pip-args.ts';
 import { type ReportItem, readFillLog } from './plan/pip-output.ts';
 import { plainFile, type Resolved, withUserSources } from './plan/request-file.ts';

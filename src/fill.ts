@@ -2,10 +2,10 @@
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
  * closure without it, and what is not in the closure goes.
  */
+
 import { devNull } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-
 import { isOffered } from './choose-index.ts';
 import { resolveDirect } from './direct.ts';
 import {
@@ -19,8 +19,9 @@ import {
 import { hashRules, isAdmitted } from './plan/admission.ts';
 import { offlineEnvironment } from './plan/environment.ts';
 import { interpreterIdentity, isOn } from './plan/key.ts';
-import { keepableParts, type Manifest, type Wheel, wheelNameParts } from './plan/manifest.ts';
+import { keepableParts, type Manifest, type Wheel } from './plan/manifest.ts';
 import type { DirectRequirement, IndexRequirement } from './plan/model.ts';
+import { wheelNameParts } from './plan/names.ts';
 import { closeArgs, fillArgs } from './plan/pip-args.ts';
 import { readFillLog } from './plan/pip-output.ts';
 import {

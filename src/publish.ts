@@ -2,14 +2,15 @@
  * The story of publishing: bring the original files of what is asked for, ask the feed which of
  * them it has, upload the others.
  */
-import path from 'node:path';
 
+import path from 'node:path';
 import { fillEnvironment } from './plan/environment.ts';
 import { projectParts } from './plan/local-project.ts';
 import { type Interpreter, messageOf, type RequestedSet, UserError } from './plan/model.ts';
+import { isDistributionName, isSdistName } from './plan/names.ts';
 import { certificatesOf } from './plan/package-index.ts';
 import { adviceFor, lastWords } from './plan/pip-output.ts';
-import { isDistributionName, isSdistName, type ProjectFile } from './plan/project-page.ts';
+import type { ProjectFile } from './plan/project-page.ts';
 import {
   type AuditResult,
   auditArgs,

@@ -1,21 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-
 import {
   changes,
   contradiction,
   formatManifest,
-  isWheelFileName,
   type Manifest,
   ManifestError,
   parseManifest,
   sameWheels,
   unsatisfied,
   type Wheel,
-  wheelNameParts,
 } from '../../src/plan/manifest.ts';
 import { refreshPeriods } from '../../src/plan/model.ts';
+import { isWheelFileName } from '../../src/plan/names.ts';
 import { gatherLines } from '../../src/plan/requirements.ts';
 
 const hex = (letter: string): string => letter.repeat(64);
@@ -292,33 +290,6 @@ describe('arbitrary texts', () => {
       }),
       { numRuns: 3000 },
     );
-  });
-});
-
-describe('names of wheels', () => {
-  for (const [file, expected] of [
-    ['a-1-py3-none-any.whl', true],
-    ['a_b-1.0+cpu.1-1build-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl', true],
-    ['a-1!2-py2.py3-none-any.whl', true],
-    ['a-1-py3-none-any.WHL', false],
-    ['a-1-1-1-py3-none-any.whl', false],
-    ['-1-py3-none-any.whl', false],
-    ['a b-1-py3-none-any.whl', false],
-    ['a/b-1-py3-none-any.whl', false],
-    ['a-1-py3-none-any.whl ', false],
-    ['ä-1-py3-none-any.whl', false],
-    ['', false],
-  ] as const) {
-    test(`${JSON.stringify(file)}: ${expected}`, () => {
-      assert.equal(isWheelFileName(file), expected);
-    });
-  }
-
-  test('give name and version', () => {
-    assert.deepEqual(wheelNameParts('Zope.Interface_x-5.0-py3-none-any.whl'), {
-      name: 'zope-interface-x',
-      version: '5.0',
-    });
   });
 });
 

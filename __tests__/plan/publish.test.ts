@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
 import { UserError } from '../../src/plan/model.ts';
-import { isDistributionName } from '../../src/plan/project-page.ts';
+import { isDistributionName } from '../../src/plan/names.ts';
 import {
   auditLists,
   auditMessage,

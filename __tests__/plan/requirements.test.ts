@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import vm from 'node:vm';
 import fc from 'fast-check';
-
 import { canonical } from '../../src/plan/key.ts';
 import {
   type DirectRequirement,
@@ -11,6 +10,7 @@ import {
   type RequestLine,
   UserError,
 } from '../../src/plan/model.ts';
+import { normalizeName, sameVersion } from '../../src/plan/names.ts';
 import {
   askedHashes,
   directRequirements,
@@ -21,10 +21,8 @@ import {
   isHashMode,
   isPinned,
   logicalLines,
-  normalizeName,
   parseLine,
   type RequirementSources,
-  sameVersion,
 } from '../../src/plan/requirements.ts';
 import { withoutSecrets } from '../../src/plan/secrets.ts';
 
@@ -963,17 +961,6 @@ describe('secrets of URLs', () => {
       }),
     );
   });
-});
-
-test('names are compared as PEP 503 says', () => {
-  for (const [name, expected] of [
-    ['Zope.Interface', 'zope-interface'],
-    ['a__b--c..d', 'a-b-c-d'],
-    ['a_.-b', 'a-b'],
-    ['A', 'a'],
-  ] as const) {
-    assert.equal(normalizeName(name), expected);
-  }
 });
 
 describe('arbitrary texts', () => {

@@ -32923,8 +32923,8 @@ exports.suggestSimilar = suggestSimilar;
 /* harmony export */ });
 /* harmony import */ var _plan_freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6416);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
+/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
 /* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
@@ -32954,7 +32954,7 @@ async function chooseIndex(asking, world, failed) {
     if (asked === undefined)
         return { ...noIndex, why: 'no-index is set' };
     const { indexes, trust, project, health } = asked;
-    const confusion = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .confusionWarning */ .RQ)(indexes);
+    const confusion = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .confusionWarning */ .RQ)(indexes);
     if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
@@ -32993,13 +32993,13 @@ async function askAgain(asking, world) {
 /** @returns undefined when no index is to be used */
 async function whomToAsk(asking, world) {
     const { request, interpreter, settings, requested } = asking;
-    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
+    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
     if (indexes === undefined)
         return undefined;
     const project = await projectToAsk(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
-        certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .certificatesOf */ .mm)(settings, request.environment),
+        certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .certificatesOf */ .mm)(settings, request.environment),
     };
     return {
         indexes,
@@ -33013,8 +33013,8 @@ async function whomToAsk(asking, world) {
 async function authoritative({ indexes, trust, project, health }, why) {
     const url = indexes.authoritative;
     const answer = await health(url);
-    if (answer.state === 'refused' && ((0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(url)} answers ${answer.status} for ${project}: ${(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(url)
+    if (answer.state === 'refused' && ((0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(url)} answers ${answer.status} for ${project}: ${(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
@@ -33031,7 +33031,7 @@ async function authoritative({ indexes, trust, project, health }, why) {
 }
 function chosen(indexes, trust, url) {
     return {
-        environment: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .indexVariables */ .g1)(indexes, url),
+        environment: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, url),
         shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(url),
         urls: [url, ...indexes.extra],
         trust,
@@ -33044,11 +33044,11 @@ function chosen(indexes, trust, url) {
  */
 async function isOffered(index, world, name, version) {
     const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .sameVersion */ .r1)(each, version)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToAsk(interpreter, requested, world) {
-    const candidates = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_1__/* .probeCandidates */ .xr)(requested);
+    const candidates = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .probeCandidates */ .xr)(requested);
     const [first] = candidates;
     if (first === undefined || first.marker === undefined)
         return first?.name;
@@ -33988,9 +33988,13 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var plan_names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/plan/portions.js
+/**
+ * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
+ * pips share what is much. See docs/decisions/0007-several-pips.md.
+ */
 
 
 /** Bytes of wheels below which looking into them takes as long as it could save. */
@@ -34020,7 +34024,7 @@ function mayDivide(wheels, pip, cores) {
  *   is installed already, and no name is put into place by two portions
  */
 function portionsOf(wheels, { installed, contents }, { cores, compile }) {
-    const present = new Set(installed.map(requirements/* normalizeName */.Pc));
+    const present = new Set(installed.map(plan_names/* normalizeName */.Pc));
     // What is exchanged is removed first, and the files of one project may have become another's.
     if (wheels.some((wheel) => present.has(wheel.name)))
         return [wheels];
@@ -34247,6 +34251,8 @@ function fillError(output) {
 
 // EXTERNAL MODULE: ./lib/plan/key.js
 var plan_key = __nccwpck_require__(720);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/direct.js
 /**
  * Requirements that name their own place. A URL with a hash becomes its wheel; of anything else a
@@ -34291,7 +34297,7 @@ async function resolveDirect(plan, world, directory, kept) {
             const [measured] = await world.wheelhouses.measure(directory, [got.file]);
             resolved.push({
                 requirement,
-                name: (0,plan_manifest/* wheelNameParts */.LI)(got.file).name,
+                name: (0,plan_names/* wheelNameParts */.LI)(got.file).name,
                 url: (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, got.file)).href,
                 sha256: measured?.sha256 ?? '',
                 order,
@@ -34407,8 +34413,8 @@ function hashRules(lines, settings) {
         const sorted = hashes.toSorted();
         byUrl.set(shownTarget, sorted);
         const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-        if ((0,plan_manifest/* isWheelFileName */.jh)(file))
-            byName.set((0,plan_manifest/* wheelNameParts */.LI)(file).name, sorted);
+        if ((0,plan_names/* isWheelFileName */.jh)(file))
+            byName.set((0,plan_names/* wheelNameParts */.LI)(file).name, sorted);
     }
     return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
 }
@@ -34421,7 +34427,7 @@ function neverBuilt(lines, settings) {
     const binary = words('only-binary');
     if (words('no-binary').length > 0 || binary.includes(':none:'))
         return () => false;
-    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,requirements/* normalizeName */.Pc)(word))));
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,plan_names/* normalizeName */.Pc)(word))));
     return (name) => names.has(':all:') || names.has(name);
 }
 /**
@@ -34448,6 +34454,7 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
  * closure without it, and what is not in the closure goes.
  */
+
 
 
 
@@ -34648,7 +34655,7 @@ async function describe(world, directory, found) {
     const measured = await world.wheelhouses.measure(directory, files);
     return files.map((file, index) => {
         const { sha256 = '', size = 0 } = measured[index] ?? {};
-        const { name } = (0,plan_manifest/* wheelNameParts */.LI)(file);
+        const { name } = (0,plan_names/* wheelNameParts */.LI)(file);
         const version = versions.get(file) ?? '';
         const url = found.urls.get(file);
         const asked = url ? url.hashes : found.asked.get(name);
@@ -35219,7 +35226,7 @@ function age(since, now) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6416);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** From a request and an interpreter to the cache's keys. */
 
@@ -35416,7 +35423,7 @@ function canonical(line) {
     const close = requirement.indexOf(']');
     const extras = (open < 0 || close < open ? '' : requirement.slice(open + 1, close))
         .split(',')
-        .map((extra) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(extra.trim()))
+        .map((extra) => (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(extra.trim()))
         .filter((extra) => extra !== '')
         .sort();
     const specifiers = (close < 0 ? requirement : requirement.slice(close + 1))
@@ -36779,8 +36786,8 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var plan_names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/plan/local-project.js
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
 
@@ -36854,9 +36861,9 @@ function stable(value) {
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,requirements/* normalizeName */.Pc)(name), name]));
+    const names = new Map(Object.keys(groups).map((name) => [(0,plan_names/* normalizeName */.Pc)(name), name]));
     const resolve = (name, stack) => {
-        const key = (0,requirements/* normalizeName */.Pc)(name);
+        const key = (0,plan_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
             throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
@@ -36910,22 +36917,22 @@ function formatLock(wheels) {
 /* harmony export */   Ao: () => (/* binding */ changes),
 /* harmony export */   HO: () => (/* binding */ sameWheels),
 /* harmony export */   Ke: () => (/* binding */ lockFile),
-/* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   L_: () => (/* binding */ formatManifest),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   On: () => (/* binding */ keepableParts),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   _5: () => (/* binding */ unsatisfied),
-/* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   qX: () => (/* binding */ contradiction)
 /* harmony export */ });
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6416);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6416);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
  */
+
 
 
 const manifestFile = 'wheelhouse.json';
@@ -37004,13 +37011,13 @@ function wheel(item) {
     const role = entry['role'];
     const name = projectNameOf(entry);
     const version = string(entry, 'version');
-    if (!isWheelFileName(file))
+    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file))
         throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
-    const named = wheelNameParts(file);
+    const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -37033,15 +37040,6 @@ function wheel(item) {
         ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
         ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
     };
-}
-/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
-function isWheelFileName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
-}
-/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
-function wheelNameParts(file) {
-    const [name = '', version = ''] = file.split('-');
-    return { name: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(name), version };
 }
 function record(value, what) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -37095,7 +37093,7 @@ function contradiction({ wheels, direct }, lines) {
     const runtime = wheels.filter((each) => each.role === 'runtime');
     const versions = new Map(runtime.map(({ name, version }) => [name, version]));
     const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(lines)) {
+    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(lines)) {
         if (marker !== undefined)
             continue;
         const version = versions.get(name);
@@ -37110,7 +37108,7 @@ function contradiction({ wheels, direct }, lines) {
 /** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
-    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
+    return (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
 }
 /** Why a wheelhouse does not serve a request; undefined when it does. */
 function unsatisfied(manifest, dropped, wanted) {
@@ -37118,7 +37116,7 @@ function unsatisfied(manifest, dropped, wanted) {
         return 'it was made for other requirements';
     if (dropped > 0)
         return 'some of its wheels had to be dropped';
-    if (!(0,_freshness_js__WEBPACK_IMPORTED_MODULE_1__/* .isFresh */ .pL)(manifest, wanted.refresh, wanted.now)) {
+    if (!(0,_freshness_js__WEBPACK_IMPORTED_MODULE_2__/* .isFresh */ .pL)(manifest, wanted.refresh, wanted.now)) {
         return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
     }
     return undefined;
@@ -37195,6 +37193,100 @@ const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never']
 function isOlderPip(version, [major, minor]) {
     const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
     return own < major || (own === major && ownMinor < minor);
+}
+
+
+/***/ }),
+
+/***/ 595:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I1: () => (/* binding */ isDistributionName),
+/* harmony export */   LI: () => (/* binding */ wheelNameParts),
+/* harmony export */   Nc: () => (/* binding */ versionInFileName),
+/* harmony export */   Pc: () => (/* binding */ normalizeName),
+/* harmony export */   jh: () => (/* binding */ isWheelFileName),
+/* harmony export */   r1: () => (/* binding */ sameVersion),
+/* harmony export */   zz: () => (/* binding */ isSdistName)
+/* harmony export */ });
+/** Names of projects and their files, and versions: when two spellings mean the same. */
+/** @returns a project's name in the one spelling that is compared (PEP 503) */
+function normalizeName(name) {
+    return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+const part = '[A-Za-z0-9._+!]';
+const wheelFileName = new RegExp([
+    `^[A-Za-z0-9]${part}*-${part}+`,
+    `(?:-[0-9]${part}*)?`, // build tag
+    `-[A-Za-z]${part}*-${part}+-${part}+`, // Python, ABI, platform
+    `(?:-${part}+)?[.]whl$`, // variant label
+].join(''));
+/**
+ * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
+ * paths and no leading dot, and needs no escaping anywhere.
+ */
+function isWheelFileName(file) {
+    return wheelFileName.test(file);
+}
+/** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
+function wheelNameParts(file) {
+    const [name = '', version = ''] = file.split('-');
+    return { name: normalizeName(name), version };
+}
+/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** Whether a file name has the form of a wheel's or an sdist's. */
+function isDistributionName(file) {
+    return isWheelFileName(file) || isSdistName(file);
+}
+/**
+ * The version in the name of a project's wheel or sdist. The name alone does not say where the
+ * version of an old sdist begins, as its project's part may contain dashes.
+ * @param project normalised name
+ * @returns undefined for a file of another project, or of another kind
+ */
+function versionInFileName(file, project) {
+    if (isWheelFileName(file)) {
+        const { name, version } = wheelNameParts(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if (normalizeName(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+function sameVersion(one, other) {
+    return canonicalVersion(one) === canonicalVersion(other);
+}
+/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+function canonicalVersion(version) {
+    const text = version.toLowerCase();
+    const parts = versionForm.exec(text);
+    if (parts === null)
+        return text;
+    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
+    const numbers = release.split('.').map(number);
+    while (numbers.at(-1) === '0')
+        numbers.pop();
+    return [
+        number(epoch ?? ''),
+        numbers.join('.'),
+        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+        post !== undefined && number(post),
+        dev !== undefined && number(dev),
+        local.split(/[-_.]/).map(number).join('.'),
+    ].join(' ');
 }
 
 
@@ -37307,11 +37399,9 @@ function probeCandidates(requested) {
 /* harmony export */   lQ: () => (/* binding */ isSystems),
 /* harmony export */   nZ: () => (/* binding */ isMirrorsFault)
 /* harmony export */ });
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
 /** What pip says, and what it means for us and for the user. */
-
 
 
 /**
@@ -37331,8 +37421,8 @@ function readFillLog(log) {
         }
     }
     return {
-        built: new Set([...built].filter(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
-        reused: new Set([...reused].filter(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
+        built: new Set([...built].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
+        reused: new Set([...reused].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
     };
 }
 /**
@@ -37352,7 +37442,7 @@ function parseReport(text) {
             ? metadata.requires_dist.map(String)
             : [];
         return {
-            name: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(metadata.name),
+            name: (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(metadata.name),
             version: metadata.version,
             url: typeof download?.url === 'string' ? download.url : '',
             requires: requires.sort(),
@@ -37366,7 +37456,7 @@ const longestLine = 2000;
  * @param lines how many at the most
  */
 function lastWords(output, lines = 12) {
-    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(output)
+    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '')
         .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
@@ -37443,16 +37533,12 @@ function adviceFor(output) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   I1: () => (/* binding */ isDistributionName),
 /* harmony export */   dO: () => (/* binding */ offeredVersions),
 /* harmony export */   x6: () => (/* binding */ projectFiles),
-/* harmony export */   zw: () => (/* binding */ judgePage),
-/* harmony export */   zz: () => (/* binding */ isSdistName)
+/* harmony export */   zw: () => (/* binding */ judgePage)
 /* harmony export */ });
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
 /** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
-
 
 /**
  * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
@@ -37491,29 +37577,7 @@ function projectFiles(contentType, body, url) {
 }
 /** The versions that a project's page offers: those with a file that was not withdrawn. */
 function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))));
-}
-/** The version in a file's name; old sdists have dashes in the project's part. */
-function versionIn(file, project) {
-    if ((0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file)) {
-        const { name, version } = (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
-        return name === project ? version : undefined;
-    }
-    if (!isSdistName(file))
-        return undefined;
-    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
-    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
-        if ((0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(stem.slice(0, dash)) === project)
-            return stem.slice(dash + 1);
-    }
-    return undefined;
-}
-/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
-function isDistributionName(file) {
-    return (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file) || isSdistName(file);
-}
-function isSdistName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .versionInFileName */ .Nc)(file, project) ?? []))));
 }
 /** PEP 691. */
 function jsonFiles(body, pageUrl) {
@@ -37567,7 +37631,7 @@ function linkedFile(href, pageUrl) {
     catch {
         file = last;
     }
-    if (!isDistributionName(file))
+    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isDistributionName */ .I1)(file))
         return undefined;
     const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
     url.hash = '';
@@ -37704,8 +37768,8 @@ function formatPublishSummary(report) {
 /* harmony export */   y4: () => (/* binding */ readAudit)
 /* harmony export */ });
 /* unused harmony export platformTags */
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
 /* harmony import */ var _project_page_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6732);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
@@ -37718,7 +37782,7 @@ function formatPublishSummary(report) {
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
 /** Files on the feed have other content than the source's. */
-class PublishConflict extends _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo {
+class PublishConflict extends _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
     report;
     constructor(message, report) {
         super(message);
@@ -37733,7 +37797,7 @@ function refuseDirect(requested) {
     const [first] = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .directRequirements */ .S8)(requested.lines);
     if (first === undefined)
         return;
-    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
+    throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
 }
 /**
  * The machines that are asked for: every platform with every version.
@@ -37746,7 +37810,7 @@ function targetsOf(platforms, pythonVersions, interpreter) {
     }
     for (const version of pythonVersions) {
         if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
         }
     }
     const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
@@ -37822,7 +37886,7 @@ function platformMarkers(platform) {
             return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
         }
     }
-    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
 }
 /** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
 const machines = {
@@ -37835,7 +37899,7 @@ const machines = {
 function sourceEnvironment(request, interpreter, settings, requested) {
     const indexes = (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
     if (indexes === undefined) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
     return (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative);
 }
@@ -37857,10 +37921,10 @@ function downloadArgs(options) {
  * @throws UserError for metadata that hold something else
  */
 function identity(file, metadata) {
-    const { name, version } = metadata ?? (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
-    const normalized = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(name);
+    const { name, version } = metadata ?? (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .wheelNameParts */ .LI)(file);
+    const normalized = (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(name);
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
     }
     return { name: normalized, version };
 }
@@ -37893,7 +37957,7 @@ function readAnswer(status, contentType, body, url) {
  */
 function readForeignRedirect(location, project) {
     const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
-    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(last) === project
+    return (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(last) === project
         ? { state: 'absent', forwarded: location.host }
         : {
             state: 'unreadable',
@@ -37955,12 +38019,12 @@ function checkTool(tool, python, versionOutput) {
     const remedy = `Run ${python} -m pip install "${install}" before this step.`;
     const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
     if (found === null) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
     }
     const [text, major = '', minor = ''] = found;
     const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
     if (tooOld) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
     }
 }
 /** @param files names in the directory that it runs in */
@@ -38085,7 +38149,7 @@ function readAudit(list, exitCode, stdout) {
         return failed('the report of pip-audit has another form');
     const looked = new Map();
     for (const entry of dependencies) {
-        const name = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(String(entry.name));
+        const name = (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(String(entry.name));
         if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
             return failed(`${name} was not looked up`);
         }
@@ -38243,13 +38307,11 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   S8: () => (/* binding */ directRequirements),
 /* harmony export */   T4: () => (/* binding */ isPinned),
 /* harmony export */   TL: () => (/* binding */ quoted),
 /* harmony export */   TZ: () => (/* binding */ isCacheable),
 /* harmony export */   mD: () => (/* binding */ isHashMode),
-/* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   xJ: () => (/* binding */ askedHashes),
 /* harmony export */   zM: () => (/* binding */ indexRequirements),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
@@ -38258,11 +38320,13 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
+
 
 
 
@@ -38378,10 +38442,6 @@ function stripBackslashes(text) {
 function expandVariables(text, environment) {
     return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
 }
-/** A project's name as the field compares it (PEP 503). */
-function normalizeName(name) {
-    return name.replace(/[-_.]+/g, '-').toLowerCase();
-}
 /**
  * A word as pip's files want it, which are split like a shell's lines: with white space or
  * backslashes (every path of Windows has them) it needs quotes.
@@ -38427,7 +38487,7 @@ function parseLine(text, source, constraint, context) {
     const { body, rest } = splitOptions(expanded);
     // Values of options may be secrets: they are shown as they are written.
     const written = splitOptions(text).rest;
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
     const base = { source, text, shown, constraint };
     const options = parseOptions(rest, base.shown, source);
     if (body !== '') {
@@ -38486,7 +38546,7 @@ function parseRequirement(base, body, options, others, { workingDirectory }) {
     return {
         ...base,
         kind: 'index',
-        name: normalizeName(String(match[1])),
+        name: (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(String(match[1])),
         pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
         marker,
         hashes,
@@ -38504,7 +38564,7 @@ function unparenthesized(specifier) {
  */
 function parseSpecifier(text, source, context) {
     const expanded = expandVariables(text, context.environment);
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
@@ -38641,10 +38701,10 @@ function parseDirect(base, body, editable, optionHashes, workingDirectory) {
         target: form === 'path'
             ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
             : target,
-        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(target),
+        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(target),
         extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
             .split(',')
-            .map((extra) => normalizeName(extra.trim()))
+            .map((extra) => (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(extra.trim()))
             .filter((extra) => extra !== '')
             .sort(),
         marker,
@@ -38669,10 +38729,10 @@ function fileOfUrl(url, source) {
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
 function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
-        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(value) };
+        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(value) };
     if (/^https?:/i.test(parent.location)) {
         const location = new URL(value, parent.location).href;
-        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(location) };
+        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(location) };
     }
     const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
     return {
@@ -38739,32 +38799,7 @@ function askedHashes(lines) {
  * @param lines those that apply to the interpreter
  */
 function isPinned(lines, name, version) {
-    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
-}
-/** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
-function sameVersion(one, other) {
-    return canonicalVersion(one) === canonicalVersion(other);
-}
-/** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
-const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
-function canonicalVersion(version) {
-    const text = version.toLowerCase();
-    const parts = versionForm.exec(text);
-    if (parts === null)
-        return text;
-    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
-    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
-    const numbers = release.split('.').map(number);
-    while (numbers.at(-1) === '0')
-        numbers.pop();
-    return [
-        number(epoch ?? ''),
-        numbers.join('.'),
-        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
-        post !== undefined && number(post),
-        dev !== undefined && number(dev),
-        local.split(/[-_.]/).map(number).join('.'),
-    ].join(' ');
+    return lines.some((line) => line.name === name && line.pin !== undefined && (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .sameVersion */ .r1)(line.pin, version));
 }
 
 
@@ -39334,9 +39369,9 @@ function withSlash(url) {
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6920);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7894);
-/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6732);
+/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
+/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7570);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
 /* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1236);
 /* harmony import */ var _plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8073);
 /* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8578);
@@ -39387,7 +39422,7 @@ async function publish(request, world) {
             interpreter,
             settings,
             requested,
-            certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_3__/* .certificatesOf */ .mm)(settings, source.environment),
+            certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_4__/* .certificatesOf */ .mm)(settings, source.environment),
             workplace,
             collection,
         };
@@ -39453,11 +39488,11 @@ async function collect(plan, world, targets) {
         const { target, role } = wanted;
         const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, wanted));
         const files = await world.downloads.list(directory);
-        const odd = files.find(({ file }) => !(0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_5__/* .isDistributionName */ .I1)(file));
+        const odd = files.find(({ file }) => !(0,_plan_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isDistributionName */ .I1)(file));
         if (odd !== undefined) {
             throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
-        const sdists = files.map(({ file }) => file).filter(_plan_project_page_js__WEBPACK_IMPORTED_MODULE_5__/* .isSdistName */ .zz);
+        const sdists = files.map(({ file }) => file).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isSdistName */ .zz);
         const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
         for (const each of files) {
             const known = collected.get(each.file);
@@ -39521,7 +39556,7 @@ async function download(plan, world, wanted) {
         : await downloads.pip(interpreter, target.markers, args, options);
     if (exitCode === 0)
         return directory;
-    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
+    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
 }
 /** @throws UserError when the audit was not clean and has to be */
 async function auditFiles(plan, world, auditor, files) {
@@ -39637,7 +39672,7 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
             throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
@@ -45284,10 +45319,12 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4504);
+/* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4504);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1114);
-/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8663);
+/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
+
 
 
 
@@ -45301,8 +45338,8 @@ const maxManifestBytes = 16 * 1024 * 1024;
 const concurrency = 4;
 function wheelhousesAdapter() {
     return {
-        workplace: (parent) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
-        stage: (workplace) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(workplace, 'staged'),
+        workplace: (parent) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
+        stage: (workplace) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
         share,
         unshare,
@@ -45318,7 +45355,7 @@ function wheelhousesAdapter() {
         },
         read: (file) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'),
         exists: async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined)) !== undefined,
-        remove: _temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .discard */ .vf,
+        remove: _temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .discard */ .vf,
     };
 }
 /**
@@ -45391,7 +45428,7 @@ async function keepOnly(directory, files) {
     }
 }
 async function list(directory) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).filter(_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .isWheelFileName */ .jh).sort();
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {
@@ -45400,7 +45437,7 @@ function measure(directory, files) {
     });
 }
 async function seal(directory, manifest) {
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_6__/* .formatLock */ .X)(manifest.wheels));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }
 async function writeWhole(file, text) {
@@ -45417,7 +45454,7 @@ const maxSwaps = 20;
 async function moveDirectory(from, to) {
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(to), { recursive: true });
     const source = await onSameDisk(from, to);
-    const aside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.old`);
+    const aside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.old`);
     for (let swap = 1;; swap += 1) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(to, aside).catch((error) => {
             if (error.code !== 'ENOENT')
@@ -45434,12 +45471,12 @@ async function moveDirectory(from, to) {
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(aside, { recursive: true, force: true });
         }
     }
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .release */ ._r)(from);
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .release */ ._r)(source);
-    await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .discard */ .vf)(aside);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .release */ ._r)(from);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .release */ ._r)(source);
+    await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .discard */ .vf)(aside);
 }
 async function onSameDisk(from, to) {
-    const beside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.new`);
+    const beside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.new`);
     try {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(from, beside);
     }

@@ -28781,6 +28781,8 @@ var external_node_path_ = __nccwpck_require__(6760);
 var freshness = __nccwpck_require__(6416);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var plan_names = __nccwpck_require__(595);
 // EXTERNAL MODULE: ./lib/plan/requirements.js
 var requirements = __nccwpck_require__(2251);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
@@ -28983,7 +28985,7 @@ function chosen(indexes, trust, url) {
  */
 async function isOffered(index, world, name, version) {
     const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,requirements/* sameVersion */.r1)(each, version)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,plan_names/* sameVersion */.r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToAsk(interpreter, requested, world) {
@@ -29143,6 +29145,10 @@ function installFlags(options) {
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
 ;// CONCATENATED MODULE: ./lib/plan/portions.js
+/**
+ * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
+ * pips share what is much. See docs/decisions/0007-several-pips.md.
+ */
 
 
 /** Bytes of wheels below which looking into them takes as long as it could save. */
@@ -29172,7 +29178,7 @@ function mayDivide(wheels, pip, cores) {
  *   is installed already, and no name is put into place by two portions
  */
 function portionsOf(wheels, { installed, contents }, { cores, compile }) {
-    const present = new Set(installed.map(requirements/* normalizeName */.Pc));
+    const present = new Set(installed.map(plan_names/* normalizeName */.Pc));
     // What is exchanged is removed first, and the files of one project may have become another's.
     if (wheels.some((wheel) => present.has(wheel.name)))
         return [wheels];
@@ -29587,7 +29593,7 @@ async function resolveDirect(plan, world, directory, kept) {
             const [measured] = await world.wheelhouses.measure(directory, [got.file]);
             resolved.push({
                 requirement,
-                name: (0,plan_manifest/* wheelNameParts */.LI)(got.file).name,
+                name: (0,plan_names/* wheelNameParts */.LI)(got.file).name,
                 url: (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, got.file)).href,
                 sha256: measured?.sha256 ?? '',
                 order,
@@ -29703,8 +29709,8 @@ function hashRules(lines, settings) {
         const sorted = hashes.toSorted();
         byUrl.set(shownTarget, sorted);
         const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-        if ((0,plan_manifest/* isWheelFileName */.jh)(file))
-            byName.set((0,plan_manifest/* wheelNameParts */.LI)(file).name, sorted);
+        if ((0,plan_names/* isWheelFileName */.jh)(file))
+            byName.set((0,plan_names/* wheelNameParts */.LI)(file).name, sorted);
     }
     return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
 }
@@ -29717,7 +29723,7 @@ function neverBuilt(lines, settings) {
     const binary = words('only-binary');
     if (words('no-binary').length > 0 || binary.includes(':none:'))
         return () => false;
-    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,requirements/* normalizeName */.Pc)(word))));
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,plan_names/* normalizeName */.Pc)(word))));
     return (name) => names.has(':all:') || names.has(name);
 }
 /**
@@ -29744,6 +29750,7 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
  * closure without it, and what is not in the closure goes.
  */
+
 
 
 
@@ -29944,7 +29951,7 @@ async function describe(world, directory, found) {
     const measured = await world.wheelhouses.measure(directory, files);
     return files.map((file, index) => {
         const { sha256 = '', size = 0 } = measured[index] ?? {};
-        const { name } = (0,plan_manifest/* wheelNameParts */.LI)(file);
+        const { name } = (0,plan_names/* wheelNameParts */.LI)(file);
         const version = versions.get(file) ?? '';
         const url = found.urls.get(file);
         const asked = url ? url.hashes : found.asked.get(name);
@@ -30871,7 +30878,7 @@ function age(since, now) {
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6416);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** From a request and an interpreter to the cache's keys. */
 
@@ -31068,7 +31075,7 @@ function canonical(line) {
     const close = requirement.indexOf(']');
     const extras = (open < 0 || close < open ? '' : requirement.slice(open + 1, close))
         .split(',')
-        .map((extra) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(extra.trim()))
+        .map((extra) => (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(extra.trim()))
         .filter((extra) => extra !== '')
         .sort();
     const specifiers = (close < 0 ? requirement : requirement.slice(close + 1))
@@ -32431,8 +32438,8 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var plan_names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/plan/local-project.js
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
 
@@ -32506,9 +32513,9 @@ function stable(value) {
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,requirements/* normalizeName */.Pc)(name), name]));
+    const names = new Map(Object.keys(groups).map((name) => [(0,plan_names/* normalizeName */.Pc)(name), name]));
     const resolve = (name, stack) => {
-        const key = (0,requirements/* normalizeName */.Pc)(name);
+        const key = (0,plan_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
             throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
@@ -32562,22 +32569,22 @@ function formatLock(wheels) {
 /* harmony export */   Ao: () => (/* binding */ changes),
 /* harmony export */   HO: () => (/* binding */ sameWheels),
 /* harmony export */   Ke: () => (/* binding */ lockFile),
-/* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   L_: () => (/* binding */ formatManifest),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   On: () => (/* binding */ keepableParts),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   _5: () => (/* binding */ unsatisfied),
-/* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   qX: () => (/* binding */ contradiction)
 /* harmony export */ });
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6416);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6416);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
  */
+
 
 
 const manifestFile = 'wheelhouse.json';
@@ -32656,13 +32663,13 @@ function wheel(item) {
     const role = entry['role'];
     const name = projectNameOf(entry);
     const version = string(entry, 'version');
-    if (!isWheelFileName(file))
+    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file))
         throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
-    const named = wheelNameParts(file);
+    const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -32685,15 +32692,6 @@ function wheel(item) {
         ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
         ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
     };
-}
-/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
-function isWheelFileName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
-}
-/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
-function wheelNameParts(file) {
-    const [name = '', version = ''] = file.split('-');
-    return { name: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(name), version };
 }
 function record(value, what) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -32747,7 +32745,7 @@ function contradiction({ wheels, direct }, lines) {
     const runtime = wheels.filter((each) => each.role === 'runtime');
     const versions = new Map(runtime.map(({ name, version }) => [name, version]));
     const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(lines)) {
+    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(lines)) {
         if (marker !== undefined)
             continue;
         const version = versions.get(name);
@@ -32762,7 +32760,7 @@ function contradiction({ wheels, direct }, lines) {
 /** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
-    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
+    return (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
 }
 /** Why a wheelhouse does not serve a request; undefined when it does. */
 function unsatisfied(manifest, dropped, wanted) {
@@ -32770,7 +32768,7 @@ function unsatisfied(manifest, dropped, wanted) {
         return 'it was made for other requirements';
     if (dropped > 0)
         return 'some of its wheels had to be dropped';
-    if (!(0,_freshness_js__WEBPACK_IMPORTED_MODULE_1__/* .isFresh */ .pL)(manifest, wanted.refresh, wanted.now)) {
+    if (!(0,_freshness_js__WEBPACK_IMPORTED_MODULE_2__/* .isFresh */ .pL)(manifest, wanted.refresh, wanted.now)) {
         return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
     }
     return undefined;
@@ -32852,6 +32850,100 @@ function isOlderPip(version, [major, minor]) {
 
 /***/ }),
 
+/***/ 595:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I1: () => (/* binding */ isDistributionName),
+/* harmony export */   LI: () => (/* binding */ wheelNameParts),
+/* harmony export */   Nc: () => (/* binding */ versionInFileName),
+/* harmony export */   Pc: () => (/* binding */ normalizeName),
+/* harmony export */   jh: () => (/* binding */ isWheelFileName),
+/* harmony export */   r1: () => (/* binding */ sameVersion)
+/* harmony export */ });
+/* unused harmony export isSdistName */
+/** Names of projects and their files, and versions: when two spellings mean the same. */
+/** @returns a project's name in the one spelling that is compared (PEP 503) */
+function normalizeName(name) {
+    return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+const part = '[A-Za-z0-9._+!]';
+const wheelFileName = new RegExp([
+    `^[A-Za-z0-9]${part}*-${part}+`,
+    `(?:-[0-9]${part}*)?`, // build tag
+    `-[A-Za-z]${part}*-${part}+-${part}+`, // Python, ABI, platform
+    `(?:-${part}+)?[.]whl$`, // variant label
+].join(''));
+/**
+ * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
+ * paths and no leading dot, and needs no escaping anywhere.
+ */
+function isWheelFileName(file) {
+    return wheelFileName.test(file);
+}
+/** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
+function wheelNameParts(file) {
+    const [name = '', version = ''] = file.split('-');
+    return { name: normalizeName(name), version };
+}
+/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** Whether a file name has the form of a wheel's or an sdist's. */
+function isDistributionName(file) {
+    return isWheelFileName(file) || isSdistName(file);
+}
+/**
+ * The version in the name of a project's wheel or sdist. The name alone does not say where the
+ * version of an old sdist begins, as its project's part may contain dashes.
+ * @param project normalised name
+ * @returns undefined for a file of another project, or of another kind
+ */
+function versionInFileName(file, project) {
+    if (isWheelFileName(file)) {
+        const { name, version } = wheelNameParts(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if (normalizeName(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+function sameVersion(one, other) {
+    return canonicalVersion(one) === canonicalVersion(other);
+}
+/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+function canonicalVersion(version) {
+    const text = version.toLowerCase();
+    const parts = versionForm.exec(text);
+    if (parts === null)
+        return text;
+    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
+    const numbers = release.split('.').map(number);
+    while (numbers.at(-1) === '0')
+        numbers.pop();
+    return [
+        number(epoch ?? ''),
+        numbers.join('.'),
+        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+        post !== undefined && number(post),
+        dev !== undefined && number(dev),
+        local.split(/[-_.]/).map(number).join('.'),
+    ].join(' ');
+}
+
+
+/***/ }),
+
 /***/ 7894:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -32864,11 +32956,9 @@ function isOlderPip(version, [major, minor]) {
 /* harmony export */   lQ: () => (/* binding */ isSystems),
 /* harmony export */   nZ: () => (/* binding */ isMirrorsFault)
 /* harmony export */ });
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
 /** What pip says, and what it means for us and for the user. */
-
 
 
 /**
@@ -32888,8 +32978,8 @@ function readFillLog(log) {
         }
     }
     return {
-        built: new Set([...built].filter(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
-        reused: new Set([...reused].filter(_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
+        built: new Set([...built].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
+        reused: new Set([...reused].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
     };
 }
 /**
@@ -32909,7 +32999,7 @@ function parseReport(text) {
             ? metadata.requires_dist.map(String)
             : [];
         return {
-            name: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(metadata.name),
+            name: (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(metadata.name),
             version: metadata.version,
             url: typeof download?.url === 'string' ? download.url : '',
             requires: requires.sort(),
@@ -32923,7 +33013,7 @@ const longestLine = 2000;
  * @param lines how many at the most
  */
 function lastWords(output, lines = 12) {
-    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(output)
+    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '')
         .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
@@ -33000,13 +33090,11 @@ function adviceFor(output) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   S8: () => (/* binding */ directRequirements),
 /* harmony export */   T4: () => (/* binding */ isPinned),
 /* harmony export */   TL: () => (/* binding */ quoted),
 /* harmony export */   TZ: () => (/* binding */ isCacheable),
 /* harmony export */   mD: () => (/* binding */ isHashMode),
-/* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   xJ: () => (/* binding */ askedHashes),
 /* harmony export */   zM: () => (/* binding */ indexRequirements),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
@@ -33015,11 +33103,13 @@ function adviceFor(output) {
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
+
 
 
 
@@ -33135,10 +33225,6 @@ function stripBackslashes(text) {
 function expandVariables(text, environment) {
     return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
 }
-/** A project's name as the field compares it (PEP 503). */
-function normalizeName(name) {
-    return name.replace(/[-_.]+/g, '-').toLowerCase();
-}
 /**
  * A word as pip's files want it, which are split like a shell's lines: with white space or
  * backslashes (every path of Windows has them) it needs quotes.
@@ -33184,7 +33270,7 @@ function parseLine(text, source, constraint, context) {
     const { body, rest } = splitOptions(expanded);
     // Values of options may be secrets: they are shown as they are written.
     const written = splitOptions(text).rest;
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
     const base = { source, text, shown, constraint };
     const options = parseOptions(rest, base.shown, source);
     if (body !== '') {
@@ -33243,7 +33329,7 @@ function parseRequirement(base, body, options, others, { workingDirectory }) {
     return {
         ...base,
         kind: 'index',
-        name: normalizeName(String(match[1])),
+        name: (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(String(match[1])),
         pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
         marker,
         hashes,
@@ -33261,7 +33347,7 @@ function unparenthesized(specifier) {
  */
 function parseSpecifier(text, source, context) {
     const expanded = expandVariables(text, context.environment);
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
@@ -33398,10 +33484,10 @@ function parseDirect(base, body, editable, optionHashes, workingDirectory) {
         target: form === 'path'
             ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
             : target,
-        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(target),
+        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(target),
         extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
             .split(',')
-            .map((extra) => normalizeName(extra.trim()))
+            .map((extra) => (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(extra.trim()))
             .filter((extra) => extra !== '')
             .sort(),
         marker,
@@ -33426,10 +33512,10 @@ function fileOfUrl(url, source) {
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
 function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
-        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(value) };
+        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(value) };
     if (/^https?:/i.test(parent.location)) {
         const location = new URL(value, parent.location).href;
-        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(location) };
+        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(location) };
     }
     const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
     return {
@@ -33496,32 +33582,7 @@ function askedHashes(lines) {
  * @param lines those that apply to the interpreter
  */
 function isPinned(lines, name, version) {
-    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
-}
-/** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
-function sameVersion(one, other) {
-    return canonicalVersion(one) === canonicalVersion(other);
-}
-/** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
-const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
-function canonicalVersion(version) {
-    const text = version.toLowerCase();
-    const parts = versionForm.exec(text);
-    if (parts === null)
-        return text;
-    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
-    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
-    const numbers = release.split('.').map(number);
-    while (numbers.at(-1) === '0')
-        numbers.pop();
-    return [
-        number(epoch ?? ''),
-        numbers.join('.'),
-        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
-        post !== undefined && number(post),
-        dev !== undefined && number(dev),
-        local.split(/[-_.]/).map(number).join('.'),
-    ].join(' ');
+    return lines.some((line) => line.name === name && line.pin !== undefined && (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .sameVersion */ .r1)(line.pin, version));
 }
 
 
@@ -34197,13 +34258,10 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var manifest = __nccwpck_require__(1114);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/plan/project-page.js
 /** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
-
 
 /**
  * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
@@ -34242,29 +34300,7 @@ function projectFiles(contentType, body, url) {
 }
 /** The versions that a project's page offers: those with a file that was not withdrawn. */
 function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))));
-}
-/** The version in a file's name; old sdists have dashes in the project's part. */
-function versionIn(file, project) {
-    if ((0,manifest/* isWheelFileName */.jh)(file)) {
-        const { name, version } = (0,manifest/* wheelNameParts */.LI)(file);
-        return name === project ? version : undefined;
-    }
-    if (!isSdistName(file))
-        return undefined;
-    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
-    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
-        if ((0,requirements/* normalizeName */.Pc)(stem.slice(0, dash)) === project)
-            return stem.slice(dash + 1);
-    }
-    return undefined;
-}
-/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
-function isDistributionName(file) {
-    return (0,manifest/* isWheelFileName */.jh)(file) || isSdistName(file);
-}
-function isSdistName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : ((0,names/* versionInFileName */.Nc)(file, project) ?? []))));
 }
 /** PEP 691. */
 function jsonFiles(body, pageUrl) {
@@ -34318,7 +34354,7 @@ function linkedFile(href, pageUrl) {
     catch {
         file = last;
     }
-    if (!isDistributionName(file))
+    if (!(0,names/* isDistributionName */.I1)(file))
         return undefined;
     const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
     url.hash = '';
@@ -39342,10 +39378,12 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4504);
+/* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4504);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1114);
-/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8663);
+/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
+
 
 
 
@@ -39359,8 +39397,8 @@ const maxManifestBytes = 16 * 1024 * 1024;
 const concurrency = 4;
 function wheelhousesAdapter() {
     return {
-        workplace: (parent) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
-        stage: (workplace) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(workplace, 'staged'),
+        workplace: (parent) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
+        stage: (workplace) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
         share,
         unshare,
@@ -39376,7 +39414,7 @@ function wheelhousesAdapter() {
         },
         read: (file) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'),
         exists: async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined)) !== undefined,
-        remove: _temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .discard */ .vf,
+        remove: _temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .discard */ .vf,
     };
 }
 /**
@@ -39449,7 +39487,7 @@ async function keepOnly(directory, files) {
     }
 }
 async function list(directory) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).filter(_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .isWheelFileName */ .jh).sort();
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {
@@ -39458,7 +39496,7 @@ function measure(directory, files) {
     });
 }
 async function seal(directory, manifest) {
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_6__/* .formatLock */ .X)(manifest.wheels));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }
 async function writeWhole(file, text) {
@@ -39475,7 +39513,7 @@ const maxSwaps = 20;
 async function moveDirectory(from, to) {
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(to), { recursive: true });
     const source = await onSameDisk(from, to);
-    const aside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.old`);
+    const aside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.old`);
     for (let swap = 1;; swap += 1) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(to, aside).catch((error) => {
             if (error.code !== 'ENOENT')
@@ -39492,12 +39530,12 @@ async function moveDirectory(from, to) {
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(aside, { recursive: true, force: true });
         }
     }
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .release */ ._r)(from);
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .release */ ._r)(source);
-    await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .discard */ .vf)(aside);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .release */ ._r)(from);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .release */ ._r)(source);
+    await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .discard */ .vf)(aside);
 }
 async function onSameDisk(from, to) {
-    const beside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_5__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.new`);
+    const beside = (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .untilExit */ .dF)(`${to}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}.new`);
     try {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(from, beside);
     }

@@ -28718,7 +28718,7 @@ function buildEnvironment(environment, settings, nullDevice) {
 /* harmony export */ });
 /* unused harmony exports isOn, keysOf, interpreterIdentity, generations, matchKind, canonical */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** From a request and an interpreter to the cache's keys. */
 
@@ -30278,8 +30278,8 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var plan_names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/plan/local-project.js
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
 
@@ -30353,9 +30353,9 @@ function stable(value) {
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,requirements/* normalizeName */.Pc)(name), name]));
+    const names = new Map(Object.keys(groups).map((name) => [(0,plan_names/* normalizeName */.Pc)(name), name]));
     const resolve = (name, stack) => {
-        const key = (0,requirements/* normalizeName */.Pc)(name);
+        const key = (0,plan_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
             throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
@@ -30386,19 +30386,19 @@ function groupRequirements(text, shown, group) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ke: () => (/* binding */ lockFile),
-/* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   L_: () => (/* binding */ formatManifest),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
-/* harmony export */   YE: () => (/* binding */ manifestFile),
-/* harmony export */   jh: () => (/* binding */ isWheelFileName)
+/* harmony export */   YE: () => (/* binding */ manifestFile)
 /* harmony export */ });
 /* unused harmony exports keepableParts, contradiction, unsatisfied, changes, sameWheels */
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
  */
+
 
 
 const manifestFile = 'wheelhouse.json';
@@ -30477,13 +30477,13 @@ function wheel(item) {
     const role = entry['role'];
     const name = projectNameOf(entry);
     const version = string(entry, 'version');
-    if (!isWheelFileName(file))
+    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file))
         throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
-    const named = wheelNameParts(file);
+    const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -30506,15 +30506,6 @@ function wheel(item) {
         ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
         ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
     };
-}
-/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
-function isWheelFileName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
-}
-/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
-function wheelNameParts(file) {
-    const [name = '', version = ''] = file.split('-');
-    return { name: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(name), version };
 }
 function record(value, what) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -30673,6 +30664,100 @@ function isOlderPip(version, [major, minor]) {
 
 /***/ }),
 
+/***/ 595:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I1: () => (/* binding */ isDistributionName),
+/* harmony export */   LI: () => (/* binding */ wheelNameParts),
+/* harmony export */   Pc: () => (/* binding */ normalizeName),
+/* harmony export */   jh: () => (/* binding */ isWheelFileName),
+/* harmony export */   r1: () => (/* binding */ sameVersion),
+/* harmony export */   zz: () => (/* binding */ isSdistName)
+/* harmony export */ });
+/* unused harmony export versionInFileName */
+/** Names of projects and their files, and versions: when two spellings mean the same. */
+/** @returns a project's name in the one spelling that is compared (PEP 503) */
+function normalizeName(name) {
+    return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+const part = '[A-Za-z0-9._+!]';
+const wheelFileName = new RegExp([
+    `^[A-Za-z0-9]${part}*-${part}+`,
+    `(?:-[0-9]${part}*)?`, // build tag
+    `-[A-Za-z]${part}*-${part}+-${part}+`, // Python, ABI, platform
+    `(?:-${part}+)?[.]whl$`, // variant label
+].join(''));
+/**
+ * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
+ * paths and no leading dot, and needs no escaping anywhere.
+ */
+function isWheelFileName(file) {
+    return wheelFileName.test(file);
+}
+/** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
+function wheelNameParts(file) {
+    const [name = '', version = ''] = file.split('-');
+    return { name: normalizeName(name), version };
+}
+/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** Whether a file name has the form of a wheel's or an sdist's. */
+function isDistributionName(file) {
+    return isWheelFileName(file) || isSdistName(file);
+}
+/**
+ * The version in the name of a project's wheel or sdist. The name alone does not say where the
+ * version of an old sdist begins, as its project's part may contain dashes.
+ * @param project normalised name
+ * @returns undefined for a file of another project, or of another kind
+ */
+function versionInFileName(file, project) {
+    if (isWheelFileName(file)) {
+        const { name, version } = wheelNameParts(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if (normalizeName(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+function sameVersion(one, other) {
+    return canonicalVersion(one) === canonicalVersion(other);
+}
+/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+function canonicalVersion(version) {
+    const text = version.toLowerCase();
+    const parts = versionForm.exec(text);
+    if (parts === null)
+        return text;
+    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
+    const numbers = release.split('.').map(number);
+    while (numbers.at(-1) === '0')
+        numbers.pop();
+    return [
+        number(epoch ?? ''),
+        numbers.join('.'),
+        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+        post !== undefined && number(post),
+        dev !== undefined && number(dev),
+        local.split(/[-_.]/).map(number).join('.'),
+    ].join(' ');
+}
+
+
+/***/ }),
+
 /***/ 7570:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -30773,11 +30858,9 @@ function probeCandidates(requested) {
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
 /* unused harmony exports readFillLog, parseReport, isUnreachable, isMirrorsFault, isSystems */
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
 /** What pip says, and what it means for us and for the user. */
-
 
 
 /**
@@ -30832,7 +30915,7 @@ const longestLine = 2000;
  * @param lines how many at the most
  */
 function lastWords(output, lines = 12) {
-    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(output)
+    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '')
         .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
@@ -30900,157 +30983,6 @@ function isSystems(output) {
 function adviceFor(output) {
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
         "See pip's output above; the same command outside this action should fail alike.");
-}
-
-
-/***/ }),
-
-/***/ 6732:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   I1: () => (/* binding */ isDistributionName),
-/* harmony export */   x6: () => (/* binding */ projectFiles),
-/* harmony export */   zw: () => (/* binding */ judgePage),
-/* harmony export */   zz: () => (/* binding */ isSdistName)
-/* harmony export */ });
-/* unused harmony export offeredVersions */
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
-/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
-
-
-/**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
- */
-function judgePage(status, contentType, body) {
-    if (status === 401 || status === 403)
-        return { state: 'refused', status };
-    if (status === 404)
-        return { state: 'absent' };
-    if (status !== 200)
-        return { state: 'down', reason: `it answers ${status}` };
-    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-    return isPage
-        ? { state: 'healthy' }
-        : { state: 'down', reason: 'it answers with something that is no package index' };
-}
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
-function isJsonPage(body) {
-    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
-function isHtmlPage(body) {
-    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
-        /<(?:title|h1)>\s*Links for /i.test(body));
-}
-/**
- * The files that a page lists.
- * @param url of the page, for relative links
- * @throws Error for JSON that is no project page
- */
-function projectFiles(contentType, body, url) {
-    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-/** The versions that a project's page offers: those with a file that was not withdrawn. */
-function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))));
-}
-/** The version in a file's name; old sdists have dashes in the project's part. */
-function versionIn(file, project) {
-    if (isWheelFileName(file)) {
-        const { name, version } = wheelNameParts(file);
-        return name === project ? version : undefined;
-    }
-    if (!isSdistName(file))
-        return undefined;
-    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
-    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
-        if (normalizeName(stem.slice(0, dash)) === project)
-            return stem.slice(dash + 1);
-    }
-    return undefined;
-}
-/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
-function isDistributionName(file) {
-    return (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file) || isSdistName(file);
-}
-function isSdistName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
-}
-/** PEP 691. */
-function jsonFiles(body, pageUrl) {
-    const { files } = JSON.parse(body);
-    if (!Array.isArray(files))
-        throw new Error('no list of files');
-    return files.map((entry) => {
-        const { filename, url, hashes, yanked } = entry;
-        if (typeof filename !== 'string' || typeof url !== 'string')
-            throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
-        return {
-            file: filename,
-            url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-            yanked: yanked !== undefined && yanked !== false,
-        };
-    });
-}
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
-function htmlFiles(body, pageUrl) {
-    const files = [];
-    for (const { index } of body.matchAll(/<a\s/gi)) {
-        attribute.lastIndex = index + 2;
-        let href;
-        let yanked = false;
-        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
-            const [, name = '', double, single, bare] = found;
-            if (name.toLowerCase() === 'href')
-                href ??= double ?? single ?? bare;
-            if (name.toLowerCase() === 'data-yanked')
-                yanked = true;
-        }
-        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
-        if (file !== undefined)
-            files.push({ ...file, yanked });
-    }
-    return files;
-}
-/** pip takes the last part of the address for the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
-        return undefined;
-    const url = new URL(href, pageUrl);
-    const last = url.pathname.split('/').at(-1) ?? '';
-    let file;
-    try {
-        file = decodeURIComponent(last);
-    }
-    catch {
-        file = last;
-    }
-    if (!isDistributionName(file))
-        return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
-    url.hash = '';
-    return { file, url: url.href, sha256 };
-}
-const entities = {
-    '&amp;': '&',
-    '&lt;': '<',
-    '&gt;': '>',
-    '&quot;': '"',
-    '&#39;': "'",
-    '&#x27;': "'",
-};
-function unescaped(text) {
-    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
-        return entities[entity.toLowerCase()] ?? entity;
-    });
 }
 
 
@@ -31262,43 +31194,165 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 1236:
+/***/ 9803:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Bi: () => (/* binding */ auditLists),
-/* harmony export */   Cs: () => (/* binding */ downloadArgs),
-/* harmony export */   D_: () => (/* binding */ identity),
-/* harmony export */   GN: () => (/* binding */ conflictMessage),
-/* harmony export */   IH: () => (/* binding */ auditModes),
-/* harmony export */   JN: () => (/* binding */ readAnswer),
-/* harmony export */   K: () => (/* binding */ derivedUploadUrl),
-/* harmony export */   Kf: () => (/* binding */ commandsOf),
-/* harmony export */   L4: () => (/* binding */ stateOf),
-/* harmony export */   Ny: () => (/* binding */ uploadEnvironment),
-/* harmony export */   P$: () => (/* binding */ checkTool),
-/* harmony export */   QR: () => (/* binding */ targetsOf),
-/* harmony export */   Wg: () => (/* binding */ refuseDirect),
-/* harmony export */   Xy: () => (/* binding */ batches),
-/* harmony export */   _h: () => (/* binding */ PublishConflict),
-/* harmony export */   aI: () => (/* binding */ pipConf),
-/* harmony export */   bQ: () => (/* binding */ auditMessage),
-/* harmony export */   iI: () => (/* binding */ mergedAudit),
-/* harmony export */   lq: () => (/* binding */ sourceEnvironment),
-/* harmony export */   px: () => (/* binding */ readForeignRedirect),
-/* harmony export */   qC: () => (/* binding */ uploadAdvice),
-/* harmony export */   rY: () => (/* binding */ publishLock),
-/* harmony export */   tW: () => (/* binding */ uploadArgs),
-/* harmony export */   vN: () => (/* binding */ auditArgs),
-/* harmony export */   wl: () => (/* binding */ uploaders),
-/* harmony export */   y4: () => (/* binding */ readAudit)
-/* harmony export */ });
-/* unused harmony export platformTags */
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
-/* harmony import */ var _project_page_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6732);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  _h: () => (/* binding */ PublishConflict),
+  vN: () => (/* binding */ auditArgs),
+  Bi: () => (/* binding */ auditLists),
+  bQ: () => (/* binding */ auditMessage),
+  IH: () => (/* binding */ auditModes),
+  Xy: () => (/* binding */ batches),
+  P$: () => (/* binding */ checkTool),
+  Kf: () => (/* binding */ commandsOf),
+  GN: () => (/* binding */ conflictMessage),
+  K: () => (/* binding */ derivedUploadUrl),
+  Cs: () => (/* binding */ downloadArgs),
+  D_: () => (/* binding */ identity),
+  iI: () => (/* binding */ mergedAudit),
+  aI: () => (/* binding */ pipConf),
+  rY: () => (/* binding */ publishLock),
+  JN: () => (/* binding */ readAnswer),
+  y4: () => (/* binding */ readAudit),
+  px: () => (/* binding */ readForeignRedirect),
+  Wg: () => (/* binding */ refuseDirect),
+  lq: () => (/* binding */ sourceEnvironment),
+  L4: () => (/* binding */ stateOf),
+  QR: () => (/* binding */ targetsOf),
+  qC: () => (/* binding */ uploadAdvice),
+  tW: () => (/* binding */ uploadArgs),
+  Ny: () => (/* binding */ uploadEnvironment),
+  wl: () => (/* binding */ uploaders)
+});
+
+// UNUSED EXPORTS: platformTags
+
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./lib/plan/package-index.js
+var package_index = __nccwpck_require__(7570);
+;// CONCATENATED MODULE: ./lib/plan/project-page.js
+/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+
+/**
+ * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
+ * proxy's error page answer 200 as well.
+ * @param body its beginning
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'it answers with something that is no package index' };
+}
+/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is no project page
+ */
+function projectFiles(contentType, body, url) {
+    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+/** The versions that a project's page offers: those with a file that was not withdrawn. */
+function offeredVersions(files, project) {
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))));
+}
+/** PEP 691. */
+function jsonFiles(body, pageUrl) {
+    const { files } = JSON.parse(body);
+    if (!Array.isArray(files))
+        throw new Error('no list of files');
+    return files.map((entry) => {
+        const { filename, url, hashes, yanked } = entry;
+        if (typeof filename !== 'string' || typeof url !== 'string')
+            throw new Error('no name or URL');
+        const sha256 = hashes?.sha256;
+        return {
+            file: filename,
+            url: new URL(url, pageUrl).href,
+            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
+            yanked: yanked !== undefined && yanked !== false,
+        };
+    });
+}
+const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
+/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+function htmlFiles(body, pageUrl) {
+    const files = [];
+    for (const { index } of body.matchAll(/<a\s/gi)) {
+        attribute.lastIndex = index + 2;
+        let href;
+        let yanked = false;
+        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+            const [, name = '', double, single, bare] = found;
+            if (name.toLowerCase() === 'href')
+                href ??= double ?? single ?? bare;
+            if (name.toLowerCase() === 'data-yanked')
+                yanked = true;
+        }
+        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        if (file !== undefined)
+            files.push({ ...file, yanked });
+    }
+    return files;
+}
+/** pip takes the last part of the address for the name of the file. */
+function linkedFile(href, pageUrl) {
+    if (!URL.canParse(href, pageUrl))
+        return undefined;
+    const url = new URL(href, pageUrl);
+    const last = url.pathname.split('/').at(-1) ?? '';
+    let file;
+    try {
+        file = decodeURIComponent(last);
+    }
+    catch {
+        file = last;
+    }
+    if (!(0,names/* isDistributionName */.I1)(file))
+        return undefined;
+    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    url.hash = '';
+    return { file, url: url.href, sha256 };
+}
+const entities = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#x27;': "'",
+};
+function unescaped(text) {
+    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+        return entities[entity.toLowerCase()] ?? entity;
+    });
+}
+
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/plan/publish.js
 /** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
 
 
@@ -31308,7 +31362,7 @@ function formatPublishSummary(report) {
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
 /** Files on the feed have other content than the source's. */
-class PublishConflict extends _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo {
+class PublishConflict extends model/* UserError */.yo {
     report;
     constructor(message, report) {
         super(message);
@@ -31320,10 +31374,10 @@ class PublishConflict extends _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserErro
  * @throws UserError for a path, a branch or a URL among the requirements
  */
 function refuseDirect(requested) {
-    const [first] = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .directRequirements */ .S8)(requested.lines);
+    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
     if (first === undefined)
         return;
-    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
+    throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
 }
 /**
  * The machines that are asked for: every platform with every version.
@@ -31336,7 +31390,7 @@ function targetsOf(platforms, pythonVersions, interpreter) {
     }
     for (const version of pythonVersions) {
         if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+            throw new model/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
         }
     }
     const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
@@ -31412,7 +31466,7 @@ function platformMarkers(platform) {
             return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
         }
     }
-    throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    throw new model/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
 }
 /** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
 const machines = {
@@ -31423,11 +31477,11 @@ const machines = {
 };
 /** Variables that name the source index to pip; they hold its credentials. */
 function sourceEnvironment(request, interpreter, settings, requested) {
-    const indexes = (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
+    const indexes = (0,package_index/* indexesOf */.O7)(request, interpreter, settings, requested);
     if (indexes === undefined) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
+        throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
-    return (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative);
+    return (0,package_index/* indexVariables */.g1)(indexes, indexes.authoritative);
 }
 /** The files of a request for a target, with all that they depend on. */
 function downloadArgs(options) {
@@ -31447,10 +31501,10 @@ function downloadArgs(options) {
  * @throws UserError for metadata that hold something else
  */
 function identity(file, metadata) {
-    const { name, version } = metadata ?? (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
-    const normalized = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(name);
+    const { name, version } = metadata ?? (0,names/* wheelNameParts */.LI)(file);
+    const normalized = (0,names/* normalizeName */.Pc)(name);
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+        throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
     }
     return { name: normalized, version };
 }
@@ -31459,7 +31513,7 @@ function identity(file, metadata) {
  * @param url of the page, for relative links
  */
 function readAnswer(status, contentType, body, url) {
-    const health = (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .judgePage */ .zw)(status, contentType, body);
+    const health = judgePage(status, contentType, body);
     switch (health.state) {
         case 'refused':
         case 'absent':
@@ -31470,7 +31524,7 @@ function readAnswer(status, contentType, body, url) {
             return { state: 'unreadable', reason: health.reason };
     }
     try {
-        return { state: 'listed', files: (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .projectFiles */ .x6)(contentType, body, url) };
+        return { state: 'listed', files: projectFiles(contentType, body, url) };
     }
     catch {
         return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
@@ -31483,7 +31537,7 @@ function readAnswer(status, contentType, body, url) {
  */
 function readForeignRedirect(location, project) {
     const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
-    return (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(last) === project
+    return (0,names/* normalizeName */.Pc)(last) === project
         ? { state: 'absent', forwarded: location.host }
         : {
             state: 'unreadable',
@@ -31545,12 +31599,12 @@ function checkTool(tool, python, versionOutput) {
     const remedy = `Run ${python} -m pip install "${install}" before this step.`;
     const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
     if (found === null) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+        throw new model/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
     }
     const [text, major = '', minor = ''] = found;
     const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
     if (tooOld) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+        throw new model/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
     }
 }
 /** @param files names in the directory that it runs in */
@@ -31675,7 +31729,7 @@ function readAudit(list, exitCode, stdout) {
         return failed('the report of pip-audit has another form');
     const looked = new Map();
     for (const entry of dependencies) {
-        const name = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .normalizeName */ .Pc)(String(entry.name));
+        const name = (0,names/* normalizeName */.Pc)(String(entry.name));
         if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
             return failed(`${name} was not looked up`);
         }
@@ -31740,21 +31794,21 @@ function pipConf(feed) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   S8: () => (/* binding */ directRequirements),
 /* harmony export */   TL: () => (/* binding */ quoted),
-/* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
 /* unused harmony exports logicalLines, expandVariables, parseLine, indexRequirements, isCacheable, isHashMode, askedHashes, isPinned */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
+
 
 
 
@@ -31870,10 +31924,6 @@ function stripBackslashes(text) {
 function expandVariables(text, environment) {
     return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
 }
-/** A project's name as the field compares it (PEP 503). */
-function normalizeName(name) {
-    return name.replace(/[-_.]+/g, '-').toLowerCase();
-}
 /**
  * A word as pip's files want it, which are split like a shell's lines: with white space or
  * backslashes (every path of Windows has them) it needs quotes.
@@ -31919,7 +31969,7 @@ function parseLine(text, source, constraint, context) {
     const { body, rest } = splitOptions(expanded);
     // Values of options may be secrets: they are shown as they are written.
     const written = splitOptions(text).rest;
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
     const base = { source, text, shown, constraint };
     const options = parseOptions(rest, base.shown, source);
     if (body !== '') {
@@ -31978,7 +32028,7 @@ function parseRequirement(base, body, options, others, { workingDirectory }) {
     return {
         ...base,
         kind: 'index',
-        name: normalizeName(String(match[1])),
+        name: (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(String(match[1])),
         pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
         marker,
         hashes,
@@ -31996,7 +32046,7 @@ function unparenthesized(specifier) {
  */
 function parseSpecifier(text, source, context) {
     const expanded = expandVariables(text, context.environment);
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
@@ -32133,10 +32183,10 @@ function parseDirect(base, body, editable, optionHashes, workingDirectory) {
         target: form === 'path'
             ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
             : target,
-        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(target),
+        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(target),
         extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
             .split(',')
-            .map((extra) => normalizeName(extra.trim()))
+            .map((extra) => (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(extra.trim()))
             .filter((extra) => extra !== '')
             .sort(),
         marker,
@@ -32161,10 +32211,10 @@ function fileOfUrl(url, source) {
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
 function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
-        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(value) };
+        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(value) };
     if (/^https?:/i.test(parent.location)) {
         const location = new URL(value, parent.location).href;
-        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .withoutSecrets */ .cT)(location) };
+        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(location) };
     }
     const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
     return {
@@ -32232,31 +32282,6 @@ function askedHashes(lines) {
  */
 function isPinned(lines, name, version) {
     return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
-}
-/** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
-function sameVersion(one, other) {
-    return canonicalVersion(one) === canonicalVersion(other);
-}
-/** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
-const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
-function canonicalVersion(version) {
-    const text = version.toLowerCase();
-    const parts = versionForm.exec(text);
-    if (parts === null)
-        return text;
-    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
-    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
-    const numbers = release.split('.').map(number);
-    while (numbers.at(-1) === '0')
-        numbers.pop();
-    return [
-        number(epoch ?? ''),
-        numbers.join('.'),
-        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
-        post !== undefined && number(post),
-        dev !== undefined && number(dev),
-        local.split(/[-_.]/).map(number).join('.'),
-    ].join(' ');
 }
 
 
@@ -32634,8 +32659,8 @@ function isAncestor(directory, of) {
     return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
 }
 
-// EXTERNAL MODULE: ./lib/plan/publish.js
-var publish = __nccwpck_require__(1236);
+// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
+var publish = __nccwpck_require__(9803);
 ;// CONCATENATED MODULE: ./lib/publish-inputs.js
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 
@@ -32750,7 +32775,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1236);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9803);
 /* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6438);
 /* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(465);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7786);
@@ -32837,14 +32862,14 @@ var environment = __nccwpck_require__(4702);
 var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
 // EXTERNAL MODULE: ./lib/plan/package-index.js
 var package_index = __nccwpck_require__(7570);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/project-page.js
-var project_page = __nccwpck_require__(6732);
-// EXTERNAL MODULE: ./lib/plan/publish.js
-var publish = __nccwpck_require__(1236);
+// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
+var publish = __nccwpck_require__(9803);
 // EXTERNAL MODULE: ./lib/plan/requirements.js
 var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
@@ -33235,11 +33260,11 @@ async function collect(plan, world, targets) {
         const { target, role } = wanted;
         const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, wanted));
         const files = await world.downloads.list(directory);
-        const odd = files.find(({ file }) => !(0,project_page/* isDistributionName */.I1)(file));
+        const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
             throw new model/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
-        const sdists = files.map(({ file }) => file).filter(project_page/* isSdistName */.zz);
+        const sdists = files.map(({ file }) => file).filter(names/* isSdistName */.zz);
         const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
         for (const each of files) {
             const known = collected.get(each.file);
@@ -33690,8 +33715,8 @@ function downloadsAdapter(reporter, environment) {
 
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/publish.js
-var publish = __nccwpck_require__(1236);
+// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
+var publish = __nccwpck_require__(9803);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
 // EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
@@ -38357,8 +38382,11 @@ function formatLock(wheels) {
 
 // EXTERNAL MODULE: ./lib/plan/manifest.js
 var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
+
 
 
 
@@ -38462,7 +38490,7 @@ async function keepOnly(directory, files) {
     }
 }
 async function list(directory) {
-    return (await (0,promises_namespaceObject.readdir)(directory)).filter(plan_manifest/* isWheelFileName */.jh).sort();
+    return (await (0,promises_namespaceObject.readdir)(directory)).filter(names/* isWheelFileName */.jh).sort();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {

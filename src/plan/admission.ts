@@ -1,13 +1,9 @@
 /** Which wheels of an earlier wheelhouse the request's own hashes admit. */
-import { isWheelFileName, type Wheel, wheelNameParts } from './manifest.ts';
+
+import type { Wheel } from './manifest.ts';
 import type { RequestLine } from './model.ts';
-import {
-  askedHashes,
-  directRequirements,
-  isCacheable,
-  isHashMode,
-  normalizeName,
-} from './requirements.ts';
+import { isWheelFileName, normalizeName, wheelNameParts } from './names.ts';
+import { askedHashes, directRequirements, isCacheable, isHashMode } from './requirements.ts';
 
 /** What a request says of the files that it takes. */
 export interface HashRules {

@@ -1,9 +1,9 @@
 /** From a request and an interpreter to the cache's keys. */
-import { createHash } from 'node:crypto';
 
+import { createHash } from 'node:crypto';
 import { period } from './freshness.ts';
 import type { IndexInputs, Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
-import { normalizeName } from './requirements.ts';
+import { normalizeName } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /** The number changes when older entries must no longer be found. */

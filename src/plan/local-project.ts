@@ -1,9 +1,9 @@
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
-import { parse } from 'smol-toml';
 
+import { parse } from 'smol-toml';
 import { digest } from './key.ts';
 import { UserError } from './model.ts';
-import { normalizeName } from './requirements.ts';
+import { normalizeName } from './names.ts';
 
 /** What pip assumes of a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];

@@ -2,9 +2,11 @@
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
  */
+
 import { isFresh } from './freshness.ts';
 import type { Refresh, RequestLine } from './model.ts';
-import { indexRequirements, normalizeName, sameVersion } from './requirements.ts';
+import { isWheelFileName, sameVersion, wheelNameParts } from './names.ts';
+import { indexRequirements } from './requirements.ts';
 
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
@@ -161,17 +163,6 @@ function wheel(item: unknown): Wheel {
     ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
     ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
   };
-}
-
-/** A plain file name of PEP 427's form: no separators, no leading dot, nothing to escape. */
-export function isWheelFileName(file: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._+!]*(?:-[A-Za-z0-9._+!]+){4,5}\.whl$/.test(file);
-}
-
-/** Normalised name and version of a wheel's file name (PEP 427: no dash inside either). */
-export function wheelNameParts(file: string): { name: string; version: string } {
-  const [name = '', version = ''] = file.split('-');
-  return { name: normalizeName(name), version };
 }
 
 function record(value: unknown, what: string): Readonly<Record<string, unknown>> {

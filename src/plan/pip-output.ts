@@ -1,6 +1,5 @@
 /** What pip says, and what it means for us and for the user. */
-import { isWheelFileName } from './manifest.ts';
-import { normalizeName } from './requirements.ts';
+import { isWheelFileName, normalizeName } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /** What one fill says that it did. */

@@ -2,9 +2,10 @@
  * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
  * pips share what is much. See docs/decisions/0007-several-pips.md.
  */
+
 import type { Wheel } from './manifest.ts';
 import { isOlderPip } from './model.ts';
-import { normalizeName } from './requirements.ts';
+import { normalizeName } from './names.ts';
 
 /** What a wheel would put into an environment. */
 export interface WheelContents {

@@ -1,6 +1,5 @@
 /** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
-import { isWheelFileName, wheelNameParts } from './manifest.ts';
-import { normalizeName } from './requirements.ts';
+import { isDistributionName, versionInFileName } from './names.ts';
 
 /** What an index answered when asked for one project. */
 export type Health =
@@ -66,31 +65,8 @@ export function projectFiles(contentType: string, body: string, url: string): Pr
 /** The versions that a project's page offers: those with a file that was not withdrawn. */
 export function offeredVersions(files: readonly ProjectFile[], project: string): Set<string> {
   return new Set(
-    files.flatMap(({ file, yanked }) => (yanked ? [] : (versionIn(file, project) ?? []))),
+    files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))),
   );
-}
-
-/** The version in a file's name; old sdists have dashes in the project's part. */
-function versionIn(file: string, project: string): string | undefined {
-  if (isWheelFileName(file)) {
-    const { name, version } = wheelNameParts(file);
-    return name === project ? version : undefined;
-  }
-  if (!isSdistName(file)) return undefined;
-  const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
-  for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
-    if (normalizeName(stem.slice(0, dash)) === project) return stem.slice(dash + 1);
-  }
-  return undefined;
-}
-
-/** Whether a name is one of a wheel or an sdist, with nothing in it that needs escaping. */
-export function isDistributionName(file: string): boolean {
-  return isWheelFileName(file) || isSdistName(file);
-}
-
-export function isSdistName(file: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
 }
 
 /** PEP 691. */

@@ -1,9 +1,10 @@
 /** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
-import { wheelNameParts } from './manifest.ts';
+
 import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
+import { normalizeName, wheelNameParts } from './names.ts';
 import { indexesOf, indexVariables } from './package-index.ts';
 import { type Health, judgePage, type ProjectFile, projectFiles } from './project-page.ts';
-import { directRequirements, normalizeName } from './requirements.ts';
+import { directRequirements } from './requirements.ts';
 
 export const uploaders = ['twine', 'uv'] as const;
 export type Uploader = (typeof uploaders)[number];

@@ -13,6 +13,7 @@ import {
   type Source,
   UserError,
 } from './model.ts';
+import { normalizeName, sameVersion } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /** A file with its place on disk (or its URL) and its name in messages. */
@@ -172,11 +173,6 @@ export function expandVariables(
   environment: Readonly<Record<string, string>>,
 ): string {
   return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name: string) => environment[name] || whole);
-}
-
-/** A project's name as the field compares it (PEP 503). */
-export function normalizeName(name: string): string {
-  return name.replace(/[-_.]+/g, '-').toLowerCase();
 }
 
 /**
@@ -596,31 +592,4 @@ export function isPinned(
   return lines.some(
     (line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version),
   );
-}
-
-/** Versions as users spell them against versions as metadata spell them: `1.0` is `1.0.0`. */
-export function sameVersion(one: string, other: string): boolean {
-  return canonicalVersion(one) === canonicalVersion(other);
-}
-
-/** PEP 440 with all the spellings that it takes; files' names have `_` where versions have `-`. */
-const versionForm =
-  /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
-
-function canonicalVersion(version: string): string {
-  const text = version.toLowerCase();
-  const parts = versionForm.exec(text);
-  if (parts === null) return text;
-  const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
-  const number = (digits: string): string => digits.replace(/^0+(?=\d)/, '') || '0';
-  const numbers = release.split('.').map(number);
-  while (numbers.at(-1) === '0') numbers.pop();
-  return [
-    number(epoch ?? ''),
-    numbers.join('.'),
-    stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
-    post !== undefined && number(post),
-    dev !== undefined && number(dev),
-    local.split(/[-_.]/).map(number).join('.'),
-  ].join(' ');
 }

@@ -1,4 +1,5 @@
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
+
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import {
@@ -15,11 +16,9 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import path from 'node:path';
-
 import { formatLock } from '../plan/lock.ts';
 import {
   formatManifest,
-  isWheelFileName,
   lockFile,
   type Manifest,
   ManifestError,
@@ -27,6 +26,7 @@ import {
   parseManifest,
   type Wheel,
 } from '../plan/manifest.ts';
+import { isWheelFileName } from '../plan/names.ts';
 import type { Inspected, Wheelhouses } from '../ports.ts';
 import { discard, release, temporaryDirectory, untilExit } from './temporary.ts';
 

@@ -1,0 +1,87 @@
+/** Names of projects and their files, and versions: when two spellings mean the same. */
+
+/** @returns a project's name in the one spelling that is compared (PEP 503) */
+export function normalizeName(name: string): string {
+  return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+
+const part = '[A-Za-z0-9._+!]';
+const wheelFileName = new RegExp(
+  [
+    `^[A-Za-z0-9]${part}*-${part}+`,
+    `(?:-[0-9]${part}*)?`, // build tag
+    `-[A-Za-z]${part}*-${part}+-${part}+`, // Python, ABI, platform
+    `(?:-${part}+)?[.]whl$`, // variant label
+  ].join(''),
+);
+
+/**
+ * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
+ * paths and no leading dot, and needs no escaping anywhere.
+ */
+export function isWheelFileName(file: string): boolean {
+  return wheelFileName.test(file);
+}
+
+/** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
+export function wheelNameParts(file: string): { name: string; version: string } {
+  const [name = '', version = ''] = file.split('-');
+  return { name: normalizeName(name), version };
+}
+
+/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+export function isSdistName(file: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+
+/** Whether a file name has the form of a wheel's or an sdist's. */
+export function isDistributionName(file: string): boolean {
+  return isWheelFileName(file) || isSdistName(file);
+}
+
+/**
+ * The version in the name of a project's wheel or sdist. The name alone does not say where the
+ * version of an old sdist begins, as its project's part may contain dashes.
+ * @param project normalised name
+ * @returns undefined for a file of another project, or of another kind
+ */
+export function versionInFileName(file: string, project: string): string | undefined {
+  if (isWheelFileName(file)) {
+    const { name, version } = wheelNameParts(file);
+    return name === project ? version : undefined;
+  }
+  if (!isSdistName(file)) return undefined;
+  const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+  for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+    if (normalizeName(stem.slice(0, dash)) === project) return stem.slice(dash + 1);
+  }
+  return undefined;
+}
+
+/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+export function sameVersion(one: string, other: string): boolean {
+  return canonicalVersion(one) === canonicalVersion(other);
+}
+
+/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+const versionForm =
+  /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+
+function canonicalVersion(version: string): string {
+  const text = version.toLowerCase();
+  const parts = versionForm.exec(text);
+  if (parts === null) return text;
+  const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+  const number = (digits: string): string => digits.replace(/^0+(?=\d)/, '') || '0';
+  const numbers = release.split('.').map(number);
+  while (numbers.at(-1) === '0') numbers.pop();
+  return [
+    number(epoch ?? ''),
+    numbers.join('.'),
+    stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+    post !== undefined && number(post),
+    dev !== undefined && number(dev),
+    local.split(/[-_.]/).map(number).join('.'),
+  ].join(' ');
+}
