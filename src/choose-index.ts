@@ -5,7 +5,6 @@ import type { Manifest } from './plan/manifest.ts';
 import { type Interpreter, type Request, type RequestedSet, UserError } from './plan/model.ts';
 import { sameVersion } from './plan/names.ts';
 import {
-  certificatesOf,
   confusionWarning,
   hasCredentials,
   type Indexes,
@@ -13,6 +12,7 @@ import {
   indexVariables,
   probeCandidates,
 } from './plan/package-index.ts';
+import { certificatesOf, type PipSettings } from './plan/pip-settings.ts';
 import type { Health } from './plan/project-page.ts';
 import { withoutSecrets } from './plan/secrets.ts';
 import type { IndexTrust, World } from './ports.ts';
@@ -52,7 +52,7 @@ export class IndexDown extends UserError {}
 interface Asking {
   readonly request: Request;
   readonly interpreter: Interpreter;
-  readonly settings: ReadonlyMap<string, string>;
+  readonly settings: PipSettings;
   readonly requested: RequestedSet;
 }
 
@@ -123,7 +123,7 @@ interface Asked {
 /** @returns undefined when no index is to be used */
 async function whomToAsk(asking: Asking, world: World): Promise<Asked | undefined> {
   const { request, interpreter, settings, requested } = asking;
-  const indexes = indexesOf(request, interpreter, settings, requested);
+  const indexes = indexesOf(request, interpreter, settings);
   if (indexes === undefined) return undefined;
   const project = await projectToAsk(interpreter, requested, world);
   const trust: IndexTrust = {
@@ -135,7 +135,7 @@ async function whomToAsk(asking: Asking, world: World): Promise<Asked | undefine
     trust,
     project,
     health: (url) =>
-      project === undefined || settings.has('proxy')
+      project === undefined || settings.text('proxy') !== undefined
         ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
         : world.indexProbe.probe(url, project, trust),
   };

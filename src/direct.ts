@@ -161,7 +161,7 @@ export async function installDirect(
         {
           cwd: request.workingDirectory,
           env: noIndex
-            ? buildEnvironment(request.environment, plan.settings, devNull)
+            ? buildEnvironment(request.environment, plan.settings.configured, devNull)
             : await indexEnvironment(plan, world, index),
           rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
         },

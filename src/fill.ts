@@ -18,12 +18,13 @@ import {
 } from './pip-fill.ts';
 import { hashRules, isAdmitted } from './plan/admission.ts';
 import { offlineEnvironment } from './plan/environment.ts';
-import { interpreterIdentity, isOn } from './plan/key.ts';
+import { interpreterIdentity } from './plan/key.ts';
 import { keepableParts, type Manifest, type Wheel } from './plan/manifest.ts';
 import type { DirectRequirement, IndexRequirement } from './plan/model.ts';
 import { wheelNameParts } from './plan/names.ts';
 import { closeArgs, fillArgs } from './plan/pip-args.ts';
 import { readFillLog } from './plan/pip-output.ts';
+import { isolatesBuilds } from './plan/pip-settings.ts';
 import {
   closeFiles,
   fillFiles,
@@ -56,7 +57,7 @@ export async function fill(
   const start = performance.now();
   const { lines } = plan.requested;
   const asked = askedHashes(lines);
-  const rules = hashRules(lines, plan.settings);
+  const rules = hashRules(lines, plan.settings.configured);
   const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
   if (!resume) {
     await world.wheelhouses.keepOnly(
@@ -148,18 +149,15 @@ async function offersOf(
   kept: readonly Wheel[],
   lines: readonly IndexRequirement[],
 ): Promise<Offer[]> {
-  const { index, requested, settings } = plan;
+  const { index, settings } = plan;
   if (!index.mayOffer) return [];
-  const preferBinary =
-    isOn(settings, 'prefer-binary') ||
-    requested.lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
   const offers = kept
     .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
     .map(async ({ name, version, sha256, file }): Promise<Offer[]> => {
       const isPin = isPinned(lines, name, version);
       const mayOffer =
         isPin ||
-        (!preferBinary &&
+        (!settings.flag('prefer-binary') &&
           (index.role === 'none' || (await isOffered(index, world, name, version))));
       const url = pathToFileURL(path.join(directory, file)).href;
       return mayOffer ? [{ name, version, sha256, url }] : [];
@@ -206,7 +204,7 @@ async function close(
         wheelDir: directory,
         requestFile,
         report,
-        noDeps: isOn(plan.settings, 'no-deps'),
+        noDeps: plan.settings.flag('no-deps'),
       }),
       {
         cwd: plan.request.workingDirectory,
@@ -234,10 +232,7 @@ async function fillBuildRequirements(
   kept: readonly Wheel[],
 ): Promise<Map<string, string>> {
   const all = new Map<string, string>();
-  // pip reads this setting the wrong way round: a yes leaves isolation on (seen on 22.2 and 26.3).
-  if (plan.settings.has('no-build-isolation') && !isOn(plan.settings, 'no-build-isolation')) {
-    return all;
-  }
+  if (!isolatesBuilds(plan.settings)) return all;
   const sets = new Map(
     plan.requested.projects
       .filter((project) => project.buildRequires.length > 0)

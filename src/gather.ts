@@ -4,22 +4,22 @@ import { fileURLToPath } from 'node:url';
 
 import { groupRequirements } from './plan/local-project.ts';
 import { type LocalProject, type Request, type RequestedSet, UserError } from './plan/model.ts';
+import type { PipSettings } from './plan/pip-settings.ts';
 import { directRequirements, gatherLines } from './plan/requirements.ts';
 import { withoutSecrets } from './plan/secrets.ts';
 import type { Sources } from './ports.ts';
 
 /**
- * @param settings pip's effective settings: its constraint files count as the user's own
+ * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 export async function gather(
   request: Request,
-  settings: ReadonlyMap<string, string>,
+  settings: PipSettings,
   sources: Sources,
 ): Promise<RequestedSet> {
   const found = await sources.find(request);
   for (const file of found.requirements) refuseOtherFormats(file.shown);
-  const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
   const { lines: all, files } = await gatherLines(
     {
       requirements: found.requirements,
@@ -27,7 +27,7 @@ export async function gather(
       groups: await groupLines(request, sources),
       constraints: [
         ...found.constraints,
-        ...ambient.map((file) => ({
+        ...settings.words('constraint').map((file) => ({
           location: /^https?:/i.test(file)
             ? file
             : path.resolve(

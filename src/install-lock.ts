@@ -8,9 +8,9 @@ import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
 import { UserError } from './plan/model.ts';
 import { type InstallOptions, installArgs, uvInstallArgs } from './plan/pip-args.ts';
 import { adviceFor, isSystems, lastWords } from './plan/pip-output.ts';
+import { breaksSystemPackages } from './plan/pip-settings.ts';
 import { mayDivide, portionsOf } from './plan/portions.ts';
 import type { PipResult, World } from './ports.ts';
-import { breaksSystemPackages } from './prepare.ts';
 import type { Plan } from './run.ts';
 
 /** What was to be installed could not be. */

@@ -2,8 +2,8 @@
 import path from 'node:path';
 
 import { fillEnvironment } from './plan/environment.ts';
-import { effectiveSettings } from './plan/key.ts';
 import { type Interpreter, isOlderPip, type Request, UserError } from './plan/model.ts';
+import { breaksSystemPackages } from './plan/pip-settings.ts';
 import type { World } from './ports.ts';
 
 /** The oldest pip with `install --report`, which names the closure. */
@@ -85,9 +85,4 @@ export function checkPip(interpreter: Interpreter, otherwise = ' before this ste
 
 function isInside(venv: string, executable: string): boolean {
   return executable.startsWith(venv + path.sep);
-}
-
-export function breaksSystemPackages(interpreter: Interpreter): boolean {
-  const value = effectiveSettings(interpreter.pipConfig).get('break-system-packages') ?? '';
-  return /^(?:1|true|yes|on)$/i.test(value);
 }

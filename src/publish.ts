@@ -8,8 +8,8 @@ import { fillEnvironment } from './plan/environment.ts';
 import { projectParts } from './plan/local-project.ts';
 import { type Interpreter, messageOf, type RequestedSet, UserError } from './plan/model.ts';
 import { isDistributionName, isSdistName } from './plan/names.ts';
-import { certificatesOf } from './plan/package-index.ts';
 import { adviceFor, lastWords } from './plan/pip-output.ts';
+import { certificatesOf, type PipSettings } from './plan/pip-settings.ts';
 import type { ProjectFile } from './plan/project-page.ts';
 import {
   type AuditResult,
@@ -58,7 +58,7 @@ import { hideInputs, readRequest } from './understand.ts';
 interface Plan {
   readonly request: PublishRequest;
   readonly interpreter: Interpreter;
-  readonly settings: ReadonlyMap<string, string>;
+  readonly settings: PipSettings;
   readonly requested: RequestedSet;
   readonly certificates: string | undefined;
   readonly workplace: string;
@@ -231,7 +231,7 @@ async function collect(
  */
 async function download(plan: Plan, world: PublishWorld, wanted: Wanted): Promise<string> {
   const { wheelhouses, python, downloads } = world;
-  const { interpreter, request, settings, requested, workplace } = plan;
+  const { interpreter, request, settings, workplace } = plan;
   const { target } = wanted;
   const directory = await wheelhouses.stage(workplace);
   const scratch = await wheelhouses.stage(workplace);
@@ -249,7 +249,7 @@ async function download(plan: Plan, world: PublishWorld, wanted: Wanted): Promis
       ...fillEnvironment(
         source.environment,
         interpreter.pipConfig,
-        sourceEnvironment(source, interpreter, settings, requested),
+        sourceEnvironment(source, interpreter, settings),
         interpreter.keyring,
       ),
       // Directories of the user's own may hold wheels that were built: only originals are published.

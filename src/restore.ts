@@ -160,7 +160,7 @@ async function assess(
   origin: Pick<Found, 'kind' | 'matchedKey' | 'source'>,
 ): Promise<Found> {
   const { request, keys } = plan;
-  const rules = hashRules(plan.requested.lines, plan.settings);
+  const rules = hashRules(plan.requested.lines, plan.settings.configured);
   if (manifest.interpreter !== interpreterIdentity(plan.interpreter)) {
     throw new ManifestError(`it was made for another Python (${manifest.interpreter})`);
   }

@@ -1,13 +1,14 @@
 /** From a request and an interpreter to what is really asked for, and under which key it is kept. */
 import { gather } from './gather.ts';
-import { effectiveSettings, type Keys, keysOf, withIndexInputs } from './plan/key.ts';
+import { type Keys, keysOf } from './plan/key.ts';
 import type { Interpreter, Request, RequestedSet, RequestLine } from './plan/model.ts';
+import { type PipSettings, pipSettings, withOptionLines } from './plan/pip-settings.ts';
 import { secretForms, secretsOfUrl } from './plan/secrets.ts';
 import type { Reporter, World } from './ports.ts';
 
 export interface Understanding {
-  /** pip's effective settings, with the index inputs in force. */
-  readonly settings: ReadonlyMap<string, string>;
+  /** pip's settings, with the index inputs and the option lines of the request in force. */
+  readonly settings: PipSettings;
   readonly requested: RequestedSet;
   readonly keys: Keys;
   /** uv on PATH, when it is the installer and is there. */
@@ -30,11 +31,11 @@ export async function readRequest(
   interpreter: Interpreter,
   { reporter, sources }: Pick<World, 'sources' | 'reporter'>,
 ): Promise<Pick<Understanding, 'settings' | 'requested'>> {
-  const settings = withIndexInputs(effectiveSettings(interpreter.pipConfig), request.index);
-  reporter.hide([...settings.values()].flatMap(secretsOfUrl));
-  const requested = await gather(request, settings, sources);
+  const configured = pipSettings(interpreter, request.index);
+  reporter.hide([...configured.configured.values()].flatMap(secretsOfUrl));
+  const requested = await gather(request, configured, sources);
   reporter.hide(requested.lines.flatMap(secretsOfLine));
-  return { settings, requested };
+  return { settings: withOptionLines(configured, requested.lines), requested };
 }
 
 /**
@@ -49,7 +50,7 @@ export async function understand(
   const { settings, requested } = await readRequest(request, interpreter, world);
   const wantsUv = request.installer === 'uv';
   const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-  const keys = keysOf(interpreter, requested, settings, {
+  const keys = keysOf(interpreter, requested, settings.configured, {
     refresh: request.refresh,
     suffix: request.cacheSuffix,
     now: world.now(),

@@ -3,7 +3,6 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 
 import {
-  effectiveSettings,
   generations,
   interpreterIdentity,
   type Keys,
@@ -528,48 +527,6 @@ describe('what a matched key is', () => {
     ['', 'foreign'],
   ] as const) {
     test(`${matched || 'nothing'}: ${kind}`, () => assert.equal(matchKind(matched, keys), kind));
-  }
-});
-
-describe("pip's effective settings", () => {
-  const table: readonly [string, Record<string, string>, Record<string, string>][] = [
-    ['none', {}, {}],
-    ['global', { 'global.index-url': 'g' }, { 'index-url': 'g' }],
-    ['underscores are dashes', { ':env:.index_url': 'e' }, { 'index-url': 'e' }],
-    [
-      'the environment wins',
-      { ':env:.index-url': 'e', 'global.index-url': 'g', 'install.index-url': 'i' },
-      { 'index-url': 'e' },
-    ],
-    [
-      'in any order',
-      { 'install.index-url': 'i', 'global.index-url': 'g', ':env:.index-url': 'e' },
-      { 'index-url': 'e' },
-    ],
-    [
-      'install over wheel over global',
-      { 'global.pre': 'g', 'install.pre': 'i', 'wheel.pre': 'w' },
-      { pre: 'i' },
-    ],
-    ['wheel over global', { 'wheel.pre': 'w', 'global.pre': 'g' }, { pre: 'w' }],
-    ['other commands do not count', { 'download.pre': 'd', 'list.format': 'json' }, {}],
-    [
-      'a value with dots',
-      { 'global.index-url': 'https://h.example/a.b' },
-      { 'index-url': 'https://h.example/a.b' },
-    ],
-    // pip passes over empty values.
-    [
-      'an empty variable does not hide a file',
-      { ':env:.index-url': '', 'global.index-url': 'g' },
-      { 'index-url': 'g' },
-    ],
-    ['an empty variable is none', { ':env:.no-deps': '' }, {}],
-  ];
-  for (const [description, config, expected] of table) {
-    test(description, () => {
-      assert.deepEqual(Object.fromEntries(effectiveSettings(config)), expected);
-    });
   }
 });
 

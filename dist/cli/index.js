@@ -32921,12 +32921,14 @@ exports.suggestSimilar = suggestSimilar;
 /* harmony export */   kd: () => (/* binding */ isOffered),
 /* harmony export */   xn: () => (/* binding */ IndexDown)
 /* harmony export */ });
-/* harmony import */ var _plan_freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6416);
+/* harmony import */ var _plan_freshness_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6416);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
+/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9494);
 /* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
+
 
 
 
@@ -32993,19 +32995,19 @@ async function askAgain(asking, world) {
 /** @returns undefined when no index is to be used */
 async function whomToAsk(asking, world) {
     const { request, interpreter, settings, requested } = asking;
-    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
+    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings);
     if (indexes === undefined)
         return undefined;
     const project = await projectToAsk(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
-        certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .certificatesOf */ .mm)(settings, request.environment),
+        certificates: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .certificatesOf */ .mm)(settings, request.environment),
     };
     return {
         indexes,
         trust,
         project,
-        health: (url) => project === undefined || settings.has('proxy')
+        health: (url) => project === undefined || settings.text('proxy') !== undefined
             ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
             : world.indexProbe.probe(url, project, trust),
     };
@@ -33058,7 +33060,7 @@ async function projectToAsk(interpreter, requested, world) {
 }
 /** What is said when the last good set is installed instead. */
 function staleWarning(reason, last, now) {
-    return `${reason} Installing the last good set of these requirements, which is ${(0,_plan_freshness_js__WEBPACK_IMPORTED_MODULE_4__/* .age */ .KW)(last.resolvedAt, now)} old.`;
+    return `${reason} Installing the last good set of these requirements, which is ${(0,_plan_freshness_js__WEBPACK_IMPORTED_MODULE_5__/* .age */ .KW)(last.resolvedAt, now)} old.`;
 }
 
 
@@ -33988,6 +33990,8 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/plan/pip-settings.js
+var pip_settings = __nccwpck_require__(9494);
 // EXTERNAL MODULE: ./lib/plan/names.js
 var plan_names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/plan/portions.js
@@ -34066,8 +34070,6 @@ function groupsOf(wheels, contents) {
     return [...new Set(owners.values())];
 }
 
-// EXTERNAL MODULE: ./lib/prepare.js
-var prepare = __nccwpck_require__(728);
 ;// CONCATENATED MODULE: ./lib/install-lock.js
 /** Installs what the lock names, from the wheelhouse alone. */
 
@@ -34174,7 +34176,7 @@ function installOptions(plan, wheelhouse) {
     return {
         wheelhouse,
         compile: plan.request.compileBytecode,
-        breakSystemPackages: plan.interpreter.externallyManaged && (0,prepare/* breaksSystemPackages */.Tv)(plan.interpreter),
+        breakSystemPackages: plan.interpreter.externallyManaged && (0,pip_settings/* breaksSystemPackages */.Tv)(plan.interpreter),
     };
 }
 /** What an error says of an installer that failed: advice, and its last words. */
@@ -34370,7 +34372,7 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
         const attempt = async (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
             cwd: request.workingDirectory,
             env: noIndex
-                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings, external_node_os_.devNull)
+                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings.configured, external_node_os_.devNull)
                 : await indexEnvironment(plan, world, index),
             rewrite: (line) => (0,request_file/* withUserSources */._2)(line, new Map([[requestFile, file]])),
         });
@@ -34469,6 +34471,7 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
 
 
 
+
 /**
  * Makes a wheelhouse complete for a plan, in place.
  * @param directory holds the wheels of `usable` and nothing else
@@ -34483,7 +34486,7 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     const start = performance.now();
     const { lines } = plan.requested;
     const asked = (0,requirements/* askedHashes */.xJ)(lines);
-    const rules = hashRules(lines, plan.settings);
+    const rules = hashRules(lines, plan.settings.configured);
     const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
     if (!resume) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
@@ -34552,17 +34555,15 @@ async function applying(plan, world) {
  * built wheel would win over a newer sdist for ever, so there only pins count.
  */
 async function offersOf(plan, world, directory, kept, lines) {
-    const { index, requested, settings } = plan;
+    const { index, settings } = plan;
     if (!index.mayOffer)
         return [];
-    const preferBinary = (0,plan_key/* isOn */.Mp)(settings, 'prefer-binary') ||
-        requested.lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
     const offers = kept
         .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
         .map(async ({ name, version, sha256, file }) => {
         const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
         const mayOffer = isPin ||
-            (!preferBinary &&
+            (!settings.flag('prefer-binary') &&
                 (index.role === 'none' || (await (0,choose_index/* isOffered */.kd)(index, world, name, version))));
         const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, file)).href;
         return mayOffer ? [{ name, version, sha256, url }] : [];
@@ -34588,7 +34589,7 @@ async function fill_close(plan, world, directory, options) {
         wheelDir: directory,
         requestFile,
         report,
-        noDeps: (0,plan_key/* isOn */.Mp)(plan.settings, 'no-deps'),
+        noDeps: plan.settings.flag('no-deps'),
     }), {
         cwd: plan.request.workingDirectory,
         env: (0,plan_environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
@@ -34612,10 +34613,8 @@ async function fill_close(plan, world, directory, options) {
 /** What local projects need to be built, so that a later run builds them offline. */
 async function fillBuildRequirements(plan, world, directory, kept) {
     const all = new Map();
-    // pip reads this setting the wrong way round: a yes leaves isolation on (seen on 22.2 and 26.3).
-    if (plan.settings.has('no-build-isolation') && !(0,plan_key/* isOn */.Mp)(plan.settings, 'no-build-isolation')) {
+    if (!(0,pip_settings/* isolatesBuilds */.QG)(plan.settings))
         return all;
-    }
     const sets = new Map(plan.requested.projects
         .filter((project) => project.buildRequires.length > 0)
         .map((project) => [project.buildRequires.join('\n'), project.buildRequires]));
@@ -34679,6 +34678,8 @@ async function describe(world, directory, found) {
 
 // EXTERNAL MODULE: ./lib/plan/state.js
 var state = __nccwpck_require__(1994);
+// EXTERNAL MODULE: ./lib/prepare.js
+var prepare = __nccwpck_require__(728);
 ;// CONCATENATED MODULE: ./lib/restore.js
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 
@@ -34799,7 +34800,7 @@ async function judge(plan, world, directory, matched) {
 }
 async function assess(plan, world, directory, { manifest, sound, faults }, origin) {
     const { request, keys } = plan;
-    const rules = hashRules(plan.requested.lines, plan.settings);
+    const rules = hashRules(plan.requested.lines, plan.settings.configured);
     if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter)) {
         throw new plan_manifest/* ManifestError */.Sh(`it was made for another Python (${manifest.interpreter})`);
     }
@@ -35215,14 +35216,11 @@ function age(since, now) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $N: () => (/* binding */ canonical),
-/* harmony export */   Mp: () => (/* binding */ isOn),
 /* harmony export */   O4: () => (/* binding */ matchKind),
 /* harmony export */   YD: () => (/* binding */ keysOf),
 /* harmony export */   YZ: () => (/* binding */ generations),
 /* harmony export */   br: () => (/* binding */ digest),
-/* harmony export */   f: () => (/* binding */ effectiveSettings),
-/* harmony export */   tb: () => (/* binding */ interpreterIdentity),
-/* harmony export */   yP: () => (/* binding */ withIndexInputs)
+/* harmony export */   tb: () => (/* binding */ interpreterIdentity)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6416);
@@ -35262,38 +35260,8 @@ const sourceSettings = [
 /** Settings that decide what is asked for, beside the lines themselves. */
 const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'];
 /**
- * pip's effective settings for this run, by long option name without dashes: environment over
- * section over `[global]`, as pip merges them. `[install]` counts: it is an install to the user.
- */
-function effectiveSettings(pipConfig) {
-    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
-    const settings = new Map();
-    for (const [key, value] of Object.entries(pipConfig)) {
-        const dot = key.indexOf('.');
-        const own = rank(key.slice(0, dot));
-        const name = key.slice(dot + 1).replaceAll('_', '-');
-        // pip passes over empty values: the next lower one counts.
-        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
-            continue;
-        settings.set(name, { value, rank: own });
-    }
-    return new Map([...settings].map(([name, { value }]) => [name, value]));
-}
-/** Whether a flag is set, in pip's spellings of yes and no. */
-function isOn(settings, name) {
-    return settings.has(name) && !/^(?:0|n|no|f|false|off)$/i.test(String(settings.get(name)));
-}
-/** The settings with the index inputs in force. */
-function withIndexInputs(settings, index) {
-    return new Map([
-        ...settings,
-        ...(index.url === undefined ? [] : [['index-url', index.url]]),
-        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
-    ]);
-}
-/**
  * The keys of a request.
- * @param settings from {@link effectiveSettings}
+ * @param settings what pip is configured with: value by option name
  * @param now the moment that decides the period
  * @returns lower-case keys of at most 512 characters without commas, which is what GitHub's cache
  *   takes; restore keys never cross system, architecture, libc or Python
@@ -37300,38 +37268,43 @@ function canonicalVersion(version) {
 /* harmony export */   O7: () => (/* binding */ indexesOf),
 /* harmony export */   RQ: () => (/* binding */ confusionWarning),
 /* harmony export */   g1: () => (/* binding */ indexVariables),
-/* harmony export */   mm: () => (/* binding */ certificatesOf),
 /* harmony export */   xr: () => (/* binding */ probeCandidates)
 /* harmony export */ });
 /* unused harmony export withCredentials */
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/** Which package index a fill uses, and what its answers mean. */
 
 
-/** The index inputs over pip's settings over pip's default. */
-function indexesOf(request, interpreter, settings, requested) {
-    const { url, extra, trustedHosts, username, password, mirror } = request.index;
-    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
-    if (settings.has('no-index') || optionValues('no-index').length > 0)
+
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is told to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
         return undefined;
-    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
-    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
-    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // Whoever may change a requirement file must not learn them.
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
     return {
         authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
         named: named !== undefined,
-        extra: [
-            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
-            ...optionValues('extra-index-url'),
-        ],
+        extra: settings.words('extra-index-url'),
         mirror,
-        trustedHosts: [
-            ...trustedHosts,
-            ...words(settings.get('trusted-host')),
-            ...optionValues('trusted-host'),
-        ],
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
         otherCredentials: keyring !== 'disabled' || interpreter.netrc,
     };
+}
+/** Whether two addresses name the same index, whatever credentials they carry. */
+function isSameIndex(one, other) {
+    return (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(one).replace(/\/*$/, '') === (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(other).replace(/\/*$/, '');
 }
 /** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
 function withCredentials(url, username, password) {
@@ -37353,10 +37326,6 @@ function indexVariables({ extra, trustedHosts }, url) {
         ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
     };
 }
-/** @returns path of the file of certificates that pip trusts; undefined: its own */
-function certificatesOf(settings, environment) {
-    return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
-}
 /** Whether a URL carries credentials of its own. */
 function hasCredentials(url) {
     if (!URL.canParse(url))
@@ -37370,11 +37339,11 @@ function confusionWarning(indexes) {
     const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
     if (all.length < 2 || !isPrivate)
         return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
 }
 /** The project whose page is asked for; names in the order of the request, with their markers. */
 function probeCandidates(requested) {
-    const lines = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .indexRequirements */ .zM)(requested.lines)
+    const lines = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(requested.lines)
         .filter((line) => !line.constraint)
         .map(({ name, marker }) => ({ name, marker }));
     const building = requested.projects
@@ -37524,6 +37493,88 @@ function isSystems(output) {
 function adviceFor(output) {
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
         "See pip's output above; the same command outside this action should fail alike.");
+}
+
+
+/***/ }),
+
+/***/ 9494:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Bf: () => (/* binding */ withOptionLines),
+/* harmony export */   QG: () => (/* binding */ isolatesBuilds),
+/* harmony export */   Tv: () => (/* binding */ breaksSystemPackages),
+/* harmony export */   mm: () => (/* binding */ certificatesOf),
+/* harmony export */   zq: () => (/* binding */ pipSettings)
+/* harmony export */ });
+/* unused harmony export effectiveSettings */
+/**
+ * The settings that are in force before any requirement file is read.
+ * @param index the inputs that name indexes; each replaces the setting of its name
+ */
+function pipSettings({ pipConfig }, index) {
+    return settingsOf(new Map([
+        ...effectiveSettings(pipConfig),
+        ...(index.url === undefined ? [] : [['index-url', index.url]]),
+        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
+    ]), []);
+}
+/** The same settings with the option lines of requirement files in force. */
+function withOptionLines({ configured }, lines) {
+    return settingsOf(configured, lines);
+}
+function settingsOf(configured, lines) {
+    const given = (name) => lines.flatMap((line) => (line.kind === 'option' && line.name === name ? [line.value] : []));
+    return {
+        configured,
+        flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
+        text: (name) => given(name).at(-1) ?? configured.get(name),
+        words: (name) => [...wordsOf(configured.get(name)), ...given(name)],
+    };
+}
+/** The words of one setting: pip splits configured values of repeatable options at white space. */
+function wordsOf(value) {
+    return (value ?? '').split(/\s+/).filter((word) => word !== '');
+}
+/** pip's spellings of no; it refuses to run with a value that is neither yes nor no. */
+function isYes(value) {
+    return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
+}
+/**
+ * By long option name, environment over section over `[global]`, as pip merges them. `[install]`
+ * counts over `[wheel]`: it is an installation to the user.
+ * @param pipConfig value by `section.option`, with `:env:` as the section of variables
+ */
+function effectiveSettings(pipConfig) {
+    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
+    const settings = new Map();
+    for (const [key, value] of Object.entries(pipConfig)) {
+        const dot = key.indexOf('.');
+        const own = rank(key.slice(0, dot));
+        const name = key.slice(dot + 1).replaceAll('_', '-');
+        // pip passes over empty values: the next lower one counts.
+        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
+            continue;
+        settings.set(name, { value, rank: own });
+    }
+    return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/**
+ * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
+ * opposite of its name: a yes leaves isolation on (seen on pip 22.2 and 26.3).
+ */
+function isolatesBuilds(settings) {
+    const value = settings.configured.get('no-build-isolation');
+    return value === undefined || isYes(value);
+}
+/** Whether pip is told to install into a Python that the system manages (PEP 668). */
+function breaksSystemPackages({ pipConfig }) {
+    return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
+}
+/** @returns path of the file of certificates that pip trusts; undefined for its own */
+function certificatesOf(settings, environment) {
+    return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
 
@@ -37896,8 +37947,8 @@ const machines = {
     universal2: 'arm64',
 };
 /** Variables that name the source index to pip; they hold its credentials. */
-function sourceEnvironment(request, interpreter, settings, requested) {
-    const indexes = (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings, requested);
+function sourceEnvironment(request, interpreter, settings) {
+    const indexes = (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings);
     if (indexes === undefined) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
@@ -39138,14 +39189,13 @@ function cell(text) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Tv: () => (/* binding */ breaksSystemPackages),
 /* harmony export */   o: () => (/* binding */ prepareInterpreter),
-/* harmony export */   wT: () => (/* binding */ checkPip)
+/* harmony export */   w: () => (/* binding */ checkPip)
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(720);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9494);
 /** The interpreter that is installed into. */
 
 
@@ -39172,11 +39222,11 @@ async function prepareInterpreter(request, world) {
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
+    if (made.pip === undefined || !(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
         return made;
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
-        env: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_3__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, {}, made.keyring),
+        env: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_2__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, {}, made.keyring),
     });
     return python.probe(request);
 }
@@ -39184,8 +39234,8 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
 function checked(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
-    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    if (request.install && interpreter.externallyManaged && !(0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .breaksSystemPackages */ .Tv)(interpreter)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
     }
     return interpreter;
 }
@@ -39197,19 +39247,15 @@ function checked(request, interpreter) {
 function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
     if (pip === undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if ((0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
 function isInside(venv, executable) {
     return executable.startsWith(venv + node_path__WEBPACK_IMPORTED_MODULE_0__.sep);
-}
-function breaksSystemPackages(interpreter) {
-    const value = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_1__/* .effectiveSettings */ .f)(interpreter.pipConfig).get('break-system-packages') ?? '';
-    return /^(?:1|true|yes|on)$/i.test(value);
 }
 
 
@@ -39370,13 +39416,13 @@ function withSlash(url) {
 /* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6920);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
-/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1236);
-/* harmony import */ var _plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8073);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8578);
-/* harmony import */ var _prepare_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(728);
-/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9531);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7894);
+/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9494);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1236);
+/* harmony import */ var _plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8073);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8578);
+/* harmony import */ var _prepare_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(728);
+/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9531);
 /**
  * The story of publishing: bring the original files of what is asked for, ask the feed which of
  * them it has, upload the others.
@@ -39401,14 +39447,14 @@ function withSlash(url) {
 async function publish(request, world) {
     const { reporter, wheelhouses } = world;
     const { source, feed } = request;
-    (0,_understand_js__WEBPACK_IMPORTED_MODULE_10__/* .hideInputs */ .UZ)(source, reporter);
+    (0,_understand_js__WEBPACK_IMPORTED_MODULE_9__/* .hideInputs */ .UZ)(source, reporter);
     if (feed.password !== undefined)
-        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretForms */ .eo)(feed.username ?? '', feed.password));
+        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretForms */ .eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
-    const interpreter = (0,_prepare_js__WEBPACK_IMPORTED_MODULE_9__/* .checkPip */ .wT)(await world.python.probe(source));
-    const { settings, requested } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_10__/* .readRequest */ ["in"])(source, interpreter, world);
-    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .refuseDirect */ .Wg)(requested);
-    const targets = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .targetsOf */ .QR)(request.platforms, request.pythonVersions, interpreter);
+    const interpreter = (0,_prepare_js__WEBPACK_IMPORTED_MODULE_8__/* .checkPip */ .w)(await world.python.probe(source));
+    const { settings, requested } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_9__/* .readRequest */ ["in"])(source, interpreter, world);
+    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .refuseDirect */ .Wg)(requested);
+    const targets = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .targetsOf */ .QR)(request.platforms, request.pythonVersions, interpreter);
     // Asked for first: bringing the packages may take minutes.
     const uploader = request.dryRun
         ? undefined
@@ -39422,7 +39468,7 @@ async function publish(request, world) {
             interpreter,
             settings,
             requested,
-            certificates: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_4__/* .certificatesOf */ .mm)(settings, source.environment),
+            certificates: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_10__/* .certificatesOf */ .mm)(settings, source.environment),
             workplace,
             collection,
         };
@@ -39437,13 +39483,13 @@ async function publish(request, world) {
             feed: feed.url,
             audit,
             dryRun: request.dryRun,
-            pipConf: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .pipConf */ .aI)(feed),
-            lock: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .publishLock */ .rY)(files),
+            pipConf: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .pipConf */ .aI)(feed),
+            lock: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .publishLock */ .rY)(files),
         });
         const checked = (rows) => {
             if (!rows.some((row) => row.state === 'conflict'))
                 return rows;
-            throw new _plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .PublishConflict */ ._h((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .conflictMessage */ .GN)(rows), reportOf(rows));
+            throw new _plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .PublishConflict */ ._h((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .conflictMessage */ .GN)(rows), reportOf(rows));
         };
         const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
         if (uploader === undefined)
@@ -39457,7 +39503,7 @@ async function publish(request, world) {
 }
 /** @throws UserError when the program isn't there, or is too old */
 async function findTool(tool, { source }, interpreter, { programs }) {
-    for (const command of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .commandsOf */ .Kf)(tool, interpreter.executable)) {
+    for (const command of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .commandsOf */ .Kf)(tool, interpreter.executable)) {
         const answer = await programs.run(command, ['--version'], {
             cwd: source.workingDirectory,
             env: source.environment,
@@ -39465,10 +39511,10 @@ async function findTool(tool, { source }, interpreter, { programs }) {
         });
         if (answer?.exitCode !== 0)
             continue;
-        (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .checkTool */ .P$)(tool, interpreter.executable, answer.stdout);
+        (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .checkTool */ .P$)(tool, interpreter.executable, answer.stdout);
         return command;
     }
-    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .checkTool */ .P$)(tool, interpreter.executable, undefined);
+    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .checkTool */ .P$)(tool, interpreter.executable, undefined);
     throw new Error(`${tool} was not found`);
 }
 /**
@@ -39479,7 +39525,7 @@ async function collect(plan, world, targets) {
     const { lines } = plan.requested;
     const queue = targets.map((target) => ({
         target,
-        files: (constraintsFile) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .fillFiles */ .$4)(lines, [], [], false, constraintsFile),
+        files: (constraintsFile) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .fillFiles */ .$4)(lines, [], [], false, constraintsFile),
         role: 'asked',
     }));
     const collected = new Map();
@@ -39499,7 +39545,7 @@ async function collect(plan, world, targets) {
             if (known !== undefined && known.sha256 !== each.sha256) {
                 throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
             }
-            const named = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .identity */ .D_)(each.file, metadata[sdists.indexOf(each.file)]);
+            const named = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .identity */ .D_)(each.file, metadata[sdists.indexOf(each.file)]);
             const newRole = known?.role === 'asked' ? 'asked' : role;
             collected.set(each.file, { ...each, ...named, role: newRole });
             if (known === undefined)
@@ -39512,10 +39558,10 @@ async function collect(plan, world, targets) {
             if (buildRequires.length === 0 || seen.has(key))
                 continue;
             seen.add(key);
-            const request = (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .plainFile */ .dC)(buildRequires);
+            const request = (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .plainFile */ .dC)(buildRequires);
             queue.push({
                 target,
-                files: () => ({ request, constraints: (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .plainFile */ .dC)([]) }),
+                files: () => ({ request, constraints: (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .plainFile */ .dC)([]) }),
                 role: 'build',
             });
         }
@@ -39528,7 +39574,7 @@ async function collect(plan, world, targets) {
  */
 async function download(plan, world, wanted) {
     const { wheelhouses, python, downloads } = world;
-    const { interpreter, request, settings, requested, workplace } = plan;
+    const { interpreter, request, settings, workplace } = plan;
     const { target } = wanted;
     const directory = await wheelhouses.stage(workplace);
     const scratch = await wheelhouses.stage(workplace);
@@ -39538,15 +39584,15 @@ async function download(plan, world, wanted) {
     await wheelhouses.write(requestFile, generated.request.text);
     await wheelhouses.write(constraintsFile, generated.constraints.text);
     const { source } = request;
-    const args = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .downloadArgs */ .Cs)({ target, directory, requestFile });
+    const args = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .downloadArgs */ .Cs)({ target, directory, requestFile });
     const options = {
         cwd: source.workingDirectory,
         env: {
-            ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .fillEnvironment */ .b3)(source.environment, interpreter.pipConfig, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .sourceEnvironment */ .lq)(source, interpreter, settings, requested), interpreter.keyring),
+            ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .fillEnvironment */ .b3)(source.environment, interpreter.pipConfig, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .sourceEnvironment */ .lq)(source, interpreter, settings), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
-        rewrite: (line) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_7__/* .withUserSources */ ._2)(line, new Map([
+        rewrite: (line) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .withUserSources */ ._2)(line, new Map([
             [requestFile, generated.request],
             [constraintsFile, generated.constraints],
         ])),
@@ -39556,7 +39602,7 @@ async function download(plan, world, wanted) {
         : await downloads.pip(interpreter, target.markers, args, options);
     if (exitCode === 0)
         return directory;
-    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
+    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
 }
 /** @throws UserError when the audit was not clean and has to be */
 async function auditFiles(plan, world, auditor, files) {
@@ -39565,22 +39611,22 @@ async function auditFiles(plan, world, auditor, files) {
     const scratch = await wheelhouses.stage(plan.workplace);
     const results = await reporter.group('Audit', async () => {
         const found = [];
-        for (const [index, list] of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditLists */ .Bi)(files).entries()) {
+        for (const [index, list] of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditLists */ .Bi)(files).entries()) {
             const file = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, `audit-${index}.txt`);
             await wheelhouses.write(file, list);
-            const answer = await programs.run(auditor, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditArgs */ .vN)(file, node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'cache')), {
+            const answer = await programs.run(auditor, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditArgs */ .vN)(file, node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'cache')), {
                 cwd: scratch,
                 env: source.environment,
             });
-            found.push((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .readAudit */ .y4)(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
+            found.push((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .readAudit */ .y4)(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
         }
         return found;
     });
-    const result = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .mergedAudit */ .iI)(results);
+    const result = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .mergedAudit */ .iI)(results);
     if (result.state !== 'clean') {
         if (audit === 'fail')
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditMessage */ .bQ)(result)} Nothing was uploaded.`);
-        reporter.warning((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .auditMessage */ .bQ)(result));
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditMessage */ .bQ)(result)} Nothing was uploaded.`);
+        reporter.warning((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditMessage */ .bQ)(result));
     }
     return result;
 }
@@ -39594,7 +39640,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     const onFeed = new Map();
     const forwarded = new Map();
     const names = [...new Set(files.map((file) => file.name))];
-    for (const batch of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .batches */ .Xy)(names, concurrency)) {
+    for (const batch of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .batches */ .Xy)(names, concurrency)) {
         const answers = await Promise.all(batch.map((name) => feed.ask(name)));
         for (const [index, answer] of answers.entries()) {
             const name = String(batch[index]);
@@ -39619,7 +39665,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     for (const file of files) {
         const there = onFeed.get(file.file);
         const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
-        const state = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .stateOf */ .L4)(file, feedSha256);
+        const state = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .stateOf */ .L4)(file, feedSha256);
         reporter.info(`${file.file}: ${state}`);
         rows.push({ ...file, state, feedSha256 });
     }
@@ -39655,7 +39701,7 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
     let rows = before;
     let absent = rows.filter((row) => row.state === 'absent');
     while (absent.length > 0) {
-        const [batch = []] = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .batches */ .Xy)(absent, batchSize);
+        const [batch = []] = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .batches */ .Xy)(absent, batchSize);
         const { exitCode, output } = await runUploader(plan, world, uploader, batch);
         if (exitCode !== 0)
             reporter.info('The upload ended with an error: asking the feed again.');
@@ -39672,16 +39718,16 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
             throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
     return rows;
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
-    const answer = await programs.run(uploader, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadArgs */ .tW)(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
+    const answer = await programs.run(uploader, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .uploadArgs */ .tW)(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
         cwd: collection,
-        env: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .uploadEnvironment */ .Ny)(request.uploader, request.source.environment, request.feed, certificates),
+        env: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .uploadEnvironment */ .Ny)(request.uploader, request.source.environment, request.feed, certificates),
     });
     if (answer === undefined)
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${uploader.join(' ')} is gone: it was there before.`);
@@ -39774,21 +39820,20 @@ var secrets = __nccwpck_require__(8578);
 
 
 /**
- * @param settings pip's effective settings: its constraint files count as the user's own
+ * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function gather(request, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
     const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
         constraints: [
             ...found.constraints,
-            ...ambient.map((file) => ({
+            ...settings.words('constraint').map((file) => ({
                 location: /^https?:/i.test(file)
                     ? file
                     : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
@@ -39844,8 +39889,11 @@ async function groupLines(request, sources) {
 
 // EXTERNAL MODULE: ./lib/plan/key.js
 var key = __nccwpck_require__(720);
+// EXTERNAL MODULE: ./lib/plan/pip-settings.js
+var pip_settings = __nccwpck_require__(9494);
 ;// CONCATENATED MODULE: ./lib/understand.js
 /** From a request and an interpreter to what is really asked for, and under which key it is kept. */
+
 
 
 
@@ -39861,11 +39909,11 @@ function hideInputs(request, reporter) {
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
-    const settings = (0,key/* withIndexInputs */.yP)((0,key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, settings, sources);
+    const configured = (0,pip_settings/* pipSettings */.zq)(interpreter, request.index);
+    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await gather(request, configured, sources);
     reporter.hide(requested.lines.flatMap(secretsOfLine));
-    return { settings, requested };
+    return { settings: (0,pip_settings/* withOptionLines */.Bf)(configured, requested.lines), requested };
 }
 /**
  * Reads everything that is asked for; changes nothing.
@@ -39875,7 +39923,7 @@ async function understand(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings, {
+    const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),

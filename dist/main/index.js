@@ -28766,7 +28766,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 4537:
+/***/ 2555:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28788,32 +28788,37 @@ var requirements = __nccwpck_require__(2251);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/plan/package-index.js
+/** Which package index a fill uses, and what its answers mean. */
 
 
-/** The index inputs over pip's settings over pip's default. */
-function indexesOf(request, interpreter, settings, requested) {
-    const { url, extra, trustedHosts, username, password, mirror } = request.index;
-    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
-    if (settings.has('no-index') || optionValues('no-index').length > 0)
+
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is told to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
         return undefined;
-    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
-    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
-    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // Whoever may change a requirement file must not learn them.
+        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* withoutSecrets */.cT)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
     return {
         authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
         named: named !== undefined,
-        extra: [
-            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
-            ...optionValues('extra-index-url'),
-        ],
+        extra: settings.words('extra-index-url'),
         mirror,
-        trustedHosts: [
-            ...trustedHosts,
-            ...words(settings.get('trusted-host')),
-            ...optionValues('trusted-host'),
-        ],
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
         otherCredentials: keyring !== 'disabled' || interpreter.netrc,
     };
+}
+/** Whether two addresses name the same index, whatever credentials they carry. */
+function isSameIndex(one, other) {
+    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
 }
 /** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
 function withCredentials(url, username, password) {
@@ -28834,10 +28839,6 @@ function indexVariables({ extra, trustedHosts }, url) {
         ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
         ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
     };
-}
-/** @returns path of the file of certificates that pip trusts; undefined: its own */
-function certificatesOf(settings, environment) {
-    return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 /** Whether a URL carries credentials of its own. */
 function hasCredentials(url) {
@@ -28866,8 +28867,78 @@ function probeCandidates(requested) {
     return [...lines, ...building];
 }
 
+;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
+/**
+ * The settings that are in force before any requirement file is read.
+ * @param index the inputs that name indexes; each replaces the setting of its name
+ */
+function pipSettings({ pipConfig }, index) {
+    return settingsOf(new Map([
+        ...effectiveSettings(pipConfig),
+        ...(index.url === undefined ? [] : [['index-url', index.url]]),
+        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
+    ]), []);
+}
+/** The same settings with the option lines of requirement files in force. */
+function withOptionLines({ configured }, lines) {
+    return settingsOf(configured, lines);
+}
+function settingsOf(configured, lines) {
+    const given = (name) => lines.flatMap((line) => (line.kind === 'option' && line.name === name ? [line.value] : []));
+    return {
+        configured,
+        flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
+        text: (name) => given(name).at(-1) ?? configured.get(name),
+        words: (name) => [...wordsOf(configured.get(name)), ...given(name)],
+    };
+}
+/** The words of one setting: pip splits configured values of repeatable options at white space. */
+function wordsOf(value) {
+    return (value ?? '').split(/\s+/).filter((word) => word !== '');
+}
+/** pip's spellings of no; it refuses to run with a value that is neither yes nor no. */
+function isYes(value) {
+    return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
+}
+/**
+ * By long option name, environment over section over `[global]`, as pip merges them. `[install]`
+ * counts over `[wheel]`: it is an installation to the user.
+ * @param pipConfig value by `section.option`, with `:env:` as the section of variables
+ */
+function effectiveSettings(pipConfig) {
+    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
+    const settings = new Map();
+    for (const [key, value] of Object.entries(pipConfig)) {
+        const dot = key.indexOf('.');
+        const own = rank(key.slice(0, dot));
+        const name = key.slice(dot + 1).replaceAll('_', '-');
+        // pip passes over empty values: the next lower one counts.
+        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
+            continue;
+        settings.set(name, { value, rank: own });
+    }
+    return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/**
+ * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
+ * opposite of its name: a yes leaves isolation on (seen on pip 22.2 and 26.3).
+ */
+function isolatesBuilds(settings) {
+    const value = settings.configured.get('no-build-isolation');
+    return value === undefined || isYes(value);
+}
+/** Whether pip is told to install into a Python that the system manages (PEP 668). */
+function breaksSystemPackages({ pipConfig }) {
+    return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
+}
+/** @returns path of the file of certificates that pip trusts; undefined for its own */
+function certificatesOf(settings, environment) {
+    return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
+}
+
 ;// CONCATENATED MODULE: ./lib/choose-index.js
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
+
 
 
 
@@ -28934,7 +29005,7 @@ async function askAgain(asking, world) {
 /** @returns undefined when no index is to be used */
 async function whomToAsk(asking, world) {
     const { request, interpreter, settings, requested } = asking;
-    const indexes = indexesOf(request, interpreter, settings, requested);
+    const indexes = indexesOf(request, interpreter, settings);
     if (indexes === undefined)
         return undefined;
     const project = await projectToAsk(interpreter, requested, world);
@@ -28946,7 +29017,7 @@ async function whomToAsk(asking, world) {
         indexes,
         trust,
         project,
-        health: (url) => project === undefined || settings.has('proxy')
+        health: (url) => project === undefined || settings.text('proxy') !== undefined
             ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
             : world.indexProbe.probe(url, project, trust),
     };
@@ -29220,75 +29291,6 @@ function groupsOf(wheels, contents) {
     return [...new Set(owners.values())];
 }
 
-// EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
-;// CONCATENATED MODULE: ./lib/prepare.js
-/** The interpreter that is installed into. */
-
-
-
-
-/** The oldest pip with `install --report`, which names the closure. */
-const prepare_oldestPip = [22, 2];
-/**
- * Finds the interpreter that is installed into, or that an environment is to be made from.
- * @throws UserError when it can't be used, with what to do; so does `makeVenv`
- */
-async function prepareInterpreter(request, world) {
-    const interpreter = await world.python.probe(request);
-    const { venv } = request;
-    if (venv === undefined || isInside(venv, interpreter.executable)) {
-        return { interpreter: checked(request, interpreter), makeVenv: undefined };
-    }
-    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
-    // Without a pip nobody knows how pip is configured.
-    return interpreter.pip === undefined
-        ? { interpreter: await makeVenv(), makeVenv: undefined }
-        : { interpreter, makeVenv };
-}
-async function virtualEnvironment(request, { python, reporter }, base, directory) {
-    const made = await python.createVenv(base, request, directory);
-    reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,model/* isOlderPip */.Ui)(made.pip, prepare_oldestPip))
-        return made;
-    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
-        cwd: request.workingDirectory,
-        env: (0,plan_environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, {}, made.keyring),
-    });
-    return python.probe(request);
-}
-/** @throws UserError for an interpreter that can't be installed into */
-function checked(request, interpreter) {
-    checkPip(interpreter, ', or set the input venv');
-    const { executable, version } = interpreter;
-    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
-    }
-    return interpreter;
-}
-/**
- * @param otherwise what else helps where there is no pip, as the end of a sentence
- * @returns the interpreter
- * @throws UserError when it has no pip, or one that is older than all that were tried
- */
-function checkPip(interpreter, otherwise = ' before this step') {
-    const { pip, executable, version } = interpreter;
-    if (pip === undefined) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
-    }
-    if ((0,model/* isOlderPip */.Ui)(pip, prepare_oldestPip)) {
-        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${prepare_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
-    }
-    return interpreter;
-}
-function isInside(venv, executable) {
-    return executable.startsWith(venv + external_node_path_.sep);
-}
-function breaksSystemPackages(interpreter) {
-    const value = (0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig).get('break-system-packages') ?? '';
-    return /^(?:1|true|yes|on)$/i.test(value);
-}
-
 ;// CONCATENATED MODULE: ./lib/install-lock.js
 /** Installs what the lock names, from the wheelhouse alone. */
 
@@ -29549,6 +29551,8 @@ function fillError(output) {
     return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
 }
 
+// EXTERNAL MODULE: ./lib/plan/key.js
+var plan_key = __nccwpck_require__(720);
 ;// CONCATENATED MODULE: ./lib/direct.js
 /**
  * Requirements that name their own place. A URL with a hash becomes its wheel; of anything else a
@@ -29666,7 +29670,7 @@ async function installDirect(plan, world, wheelhouse, { manifest, index }) {
         const attempt = async (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
             cwd: request.workingDirectory,
             env: noIndex
-                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings, external_node_os_.devNull)
+                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings.configured, external_node_os_.devNull)
                 : await indexEnvironment(plan, world, index),
             rewrite: (line) => withUserSources(line, new Map([[requestFile, file]])),
         });
@@ -29765,6 +29769,7 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
 
 
 
+
 /**
  * Makes a wheelhouse complete for a plan, in place.
  * @param directory holds the wheels of `usable` and nothing else
@@ -29779,7 +29784,7 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     const start = performance.now();
     const { lines } = plan.requested;
     const asked = (0,requirements/* askedHashes */.xJ)(lines);
-    const rules = hashRules(lines, plan.settings);
+    const rules = hashRules(lines, plan.settings.configured);
     const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
     if (!resume) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
@@ -29848,17 +29853,15 @@ async function applying(plan, world) {
  * built wheel would win over a newer sdist for ever, so there only pins count.
  */
 async function offersOf(plan, world, directory, kept, lines) {
-    const { index, requested, settings } = plan;
+    const { index, settings } = plan;
     if (!index.mayOffer)
         return [];
-    const preferBinary = (0,plan_key/* isOn */.Mp)(settings, 'prefer-binary') ||
-        requested.lines.some((line) => line.kind === 'option' && line.name === 'prefer-binary');
     const offers = kept
         .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
         .map(async ({ name, version, sha256, file }) => {
         const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
         const mayOffer = isPin ||
-            (!preferBinary &&
+            (!settings.flag('prefer-binary') &&
                 (index.role === 'none' || (await isOffered(index, world, name, version))));
         const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, file)).href;
         return mayOffer ? [{ name, version, sha256, url }] : [];
@@ -29884,7 +29887,7 @@ async function fill_close(plan, world, directory, options) {
         wheelDir: directory,
         requestFile,
         report,
-        noDeps: (0,plan_key/* isOn */.Mp)(plan.settings, 'no-deps'),
+        noDeps: plan.settings.flag('no-deps'),
     }), {
         cwd: plan.request.workingDirectory,
         env: (0,plan_environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
@@ -29908,10 +29911,8 @@ async function fill_close(plan, world, directory, options) {
 /** What local projects need to be built, so that a later run builds them offline. */
 async function fillBuildRequirements(plan, world, directory, kept) {
     const all = new Map();
-    // pip reads this setting the wrong way round: a yes leaves isolation on (seen on 22.2 and 26.3).
-    if (plan.settings.has('no-build-isolation') && !(0,plan_key/* isOn */.Mp)(plan.settings, 'no-build-isolation')) {
+    if (!isolatesBuilds(plan.settings))
         return all;
-    }
     const sets = new Map(plan.requested.projects
         .filter((project) => project.buildRequires.length > 0)
         .map((project) => [project.buildRequires.join('\n'), project.buildRequires]));
@@ -30008,6 +30009,69 @@ function parseState(text) {
     if (!wheelhouse || !key || !request || !interpreter)
         return undefined;
     return { wheelhouse, key, request, interpreter };
+}
+
+;// CONCATENATED MODULE: ./lib/prepare.js
+/** The interpreter that is installed into. */
+
+
+
+
+/** The oldest pip with `install --report`, which names the closure. */
+const prepare_oldestPip = [22, 2];
+/**
+ * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * @throws UserError when it can't be used, with what to do; so does `makeVenv`
+ */
+async function prepareInterpreter(request, world) {
+    const interpreter = await world.python.probe(request);
+    const { venv } = request;
+    if (venv === undefined || isInside(venv, interpreter.executable)) {
+        return { interpreter: checked(request, interpreter), makeVenv: undefined };
+    }
+    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    // Without a pip nobody knows how pip is configured.
+    return interpreter.pip === undefined
+        ? { interpreter: await makeVenv(), makeVenv: undefined }
+        : { interpreter, makeVenv };
+}
+async function virtualEnvironment(request, { python, reporter }, base, directory) {
+    const made = await python.createVenv(base, request, directory);
+    reporter.info(`Made the virtual environment ${directory}.`);
+    if (made.pip === undefined || !(0,model/* isOlderPip */.Ui)(made.pip, prepare_oldestPip))
+        return made;
+    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+        cwd: request.workingDirectory,
+        env: (0,plan_environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, {}, made.keyring),
+    });
+    return python.probe(request);
+}
+/** @throws UserError for an interpreter that can't be installed into */
+function checked(request, interpreter) {
+    checkPip(interpreter, ', or set the input venv');
+    const { executable, version } = interpreter;
+    if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
+        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    }
+    return interpreter;
+}
+/**
+ * @param otherwise what else helps where there is no pip, as the end of a sentence
+ * @returns the interpreter
+ * @throws UserError when it has no pip, or one that is older than all that were tried
+ */
+function checkPip(interpreter, otherwise = ' before this step') {
+    const { pip, executable, version } = interpreter;
+    if (pip === undefined) {
+        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+    }
+    if ((0,model/* isOlderPip */.Ui)(pip, prepare_oldestPip)) {
+        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${prepare_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    }
+    return interpreter;
+}
+function isInside(venv, executable) {
+    return executable.startsWith(venv + external_node_path_.sep);
 }
 
 ;// CONCATENATED MODULE: ./lib/restore.js
@@ -30130,7 +30194,7 @@ async function judge(plan, world, directory, matched) {
 }
 async function assess(plan, world, directory, { manifest, sound, faults }, origin) {
     const { request, keys } = plan;
-    const rules = hashRules(plan.requested.lines, plan.settings);
+    const rules = hashRules(plan.requested.lines, plan.settings.configured);
     if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter)) {
         throw new plan_manifest/* ManifestError */.Sh(`it was made for another Python (${manifest.interpreter})`);
     }
@@ -30178,21 +30242,20 @@ var local_project = __nccwpck_require__(6920);
 
 
 /**
- * @param settings pip's effective settings: its constraint files count as the user's own
+ * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function gather(request, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
     const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
         constraints: [
             ...found.constraints,
-            ...ambient.map((file) => ({
+            ...settings.words('constraint').map((file) => ({
                 location: /^https?:/i.test(file)
                     ? file
                     : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
@@ -30251,6 +30314,7 @@ async function groupLines(request, sources) {
 
 
 
+
 /** Keeps the secrets of the inputs out of everything that is shown. */
 function hideInputs(request, reporter) {
     const { url = '', mirror = '', username = '', password = '', extra } = request.index;
@@ -30263,11 +30327,11 @@ function hideInputs(request, reporter) {
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
-    const settings = (0,plan_key/* withIndexInputs */.yP)((0,plan_key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, settings, sources);
+    const configured = pipSettings(interpreter, request.index);
+    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await gather(request, configured, sources);
     reporter.hide(requested.lines.flatMap(secretsOfLine));
-    return { settings, requested };
+    return { settings: withOptionLines(configured, requested.lines), requested };
 }
 /**
  * Reads everything that is asked for; changes nothing.
@@ -30277,7 +30341,7 @@ async function understand(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings, {
+    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -30520,7 +30584,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4537);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2555);
 /* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(9552);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
@@ -30867,14 +30931,11 @@ function age(since, now) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $N: () => (/* binding */ canonical),
-/* harmony export */   Mp: () => (/* binding */ isOn),
 /* harmony export */   O4: () => (/* binding */ matchKind),
 /* harmony export */   YD: () => (/* binding */ keysOf),
 /* harmony export */   YZ: () => (/* binding */ generations),
 /* harmony export */   br: () => (/* binding */ digest),
-/* harmony export */   f: () => (/* binding */ effectiveSettings),
-/* harmony export */   tb: () => (/* binding */ interpreterIdentity),
-/* harmony export */   yP: () => (/* binding */ withIndexInputs)
+/* harmony export */   tb: () => (/* binding */ interpreterIdentity)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6416);
@@ -30914,38 +30975,8 @@ const sourceSettings = [
 /** Settings that decide what is asked for, beside the lines themselves. */
 const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'];
 /**
- * pip's effective settings for this run, by long option name without dashes: environment over
- * section over `[global]`, as pip merges them. `[install]` counts: it is an install to the user.
- */
-function effectiveSettings(pipConfig) {
-    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
-    const settings = new Map();
-    for (const [key, value] of Object.entries(pipConfig)) {
-        const dot = key.indexOf('.');
-        const own = rank(key.slice(0, dot));
-        const name = key.slice(dot + 1).replaceAll('_', '-');
-        // pip passes over empty values: the next lower one counts.
-        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
-            continue;
-        settings.set(name, { value, rank: own });
-    }
-    return new Map([...settings].map(([name, { value }]) => [name, value]));
-}
-/** Whether a flag is set, in pip's spellings of yes and no. */
-function isOn(settings, name) {
-    return settings.has(name) && !/^(?:0|n|no|f|false|off)$/i.test(String(settings.get(name)));
-}
-/** The settings with the index inputs in force. */
-function withIndexInputs(settings, index) {
-    return new Map([
-        ...settings,
-        ...(index.url === undefined ? [] : [['index-url', index.url]]),
-        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
-    ]);
-}
-/**
  * The keys of a request.
- * @param settings from {@link effectiveSettings}
+ * @param settings what pip is configured with: value by option name
  * @param now the moment that decides the period
  * @returns lower-case keys of at most 512 characters without commas, which is what GitHub's cache
  *   takes; restore keys never cross system, architecture, libc or Python

@@ -28712,11 +28712,9 @@ function buildEnvironment(environment, settings, nullDevice) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   br: () => (/* binding */ digest),
-/* harmony export */   f: () => (/* binding */ effectiveSettings),
-/* harmony export */   yP: () => (/* binding */ withIndexInputs)
+/* harmony export */   br: () => (/* binding */ digest)
 /* harmony export */ });
-/* unused harmony exports isOn, keysOf, interpreterIdentity, generations, matchKind, canonical */
+/* unused harmony exports keysOf, interpreterIdentity, generations, matchKind, canonical */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
@@ -28754,38 +28752,8 @@ const sourceSettings = (/* unused pure expression or super */ null && ([
 /** Settings that decide what is asked for, beside the lines themselves. */
 const selectionSettings = (/* unused pure expression or super */ null && (['no-deps', 'require-hashes', 'only-final', 'all-releases']));
 /**
- * pip's effective settings for this run, by long option name without dashes: environment over
- * section over `[global]`, as pip merges them. `[install]` counts: it is an install to the user.
- */
-function effectiveSettings(pipConfig) {
-    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
-    const settings = new Map();
-    for (const [key, value] of Object.entries(pipConfig)) {
-        const dot = key.indexOf('.');
-        const own = rank(key.slice(0, dot));
-        const name = key.slice(dot + 1).replaceAll('_', '-');
-        // pip passes over empty values: the next lower one counts.
-        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
-            continue;
-        settings.set(name, { value, rank: own });
-    }
-    return new Map([...settings].map(([name, { value }]) => [name, value]));
-}
-/** Whether a flag is set, in pip's spellings of yes and no. */
-function isOn(settings, name) {
-    return settings.has(name) && !/^(?:0|n|no|f|false|off)$/i.test(String(settings.get(name)));
-}
-/** The settings with the index inputs in force. */
-function withIndexInputs(settings, index) {
-    return new Map([
-        ...settings,
-        ...(index.url === undefined ? [] : [['index-url', index.url]]),
-        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
-    ]);
-}
-/**
  * The keys of a request.
- * @param settings from {@link effectiveSettings}
+ * @param settings what pip is configured with: value by option name
  * @param now the moment that decides the period
  * @returns lower-case keys of at most 512 characters without commas, which is what GitHub's cache
  *   takes; restore keys never cross system, architecture, libc or Python
@@ -30758,98 +30726,6 @@ function canonicalVersion(version) {
 
 /***/ }),
 
-/***/ 7570:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   O7: () => (/* binding */ indexesOf),
-/* harmony export */   g1: () => (/* binding */ indexVariables),
-/* harmony export */   mm: () => (/* binding */ certificatesOf)
-/* harmony export */ });
-/* unused harmony exports withCredentials, hasCredentials, confusionWarning, probeCandidates */
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
-
-
-/** The index inputs over pip's settings over pip's default. */
-function indexesOf(request, interpreter, settings, requested) {
-    const { url, extra, trustedHosts, username, password, mirror } = request.index;
-    const optionValues = (name) => requested.lines.flatMap((line) => line.kind === 'option' && line.name === name ? [line.value] : []);
-    if (settings.has('no-index') || optionValues('no-index').length > 0)
-        return undefined;
-    const words = (value) => (value ?? '').split(/\s+/).filter((word) => word !== '');
-    const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
-    const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: [
-            ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
-            ...optionValues('extra-index-url'),
-        ],
-        mirror,
-        trustedHosts: [
-            ...trustedHosts,
-            ...words(settings.get('trusted-host')),
-            ...optionValues('trusted-host'),
-        ],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/**
- * Variables that name indexes to pip; they hold the credentials.
- * @param url what is asked first: the authoritative index, or its mirror
- */
-function indexVariables({ extra, trustedHosts }, url) {
-    return {
-        PIP_INDEX_URL: url,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
-}
-/** @returns path of the file of certificates that pip trusts; undefined: its own */
-function certificatesOf(settings, environment) {
-    return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
-}
-/** Whether a URL carries credentials of its own. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(withoutSecrets).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
-}
-/** The project whose page is asked for; names in the order of the request, with their markers. */
-function probeCandidates(requested) {
-    const lines = indexRequirements(requested.lines)
-        .filter((line) => !line.constraint)
-        .map(({ name, marker }) => ({ name, marker }));
-    const building = requested.projects
-        .flatMap((project) => project.buildRequires)
-        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-        .map((name) => ({ name, marker: undefined }));
-    return [...lines, ...building];
-}
-
-
-/***/ }),
-
 /***/ 7894:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -31194,7 +31070,7 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 9803:
+/***/ 4882:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31234,8 +31110,90 @@ __nccwpck_require__.d(__webpack_exports__, {
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/names.js
 var names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/package-index.js
-var package_index = __nccwpck_require__(7570);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+;// CONCATENATED MODULE: ./lib/plan/package-index.js
+/** Which package index a fill uses, and what its answers mean. */
+
+
+
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is told to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
+        return undefined;
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // Whoever may change a requirement file must not learn them.
+        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* withoutSecrets */.cT)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: settings.words('extra-index-url'),
+        mirror,
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** Whether two addresses name the same index, whatever credentials they carry. */
+function isSameIndex(one, other) {
+    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(withoutSecrets).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const lines = indexRequirements(requested.lines)
+        .filter((line) => !line.constraint)
+        .map(({ name, marker }) => ({ name, marker }));
+    const building = requested.projects
+        .flatMap((project) => project.buildRequires)
+        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
+        .map((name) => ({ name, marker: undefined }));
+    return [...lines, ...building];
+}
+
 ;// CONCATENATED MODULE: ./lib/plan/project-page.js
 /** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
 
@@ -31350,8 +31308,6 @@ function unescaped(text) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/publish.js
 /** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
 
@@ -31476,12 +31432,12 @@ const machines = {
     universal2: 'arm64',
 };
 /** Variables that name the source index to pip; they hold its credentials. */
-function sourceEnvironment(request, interpreter, settings, requested) {
-    const indexes = (0,package_index/* indexesOf */.O7)(request, interpreter, settings, requested);
+function sourceEnvironment(request, interpreter, settings) {
+    const indexes = indexesOf(request, interpreter, settings);
     if (indexes === undefined) {
         throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
-    return (0,package_index/* indexVariables */.g1)(indexes, indexes.authoritative);
+    return indexVariables(indexes, indexes.authoritative);
 }
 /** The files of a request for a target, with all that they depend on. */
 function downloadArgs(options) {
@@ -32659,8 +32615,8 @@ function isAncestor(directory, of) {
     return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
 }
 
-// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
-var publish = __nccwpck_require__(9803);
+// EXTERNAL MODULE: ./lib/plan/publish.js + 2 modules
+var publish = __nccwpck_require__(4882);
 ;// CONCATENATED MODULE: ./lib/publish-inputs.js
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 
@@ -32775,9 +32731,9 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9803);
+/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4882);
 /* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6438);
-/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(465);
+/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5589);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7786);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_publishing_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3444);
@@ -32845,7 +32801,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 465:
+/***/ 5589:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32864,12 +32820,79 @@ var local_project = __nccwpck_require__(6920);
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/names.js
 var names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/package-index.js
-var package_index = __nccwpck_require__(7570);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
-var publish = __nccwpck_require__(9803);
+;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
+/**
+ * The settings that are in force before any requirement file is read.
+ * @param index the inputs that name indexes; each replaces the setting of its name
+ */
+function pipSettings({ pipConfig }, index) {
+    return settingsOf(new Map([
+        ...effectiveSettings(pipConfig),
+        ...(index.url === undefined ? [] : [['index-url', index.url]]),
+        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
+    ]), []);
+}
+/** The same settings with the option lines of requirement files in force. */
+function withOptionLines({ configured }, lines) {
+    return settingsOf(configured, lines);
+}
+function settingsOf(configured, lines) {
+    const given = (name) => lines.flatMap((line) => (line.kind === 'option' && line.name === name ? [line.value] : []));
+    return {
+        configured,
+        flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
+        text: (name) => given(name).at(-1) ?? configured.get(name),
+        words: (name) => [...wordsOf(configured.get(name)), ...given(name)],
+    };
+}
+/** The words of one setting: pip splits configured values of repeatable options at white space. */
+function wordsOf(value) {
+    return (value ?? '').split(/\s+/).filter((word) => word !== '');
+}
+/** pip's spellings of no; it refuses to run with a value that is neither yes nor no. */
+function isYes(value) {
+    return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
+}
+/**
+ * By long option name, environment over section over `[global]`, as pip merges them. `[install]`
+ * counts over `[wheel]`: it is an installation to the user.
+ * @param pipConfig value by `section.option`, with `:env:` as the section of variables
+ */
+function effectiveSettings(pipConfig) {
+    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
+    const settings = new Map();
+    for (const [key, value] of Object.entries(pipConfig)) {
+        const dot = key.indexOf('.');
+        const own = rank(key.slice(0, dot));
+        const name = key.slice(dot + 1).replaceAll('_', '-');
+        // pip passes over empty values: the next lower one counts.
+        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
+            continue;
+        settings.set(name, { value, rank: own });
+    }
+    return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/**
+ * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
+ * opposite of its name: a yes leaves isolation on (seen on pip 22.2 and 26.3).
+ */
+function isolatesBuilds(settings) {
+    const value = settings.configured.get('no-build-isolation');
+    return value === undefined || isYes(value);
+}
+/** Whether pip is told to install into a Python that the system manages (PEP 668). */
+function pip_settings_breaksSystemPackages({ pipConfig }) {
+    return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
+}
+/** @returns path of the file of certificates that pip trusts; undefined for its own */
+function certificatesOf(settings, environment) {
+    return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
+}
+
+// EXTERNAL MODULE: ./lib/plan/publish.js + 2 modules
+var publish = __nccwpck_require__(4882);
 // EXTERNAL MODULE: ./lib/plan/requirements.js
 var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
@@ -32955,8 +32978,6 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
 
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
 ;// CONCATENATED MODULE: ./lib/prepare.js
 /** The interpreter that is installed into. */
 
@@ -33019,10 +33040,6 @@ function checkPip(interpreter, otherwise = ' before this step') {
 function isInside(venv, executable) {
     return executable.startsWith(venv + path.sep);
 }
-function breaksSystemPackages(interpreter) {
-    const value = effectiveSettings(interpreter.pipConfig).get('break-system-packages') ?? '';
-    return /^(?:1|true|yes|on)$/i.test(value);
-}
 
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
@@ -33035,21 +33052,20 @@ var external_node_url_ = __nccwpck_require__(3136);
 
 
 /**
- * @param settings pip's effective settings: its constraint files count as the user's own
+ * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function gather(request, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const ambient = (settings.get('constraint') ?? '').split(/\s+/).filter((file) => file !== '');
     const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
         constraints: [
             ...found.constraints,
-            ...ambient.map((file) => ({
+            ...settings.words('constraint').map((file) => ({
                 location: /^https?:/i.test(file)
                     ? file
                     : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
@@ -33103,8 +33119,11 @@ async function groupLines(request, sources) {
     return lines;
 }
 
+// EXTERNAL MODULE: ./lib/plan/key.js
+var key = __nccwpck_require__(720);
 ;// CONCATENATED MODULE: ./lib/understand.js
 /** From a request and an interpreter to what is really asked for, and under which key it is kept. */
+
 
 
 
@@ -33120,11 +33139,11 @@ function hideInputs(request, reporter) {
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
-    const settings = (0,key/* withIndexInputs */.yP)((0,key/* effectiveSettings */.f)(interpreter.pipConfig), request.index);
-    reporter.hide([...settings.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, settings, sources);
+    const configured = pipSettings(interpreter, request.index);
+    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await gather(request, configured, sources);
     reporter.hide(requested.lines.flatMap(secretsOfLine));
-    return { settings, requested };
+    return { settings: withOptionLines(configured, requested.lines), requested };
 }
 /**
  * Reads everything that is asked for; changes nothing.
@@ -33134,7 +33153,7 @@ async function understand(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = keysOf(interpreter, requested, settings, {
+    const keys = keysOf(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -33194,7 +33213,7 @@ async function publish_publish(request, world) {
             interpreter,
             settings,
             requested,
-            certificates: (0,package_index/* certificatesOf */.mm)(settings, source.environment),
+            certificates: certificatesOf(settings, source.environment),
             workplace,
             collection,
         };
@@ -33300,7 +33319,7 @@ async function collect(plan, world, targets) {
  */
 async function download(plan, world, wanted) {
     const { wheelhouses, python, downloads } = world;
-    const { interpreter, request, settings, requested, workplace } = plan;
+    const { interpreter, request, settings, workplace } = plan;
     const { target } = wanted;
     const directory = await wheelhouses.stage(workplace);
     const scratch = await wheelhouses.stage(workplace);
@@ -33314,7 +33333,7 @@ async function download(plan, world, wanted) {
     const options = {
         cwd: source.workingDirectory,
         env: {
-            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, (0,publish/* sourceEnvironment */.lq)(source, interpreter, settings, requested), interpreter.keyring),
+            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, (0,publish/* sourceEnvironment */.lq)(source, interpreter, settings), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
@@ -33715,8 +33734,8 @@ function downloadsAdapter(reporter, environment) {
 
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/publish.js + 1 modules
-var publish = __nccwpck_require__(9803);
+// EXTERNAL MODULE: ./lib/plan/publish.js + 2 modules
+var publish = __nccwpck_require__(4882);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
 // EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules

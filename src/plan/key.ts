@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { period } from './freshness.ts';
-import type { IndexInputs, Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
+import type { Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
 import { normalizeName } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
@@ -53,46 +53,8 @@ export interface Keys {
 }
 
 /**
- * pip's effective settings for this run, by long option name without dashes: environment over
- * section over `[global]`, as pip merges them. `[install]` counts: it is an install to the user.
- */
-export function effectiveSettings(
-  pipConfig: Readonly<Record<string, string>>,
-): ReadonlyMap<string, string> {
-  const rank = (section: string): number =>
-    ['global', 'wheel', 'install', ':env:'].indexOf(section);
-  const settings = new Map<string, { value: string; rank: number }>();
-  for (const [key, value] of Object.entries(pipConfig)) {
-    const dot = key.indexOf('.');
-    const own = rank(key.slice(0, dot));
-    const name = key.slice(dot + 1).replaceAll('_', '-');
-    // pip passes over empty values: the next lower one counts.
-    if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own) continue;
-    settings.set(name, { value, rank: own });
-  }
-  return new Map([...settings].map(([name, { value }]) => [name, value]));
-}
-
-/** Whether a flag is set, in pip's spellings of yes and no. */
-export function isOn(settings: ReadonlyMap<string, string>, name: string): boolean {
-  return settings.has(name) && !/^(?:0|n|no|f|false|off)$/i.test(String(settings.get(name)));
-}
-
-/** The settings with the index inputs in force. */
-export function withIndexInputs(
-  settings: ReadonlyMap<string, string>,
-  index: IndexInputs,
-): ReadonlyMap<string, string> {
-  return new Map([
-    ...settings,
-    ...(index.url === undefined ? [] : [['index-url', index.url] as const]),
-    ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')] as const]),
-  ]);
-}
-
-/**
  * The keys of a request.
- * @param settings from {@link effectiveSettings}
+ * @param settings what pip is configured with: value by option name
  * @param now the moment that decides the period
  * @returns lower-case keys of at most 512 characters without commas, which is what GitHub's cache
  *   takes; restore keys never cross system, architecture, libc or Python

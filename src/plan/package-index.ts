@@ -1,5 +1,6 @@
 /** Which package index a fill uses, and what its answers mean. */
-import type { Interpreter, Request, RequestedSet } from './model.ts';
+import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
+import type { PipSettings } from './pip-settings.ts';
 import { indexRequirements } from './requirements.ts';
 import { withoutSecrets } from './secrets.ts';
 
@@ -17,38 +18,40 @@ export interface Indexes {
   readonly otherCredentials: boolean;
 }
 
-/** The index inputs over pip's settings over pip's default. */
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is told to use none
+ */
 export function indexesOf(
   request: Request,
   interpreter: Interpreter,
-  settings: ReadonlyMap<string, string>,
-  requested: RequestedSet,
+  settings: PipSettings,
 ): Indexes | undefined {
-  const { url, extra, trustedHosts, username, password, mirror } = request.index;
-  const optionValues = (name: string): string[] =>
-    requested.lines.flatMap((line) =>
-      line.kind === 'option' && line.name === name ? [line.value] : [],
+  const { trustedHosts, username, password, mirror } = request.index;
+  if (settings.flag('no-index')) return undefined;
+  const named = settings.text('index-url');
+  const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+  if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+    // Whoever may change a requirement file must not learn them.
+    throw new UserError(
+      `The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${withoutSecrets(named)}). Set the input index-url to the index that the credentials are for.`,
     );
-  if (settings.has('no-index') || optionValues('no-index').length > 0) return undefined;
-  const words = (value: string | undefined): string[] =>
-    (value ?? '').split(/\s+/).filter((word) => word !== '');
-  const named = url ?? optionValues('index-url').at(-1) ?? settings.get('index-url');
-  const keyring = settings.get('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+  }
+  const keyring =
+    settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
   return {
     authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
     named: named !== undefined,
-    extra: [
-      ...(extra.length > 0 ? extra : words(settings.get('extra-index-url'))),
-      ...optionValues('extra-index-url'),
-    ],
+    extra: settings.words('extra-index-url'),
     mirror,
-    trustedHosts: [
-      ...trustedHosts,
-      ...words(settings.get('trusted-host')),
-      ...optionValues('trusted-host'),
-    ],
+    trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
     otherCredentials: keyring !== 'disabled' || interpreter.netrc,
   };
+}
+
+/** Whether two addresses name the same index, whatever credentials they carry. */
+function isSameIndex(one: string, other: string): boolean {
+  return withoutSecrets(one).replace(/\/*$/, '') === withoutSecrets(other).replace(/\/*$/, '');
 }
 
 /** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
@@ -77,14 +80,6 @@ export function indexVariables(
     ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
     ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
   };
-}
-
-/** @returns path of the file of certificates that pip trusts; undefined: its own */
-export function certificatesOf(
-  settings: ReadonlyMap<string, string>,
-  environment: Readonly<Record<string, string>>,
-): string | undefined {
-  return (settings.get('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
 /** Whether a URL carries credentials of its own. */

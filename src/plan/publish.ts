@@ -3,6 +3,7 @@
 import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
 import { normalizeName, wheelNameParts } from './names.ts';
 import { indexesOf, indexVariables } from './package-index.ts';
+import type { PipSettings } from './pip-settings.ts';
 import { type Health, judgePage, type ProjectFile, projectFiles } from './project-page.ts';
 import { directRequirements } from './requirements.ts';
 
@@ -241,10 +242,9 @@ const machines: Readonly<Record<string, string>> = {
 export function sourceEnvironment(
   request: Request,
   interpreter: Interpreter,
-  settings: ReadonlyMap<string, string>,
-  requested: RequestedSet,
+  settings: PipSettings,
 ): Record<string, string> {
-  const indexes = indexesOf(request, interpreter, settings, requested);
+  const indexes = indexesOf(request, interpreter, settings);
   if (indexes === undefined) {
     throw new UserError('pip is told to use no index (no-index), so there is nothing to publish.');
   }

@@ -1,0 +1,111 @@
+/**
+ * pip's settings for a run: its configuration files, its environment variables, the index inputs
+ * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
+ */
+import type { IndexInputs, Interpreter, RequestLine } from './model.ts';
+
+/** Names are those of pip's long options without dashes: `index-url`. */
+export interface PipSettings {
+  /** Whether an option without a value is on. */
+  flag(name: string): boolean;
+  /** The value in force of an option that takes one. */
+  text(name: string): string | undefined;
+  /** All values of an option that can be given several times, in pip's order. */
+  words(name: string): readonly string[];
+  /** What pip is configured with, before any option line: value by name, never empty. */
+  readonly configured: ReadonlyMap<string, string>;
+}
+
+/**
+ * The settings that are in force before any requirement file is read.
+ * @param index the inputs that name indexes; each replaces the setting of its name
+ */
+export function pipSettings(
+  { pipConfig }: Pick<Interpreter, 'pipConfig'>,
+  index: Pick<IndexInputs, 'url' | 'extra'>,
+): PipSettings {
+  return settingsOf(
+    new Map([
+      ...effectiveSettings(pipConfig),
+      ...(index.url === undefined ? [] : [['index-url', index.url] as const]),
+      ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')] as const]),
+    ]),
+    [],
+  );
+}
+
+/** The same settings with the option lines of requirement files in force. */
+export function withOptionLines(
+  { configured }: PipSettings,
+  lines: readonly RequestLine[],
+): PipSettings {
+  return settingsOf(configured, lines);
+}
+
+function settingsOf(
+  configured: ReadonlyMap<string, string>,
+  lines: readonly RequestLine[],
+): PipSettings {
+  const given = (name: string): string[] =>
+    lines.flatMap((line) => (line.kind === 'option' && line.name === name ? [line.value] : []));
+  return {
+    configured,
+    flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
+    text: (name) => given(name).at(-1) ?? configured.get(name),
+    words: (name) => [...wordsOf(configured.get(name)), ...given(name)],
+  };
+}
+
+/** The words of one setting: pip splits configured values of repeatable options at white space. */
+function wordsOf(value: string | undefined): string[] {
+  return (value ?? '').split(/\s+/).filter((word) => word !== '');
+}
+
+/** pip's spellings of no; it refuses to run with a value that is neither yes nor no. */
+function isYes(value: string | undefined): boolean {
+  return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
+}
+
+/**
+ * By long option name, environment over section over `[global]`, as pip merges them. `[install]`
+ * counts over `[wheel]`: it is an installation to the user.
+ * @param pipConfig value by `section.option`, with `:env:` as the section of variables
+ */
+export function effectiveSettings(
+  pipConfig: Readonly<Record<string, string>>,
+): ReadonlyMap<string, string> {
+  const rank = (section: string): number =>
+    ['global', 'wheel', 'install', ':env:'].indexOf(section);
+  const settings = new Map<string, { value: string; rank: number }>();
+  for (const [key, value] of Object.entries(pipConfig)) {
+    const dot = key.indexOf('.');
+    const own = rank(key.slice(0, dot));
+    const name = key.slice(dot + 1).replaceAll('_', '-');
+    // pip passes over empty values: the next lower one counts.
+    if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own) continue;
+    settings.set(name, { value, rank: own });
+  }
+  return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+
+/**
+ * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
+ * opposite of its name: a yes leaves isolation on (seen on pip 22.2 and 26.3).
+ */
+export function isolatesBuilds(settings: PipSettings): boolean {
+  const value = settings.configured.get('no-build-isolation');
+  return value === undefined || isYes(value);
+}
+
+/** Whether pip is told to install into a Python that the system manages (PEP 668). */
+export function breaksSystemPackages({ pipConfig }: Pick<Interpreter, 'pipConfig'>): boolean {
+  return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
+}
+
+/** @returns path of the file of certificates that pip trusts; undefined for its own */
+export function certificatesOf(
+  settings: PipSettings,
+  environment: Readonly<Record<string, string>>,
+): string | undefined {
+  return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
+}
