@@ -8,7 +8,14 @@ import { join } from 'node:path';
 
 import { root } from './tools.mjs';
 
-const entries = ['main', 'post', 'transfer', 'cli', 'publish-main'];
+/** Source without its extension, and the directory of dist that action.yml or package.json names. */
+const entries = [
+  ['main', 'main'],
+  ['post', 'post'],
+  ['transfer', 'transfer'],
+  ['cli', 'cli'],
+  ['publish/main', 'publish'],
+];
 
 function node(script, ...args) {
   const { status } = spawnSync(process.execPath, [join(root, 'node_modules', script), ...args], {
@@ -27,9 +34,8 @@ function build(output) {
     `export const version = ${JSON.stringify(version)};\n`,
   );
   rmSync(output, { recursive: true, force: true });
-  for (const entry of entries) {
-    // Each in the directory that action.yml names: publish-main is publish/action.yml's own main.
-    const to = join(output, entry.replace(/-main$/, ''));
+  for (const [entry, directory] of entries) {
+    const to = join(output, directory);
     node('@vercel/ncc/dist/ncc/cli.js', 'build', `lib/${entry}.js`, '-o', to, '--no-cache');
   }
 }

@@ -11,25 +11,25 @@ import { type Host, type InputName, inputDefaults, loadRequest } from './inputs.
 import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
 import { asUserError, type Request } from './plan/model.ts';
-import { PublishConflict, type PublishReport } from './plan/publish.ts';
-import { formatPublishReport, publishCounts } from './plan/publish-report.ts';
 import { parseState } from './plan/state.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
 import type { CacheStore, LocalStore, World } from './ports.ts';
 import { prune } from './prune.ts';
-import { publish } from './publish.ts';
 import {
   loadPublishRequest,
   type PublishInputName,
   publishInputDefaults,
-} from './publish-inputs.ts';
+} from './publish/inputs.ts';
+import { PublishConflict, type PublishReport } from './publish/plan/model.ts';
+import { formatPublishReport, publishCounts } from './publish/plan/report.ts';
+import { publish } from './publish/story.ts';
+import { publishingWorld } from './publish/world/world.ts';
 import { save } from './save.ts';
 import { understand } from './understand.ts';
 import { version } from './version.ts';
 import { directoryCache } from './world/directory-cache.ts';
 import { indexProbe } from './world/package-index.ts';
 import { endOnSignals } from './world/process.ts';
-import { publishingWorld } from './world/publishing.ts';
 import { pythonAdapter } from './world/python.ts';
 import { consoleReporter } from './world/reporters.ts';
 import { sourcesAdapter } from './world/sources.ts';

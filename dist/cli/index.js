@@ -33079,20 +33079,20 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5187);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1236);
-/* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4632);
 /* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(1994);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5611);
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
 /* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(7479);
-/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1040);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5252);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5462);
-/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9531);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3690);
+/* harmony import */ var _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4206);
+/* harmony import */ var _publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1317);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8069);
+/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9940);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5462);
+/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(9531);
 /* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(3411);
-/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(8348);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_publishing_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9180);
+/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(8348);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6108);
 /* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(2008);
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(9422);
 /* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6693);
@@ -33148,7 +33148,7 @@ const installFlags = {
     workflowOnly: ['restore-cache', 'save-cache', 'export'],
 };
 const publishFlags = {
-    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_12__/* .publishInputDefaults */ .i,
+    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .publishInputDefaults */ .i,
     many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
     secrets: { ...indexSecret, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
@@ -33241,11 +33241,11 @@ async function installCommand(values) {
     await withWorld(values, async (request, world, store) => {
         const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
         if (state !== undefined)
-            await (0,_save_js__WEBPACK_IMPORTED_MODULE_13__/* .save */ .U)(state, world);
+            await (0,_save_js__WEBPACK_IMPORTED_MODULE_14__/* .save */ .U)(state, world);
         if (store && state !== undefined) {
             await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_27__/* .parseState */ .B)(state)?.key);
         }
-        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_10__/* .totals */ .Sd)(report);
+        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .totals */ .Sd)(report);
         if (values['json']) {
             print({
                 hit: report.hit,
@@ -33265,7 +33265,7 @@ async function installCommand(values) {
             });
         }
         else {
-            process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_10__/* .formatReport */ .CI)(report).join('\n')}\n`);
+            process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report).join('\n')}\n`);
         }
     });
 }
@@ -33273,7 +33273,7 @@ async function keyCommand(values) {
     await withWorld(values, async (request, world) => {
         await world.sources.check(request);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_14__/* .understand */ .ZL)(request, interpreter, world);
+        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_15__/* .understand */ .ZL)(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
             print({ key: primary, restoreKeys: restore });
@@ -33299,26 +33299,26 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_15__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
     const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']));
     const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
-    process.stdout.write(`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_10__/* .size */ .Ej)(bytes)}\n`);
+    process.stdout.write(`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}\n`);
 }
 async function publishCommand(packages, values) {
     const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_12__/* .loadPublishRequest */ .z)(inputIn(given), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadPublishRequest */ .z)(inputIn(given), host);
         const say = (report) => {
             if (values['json'])
-                print({ counts: (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_9__/* .publishCounts */ .sl)(report), ...report });
+                print({ counts: (0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__/* .publishCounts */ .sl)(report), ...report });
             else
-                process.stdout.write(`${(0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_9__/* .formatPublishReport */ .r2)(report).join('\n')}\n`);
+                process.stdout.write(`${(0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__/* .formatPublishReport */ .r2)(report).join('\n')}\n`);
         };
         try {
-            say(await (0,_publish_js__WEBPACK_IMPORTED_MODULE_11__/* .publish */ .m)(request, (0,_world_publishing_js__WEBPACK_IMPORTED_MODULE_18__/* .publishingWorld */ .s)(request, reporter)));
+            say(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_12__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
-            if (error instanceof _plan_publish_js__WEBPACK_IMPORTED_MODULE_8__/* .PublishConflict */ ._h)
+            if (error instanceof _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_10__/* .PublishConflict */ ._h)
                 say(error.report);
             throw error;
         }
@@ -33341,7 +33341,7 @@ function withWorld(values, work) {
     return withHost(async (host) => {
         const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W)(inputIn(values), host);
         const store = typeof values['store'] === 'string'
-            ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_15__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
+            ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
             : undefined;
         const world = {
             python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_19__/* .pythonAdapter */ .Wp)(reporter, host.environment),
@@ -33349,7 +33349,7 @@ function withWorld(values, work) {
             sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_21__/* .sourcesAdapter */ .u)(),
             wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__/* .wheelhousesAdapter */ .S)(),
             store: store ?? nowhere(),
-            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_16__/* .indexProbe */ .Z)(),
+            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_17__/* .indexProbe */ .Z)(),
             reporter,
             cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
             now: () => new Date(),
@@ -33375,7 +33375,7 @@ function exitCodeOf(error) {
     reporter.error(error);
     return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_17__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_18__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -37705,562 +37705,6 @@ function unescaped(text) {
 
 /***/ }),
 
-/***/ 4632:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   r2: () => (/* binding */ formatPublishReport),
-/* harmony export */   sl: () => (/* binding */ publishCounts)
-/* harmony export */ });
-/* unused harmony export formatPublishSummary */
-/* harmony import */ var _summary_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5611);
-
-/** How many files are in each state. */
-function publishCounts(report) {
-    const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
-    for (const { state } of report.rows)
-        counts[state] += 1;
-    return counts;
-}
-/** One sentence. */
-function headline(report) {
-    const { uploaded, present, conflict, absent } = publishCounts(report);
-    const parts = [
-        report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
-        `${present} present before`,
-        `${conflict} in conflict`,
-        ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
-    ];
-    return `${report.rows.length} files: ${parts.join(', ')}${report.dryRun ? ' (dry run)' : ''}`;
-}
-const auditWords = {
-    off: 'not made',
-    clean: 'no known vulnerability',
-    vulnerable: 'known vulnerabilities',
-    failed: 'failed, so nothing is known',
-};
-function auditLine({ audit }) {
-    const found = audit.findings.length > 0 ? ` (${audit.findings.join('; ')})` : '';
-    return `Audit: ${auditWords[audit.state]}${found}.`;
-}
-function what(row, report) {
-    if (row.state === 'absent')
-        return report.dryRun ? 'would be uploaded' : 'not uploaded';
-    return row.state === 'present' ? 'present before' : row.state;
-}
-/** Plain text. */
-function formatPublishReport(report) {
-    return [
-        headline(report),
-        ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
-        `For: ${report.targets.join(', ')}`,
-        auditLine(report),
-        'A machine installs from the feed with this pip.conf:',
-        ...report.pipConf
-            .trimEnd()
-            .split('\n')
-            .map((line) => `  ${line}`),
-    ];
-}
-/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
-function formatPublishSummary(report) {
-    return [
-        `### Wheelhouse: ${headline(report)}`,
-        '',
-        `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
-        '',
-        '| file | version | size | |',
-        '| --- | --- | --: | --- |',
-        ...report.rows.map((row) => `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`),
-        '',
-        '<details><summary>pip.conf for machines that install from the feed</summary>',
-        '',
-        '```ini',
-        report.pipConf.trimEnd(),
-        '```',
-        '',
-        '</details>',
-        '',
-    ].join('\n');
-}
-
-
-/***/ }),
-
-/***/ 1236:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Bi: () => (/* binding */ auditLists),
-/* harmony export */   Cs: () => (/* binding */ downloadArgs),
-/* harmony export */   D_: () => (/* binding */ identity),
-/* harmony export */   GN: () => (/* binding */ conflictMessage),
-/* harmony export */   IH: () => (/* binding */ auditModes),
-/* harmony export */   JN: () => (/* binding */ readAnswer),
-/* harmony export */   K: () => (/* binding */ derivedUploadUrl),
-/* harmony export */   Kf: () => (/* binding */ commandsOf),
-/* harmony export */   L4: () => (/* binding */ stateOf),
-/* harmony export */   Ny: () => (/* binding */ uploadEnvironment),
-/* harmony export */   P$: () => (/* binding */ checkTool),
-/* harmony export */   QR: () => (/* binding */ targetsOf),
-/* harmony export */   Wg: () => (/* binding */ refuseDirect),
-/* harmony export */   Xy: () => (/* binding */ batches),
-/* harmony export */   _h: () => (/* binding */ PublishConflict),
-/* harmony export */   aI: () => (/* binding */ pipConf),
-/* harmony export */   bQ: () => (/* binding */ auditMessage),
-/* harmony export */   iI: () => (/* binding */ mergedAudit),
-/* harmony export */   lq: () => (/* binding */ sourceEnvironment),
-/* harmony export */   px: () => (/* binding */ readForeignRedirect),
-/* harmony export */   qC: () => (/* binding */ uploadAdvice),
-/* harmony export */   rY: () => (/* binding */ publishLock),
-/* harmony export */   tW: () => (/* binding */ uploadArgs),
-/* harmony export */   vN: () => (/* binding */ auditArgs),
-/* harmony export */   wl: () => (/* binding */ uploaders),
-/* harmony export */   y4: () => (/* binding */ readAudit)
-/* harmony export */ });
-/* unused harmony export platformTags */
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
-/* harmony import */ var _package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
-/* harmony import */ var _project_page_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6732);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2251);
-/** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
-
-
-
-
-
-const uploaders = ['twine', 'uv'];
-const auditModes = ['off', 'warn', 'fail'];
-/** Files on the feed have other content than the source's. */
-class PublishConflict extends _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
-    report;
-    constructor(message, report) {
-        super(message);
-        this.report = report;
-    }
-}
-/**
- * Only what an index has can be mirrored.
- * @throws UserError for a path, a branch or a URL among the requirements
- */
-function refuseDirect(requested) {
-    const [first] = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_4__/* .directRequirements */ .S8)(requested.lines);
-    if (first === undefined)
-        return;
-    throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
-}
-/**
- * The machines that are asked for: every platform with every version.
- * @throws UserError for a platform or version of another form
- */
-function targetsOf(platforms, pythonVersions, interpreter) {
-    if (platforms.length + pythonVersions.length === 0) {
-        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
-        return [{ name, options: [], markers: undefined }];
-    }
-    for (const version of pythonVersions) {
-        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
-        }
-    }
-    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
-    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
-        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
-        options: [
-            '--implementation=cp',
-            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
-            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
-        ],
-        markers: {
-            ...versionMarkers(version),
-            ...(platform === undefined ? {} : platformMarkers(platform)),
-        },
-    })));
-}
-/** The glibc that each of the old names of PEP 600 stands for. */
-const oldManylinux = [
-    ['manylinux2014', 17],
-    ['manylinux2010', 12],
-    ['manylinux1', 5],
-];
-/**
- * All platform tags whose wheels run on a platform. pip's `--platform` takes
- * `manylinux_2_28_x86_64` by the letter, although it stands for every older glibc too (PEP 600,
- * PEP 656 for musl).
- */
-function platformTags(platform) {
-    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
-    if (linux === null)
-        return [platform];
-    const [, family = '', major = '', minor = '', arch = ''] = linux;
-    const oldest = family === 'manylinux' ? 5 : 0;
-    const tags = [];
-    for (let each = Number(minor); each >= oldest; each -= 1) {
-        tags.push(`${family}_${major}_${each}_${arch}`);
-        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
-        if (old !== undefined && major === '2')
-            tags.push(`${old[0]}_${arch}`);
-    }
-    return tags.length > 0 ? tags : [platform];
-}
-/** The variables of PEP 508 that a version decides. */
-function versionMarkers(version) {
-    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
-    return {
-        implementation_name: 'cpython',
-        implementation_version: full,
-        platform_python_implementation: 'CPython',
-        python_full_version: full,
-        python_version: full.split('.').slice(0, 2).join('.'),
-    };
-}
-/**
- * The variables of PEP 508 that a platform decides.
- * @throws UserError for a tag whose system is not known
- */
-function platformMarkers(platform) {
-    const known = [
-        [
-            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
-        ],
-        [
-            /^macosx_\d+_\d+_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
-        ],
-        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
-    ];
-    for (const [form, system] of known) {
-        const machine = form.exec(platform)?.[1];
-        if (machine !== undefined) {
-            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
-        }
-    }
-    throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
-}
-/** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
-const machines = {
-    win_amd64: 'AMD64',
-    win_arm64: 'ARM64',
-    win32: 'x86',
-    universal2: 'arm64',
-};
-/** Variables that name the source index to pip; they hold its credentials. */
-function sourceEnvironment(request, interpreter, settings) {
-    const indexes = (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings);
-    if (indexes === undefined) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('pip is told to use no index (no-index), so there is nothing to publish.');
-    }
-    return (0,_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative);
-}
-/** The files of a request for a target, with all that they depend on. */
-function downloadArgs(options) {
-    return [
-        'download',
-        '--disable-pip-version-check',
-        '--no-input',
-        '--progress-bar=off',
-        ...options.target.options,
-        `--dest=${options.directory}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/**
- * Name and version of a file: a wheel's name says them, an sdist's metadata do.
- * @throws UserError for metadata that hold something else
- */
-function identity(file, metadata) {
-    const { name, version } = metadata ?? (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .wheelNameParts */ .LI)(file);
-    const normalized = (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(name);
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
-    }
-    return { name: normalized, version };
-}
-/**
- * What a feed's answer says of one project.
- * @param url of the page, for relative links
- */
-function readAnswer(status, contentType, body, url) {
-    const health = (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .judgePage */ .zw)(status, contentType, body);
-    switch (health.state) {
-        case 'refused':
-        case 'absent':
-            return health;
-        case 'healthy':
-            break;
-        default:
-            return { state: 'unreadable', reason: health.reason };
-    }
-    try {
-        return { state: 'listed', files: (0,_project_page_js__WEBPACK_IMPORTED_MODULE_3__/* .projectFiles */ .x6)(contentType, body, url) };
-    }
-    catch {
-        return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
-    }
-}
-/**
- * What a redirect to another origin means: feeds send those who ask for a project that they don't
- * have to a public index (pypiserver's and GitLab's default), and those whom they don't know to a
- * page to log in.
- */
-function readForeignRedirect(location, project) {
-    const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
-    return (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(last) === project
-        ? { state: 'absent', forwarded: location.host }
-        : {
-            state: 'unreadable',
-            reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
-        };
-}
-/** @param feedSha256 of the file of that name on the feed; undefined: there is none */
-function stateOf(file, feedSha256) {
-    if (feedSha256 === undefined)
-        return 'absent';
-    return feedSha256 === file.sha256 ? 'present' : 'conflict';
-}
-/** The error's text for files that the feed has with other content. */
-function conflictMessage(rows) {
-    const conflicts = rows.filter((row) => row.state === 'conflict');
-    const uploaded = rows.filter((row) => row.state === 'uploaded').length;
-    const [what, them] = conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
-    return [
-        `${what} other content on the feed than on the source index; ${uploaded === 0 ? 'nothing was' : `${uploaded} others were`} uploaded. Find out which content is the right one, then delete ${them} from the feed or leave that version out.`,
-        ...conflicts.map(({ file, sha256, feedSha256 }) => `  ${file}: sha256 ${sha256} at the source, ${feedSha256} on the feed`),
-    ].join('\n');
-}
-/**
- * Where files of a feed are uploaded to, if its address tells. Nearly all serve `…/simple/` below
- * the address for uploads (pypiserver, Artifactory, CodeArtifact, Gitea, GitLab, Nexus); devpi has
- * `…/+simple/` there, and Azure Artifacts `…/upload/` beside it.
- */
-function derivedUploadUrl(feedUrl) {
-    const url = new URL(feedUrl);
-    const path = url.pathname.replace(/\/+$/, '');
-    if (/\/_packaging\/[^/]+\/pypi\/simple$/.test(path)) {
-        url.pathname = path.replace(/simple$/, 'upload/');
-        return url.href;
-    }
-    if (!/\/\+?simple$/.test(path))
-        return undefined;
-    url.pathname = path.replace(/\+?simple$/, '');
-    return url.href;
-}
-/** Where an uploader or auditor may be found, the first one first. */
-function commandsOf(tool, python) {
-    return [[tool], [python, '-m', tool.replace('-', '_')]];
-}
-/** The oldest that does what is needed, and the requirement that brings it. */
-const oldest = {
-    /** 6.1 refuses Metadata 2.5; 6.2 and later don't skip files on private feeds (pypa/twine#1251). */
-    twine: { version: [7, 0], install: 'twine>=7' },
-    /** The oldest that was tried. */
-    uv: { version: [0, 9], install: 'uv>=0.9' },
-    /** The first whose options are these. */
-    'pip-audit': { version: [2, 8], install: 'pip-audit>=2.8' },
-};
-/**
- * @param versionOutput what `--version` prints; undefined: it was not found
- * @throws UserError that says what to install
- */
-function checkTool(tool, python, versionOutput) {
-    const { version, install } = oldest[tool];
-    const remedy = `Run ${python} -m pip install "${install}" before this step.`;
-    const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
-    if (found === null) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
-    }
-    const [text, major = '', minor = ''] = found;
-    const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
-    if (tooOld) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
-    }
-}
-/** @param files names in the directory that it runs in */
-function uploadArgs(uploader, url, files) {
-    return uploader === 'twine'
-        ? [
-            'upload',
-            '--non-interactive',
-            '--disable-progress-bar',
-            `--repository-url=${url}`,
-            '--',
-            ...files,
-        ]
-        : [
-            'publish',
-            '--no-config',
-            '--no-cache',
-            '--no-progress',
-            '--trusted-publishing=never',
-            `--publish-url=${url}`,
-            '--',
-            ...files,
-        ];
-}
-/** Settings of an uploader that would send files or credentials elsewhere. */
-const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
-/**
- * The uploader's environment: here, and never among its arguments, are the credentials.
- * @param certificates file of certificates that pip is told to trust; undefined: none
- */
-function uploadEnvironment(uploader, environment, { username, password }, certificates) {
-    const given = username !== undefined && password !== undefined;
-    const kept = Object.entries(environment).filter(([name]) => !given || !notForUpload.test(name));
-    const prefix = uploader === 'twine' ? 'TWINE' : 'UV_PUBLISH';
-    const trust = uploader === 'twine' ? 'TWINE_CERT' : 'SSL_CERT_FILE';
-    return {
-        ...(certificates === undefined ? {} : { [trust]: certificates }),
-        ...Object.fromEntries(kept),
-        ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
-        NO_COLOR: '1',
-        COLUMNS: '200', // twine breaks lines in the middle of words.
-    };
-}
-/** A few at a time: command lines have an end, on Windows after 32,767 characters. */
-function batches(items, size) {
-    const count = Math.ceil(items.length / size);
-    return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
-}
-/** What to do about an uploader that failed. */
-function uploadAdvice(output) {
-    return /\b40[13]\b/.test(output)
-        ? 'The feed refused the upload: check the inputs feed-username and feed-password, whether the secret has expired, and whether that user may upload.'
-        : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
-}
-/**
- * Requirement files for pip-audit, with a hash for every file. It takes each project once a file,
- * so a second version of one is in a second file.
- */
-function auditLists(files) {
-    const lists = [];
-    for (const versions of versionsByName(files)) {
-        versions.forEach((version, index) => {
-            lists[index] ??= [];
-            lists[index]?.push(version);
-        });
-    }
-    return lists.map((list) => `${list.map(lockLine).join('\n')}\n`);
-}
-/** Files by project, then by version; both sorted. */
-function versionsByName(files) {
-    const projects = new Map();
-    for (const file of [...files].sort((a, b) => compare(a.name, b.name) || compare(a.file, b.file))) {
-        const versions = projects.get(file.name) ?? new Map();
-        versions.set(file.version, [...(versions.get(file.version) ?? []), file]);
-        projects.set(file.name, versions);
-    }
-    return [...projects.values()].map((versions) => [...versions.values()]);
-}
-function compare(one, other) {
-    return one < other ? -1 : one > other ? 1 : 0;
-}
-function lockLine(files) {
-    const [first] = files;
-    const hashes = [...new Set(files.map((file) => file.sha256))].sort();
-    return [
-        `${first?.name}==${first?.version}`,
-        ...hashes.map((hash) => `--hash=sha256:${hash}`),
-    ].join(' ');
-}
-/** The closure for pip: installable where all targets have the same versions. */
-function publishLock(files) {
-    const asked = files.filter((file) => file.role === 'asked');
-    const lines = versionsByName(asked).flatMap((versions) => versions.map(lockLine));
-    return `${lines.join('\n')}\n`;
-}
-function auditArgs(list, cache) {
-    return [
-        '--strict',
-        '--disable-pip',
-        '--require-hashes',
-        '--progress-spinner=off',
-        '--format=json',
-        `--cache-dir=${cache}`,
-        `--requirement=${list}`,
-    ];
-}
-/**
- * What one run of pip-audit says. Only a report that has every project of the list, none of them
- * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
- * clean, and no exit code tells "vulnerable" from "failed" (both 1).
- */
-function readAudit(list, exitCode, stdout) {
-    const failed = (why) => ({ state: 'failed', findings: [why] });
-    let dependencies;
-    try {
-        ({ dependencies } = JSON.parse(stdout));
-    }
-    catch {
-        return failed(`pip-audit gave no report (exit code ${exitCode})`);
-    }
-    if (!Array.isArray(dependencies))
-        return failed('the report of pip-audit has another form');
-    const looked = new Map();
-    for (const entry of dependencies) {
-        const name = (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(String(entry.name));
-        if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
-            return failed(`${name} was not looked up`);
-        }
-        looked.set(name, entry.vulns.map((vulnerability) => String(vulnerability.id).replace(/[^\w.:-]/g, '?')));
-    }
-    const asked = list
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
-    const missing = asked.find(([, name = '']) => !looked.has(name));
-    if (missing !== undefined)
-        return failed(`${missing[1]} was not looked up`);
-    const findings = asked.flatMap(([, name = '', version = '']) => {
-        const ids = looked.get(name) ?? [];
-        return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
-    });
-    if (findings.length > 0)
-        return { state: 'vulnerable', findings };
-    return exitCode === 0
-        ? { state: 'clean', findings: [] }
-        : failed(`pip-audit ended with exit code ${exitCode}`);
-}
-/** Several look-ups as one: as bad as the worst of them. */
-function mergedAudit(results) {
-    const order = ['failed', 'vulnerable', 'clean'];
-    const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
-    return { state, findings: results.flatMap((result) => result.findings) };
-}
-/** One sentence on an audit that was not clean. */
-function auditMessage({ state, findings }) {
-    return state === 'failed'
-        ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
-        : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
-}
-/** What a machine needs to install from the feed; it holds no credentials. */
-function pipConf(feed) {
-    const { protocol, hostname, host, pathname } = new URL(feed.url);
-    const credentials = feed.username === undefined
-        ? []
-        : [
-            '# Credentials are not in here. pip finds them in ~/.netrc:',
-            `#   machine ${hostname} login USER password TOKEN`,
-            '# in keyring (pip install keyring, and keyring-provider = import below),',
-            '# or in the environment of one step, which takes the place of index-url:',
-            `#   PIP_INDEX_URL=${protocol}//USER:TOKEN@${host}${pathname}`,
-        ];
-    return [
-        '# ~/.config/pip/pip.conf (Windows: %APPDATA%\\pip\\pip.ini), or where PIP_CONFIG_FILE says.',
-        ...credentials,
-        '[global]',
-        `index-url = ${feed.url}`,
-        // pip takes nothing over plain http from another machine that it is not told to trust.
-        ...(protocol === 'http:' ? [`trusted-host = ${host}`] : []),
-        '',
-    ].join('\n');
-}
-
-
-/***/ }),
-
 /***/ 8073:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -39291,7 +38735,7 @@ async function prune(store, maxSize, keep) {
 
 /***/ }),
 
-/***/ 5252:
+/***/ 3690:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -39300,8 +38744,10 @@ async function prune(store, maxSize, keep) {
 /* harmony export */ });
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6848);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1236);
+/* harmony import */ var _plan_feed_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1379);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4206);
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
+
 
 
 
@@ -39365,7 +38811,7 @@ function loadPublishRequest(get, host) {
     if (feedUrl === undefined) {
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
     }
-    const uploadUrl = address('upload-url', text('upload-url')) ?? (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_2__/* .derivedUploadUrl */ .K)(withSlash(feedUrl));
+    const uploadUrl = address('upload-url', text('upload-url')) ?? (0,_plan_feed_js__WEBPACK_IMPORTED_MODULE_2__/* .derivedUploadUrl */ .K)(withSlash(feedUrl));
     if (uploadUrl === undefined) {
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
     }
@@ -39380,8 +38826,8 @@ function loadPublishRequest(get, host) {
         pythonVersions: lines('python-versions'),
         feed: { url: withSlash(feedUrl), username, password },
         uploadUrl,
-        uploader: oneOf('uploader', _plan_publish_js__WEBPACK_IMPORTED_MODULE_2__/* .uploaders */ .wl),
-        audit: oneOf('audit', _plan_publish_js__WEBPACK_IMPORTED_MODULE_2__/* .auditModes */ .IH),
+        uploader: oneOf('uploader', _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .uploaders */ .wl),
+        audit: oneOf('audit', _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .auditModes */ .IH),
         dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
     });
 }
@@ -39405,118 +38851,297 @@ function withSlash(url) {
 
 /***/ }),
 
-/***/ 1040:
+/***/ 1379:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   m: () => (/* binding */ publish)
+/* harmony export */   GN: () => (/* binding */ conflictMessage),
+/* harmony export */   JN: () => (/* binding */ readAnswer),
+/* harmony export */   K: () => (/* binding */ derivedUploadUrl),
+/* harmony export */   L4: () => (/* binding */ stateOf),
+/* harmony export */   px: () => (/* binding */ readForeignRedirect)
 /* harmony export */ });
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6920);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7894);
-/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9494);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1236);
-/* harmony import */ var _plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8073);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8578);
-/* harmony import */ var _prepare_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(728);
-/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9531);
-/**
- * The story of publishing: bring the original files of what is asked for, ask the feed which of
- * them it has, upload the others.
- */
-
-
-
-
-
-
-
-
-
-
+/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6732);
+/** What a feed says of its files, and where it takes new ones. */
 
 
 /**
- * Publishes what is asked for.
- * @throws PublishConflict when the feed has other content under the name of a file
- * @throws UserError for everything else that the user can mend
+ * What a feed's answer says of one project.
+ * @param url of the page, for relative links
  */
-async function publish(request, world) {
-    const { reporter, wheelhouses } = world;
-    const { source, feed } = request;
-    (0,_understand_js__WEBPACK_IMPORTED_MODULE_9__/* .hideInputs */ .UZ)(source, reporter);
-    if (feed.password !== undefined)
-        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretForms */ .eo)(feed.username ?? '', feed.password));
-    await world.sources.check(source);
-    const interpreter = (0,_prepare_js__WEBPACK_IMPORTED_MODULE_8__/* .checkPip */ .w)(await world.python.probe(source));
-    const { settings, requested } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_9__/* .readRequest */ ["in"])(source, interpreter, world);
-    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .refuseDirect */ .Wg)(requested);
-    const targets = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .targetsOf */ .QR)(request.platforms, request.pythonVersions, interpreter);
-    // Asked for first: bringing the packages may take minutes.
-    const uploader = request.dryRun
-        ? undefined
-        : await findTool(request.uploader, request, interpreter, world);
-    const auditor = request.audit === 'off' ? undefined : await findTool('pip-audit', request, interpreter, world);
-    const workplace = await wheelhouses.workplace(source.temporary);
+function readAnswer(status, contentType, body, url) {
+    const health = (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(status, contentType, body);
+    switch (health.state) {
+        case 'refused':
+        case 'absent':
+            return health;
+        case 'healthy':
+            break;
+        default:
+            return { state: 'unreadable', reason: health.reason };
+    }
     try {
-        const collection = await wheelhouses.stage(workplace);
-        const plan = {
-            request,
-            interpreter,
-            settings,
-            requested,
-            certificates: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_10__/* .certificatesOf */ .mm)(settings, source.environment),
-            workplace,
-            collection,
-        };
-        const files = await collect(plan, world, targets);
-        const audit = auditor
-            ? await auditFiles(plan, world, auditor, files)
-            : { state: 'off', findings: [] };
-        const feedAdapter = world.feed(plan.certificates);
-        const reportOf = (rows) => ({
-            rows,
-            targets: targets.map((target) => target.name),
-            feed: feed.url,
-            audit,
-            dryRun: request.dryRun,
-            pipConf: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .pipConf */ .aI)(feed),
-            lock: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .publishLock */ .rY)(files),
-        });
-        const checked = (rows) => {
-            if (!rows.some((row) => row.state === 'conflict'))
-                return rows;
-            throw new _plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .PublishConflict */ ._h((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .conflictMessage */ .GN)(rows), reportOf(rows));
-        };
-        const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
-        if (uploader === undefined)
-            return reportOf(before);
-        const after = await reporter.group('Upload', () => uploadAbsent(plan, world, feedAdapter, uploader, before, checked));
-        return reportOf(after);
+        return { state: 'listed', files: (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(contentType, body, url) };
     }
-    finally {
-        await wheelhouses.remove(workplace);
+    catch {
+        return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
     }
 }
-/** @throws UserError when the program isn't there, or is too old */
-async function findTool(tool, { source }, interpreter, { programs }) {
-    for (const command of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .commandsOf */ .Kf)(tool, interpreter.executable)) {
-        const answer = await programs.run(command, ['--version'], {
-            cwd: source.workingDirectory,
-            env: source.environment,
-            quiet: true,
-        });
-        if (answer?.exitCode !== 0)
-            continue;
-        (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .checkTool */ .P$)(tool, interpreter.executable, answer.stdout);
-        return command;
-    }
-    (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .checkTool */ .P$)(tool, interpreter.executable, undefined);
-    throw new Error(`${tool} was not found`);
+/**
+ * What a redirect to another origin means: feeds send those who ask for a project that they don't
+ * have to a public index (pypiserver's and GitLab's default), and those whom they don't know to a
+ * page to log in.
+ */
+function readForeignRedirect(location, project) {
+    const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
+    return (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(last) === project
+        ? { state: 'absent', forwarded: location.host }
+        : {
+            state: 'unreadable',
+            reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
+        };
 }
+/** @param feedSha256 of the file of that name on the feed; undefined: there is none */
+function stateOf(file, feedSha256) {
+    if (feedSha256 === undefined)
+        return 'absent';
+    return feedSha256 === file.sha256 ? 'present' : 'conflict';
+}
+/** The error's text for files that the feed has with other content. */
+function conflictMessage(rows) {
+    const conflicts = rows.filter((row) => row.state === 'conflict');
+    const uploaded = rows.filter((row) => row.state === 'uploaded').length;
+    const [what, them] = conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
+    return [
+        `${what} other content on the feed than on the source index; ${uploaded === 0 ? 'nothing was' : `${uploaded} others were`} uploaded. Find out which content is the right one, then delete ${them} from the feed or leave that version out.`,
+        ...conflicts.map(({ file, sha256, feedSha256 }) => `  ${file}: sha256 ${sha256} at the source, ${feedSha256} on the feed`),
+    ].join('\n');
+}
+/**
+ * Where files of a feed are uploaded to, if its address tells. Nearly all serve `…/simple/` below
+ * the address for uploads (pypiserver, Artifactory, CodeArtifact, Gitea, GitLab, Nexus); devpi has
+ * `…/+simple/` there, and Azure Artifacts `…/upload/` beside it.
+ */
+function derivedUploadUrl(feedUrl) {
+    const url = new URL(feedUrl);
+    const path = url.pathname.replace(/\/+$/, '');
+    if (/\/_packaging\/[^/]+\/pypi\/simple$/.test(path)) {
+        url.pathname = path.replace(/simple$/, 'upload/');
+        return url.href;
+    }
+    if (!/\/\+?simple$/.test(path))
+        return undefined;
+    url.pathname = path.replace(/\+?simple$/, '');
+    return url.href;
+}
+
+
+/***/ }),
+
+/***/ 4206:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   IH: () => (/* binding */ auditModes),
+/* harmony export */   _h: () => (/* binding */ PublishConflict),
+/* harmony export */   wl: () => (/* binding */ uploaders)
+/* harmony export */ });
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/** What a publishing run is asked for, works on, and reports. */
+
+const uploaders = ['twine', 'uv'];
+const auditModes = ['off', 'warn', 'fail'];
+/** Files on the feed have other content than the source's. */
+class PublishConflict extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+    report;
+    constructor(message, report) {
+        super(message);
+        this.report = report;
+    }
+}
+
+
+/***/ }),
+
+/***/ 1317:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   r2: () => (/* binding */ formatPublishReport),
+/* harmony export */   sl: () => (/* binding */ publishCounts)
+/* harmony export */ });
+/* unused harmony export formatPublishSummary */
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5611);
+/** What a publishing run says of itself: for the log, a terminal and the job summary. */
+
+/** How many files are in each state. */
+function publishCounts(report) {
+    const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
+    for (const { state } of report.rows)
+        counts[state] += 1;
+    return counts;
+}
+/** One sentence. */
+function headline(report) {
+    const { uploaded, present, conflict, absent } = publishCounts(report);
+    const parts = [
+        report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
+        `${present} present before`,
+        `${conflict} in conflict`,
+        ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
+    ];
+    return `${report.rows.length} files: ${parts.join(', ')}${report.dryRun ? ' (dry run)' : ''}`;
+}
+const auditWords = {
+    off: 'not made',
+    clean: 'no known vulnerability',
+    vulnerable: 'known vulnerabilities',
+    failed: 'failed, so nothing is known',
+};
+function auditLine({ audit }) {
+    const found = audit.findings.length > 0 ? ` (${audit.findings.join('; ')})` : '';
+    return `Audit: ${auditWords[audit.state]}${found}.`;
+}
+function what(row, report) {
+    if (row.state === 'absent')
+        return report.dryRun ? 'would be uploaded' : 'not uploaded';
+    return row.state === 'present' ? 'present before' : row.state;
+}
+/** Plain text. */
+function formatPublishReport(report) {
+    return [
+        headline(report),
+        ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
+        `For: ${report.targets.join(', ')}`,
+        auditLine(report),
+        'A machine installs from the feed with this pip.conf:',
+        ...report.pipConf
+            .trimEnd()
+            .split('\n')
+            .map((line) => `  ${line}`),
+    ];
+}
+/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
+function formatPublishSummary(report) {
+    return [
+        `### Wheelhouse: ${headline(report)}`,
+        '',
+        `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
+        '',
+        '| file | version | size | |',
+        '| --- | --- | --: | --- |',
+        ...report.rows.map((row) => `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`),
+        '',
+        '<details><summary>pip.conf for machines that install from the feed</summary>',
+        '',
+        '```ini',
+        report.pipConf.trimEnd(),
+        '```',
+        '',
+        '</details>',
+        '',
+    ].join('\n');
+}
+
+
+/***/ }),
+
+/***/ 8069:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  m: () => (/* binding */ publish)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/pip-settings.js
+var pip_settings = __nccwpck_require__(9494);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/prepare.js
+var prepare = __nccwpck_require__(728);
+// EXTERNAL MODULE: ./lib/understand.js + 1 modules
+var understand = __nccwpck_require__(9531);
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var environment = __nccwpck_require__(4702);
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./lib/plan/pip-output.js
+var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/plan/request-file.js
+var request_file = __nccwpck_require__(8073);
+// EXTERNAL MODULE: ./lib/plan/package-index.js
+var package_index = __nccwpck_require__(7570);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/publish/plan/source.js
+/** What is asked of the source index, and what its files are. */
+
+
+
+
+/**
+ * Only what an index has can be mirrored.
+ * @throws UserError for a path, a branch or a URL among the requirements
+ */
+function refuseDirect(requested) {
+    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
+    if (first === undefined)
+        return;
+    throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
+}
+/** Variables that name the source index to pip; they hold its credentials. */
+function sourceEnvironment(request, interpreter, settings) {
+    const indexes = (0,package_index/* indexesOf */.O7)(request, interpreter, settings);
+    if (indexes === undefined) {
+        throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
+    }
+    return (0,package_index/* indexVariables */.g1)(indexes, indexes.authoritative);
+}
+/** The files of a request for a target, with all that they depend on. */
+function downloadArgs(options) {
+    return [
+        'download',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--progress-bar=off',
+        ...options.target.options,
+        `--dest=${options.directory}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/**
+ * Name and version of a file: a wheel's name says them, an sdist's metadata do.
+ * @throws UserError for metadata that hold something else
+ */
+function identity(file, metadata) {
+    const { name, version } = metadata ?? (0,names/* wheelNameParts */.LI)(file);
+    const normalized = (0,names/* normalizeName */.Pc)(name);
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
+        throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+    }
+    return { name: normalized, version };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/collect.js
+/** Brings the original files of the source index. */
+
+
+
+
+
+
+
+
 /**
  * Brings the original files of the source index for all targets, and what their sdists are built
  * with: without that a machine that knows the feed alone could not install them.
@@ -39525,7 +39150,7 @@ async function collect(plan, world, targets) {
     const { lines } = plan.requested;
     const queue = targets.map((target) => ({
         target,
-        files: (constraintsFile) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .fillFiles */ .$4)(lines, [], [], false, constraintsFile),
+        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, [], [], false, constraintsFile),
         role: 'asked',
     }));
     const collected = new Map();
@@ -39534,18 +39159,18 @@ async function collect(plan, world, targets) {
         const { target, role } = wanted;
         const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, wanted));
         const files = await world.downloads.list(directory);
-        const odd = files.find(({ file }) => !(0,_plan_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isDistributionName */ .I1)(file));
+        const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
+            throw new model/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
-        const sdists = files.map(({ file }) => file).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isSdistName */ .zz);
+        const sdists = files.map(({ file }) => file).filter(names/* isSdistName */.zz);
         const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
         for (const each of files) {
             const known = collected.get(each.file);
             if (known !== undefined && known.sha256 !== each.sha256) {
-                throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
+                throw new model/* UserError */.yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
             }
-            const named = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .identity */ .D_)(each.file, metadata[sdists.indexOf(each.file)]);
+            const named = identity(each.file, metadata[sdists.indexOf(each.file)]);
             const newRole = known?.role === 'asked' ? 'asked' : role;
             collected.set(each.file, { ...each, ...named, role: newRole });
             if (known === undefined)
@@ -39553,15 +39178,15 @@ async function collect(plan, world, targets) {
         }
         for (const [index, { pyproject }] of metadata.entries()) {
             const shown = `pyproject.toml of ${sdists[index]}`;
-            const { buildRequires } = (0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_1__/* .projectParts */ .s)(pyproject === undefined ? {} : { pyproject }, shown);
+            const { buildRequires } = (0,local_project/* projectParts */.s)(pyproject === undefined ? {} : { pyproject }, shown);
             const key = JSON.stringify([target.name, [...buildRequires].sort()]);
             if (buildRequires.length === 0 || seen.has(key))
                 continue;
             seen.add(key);
-            const request = (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .plainFile */ .dC)(buildRequires);
+            const request = (0,request_file/* plainFile */.dC)(buildRequires);
             queue.push({
                 target,
-                files: () => ({ request, constraints: (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .plainFile */ .dC)([]) }),
+                files: () => ({ request, constraints: (0,request_file/* plainFile */.dC)([]) }),
                 role: 'build',
             });
         }
@@ -39578,21 +39203,21 @@ async function download(plan, world, wanted) {
     const { target } = wanted;
     const directory = await wheelhouses.stage(workplace);
     const scratch = await wheelhouses.stage(workplace);
-    const requestFile = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'request.txt');
-    const constraintsFile = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'constraints.txt');
+    const requestFile = external_node_path_.join(scratch, 'request.txt');
+    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
     const generated = wanted.files(constraintsFile);
     await wheelhouses.write(requestFile, generated.request.text);
     await wheelhouses.write(constraintsFile, generated.constraints.text);
     const { source } = request;
-    const args = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .downloadArgs */ .Cs)({ target, directory, requestFile });
+    const args = downloadArgs({ target, directory, requestFile });
     const options = {
         cwd: source.workingDirectory,
         env: {
-            ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .fillEnvironment */ .b3)(source.environment, interpreter.pipConfig, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .sourceEnvironment */ .lq)(source, interpreter, settings), interpreter.keyring),
+            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, sourceEnvironment(source, interpreter, settings), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
-        rewrite: (line) => (0,_plan_request_file_js__WEBPACK_IMPORTED_MODULE_6__/* .withUserSources */ ._2)(line, new Map([
+        rewrite: (line) => (0,request_file/* withUserSources */._2)(line, new Map([
             [requestFile, generated.request],
             [constraintsFile, generated.constraints],
         ])),
@@ -39602,34 +39227,340 @@ async function download(plan, world, wanted) {
         : await downloads.pip(interpreter, target.markers, args, options);
     if (exitCode === 0)
         return directory;
-    throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip could not download for ${target.name}. ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .adviceFor */ .cp)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
+    throw new model/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
-/** @throws UserError when the audit was not clean and has to be */
-async function auditFiles(plan, world, auditor, files) {
-    const { wheelhouses, reporter, programs } = world;
-    const { source, audit } = plan.request;
-    const scratch = await wheelhouses.stage(plan.workplace);
-    const results = await reporter.group('Audit', async () => {
-        const found = [];
-        for (const [index, list] of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditLists */ .Bi)(files).entries()) {
-            const file = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, `audit-${index}.txt`);
-            await wheelhouses.write(file, list);
-            const answer = await programs.run(auditor, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditArgs */ .vN)(file, node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'cache')), {
-                cwd: scratch,
-                env: source.environment,
-            });
-            found.push((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .readAudit */ .y4)(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
-        }
-        return found;
-    });
-    const result = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .mergedAudit */ .iI)(results);
-    if (result.state !== 'clean') {
-        if (audit === 'fail')
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditMessage */ .bQ)(result)} Nothing was uploaded.`);
-        reporter.warning((0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .auditMessage */ .bQ)(result));
+
+;// CONCATENATED MODULE: ./lib/publish/plan/audit.js
+/** pip-audit: what it is told, and what its reports mean. */
+
+function auditArgs(list, cache) {
+    return [
+        '--strict',
+        '--disable-pip',
+        '--require-hashes',
+        '--progress-spinner=off',
+        '--format=json',
+        `--cache-dir=${cache}`,
+        `--requirement=${list}`,
+    ];
+}
+/**
+ * What one run of pip-audit says. Only a report that has every project of the list, none of them
+ * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
+ * clean, and no exit code tells "vulnerable" from "failed" (both 1).
+ */
+function readAudit(list, exitCode, stdout) {
+    const failed = (why) => ({ state: 'failed', findings: [why] });
+    let dependencies;
+    try {
+        ({ dependencies } = JSON.parse(stdout));
     }
-    return result;
+    catch {
+        return failed(`pip-audit gave no report (exit code ${exitCode})`);
+    }
+    if (!Array.isArray(dependencies))
+        return failed('the report of pip-audit has another form');
+    const looked = new Map();
+    for (const entry of dependencies) {
+        const name = (0,names/* normalizeName */.Pc)(String(entry.name));
+        if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
+            return failed(`${name} was not looked up`);
+        }
+        looked.set(name, entry.vulns.map((vulnerability) => String(vulnerability.id).replace(/[^\w.:-]/g, '?')));
+    }
+    const asked = list
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
+    const missing = asked.find(([, name = '']) => !looked.has(name));
+    if (missing !== undefined)
+        return failed(`${missing[1]} was not looked up`);
+    const findings = asked.flatMap(([, name = '', version = '']) => {
+        const ids = looked.get(name) ?? [];
+        return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
+    });
+    if (findings.length > 0)
+        return { state: 'vulnerable', findings };
+    return exitCode === 0
+        ? { state: 'clean', findings: [] }
+        : failed(`pip-audit ended with exit code ${exitCode}`);
 }
+/** Several look-ups as one: as bad as the worst of them. */
+function mergedAudit(results) {
+    const order = ['failed', 'vulnerable', 'clean'];
+    const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
+    return { state, findings: results.flatMap((result) => result.findings) };
+}
+/** One sentence on an audit that was not clean. */
+function auditMessage({ state, findings }) {
+    return state === 'failed'
+        ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
+        : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
+}
+
+// EXTERNAL MODULE: ./lib/publish/plan/feed.js
+var plan_feed = __nccwpck_require__(1379);
+;// CONCATENATED MODULE: ./lib/publish/plan/lock.js
+/** The closure for pip: installable where all targets have the same versions. */
+function publishLock(files) {
+    const asked = files.filter((file) => file.role === 'asked');
+    const lines = versionsByName(asked).flatMap((versions) => versions.map(lockLine));
+    return `${lines.join('\n')}\n`;
+}
+/**
+ * Requirement files for pip-audit, with a hash for every file. It takes each project once a file,
+ * so a second version of one is in a second file.
+ */
+function auditLists(files) {
+    const lists = [];
+    for (const versions of versionsByName(files)) {
+        versions.forEach((version, index) => {
+            lists[index] ??= [];
+            lists[index]?.push(version);
+        });
+    }
+    return lists.map((list) => `${list.map(lockLine).join('\n')}\n`);
+}
+/** Files by project, then by version; both sorted. */
+function versionsByName(files) {
+    const projects = new Map();
+    for (const file of [...files].sort((a, b) => compare(a.name, b.name) || compare(a.file, b.file))) {
+        const versions = projects.get(file.name) ?? new Map();
+        versions.set(file.version, [...(versions.get(file.version) ?? []), file]);
+        projects.set(file.name, versions);
+    }
+    return [...projects.values()].map((versions) => [...versions.values()]);
+}
+function compare(one, other) {
+    return one < other ? -1 : one > other ? 1 : 0;
+}
+function lockLine(files) {
+    const [first] = files;
+    const hashes = [...new Set(files.map((file) => file.sha256))].sort();
+    return [
+        `${first?.name}==${first?.version}`,
+        ...hashes.map((hash) => `--hash=sha256:${hash}`),
+    ].join(' ');
+}
+
+// EXTERNAL MODULE: ./lib/publish/plan/model.js
+var plan_model = __nccwpck_require__(4206);
+;// CONCATENATED MODULE: ./lib/publish/plan/pip-conf.js
+/** What a machine needs to install from the feed; it holds no credentials. */
+function pipConf(feed) {
+    const { protocol, hostname, host, pathname } = new URL(feed.url);
+    const credentials = feed.username === undefined
+        ? []
+        : [
+            '# Credentials are not in here. pip finds them in ~/.netrc:',
+            `#   machine ${hostname} login USER password TOKEN`,
+            '# in keyring (pip install keyring, and keyring-provider = import below),',
+            '# or in the environment of one step, which takes the place of index-url:',
+            `#   PIP_INDEX_URL=${protocol}//USER:TOKEN@${host}${pathname}`,
+        ];
+    return [
+        '# ~/.config/pip/pip.conf (Windows: %APPDATA%\\pip\\pip.ini), or where PIP_CONFIG_FILE says.',
+        ...credentials,
+        '[global]',
+        `index-url = ${feed.url}`,
+        // pip takes nothing over plain http from another machine that it is not told to trust.
+        ...(protocol === 'http:' ? [`trusted-host = ${host}`] : []),
+        '',
+    ].join('\n');
+}
+
+;// CONCATENATED MODULE: ./lib/publish/plan/programs.js
+/** The programs that upload and audit: where they are found, what they are told. */
+
+/** Where an uploader or auditor may be found, the first one first. */
+function commandsOf(tool, python) {
+    return [[tool], [python, '-m', tool.replace('-', '_')]];
+}
+/** The oldest that does what is needed, and the requirement that brings it. */
+const oldest = {
+    /** 6.1 refuses Metadata 2.5; 6.2 and later don't skip files on private feeds (pypa/twine#1251). */
+    twine: { version: [7, 0], install: 'twine>=7' },
+    /** The oldest that was tried. */
+    uv: { version: [0, 9], install: 'uv>=0.9' },
+    /** The first whose options are these. */
+    'pip-audit': { version: [2, 8], install: 'pip-audit>=2.8' },
+};
+/**
+ * @param versionOutput what `--version` prints; undefined: it was not found
+ * @throws UserError that says what to install
+ */
+function checkTool(tool, python, versionOutput) {
+    const { version, install } = oldest[tool];
+    const remedy = `Run ${python} -m pip install "${install}" before this step.`;
+    const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
+    if (found === null) {
+        throw new model/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+    }
+    const [text, major = '', minor = ''] = found;
+    const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
+    if (tooOld) {
+        throw new model/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+    }
+}
+/** @param files names in the directory that it runs in */
+function uploadArgs(uploader, url, files) {
+    return uploader === 'twine'
+        ? [
+            'upload',
+            '--non-interactive',
+            '--disable-progress-bar',
+            `--repository-url=${url}`,
+            '--',
+            ...files,
+        ]
+        : [
+            'publish',
+            '--no-config',
+            '--no-cache',
+            '--no-progress',
+            '--trusted-publishing=never',
+            `--publish-url=${url}`,
+            '--',
+            ...files,
+        ];
+}
+/** Settings of an uploader that would send files or credentials elsewhere. */
+const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
+/**
+ * The uploader's environment: here, and never among its arguments, are the credentials.
+ * @param certificates file of certificates that pip is told to trust; undefined: none
+ */
+function uploadEnvironment(uploader, environment, { username, password }, certificates) {
+    const given = username !== undefined && password !== undefined;
+    const kept = Object.entries(environment).filter(([name]) => !given || !notForUpload.test(name));
+    const prefix = uploader === 'twine' ? 'TWINE' : 'UV_PUBLISH';
+    const trust = uploader === 'twine' ? 'TWINE_CERT' : 'SSL_CERT_FILE';
+    return {
+        ...(certificates === undefined ? {} : { [trust]: certificates }),
+        ...Object.fromEntries(kept),
+        ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
+        NO_COLOR: '1',
+        COLUMNS: '200', // twine breaks lines in the middle of words.
+    };
+}
+/** A few at a time: command lines have an end, on Windows after 32,767 characters. */
+function batches(items, size) {
+    const count = Math.ceil(items.length / size);
+    return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
+}
+/** What to do about an uploader that failed. */
+function uploadAdvice(output) {
+    return /\b40[13]\b/.test(output)
+        ? 'The feed refused the upload: check the inputs feed-username and feed-password, whether the secret has expired, and whether that user may upload.'
+        : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
+}
+
+;// CONCATENATED MODULE: ./lib/publish/plan/targets.js
+/** The machines that packages are published for: tags, markers, and what pip is told of them. */
+
+/**
+ * The machines that are asked for: every platform with every version.
+ * @throws UserError for a platform or version of another form
+ */
+function targetsOf(platforms, pythonVersions, interpreter) {
+    if (platforms.length + pythonVersions.length === 0) {
+        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
+        return [{ name, options: [], markers: undefined }];
+    }
+    for (const version of pythonVersions) {
+        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
+            throw new model/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+        }
+    }
+    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
+    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
+        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
+        options: [
+            '--implementation=cp',
+            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
+            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
+        ],
+        markers: {
+            ...versionMarkers(version),
+            ...(platform === undefined ? {} : platformMarkers(platform)),
+        },
+    })));
+}
+/** The glibc that each of the old names of PEP 600 stands for. */
+const oldManylinux = [
+    ['manylinux2014', 17],
+    ['manylinux2010', 12],
+    ['manylinux1', 5],
+];
+/**
+ * All platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` by the letter, although it stands for every older glibc too (PEP 600,
+ * PEP 656 for musl).
+ */
+function platformTags(platform) {
+    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
+    if (linux === null)
+        return [platform];
+    const [, family = '', major = '', minor = '', arch = ''] = linux;
+    const oldest = family === 'manylinux' ? 5 : 0;
+    const tags = [];
+    for (let each = Number(minor); each >= oldest; each -= 1) {
+        tags.push(`${family}_${major}_${each}_${arch}`);
+        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
+        if (old !== undefined && major === '2')
+            tags.push(`${old[0]}_${arch}`);
+    }
+    return tags.length > 0 ? tags : [platform];
+}
+/** The variables of PEP 508 that a version decides. */
+function versionMarkers(version) {
+    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
+    return {
+        implementation_name: 'cpython',
+        implementation_version: full,
+        platform_python_implementation: 'CPython',
+        python_full_version: full,
+        python_version: full.split('.').slice(0, 2).join('.'),
+    };
+}
+/**
+ * The variables of PEP 508 that a platform decides.
+ * @throws UserError for a tag whose system is not known
+ */
+function platformMarkers(platform) {
+    const known = [
+        [
+            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
+        ],
+        [
+            /^macosx_\d+_\d+_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
+        ],
+        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
+    ];
+    for (const [form, system] of known) {
+        const machine = form.exec(platform)?.[1];
+        if (machine !== undefined) {
+            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
+        }
+    }
+    throw new model/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+}
+/** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
+const machines = {
+    win_amd64: 'AMD64',
+    win_arm64: 'ARM64',
+    win32: 'x86',
+    universal2: 'arm64',
+};
+
+;// CONCATENATED MODULE: ./lib/publish/upload.js
+/** What the feed has, and the upload of what it lacks. */
+
+
+
+
 /** Projects that are asked for at the same time. */
 const concurrency = 6;
 /**
@@ -39640,7 +39571,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     const onFeed = new Map();
     const forwarded = new Map();
     const names = [...new Set(files.map((file) => file.name))];
-    for (const batch of (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .batches */ .Xy)(names, concurrency)) {
+    for (const batch of batches(names, concurrency)) {
         const answers = await Promise.all(batch.map((name) => feed.ask(name)));
         for (const [index, answer] of answers.entries()) {
             const name = String(batch[index]);
@@ -39665,7 +39596,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     for (const file of files) {
         const there = onFeed.get(file.file);
         const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
-        const state = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .stateOf */ .L4)(file, feedSha256);
+        const state = (0,plan_feed/* stateOf */.L4)(file, feedSha256);
         reporter.info(`${file.file}: ${state}`);
         rows.push({ ...file, state, feedSha256 });
     }
@@ -39673,11 +39604,11 @@ async function askFeed({ request }, { reporter }, feed, files) {
 }
 function feedError({ feed }, project, answer) {
     if (answer.state === 'refused') {
-        return new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(feed.username === undefined
+        return new model/* UserError */.yo(feed.username === undefined
             ? `The feed ${feed.url} answers ${answer.status} for ${project}: it wants credentials. Set the inputs feed-username and feed-password.`
             : `The feed ${feed.url} answers ${answer.status} for ${project}: it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired.`);
     }
-    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
+    return new model/* UserError */.yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
 }
 /** For feeds whose pages give no sha256. */
 async function downloadedDigest(feed, file) {
@@ -39685,7 +39616,7 @@ async function downloadedDigest(feed, file) {
         return await feed.digest(file);
     }
     catch (error) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)}. Check what that user may do on the feed.`);
+        throw new model/* UserError */.yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,model/* messageOf */.bD)(error)}. Check what that user may do on the feed.`);
     }
 }
 /** Files of one command line. */
@@ -39701,7 +39632,7 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
     let rows = before;
     let absent = rows.filter((row) => row.state === 'absent');
     while (absent.length > 0) {
-        const [batch = []] = (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .batches */ .Xy)(absent, batchSize);
+        const [batch = []] = batches(absent, batchSize);
         const { exitCode, output } = await runUploader(plan, world, uploader, batch);
         if (exitCode !== 0)
             reporter.info('The upload ended with an error: asking the feed again.');
@@ -39715,23 +39646,408 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
         }));
         const missing = batch.filter((row) => now.get(row.file)?.state === 'absent');
         if (exitCode === 0 && missing.length > 0) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
+            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .uploadAdvice */ .qC)(output)}\n${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .lastWords */ .aN)(output)}`);
+            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
     return rows;
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
-    const answer = await programs.run(uploader, (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .uploadArgs */ .tW)(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
+    const answer = await programs.run(uploader, uploadArgs(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
         cwd: collection,
-        env: (0,_plan_publish_js__WEBPACK_IMPORTED_MODULE_5__/* .uploadEnvironment */ .Ny)(request.uploader, request.source.environment, request.feed, certificates),
+        env: uploadEnvironment(request.uploader, request.source.environment, request.feed, certificates),
     });
     if (answer === undefined)
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${uploader.join(' ')} is gone: it was there before.`);
+        throw new model/* UserError */.yo(`${uploader.join(' ')} is gone: it was there before.`);
     return answer;
+}
+
+;// CONCATENATED MODULE: ./lib/publish/story.js
+/**
+ * The story of publishing: bring the original files of what is asked for, ask the feed which of
+ * them it has, upload the others.
+ */
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Publishes what is asked for.
+ * @throws PublishConflict when the feed has other content under the name of a file
+ * @throws UserError for everything else that the user can mend
+ */
+async function publish(request, world) {
+    const { reporter, wheelhouses } = world;
+    const { source, feed } = request;
+    (0,understand/* hideInputs */.UZ)(source, reporter);
+    if (feed.password !== undefined)
+        reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
+    await world.sources.check(source);
+    const interpreter = (0,prepare/* checkPip */.w)(await world.python.probe(source));
+    const { settings, requested } = await (0,understand/* readRequest */["in"])(source, interpreter, world);
+    refuseDirect(requested);
+    const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
+    // Asked for first: bringing the packages may take minutes.
+    const uploader = request.dryRun
+        ? undefined
+        : await findTool(request.uploader, request, interpreter, world);
+    const auditor = request.audit === 'off' ? undefined : await findTool('pip-audit', request, interpreter, world);
+    const workplace = await wheelhouses.workplace(source.temporary);
+    try {
+        const collection = await wheelhouses.stage(workplace);
+        const plan = {
+            request,
+            interpreter,
+            settings,
+            requested,
+            certificates: (0,pip_settings/* certificatesOf */.mm)(settings, source.environment),
+            workplace,
+            collection,
+        };
+        const files = await collect(plan, world, targets);
+        const audit = auditor
+            ? await auditFiles(plan, world, auditor, files)
+            : { state: 'off', findings: [] };
+        const feedAdapter = world.feed(plan.certificates);
+        const reportOf = (rows) => ({
+            rows,
+            targets: targets.map((target) => target.name),
+            feed: feed.url,
+            audit,
+            dryRun: request.dryRun,
+            pipConf: pipConf(feed),
+            lock: publishLock(files),
+        });
+        const checked = (rows) => {
+            if (!rows.some((row) => row.state === 'conflict'))
+                return rows;
+            throw new plan_model/* PublishConflict */._h((0,plan_feed/* conflictMessage */.GN)(rows), reportOf(rows));
+        };
+        const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
+        if (uploader === undefined)
+            return reportOf(before);
+        const after = await reporter.group('Upload', () => uploadAbsent(plan, world, feedAdapter, uploader, before, checked));
+        return reportOf(after);
+    }
+    finally {
+        await wheelhouses.remove(workplace);
+    }
+}
+/** @throws UserError when the program isn't there, or is too old */
+async function findTool(tool, { source }, interpreter, { programs }) {
+    for (const command of commandsOf(tool, interpreter.executable)) {
+        const answer = await programs.run(command, ['--version'], {
+            cwd: source.workingDirectory,
+            env: source.environment,
+            quiet: true,
+        });
+        if (answer?.exitCode !== 0)
+            continue;
+        checkTool(tool, interpreter.executable, answer.stdout);
+        return command;
+    }
+    checkTool(tool, interpreter.executable, undefined);
+    throw new Error(`${tool} was not found`);
+}
+/** @throws UserError when the audit was not clean and has to be */
+async function auditFiles(plan, world, auditor, files) {
+    const { wheelhouses, reporter, programs } = world;
+    const { source, audit } = plan.request;
+    const scratch = await wheelhouses.stage(plan.workplace);
+    const results = await reporter.group('Audit', async () => {
+        const found = [];
+        for (const [index, list] of auditLists(files).entries()) {
+            const file = external_node_path_.join(scratch, `audit-${index}.txt`);
+            await wheelhouses.write(file, list);
+            const answer = await programs.run(auditor, auditArgs(file, external_node_path_.join(scratch, 'cache')), {
+                cwd: scratch,
+                env: source.environment,
+            });
+            found.push(readAudit(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
+        }
+        return found;
+    });
+    const result = mergedAudit(results);
+    if (result.state !== 'clean') {
+        if (audit === 'fail')
+            throw new model/* UserError */.yo(`${auditMessage(result)} Nothing was uploaded.`);
+        reporter.warning(auditMessage(result));
+    }
+    return result;
+}
+
+
+/***/ }),
+
+/***/ 9940:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  s: () => (/* binding */ publishingWorld)
+});
+
+// EXTERNAL MODULE: ./lib/world/python.js
+var python = __nccwpck_require__(2008);
+// EXTERNAL MODULE: ./lib/world/sources.js + 19 modules
+var sources = __nccwpck_require__(6693);
+// EXTERNAL MODULE: ./lib/world/wheelhouses.js
+var wheelhouses = __nccwpck_require__(5638);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:stream/promises"
+var external_node_stream_promises_ = __nccwpck_require__(6466);
+// EXTERNAL MODULE: ./lib/plan/pip-output.js
+var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/world/process.js + 1 modules
+var process = __nccwpck_require__(6108);
+;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
+/** pip as it would choose files on another machine, and what is known of the files that it brought. */
+
+
+
+
+
+
+
+/**
+ * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
+ * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
+ * dependencies there, so that an older version that happens to need none is silently chosen
+ * instead. Both are mended within its process. Build backends run in processes of their own, for
+ * the machine that they are on. See docs/decisions/0006-publish.md.
+ */
+const pipElsewhere = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, runpy
+variables = json.loads(sys.argv[1])
+def unfit(what):
+    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
+from pip._vendor.packaging import markers
+own = markers.default_environment()
+markers.default_environment = lambda: dict(own, **variables)
+for name, value in variables.items():
+    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
+        unfit(name)
+from pip._internal.cli import cmdoptions
+if not hasattr(cmdoptions, 'check_dist_restriction'):
+    unfit('sdists')
+cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
+sys.argv[:] = ['pip'] + sys.argv[2:]
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
+`;
+/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
+const sdistScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, tarfile, zipfile
+from email.parser import Parser
+
+def text(path, name):
+    # The file of that name in the only directory at the top.
+    def matches(member):
+        return member.count('/') == 1 and member.endswith('/' + name)
+    if path.endswith('.zip'):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if matches(member):
+                    return archive.read(member).decode('utf-8', 'replace')
+    else:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and matches(member.name):
+                    return archive.extractfile(member).read().decode('utf-8', 'replace')
+    return None
+
+found = []
+for path in json.load(sys.stdin):
+    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
+    found.append({
+        'name': info['Name'] or '',
+        'version': info['Version'] or '',
+        'pyproject': text(path, 'pyproject.toml'),
+    })
+sys.stdout.write(json.dumps(found))
+`;
+/** @param environment for programs that are no pip */
+function downloadsAdapter(reporter, environment) {
+    return {
+        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
+            const lines = [];
+            const { exitCode } = await (0,process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+                cwd,
+                env,
+                onLine: (line) => {
+                    const own = rewrite(line);
+                    lines.push(own);
+                    reporter.foreign(own);
+                },
+            });
+            return { exitCode, output: lines.join('\n') };
+        },
+        async list(directory) {
+            const files = [];
+            for (const file of (await (0,promises_.readdir)(directory)).sort()) {
+                const whole = external_node_path_.join(directory, file);
+                const hash = (0,external_node_crypto_.createHash)('sha256');
+                await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
+                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_.stat)(whole)).size });
+            }
+            return files;
+        },
+        async sdists(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const { exitCode, stdout, output } = await (0,process/* run */.eF)(interpreter.executable, ['-c', sdistScript], {
+                env: environment,
+                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
+            });
+            if (exitCode !== 0)
+                throw new Error(`An sdist could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
+            const found = JSON.parse(stdout);
+            return found.map(({ pyproject, ...rest }) => ({
+                ...rest,
+                pyproject: pyproject ?? undefined,
+            }));
+        },
+    };
+}
+
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/world/pages.js
+var pages = __nccwpck_require__(832);
+// EXTERNAL MODULE: ./lib/publish/plan/feed.js
+var feed = __nccwpck_require__(1379);
+;// CONCATENATED MODULE: ./lib/publish/world/feed.js
+/** A private feed: what its project pages say, and the content of its files. */
+
+
+
+
+
+/** Milliseconds for one page, redirects included. */
+const pageLimit = 30_000;
+/** Milliseconds for one file. */
+const fileLimit = 600_000;
+/** Milliseconds between them. */
+const patience = { tries: 3, pause: 1000 };
+/**
+ * Asks one feed.
+ * @param certificates path of a file of certificates to trust instead of Node's own
+ */
+function feedAdapter(access, certificates) {
+    const { origin } = new URL(access.url);
+    const { username, password = '' } = access;
+    const askFor = (url, limit, mayFollow) => {
+        const signal = AbortSignal.timeout(limit);
+        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
+        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
+        return { signal, answer: (0,pages/* follow */.e6)(url, { credentials, certificates, signal }, mayFollow) };
+    };
+    async function askOnce(project) {
+        const isFeed = (url) => url.origin === origin;
+        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
+        try {
+            const { response, url } = await asked.answer;
+            if (!isFeed(url))
+                return (0,feed/* readForeignRedirect */.px)(url, project);
+            const { statusCode = 0, headers } = response.message;
+            const { text, isWhole } = await (0,pages/* textOf */.b6)(response, pages/* maxPage */.YI);
+            if (!isWhole)
+                return { state: 'unreadable', reason: 'its page has no end' };
+            return (0,feed/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
+        }
+        catch (error) {
+            if (asked.signal.aborted) {
+                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
+            }
+            const { code } = error;
+            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
+        }
+    }
+    return {
+        ask: (project) => (0,pages/* persistently */.p5)(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
+        async digest({ url }) {
+            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
+            const { statusCode } = response.message;
+            if (statusCode !== 200)
+                throw new Error(`it answers ${statusCode}`);
+            const hash = (0,external_node_crypto_.createHash)('sha256');
+            for await (const chunk of response.message)
+                hash.update(chunk);
+            return hash.digest('hex');
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/world/programs.js
+
+/** Runs programs that are not pip. */
+function programsAdapter(reporter) {
+    return {
+        async run([program, ...first], args, { cwd, env, quiet = false, }) {
+            try {
+                return await (0,process/* run */.eF)(program, [...first, ...args], {
+                    cwd,
+                    env,
+                    ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
+                });
+            }
+            catch (error) {
+                const { code } = error;
+                if (code === 'ENOENT' || code === 'EACCES')
+                    return undefined;
+                throw error;
+            }
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/world/world.js
+
+
+
+
+
+
+/** Every adapter that publishing a request takes. */
+function publishingWorld(request, reporter) {
+    const { environment } = request.source;
+    return {
+        python: (0,python/* pythonAdapter */.Wp)(reporter, environment),
+        sources: (0,sources/* sourcesAdapter */.u)(),
+        wheelhouses: (0,wheelhouses/* wheelhousesAdapter */.S)(),
+        downloads: downloadsAdapter(reporter, environment),
+        feed: (certificates) => feedAdapter(request.feed, certificates),
+        programs: programsAdapter(reporter),
+        reporter,
+    };
 }
 
 
@@ -40405,262 +40721,6 @@ async function runEntry(main, reporter) {
     }
     // Not before all is said: what lies in a pipe's buffer would be lost.
     process.stdout.write('', () => process.exit());
-}
-
-
-/***/ }),
-
-/***/ 9180:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  s: () => (/* binding */ publishingWorld)
-});
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:stream/promises"
-var external_node_stream_promises_ = __nccwpck_require__(6466);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/world/process.js + 1 modules
-var process = __nccwpck_require__(6108);
-;// CONCATENATED MODULE: ./lib/world/downloads.js
-/** pip as it would choose files on another machine, and what is known of the files that it brought. */
-
-
-
-
-
-
-
-/**
- * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
- * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
- * dependencies there, so that an older version that happens to need none is silently chosen
- * instead. Both are mended within its process. Build backends run in processes of their own, for
- * the machine that they are on. See docs/decisions/0006-publish.md.
- */
-const pipElsewhere = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, runpy
-variables = json.loads(sys.argv[1])
-def unfit(what):
-    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
-from pip._vendor.packaging import markers
-own = markers.default_environment()
-markers.default_environment = lambda: dict(own, **variables)
-for name, value in variables.items():
-    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
-        unfit(name)
-from pip._internal.cli import cmdoptions
-if not hasattr(cmdoptions, 'check_dist_restriction'):
-    unfit('sdists')
-cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
-sys.argv[:] = ['pip'] + sys.argv[2:]
-runpy.run_module('pip', run_name='__main__', alter_sys=True)
-`;
-/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
-const sdistScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, tarfile, zipfile
-from email.parser import Parser
-
-def text(path, name):
-    # The file of that name in the only directory at the top.
-    def matches(member):
-        return member.count('/') == 1 and member.endswith('/' + name)
-    if path.endswith('.zip'):
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if matches(member):
-                    return archive.read(member).decode('utf-8', 'replace')
-    else:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and matches(member.name):
-                    return archive.extractfile(member).read().decode('utf-8', 'replace')
-    return None
-
-found = []
-for path in json.load(sys.stdin):
-    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
-    found.append({
-        'name': info['Name'] or '',
-        'version': info['Version'] or '',
-        'pyproject': text(path, 'pyproject.toml'),
-    })
-sys.stdout.write(json.dumps(found))
-`;
-/** @param environment for programs that are no pip */
-function downloadsAdapter(reporter, environment) {
-    return {
-        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
-            const lines = [];
-            const { exitCode } = await (0,process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
-                cwd,
-                env,
-                onLine: (line) => {
-                    const own = rewrite(line);
-                    lines.push(own);
-                    reporter.foreign(own);
-                },
-            });
-            return { exitCode, output: lines.join('\n') };
-        },
-        async list(directory) {
-            const files = [];
-            for (const file of (await (0,promises_.readdir)(directory)).sort()) {
-                const whole = external_node_path_.join(directory, file);
-                const hash = (0,external_node_crypto_.createHash)('sha256');
-                await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
-                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_.stat)(whole)).size });
-            }
-            return files;
-        },
-        async sdists(interpreter, directory, files) {
-            if (files.length === 0)
-                return [];
-            const { exitCode, stdout, output } = await (0,process/* run */.eF)(interpreter.executable, ['-c', sdistScript], {
-                env: environment,
-                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
-            });
-            if (exitCode !== 0)
-                throw new Error(`An sdist could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
-            const found = JSON.parse(stdout);
-            return found.map(({ pyproject, ...rest }) => ({
-                ...rest,
-                pyproject: pyproject ?? undefined,
-            }));
-        },
-    };
-}
-
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/publish.js
-var publish = __nccwpck_require__(1236);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-// EXTERNAL MODULE: ./lib/world/pages.js
-var pages = __nccwpck_require__(832);
-;// CONCATENATED MODULE: ./lib/world/feed.js
-/** A private feed: what its project pages say, and the program that uploads to it. */
-
-
-
-
-
-
-/** Milliseconds for one page, redirects included. */
-const pageLimit = 30_000;
-/** Milliseconds for one file. */
-const fileLimit = 600_000;
-/** Milliseconds between them. */
-const patience = { tries: 3, pause: 1000 };
-/**
- * Asks one feed.
- * @param certificates path of a file of certificates to trust instead of Node's own
- */
-function feedAdapter(access, certificates) {
-    const { origin } = new URL(access.url);
-    const { username, password = '' } = access;
-    const askFor = (url, limit, mayFollow) => {
-        const signal = AbortSignal.timeout(limit);
-        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
-        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
-        return { signal, answer: (0,pages/* follow */.e6)(url, { credentials, certificates, signal }, mayFollow) };
-    };
-    async function askOnce(project) {
-        const isFeed = (url) => url.origin === origin;
-        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
-        try {
-            const { response, url } = await asked.answer;
-            if (!isFeed(url))
-                return (0,publish/* readForeignRedirect */.px)(url, project);
-            const { statusCode = 0, headers } = response.message;
-            const { text, isWhole } = await (0,pages/* textOf */.b6)(response, pages/* maxPage */.YI);
-            if (!isWhole)
-                return { state: 'unreadable', reason: 'its page has no end' };
-            return (0,publish/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
-        }
-        catch (error) {
-            if (asked.signal.aborted) {
-                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
-            }
-            const { code } = error;
-            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
-        }
-    }
-    return {
-        ask: (project) => (0,pages/* persistently */.p5)(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
-        async digest({ url }) {
-            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
-            const { statusCode } = response.message;
-            if (statusCode !== 200)
-                throw new Error(`it answers ${statusCode}`);
-            const hash = (0,external_node_crypto_.createHash)('sha256');
-            for await (const chunk of response.message)
-                hash.update(chunk);
-            return hash.digest('hex');
-        },
-    };
-}
-/** Runs programs that are not pip. */
-function programsAdapter(reporter) {
-    return {
-        async run([program, ...first], args, { cwd, env, quiet = false, }) {
-            try {
-                return await (0,process/* run */.eF)(program, [...first, ...args], {
-                    cwd,
-                    env,
-                    ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
-                });
-            }
-            catch (error) {
-                const { code } = error;
-                if (code === 'ENOENT' || code === 'EACCES')
-                    return undefined;
-                throw error;
-            }
-        },
-    };
-}
-
-// EXTERNAL MODULE: ./lib/world/python.js
-var python = __nccwpck_require__(2008);
-// EXTERNAL MODULE: ./lib/world/sources.js + 19 modules
-var sources = __nccwpck_require__(6693);
-// EXTERNAL MODULE: ./lib/world/wheelhouses.js
-var wheelhouses = __nccwpck_require__(5638);
-;// CONCATENATED MODULE: ./lib/world/publishing.js
-
-
-
-
-
-/** Every adapter that publishing a request takes. */
-function publishingWorld(request, reporter) {
-    const { environment } = request.source;
-    return {
-        python: (0,python/* pythonAdapter */.Wp)(reporter, environment),
-        sources: (0,sources/* sourcesAdapter */.u)(),
-        wheelhouses: (0,wheelhouses/* wheelhousesAdapter */.S)(),
-        downloads: downloadsAdapter(reporter, environment),
-        feed: (certificates) => feedAdapter(request.feed, certificates),
-        programs: programsAdapter(reporter),
-        reporter,
-    };
 }
 
 

@@ -30864,888 +30864,6 @@ function adviceFor(output) {
 
 /***/ }),
 
-/***/ 6438:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  r2: () => (/* binding */ formatPublishReport),
-  Fb: () => (/* binding */ formatPublishSummary),
-  sl: () => (/* binding */ publishCounts)
-});
-
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var manifest = __nccwpck_require__(1114);
-;// CONCATENATED MODULE: ./lib/plan/summary.js
-/** What a run says of itself: for the job summary, for the log, for a terminal. */
-
-function rowsOf(report) {
-    const before = new Set(report.before.map((wheel) => wheel.sha256));
-    return [...report.wheels]
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map((wheel) => ({ wheel, from: before.has(wheel.sha256) ? 'cache' : wheel.origin }));
-}
-/** Wheels and bytes by where they came from. */
-function totals(report) {
-    const sums = {
-        cache: { count: 0, bytes: 0 },
-        downloaded: { count: 0, bytes: 0 },
-        built: { count: 0, bytes: 0 },
-    };
-    for (const { wheel, from } of rowsOf(report)) {
-        sums[from].count += 1;
-        sums[from].bytes += wheel.size;
-    }
-    return sums;
-}
-/** `3.4 MB`; decimal units. */
-function size(bytes) {
-    if (bytes < 1000)
-        return `${bytes} B`;
-    const units = ['kB', 'MB', 'GB', 'TB'];
-    let value = bytes / 1000;
-    let unit = 0;
-    for (; value >= 999.5 && unit < units.length - 1; unit += 1)
-        value /= 1000;
-    return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
-function seconds(value) {
-    return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} s`;
-}
-const hitNames = { exact: 'exact hit', partial: 'partial hit', miss: 'miss' };
-/** One sentence: what kind of run it was and where its wheels came from. */
-function headline(report) {
-    const { cache, downloaded, built } = totals(report);
-    const parts = [
-        `${cache.count} from the cache (${size(cache.bytes)})`,
-        `${downloaded.count} downloaded (${size(downloaded.bytes)})`,
-        `${built.count} built`,
-    ];
-    const asked = report.index ? '' : ', 0 index requests';
-    return `${hitNames[report.hit]}${asked}: ${report.wheels.length} wheels, ${parts.join(', ')}`;
-}
-/** `boto3 1.34.0 → 1.35.2`, `+ six 1.16.0`, `- idna 3.7`; empty without an earlier wheelhouse. */
-function changeLines(report) {
-    if (report.before.length === 0)
-        return [];
-    return changes(report.before, report.wheels).map(({ name, from, to }) => {
-        if (from === undefined)
-            return `+ ${name} ${to}`;
-        return to === undefined ? `- ${name} ${from}` : `${name} ${from} → ${to}`;
-    });
-}
-/** What the cache has spared; empty when it has not, or it is not known. */
-function savings(report) {
-    const { hit, effort } = report;
-    const { cache } = totals(report);
-    if (hit !== 'exact' || effort === undefined || cache.bytes === 0)
-        return [];
-    return [`saved: ${size(cache.bytes)} and about ${seconds(effort)} of downloading and building`];
-}
-/** Plain text for a log or a terminal. */
-function formatReport(report) {
-    const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
-    const changed = changeLines(report);
-    return [
-        headline(report),
-        ...savings(report),
-        ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
-        ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
-        ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
-        `time: ${seconds(report.seconds)} (${times.join(', ')})`,
-    ].map(oneLine);
-}
-const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' };
-/** GitHub-flavoured Markdown for the job summary. */
-function formatSummary(report) {
-    const rows = rowsOf(report).map(({ wheel, from }) => `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`);
-    const changed = changeLines(report);
-    const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
-    return [
-        `### Wheelhouse: ${headline(report)}`,
-        '',
-        ...savings(report).flatMap((line) => [line, '']),
-        ...(changed.length > 0
-            ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
-            : []),
-        ...(report.direct.length > 0
-            ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
-            : []),
-        ...(report.index
-            ? [`Index: \`${report.index.shown || 'none'}\`, as ${report.index.why}`, '']
-            : []),
-        '<details><summary>Wheels</summary>',
-        '',
-        '| package | version | from | size |',
-        '| --- | --- | --- | --: |',
-        ...rows,
-        '',
-        '</details>',
-        '',
-        `Key \`${report.primaryKey}\`${report.matchedKey === undefined ? '' : `, matched \`${report.matchedKey}\``}. ${times.join(', ')}.`,
-        '',
-    ].join('\n');
-}
-/** Text from metadata must not begin a line of its own. */
-function oneLine(text) {
-    return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
-}
-/** Text from metadata must not end a cell or open a tag. */
-function cell(text) {
-    return oneLine(text).replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-;// CONCATENATED MODULE: ./lib/plan/publish-report.js
-
-/** How many files are in each state. */
-function publishCounts(report) {
-    const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
-    for (const { state } of report.rows)
-        counts[state] += 1;
-    return counts;
-}
-/** One sentence. */
-function publish_report_headline(report) {
-    const { uploaded, present, conflict, absent } = publishCounts(report);
-    const parts = [
-        report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
-        `${present} present before`,
-        `${conflict} in conflict`,
-        ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
-    ];
-    return `${report.rows.length} files: ${parts.join(', ')}${report.dryRun ? ' (dry run)' : ''}`;
-}
-const auditWords = {
-    off: 'not made',
-    clean: 'no known vulnerability',
-    vulnerable: 'known vulnerabilities',
-    failed: 'failed, so nothing is known',
-};
-function auditLine({ audit }) {
-    const found = audit.findings.length > 0 ? ` (${audit.findings.join('; ')})` : '';
-    return `Audit: ${auditWords[audit.state]}${found}.`;
-}
-function what(row, report) {
-    if (row.state === 'absent')
-        return report.dryRun ? 'would be uploaded' : 'not uploaded';
-    return row.state === 'present' ? 'present before' : row.state;
-}
-/** Plain text. */
-function formatPublishReport(report) {
-    return [
-        publish_report_headline(report),
-        ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
-        `For: ${report.targets.join(', ')}`,
-        auditLine(report),
-        'A machine installs from the feed with this pip.conf:',
-        ...report.pipConf
-            .trimEnd()
-            .split('\n')
-            .map((line) => `  ${line}`),
-    ];
-}
-/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
-function formatPublishSummary(report) {
-    return [
-        `### Wheelhouse: ${publish_report_headline(report)}`,
-        '',
-        `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
-        '',
-        '| file | version | size | |',
-        '| --- | --- | --: | --- |',
-        ...report.rows.map((row) => `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`),
-        '',
-        '<details><summary>pip.conf for machines that install from the feed</summary>',
-        '',
-        '```ini',
-        report.pipConf.trimEnd(),
-        '```',
-        '',
-        '</details>',
-        '',
-    ].join('\n');
-}
-
-
-/***/ }),
-
-/***/ 4882:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  _h: () => (/* binding */ PublishConflict),
-  vN: () => (/* binding */ auditArgs),
-  Bi: () => (/* binding */ auditLists),
-  bQ: () => (/* binding */ auditMessage),
-  IH: () => (/* binding */ auditModes),
-  Xy: () => (/* binding */ batches),
-  P$: () => (/* binding */ checkTool),
-  Kf: () => (/* binding */ commandsOf),
-  GN: () => (/* binding */ conflictMessage),
-  K: () => (/* binding */ derivedUploadUrl),
-  Cs: () => (/* binding */ downloadArgs),
-  D_: () => (/* binding */ identity),
-  iI: () => (/* binding */ mergedAudit),
-  aI: () => (/* binding */ pipConf),
-  rY: () => (/* binding */ publishLock),
-  JN: () => (/* binding */ readAnswer),
-  y4: () => (/* binding */ readAudit),
-  px: () => (/* binding */ readForeignRedirect),
-  Wg: () => (/* binding */ refuseDirect),
-  lq: () => (/* binding */ sourceEnvironment),
-  L4: () => (/* binding */ stateOf),
-  QR: () => (/* binding */ targetsOf),
-  qC: () => (/* binding */ uploadAdvice),
-  tW: () => (/* binding */ uploadArgs),
-  Ny: () => (/* binding */ uploadEnvironment),
-  wl: () => (/* binding */ uploaders)
-});
-
-// UNUSED EXPORTS: platformTags
-
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/package-index.js
-/** Which package index a fill uses, and what its answers mean. */
-
-
-
-/**
- * The indexes that a run may use.
- * @returns undefined when pip is told to use none
- */
-function indexesOf(request, interpreter, settings) {
-    const { trustedHosts, username, password, mirror } = request.index;
-    if (settings.flag('no-index'))
-        return undefined;
-    const named = settings.text('index-url');
-    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
-    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
-        // Whoever may change a requirement file must not learn them.
-        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* withoutSecrets */.cT)(named)}). Set the input index-url to the index that the credentials are for.`);
-    }
-    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: settings.words('extra-index-url'),
-        mirror,
-        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** Whether two addresses name the same index, whatever credentials they carry. */
-function isSameIndex(one, other) {
-    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
-}
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/**
- * Variables that name indexes to pip; they hold the credentials.
- * @param url what is asked first: the authoritative index, or its mirror
- */
-function indexVariables({ extra, trustedHosts }, url) {
-    return {
-        PIP_INDEX_URL: url,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
-}
-/** Whether a URL carries credentials of its own. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(withoutSecrets).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
-}
-/** The project whose page is asked for; names in the order of the request, with their markers. */
-function probeCandidates(requested) {
-    const lines = indexRequirements(requested.lines)
-        .filter((line) => !line.constraint)
-        .map(({ name, marker }) => ({ name, marker }));
-    const building = requested.projects
-        .flatMap((project) => project.buildRequires)
-        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-        .map((name) => ({ name, marker: undefined }));
-    return [...lines, ...building];
-}
-
-;// CONCATENATED MODULE: ./lib/plan/project-page.js
-/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
-
-/**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
- */
-function judgePage(status, contentType, body) {
-    if (status === 401 || status === 403)
-        return { state: 'refused', status };
-    if (status === 404)
-        return { state: 'absent' };
-    if (status !== 200)
-        return { state: 'down', reason: `it answers ${status}` };
-    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-    return isPage
-        ? { state: 'healthy' }
-        : { state: 'down', reason: 'it answers with something that is no package index' };
-}
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
-function isJsonPage(body) {
-    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
-function isHtmlPage(body) {
-    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
-        /<(?:title|h1)>\s*Links for /i.test(body));
-}
-/**
- * The files that a page lists.
- * @param url of the page, for relative links
- * @throws Error for JSON that is no project page
- */
-function projectFiles(contentType, body, url) {
-    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-/** The versions that a project's page offers: those with a file that was not withdrawn. */
-function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))));
-}
-/** PEP 691. */
-function jsonFiles(body, pageUrl) {
-    const { files } = JSON.parse(body);
-    if (!Array.isArray(files))
-        throw new Error('no list of files');
-    return files.map((entry) => {
-        const { filename, url, hashes, yanked } = entry;
-        if (typeof filename !== 'string' || typeof url !== 'string')
-            throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
-        return {
-            file: filename,
-            url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-            yanked: yanked !== undefined && yanked !== false,
-        };
-    });
-}
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
-function htmlFiles(body, pageUrl) {
-    const files = [];
-    for (const { index } of body.matchAll(/<a\s/gi)) {
-        attribute.lastIndex = index + 2;
-        let href;
-        let yanked = false;
-        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
-            const [, name = '', double, single, bare] = found;
-            if (name.toLowerCase() === 'href')
-                href ??= double ?? single ?? bare;
-            if (name.toLowerCase() === 'data-yanked')
-                yanked = true;
-        }
-        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
-        if (file !== undefined)
-            files.push({ ...file, yanked });
-    }
-    return files;
-}
-/** pip takes the last part of the address for the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
-        return undefined;
-    const url = new URL(href, pageUrl);
-    const last = url.pathname.split('/').at(-1) ?? '';
-    let file;
-    try {
-        file = decodeURIComponent(last);
-    }
-    catch {
-        file = last;
-    }
-    if (!(0,names/* isDistributionName */.I1)(file))
-        return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
-    url.hash = '';
-    return { file, url: url.href, sha256 };
-}
-const entities = {
-    '&amp;': '&',
-    '&lt;': '<',
-    '&gt;': '>',
-    '&quot;': '"',
-    '&#39;': "'",
-    '&#x27;': "'",
-};
-function unescaped(text) {
-    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
-        return entities[entity.toLowerCase()] ?? entity;
-    });
-}
-
-;// CONCATENATED MODULE: ./lib/plan/publish.js
-/** What publishing decides: what to ask pip for, what a feed's pages say, what is to be done. */
-
-
-
-
-
-const uploaders = ['twine', 'uv'];
-const auditModes = ['off', 'warn', 'fail'];
-/** Files on the feed have other content than the source's. */
-class PublishConflict extends model/* UserError */.yo {
-    report;
-    constructor(message, report) {
-        super(message);
-        this.report = report;
-    }
-}
-/**
- * Only what an index has can be mirrored.
- * @throws UserError for a path, a branch or a URL among the requirements
- */
-function refuseDirect(requested) {
-    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
-    if (first === undefined)
-        return;
-    throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
-}
-/**
- * The machines that are asked for: every platform with every version.
- * @throws UserError for a platform or version of another form
- */
-function targetsOf(platforms, pythonVersions, interpreter) {
-    if (platforms.length + pythonVersions.length === 0) {
-        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
-        return [{ name, options: [], markers: undefined }];
-    }
-    for (const version of pythonVersions) {
-        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new model/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
-        }
-    }
-    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
-    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
-        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
-        options: [
-            '--implementation=cp',
-            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
-            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
-        ],
-        markers: {
-            ...versionMarkers(version),
-            ...(platform === undefined ? {} : platformMarkers(platform)),
-        },
-    })));
-}
-/** The glibc that each of the old names of PEP 600 stands for. */
-const oldManylinux = [
-    ['manylinux2014', 17],
-    ['manylinux2010', 12],
-    ['manylinux1', 5],
-];
-/**
- * All platform tags whose wheels run on a platform. pip's `--platform` takes
- * `manylinux_2_28_x86_64` by the letter, although it stands for every older glibc too (PEP 600,
- * PEP 656 for musl).
- */
-function platformTags(platform) {
-    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
-    if (linux === null)
-        return [platform];
-    const [, family = '', major = '', minor = '', arch = ''] = linux;
-    const oldest = family === 'manylinux' ? 5 : 0;
-    const tags = [];
-    for (let each = Number(minor); each >= oldest; each -= 1) {
-        tags.push(`${family}_${major}_${each}_${arch}`);
-        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
-        if (old !== undefined && major === '2')
-            tags.push(`${old[0]}_${arch}`);
-    }
-    return tags.length > 0 ? tags : [platform];
-}
-/** The variables of PEP 508 that a version decides. */
-function versionMarkers(version) {
-    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
-    return {
-        implementation_name: 'cpython',
-        implementation_version: full,
-        platform_python_implementation: 'CPython',
-        python_full_version: full,
-        python_version: full.split('.').slice(0, 2).join('.'),
-    };
-}
-/**
- * The variables of PEP 508 that a platform decides.
- * @throws UserError for a tag whose system is not known
- */
-function platformMarkers(platform) {
-    const known = [
-        [
-            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
-        ],
-        [
-            /^macosx_\d+_\d+_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
-        ],
-        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
-    ];
-    for (const [form, system] of known) {
-        const machine = form.exec(platform)?.[1];
-        if (machine !== undefined) {
-            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
-        }
-    }
-    throw new model/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
-}
-/** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
-const machines = {
-    win_amd64: 'AMD64',
-    win_arm64: 'ARM64',
-    win32: 'x86',
-    universal2: 'arm64',
-};
-/** Variables that name the source index to pip; they hold its credentials. */
-function sourceEnvironment(request, interpreter, settings) {
-    const indexes = indexesOf(request, interpreter, settings);
-    if (indexes === undefined) {
-        throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
-    }
-    return indexVariables(indexes, indexes.authoritative);
-}
-/** The files of a request for a target, with all that they depend on. */
-function downloadArgs(options) {
-    return [
-        'download',
-        '--disable-pip-version-check',
-        '--no-input',
-        '--progress-bar=off',
-        ...options.target.options,
-        `--dest=${options.directory}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/**
- * Name and version of a file: a wheel's name says them, an sdist's metadata do.
- * @throws UserError for metadata that hold something else
- */
-function identity(file, metadata) {
-    const { name, version } = metadata ?? (0,names/* wheelNameParts */.LI)(file);
-    const normalized = (0,names/* normalizeName */.Pc)(name);
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
-        throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
-    }
-    return { name: normalized, version };
-}
-/**
- * What a feed's answer says of one project.
- * @param url of the page, for relative links
- */
-function readAnswer(status, contentType, body, url) {
-    const health = judgePage(status, contentType, body);
-    switch (health.state) {
-        case 'refused':
-        case 'absent':
-            return health;
-        case 'healthy':
-            break;
-        default:
-            return { state: 'unreadable', reason: health.reason };
-    }
-    try {
-        return { state: 'listed', files: projectFiles(contentType, body, url) };
-    }
-    catch {
-        return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
-    }
-}
-/**
- * What a redirect to another origin means: feeds send those who ask for a project that they don't
- * have to a public index (pypiserver's and GitLab's default), and those whom they don't know to a
- * page to log in.
- */
-function readForeignRedirect(location, project) {
-    const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
-    return (0,names/* normalizeName */.Pc)(last) === project
-        ? { state: 'absent', forwarded: location.host }
-        : {
-            state: 'unreadable',
-            reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
-        };
-}
-/** @param feedSha256 of the file of that name on the feed; undefined: there is none */
-function stateOf(file, feedSha256) {
-    if (feedSha256 === undefined)
-        return 'absent';
-    return feedSha256 === file.sha256 ? 'present' : 'conflict';
-}
-/** The error's text for files that the feed has with other content. */
-function conflictMessage(rows) {
-    const conflicts = rows.filter((row) => row.state === 'conflict');
-    const uploaded = rows.filter((row) => row.state === 'uploaded').length;
-    const [what, them] = conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
-    return [
-        `${what} other content on the feed than on the source index; ${uploaded === 0 ? 'nothing was' : `${uploaded} others were`} uploaded. Find out which content is the right one, then delete ${them} from the feed or leave that version out.`,
-        ...conflicts.map(({ file, sha256, feedSha256 }) => `  ${file}: sha256 ${sha256} at the source, ${feedSha256} on the feed`),
-    ].join('\n');
-}
-/**
- * Where files of a feed are uploaded to, if its address tells. Nearly all serve `…/simple/` below
- * the address for uploads (pypiserver, Artifactory, CodeArtifact, Gitea, GitLab, Nexus); devpi has
- * `…/+simple/` there, and Azure Artifacts `…/upload/` beside it.
- */
-function derivedUploadUrl(feedUrl) {
-    const url = new URL(feedUrl);
-    const path = url.pathname.replace(/\/+$/, '');
-    if (/\/_packaging\/[^/]+\/pypi\/simple$/.test(path)) {
-        url.pathname = path.replace(/simple$/, 'upload/');
-        return url.href;
-    }
-    if (!/\/\+?simple$/.test(path))
-        return undefined;
-    url.pathname = path.replace(/\+?simple$/, '');
-    return url.href;
-}
-/** Where an uploader or auditor may be found, the first one first. */
-function commandsOf(tool, python) {
-    return [[tool], [python, '-m', tool.replace('-', '_')]];
-}
-/** The oldest that does what is needed, and the requirement that brings it. */
-const oldest = {
-    /** 6.1 refuses Metadata 2.5; 6.2 and later don't skip files on private feeds (pypa/twine#1251). */
-    twine: { version: [7, 0], install: 'twine>=7' },
-    /** The oldest that was tried. */
-    uv: { version: [0, 9], install: 'uv>=0.9' },
-    /** The first whose options are these. */
-    'pip-audit': { version: [2, 8], install: 'pip-audit>=2.8' },
-};
-/**
- * @param versionOutput what `--version` prints; undefined: it was not found
- * @throws UserError that says what to install
- */
-function checkTool(tool, python, versionOutput) {
-    const { version, install } = oldest[tool];
-    const remedy = `Run ${python} -m pip install "${install}" before this step.`;
-    const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
-    if (found === null) {
-        throw new model/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
-    }
-    const [text, major = '', minor = ''] = found;
-    const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
-    if (tooOld) {
-        throw new model/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
-    }
-}
-/** @param files names in the directory that it runs in */
-function uploadArgs(uploader, url, files) {
-    return uploader === 'twine'
-        ? [
-            'upload',
-            '--non-interactive',
-            '--disable-progress-bar',
-            `--repository-url=${url}`,
-            '--',
-            ...files,
-        ]
-        : [
-            'publish',
-            '--no-config',
-            '--no-cache',
-            '--no-progress',
-            '--trusted-publishing=never',
-            `--publish-url=${url}`,
-            '--',
-            ...files,
-        ];
-}
-/** Settings of an uploader that would send files or credentials elsewhere. */
-const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
-/**
- * The uploader's environment: here, and never among its arguments, are the credentials.
- * @param certificates file of certificates that pip is told to trust; undefined: none
- */
-function uploadEnvironment(uploader, environment, { username, password }, certificates) {
-    const given = username !== undefined && password !== undefined;
-    const kept = Object.entries(environment).filter(([name]) => !given || !notForUpload.test(name));
-    const prefix = uploader === 'twine' ? 'TWINE' : 'UV_PUBLISH';
-    const trust = uploader === 'twine' ? 'TWINE_CERT' : 'SSL_CERT_FILE';
-    return {
-        ...(certificates === undefined ? {} : { [trust]: certificates }),
-        ...Object.fromEntries(kept),
-        ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
-        NO_COLOR: '1',
-        COLUMNS: '200', // twine breaks lines in the middle of words.
-    };
-}
-/** A few at a time: command lines have an end, on Windows after 32,767 characters. */
-function batches(items, size) {
-    const count = Math.ceil(items.length / size);
-    return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
-}
-/** What to do about an uploader that failed. */
-function uploadAdvice(output) {
-    return /\b40[13]\b/.test(output)
-        ? 'The feed refused the upload: check the inputs feed-username and feed-password, whether the secret has expired, and whether that user may upload.'
-        : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
-}
-/**
- * Requirement files for pip-audit, with a hash for every file. It takes each project once a file,
- * so a second version of one is in a second file.
- */
-function auditLists(files) {
-    const lists = [];
-    for (const versions of versionsByName(files)) {
-        versions.forEach((version, index) => {
-            lists[index] ??= [];
-            lists[index]?.push(version);
-        });
-    }
-    return lists.map((list) => `${list.map(lockLine).join('\n')}\n`);
-}
-/** Files by project, then by version; both sorted. */
-function versionsByName(files) {
-    const projects = new Map();
-    for (const file of [...files].sort((a, b) => compare(a.name, b.name) || compare(a.file, b.file))) {
-        const versions = projects.get(file.name) ?? new Map();
-        versions.set(file.version, [...(versions.get(file.version) ?? []), file]);
-        projects.set(file.name, versions);
-    }
-    return [...projects.values()].map((versions) => [...versions.values()]);
-}
-function compare(one, other) {
-    return one < other ? -1 : one > other ? 1 : 0;
-}
-function lockLine(files) {
-    const [first] = files;
-    const hashes = [...new Set(files.map((file) => file.sha256))].sort();
-    return [
-        `${first?.name}==${first?.version}`,
-        ...hashes.map((hash) => `--hash=sha256:${hash}`),
-    ].join(' ');
-}
-/** The closure for pip: installable where all targets have the same versions. */
-function publishLock(files) {
-    const asked = files.filter((file) => file.role === 'asked');
-    const lines = versionsByName(asked).flatMap((versions) => versions.map(lockLine));
-    return `${lines.join('\n')}\n`;
-}
-function auditArgs(list, cache) {
-    return [
-        '--strict',
-        '--disable-pip',
-        '--require-hashes',
-        '--progress-spinner=off',
-        '--format=json',
-        `--cache-dir=${cache}`,
-        `--requirement=${list}`,
-    ];
-}
-/**
- * What one run of pip-audit says. Only a report that has every project of the list, none of them
- * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
- * clean, and no exit code tells "vulnerable" from "failed" (both 1).
- */
-function readAudit(list, exitCode, stdout) {
-    const failed = (why) => ({ state: 'failed', findings: [why] });
-    let dependencies;
-    try {
-        ({ dependencies } = JSON.parse(stdout));
-    }
-    catch {
-        return failed(`pip-audit gave no report (exit code ${exitCode})`);
-    }
-    if (!Array.isArray(dependencies))
-        return failed('the report of pip-audit has another form');
-    const looked = new Map();
-    for (const entry of dependencies) {
-        const name = (0,names/* normalizeName */.Pc)(String(entry.name));
-        if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
-            return failed(`${name} was not looked up`);
-        }
-        looked.set(name, entry.vulns.map((vulnerability) => String(vulnerability.id).replace(/[^\w.:-]/g, '?')));
-    }
-    const asked = list
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
-    const missing = asked.find(([, name = '']) => !looked.has(name));
-    if (missing !== undefined)
-        return failed(`${missing[1]} was not looked up`);
-    const findings = asked.flatMap(([, name = '', version = '']) => {
-        const ids = looked.get(name) ?? [];
-        return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
-    });
-    if (findings.length > 0)
-        return { state: 'vulnerable', findings };
-    return exitCode === 0
-        ? { state: 'clean', findings: [] }
-        : failed(`pip-audit ended with exit code ${exitCode}`);
-}
-/** Several look-ups as one: as bad as the worst of them. */
-function mergedAudit(results) {
-    const order = ['failed', 'vulnerable', 'clean'];
-    const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
-    return { state, findings: results.flatMap((result) => result.findings) };
-}
-/** One sentence on an audit that was not clean. */
-function auditMessage({ state, findings }) {
-    return state === 'failed'
-        ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
-        : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
-}
-/** What a machine needs to install from the feed; it holds no credentials. */
-function pipConf(feed) {
-    const { protocol, hostname, host, pathname } = new URL(feed.url);
-    const credentials = feed.username === undefined
-        ? []
-        : [
-            '# Credentials are not in here. pip finds them in ~/.netrc:',
-            `#   machine ${hostname} login USER password TOKEN`,
-            '# in keyring (pip install keyring, and keyring-provider = import below),',
-            '# or in the environment of one step, which takes the place of index-url:',
-            `#   PIP_INDEX_URL=${protocol}//USER:TOKEN@${host}${pathname}`,
-        ];
-    return [
-        '# ~/.config/pip/pip.conf (Windows: %APPDATA%\\pip\\pip.ini), or where PIP_CONFIG_FILE says.',
-        ...credentials,
-        '[global]',
-        `index-url = ${feed.url}`,
-        // pip takes nothing over plain http from another machine that it is not told to trust.
-        ...(protocol === 'http:' ? [`trusted-host = ${host}`] : []),
-        '',
-    ].join('\n');
-}
-
-
-/***/ }),
-
 /***/ 2251:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -32395,7 +31513,7 @@ function decoded(text) {
 
 /***/ }),
 
-/***/ 7786:
+/***/ 3896:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32615,10 +31733,13 @@ function isAncestor(directory, of) {
     return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
 }
 
-// EXTERNAL MODULE: ./lib/plan/publish.js + 2 modules
-var publish = __nccwpck_require__(4882);
-;// CONCATENATED MODULE: ./lib/publish-inputs.js
+// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
+var feed = __nccwpck_require__(599);
+// EXTERNAL MODULE: ./lib/publish/plan/model.js
+var plan_model = __nccwpck_require__(4206);
+;// CONCATENATED MODULE: ./lib/publish/inputs.js
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
+
 
 
 
@@ -32682,7 +31803,7 @@ function loadPublishRequest(get, host) {
     if (feedUrl === undefined) {
         throw new model/* UserError */.yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
     }
-    const uploadUrl = address('upload-url', text('upload-url')) ?? (0,publish/* derivedUploadUrl */.K)(withSlash(feedUrl));
+    const uploadUrl = address('upload-url', text('upload-url')) ?? (0,feed/* derivedUploadUrl */.K)(withSlash(feedUrl));
     if (uploadUrl === undefined) {
         throw new model/* UserError */.yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
     }
@@ -32697,8 +31818,8 @@ function loadPublishRequest(get, host) {
         pythonVersions: lines('python-versions'),
         feed: { url: withSlash(feedUrl), username, password },
         uploadUrl,
-        uploader: oneOf('uploader', publish/* uploaders */.wl),
-        audit: oneOf('audit', publish/* auditModes */.IH),
+        uploader: oneOf('uploader', plan_model/* uploaders */.wl),
+        audit: oneOf('audit', plan_model/* auditModes */.IH),
         dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
     });
 }
@@ -32722,7 +31843,7 @@ function withSlash(url) {
 
 /***/ }),
 
-/***/ 1696:
+/***/ 5458:
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
@@ -32731,13 +31852,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4882);
-/* harmony import */ var _plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6438);
-/* harmony import */ var _publish_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5589);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7786);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_publishing_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3444);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9422);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3896);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4206);
+/* harmony import */ var _plan_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7523);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4734);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5135);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -32751,11 +31872,11 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_10__/* .actionsReporter */ .t)('Wheelhouse publish');
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_5__/* .actionsReporter */ .t)('Wheelhouse publish');
 async function main() {
     const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .environmentForPrograms */ .cx)(process.env);
     const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
-    const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_7__/* .loadPublishRequest */ .z)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), {
+    const request = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .loadPublishRequest */ .z)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), {
         workspace,
         directory: workspace,
         temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
@@ -32764,17 +31885,17 @@ async function main() {
     });
     const say = (report) => {
         handOver(request, report);
-        for (const line of (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__/* .formatPublishReport */ .r2)(report))
+        for (const line of (0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishReport */ .r2)(report))
             reporter.info(line);
         return environment['GITHUB_STEP_SUMMARY']
-            ? _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__/* .formatPublishSummary */ .Fb)(report)).write()
+            ? _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishSummary */ .Fb)(report)).write()
             : Promise.resolve();
     };
     try {
-        await say(await (0,_publish_js__WEBPACK_IMPORTED_MODULE_6__/* .publish */ .m)(request, (0,_world_publishing_js__WEBPACK_IMPORTED_MODULE_9__/* .publishingWorld */ .s)(request, reporter)));
+        await say(await (0,_story_js__WEBPACK_IMPORTED_MODULE_9__/* .publish */ .m)(request, (0,_world_world_js__WEBPACK_IMPORTED_MODULE_10__/* .publishingWorld */ .s)(request, reporter)));
     }
     catch (error) {
-        if (error instanceof _plan_publish_js__WEBPACK_IMPORTED_MODULE_4__/* .PublishConflict */ ._h)
+        if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .PublishConflict */ ._h)
             await say(error.report);
         throw error;
     }
@@ -32787,41 +31908,471 @@ function handOver(request, report) {
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.mkdirSync)(directory, { recursive: true });
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(lock, report.lock);
     (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(pipConf, report.pipConf);
-    const counts = (0,_plan_publish_report_js__WEBPACK_IMPORTED_MODULE_5__/* .publishCounts */ .sl)(report);
+    const counts = (0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .publishCounts */ .sl)(report);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('uploaded', counts.uploaded);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('present', counts.present);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('conflicts', counts.conflict);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', lock);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('pip-conf', pipConf);
 }
-await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_8__/* .runEntry */ .CN)(main, reporter);
+await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_4__/* .runEntry */ .CN)(main, reporter);
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
 
 /***/ }),
 
-/***/ 5589:
+/***/ 599:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  m: () => (/* binding */ publish_publish)
+  GN: () => (/* binding */ conflictMessage),
+  K: () => (/* binding */ derivedUploadUrl),
+  JN: () => (/* binding */ readAnswer),
+  px: () => (/* binding */ readForeignRedirect),
+  L4: () => (/* binding */ stateOf)
+});
+
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
+;// CONCATENATED MODULE: ./lib/plan/project-page.js
+/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+
+/**
+ * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
+ * proxy's error page answer 200 as well.
+ * @param body its beginning
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'it answers with something that is no package index' };
+}
+/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is no project page
+ */
+function projectFiles(contentType, body, url) {
+    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+/** The versions that a project's page offers: those with a file that was not withdrawn. */
+function offeredVersions(files, project) {
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))));
+}
+/** PEP 691. */
+function jsonFiles(body, pageUrl) {
+    const { files } = JSON.parse(body);
+    if (!Array.isArray(files))
+        throw new Error('no list of files');
+    return files.map((entry) => {
+        const { filename, url, hashes, yanked } = entry;
+        if (typeof filename !== 'string' || typeof url !== 'string')
+            throw new Error('no name or URL');
+        const sha256 = hashes?.sha256;
+        return {
+            file: filename,
+            url: new URL(url, pageUrl).href,
+            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
+            yanked: yanked !== undefined && yanked !== false,
+        };
+    });
+}
+const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
+/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+function htmlFiles(body, pageUrl) {
+    const files = [];
+    for (const { index } of body.matchAll(/<a\s/gi)) {
+        attribute.lastIndex = index + 2;
+        let href;
+        let yanked = false;
+        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+            const [, name = '', double, single, bare] = found;
+            if (name.toLowerCase() === 'href')
+                href ??= double ?? single ?? bare;
+            if (name.toLowerCase() === 'data-yanked')
+                yanked = true;
+        }
+        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        if (file !== undefined)
+            files.push({ ...file, yanked });
+    }
+    return files;
+}
+/** pip takes the last part of the address for the name of the file. */
+function linkedFile(href, pageUrl) {
+    if (!URL.canParse(href, pageUrl))
+        return undefined;
+    const url = new URL(href, pageUrl);
+    const last = url.pathname.split('/').at(-1) ?? '';
+    let file;
+    try {
+        file = decodeURIComponent(last);
+    }
+    catch {
+        file = last;
+    }
+    if (!(0,names/* isDistributionName */.I1)(file))
+        return undefined;
+    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    url.hash = '';
+    return { file, url: url.href, sha256 };
+}
+const entities = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#x27;': "'",
+};
+function unescaped(text) {
+    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+        return entities[entity.toLowerCase()] ?? entity;
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/publish/plan/feed.js
+/** What a feed says of its files, and where it takes new ones. */
+
+
+/**
+ * What a feed's answer says of one project.
+ * @param url of the page, for relative links
+ */
+function readAnswer(status, contentType, body, url) {
+    const health = judgePage(status, contentType, body);
+    switch (health.state) {
+        case 'refused':
+        case 'absent':
+            return health;
+        case 'healthy':
+            break;
+        default:
+            return { state: 'unreadable', reason: health.reason };
+    }
+    try {
+        return { state: 'listed', files: projectFiles(contentType, body, url) };
+    }
+    catch {
+        return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
+    }
+}
+/**
+ * What a redirect to another origin means: feeds send those who ask for a project that they don't
+ * have to a public index (pypiserver's and GitLab's default), and those whom they don't know to a
+ * page to log in.
+ */
+function readForeignRedirect(location, project) {
+    const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
+    return (0,names/* normalizeName */.Pc)(last) === project
+        ? { state: 'absent', forwarded: location.host }
+        : {
+            state: 'unreadable',
+            reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
+        };
+}
+/** @param feedSha256 of the file of that name on the feed; undefined: there is none */
+function stateOf(file, feedSha256) {
+    if (feedSha256 === undefined)
+        return 'absent';
+    return feedSha256 === file.sha256 ? 'present' : 'conflict';
+}
+/** The error's text for files that the feed has with other content. */
+function conflictMessage(rows) {
+    const conflicts = rows.filter((row) => row.state === 'conflict');
+    const uploaded = rows.filter((row) => row.state === 'uploaded').length;
+    const [what, them] = conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
+    return [
+        `${what} other content on the feed than on the source index; ${uploaded === 0 ? 'nothing was' : `${uploaded} others were`} uploaded. Find out which content is the right one, then delete ${them} from the feed or leave that version out.`,
+        ...conflicts.map(({ file, sha256, feedSha256 }) => `  ${file}: sha256 ${sha256} at the source, ${feedSha256} on the feed`),
+    ].join('\n');
+}
+/**
+ * Where files of a feed are uploaded to, if its address tells. Nearly all serve `…/simple/` below
+ * the address for uploads (pypiserver, Artifactory, CodeArtifact, Gitea, GitLab, Nexus); devpi has
+ * `…/+simple/` there, and Azure Artifacts `…/upload/` beside it.
+ */
+function derivedUploadUrl(feedUrl) {
+    const url = new URL(feedUrl);
+    const path = url.pathname.replace(/\/+$/, '');
+    if (/\/_packaging\/[^/]+\/pypi\/simple$/.test(path)) {
+        url.pathname = path.replace(/simple$/, 'upload/');
+        return url.href;
+    }
+    if (!/\/\+?simple$/.test(path))
+        return undefined;
+    url.pathname = path.replace(/\+?simple$/, '');
+    return url.href;
+}
+
+
+/***/ }),
+
+/***/ 4206:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   IH: () => (/* binding */ auditModes),
+/* harmony export */   _h: () => (/* binding */ PublishConflict),
+/* harmony export */   wl: () => (/* binding */ uploaders)
+/* harmony export */ });
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/** What a publishing run is asked for, works on, and reports. */
+
+const uploaders = ['twine', 'uv'];
+const auditModes = ['off', 'warn', 'fail'];
+/** Files on the feed have other content than the source's. */
+class PublishConflict extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+    report;
+    constructor(message, report) {
+        super(message);
+        this.report = report;
+    }
+}
+
+
+/***/ }),
+
+/***/ 7523:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  r2: () => (/* binding */ formatPublishReport),
+  Fb: () => (/* binding */ formatPublishSummary),
+  sl: () => (/* binding */ publishCounts)
+});
+
+// EXTERNAL MODULE: ./lib/plan/manifest.js
+var manifest = __nccwpck_require__(1114);
+;// CONCATENATED MODULE: ./lib/plan/summary.js
+/** What a run says of itself: for the job summary, for the log, for a terminal. */
+
+function rowsOf(report) {
+    const before = new Set(report.before.map((wheel) => wheel.sha256));
+    return [...report.wheels]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map((wheel) => ({ wheel, from: before.has(wheel.sha256) ? 'cache' : wheel.origin }));
+}
+/** Wheels and bytes by where they came from. */
+function totals(report) {
+    const sums = {
+        cache: { count: 0, bytes: 0 },
+        downloaded: { count: 0, bytes: 0 },
+        built: { count: 0, bytes: 0 },
+    };
+    for (const { wheel, from } of rowsOf(report)) {
+        sums[from].count += 1;
+        sums[from].bytes += wheel.size;
+    }
+    return sums;
+}
+/** `3.4 MB`; decimal units. */
+function size(bytes) {
+    if (bytes < 1000)
+        return `${bytes} B`;
+    const units = ['kB', 'MB', 'GB', 'TB'];
+    let value = bytes / 1000;
+    let unit = 0;
+    for (; value >= 999.5 && unit < units.length - 1; unit += 1)
+        value /= 1000;
+    return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+function seconds(value) {
+    return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} s`;
+}
+const hitNames = { exact: 'exact hit', partial: 'partial hit', miss: 'miss' };
+/** One sentence: what kind of run it was and where its wheels came from. */
+function headline(report) {
+    const { cache, downloaded, built } = totals(report);
+    const parts = [
+        `${cache.count} from the cache (${size(cache.bytes)})`,
+        `${downloaded.count} downloaded (${size(downloaded.bytes)})`,
+        `${built.count} built`,
+    ];
+    const asked = report.index ? '' : ', 0 index requests';
+    return `${hitNames[report.hit]}${asked}: ${report.wheels.length} wheels, ${parts.join(', ')}`;
+}
+/** `boto3 1.34.0 → 1.35.2`, `+ six 1.16.0`, `- idna 3.7`; empty without an earlier wheelhouse. */
+function changeLines(report) {
+    if (report.before.length === 0)
+        return [];
+    return changes(report.before, report.wheels).map(({ name, from, to }) => {
+        if (from === undefined)
+            return `+ ${name} ${to}`;
+        return to === undefined ? `- ${name} ${from}` : `${name} ${from} → ${to}`;
+    });
+}
+/** What the cache has spared; empty when it has not, or it is not known. */
+function savings(report) {
+    const { hit, effort } = report;
+    const { cache } = totals(report);
+    if (hit !== 'exact' || effort === undefined || cache.bytes === 0)
+        return [];
+    return [`saved: ${size(cache.bytes)} and about ${seconds(effort)} of downloading and building`];
+}
+/** Plain text for a log or a terminal. */
+function formatReport(report) {
+    const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
+    const changed = changeLines(report);
+    return [
+        headline(report),
+        ...savings(report),
+        ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
+        ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
+        ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
+        `time: ${seconds(report.seconds)} (${times.join(', ')})`,
+    ].map(oneLine);
+}
+const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' };
+/** GitHub-flavoured Markdown for the job summary. */
+function formatSummary(report) {
+    const rows = rowsOf(report).map(({ wheel, from }) => `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`);
+    const changed = changeLines(report);
+    const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
+    return [
+        `### Wheelhouse: ${headline(report)}`,
+        '',
+        ...savings(report).flatMap((line) => [line, '']),
+        ...(changed.length > 0
+            ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
+            : []),
+        ...(report.direct.length > 0
+            ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
+            : []),
+        ...(report.index
+            ? [`Index: \`${report.index.shown || 'none'}\`, as ${report.index.why}`, '']
+            : []),
+        '<details><summary>Wheels</summary>',
+        '',
+        '| package | version | from | size |',
+        '| --- | --- | --- | --: |',
+        ...rows,
+        '',
+        '</details>',
+        '',
+        `Key \`${report.primaryKey}\`${report.matchedKey === undefined ? '' : `, matched \`${report.matchedKey}\``}. ${times.join(', ')}.`,
+        '',
+    ].join('\n');
+}
+/** Text from metadata must not begin a line of its own. */
+function oneLine(text) {
+    return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}
+/** Text from metadata must not end a cell or open a tag. */
+function cell(text) {
+    return oneLine(text).replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+;// CONCATENATED MODULE: ./lib/publish/plan/report.js
+/** What a publishing run says of itself: for the log, a terminal and the job summary. */
+
+/** How many files are in each state. */
+function publishCounts(report) {
+    const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
+    for (const { state } of report.rows)
+        counts[state] += 1;
+    return counts;
+}
+/** One sentence. */
+function report_headline(report) {
+    const { uploaded, present, conflict, absent } = publishCounts(report);
+    const parts = [
+        report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
+        `${present} present before`,
+        `${conflict} in conflict`,
+        ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
+    ];
+    return `${report.rows.length} files: ${parts.join(', ')}${report.dryRun ? ' (dry run)' : ''}`;
+}
+const auditWords = {
+    off: 'not made',
+    clean: 'no known vulnerability',
+    vulnerable: 'known vulnerabilities',
+    failed: 'failed, so nothing is known',
+};
+function auditLine({ audit }) {
+    const found = audit.findings.length > 0 ? ` (${audit.findings.join('; ')})` : '';
+    return `Audit: ${auditWords[audit.state]}${found}.`;
+}
+function what(row, report) {
+    if (row.state === 'absent')
+        return report.dryRun ? 'would be uploaded' : 'not uploaded';
+    return row.state === 'present' ? 'present before' : row.state;
+}
+/** Plain text. */
+function formatPublishReport(report) {
+    return [
+        report_headline(report),
+        ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
+        `For: ${report.targets.join(', ')}`,
+        auditLine(report),
+        'A machine installs from the feed with this pip.conf:',
+        ...report.pipConf
+            .trimEnd()
+            .split('\n')
+            .map((line) => `  ${line}`),
+    ];
+}
+/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
+function formatPublishSummary(report) {
+    return [
+        `### Wheelhouse: ${report_headline(report)}`,
+        '',
+        `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
+        '',
+        '| file | version | size | |',
+        '| --- | --- | --: | --- |',
+        ...report.rows.map((row) => `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`),
+        '',
+        '<details><summary>pip.conf for machines that install from the feed</summary>',
+        '',
+        '```ini',
+        report.pipConf.trimEnd(),
+        '```',
+        '',
+        '</details>',
+        '',
+    ].join('\n');
+}
+
+
+/***/ }),
+
+/***/ 4734:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  m: () => (/* binding */ publish)
 });
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
 ;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
 /**
  * The settings that are in force before any requirement file is read.
@@ -32891,91 +32442,6 @@ function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
-// EXTERNAL MODULE: ./lib/plan/publish.js + 2 modules
-var publish = __nccwpck_require__(4882);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/plan/request-file.js
-
-/** pip guesses the encoding of a file without this line. */
-const header = '# -*- coding: utf-8 -*-';
-/**
- * The request for the fill: the user's lines, with built wheels offered.
- * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
- * prefer the sdist and build again (seen on pip 23.2 and 26.3).
- */
-function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
-    const offered = new Map(offers.map((offer) => [offer.name, offer]));
-    const render = (line) => {
-        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
-        const text = hashMode && offer && line.kind === 'index'
-            ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
-            : line.text;
-        return { text, source: line.source };
-    };
-    return request([
-        ...offers.map((offer) => ({ text: `--find-links ${(0,requirements/* quoted */.TL)(offer.url)}` })),
-        ...lines
-            .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
-            .map(render),
-        ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ], lines.filter((line) => line.constraint && !namesIndex(line)).map(render), constraintsFile);
-}
-/** Indexes are given in the environment, where their credentials belong. */
-function namesIndex(line) {
-    return (line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name));
-}
-/**
- * The request for the closing: without hashes (a built wheel has another than its sdist) and
- * without options, as only the wheels that the fill chose are there to be found.
- */
-function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => indexRequirements(lines)
-        .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: line.plain, source: line.source }));
-    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
-}
-/** A file with the given lines only. */
-function plainFile(lines, source) {
-    return file(lines.map((text) => (source ? { text, source } : { text })));
-}
-/**
- * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
- * @param files generated files by path
- */
-function withUserSources(text, files) {
-    let result = text;
-    for (const [path, { sources }] of files) {
-        const named = (line, plain) => {
-            const source = sources[Number(line) - 1];
-            if (source === undefined)
-                return plain;
-            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
-        };
-        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-        result = result
-            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
-            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
-    }
-    return result;
-}
-function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirements/* quoted */.TL)(constraintsFile)}` }] : [];
-    return { request: file([...include, ...lines]), constraints: file(constraints) };
-}
-function file(entries) {
-    return {
-        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
-        sources: [undefined, ...entries.map((entry) => entry.source)],
-    };
-}
-function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
-    const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
-    const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
-    const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
-    return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
-}
-
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/prepare.js
@@ -33043,6 +32509,10 @@ function isInside(venv, executable) {
 
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/gather.js
 /** What is asked for: all files, groups and inline requirements, read into one set of lines. */
 
@@ -33167,101 +32637,233 @@ function secretsOfLine(line) {
     return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 
-;// CONCATENATED MODULE: ./lib/publish.js
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var environment = __nccwpck_require__(4702);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./lib/plan/pip-output.js
+var pip_output = __nccwpck_require__(7894);
+;// CONCATENATED MODULE: ./lib/plan/request-file.js
+
+/** pip guesses the encoding of a file without this line. */
+const header = '# -*- coding: utf-8 -*-';
 /**
- * The story of publishing: bring the original files of what is asked for, ask the feed which of
- * them it has, upload the others.
+ * The request for the fill: the user's lines, with built wheels offered.
+ * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
+ * prefer the sdist and build again (seen on pip 23.2 and 26.3).
  */
+function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
+    const offered = new Map(offers.map((offer) => [offer.name, offer]));
+    const render = (line) => {
+        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
+        const text = hashMode && offer && line.kind === 'index'
+            ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
+            : line.text;
+        return { text, source: line.source };
+    };
+    return request([
+        ...offers.map((offer) => ({ text: `--find-links ${(0,requirements/* quoted */.TL)(offer.url)}` })),
+        ...lines
+            .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
+            .map(render),
+        ...resolved.map((each) => resolvedLine(each, hashMode)),
+    ], lines.filter((line) => line.constraint && !namesIndex(line)).map(render), constraintsFile);
+}
+/** Indexes are given in the environment, where their credentials belong. */
+function namesIndex(line) {
+    return (line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name));
+}
+/**
+ * The request for the closing: without hashes (a built wheel has another than its sdist) and
+ * without options, as only the wheels that the fill chose are there to be found.
+ */
+function closeFiles(lines, resolved, constraintsFile) {
+    const plain = (constraint) => indexRequirements(lines)
+        .filter((line) => line.constraint === constraint)
+        .map((line) => ({ text: line.plain, source: line.source }));
+    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
+}
+/** A file with the given lines only. */
+function plainFile(lines, source) {
+    return file(lines.map((text) => (source ? { text, source } : { text })));
+}
+/**
+ * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
+ * @param files generated files by path
+ */
+function withUserSources(text, files) {
+    let result = text;
+    for (const [path, { sources }] of files) {
+        const named = (line, plain) => {
+            const source = sources[Number(line) - 1];
+            if (source === undefined)
+                return plain;
+            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
+        };
+        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+        result = result
+            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
+            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
+    }
+    return result;
+}
+function request(lines, constraints, constraintsFile) {
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirements/* quoted */.TL)(constraintsFile)}` }] : [];
+    return { request: file([...include, ...lines]), constraints: file(constraints) };
+}
+function file(entries) {
+    return {
+        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
+        sources: [undefined, ...entries.map((entry) => entry.source)],
+    };
+}
+function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
+    const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
+    const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
+    const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
+    return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
+}
+
+;// CONCATENATED MODULE: ./lib/plan/package-index.js
+/** Which package index a fill uses, and what its answers mean. */
 
 
 
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is told to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
+        return undefined;
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // Whoever may change a requirement file must not learn them.
+        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* withoutSecrets */.cT)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: settings.words('extra-index-url'),
+        mirror,
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** Whether two addresses name the same index, whatever credentials they carry. */
+function isSameIndex(one, other) {
+    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(withoutSecrets).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const lines = indexRequirements(requested.lines)
+        .filter((line) => !line.constraint)
+        .map(({ name, marker }) => ({ name, marker }));
+    const building = requested.projects
+        .flatMap((project) => project.buildRequires)
+        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
+        .map((name) => ({ name, marker: undefined }));
+    return [...lines, ...building];
+}
 
-
-
-
-
+;// CONCATENATED MODULE: ./lib/publish/plan/source.js
+/** What is asked of the source index, and what its files are. */
 
 
 
 
 /**
- * Publishes what is asked for.
- * @throws PublishConflict when the feed has other content under the name of a file
- * @throws UserError for everything else that the user can mend
+ * Only what an index has can be mirrored.
+ * @throws UserError for a path, a branch or a URL among the requirements
  */
-async function publish_publish(request, world) {
-    const { reporter, wheelhouses } = world;
-    const { source, feed } = request;
-    hideInputs(source, reporter);
-    if (feed.password !== undefined)
-        reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
-    await world.sources.check(source);
-    const interpreter = checkPip(await world.python.probe(source));
-    const { settings, requested } = await readRequest(source, interpreter, world);
-    (0,publish/* refuseDirect */.Wg)(requested);
-    const targets = (0,publish/* targetsOf */.QR)(request.platforms, request.pythonVersions, interpreter);
-    // Asked for first: bringing the packages may take minutes.
-    const uploader = request.dryRun
-        ? undefined
-        : await findTool(request.uploader, request, interpreter, world);
-    const auditor = request.audit === 'off' ? undefined : await findTool('pip-audit', request, interpreter, world);
-    const workplace = await wheelhouses.workplace(source.temporary);
-    try {
-        const collection = await wheelhouses.stage(workplace);
-        const plan = {
-            request,
-            interpreter,
-            settings,
-            requested,
-            certificates: certificatesOf(settings, source.environment),
-            workplace,
-            collection,
-        };
-        const files = await collect(plan, world, targets);
-        const audit = auditor
-            ? await auditFiles(plan, world, auditor, files)
-            : { state: 'off', findings: [] };
-        const feedAdapter = world.feed(plan.certificates);
-        const reportOf = (rows) => ({
-            rows,
-            targets: targets.map((target) => target.name),
-            feed: feed.url,
-            audit,
-            dryRun: request.dryRun,
-            pipConf: (0,publish/* pipConf */.aI)(feed),
-            lock: (0,publish/* publishLock */.rY)(files),
-        });
-        const checked = (rows) => {
-            if (!rows.some((row) => row.state === 'conflict'))
-                return rows;
-            throw new publish/* PublishConflict */._h((0,publish/* conflictMessage */.GN)(rows), reportOf(rows));
-        };
-        const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
-        if (uploader === undefined)
-            return reportOf(before);
-        const after = await reporter.group('Upload', () => uploadAbsent(plan, world, feedAdapter, uploader, before, checked));
-        return reportOf(after);
-    }
-    finally {
-        await wheelhouses.remove(workplace);
-    }
+function refuseDirect(requested) {
+    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
+    if (first === undefined)
+        return;
+    throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
 }
-/** @throws UserError when the program isn't there, or is too old */
-async function findTool(tool, { source }, interpreter, { programs }) {
-    for (const command of (0,publish/* commandsOf */.Kf)(tool, interpreter.executable)) {
-        const answer = await programs.run(command, ['--version'], {
-            cwd: source.workingDirectory,
-            env: source.environment,
-            quiet: true,
-        });
-        if (answer?.exitCode !== 0)
-            continue;
-        (0,publish/* checkTool */.P$)(tool, interpreter.executable, answer.stdout);
-        return command;
+/** Variables that name the source index to pip; they hold its credentials. */
+function sourceEnvironment(request, interpreter, settings) {
+    const indexes = indexesOf(request, interpreter, settings);
+    if (indexes === undefined) {
+        throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
-    (0,publish/* checkTool */.P$)(tool, interpreter.executable, undefined);
-    throw new Error(`${tool} was not found`);
+    return indexVariables(indexes, indexes.authoritative);
 }
+/** The files of a request for a target, with all that they depend on. */
+function downloadArgs(options) {
+    return [
+        'download',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--progress-bar=off',
+        ...options.target.options,
+        `--dest=${options.directory}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/**
+ * Name and version of a file: a wheel's name says them, an sdist's metadata do.
+ * @throws UserError for metadata that hold something else
+ */
+function identity(file, metadata) {
+    const { name, version } = metadata ?? (0,names/* wheelNameParts */.LI)(file);
+    const normalized = (0,names/* normalizeName */.Pc)(name);
+    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
+        throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+    }
+    return { name: normalized, version };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/collect.js
+/** Brings the original files of the source index. */
+
+
+
+
+
+
+
+
 /**
  * Brings the original files of the source index for all targets, and what their sdists are built
  * with: without that a machine that knows the feed alone could not install them.
@@ -33290,7 +32892,7 @@ async function collect(plan, world, targets) {
             if (known !== undefined && known.sha256 !== each.sha256) {
                 throw new model/* UserError */.yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
             }
-            const named = (0,publish/* identity */.D_)(each.file, metadata[sdists.indexOf(each.file)]);
+            const named = identity(each.file, metadata[sdists.indexOf(each.file)]);
             const newRole = known?.role === 'asked' ? 'asked' : role;
             collected.set(each.file, { ...each, ...named, role: newRole });
             if (known === undefined)
@@ -33329,11 +32931,11 @@ async function download(plan, world, wanted) {
     await wheelhouses.write(requestFile, generated.request.text);
     await wheelhouses.write(constraintsFile, generated.constraints.text);
     const { source } = request;
-    const args = (0,publish/* downloadArgs */.Cs)({ target, directory, requestFile });
+    const args = downloadArgs({ target, directory, requestFile });
     const options = {
         cwd: source.workingDirectory,
         env: {
-            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, (0,publish/* sourceEnvironment */.lq)(source, interpreter, settings), interpreter.keyring),
+            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, sourceEnvironment(source, interpreter, settings), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
@@ -33349,32 +32951,338 @@ async function download(plan, world, wanted) {
         return directory;
     throw new model/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
-/** @throws UserError when the audit was not clean and has to be */
-async function auditFiles(plan, world, auditor, files) {
-    const { wheelhouses, reporter, programs } = world;
-    const { source, audit } = plan.request;
-    const scratch = await wheelhouses.stage(plan.workplace);
-    const results = await reporter.group('Audit', async () => {
-        const found = [];
-        for (const [index, list] of (0,publish/* auditLists */.Bi)(files).entries()) {
-            const file = external_node_path_.join(scratch, `audit-${index}.txt`);
-            await wheelhouses.write(file, list);
-            const answer = await programs.run(auditor, (0,publish/* auditArgs */.vN)(file, external_node_path_.join(scratch, 'cache')), {
-                cwd: scratch,
-                env: source.environment,
-            });
-            found.push((0,publish/* readAudit */.y4)(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
-        }
-        return found;
-    });
-    const result = (0,publish/* mergedAudit */.iI)(results);
-    if (result.state !== 'clean') {
-        if (audit === 'fail')
-            throw new model/* UserError */.yo(`${(0,publish/* auditMessage */.bQ)(result)} Nothing was uploaded.`);
-        reporter.warning((0,publish/* auditMessage */.bQ)(result));
-    }
-    return result;
+
+;// CONCATENATED MODULE: ./lib/publish/plan/audit.js
+/** pip-audit: what it is told, and what its reports mean. */
+
+function auditArgs(list, cache) {
+    return [
+        '--strict',
+        '--disable-pip',
+        '--require-hashes',
+        '--progress-spinner=off',
+        '--format=json',
+        `--cache-dir=${cache}`,
+        `--requirement=${list}`,
+    ];
 }
+/**
+ * What one run of pip-audit says. Only a report that has every project of the list, none of them
+ * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
+ * clean, and no exit code tells "vulnerable" from "failed" (both 1).
+ */
+function readAudit(list, exitCode, stdout) {
+    const failed = (why) => ({ state: 'failed', findings: [why] });
+    let dependencies;
+    try {
+        ({ dependencies } = JSON.parse(stdout));
+    }
+    catch {
+        return failed(`pip-audit gave no report (exit code ${exitCode})`);
+    }
+    if (!Array.isArray(dependencies))
+        return failed('the report of pip-audit has another form');
+    const looked = new Map();
+    for (const entry of dependencies) {
+        const name = (0,names/* normalizeName */.Pc)(String(entry.name));
+        if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
+            return failed(`${name} was not looked up`);
+        }
+        looked.set(name, entry.vulns.map((vulnerability) => String(vulnerability.id).replace(/[^\w.:-]/g, '?')));
+    }
+    const asked = list
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
+    const missing = asked.find(([, name = '']) => !looked.has(name));
+    if (missing !== undefined)
+        return failed(`${missing[1]} was not looked up`);
+    const findings = asked.flatMap(([, name = '', version = '']) => {
+        const ids = looked.get(name) ?? [];
+        return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
+    });
+    if (findings.length > 0)
+        return { state: 'vulnerable', findings };
+    return exitCode === 0
+        ? { state: 'clean', findings: [] }
+        : failed(`pip-audit ended with exit code ${exitCode}`);
+}
+/** Several look-ups as one: as bad as the worst of them. */
+function mergedAudit(results) {
+    const order = ['failed', 'vulnerable', 'clean'];
+    const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
+    return { state, findings: results.flatMap((result) => result.findings) };
+}
+/** One sentence on an audit that was not clean. */
+function auditMessage({ state, findings }) {
+    return state === 'failed'
+        ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
+        : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
+}
+
+// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
+var plan_feed = __nccwpck_require__(599);
+;// CONCATENATED MODULE: ./lib/publish/plan/lock.js
+/** The closure for pip: installable where all targets have the same versions. */
+function publishLock(files) {
+    const asked = files.filter((file) => file.role === 'asked');
+    const lines = versionsByName(asked).flatMap((versions) => versions.map(lockLine));
+    return `${lines.join('\n')}\n`;
+}
+/**
+ * Requirement files for pip-audit, with a hash for every file. It takes each project once a file,
+ * so a second version of one is in a second file.
+ */
+function auditLists(files) {
+    const lists = [];
+    for (const versions of versionsByName(files)) {
+        versions.forEach((version, index) => {
+            lists[index] ??= [];
+            lists[index]?.push(version);
+        });
+    }
+    return lists.map((list) => `${list.map(lockLine).join('\n')}\n`);
+}
+/** Files by project, then by version; both sorted. */
+function versionsByName(files) {
+    const projects = new Map();
+    for (const file of [...files].sort((a, b) => compare(a.name, b.name) || compare(a.file, b.file))) {
+        const versions = projects.get(file.name) ?? new Map();
+        versions.set(file.version, [...(versions.get(file.version) ?? []), file]);
+        projects.set(file.name, versions);
+    }
+    return [...projects.values()].map((versions) => [...versions.values()]);
+}
+function compare(one, other) {
+    return one < other ? -1 : one > other ? 1 : 0;
+}
+function lockLine(files) {
+    const [first] = files;
+    const hashes = [...new Set(files.map((file) => file.sha256))].sort();
+    return [
+        `${first?.name}==${first?.version}`,
+        ...hashes.map((hash) => `--hash=sha256:${hash}`),
+    ].join(' ');
+}
+
+// EXTERNAL MODULE: ./lib/publish/plan/model.js
+var plan_model = __nccwpck_require__(4206);
+;// CONCATENATED MODULE: ./lib/publish/plan/pip-conf.js
+/** What a machine needs to install from the feed; it holds no credentials. */
+function pipConf(feed) {
+    const { protocol, hostname, host, pathname } = new URL(feed.url);
+    const credentials = feed.username === undefined
+        ? []
+        : [
+            '# Credentials are not in here. pip finds them in ~/.netrc:',
+            `#   machine ${hostname} login USER password TOKEN`,
+            '# in keyring (pip install keyring, and keyring-provider = import below),',
+            '# or in the environment of one step, which takes the place of index-url:',
+            `#   PIP_INDEX_URL=${protocol}//USER:TOKEN@${host}${pathname}`,
+        ];
+    return [
+        '# ~/.config/pip/pip.conf (Windows: %APPDATA%\\pip\\pip.ini), or where PIP_CONFIG_FILE says.',
+        ...credentials,
+        '[global]',
+        `index-url = ${feed.url}`,
+        // pip takes nothing over plain http from another machine that it is not told to trust.
+        ...(protocol === 'http:' ? [`trusted-host = ${host}`] : []),
+        '',
+    ].join('\n');
+}
+
+;// CONCATENATED MODULE: ./lib/publish/plan/programs.js
+/** The programs that upload and audit: where they are found, what they are told. */
+
+/** Where an uploader or auditor may be found, the first one first. */
+function commandsOf(tool, python) {
+    return [[tool], [python, '-m', tool.replace('-', '_')]];
+}
+/** The oldest that does what is needed, and the requirement that brings it. */
+const oldest = {
+    /** 6.1 refuses Metadata 2.5; 6.2 and later don't skip files on private feeds (pypa/twine#1251). */
+    twine: { version: [7, 0], install: 'twine>=7' },
+    /** The oldest that was tried. */
+    uv: { version: [0, 9], install: 'uv>=0.9' },
+    /** The first whose options are these. */
+    'pip-audit': { version: [2, 8], install: 'pip-audit>=2.8' },
+};
+/**
+ * @param versionOutput what `--version` prints; undefined: it was not found
+ * @throws UserError that says what to install
+ */
+function checkTool(tool, python, versionOutput) {
+    const { version, install } = oldest[tool];
+    const remedy = `Run ${python} -m pip install "${install}" before this step.`;
+    const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
+    if (found === null) {
+        throw new model/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+    }
+    const [text, major = '', minor = ''] = found;
+    const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
+    if (tooOld) {
+        throw new model/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+    }
+}
+/** @param files names in the directory that it runs in */
+function uploadArgs(uploader, url, files) {
+    return uploader === 'twine'
+        ? [
+            'upload',
+            '--non-interactive',
+            '--disable-progress-bar',
+            `--repository-url=${url}`,
+            '--',
+            ...files,
+        ]
+        : [
+            'publish',
+            '--no-config',
+            '--no-cache',
+            '--no-progress',
+            '--trusted-publishing=never',
+            `--publish-url=${url}`,
+            '--',
+            ...files,
+        ];
+}
+/** Settings of an uploader that would send files or credentials elsewhere. */
+const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
+/**
+ * The uploader's environment: here, and never among its arguments, are the credentials.
+ * @param certificates file of certificates that pip is told to trust; undefined: none
+ */
+function uploadEnvironment(uploader, environment, { username, password }, certificates) {
+    const given = username !== undefined && password !== undefined;
+    const kept = Object.entries(environment).filter(([name]) => !given || !notForUpload.test(name));
+    const prefix = uploader === 'twine' ? 'TWINE' : 'UV_PUBLISH';
+    const trust = uploader === 'twine' ? 'TWINE_CERT' : 'SSL_CERT_FILE';
+    return {
+        ...(certificates === undefined ? {} : { [trust]: certificates }),
+        ...Object.fromEntries(kept),
+        ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
+        NO_COLOR: '1',
+        COLUMNS: '200', // twine breaks lines in the middle of words.
+    };
+}
+/** A few at a time: command lines have an end, on Windows after 32,767 characters. */
+function batches(items, size) {
+    const count = Math.ceil(items.length / size);
+    return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
+}
+/** What to do about an uploader that failed. */
+function uploadAdvice(output) {
+    return /\b40[13]\b/.test(output)
+        ? 'The feed refused the upload: check the inputs feed-username and feed-password, whether the secret has expired, and whether that user may upload.'
+        : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
+}
+
+;// CONCATENATED MODULE: ./lib/publish/plan/targets.js
+/** The machines that packages are published for: tags, markers, and what pip is told of them. */
+
+/**
+ * The machines that are asked for: every platform with every version.
+ * @throws UserError for a platform or version of another form
+ */
+function targetsOf(platforms, pythonVersions, interpreter) {
+    if (platforms.length + pythonVersions.length === 0) {
+        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
+        return [{ name, options: [], markers: undefined }];
+    }
+    for (const version of pythonVersions) {
+        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
+            throw new model/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+        }
+    }
+    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
+    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
+        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
+        options: [
+            '--implementation=cp',
+            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
+            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
+        ],
+        markers: {
+            ...versionMarkers(version),
+            ...(platform === undefined ? {} : platformMarkers(platform)),
+        },
+    })));
+}
+/** The glibc that each of the old names of PEP 600 stands for. */
+const oldManylinux = [
+    ['manylinux2014', 17],
+    ['manylinux2010', 12],
+    ['manylinux1', 5],
+];
+/**
+ * All platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` by the letter, although it stands for every older glibc too (PEP 600,
+ * PEP 656 for musl).
+ */
+function platformTags(platform) {
+    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
+    if (linux === null)
+        return [platform];
+    const [, family = '', major = '', minor = '', arch = ''] = linux;
+    const oldest = family === 'manylinux' ? 5 : 0;
+    const tags = [];
+    for (let each = Number(minor); each >= oldest; each -= 1) {
+        tags.push(`${family}_${major}_${each}_${arch}`);
+        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
+        if (old !== undefined && major === '2')
+            tags.push(`${old[0]}_${arch}`);
+    }
+    return tags.length > 0 ? tags : [platform];
+}
+/** The variables of PEP 508 that a version decides. */
+function versionMarkers(version) {
+    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
+    return {
+        implementation_name: 'cpython',
+        implementation_version: full,
+        platform_python_implementation: 'CPython',
+        python_full_version: full,
+        python_version: full.split('.').slice(0, 2).join('.'),
+    };
+}
+/**
+ * The variables of PEP 508 that a platform decides.
+ * @throws UserError for a tag whose system is not known
+ */
+function platformMarkers(platform) {
+    const known = [
+        [
+            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
+        ],
+        [
+            /^macosx_\d+_\d+_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
+        ],
+        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
+    ];
+    for (const [form, system] of known) {
+        const machine = form.exec(platform)?.[1];
+        if (machine !== undefined) {
+            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
+        }
+    }
+    throw new model/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+}
+/** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
+const machines = {
+    win_amd64: 'AMD64',
+    win_arm64: 'ARM64',
+    win32: 'x86',
+    universal2: 'arm64',
+};
+
+;// CONCATENATED MODULE: ./lib/publish/upload.js
+/** What the feed has, and the upload of what it lacks. */
+
+
+
+
 /** Projects that are asked for at the same time. */
 const concurrency = 6;
 /**
@@ -33385,7 +33293,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     const onFeed = new Map();
     const forwarded = new Map();
     const names = [...new Set(files.map((file) => file.name))];
-    for (const batch of (0,publish/* batches */.Xy)(names, concurrency)) {
+    for (const batch of batches(names, concurrency)) {
         const answers = await Promise.all(batch.map((name) => feed.ask(name)));
         for (const [index, answer] of answers.entries()) {
             const name = String(batch[index]);
@@ -33410,7 +33318,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     for (const file of files) {
         const there = onFeed.get(file.file);
         const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
-        const state = (0,publish/* stateOf */.L4)(file, feedSha256);
+        const state = (0,plan_feed/* stateOf */.L4)(file, feedSha256);
         reporter.info(`${file.file}: ${state}`);
         rows.push({ ...file, state, feedSha256 });
     }
@@ -33446,7 +33354,7 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
     let rows = before;
     let absent = rows.filter((row) => row.state === 'absent');
     while (absent.length > 0) {
-        const [batch = []] = (0,publish/* batches */.Xy)(absent, batchSize);
+        const [batch = []] = batches(absent, batchSize);
         const { exitCode, output } = await runUploader(plan, world, uploader, batch);
         if (exitCode !== 0)
             reporter.info('The upload ended with an error: asking the feed again.');
@@ -33463,140 +33371,152 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
             throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${(0,publish/* uploadAdvice */.qC)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
     return rows;
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
-    const answer = await programs.run(uploader, (0,publish/* uploadArgs */.tW)(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
+    const answer = await programs.run(uploader, uploadArgs(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
         cwd: collection,
-        env: (0,publish/* uploadEnvironment */.Ny)(request.uploader, request.source.environment, request.feed, certificates),
+        env: uploadEnvironment(request.uploader, request.source.environment, request.feed, certificates),
     });
     if (answer === undefined)
         throw new model/* UserError */.yo(`${uploader.join(' ')} is gone: it was there before.`);
     return answer;
 }
 
-
-/***/ }),
-
-/***/ 5733:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  eF: () => (/* binding */ run),
-  CN: () => (/* binding */ runEntry)
-});
-
-// UNUSED EXPORTS: endOnSignals
-
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./lib/world/process.js
-/** Runs other programs. Every one of them is started here, so that none outlives the run. */
-
-
-const running = new Set();
-process.on('exit', () => {
-    for (const stop of running)
-        stop();
-});
+;// CONCATENATED MODULE: ./lib/publish/story.js
 /**
- * Runs a program to its end, without a shell.
- * @param options.onLine is given each line of both streams as it comes
- * @param options.input what it reads from standard input, when that is known; nothing by default
- * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
+ * The story of publishing: bring the original files of what is asked for, ask the feed which of
+ * them it has, upload the others.
  */
-function run(command, args, options) {
-    return new Promise((resolve, reject) => {
-        // A group of its own: pip's build subprocesses end with it.
-        const ownGroup = process.platform !== 'win32';
-        const child = (0,external_node_child_process_namespaceObject.spawn)(command, args, {
-            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-            env: options.env,
-            stdio: ['pipe', 'pipe', 'pipe'],
-            detached: ownGroup,
-            windowsHide: true,
-        });
-        const stop = () => {
-            try {
-                if (ownGroup && child.pid !== undefined)
-                    process.kill(-child.pid, 'SIGKILL');
-                else
-                    child.kill('SIGKILL');
-            }
-            catch {
-                // It has ended by itself.
-            }
-        };
-        running.add(stop);
-        options.signal?.addEventListener('abort', stop);
-        let stdout = '';
-        let output = '';
-        for (const stream of [child.stdout, child.stderr]) {
-            const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-            let rest = '';
-            stream.on('data', (data) => {
-                const text = decoder.write(data);
-                output += text;
-                if (stream === child.stdout)
-                    stdout += text;
-                const lines = (rest + text).split(/\r?\n/);
-                rest = lines.pop() ?? '';
-                for (const line of lines)
-                    options.onLine?.(line);
-            });
-            stream.on('end', () => {
-                if (rest !== '')
-                    options.onLine?.(rest);
-            });
-        }
-        // A program that ends without reading its input is no fault of ours.
-        child.stdin.on('error', () => { });
-        void Promise.resolve(options.input ?? '').then((text) => child.stdin.end(text));
-        child.once('error', (error) => {
-            running.delete(stop);
-            reject(error);
-        });
-        child.once('close', (code, signal) => {
-            running.delete(stop);
-            resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
-        });
-    });
-}
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
 /**
- * Makes a cancelled run end at once, with every program that it started and all their children: the
- * runner sends SIGINT and later SIGTERM to this process alone.
+ * Publishes what is asked for.
+ * @throws PublishConflict when the feed has other content under the name of a file
+ * @throws UserError for everything else that the user can mend
  */
-function endOnSignals() {
-    for (const signal of ['SIGINT', 'SIGTERM']) {
-        process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
-    }
-}
-/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
-async function runEntry(main, reporter) {
-    endOnSignals();
+async function publish(request, world) {
+    const { reporter, wheelhouses } = world;
+    const { source, feed } = request;
+    hideInputs(source, reporter);
+    if (feed.password !== undefined)
+        reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
+    await world.sources.check(source);
+    const interpreter = checkPip(await world.python.probe(source));
+    const { settings, requested } = await readRequest(source, interpreter, world);
+    refuseDirect(requested);
+    const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
+    // Asked for first: bringing the packages may take minutes.
+    const uploader = request.dryRun
+        ? undefined
+        : await findTool(request.uploader, request, interpreter, world);
+    const auditor = request.audit === 'off' ? undefined : await findTool('pip-audit', request, interpreter, world);
+    const workplace = await wheelhouses.workplace(source.temporary);
     try {
-        await main();
+        const collection = await wheelhouses.stage(workplace);
+        const plan = {
+            request,
+            interpreter,
+            settings,
+            requested,
+            certificates: certificatesOf(settings, source.environment),
+            workplace,
+            collection,
+        };
+        const files = await collect(plan, world, targets);
+        const audit = auditor
+            ? await auditFiles(plan, world, auditor, files)
+            : { state: 'off', findings: [] };
+        const feedAdapter = world.feed(plan.certificates);
+        const reportOf = (rows) => ({
+            rows,
+            targets: targets.map((target) => target.name),
+            feed: feed.url,
+            audit,
+            dryRun: request.dryRun,
+            pipConf: pipConf(feed),
+            lock: publishLock(files),
+        });
+        const checked = (rows) => {
+            if (!rows.some((row) => row.state === 'conflict'))
+                return rows;
+            throw new plan_model/* PublishConflict */._h((0,plan_feed/* conflictMessage */.GN)(rows), reportOf(rows));
+        };
+        const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
+        if (uploader === undefined)
+            return reportOf(before);
+        const after = await reporter.group('Upload', () => uploadAbsent(plan, world, feedAdapter, uploader, before, checked));
+        return reportOf(after);
     }
-    catch (error) {
-        reporter.error(error);
-        process.exitCode = 1;
+    finally {
+        await wheelhouses.remove(workplace);
     }
-    // Not before all is said: what lies in a pipe's buffer would be lost.
-    process.stdout.write('', () => process.exit());
+}
+/** @throws UserError when the program isn't there, or is too old */
+async function findTool(tool, { source }, interpreter, { programs }) {
+    for (const command of commandsOf(tool, interpreter.executable)) {
+        const answer = await programs.run(command, ['--version'], {
+            cwd: source.workingDirectory,
+            env: source.environment,
+            quiet: true,
+        });
+        if (answer?.exitCode !== 0)
+            continue;
+        checkTool(tool, interpreter.executable, answer.stdout);
+        return command;
+    }
+    checkTool(tool, interpreter.executable, undefined);
+    throw new Error(`${tool} was not found`);
+}
+/** @throws UserError when the audit was not clean and has to be */
+async function auditFiles(plan, world, auditor, files) {
+    const { wheelhouses, reporter, programs } = world;
+    const { source, audit } = plan.request;
+    const scratch = await wheelhouses.stage(plan.workplace);
+    const results = await reporter.group('Audit', async () => {
+        const found = [];
+        for (const [index, list] of auditLists(files).entries()) {
+            const file = external_node_path_.join(scratch, `audit-${index}.txt`);
+            await wheelhouses.write(file, list);
+            const answer = await programs.run(auditor, auditArgs(file, external_node_path_.join(scratch, 'cache')), {
+                cwd: scratch,
+                env: source.environment,
+            });
+            found.push(readAudit(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
+        }
+        return found;
+    });
+    const result = mergedAudit(results);
+    if (result.state !== 'clean') {
+        if (audit === 'fail')
+            throw new model/* UserError */.yo(`${auditMessage(result)} Nothing was uploaded.`);
+        reporter.warning(auditMessage(result));
+    }
+    return result;
 }
 
 
 /***/ }),
 
-/***/ 3444:
+/***/ 5135:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33605,317 +33525,22 @@ __nccwpck_require__.d(__webpack_exports__, {
   s: () => (/* binding */ publishingWorld)
 });
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var plan_environment = __nccwpck_require__(4702);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
 var world_process = __nccwpck_require__(5733);
-;// CONCATENATED MODULE: ./lib/world/downloads.js
-/** pip as it would choose files on another machine, and what is known of the files that it brought. */
-
-
-
-
-
-
-
-/**
- * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
- * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
- * dependencies there, so that an older version that happens to need none is silently chosen
- * instead. Both are mended within its process. Build backends run in processes of their own, for
- * the machine that they are on. See docs/decisions/0006-publish.md.
- */
-const pipElsewhere = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, runpy
-variables = json.loads(sys.argv[1])
-def unfit(what):
-    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
-from pip._vendor.packaging import markers
-own = markers.default_environment()
-markers.default_environment = lambda: dict(own, **variables)
-for name, value in variables.items():
-    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
-        unfit(name)
-from pip._internal.cli import cmdoptions
-if not hasattr(cmdoptions, 'check_dist_restriction'):
-    unfit('sdists')
-cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
-sys.argv[:] = ['pip'] + sys.argv[2:]
-runpy.run_module('pip', run_name='__main__', alter_sys=True)
-`;
-/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
-const sdistScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, tarfile, zipfile
-from email.parser import Parser
-
-def text(path, name):
-    # The file of that name in the only directory at the top.
-    def matches(member):
-        return member.count('/') == 1 and member.endswith('/' + name)
-    if path.endswith('.zip'):
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if matches(member):
-                    return archive.read(member).decode('utf-8', 'replace')
-    else:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and matches(member.name):
-                    return archive.extractfile(member).read().decode('utf-8', 'replace')
-    return None
-
-found = []
-for path in json.load(sys.stdin):
-    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
-    found.append({
-        'name': info['Name'] or '',
-        'version': info['Version'] or '',
-        'pyproject': text(path, 'pyproject.toml'),
-    })
-sys.stdout.write(json.dumps(found))
-`;
-/** @param environment for programs that are no pip */
-function downloadsAdapter(reporter, environment) {
-    return {
-        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
-            const lines = [];
-            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
-                cwd,
-                env,
-                onLine: (line) => {
-                    const own = rewrite(line);
-                    lines.push(own);
-                    reporter.foreign(own);
-                },
-            });
-            return { exitCode, output: lines.join('\n') };
-        },
-        async list(directory) {
-            const files = [];
-            for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
-                const whole = external_node_path_.join(directory, file);
-                const hash = (0,external_node_crypto_.createHash)('sha256');
-                await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
-                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_namespaceObject.stat)(whole)).size });
-            }
-            return files;
-        },
-        async sdists(interpreter, directory, files) {
-            if (files.length === 0)
-                return [];
-            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', sdistScript], {
-                env: environment,
-                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
-            });
-            if (exitCode !== 0)
-                throw new Error(`An sdist could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
-            const found = JSON.parse(stdout);
-            return found.map(({ pyproject, ...rest }) => ({
-                ...rest,
-                pyproject: pyproject ?? undefined,
-            }));
-        },
-    };
-}
-
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/publish.js + 2 modules
-var publish = __nccwpck_require__(4882);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
-var lib = __nccwpck_require__(4942);
-;// CONCATENATED MODULE: ./lib/world/pages.js
-/** Gets pages and files over HTTP, with redirects followed by hand. */
-
-
-
-const maxRedirects = 5;
-/** Bytes: no project's page is longer. */
-const maxPage = 64 * 1024 * 1024;
-/** For project pages: JSON first, as pip asks. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/**
- * Asks for a page or file. Redirects are followed here, as the client would take the credentials
- * along to other origins.
- * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
- * @throws Error of the connection, or when redirects have no end
- */
-async function follow(start, access, mayFollow = () => true) {
-    const { certificates } = access;
-    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access, ca);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects without end');
-}
-async function get(url, isOrigin, { credentials, isTrusted, signal }, ca) {
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca === undefined)
-                return;
-            request.ca = ca;
-            // Through a proxy the connection is made by the agent, which does not look at the request's.
-            const agent = request.agent;
-            if (agent)
-                agent.options = { ...agent.options, ca };
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted?.(url) ?? false,
-        keepAlive: false,
-    });
-    return client.get(url.href, {
-        accept,
-        ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
-            : {}),
-    });
-}
-/**
- * Asks once more, up to a number of tries, where the answer may be better a moment later.
- * @param tries at least 1
- * @param pause milliseconds between two: a server that restarts answers 503 for a moment
- */
-async function persistently(ask, isPassing, { tries, pause }) {
-    const answer = await ask();
-    if (tries <= 1 || !isPassing(answer))
-        return answer;
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    return persistently(ask, isPassing, { tries: tries - 1, pause });
-}
-/**
- * The text of an answer.
- * @param limit bytes after which it is cut off, or more when it ends with a chunk
- */
-async function textOf({ message }, limit) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit)
-            break;
-    }
-    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
-}
-
-;// CONCATENATED MODULE: ./lib/world/feed.js
-/** A private feed: what its project pages say, and the program that uploads to it. */
-
-
-
-
-
-
-/** Milliseconds for one page, redirects included. */
-const pageLimit = 30_000;
-/** Milliseconds for one file. */
-const fileLimit = 600_000;
-/** Milliseconds between them. */
-const patience = { tries: 3, pause: 1000 };
-/**
- * Asks one feed.
- * @param certificates path of a file of certificates to trust instead of Node's own
- */
-function feedAdapter(access, certificates) {
-    const { origin } = new URL(access.url);
-    const { username, password = '' } = access;
-    const askFor = (url, limit, mayFollow) => {
-        const signal = AbortSignal.timeout(limit);
-        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
-        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
-        return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
-    };
-    async function askOnce(project) {
-        const isFeed = (url) => url.origin === origin;
-        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
-        try {
-            const { response, url } = await asked.answer;
-            if (!isFeed(url))
-                return (0,publish/* readForeignRedirect */.px)(url, project);
-            const { statusCode = 0, headers } = response.message;
-            const { text, isWhole } = await textOf(response, maxPage);
-            if (!isWhole)
-                return { state: 'unreadable', reason: 'its page has no end' };
-            return (0,publish/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
-        }
-        catch (error) {
-            if (asked.signal.aborted) {
-                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
-            }
-            const { code } = error;
-            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
-        }
-    }
-    return {
-        ask: (project) => persistently(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
-        async digest({ url }) {
-            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
-            const { statusCode } = response.message;
-            if (statusCode !== 200)
-                throw new Error(`it answers ${statusCode}`);
-            const hash = (0,external_node_crypto_.createHash)('sha256');
-            for await (const chunk of response.message)
-                hash.update(chunk);
-            return hash.digest('hex');
-        },
-    };
-}
-/** Runs programs that are not pip. */
-function programsAdapter(reporter) {
-    return {
-        async run([program, ...first], args, { cwd, env, quiet = false, }) {
-            try {
-                return await (0,world_process/* run */.eF)(program, [...first, ...args], {
-                    cwd,
-                    env,
-                    ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
-                });
-            }
-            catch (error) {
-                const { code } = error;
-                if (code === 'ENOENT' || code === 'EACCES')
-                    return undefined;
-                throw error;
-            }
-        },
-    };
-}
-
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var plan_environment = __nccwpck_require__(4702);
 ;// CONCATENATED MODULE: ./lib/world/python-scripts.js
 /**
  * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
@@ -34202,6 +33827,8 @@ os.chmod(path, 0o755)
 sys.stdout.write(path)
 `));
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./lib/world/temporary.js
 /** Directories that must not outlive the process, however it ends. */
 
@@ -34413,6 +34040,8 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
     }
 }
 
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
 var lib_core = __nccwpck_require__(6288);
 // EXTERNAL MODULE: external "fs"
@@ -38133,8 +37762,12 @@ function glob_hashFiles(patterns_1) {
     });
 }
 //# sourceMappingURL=glob.js.map
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6920);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/world/sources.js
 /** The user's files: found by globs, decoded as pip does, local projects looked into. */
 
@@ -38604,7 +38237,297 @@ async function inParallel(items, work) {
     return results;
 }
 
-;// CONCATENATED MODULE: ./lib/world/publishing.js
+;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
+/** pip as it would choose files on another machine, and what is known of the files that it brought. */
+
+
+
+
+
+
+
+/**
+ * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
+ * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
+ * dependencies there, so that an older version that happens to need none is silently chosen
+ * instead. Both are mended within its process. Build backends run in processes of their own, for
+ * the machine that they are on. See docs/decisions/0006-publish.md.
+ */
+const pipElsewhere = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, runpy
+variables = json.loads(sys.argv[1])
+def unfit(what):
+    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
+from pip._vendor.packaging import markers
+own = markers.default_environment()
+markers.default_environment = lambda: dict(own, **variables)
+for name, value in variables.items():
+    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
+        unfit(name)
+from pip._internal.cli import cmdoptions
+if not hasattr(cmdoptions, 'check_dist_restriction'):
+    unfit('sdists')
+cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
+sys.argv[:] = ['pip'] + sys.argv[2:]
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
+`;
+/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
+const sdistScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, tarfile, zipfile
+from email.parser import Parser
+
+def text(path, name):
+    # The file of that name in the only directory at the top.
+    def matches(member):
+        return member.count('/') == 1 and member.endswith('/' + name)
+    if path.endswith('.zip'):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                if matches(member):
+                    return archive.read(member).decode('utf-8', 'replace')
+    else:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile() and matches(member.name):
+                    return archive.extractfile(member).read().decode('utf-8', 'replace')
+    return None
+
+found = []
+for path in json.load(sys.stdin):
+    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
+    found.append({
+        'name': info['Name'] or '',
+        'version': info['Version'] or '',
+        'pyproject': text(path, 'pyproject.toml'),
+    })
+sys.stdout.write(json.dumps(found))
+`;
+/** @param environment for programs that are no pip */
+function downloadsAdapter(reporter, environment) {
+    return {
+        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
+            const lines = [];
+            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+                cwd,
+                env,
+                onLine: (line) => {
+                    const own = rewrite(line);
+                    lines.push(own);
+                    reporter.foreign(own);
+                },
+            });
+            return { exitCode, output: lines.join('\n') };
+        },
+        async list(directory) {
+            const files = [];
+            for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
+                const whole = external_node_path_.join(directory, file);
+                const hash = (0,external_node_crypto_.createHash)('sha256');
+                await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
+                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_namespaceObject.stat)(whole)).size });
+            }
+            return files;
+        },
+        async sdists(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', sdistScript], {
+                env: environment,
+                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
+            });
+            if (exitCode !== 0)
+                throw new Error(`An sdist could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
+            const found = JSON.parse(stdout);
+            return found.map(({ pyproject, ...rest }) => ({
+                ...rest,
+                pyproject: pyproject ?? undefined,
+            }));
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/world/pages.js
+/** Gets pages and files over HTTP, with redirects followed by hand. */
+
+
+
+const maxRedirects = 5;
+/** Bytes: no project's page is longer. */
+const maxPage = 64 * 1024 * 1024;
+/** For project pages: JSON first, as pip asks. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/**
+ * Asks for a page or file. Redirects are followed here, as the client would take the credentials
+ * along to other origins.
+ * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
+ * @throws Error of the connection, or when redirects have no end
+ */
+async function follow(start, access, mayFollow = () => true) {
+    const { certificates } = access;
+    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin, access, ca);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return { response, url };
+        }
+        url = new URL(headers.location, url);
+        response.message.destroy();
+        if (!mayFollow(url))
+            return { response, url };
+    }
+    throw new Error('it redirects without end');
+}
+async function get(url, isOrigin, { credentials, isTrusted, signal }, ca) {
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (ca === undefined)
+                return;
+            request.ca = ca;
+            // Through a proxy the connection is made by the agent, which does not look at the request's.
+            const agent = request.agent;
+            if (agent)
+                agent.options = { ...agent.options, ca };
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted?.(url) ?? false,
+        keepAlive: false,
+    });
+    return client.get(url.href, {
+        accept,
+        ...(credentials && isOrigin
+            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
+            : {}),
+    });
+}
+/**
+ * Asks once more, up to a number of tries, where the answer may be better a moment later.
+ * @param tries at least 1
+ * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ */
+async function persistently(ask, isPassing, { tries, pause }) {
+    const answer = await ask();
+    if (tries <= 1 || !isPassing(answer))
+        return answer;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    return persistently(ask, isPassing, { tries: tries - 1, pause });
+}
+/**
+ * The text of an answer.
+ * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ */
+async function textOf({ message }, limit) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= limit)
+            break;
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
+}
+
+// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
+var feed = __nccwpck_require__(599);
+;// CONCATENATED MODULE: ./lib/publish/world/feed.js
+/** A private feed: what its project pages say, and the content of its files. */
+
+
+
+
+
+/** Milliseconds for one page, redirects included. */
+const pageLimit = 30_000;
+/** Milliseconds for one file. */
+const fileLimit = 600_000;
+/** Milliseconds between them. */
+const patience = { tries: 3, pause: 1000 };
+/**
+ * Asks one feed.
+ * @param certificates path of a file of certificates to trust instead of Node's own
+ */
+function feedAdapter(access, certificates) {
+    const { origin } = new URL(access.url);
+    const { username, password = '' } = access;
+    const askFor = (url, limit, mayFollow) => {
+        const signal = AbortSignal.timeout(limit);
+        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
+        const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
+        return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
+    };
+    async function askOnce(project) {
+        const isFeed = (url) => url.origin === origin;
+        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
+        try {
+            const { response, url } = await asked.answer;
+            if (!isFeed(url))
+                return (0,feed/* readForeignRedirect */.px)(url, project);
+            const { statusCode = 0, headers } = response.message;
+            const { text, isWhole } = await textOf(response, maxPage);
+            if (!isWhole)
+                return { state: 'unreadable', reason: 'its page has no end' };
+            return (0,feed/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
+        }
+        catch (error) {
+            if (asked.signal.aborted) {
+                return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
+            }
+            const { code } = error;
+            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
+        }
+    }
+    return {
+        ask: (project) => persistently(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
+        async digest({ url }) {
+            const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
+            const { statusCode } = response.message;
+            if (statusCode !== 200)
+                throw new Error(`it answers ${statusCode}`);
+            const hash = (0,external_node_crypto_.createHash)('sha256');
+            for await (const chunk of response.message)
+                hash.update(chunk);
+            return hash.digest('hex');
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/world/programs.js
+
+/** Runs programs that are not pip. */
+function programsAdapter(reporter) {
+    return {
+        async run([program, ...first], args, { cwd, env, quiet = false, }) {
+            try {
+                return await (0,world_process/* run */.eF)(program, [...first, ...args], {
+                    cwd,
+                    env,
+                    ...(quiet ? {} : { onLine: (line) => reporter.foreign(line) }),
+                });
+            }
+            catch (error) {
+                const { code } = error;
+                if (code === 'ENOENT' || code === 'EACCES')
+                    return undefined;
+                throw error;
+            }
+        },
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/world/world.js
+
 
 
 
@@ -38622,6 +38545,120 @@ function publishingWorld(request, reporter) {
         programs: programsAdapter(reporter),
         reporter,
     };
+}
+
+
+/***/ }),
+
+/***/ 5733:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  eF: () => (/* binding */ run),
+  CN: () => (/* binding */ runEntry)
+});
+
+// UNUSED EXPORTS: endOnSignals
+
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+;// CONCATENATED MODULE: ./lib/world/process.js
+/** Runs other programs. Every one of them is started here, so that none outlives the run. */
+
+
+const running = new Set();
+process.on('exit', () => {
+    for (const stop of running)
+        stop();
+});
+/**
+ * Runs a program to its end, without a shell.
+ * @param options.onLine is given each line of both streams as it comes
+ * @param options.input what it reads from standard input, when that is known; nothing by default
+ * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
+ */
+function run(command, args, options) {
+    return new Promise((resolve, reject) => {
+        // A group of its own: pip's build subprocesses end with it.
+        const ownGroup = process.platform !== 'win32';
+        const child = (0,external_node_child_process_namespaceObject.spawn)(command, args, {
+            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+            env: options.env,
+            stdio: ['pipe', 'pipe', 'pipe'],
+            detached: ownGroup,
+            windowsHide: true,
+        });
+        const stop = () => {
+            try {
+                if (ownGroup && child.pid !== undefined)
+                    process.kill(-child.pid, 'SIGKILL');
+                else
+                    child.kill('SIGKILL');
+            }
+            catch {
+                // It has ended by itself.
+            }
+        };
+        running.add(stop);
+        options.signal?.addEventListener('abort', stop);
+        let stdout = '';
+        let output = '';
+        for (const stream of [child.stdout, child.stderr]) {
+            const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+            let rest = '';
+            stream.on('data', (data) => {
+                const text = decoder.write(data);
+                output += text;
+                if (stream === child.stdout)
+                    stdout += text;
+                const lines = (rest + text).split(/\r?\n/);
+                rest = lines.pop() ?? '';
+                for (const line of lines)
+                    options.onLine?.(line);
+            });
+            stream.on('end', () => {
+                if (rest !== '')
+                    options.onLine?.(rest);
+            });
+        }
+        // A program that ends without reading its input is no fault of ours.
+        child.stdin.on('error', () => { });
+        void Promise.resolve(options.input ?? '').then((text) => child.stdin.end(text));
+        child.once('error', (error) => {
+            running.delete(stop);
+            reject(error);
+        });
+        child.once('close', (code, signal) => {
+            running.delete(stop);
+            resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
+        });
+    });
+}
+/**
+ * Makes a cancelled run end at once, with every program that it started and all their children: the
+ * runner sends SIGINT and later SIGTERM to this process alone.
+ */
+function endOnSignals() {
+    for (const signal of ['SIGINT', 'SIGTERM']) {
+        process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
+    }
+}
+/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
+async function runEntry(main, reporter) {
+    endOnSignals();
+    try {
+        await main();
+    }
+    catch (error) {
+        reporter.error(error);
+        process.exitCode = 1;
+    }
+    // Not before all is said: what lies in a pipe's buffer would be lost.
+    process.stdout.write('', () => process.exit());
 }
 
 
@@ -41890,6 +41927,6 @@ const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCa
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(1696);
+/******/ var __webpack_exports__ = __nccwpck_require__(5458);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

@@ -5,11 +5,11 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import type { Interpreter } from '../plan/model.ts';
-import { lastWords } from '../plan/pip-output.ts';
-import type { DownloadedFile, SdistMetadata } from '../plan/publish.ts';
-import type { PipResult, Python, Reporter } from '../ports.ts';
-import { run } from './process.ts';
+import type { Interpreter } from '../../plan/model.ts';
+import { lastWords } from '../../plan/pip-output.ts';
+import type { PipResult, Python, Reporter } from '../../ports.ts';
+import { run } from '../../world/process.ts';
+import type { DownloadedFile, SdistMetadata } from '../plan/model.ts';
 
 /**
  * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so

@@ -1,6 +1,7 @@
 /** What a publishing run says of itself: for the log, a terminal and the job summary. */
-import type { PublishReport, PublishRow } from './publish.ts';
-import { size } from './summary.ts';
+
+import { size } from '../../plan/summary.ts';
+import type { PublishReport, PublishRow } from './model.ts';
 
 /** How many files are in each state. */
 export function publishCounts(report: PublishReport): Record<PublishRow['state'], number> {

@@ -1,19 +1,12 @@
-/** A private feed: what its project pages say, and the program that uploads to it. */
+/** A private feed: what its project pages say, and the content of its files. */
 import { createHash } from 'node:crypto';
 
-import { messageOf } from '../plan/model.ts';
-import type { ProjectFile } from '../plan/project-page.ts';
-import {
-  type Command,
-  type FeedAccess,
-  type FeedAnswer,
-  readAnswer,
-  readForeignRedirect,
-} from '../plan/publish.ts';
-import { withoutSecrets } from '../plan/secrets.ts';
-import type { Reporter } from '../ports.ts';
-import { type Answer, follow, maxPage, persistently, textOf } from './pages.ts';
-import { type Finished, run } from './process.ts';
+import { messageOf } from '../../plan/model.ts';
+import type { ProjectFile } from '../../plan/project-page.ts';
+import { withoutSecrets } from '../../plan/secrets.ts';
+import { type Answer, follow, maxPage, persistently, textOf } from '../../world/pages.ts';
+import { readAnswer, readForeignRedirect } from '../plan/feed.ts';
+import type { FeedAccess, FeedAnswer } from '../plan/model.ts';
 
 /** Milliseconds for one page, redirects included. */
 const pageLimit = 30_000;
@@ -74,37 +67,6 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
       const hash = createHash('sha256');
       for await (const chunk of response.message) hash.update(chunk as Buffer);
       return hash.digest('hex');
-    },
-  };
-}
-
-/** Runs programs that are not pip. */
-export function programsAdapter(reporter: Reporter) {
-  return {
-    async run(
-      [program, ...first]: Command,
-      args: readonly string[],
-      {
-        cwd,
-        env,
-        quiet = false,
-      }: {
-        readonly cwd: string;
-        readonly env: Readonly<Record<string, string>>;
-        readonly quiet?: boolean;
-      },
-    ): Promise<Finished | undefined> {
-      try {
-        return await run(program, [...first, ...args], {
-          cwd,
-          env,
-          ...(quiet ? {} : { onLine: (line: string) => reporter.foreign(line) }),
-        });
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === 'ENOENT' || code === 'EACCES') return undefined;
-        throw error;
-      }
     },
   };
 }

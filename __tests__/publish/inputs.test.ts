@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import type { Host } from '../src/inputs.ts';
-import { UserError } from '../src/plan/model.ts';
-import type { PublishRequest } from '../src/plan/publish.ts';
+import type { Host } from '../../src/inputs.ts';
+import { UserError } from '../../src/plan/model.ts';
 import {
   loadPublishRequest,
   type PublishInputName,
   publishInputDefaults,
-} from '../src/publish-inputs.ts';
+} from '../../src/publish/inputs.ts';
+import type { PublishRequest } from '../../src/publish/plan/model.ts';
 
 const host: Host = {
   workspace: '/w',
@@ -27,7 +27,7 @@ const load = (inputs: Inputs = {}): PublishRequest =>
   loadPublishRequest((name) => ({ ...least, ...inputs })[name] ?? '', host);
 
 test('the defaults are those of publish/action.yml', () => {
-  const text = readFileSync(new URL('../publish/action.yml', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../../publish/action.yml', import.meta.url), 'utf8');
   const inputs = text.slice(text.indexOf('\ninputs:\n') + 9, text.indexOf('\noutputs:\n'));
   const declared = [...inputs.matchAll(/^ {2}([a-z-]+):\n((?: {4}.*\n?)+)/gm)].map((match) => {
     const value = /^ {4}default: (.*)$/m.exec(match[2] ?? '')?.[1] ?? '';

@@ -1,7 +1,8 @@
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
-import { type Host, type InputName, loadRequest } from './inputs.ts';
-import { UserError } from './plan/model.ts';
-import { auditModes, derivedUploadUrl, type PublishRequest, uploaders } from './plan/publish.ts';
+import { type Host, type InputName, loadRequest } from '../inputs.ts';
+import { UserError } from '../plan/model.ts';
+import { derivedUploadUrl } from './plan/feed.ts';
+import { auditModes, type PublishRequest, uploaders } from './plan/model.ts';
 
 /** Every input with its default, as publish/action.yml declares them. */
 export const publishInputDefaults = {

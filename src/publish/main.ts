@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as core from '@actions/core';
 
-import { environmentForPrograms } from './plan/environment.ts';
-import { PublishConflict, type PublishReport, type PublishRequest } from './plan/publish.ts';
-import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/publish-report.ts';
-import { publish } from './publish.ts';
-import { loadPublishRequest } from './publish-inputs.ts';
-import { runEntry } from './world/process.ts';
-import { publishingWorld } from './world/publishing.ts';
-import { actionsReporter } from './world/reporters.ts';
+import { environmentForPrograms } from '../plan/environment.ts';
+import { runEntry } from '../world/process.ts';
+import { actionsReporter } from '../world/reporters.ts';
+import { loadPublishRequest } from './inputs.ts';
+import { PublishConflict, type PublishReport, type PublishRequest } from './plan/model.ts';
+import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/report.ts';
+import { publish } from './story.ts';
+import { publishingWorld } from './world/world.ts';
 
 const reporter = actionsReporter('Wheelhouse publish');
 

@@ -1,11 +1,13 @@
 /** The world that publishing meets, the same for the action and the command line. */
-import type { PublishRequest } from '../plan/publish.ts';
-import type { PublishWorld, Reporter } from '../ports.ts';
+import type { Reporter } from '../../ports.ts';
+import { pythonAdapter } from '../../world/python.ts';
+import { sourcesAdapter } from '../../world/sources.ts';
+import { wheelhousesAdapter } from '../../world/wheelhouses.ts';
+import type { PublishRequest } from '../plan/model.ts';
+import type { PublishWorld } from '../ports.ts';
 import { downloadsAdapter } from './downloads.ts';
-import { feedAdapter, programsAdapter } from './feed.ts';
-import { pythonAdapter } from './python.ts';
-import { sourcesAdapter } from './sources.ts';
-import { wheelhousesAdapter } from './wheelhouses.ts';
+import { feedAdapter } from './feed.ts';
+import { programsAdapter } from './programs.ts';
 
 /** Every adapter that publishing a request takes. */
 export function publishingWorld(request: PublishRequest, reporter: Reporter): PublishWorld {
