@@ -24,8 +24,8 @@ import { PublishConflict, type PublishReport } from './publish/plan/model.ts';
 import { formatPublishReport, publishCounts } from './publish/plan/report.ts';
 import { publish } from './publish/story.ts';
 import { publishingWorld } from './publish/world/world.ts';
+import { readRequestWithKeys } from './request.ts';
 import { save } from './save.ts';
-import { understand } from './understand.ts';
 import { version } from './version.ts';
 import { directoryCache } from './world/directory-cache.ts';
 import { indexProbe } from './world/package-index.ts';
@@ -212,7 +212,7 @@ async function keyCommand(values: Values): Promise<void> {
   await withWorld(values, async (request, world) => {
     await world.sources.check(request);
     const interpreter = await world.python.probe(request);
-    const { keys } = await understand(request, interpreter, world);
+    const { keys } = await readRequestWithKeys(request, interpreter, world);
     const { primary, restore } = keys;
     if (values['json']) print({ key: primary, restoreKeys: restore });
     else process.stdout.write(`${[primary, ...restore].join('\n')}\n`);

@@ -5,7 +5,7 @@ import { generations } from './plan/key.ts';
 import { ManifestError } from './plan/manifest.ts';
 import { type Interpreter, messageOf, type Request, UserError } from './plan/model.ts';
 import type { Inspected, LocalStore, StoreEntry, World } from './ports.ts';
-import { hideInputs, type Understanding, understand } from './understand.ts';
+import { hideInputs, type KeyedRequest, readRequestWithKeys } from './request.ts';
 
 export interface Diagnosis {
   /** Whether a run would install without asking an index. */
@@ -20,9 +20,9 @@ export async function doctor(
 ): Promise<Diagnosis> {
   hideInputs(request, world.reporter);
   const interpreter = await world.python.probe(request);
-  const understanding = await understand(request, interpreter, world);
+  const keyed = await readRequestWithKeys(request, interpreter, world);
   const wanted = {
-    keys: understanding.keys,
+    keys: keyed.keys,
     interpreter,
     refresh: request.refresh,
     now: world.now(),
@@ -34,7 +34,7 @@ export async function doctor(
       ...pythonFindings(request, interpreter),
       ...verdict.findings,
       ...(await storeFindings(world.store)),
-      await indexFinding(request, interpreter, understanding, world, verdict.hit),
+      await indexFinding(request, interpreter, keyed, world, verdict.hit),
     ],
   };
 }
@@ -128,7 +128,7 @@ async function storeFindings(store: LocalStore): Promise<Finding[]> {
 async function indexFinding(
   request: Request,
   interpreter: Interpreter,
-  { settings, requested }: Understanding,
+  { settings, requested }: KeyedRequest,
   world: World,
   hit: boolean,
 ): Promise<Finding> {

@@ -21,9 +21,9 @@ import { formatState } from './plan/state.ts';
 import type { Phase, Report } from './plan/summary.ts';
 import type { World } from './ports.ts';
 import { prepareInterpreter } from './prepare.ts';
+import { hideInputs, readRequestWithKeys } from './request.ts';
 import { type Found, findWheelhouse, isServing } from './restore.ts';
 import type { Filled, Plan } from './run.ts';
-import { hideInputs, understand } from './understand.ts';
 
 /** What a run leaves to its entry. */
 export interface Outcome {
@@ -55,8 +55,10 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   await world.sources.check(request);
   if (request.restoreCache && world.store.unavailable === undefined) world.store.warmUp();
   const prepared = await timed('python', () => prepareInterpreter(request, world));
-  const understanding = await timed('read', () => understand(request, prepared.interpreter, world));
-  const { requested, keys } = understanding;
+  const keyed = await timed('read', () =>
+    readRequestWithKeys(request, prepared.interpreter, world),
+  );
+  const { requested, keys } = keyed;
   await reporter.group('Cache key', async () => {
     reporter.info(keys.primary);
     for (const [name, value] of keys.components) reporter.info(`  ${name}: ${value}`);
@@ -69,7 +71,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   try {
     const scratch = await wheelhouses.stage(workplace);
     const sketch: Plan = {
-      ...understanding,
+      ...keyed,
       ...{ request, interpreter: prepared.interpreter, workplace, scratch },
     };
     const ownPlace = path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));

@@ -2,10 +2,10 @@
 import type { ChosenIndex } from './choose-index.ts';
 import type { Manifest } from './plan/manifest.ts';
 import type { Interpreter, Request } from './plan/model.ts';
-import type { Understanding } from './understand.ts';
+import type { KeyedRequest } from './request.ts';
 
 /** Everything that is known before anything is looked for. */
-export interface Plan extends Understanding {
+export interface Plan extends KeyedRequest {
   readonly request: Request;
   readonly interpreter: Interpreter;
   /** A directory for all that the run does not keep. */

@@ -33087,8 +33087,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1317);
 /* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(8069);
 /* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9940);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5462);
-/* harmony import */ var _understand_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(9531);
+/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5834);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5462);
 /* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(3411);
 /* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(8348);
 /* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4597);
@@ -33241,7 +33241,7 @@ async function installCommand(values) {
     await withWorld(values, async (request, world, store) => {
         const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
         if (state !== undefined)
-            await (0,_save_js__WEBPACK_IMPORTED_MODULE_14__/* .save */ .U)(state, world);
+            await (0,_save_js__WEBPACK_IMPORTED_MODULE_15__/* .save */ .U)(state, world);
         if (store && state !== undefined) {
             await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_27__/* .parseState */ .B)(state)?.key);
         }
@@ -33273,7 +33273,7 @@ async function keyCommand(values) {
     await withWorld(values, async (request, world) => {
         await world.sources.check(request);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_understand_js__WEBPACK_IMPORTED_MODULE_15__/* .understand */ .ZL)(request, interpreter, world);
+        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_14__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
             print({ key: primary, restoreKeys: restore });
@@ -33483,8 +33483,8 @@ function readable(part) {
 var manifest = __nccwpck_require__(1114);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/understand.js + 1 modules
-var understand = __nccwpck_require__(9531);
+// EXTERNAL MODULE: ./lib/request.js
+var lib_request = __nccwpck_require__(5834);
 ;// CONCATENATED MODULE: ./lib/doctor.js
 /** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
 
@@ -33495,11 +33495,11 @@ var understand = __nccwpck_require__(9531);
 
 /** @throws UserError for anything that would end a run before its wheelhouse is looked for */
 async function doctor(request, world) {
-    (0,understand/* hideInputs */.UZ)(request, world.reporter);
+    (0,lib_request/* hideInputs */.UZ)(request, world.reporter);
     const interpreter = await world.python.probe(request);
-    const understanding = await (0,understand/* understand */.ZL)(request, interpreter, world);
+    const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world);
     const wanted = {
-        keys: understanding.keys,
+        keys: keyed.keys,
         interpreter,
         refresh: request.refresh,
         now: world.now(),
@@ -33511,7 +33511,7 @@ async function doctor(request, world) {
             ...pythonFindings(request, interpreter),
             ...verdict.findings,
             ...(await storeFindings(world.store)),
-            await indexFinding(request, interpreter, understanding, world, verdict.hit),
+            await indexFinding(request, interpreter, keyed, world, verdict.hit),
         ],
     };
 }
@@ -34680,6 +34680,8 @@ async function describe(world, directory, found) {
 var state = __nccwpck_require__(1994);
 // EXTERNAL MODULE: ./lib/prepare.js
 var prepare = __nccwpck_require__(728);
+// EXTERNAL MODULE: ./lib/request.js
+var lib_request = __nccwpck_require__(5834);
 ;// CONCATENATED MODULE: ./lib/restore.js
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 
@@ -34837,8 +34839,6 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
     };
 }
 
-// EXTERNAL MODULE: ./lib/understand.js + 1 modules
-var understand = __nccwpck_require__(9531);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
@@ -34873,13 +34873,13 @@ async function install(request, world) {
             phases.push({ name, seconds: (performance.now() - start) / 1000 });
         }
     };
-    (0,understand/* hideInputs */.UZ)(request, reporter);
+    (0,lib_request/* hideInputs */.UZ)(request, reporter);
     await world.sources.check(request);
     if (request.restoreCache && world.store.unavailable === undefined)
         world.store.warmUp();
     const prepared = await timed('python', () => (0,prepare/* prepareInterpreter */.o)(request, world));
-    const understanding = await timed('read', () => (0,understand/* understand */.ZL)(request, prepared.interpreter, world));
-    const { requested, keys } = understanding;
+    const keyed = await timed('read', () => (0,lib_request/* readRequestWithKeys */["if"])(request, prepared.interpreter, world));
+    const { requested, keys } = keyed;
     await reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
         for (const [name, value] of keys.components)
@@ -34895,7 +34895,7 @@ async function install(request, world) {
     try {
         const scratch = await wheelhouses.stage(workplace);
         const sketch = {
-            ...understanding,
+            ...keyed,
             ...{ request, interpreter: prepared.interpreter, workplace, scratch },
         };
         const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
@@ -39066,8 +39066,8 @@ var pip_settings = __nccwpck_require__(9494);
 var secrets = __nccwpck_require__(8578);
 // EXTERNAL MODULE: ./lib/prepare.js
 var prepare = __nccwpck_require__(728);
-// EXTERNAL MODULE: ./lib/understand.js + 1 modules
-var understand = __nccwpck_require__(9531);
+// EXTERNAL MODULE: ./lib/request.js
+var lib_request = __nccwpck_require__(5834);
 // EXTERNAL MODULE: ./lib/plan/environment.js
 var environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
@@ -39694,12 +39694,12 @@ async function runUploader({ request, collection, certificates }, { programs }, 
 async function publish(request, world) {
     const { reporter, wheelhouses } = world;
     const { source, feed } = request;
-    (0,understand/* hideInputs */.UZ)(source, reporter);
+    (0,lib_request/* hideInputs */.UZ)(source, reporter);
     if (feed.password !== undefined)
         reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
     const interpreter = (0,prepare/* checkPip */.w)(await world.python.probe(source));
-    const { settings, requested } = await (0,understand/* readRequest */["in"])(source, interpreter, world);
+    const { settings, requested } = await (0,lib_request/* readRequest */["in"])(source, interpreter, world);
     refuseDirect(requested);
     const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
     // Asked for first: bringing the packages may take minutes.
@@ -40053,6 +40053,142 @@ function publishingWorld(request, reporter) {
 
 /***/ }),
 
+/***/ 5834:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   UZ: () => (/* binding */ hideInputs),
+/* harmony export */   "if": () => (/* binding */ readRequestWithKeys),
+/* harmony export */   "in": () => (/* binding */ readRequest)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
+/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(720);
+/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6920);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9494);
+/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8578);
+/** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
+
+
+
+
+
+
+
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+function hideInputs(request, reporter) {
+    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+    reporter.hide([url, mirror, ...extra].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .secretsOfUrl */ .mE));
+    if (password !== '')
+        reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .secretForms */ .eo)(username, password));
+}
+/**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequest(request, interpreter, { reporter, sources }) {
+    const configured = (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_7__/* .pipSettings */ .zq)(interpreter, request.index);
+    reporter.hide([...configured.configured.values()].flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .secretsOfUrl */ .mE));
+    const requested = await requestedSet(request, configured, sources);
+    reporter.hide(requested.lines.flatMap(secretsOfLine));
+    return { settings: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_7__/* .withOptionLines */ .Bf)(configured, requested.lines), requested };
+}
+/**
+ * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequestWithKeys(request, interpreter, world) {
+    const { settings, requested } = await readRequest(request, interpreter, world);
+    const wantsUv = request.installer === 'uv';
+    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
+    const keys = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .keysOf */ .YD)(interpreter, requested, settings.configured, {
+        refresh: request.refresh,
+        suffix: request.cacheSuffix,
+        now: world.now(),
+        tools: wantsUv && uv === undefined ? ['uv'] : [],
+    });
+    return { settings, requested, keys, uv };
+}
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    return (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .secretsOfUrl */ .mE)(line.kind === 'option' ? line.value : line.target);
+}
+/**
+ * Reads all files, groups and inline requirements into one set of lines.
+ * @param settings pip's own: its constraint files count as the user's
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function requestedSet(request, settings, sources) {
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const { lines: all, files } = await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_5__/* .gatherLines */ .zV)({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [
+            ...found.constraints,
+            ...settings.words('constraint').map((file) => ({
+                location: /^https?:/i.test(file)
+                    ? file
+                    : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
+                shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .withoutSecrets */ .cT)(file),
+            })),
+        ],
+    }, {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        read: sources.read,
+    });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_5__/* .directRequirements */ .S8)(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo) || error.file !== undefined)
+                throw error;
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(error.message, source);
+        }
+    }
+    return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+function refuseOtherFormats(shown) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const file = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, shown);
+        let text;
+        try {
+            text = await sources.read(file);
+        }
+        catch (error) {
+            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        }
+        const group = input.slice(colon + 1);
+        lines.push(...(0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .groupRequirements */ ._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+    }
+    return lines;
+}
+
+
+/***/ }),
+
 /***/ 5462:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -40099,158 +40235,6 @@ async function save(text, world) {
         reporter.info(`Saved the wheelhouse as ${state.key}.`);
     if (outcome === 'exists')
         reporter.info(`${state.key} is kept already.`);
-}
-
-
-/***/ }),
-
-/***/ 9531:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  UZ: () => (/* binding */ hideInputs),
-  "in": () => (/* binding */ readRequest),
-  ZL: () => (/* binding */ understand)
-});
-
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/gather.js
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
-
-
-
-
-
-
-/**
- * @param settings pip's own: its constraint files count as the user's
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function gather(request, settings, sources) {
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...settings.words('constraint').map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,secrets/* withoutSecrets */.cT)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        read: sources.read,
-    });
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
-                throw error;
-            throw new model/* UserError */.yo(error.message, source);
-        }
-    }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
-}
-function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = external_node_path_.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.read(file);
-        }
-        catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
-        const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
-    }
-    return lines;
-}
-
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/pip-settings.js
-var pip_settings = __nccwpck_require__(9494);
-;// CONCATENATED MODULE: ./lib/understand.js
-/** From a request and an interpreter to what is really asked for, and under which key it is kept. */
-
-
-
-
-/** Keeps the secrets of the inputs out of everything that is shown. */
-function hideInputs(request, reporter) {
-    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
-    if (password !== '')
-        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
-}
-/**
- * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = (0,pip_settings/* pipSettings */.zq)(interpreter, request.index);
-    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, configured, sources);
-    reporter.hide(requested.lines.flatMap(secretsOfLine));
-    return { settings: (0,pip_settings/* withOptionLines */.Bf)(configured, requested.lines), requested };
-}
-/**
- * Reads everything that is asked for; changes nothing.
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function understand(request, interpreter, world) {
-    const { settings, requested } = await readRequest(request, interpreter, world);
-    const wantsUv = request.installer === 'uv';
-    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings.configured, {
-        refresh: request.refresh,
-        suffix: request.cacheSuffix,
-        now: world.now(),
-        tools: wantsUv && uv === undefined ? ['uv'] : [],
-    });
-    return { settings, requested, keys, uv };
-}
-function secretsOfLine(line) {
-    if (line.kind === 'index')
-        return [];
-    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 
 

@@ -28766,7 +28766,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 2555:
+/***/ 2394:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -30074,6 +30074,126 @@ function isInside(venv, executable) {
     return executable.startsWith(venv + external_node_path_.sep);
 }
 
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
+;// CONCATENATED MODULE: ./lib/request.js
+/** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
+
+
+
+
+
+
+
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+function hideInputs(request, reporter) {
+    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
+    if (password !== '')
+        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
+}
+/**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequest(request, interpreter, { reporter, sources }) {
+    const configured = pipSettings(interpreter, request.index);
+    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await requestedSet(request, configured, sources);
+    reporter.hide(requested.lines.flatMap(secretsOfLine));
+    return { settings: withOptionLines(configured, requested.lines), requested };
+}
+/**
+ * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequestWithKeys(request, interpreter, world) {
+    const { settings, requested } = await readRequest(request, interpreter, world);
+    const wantsUv = request.installer === 'uv';
+    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
+    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings.configured, {
+        refresh: request.refresh,
+        suffix: request.cacheSuffix,
+        now: world.now(),
+        tools: wantsUv && uv === undefined ? ['uv'] : [],
+    });
+    return { settings, requested, keys, uv };
+}
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
+}
+/**
+ * Reads all files, groups and inline requirements into one set of lines.
+ * @param settings pip's own: its constraint files count as the user's
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function requestedSet(request, settings, sources) {
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [
+            ...found.constraints,
+            ...settings.words('constraint').map((file) => ({
+                location: /^https?:/i.test(file)
+                    ? file
+                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+                shown: (0,secrets/* withoutSecrets */.cT)(file),
+            })),
+        ],
+    }, {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        read: sources.read,
+    });
+    // Files carry the index that they were compiled with; an index that is given here is meant.
+    const given = request.index.url !== undefined;
+    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
+                throw error;
+            throw new model/* UserError */.yo(error.message, source);
+        }
+    }
+    return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+function refuseOtherFormats(shown) {
+    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
+        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const file = external_node_path_.resolve(request.workingDirectory, shown);
+        let text;
+        try {
+            text = await sources.read(file);
+        }
+        catch (error) {
+            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        }
+        const group = input.slice(colon + 1);
+        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+    }
+    return lines;
+}
+
 ;// CONCATENATED MODULE: ./lib/restore.js
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 
@@ -30231,130 +30351,6 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
     };
 }
 
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-;// CONCATENATED MODULE: ./lib/gather.js
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
-
-
-
-
-
-
-/**
- * @param settings pip's own: its constraint files count as the user's
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function gather(request, settings, sources) {
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...settings.words('constraint').map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,secrets/* withoutSecrets */.cT)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        read: sources.read,
-    });
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
-                throw error;
-            throw new model/* UserError */.yo(error.message, source);
-        }
-    }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
-}
-function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = external_node_path_.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.read(file);
-        }
-        catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
-        const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
-    }
-    return lines;
-}
-
-;// CONCATENATED MODULE: ./lib/understand.js
-/** From a request and an interpreter to what is really asked for, and under which key it is kept. */
-
-
-
-
-/** Keeps the secrets of the inputs out of everything that is shown. */
-function hideInputs(request, reporter) {
-    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
-    if (password !== '')
-        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
-}
-/**
- * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = pipSettings(interpreter, request.index);
-    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, configured, sources);
-    reporter.hide(requested.lines.flatMap(secretsOfLine));
-    return { settings: withOptionLines(configured, requested.lines), requested };
-}
-/**
- * Reads everything that is asked for; changes nothing.
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function understand(request, interpreter, world) {
-    const { settings, requested } = await readRequest(request, interpreter, world);
-    const wantsUv = request.installer === 'uv';
-    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings.configured, {
-        refresh: request.refresh,
-        suffix: request.cacheSuffix,
-        now: world.now(),
-        tools: wantsUv && uv === undefined ? ['uv'] : [],
-    });
-    return { settings, requested, keys, uv };
-}
-function secretsOfLine(line) {
-    if (line.kind === 'index')
-        return [];
-    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
-}
-
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
@@ -30394,8 +30390,8 @@ async function install(request, world) {
     if (request.restoreCache && world.store.unavailable === undefined)
         world.store.warmUp();
     const prepared = await timed('python', () => prepareInterpreter(request, world));
-    const understanding = await timed('read', () => understand(request, prepared.interpreter, world));
-    const { requested, keys } = understanding;
+    const keyed = await timed('read', () => readRequestWithKeys(request, prepared.interpreter, world));
+    const { requested, keys } = keyed;
     await reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
         for (const [name, value] of keys.components)
@@ -30411,7 +30407,7 @@ async function install(request, world) {
     try {
         const scratch = await wheelhouses.stage(workplace);
         const sketch = {
-            ...understanding,
+            ...keyed,
             ...{ request, interpreter: prepared.interpreter, workplace, scratch },
         };
         const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
@@ -30584,7 +30580,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2555);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2394);
 /* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(9552);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);

@@ -31857,7 +31857,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3896);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4206);
 /* harmony import */ var _plan_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7523);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(4734);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6617);
 /* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5135);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
@@ -32360,7 +32360,7 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 4734:
+/***/ 6617:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32509,23 +32509,67 @@ function isInside(venv, executable) {
 
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/key.js
+var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/requirements.js
 var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/gather.js
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
+;// CONCATENATED MODULE: ./lib/request.js
+/** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
 
 
 
 
 
 
+
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+function hideInputs(request, reporter) {
+    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
+    if (password !== '')
+        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
+}
 /**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequest(request, interpreter, { reporter, sources }) {
+    const configured = pipSettings(interpreter, request.index);
+    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    const requested = await requestedSet(request, configured, sources);
+    reporter.hide(requested.lines.flatMap(secretsOfLine));
+    return { settings: withOptionLines(configured, requested.lines), requested };
+}
+/**
+ * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function readRequestWithKeys(request, interpreter, world) {
+    const { settings, requested } = await readRequest(request, interpreter, world);
+    const wantsUv = request.installer === 'uv';
+    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
+    const keys = keysOf(interpreter, requested, settings.configured, {
+        refresh: request.refresh,
+        suffix: request.cacheSuffix,
+        now: world.now(),
+        tools: wantsUv && uv === undefined ? ['uv'] : [],
+    });
+    return { settings, requested, keys, uv };
+}
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
+}
+/**
+ * Reads all files, groups and inline requirements into one set of lines.
  * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
-async function gather(request, settings, sources) {
+async function requestedSet(request, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
@@ -32587,54 +32631,6 @@ async function groupLines(request, sources) {
         lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
     }
     return lines;
-}
-
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-;// CONCATENATED MODULE: ./lib/understand.js
-/** From a request and an interpreter to what is really asked for, and under which key it is kept. */
-
-
-
-
-/** Keeps the secrets of the inputs out of everything that is shown. */
-function hideInputs(request, reporter) {
-    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
-    if (password !== '')
-        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
-}
-/**
- * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = pipSettings(interpreter, request.index);
-    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
-    const requested = await gather(request, configured, sources);
-    reporter.hide(requested.lines.flatMap(secretsOfLine));
-    return { settings: withOptionLines(configured, requested.lines), requested };
-}
-/**
- * Reads everything that is asked for; changes nothing.
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function understand(request, interpreter, world) {
-    const { settings, requested } = await readRequest(request, interpreter, world);
-    const wantsUv = request.installer === 'uv';
-    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = keysOf(interpreter, requested, settings.configured, {
-        refresh: request.refresh,
-        suffix: request.cacheSuffix,
-        now: world.now(),
-        tools: wantsUv && uv === undefined ? ['uv'] : [],
-    });
-    return { settings, requested, keys, uv };
-}
-function secretsOfLine(line) {
-    if (line.kind === 'index')
-        return [];
-    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 
 // EXTERNAL MODULE: ./lib/plan/environment.js

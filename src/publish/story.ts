@@ -8,7 +8,7 @@ import { type Interpreter, UserError } from '../plan/model.ts';
 import { certificatesOf } from '../plan/pip-settings.ts';
 import { secretForms } from '../plan/secrets.ts';
 import { checkPip } from '../prepare.ts';
-import { hideInputs, readRequest } from '../understand.ts';
+import { hideInputs, readRequest } from '../request.ts';
 import { collect } from './collect.ts';
 import { auditArgs, auditMessage, mergedAudit, readAudit } from './plan/audit.ts';
 import { conflictMessage } from './plan/feed.ts';

@@ -1,19 +1,86 @@
-/** What is asked for: all files, groups and inline requirements, read into one set of lines. */
+/** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { type Keys, keysOf } from './plan/key.ts';
 import { groupRequirements } from './plan/local-project.ts';
-import { type LocalProject, type Request, type RequestedSet, UserError } from './plan/model.ts';
-import type { PipSettings } from './plan/pip-settings.ts';
+import {
+  type Interpreter,
+  type LocalProject,
+  type Request,
+  type RequestedSet,
+  type RequestLine,
+  UserError,
+} from './plan/model.ts';
+import { type PipSettings, pipSettings, withOptionLines } from './plan/pip-settings.ts';
 import { directRequirements, gatherLines } from './plan/requirements.ts';
-import { withoutSecrets } from './plan/secrets.ts';
-import type { Sources } from './ports.ts';
+import { secretForms, secretsOfUrl, withoutSecrets } from './plan/secrets.ts';
+import type { Reporter, Sources, World } from './ports.ts';
+
+export interface KeyedRequest {
+  /** pip's settings, with the index inputs and the option lines of the request in force. */
+  readonly settings: PipSettings;
+  readonly requested: RequestedSet;
+  readonly keys: Keys;
+  /** uv on PATH, when it is the installer and is there. */
+  readonly uv: string | undefined;
+}
+
+/** Keeps the secrets of the inputs out of everything that is shown. */
+export function hideInputs(request: Request, reporter: Reporter): void {
+  const { url = '', mirror = '', username = '', password = '', extra } = request.index;
+  reporter.hide([url, mirror, ...extra].flatMap(secretsOfUrl));
+  if (password !== '') reporter.hide(secretForms(username, password));
+}
 
 /**
+ * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+export async function readRequest(
+  request: Request,
+  interpreter: Interpreter,
+  { reporter, sources }: Pick<World, 'sources' | 'reporter'>,
+): Promise<Pick<KeyedRequest, 'settings' | 'requested'>> {
+  const configured = pipSettings(interpreter, request.index);
+  reporter.hide([...configured.configured.values()].flatMap(secretsOfUrl));
+  const requested = await requestedSet(request, configured, sources);
+  reporter.hide(requested.lines.flatMap(secretsOfLine));
+  return { settings: withOptionLines(configured, requested.lines), requested };
+}
+
+/**
+ * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+export async function readRequestWithKeys(
+  request: Request,
+  interpreter: Interpreter,
+  world: Pick<World, 'sources' | 'uv' | 'reporter' | 'now'>,
+): Promise<KeyedRequest> {
+  const { settings, requested } = await readRequest(request, interpreter, world);
+  const wantsUv = request.installer === 'uv';
+  const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
+  const keys = keysOf(interpreter, requested, settings.configured, {
+    refresh: request.refresh,
+    suffix: request.cacheSuffix,
+    now: world.now(),
+    tools: wantsUv && uv === undefined ? ['uv'] : [],
+  });
+  return { settings, requested, keys, uv };
+}
+
+function secretsOfLine(line: RequestLine): string[] {
+  if (line.kind === 'index') return [];
+  return secretsOfUrl(line.kind === 'option' ? line.value : line.target);
+}
+
+/**
+ * Reads all files, groups and inline requirements into one set of lines.
  * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
-export async function gather(
+async function requestedSet(
   request: Request,
   settings: PipSettings,
   sources: Sources,
