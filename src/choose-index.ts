@@ -14,7 +14,7 @@ import {
 } from './plan/package-index.ts';
 import { certificatesOf, type PipSettings } from './plan/pip-settings.ts';
 import type { Health } from './plan/project-page.ts';
-import { withoutSecrets } from './plan/secrets.ts';
+import { shownAddress } from './plan/secrets.ts';
 import type { IndexTrust, World } from './ports.ts';
 
 /** The index that a fill is run with. */
@@ -74,7 +74,7 @@ export async function chooseIndex(
   if (confusion !== undefined && failed === undefined) world.reporter.warning(confusion);
   if (indexes.mirror === undefined) return authoritative(asked, 'it is the authoritative index');
 
-  const shown = withoutSecrets(indexes.mirror);
+  const shown = shownAddress(indexes.mirror);
   const answer = await health(indexes.mirror);
   if (answer.state === 'healthy' && failed === undefined) {
     return {
@@ -96,7 +96,7 @@ export async function chooseIndex(
         ? `it answers 404 for ${project}`
         : answer.reason;
   world.reporter.warning(
-    `The mirror ${shown} is not used: ${reason}. Using ${withoutSecrets(indexes.authoritative)}.`,
+    `The mirror ${shown} is not used: ${reason}. Using ${shownAddress(indexes.authoritative)}.`,
   );
   return authoritative(asked, `the mirror is not healthy (${reason})`);
 }
@@ -149,7 +149,7 @@ async function authoritative(
   const answer = await health(url);
   if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
     throw new UserError(
-      `The index ${withoutSecrets(url)} answers ${answer.status} for ${project}: ${
+      `The index ${shownAddress(url)} answers ${answer.status} for ${project}: ${
         hasCredentials(url)
           ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
           : 'it wants credentials. Set the inputs index-username and index-password'
@@ -157,7 +157,7 @@ async function authoritative(
     );
   }
   if (answer.state === 'down') {
-    throw new IndexDown(`The index ${withoutSecrets(url)} can't be used: ${answer.reason}.`);
+    throw new IndexDown(`The index ${shownAddress(url)} can't be used: ${answer.reason}.`);
   }
   return {
     ...chosen(indexes, trust, url),
@@ -175,7 +175,7 @@ function chosen(
 ): Pick<ChosenIndex, 'environment' | 'shown' | 'urls' | 'trust'> {
   return {
     environment: indexVariables(indexes, url),
-    shown: withoutSecrets(url),
+    shown: shownAddress(url),
     urls: [url, ...indexes.extra],
     trust,
   };

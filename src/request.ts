@@ -9,12 +9,11 @@ import {
   type LocalProject,
   type Request,
   type RequestedSet,
-  type RequestLine,
   UserError,
 } from './plan/model.ts';
 import { type PipSettings, pipSettings, withOptionLines } from './plan/pip-settings.ts';
 import { directRequirements, gatherLines } from './plan/requirements.ts';
-import { secretForms, secretsOfUrl, withoutSecrets } from './plan/secrets.ts';
+import { secretsOfInputs, secretsOfLine, secretsOfSettings, shownAddress } from './plan/secrets.ts';
 import type { Reporter, Sources, World } from './ports.ts';
 
 export interface KeyedRequest {
@@ -28,9 +27,7 @@ export interface KeyedRequest {
 
 /** Keeps the secrets of the inputs out of everything that is shown. */
 export function hideInputs(request: Request, reporter: Reporter): void {
-  const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-  reporter.hide([url, mirror, ...extra].flatMap(secretsOfUrl));
-  if (password !== '') reporter.hide(secretForms(username, password));
+  reporter.hide(secretsOfInputs(request.index));
 }
 
 /**
@@ -43,7 +40,7 @@ export async function readRequest(
   { reporter, sources }: Pick<World, 'sources' | 'reporter'>,
 ): Promise<Pick<KeyedRequest, 'settings' | 'requested'>> {
   const configured = pipSettings(interpreter, request.index);
-  reporter.hide([...configured.configured.values()].flatMap(secretsOfUrl));
+  reporter.hide(secretsOfSettings(configured.configured));
   const requested = await requestedSet(request, configured, sources);
   reporter.hide(requested.lines.flatMap(secretsOfLine));
   return { settings: withOptionLines(configured, requested.lines), requested };
@@ -68,11 +65,6 @@ export async function readRequestWithKeys(
     tools: wantsUv && uv === undefined ? ['uv'] : [],
   });
   return { settings, requested, keys, uv };
-}
-
-function secretsOfLine(line: RequestLine): string[] {
-  if (line.kind === 'index') return [];
-  return secretsOfUrl(line.kind === 'option' ? line.value : line.target);
 }
 
 /**
@@ -101,7 +93,7 @@ async function requestedSet(
                 request.workingDirectory,
                 /^file:/i.test(file) ? fileURLToPath(file) : file,
               ),
-          shown: withoutSecrets(file),
+          shown: shownAddress(file),
         })),
       ],
     },

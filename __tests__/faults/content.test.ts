@@ -345,9 +345,9 @@ const rows: Row[] = [
   },
   {
     fault: 'manifest: a newer schema',
-    ...edited((manifest) => (manifest['schema'] = 2)),
+    ...edited((manifest) => (manifest['schema'] = 3)),
     ...allNew,
-    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 2; this version reads 1.',
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 3; this version reads 2.',
   },
   {
     fault: 'manifest: another sha256',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
 import { hashRules, isAdmitted } from '../../src/plan/admission.ts';
 import type { Wheel } from '../../src/plan/manifest.ts';
 import type { RequestLine } from '../../src/plan/model.ts';
 import { gatherLines } from '../../src/plan/requirements.ts';
+import { fingerprinted } from '../../src/plan/secrets.ts';
 
 const hex = (letter: string): string => letter.repeat(64);
 const wheel: Wheel = {
@@ -89,26 +89,36 @@ describe('whether hashes admit the wheel of a URL', () => {
   const sdist = `https://index.example/alpha.tar.gz#sha256=${hex('b')}`;
   const file = `https://index.example/files/${wheel.file}`;
   const table: readonly [string, Partial<Wheel>, string, boolean][] = [
-    ['its own', { url: file, asked: [own] }, `${file}#sha256=${hex('a')}`, true],
-    ['another', { url: file, asked: [other] }, `${file}#sha256=${hex('b')}`, false],
+    ['its own', { url: fingerprinted(file), asked: [own] }, `${file}#sha256=${hex('a')}`, true],
+    ['another', { url: fingerprinted(file), asked: [other] }, `${file}#sha256=${hex('b')}`, false],
     ['another, without its URL', {}, `${file}#sha256=${hex('b')}`, false],
     [
       'another, which is said to be an sdist',
-      { origin: 'built', url: file },
+      { origin: 'built', url: fingerprinted(file) },
       `${file}#sha256=${hex('b')}`,
       false,
     ],
-    ['an sdist of these hashes', { origin: 'built', url: sdist, asked: [other] }, sdist, true],
-    ['an sdist of other hashes', { origin: 'built', url: sdist, asked: [own] }, sdist, false],
+    [
+      'an sdist of these hashes',
+      { origin: 'built', url: fingerprinted(sdist), asked: [other] },
+      sdist,
+      true,
+    ],
+    [
+      'an sdist of other hashes',
+      { origin: 'built', url: fingerprinted(sdist), asked: [own] },
+      sdist,
+      false,
+    ],
     [
       'a URL of these hashes, and all needs one',
-      { origin: 'built', url: sdist, asked: [other] },
+      { origin: 'built', url: fingerprinted(sdist), asked: [other] },
       `x @ ${sdist}\ny==1 --hash=${other}`,
       true,
     ],
     [
       'no URL that was asked for, and all needs one',
-      { url: file, asked: [own] },
+      { url: fingerprinted(file), asked: [own] },
       `x @ ${sdist}\ny==1 --hash=${other}`,
       false,
     ],

@@ -94,8 +94,8 @@ function changed(path: string, value: unknown): string {
 
 describe('is not read', () => {
   const table: readonly [string, unknown, RegExp][] = [
-    ['schema', 2, /schema 2; this version reads 1/],
-    ['schema', '1', /schema "1"; this version reads 1/],
+    ['schema', 1, /schema 1; this version reads 2/],
+    ['schema', '2', /schema "2"; this version reads 2/],
     ['schema', undefined, /schema undefined/],
     ['interpreter', undefined, /interpreter is not a text/],
     ['interpreter', 3, /interpreter is not a text/],

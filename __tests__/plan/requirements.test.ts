@@ -24,7 +24,7 @@ import {
   parseLine,
   type RequirementSources,
 } from '../../src/plan/requirements.ts';
-import { withoutSecrets } from '../../src/plan/secrets.ts';
+import { fingerprinted, withoutSecrets } from '../../src/plan/secrets.ts';
 
 const root = '/w';
 const reading = { environment: {}, workingDirectory: root };
@@ -300,7 +300,7 @@ describe('a direct requirement', () => {
       {
         form: 'url',
         target: 'https://u:p@h.example/x.zip?sig=s#egg=x',
-        shownTarget: 'https://h.example/x.zip#egg=x',
+        shownTarget: fingerprinted('https://h.example/x.zip#egg=x'),
       },
     ],
     [
@@ -309,7 +309,7 @@ describe('a direct requirement', () => {
     ],
     [
       'git+ssh://git@h.example/r.git@v1',
-      { form: 'vcs', shownTarget: 'git+ssh://h.example/r.git@v1' },
+      { form: 'vcs', shownTarget: fingerprinted('git+ssh://h.example/r.git@v1') },
     ],
     ['local @ git+file:///srv/r.git@main', { form: 'vcs', target: 'git+file:///srv/r.git@main' }],
     [

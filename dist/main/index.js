@@ -28804,7 +28804,7 @@ function indexesOf(request, interpreter, settings) {
     const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
     if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
         // Whoever may change a requirement file must not learn them.
-        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* withoutSecrets */.cT)(named)}). Set the input index-url to the index that the credentials are for.`);
+        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
     }
     const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
     return {
@@ -28853,7 +28853,7 @@ function confusionWarning(indexes) {
     const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
     if (all.length < 2 || !isPrivate)
         return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(secrets/* withoutSecrets */.cT).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
 }
 /** The project whose page is asked for; names in the order of the request, with their markers. */
 function probeCandidates(requested) {
@@ -28971,7 +28971,7 @@ async function chooseIndex(asking, world, failed) {
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
         return authoritative(asked, 'it is the authoritative index');
-    const shown = (0,secrets/* withoutSecrets */.cT)(indexes.mirror);
+    const shown = (0,secrets/* shownAddress */.Uk)(indexes.mirror);
     const answer = await health(indexes.mirror);
     if (answer.state === 'healthy' && failed === undefined) {
         return {
@@ -28989,7 +28989,7 @@ async function chooseIndex(asking, world, failed) {
         : answer.state === 'absent'
             ? `it answers 404 for ${project}`
             : answer.reason;
-    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,secrets/* withoutSecrets */.cT)(indexes.authoritative)}.`);
+    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,secrets/* shownAddress */.Uk)(indexes.authoritative)}.`);
     return authoritative(asked, `the mirror is not healthy (${reason})`);
 }
 /**
@@ -29026,12 +29026,12 @@ async function authoritative({ indexes, trust, project, health }, why) {
     const url = indexes.authoritative;
     const answer = await health(url);
     if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
-        throw new model/* UserError */.yo(`The index ${(0,secrets/* withoutSecrets */.cT)(url)} answers ${answer.status} for ${project}: ${hasCredentials(url)
+        throw new model/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${hasCredentials(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
     if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,secrets/* withoutSecrets */.cT)(url)} can't be used: ${answer.reason}.`);
+        throw new IndexDown(`The index ${(0,secrets/* shownAddress */.Uk)(url)} can't be used: ${answer.reason}.`);
     }
     return {
         ...chosen(indexes, trust, url),
@@ -29044,7 +29044,7 @@ async function authoritative({ indexes, trust, project, health }, why) {
 function chosen(indexes, trust, url) {
     return {
         environment: indexVariables(indexes, url),
-        shown: (0,secrets/* withoutSecrets */.cT)(url),
+        shown: (0,secrets/* shownAddress */.Uk)(url),
         urls: [url, ...indexes.extra],
         trust,
     };
@@ -30088,10 +30088,7 @@ var local_project = __nccwpck_require__(6920);
 
 /** Keeps the secrets of the inputs out of everything that is shown. */
 function hideInputs(request, reporter) {
-    const { url = '', mirror = '', username = '', password = '', extra } = request.index;
-    reporter.hide([url, mirror, ...extra].flatMap(secrets/* secretsOfUrl */.mE));
-    if (password !== '')
-        reporter.hide((0,secrets/* secretForms */.eo)(username, password));
+    reporter.hide((0,secrets/* secretsOfInputs */.yL)(request.index));
 }
 /**
  * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
@@ -30099,9 +30096,9 @@ function hideInputs(request, reporter) {
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
     const configured = pipSettings(interpreter, request.index);
-    reporter.hide([...configured.configured.values()].flatMap(secrets/* secretsOfUrl */.mE));
+    reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
     const requested = await requestedSet(request, configured, sources);
-    reporter.hide(requested.lines.flatMap(secretsOfLine));
+    reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
     return { settings: withOptionLines(configured, requested.lines), requested };
 }
 /**
@@ -30119,11 +30116,6 @@ async function readRequestWithKeys(request, interpreter, world) {
         tools: wantsUv && uv === undefined ? ['uv'] : [],
     });
     return { settings, requested, keys, uv };
-}
-function secretsOfLine(line) {
-    if (line.kind === 'index')
-        return [];
-    return (0,secrets/* secretsOfUrl */.mE)(line.kind === 'option' ? line.value : line.target);
 }
 /**
  * Reads all files, groups and inline requirements into one set of lines.
@@ -30144,7 +30136,7 @@ async function requestedSet(request, settings, sources) {
                 location: /^https?:/i.test(file)
                     ? file
                     : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,secrets/* withoutSecrets */.cT)(file),
+                shown: (0,secrets/* shownAddress */.Uk)(file),
             })),
         ],
     }, {
@@ -31075,11 +31067,11 @@ function settingPart(name, settings) {
     const value = settings.get(name);
     return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
 }
-/** Values for a build may hold secrets of any form; parts are kept in manifests. */
+/** Parts are stored in cache entries: build values can contain any secret, addresses a token. */
 function valuePart(name, value) {
     return ['config-settings', 'global-option', 'build-option'].includes(name)
         ? digest([value]).slice(0, 12)
-        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(value);
+        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .fingerprinted */ .g0)(value);
 }
 /** One line in the only spelling that counts. */
 function canonical(line) {
@@ -32617,7 +32609,7 @@ function formatLock(wheels) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
-const schema = 1;
+const schema = 2;
 /** Characters of `parts` that a manifest carries along. */
 const maxParts = 200_000;
 /** @returns the parts, or undefined when a manifest would grow out of proportion with them */
@@ -33296,8 +33288,10 @@ function parseLine(text, source, constraint, context) {
     const expanded = expandVariables(text, context.environment);
     const { body, rest } = splitOptions(expanded);
     // Values of options may be secrets: they are shown as they are written.
-    const written = splitOptions(text).rest;
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(`${body} ${written}`.trim());
+    const { body: writtenBody, rest: written } = splitOptions(text);
+    // So may parts of a URL be.
+    const shownBody = isDirect(body) ? writtenBody : body;
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(`${shownBody} ${written}`.trim());
     const base = { source, text, shown, constraint };
     const options = parseOptions(rest, base.shown, source);
     if (body !== '') {
@@ -33374,7 +33368,7 @@ function unparenthesized(specifier) {
  */
 function parseSpecifier(text, source, context) {
     const expanded = expandVariables(text, context.environment);
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(expanded).split(lineEnd).join(' ');
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
         throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
@@ -33511,7 +33505,7 @@ function parseDirect(base, body, editable, optionHashes, workingDirectory) {
         target: form === 'path'
             ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
             : target,
-        shownTarget: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(target),
+        shownTarget: form === 'path' ? (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(target) : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .fingerprinted */ .g0)(target),
         extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
             .split(',')
             .map((extra) => (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(extra.trim()))
@@ -33539,10 +33533,10 @@ function fileOfUrl(url, source) {
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
 function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
-        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(value) };
+        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(value) };
     if (/^https?:/i.test(parent.location)) {
         const location = new URL(value, parent.location).href;
-        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(location) };
+        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(location) };
     }
     const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
     return {
@@ -33620,57 +33614,73 @@ function isPinned(lines, name, version) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   BG: () => (/* binding */ basicCredentials),
+/* harmony export */   Bo: () => (/* binding */ secretsOfLine),
+/* harmony export */   Uk: () => (/* binding */ shownAddress),
+/* harmony export */   YA: () => (/* binding */ secretsOfSettings),
 /* harmony export */   cT: () => (/* binding */ withoutSecrets),
-/* harmony export */   eo: () => (/* binding */ secretForms),
-/* harmony export */   mE: () => (/* binding */ secretsOfUrl)
+/* harmony export */   g0: () => (/* binding */ fingerprinted),
+/* harmony export */   yL: () => (/* binding */ secretsOfInputs)
 /* harmony export */ });
-/** Secrets in URLs: how they are kept out of what is shown and hashed. */
+/* unused harmony exports looksSecret, secretsOfUrl, secretForms, redactor */
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /**
- * Takes userinfo and query out of every URL in a text: what is left may be hashed and shown. Where
- * it is not clear how far a secret goes, rather too much is taken out than too little.
+ * Secrets in addresses and inputs. What is shown, hashed, stored or masked is decided here and
+ * nowhere else; a reporter only applies it. An address can contain a secret in three places:
+ *
+ *     https://robot:PASSWORD@host/simple/         userinfo
+ *     https://host/TOKEN/org/python/simple/       path, as Gemfury, Cloudsmith and packagecloud do
+ *     https://host/one-1.0.whl?token=TOKEN        query
+ *
+ * | function              | for                              | turns the three into                 |
+ * | --------------------- | -------------------------------- | ------------------------------------ |
+ * | {@link withoutSecrets} | any text, pip's output included | `https://host/TOKEN/org/…`: a path in a text may as well be a hash |
+ * | {@link shownAddress}   | a configured address, for people | `https://host/…/org/python/simple/` |
+ * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
+ * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks: they also take path tokens out of pip's output | `***` |
  */
-function withoutSecrets(text) {
-    return withoutQueries(withoutUserinfo(text));
-}
+
 const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
-/** The end of the URL whose `://` is at `at`: white space, or the counterpart of what it opens with. */
-function endOfUrl(text, at) {
-    let before = at - 1;
-    while (before >= 0 && /[a-z0-9+.-]/i.test(text.charAt(before)))
-        before -= 1;
-    const stop = new RegExp(`[\\s${counterparts[text.charAt(before)] ?? ''}]`, 'g');
-    stop.lastIndex = at;
+/** Where the scheme of the URL begins whose `://` is at `at`. */
+function schemeOf(text, at) {
+    let first = at;
+    while (first > 0 && /[a-z0-9+.-]/i.test(text.charAt(first - 1)))
+        first -= 1;
+    return first;
+}
+/** The end of that URL: white space, or the counterpart of the quote before it. */
+function endOfUrl(text, at, from = at) {
+    const quote = counterparts[text.charAt(schemeOf(text, at) - 1)] ?? '';
+    const stop = new RegExp(`[\\s${quote}]`, 'g');
+    stop.lastIndex = from;
     return stop.exec(text)?.index ?? text.length;
 }
-/** Where the userinfo of each URL in a text begins and ends, the `@` included. */
-function userinfos(text) {
-    const found = [];
+/** Every URL of a text in order. A URL within another one ends where that one does. */
+function urlsIn(text) {
+    const places = [];
     let end = 0;
     let lastAt = -1;
     let position = 0;
     for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-        // Within a URL there may be others: they end where it does.
-        if (at >= end) {
+        const isInner = at < end;
+        if (!isInner) {
             end = endOfUrl(text, at);
             lastAt = at + text.slice(at, end).lastIndexOf('@');
         }
         const start = at + 3;
-        position = hostOf(text, start, end, lastAt);
-        if (position > start)
-            found.push([start, position]);
+        const host = hostOf(text, start, end, lastAt);
+        // A password with white space in it: the URL goes on behind it.
+        if (host > end)
+            end = endOfUrl(text, at, host);
+        places.push({ start, host, end, isInner });
+        position = host;
     }
-    return found;
+    return places;
 }
-function withoutUserinfo(text) {
-    let result = '';
-    let position = 0;
-    for (const [start, end] of userinfos(text)) {
-        result += text.slice(position, start);
-        position = end;
-    }
-    return result + text.slice(position);
-}
-/** Where the host of a URL begins. What would be its port but is no number is a part of a password. */
+/**
+ * Where the host of a URL begins. It is not clear how far a password with reserved characters
+ * goes; rather too much is taken for it than too little: a port that is not a number is part of
+ * a password.
+ */
 function hostOf(text, start, end, lastAt) {
     const url = text.slice(start, end);
     const slash = url.search(/[/?#]/);
@@ -33689,49 +33699,198 @@ function hostOf(text, start, end, lastAt) {
     const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
     return found?.[0] === '@' ? found.index + 1 : start;
 }
-function withoutQueries(text) {
+/** A text without some of its parts, which are given in order and may overlap. */
+function without(text, parts) {
     let result = '';
     let position = 0;
-    let end = 0;
-    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-        if (at >= end)
-            end = endOfUrl(text, at);
-        const url = text.slice(at, end);
-        const query = url.indexOf('?');
-        const fragment = query < 0 ? -1 : url.indexOf('#', query);
-        result += text.slice(position, query < 0 ? end : at + query);
-        position = fragment < 0 ? end : at + fragment;
+    for (const [start, end] of parts) {
+        result += text.slice(position, start);
+        position = Math.max(position, end);
     }
     return result + text.slice(position);
 }
+function indexOrEnd(text, character, from) {
+    const index = text.indexOf(character, from);
+    return index < 0 ? text.length : index;
+}
+/**
+ * Takes userinfo and query out of every URL in a text, and the query out of paths as HTTP
+ * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
+ */
+function withoutSecrets(text) {
+    const bare = without(text, urlsIn(text).map(({ start, host }) => [start, host]));
+    let query = 0;
+    let fragment = 0;
+    const queries = urlsIn(bare).flatMap(({ start, end }) => {
+        // Within a query that is already gone, or has none.
+        if (start < fragment)
+            return [];
+        if (query < start)
+            query = indexOrEnd(bare, '?', start);
+        if (query >= end)
+            return [];
+        fragment = Math.min(end, indexOrEnd(bare, '#', query));
+        return [[query, fragment]];
+    });
+    return without(bare, queries).replace(/(\burl: |"[A-Z]+ )(\/[^\s?]*)\?[^\s"]*/g, '$1$2');
+}
+/** Hex digits of a fingerprint: enough that nobody finds a second address with the same one. */
+const fingerprintLength = 32;
+/**
+ * Replaces every URL in a text by its scheme, its host and a digest of the whole address without
+ * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay
+ * equal, and a path token can be recognised only by those who can guess it.
+ * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
+ */
+function fingerprinted(text) {
+    const clean = withoutSecrets(text);
+    let result = '';
+    let position = 0;
+    for (const { start, end, isInner } of urlsIn(clean)) {
+        if (isInner)
+            continue;
+        const scheme = schemeOf(clean, start - 3);
+        const [, host = '', rest = ''] = /^([A-Za-z0-9.-]*(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?)((?:[/?#].*)?)$/s.exec(clean.slice(start, end)) ?? ['', '', clean.slice(start, end)];
+        result += clean.slice(position, start);
+        result += /^\/?$/.test(rest)
+            ? `${host}${rest}`
+            : `${host}/#${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(clean.slice(scheme, end)).digest('hex').slice(0, fingerprintLength)}`;
+        position = end;
+    }
+    return result + clean.slice(position);
+}
+/** A configured address for people: path segments that look like tokens become `…`. */
+function shownAddress(address) {
+    const clean = withoutSecrets(address);
+    let result = '';
+    let position = 0;
+    for (const { host, end, isInner } of urlsIn(clean)) {
+        if (isInner)
+            continue;
+        result += clean.slice(position, host);
+        result += clean
+            .slice(host, end)
+            .replace(/(?<=\/)[^/?#]+/g, (segment) => (looksSecret(segment) ? '…' : segment));
+        position = end;
+    }
+    return result + clean.slice(position);
+}
+/** What the paths of package indexes are made of; it is no part of a token. */
+const usualWords = /pypi|python|packages?|simple|artifactory|nexus|repository|artifacts?|snapshots?|releases?|oauth2|x86_64|linux|windows/gi;
+/**
+ * Whether a path segment looks like a token: at least 12 letters and digits that are mixed more
+ * than names mix them, or 16 and more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do,
+ * `MyPythonFeed2024`, `team-2-py3.11` and `12345678` don't.
+ */
+function looksSecret(segment) {
+    const runs = decoded(segment)
+        .replace(usualWords, '-')
+        .split(/[^A-Za-z0-9]+/);
+    const letters = runs.join('').length;
+    if (letters < 12)
+        return false;
+    const hex = decoded(segment).replaceAll('-', '');
+    if (/^[0-9a-f]{16,}$/i.test(hex) && /\d/.test(hex) && /[a-f]/i.test(hex))
+        return true;
+    // Digits at the end of a word are a number or a year.
+    const changes = runs.flatMap((run) => run.replace(/\d+$/, '').match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g) ?? []).length;
+    return changes >= 3 && changes / letters > 0.17;
+}
+/** What a query's value is called when it is a secret. */
+const secretNames = /token|secret|sig|key|pass|auth|credential/i;
 /**
  * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
  * and as basic authentication sends them. A user name alone counts when it is long enough to be a
  * token; `git@` is none.
  */
 function secretsOfUrl(text) {
-    return userinfos(text).flatMap(([start, end]) => {
-        const userinfo = text.slice(start, end - 1);
+    return [...secretsOfUserinfo(text), ...tokensOfUrl(text)];
+}
+function secretsOfUserinfo(text) {
+    return urlsIn(text).flatMap(({ start, host }) => {
+        const userinfo = text.slice(start, Math.max(start, host - 1));
         const colon = userinfo.indexOf(':');
         const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
         const password = colon < 0 ? '' : userinfo.slice(colon + 1);
-        if (password === '' && username.length < 8)
+        if (password === '' && !isUserToken(username))
             return [];
         return [password || username, ...secretForms(decoded(username), decoded(password))];
     });
+}
+/** Tokens in the path and the query of the URLs in a text. */
+function tokensOfUrl(text) {
+    return urlsIn(text).flatMap(({ host, end, isInner }) => {
+        if (isInner)
+            return [];
+        const [, path = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(text.slice(host, end)) ?? [];
+        const segments = path.split('/').slice(1).filter(looksSecret);
+        const values = query.split('&').flatMap((parameter) => {
+            const equals = parameter.indexOf('=');
+            const value = parameter.slice(equals + 1);
+            const isSecret = secretNames.test(parameter.slice(0, Math.max(equals, 0)));
+            return looksSecret(value) || (isSecret && value.length >= 8) ? [value] : [];
+        });
+        const tokens = [...segments, ...values];
+        return [...new Set(tokens.flatMap((token) => [token, ...spellings(decoded(token))]))];
+    });
+}
+/** User names that indexes prescribe beside a password or another way to log in. */
+const prescribedNames = ['__token__', 'oauth2accesstoken', 'VssSessionToken', 'gitlab-ci-token'];
+/** Whether a user name without a password is a token. */
+function isUserToken(username) {
+    return username.length >= 8 && !prescribedNames.includes(username);
+}
+/** The secrets of the inputs that name indexes. */
+function secretsOfInputs(index) {
+    const { url = '', mirror = '', username = '', password = '', extra } = index;
+    const isSecret = password !== '' || isUserToken(username);
+    return [
+        ...[url, mirror, ...extra].flatMap(secretsOfUrl),
+        ...(isSecret ? secretForms(username, password) : []),
+    ];
+}
+/** The secrets of pip's settings. */
+function secretsOfSettings(settings) {
+    return [...settings.values()].flatMap(secretsOfUrl);
+}
+/**
+ * The secrets of a line. A token that is written out in the path of a direct URL is as public as
+ * the file; only what a variable put there is a secret, as nearly every such path has hashes.
+ */
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    if (line.kind === 'option')
+        return secretsOfUrl(line.value);
+    const isWritten = (token) => line.text.includes(token);
+    return [
+        ...secretsOfUserinfo(line.target),
+        ...tokensOfUrl(line.target).filter((token) => !isWritten(token)),
+    ];
 }
 /** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
 function secretForms(username, password) {
     const secret = password || username;
     if (secret === '')
         return [];
-    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
-    const encoded = [encodeURIComponent(secret), strict];
     const base64 = [
         Buffer.from(secret, 'utf8').toString('base64'),
         Buffer.from(`${username}:${password}`, 'utf8').toString('base64'),
         basicCredentials(username, password),
     ];
+    return [
+        ...new Set([
+            ...spellings(secret),
+            ...base64,
+            // As in URLs.
+            ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')),
+        ]),
+    ];
+}
+/** A secret as it is, in JSON, and in URLs. */
+function spellings(secret) {
+    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    const encoded = [encodeURIComponent(secret), strict];
     return [
         ...new Set([
             secret,
@@ -33740,9 +33899,6 @@ function secretForms(username, password) {
             // As urllib.parse.quote of Python does.
             ...encoded.map((form) => form.replaceAll('%2F', '/')),
             ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
-            ...base64,
-            // As in URLs.
-            ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')),
         ]),
     ];
 }
@@ -33762,6 +33918,18 @@ function decoded(text) {
     catch {
         return text;
     }
+}
+function redactor() {
+    let known = [];
+    return {
+        add(secrets) {
+            // The longest first: one may be a part of another.
+            known = [...new Set([...known, ...secrets])]
+                .filter((secret) => secret !== '')
+                .sort((a, b) => b.length - a.length);
+        },
+        clean: (text) => known.reduce((clean, secret) => clean.replaceAll(secret, '***'), text),
+    };
 }
 
 

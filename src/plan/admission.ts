@@ -9,7 +9,7 @@ import { askedHashes, directRequirements, isCacheable, isHashMode } from './requ
 export interface HashRules {
   /** The hashes asked for, sorted, by normalised name. */
   readonly byName: ReadonlyMap<string, readonly string[]>;
-  /** The same of URLs whose name is not known before they are fetched, by the URL as it is shown. */
+  /** The same of URLs whose name is not known before they are fetched, by the URL's fingerprint. */
   readonly byUrl: ReadonlyMap<string, readonly string[]>;
   /** pip takes nothing without a hash, dependencies included. */
   readonly all: boolean;

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { period } from './freshness.ts';
 import type { Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
 import { normalizeName } from './names.ts';
-import { withoutSecrets } from './secrets.ts';
+import { fingerprinted } from './secrets.ts';
 
 /** The number changes when older entries must no longer be found. */
 const generation = 'wheelhouse-v1';
@@ -46,7 +46,7 @@ export interface Keys {
   readonly request: string;
   /** Hex digest of where wheels come from and how they are built. */
   readonly sources: string;
-  /** What the two digests are made of, without secrets: to explain why one differs. */
+  /** What the two digests are made of, addresses as fingerprints: to explain why one differs. */
   readonly parts: { readonly sources: readonly string[]; readonly asked: readonly string[] };
   /** What went in, for the log: name and value, secrets taken out. */
   readonly components: readonly (readonly [name: string, value: string])[];
@@ -182,11 +182,11 @@ function settingPart(name: string, settings: ReadonlyMap<string, string>): strin
   return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
 }
 
-/** Values for a build may hold secrets of any form; parts are kept in manifests. */
+/** Parts are stored in cache entries: build values can contain any secret, addresses a token. */
 function valuePart(name: string, value: string): string {
   return ['config-settings', 'global-option', 'build-option'].includes(name)
     ? digest([value]).slice(0, 12)
-    : withoutSecrets(value);
+    : fingerprinted(value);
 }
 
 /** One line in the only spelling that counts. */

@@ -11,7 +11,7 @@ import { indexRequirements } from './requirements.ts';
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
-const schema = 1;
+const schema = 2;
 
 export interface Wheel {
   /** Normalised. */
@@ -27,7 +27,7 @@ export interface Wheel {
   readonly role: 'runtime' | 'build' | 'tool';
   /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
   readonly asked?: readonly string[];
-  /** The URL that the request named for it, without userinfo and query. */
+  /** The fingerprint of the URL that the request named for it. */
   readonly url?: string;
 }
 
@@ -56,7 +56,7 @@ export interface Manifest {
   readonly effort?: number;
   /** Version of the Python that it was made with; a patch release does not matter. */
   readonly python?: string;
-  /** What the digests are made of, to explain a miss; left out where it is long. */
+  /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
   readonly parts?: { readonly sources: readonly string[]; readonly asked: readonly string[] };
 }
 

@@ -147,7 +147,7 @@ interface Line {
   readonly source: Source;
   /** The logical line without comments, variables unexpanded: what is handed to pip. */
   readonly text: string;
-  /** The same with variables expanded and secrets of URLs taken out: what is hashed and shown. */
+  /** For people: variables are expanded except in options and URLs, which lose their secrets. */
   readonly shown: string;
   /** It stands in a constraint file: it restricts, but asks for nothing. */
   readonly constraint: boolean;
@@ -178,7 +178,7 @@ export interface DirectRequirement extends Line {
   readonly editable: boolean;
   /** The path or URL, expanded, without extras and marker. May hold secrets: never shown. */
   readonly target: string;
-  /** The target without userinfo and query. */
+  /** A path as it is written, or the fingerprint of a URL: the same for the same target. */
   readonly shownTarget: string;
   readonly extras: readonly string[];
   readonly marker: string | undefined;

@@ -2,7 +2,7 @@
 import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
 import type { PipSettings } from './pip-settings.ts';
 import { indexRequirements } from './requirements.ts';
-import { withoutSecrets } from './secrets.ts';
+import { shownAddress, withoutSecrets } from './secrets.ts';
 
 /** The indexes of a run. Their URLs may hold credentials: shown only without. */
 export interface Indexes {
@@ -34,7 +34,7 @@ export function indexesOf(
   if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
     // Whoever may change a requirement file must not learn them.
     throw new UserError(
-      `The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${withoutSecrets(named)}). Set the input index-url to the index that the credentials are for.`,
+      `The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${shownAddress(named)}). Set the input index-url to the index that the credentials are for.`,
     );
   }
   const keyring =
@@ -94,7 +94,7 @@ export function confusionWarning(indexes: Indexes): string | undefined {
   const all = [indexes.authoritative, ...indexes.extra];
   const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
   if (all.length < 2 || !isPrivate) return undefined;
-  return `Packages come from ${all.length} indexes (${all.map(withoutSecrets).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+  return `Packages come from ${all.length} indexes (${all.map(shownAddress).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
 }
 
 /** The project whose page is asked for; names in the order of the request, with their markers. */

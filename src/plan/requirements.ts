@@ -14,7 +14,7 @@ import {
   UserError,
 } from './model.ts';
 import { normalizeName, sameVersion } from './names.ts';
-import { withoutSecrets } from './secrets.ts';
+import { fingerprinted, shownAddress, withoutSecrets } from './secrets.ts';
 
 /** A file with its place on disk (or its URL) and its name in messages. */
 export interface RequirementFile {
@@ -239,8 +239,10 @@ export function parseLine(
   const expanded = expandVariables(text, context.environment);
   const { body, rest } = splitOptions(expanded);
   // Values of options may be secrets: they are shown as they are written.
-  const written = splitOptions(text).rest;
-  const shown = withoutSecrets(`${body} ${written}`.trim());
+  const { body: writtenBody, rest: written } = splitOptions(text);
+  // So may parts of a URL be.
+  const shownBody = isDirect(body) ? writtenBody : body;
+  const shown = withoutSecrets(`${shownBody} ${written}`.trim());
   const base = { source, text, shown, constraint };
   const options = parseOptions(rest, base.shown, source);
   if (body !== '') {
@@ -334,7 +336,7 @@ function unparenthesized(specifier: string): string {
  */
 function parseSpecifier(text: string, source: Source, context: ParseContext): RequestLine {
   const expanded = expandVariables(text, context.environment);
-  const shown = withoutSecrets(expanded).split(lineEnd).join(' ');
+  const shown = withoutSecrets(text).split(lineEnd).join(' ');
   if (lineEnd.test(expanded)) {
     throw new UserError(`"${shown}" holds a line break; write one requirement an entry.`, source);
   }
@@ -483,7 +485,7 @@ function parseDirect(
       form === 'path'
         ? path.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
         : target,
-    shownTarget: withoutSecrets(target),
+    shownTarget: form === 'path' ? withoutSecrets(target) : fingerprinted(target),
     extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
       .split(',')
       .map((extra) => normalizeName(extra.trim()))
@@ -510,10 +512,10 @@ function fileOfUrl(url: string, source: Source): string {
 
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
 function includedFile(value: string, parent: RequirementFile, source: Source): RequirementFile {
-  if (/^https?:/i.test(value)) return { location: value, shown: withoutSecrets(value) };
+  if (/^https?:/i.test(value)) return { location: value, shown: shownAddress(value) };
   if (/^https?:/i.test(parent.location)) {
     const location = new URL(value, parent.location).href;
-    return { location, shown: withoutSecrets(location) };
+    return { location, shown: shownAddress(location) };
   }
   const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
   return {
