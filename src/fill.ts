@@ -2,46 +2,42 @@
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
  * closure without it, and what is not in the closure goes.
  */
-
-import { devNull } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+
 import { isOffered } from './choose-index.ts';
-import { resolveDirect } from './direct.ts';
-import {
-  constraintsFile,
-  fillError,
-  fillOptions,
-  readReport,
-  runFill,
-  writeRequest,
-} from './pip-fill.ts';
-import { hashRules, isAdmitted } from './plan/admission.ts';
-import { offlineEnvironment } from './plan/environment.ts';
+import { resolveSources, type Sourced, standIn, writeStubs } from './local-projects.ts';
+import { constraintsFile, FillError, fetchWheels, resolveOffline } from './pip.ts';
+import { type HashRules, hashRules, isAdmitted } from './plan/admission.ts';
 import { interpreterIdentity } from './plan/key.ts';
 import { keepableParts, type Manifest, type Wheel } from './plan/manifest.ts';
 import type { DirectRequirement, IndexRequirement } from './plan/model.ts';
-import { wheelNameParts } from './plan/names.ts';
-import { closeArgs, fillArgs } from './plan/pip-args.ts';
-import { readFillLog } from './plan/pip-output.ts';
-import { isolatesBuilds } from './plan/pip-settings.ts';
+import { normalizeName, sameVersion, wheelNameParts } from './plan/names.ts';
+import type { BuildRequirement, ReportItem } from './plan/pip-output.ts';
 import {
   closeFiles,
   fillFiles,
   type GeneratedRequest,
   type Offer,
-  plainFile,
-  withUserSources,
+  plainRequest,
+  type Resolved,
 } from './plan/request-file.ts';
 import { askedHashes, indexRequirements, isHashMode, isPinned } from './plan/requirements.ts';
-import type { PipResult, World } from './ports.ts';
+import type { World } from './ports.ts';
 import type { FillPlan, Plan } from './run.ts';
+
+/** A wheelhouse that has just been filled. */
+export interface Fill {
+  readonly manifest: Manifest;
+  /** Local projects have been installed on the way, as their metadata were read. */
+  readonly hasInstalledSources: boolean;
+}
 
 /**
  * Makes a wheelhouse complete for a plan, in place.
- * @param directory holds the wheels of `usable` and nothing else
+ * @param directory contains the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
- *   admit are deleted, and everything else that lies there
+ *   admit are deleted, and everything else in the directory
  * @param options.resume keep what an attempt before this one has left
  * @param options.effort seconds that the earlier wheelhouse took
  * @returns the manifest, already written with its lock
@@ -53,10 +49,9 @@ export async function fill(
   directory: string,
   usable: readonly Wheel[],
   { resume, effort }: { readonly resume: boolean; readonly effort: number },
-): Promise<Manifest> {
+): Promise<Fill> {
   const start = performance.now();
   const { lines } = plan.requested;
-  const asked = askedHashes(lines);
   const rules = hashRules(lines, plan.settings.configured);
   const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
   if (!resume) {
@@ -66,48 +61,39 @@ export async function fill(
     );
   }
 
-  const direct = await resolveDirect(plan, world, directory, kept);
+  const earlier = new Set(await world.wheelhouses.list(directory));
+  const sourced = await resolveSources(plan, world, directory, kept);
   const index = await applying(plan, world);
+  const relied = isHashMode(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
+  const resolved = [...sourced.resolved, ...relied.resolved];
   const offers = await offersOf(plan, world, directory, kept, index);
-  const requestFile = path.join(plan.scratch, 'request.txt');
-  const files = fillFiles(lines, direct.resolved, offers, isHashMode(lines), constraintsFile(plan));
-  const generated = await writeRequest(plan, world, requestFile, files);
-  const log = await runFill(
-    plan,
-    world,
-    fillArgs(fillOptions(plan, directory, requestFile)),
-    generated,
-  );
-
-  const chosen = readFillLog(log);
-  const built = new Set([...chosen.built, ...direct.built]);
-  const runtime = await close(plan, world, directory, {
-    files: closeFiles(lines, direct.resolved, constraintsFile(plan)),
-    stale: await staleFiles(
-      world,
-      directory,
-      kept,
-      new Set([...chosen.reused, ...built, ...direct.files]),
-    ),
-    stubs: new Set(direct.stubs),
+  const files = fillFiles(lines, resolved, offers, isHashMode(lines), constraintsFile(plan));
+  const log = await fetchWheels(plan, world, plan.index, files, {
+    into: directory,
+    dependencies: true,
   });
-  const forBuilding = await fillBuildRequirements(plan, world, directory, kept);
-  const tools = await fillTools(plan, world, directory, kept);
-  await world.wheelhouses.keepOnly(directory, [
-    ...runtime.keys(),
-    ...forBuilding.keys(),
-    ...tools.keys(),
-  ]);
+
+  const chosen = [...log.reused, ...log.built, ...sourced.urls.keys()];
+  const closure = await close(plan, world, directory, {
+    files: closeFiles(lines, resolved, constraintsFile(plan)),
+    stale: kept.map(({ file }) => file).filter((file) => !chosen.includes(file)),
+    stubs: new Set([...sourced.stubs, ...relied.resolved.map(({ url }) => fileURLToPath(url))]),
+  });
+  const others = kept.filter(({ role }) => role !== 'runtime').map(({ file }) => file);
+  await world.wheelhouses.keepOnly(directory, [...closure.keys(), ...others]);
+  const build = await keepBuildRequirements(plan, world, directory, sourced.builtWith);
+  const tools = await fetchTools(plan, world, directory, kept);
+  const runtime = [...closure.keys()];
+  await world.wheelhouses.keepOnly(directory, [...runtime, ...build, ...tools]);
 
   const wheels = await describe(world, directory, {
-    runtime,
-    forBuilding,
-    tools,
-    kept,
-    built,
-    asked,
-    urls: direct.urls,
+    ...{ closure, build, tools, kept },
+    asked: askedHashes(lines),
+    urls: sourced.urls,
+    built: new Set([...log.built, ...sourced.built]),
+    earlier,
   });
+  refuseUnhashed(wheels, rules);
   const parts = keepableParts(plan.keys.parts);
   const manifest: Manifest = {
     interpreter: interpreterIdentity(plan.interpreter),
@@ -118,23 +104,80 @@ export async function fill(
       .filter((wheel) => wheel.role === 'runtime')
       .every((wheel) => wheel.url !== undefined || isPinned(index, wheel.name, wheel.version)),
     wheels,
-    direct: direct.projects,
+    direct: sourced.projects,
+    relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
     effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
     python: plan.interpreter.version,
     ...(parts === undefined ? {} : { parts }),
   };
   await world.wheelhouses.seal(directory, manifest);
-  return manifest;
+  return { manifest, hasInstalledSources: sourced.isInstalled };
+}
+
+/**
+ * What the request's hashes do not admit never reaches the lock, whatever pip was configured to
+ * take and whatever it says.
+ * @throws FillError
+ */
+function refuseUnhashed(wheels: readonly Wheel[], rules: HashRules): void {
+  const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
+  if (refused.length === 0) return;
+  const files = refused.map((wheel) => wheel.file).join(', ');
+  throw new FillError(
+    `pip chose files that the hashes of the requirements do not allow: ${files}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`,
+    '',
+  );
 }
 
 /** The request's lines for an index that apply to the interpreter. */
-async function applying(plan: Plan, world: World): Promise<IndexRequirement[]> {
+export async function applying(plan: Plan, world: World): Promise<IndexRequirement[]> {
   const lines = indexRequirements(plan.requested.lines);
   const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
   if (markers.length === 0) return lines;
   const applies = await world.python.applies(plan.interpreter, markers);
   const met = new Set(markers.filter((_marker, index) => applies[index]));
   return lines.filter((line) => line.marker === undefined || met.has(line.marker));
+}
+
+/** Installed projects as stubs that pip can resolve. */
+interface Relied {
+  readonly projects: readonly { readonly name: string; readonly version: string }[];
+  readonly resolved: readonly Resolved[];
+}
+
+const noneRelied: Relied = { projects: [], resolved: [] };
+
+/**
+ * With hashes pip takes no dependency that has none, unless the environment satisfies it already:
+ * pip-compile leaves pip and setuptools out and relies on that. So what is installed takes part in
+ * the resolution, without dependencies of its own.
+ */
+async function installedProjects(plan: Plan, world: World, sourced: Sourced): Promise<Relied> {
+  const requested = new Set([
+    ...indexRequirements(plan.requested.lines).map((line) => line.name),
+    ...sourced.resolved.map((each) => each.name),
+  ]);
+  const installed = await world.python.installed(plan.interpreter);
+  const projects = [...installed]
+    .filter(([name]) => !requested.has(name))
+    .map(([name, version]) => ({ name, version, requires: [] }));
+  const stubs = await writeStubs(plan, world, projects);
+  const line = { extras: [], marker: undefined, source: undefined };
+  return {
+    projects: projects.map(({ name, version }) => ({ name, version })),
+    resolved: projects.flatMap(({ name }, number) => {
+      const stub = stubs[number];
+      return stub ? [standIn(line, name, stub)] : [];
+    }),
+  };
+}
+
+/** Whether anything in a closure depends on a project. */
+function isMentioned(name: string, closure: readonly ReportItem[], sourced: Sourced): boolean {
+  const requires = [...closure, ...sourced.projects].flatMap((each) => each.requires);
+  return requires.some(
+    (text) => normalizeName(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name,
+  );
 }
 
 /**
@@ -160,29 +203,16 @@ async function offersOf(
         (!settings.flag('prefer-binary') &&
           (index.role === 'none' || (await isOffered(index, world, name, version))));
       const url = pathToFileURL(path.join(directory, file)).href;
-      return mayOffer ? [{ name, version, sha256, url }] : [];
+      return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
     });
   return (await Promise.all(offers)).flat();
-}
-
-/** Wheels of earlier runs that this fill did not choose. */
-async function staleFiles(
-  world: World,
-  directory: string,
-  kept: readonly Wheel[],
-  chosen: ReadonlySet<string>,
-): Promise<string[]> {
-  const earlier = new Set(kept.map((wheel) => wheel.file));
-  return (await world.wheelhouses.list(directory)).filter(
-    (file) => earlier.has(file) && !chosen.has(file),
-  );
 }
 
 /**
  * Names the closure of a request in a wheelhouse.
  * @param options.stale files that must not be found: what the index no longer offers, or offers
- *   in another version. Only when pip finds no closure without them they count.
- * @returns version by file name of the closure's wheels, without stubs
+ *   in another version. Without hashes they count when pip finds no closure without them.
+ * @returns by file name, without stubs
  */
 async function close(
   plan: FillPlan,
@@ -193,91 +223,102 @@ async function close(
     readonly stale: readonly string[];
     readonly stubs: ReadonlySet<string>;
   },
-): Promise<Map<string, string>> {
-  const report = path.join(plan.scratch, 'closure.json');
-  const requestFile = path.join(plan.scratch, 'close.txt');
-  const generated = await writeRequest(plan, world, requestFile, options.files);
-  const resolve = (): Promise<PipResult> =>
-    world.python.pip(
-      plan.interpreter,
-      closeArgs({
-        wheelDir: directory,
-        requestFile,
-        report,
-        noDeps: plan.settings.flag('no-deps'),
-      }),
-      {
-        cwd: plan.request.workingDirectory,
-        env: offlineEnvironment(plan.request.environment, devNull),
-        rewrite: (line) => withUserSources(line, generated),
-      },
-    );
-  const aside = await world.wheelhouses.stage(plan.workplace);
-  for (const file of options.stale) await world.wheelhouses.move(file, directory, aside);
-  let result = await resolve();
-  for (const file of options.stale) await world.wheelhouses.move(file, aside, directory);
-  if (result.exitCode !== 0 && options.stale.length > 0) result = await resolve();
-  if (result.exitCode !== 0) throw fillError(result.output);
-  const closure = (await readReport(world, report, result.output))
-    .map((item) => [fileURLToPath(item.url), item.version] as const)
-    .filter(([file]) => !options.stubs.has(file));
-  return new Map(closure.map(([file, version]) => [path.basename(file), version]));
-}
-
-/** What local projects need to be built, so that a later run builds them offline. */
-async function fillBuildRequirements(
-  plan: FillPlan,
-  world: World,
-  directory: string,
-  kept: readonly Wheel[],
-): Promise<Map<string, string>> {
-  const all = new Map<string, string>();
-  if (!isolatesBuilds(plan.settings)) return all;
-  const sets = new Map(
-    plan.requested.projects
-      .filter((project) => project.buildRequires.length > 0)
-      .map((project) => [project.buildRequires.join('\n'), project.buildRequires]),
-  );
-  for (const requires of sets.values()) {
-    for (const [file, version] of await fillBeside(plan, world, directory, kept, requires)) {
-      all.set(file, version);
+): Promise<Map<string, ReportItem>> {
+  const { stale } = options;
+  const resolve = (): Promise<ReportItem[]> =>
+    resolveOffline(plan, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
+  const resolveWithoutStale = async (): Promise<ReportItem[]> => {
+    const aside = await world.wheelhouses.stage(plan.workplace);
+    for (const file of stale) await world.wheelhouses.move(file, directory, aside);
+    try {
+      return await resolve();
+    } finally {
+      for (const file of stale) await world.wheelhouses.move(file, aside, directory);
     }
-  }
-  return all;
-}
-
-/** Programs that install, where the machine has none. One that was kept stays: it does its work. */
-async function fillTools(
-  plan: FillPlan,
-  world: World,
-  directory: string,
-  kept: readonly Wheel[],
-): Promise<Map<string, string>> {
-  if (plan.request.installer !== 'uv' || plan.uv !== undefined) return new Map();
-  const known = kept.filter((wheel) => wheel.role === 'tool');
-  return known.length > 0
-    ? new Map(known.map((wheel) => [wheel.file, wheel.version]))
-    : fillBeside(plan, world, directory, kept, ['uv']);
-}
-
-/** Fetches requirements that are no part of the request, and names their closure. */
-async function fillBeside(
-  plan: FillPlan,
-  world: World,
-  directory: string,
-  kept: readonly Wheel[],
-  requires: readonly string[],
-): Promise<Map<string, string>> {
-  const requestFile = path.join(plan.scratch, 'beside.txt');
-  const files = { request: plainFile(requires), constraints: plainFile([]) };
-  const generated = await writeRequest(plan, world, requestFile, files);
-  const args = fillArgs(fillOptions(plan, directory, requestFile));
-  const log = readFillLog(await runFill(plan, world, args, generated));
-  return close(plan, world, directory, {
-    files,
-    stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
-    stubs: new Set(),
+  };
+  const items = await resolveWithoutStale().catch((error: unknown) => {
+    const mayRetry = stale.length > 0 && !isHashMode(plan.requested.lines);
+    if (error instanceof FillError && mayRetry) return resolve();
+    throw error;
   });
+
+  const present = (await world.wheelhouses.list(directory)).filter((file) => !stale.includes(file));
+  const closure = new Map<string, ReportItem>();
+  for (const item of items) {
+    const isFile = item.url.startsWith('file:');
+    if (isFile && options.stubs.has(fileURLToPath(item.url))) continue;
+    // A wheel that another one names by its URL was fetched from there once more.
+    const file = isFile ? path.basename(fileURLToPath(item.url)) : wheelOf(item, present);
+    if (file === undefined) {
+      throw new FillError(
+        `The wheel of ${item.name} ${item.version} is not in the wheelhouse.`,
+        '',
+      );
+    }
+    closure.set(file, item);
+  }
+  return closure;
+}
+
+/** The wheel of a project's version among files. */
+function wheelOf(
+  { name, version }: Pick<BuildRequirement, 'name' | 'version'>,
+  files: readonly string[],
+): string | undefined {
+  return files.find((file) => {
+    const parts = wheelNameParts(file);
+    return parts.name === name && sameVersion(parts.version, version);
+  });
+}
+
+/**
+ * Adds what builds of local projects needed, so that a later run builds them offline.
+ * @returns names of the files
+ */
+async function keepBuildRequirements(
+  plan: FillPlan,
+  world: World,
+  directory: string,
+  requirements: readonly BuildRequirement[],
+): Promise<string[]> {
+  const present = await world.wheelhouses.list(directory);
+  const different = new Map(requirements.map((each) => [`${each.name} ${each.version}`, each]));
+  const missing = [...different.values()].filter((each) => wheelOf(each, present) === undefined);
+  try {
+    // One request can name one version of a project only.
+    for (let rest = missing; rest.length > 0; ) {
+      const names = new Set<string>();
+      const batch = rest.filter(({ name }) => !names.has(name) && names.add(name));
+      rest = rest.filter((each) => !batch.includes(each));
+      const request = plainRequest(batch.map(({ name, version }) => `${name}==${version}`));
+      await fetchWheels(plan, world, plan.index, request, { into: directory, dependencies: false });
+    }
+  } catch (error) {
+    if (!(error instanceof FillError)) throw error;
+    world.reporter.info(
+      'Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.',
+    );
+  }
+  const files = await world.wheelhouses.list(directory);
+  return requirements.flatMap((each) => wheelOf(each, files) ?? []);
+}
+
+/** The installer itself, if not on PATH. A cached one is reused without checking for updates. */
+async function fetchTools(
+  plan: FillPlan,
+  world: World,
+  directory: string,
+  kept: readonly Wheel[],
+): Promise<string[]> {
+  if (plan.request.installer !== 'uv' || plan.uv !== undefined) return [];
+  const known = kept.filter((wheel) => wheel.role === 'tool');
+  if (known.length > 0) return known.map((wheel) => wheel.file);
+  const place = await world.wheelhouses.stage(plan.workplace);
+  const request = plainRequest(['uv']);
+  await fetchWheels(plan, world, plan.index, request, { into: place, dependencies: false });
+  const files = await world.wheelhouses.list(place);
+  for (const file of files) await world.wheelhouses.move(file, place, directory);
+  return [...files];
 }
 
 /** The manifest's entries: verified wheels keep theirs, new ones are measured. */
@@ -285,38 +326,42 @@ async function describe(
   world: World,
   directory: string,
   found: {
-    /** Version by file name. */
-    readonly runtime: ReadonlyMap<string, string>;
-    readonly forBuilding: ReadonlyMap<string, string>;
-    readonly tools: ReadonlyMap<string, string>;
+    /** By file name. */
+    readonly closure: ReadonlyMap<string, ReportItem>;
+    readonly build: readonly string[];
+    readonly tools: readonly string[];
     readonly kept: readonly Wheel[];
     readonly built: ReadonlySet<string>;
+    /** What was there before this fill. */
+    readonly earlier: ReadonlySet<string>;
     readonly asked: ReadonlyMap<string, readonly string[]>;
     readonly urls: ReadonlyMap<string, DirectRequirement>;
   },
 ): Promise<Wheel[]> {
-  const versions = new Map([...found.tools, ...found.forBuilding, ...found.runtime]);
-  const files = [...versions.keys()].sort();
+  const files = [...new Set([...found.closure.keys(), ...found.build, ...found.tools])].sort();
   const measured = await world.wheelhouses.measure(directory, files);
-  return files.map((file, index) => {
-    const { sha256 = '', size = 0 } = measured[index] ?? {};
-    const { name } = wheelNameParts(file);
-    const version = versions.get(file) ?? '';
+  return files.map((file, number): Wheel => {
+    const size = measured[number];
+    if (size === undefined) throw new Error(`${file} has no digest`);
+    const item = found.closure.get(file);
+    const named = wheelNameParts(file);
     const url = found.urls.get(file);
-    const asked = url ? url.hashes : found.asked.get(name);
-    const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
-    const isHashed = asked?.includes(`sha256:${sha256}`);
-    const built =
-      found.built.has(file) ||
-      (asked !== undefined && !isHashed && asked.every((hash) => hash.startsWith('sha256:')));
+    const asked = item && (url ? url.hashes : found.asked.get(named.name));
+    const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === size.sha256);
+    // pip has checked what it downloaded: a new file that no hash names was built from one that was.
+    const isUnnamed =
+      asked?.every((hash) => hash.startsWith('sha256:')) &&
+      !asked.includes(`sha256:${size.sha256}`) &&
+      !found.earlier.has(file);
+    const isBuilt = before ? before.origin === 'built' : found.built.has(file) || isUnnamed;
     return {
-      name,
-      version,
+      name: named.name,
+      project: item?.writtenName ?? named.name,
+      version: item?.version ?? named.version,
       file,
-      sha256,
-      size,
-      origin: before?.origin ?? (built ? 'built' : 'downloaded'),
-      role: found.runtime.has(file) ? 'runtime' : found.forBuilding.has(file) ? 'build' : 'tool',
+      ...size,
+      origin: isBuilt ? 'built' : 'downloaded',
+      role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
       ...(asked === undefined ? {} : { asked }),
       ...(url === undefined ? {} : { url: url.shownTarget }),
     };

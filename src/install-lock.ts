@@ -2,14 +2,25 @@
 import { devNull } from 'node:os';
 import path from 'node:path';
 
+import { applying } from './fill.ts';
+import { resolvedSources } from './local-projects.ts';
+import {
+  constraintsFile,
+  FillError,
+  installFailure,
+  installOptions,
+  resolveOffline,
+} from './pip.ts';
 import { offlineEnvironment, temporaryVariables } from './plan/environment.ts';
 import { formatLock } from './plan/lock.ts';
 import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
 import { UserError } from './plan/model.ts';
-import { type InstallOptions, installArgs, uvInstallArgs } from './plan/pip-args.ts';
-import { adviceFor, isSystems, lastWords } from './plan/pip-output.ts';
-import { breaksSystemPackages } from './plan/pip-settings.ts';
+import { sameVersion } from './plan/names.ts';
+import { installArgs, uvInstallArgs } from './plan/pip-args.ts';
+import { isSystems } from './plan/pip-output.ts';
 import { mayDivide, portionsOf } from './plan/portions.ts';
+import { closeFiles } from './plan/request-file.ts';
+import { isPinned } from './plan/requirements.ts';
 import type { PipResult, World } from './ports.ts';
 import type { Plan } from './run.ts';
 
@@ -32,17 +43,20 @@ export async function installLock(
   plan: Plan,
   world: World,
   wheelhouse: string,
-  { wheels }: Manifest,
+  manifest: Manifest,
 ): Promise<void> {
   const { request, interpreter } = plan;
   const { wheelhouses, reporter } = world;
   // Lies there while the installer is at work: a later run then knows that this one did not end.
   const mark = path.join(interpreter.sitePackages, '.wheelhouse-installing');
   const repair = await wheelhouses.exists(mark);
-  if (repair) reporter.info('An installation before this one did not end: installing all again.');
+  if (repair) reporter.info('A previous installation was interrupted; reinstalling everything.');
   await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
-  const work: Work = { plan, world, wheelhouse, wheels, repair };
   await reporter.group(`Install from the lock with ${request.installer}`, async () => {
+    const selected = repair
+      ? runtimeOf(manifest)
+      : await missingWheels(plan, world, wheelhouse, manifest);
+    const work: Work = { plan, world, wheelhouse, manifest, selected, repair };
     const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
     if (exitCode !== 0) {
       const maybeWheels = exitCode < signalled && !isSystems(output);
@@ -52,14 +66,70 @@ export async function installLock(
   await wheelhouses.remove(mark);
 }
 
+function runtimeOf({ wheels }: Manifest): readonly Wheel[] {
+  return wheels.filter((wheel) => wheel.role === 'runtime');
+}
+
+/**
+ * The wheels of the lock that pip would install beside what the environment has: it leaves an
+ * installed version that satisfies the request, also where the lock has another one. pip itself is
+ * asked, and only where there is such a version.
+ */
+async function missingWheels(
+  plan: Plan,
+  world: World,
+  wheelhouse: string,
+  manifest: Manifest,
+): Promise<readonly Wheel[]> {
+  const { settings, requested } = plan;
+  const runtime = runtimeOf(manifest);
+  if (settings.flag('ignore-installed') || settings.flag('force-reinstall')) return runtime;
+  const installed = await world.python.installed(plan.interpreter);
+  const lines = await applying(plan, world);
+  const doubtful = runtime.filter(({ name, version }) => {
+    const present = installed.get(name);
+    return (
+      present !== undefined && !sameVersion(present, version) && !isPinned(lines, name, version)
+    );
+  });
+  const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
+  if (doubtful.length === 0 && absent.length === 0) return runtime;
+
+  const sources = await resolvedSources(plan, world, wheelhouse, manifest);
+  const request = closeFiles(requested.lines, sources.resolved, constraintsFile(plan));
+  try {
+    const wanted = await resolveOffline(plan, world, request, { wheelhouse, installed: 'counts' });
+    const names = new Set(wanted.map((item) => item.name));
+    for (const { name } of doubtful.filter((wheel) => !names.has(wheel.name))) {
+      world.reporter.info(`Leaving ${name} ${installed.get(name)}, which satisfies the request.`);
+    }
+    return runtime.filter((wheel) => names.has(wheel.name));
+  } catch (error) {
+    if (!(error instanceof FillError)) throw error;
+    // What it relies on is not there: only an index can help.
+    if (absent.length > 0) throw new InstallError(error.message, true);
+    return runtime;
+  }
+}
+
 /** One installation. */
 interface Work {
   readonly plan: Plan;
   readonly world: World;
   readonly wheelhouse: string;
-  readonly wheels: readonly Wheel[];
-  /** What is there may be half of something. */
+  readonly manifest: Manifest;
+  /** What is to be installed. */
+  readonly selected: readonly Wheel[];
+  /** What the environment has may be half of something. */
   readonly repair: boolean;
+}
+
+/** @returns path of the lock to install from: the wheelhouse's own, or one of fewer wheels */
+async function lockOf({ plan, world, wheelhouse, manifest, selected }: Work): Promise<string> {
+  if (selected.length === runtimeOf(manifest).length) return path.join(wheelhouse, lockFile);
+  const lock = path.join(plan.scratch, 'selected.txt');
+  await world.wheelhouses.write(lock, formatLock(selected));
+  return lock;
 }
 
 async function withPip(work: Work): Promise<PipResult> {
@@ -70,7 +140,7 @@ async function withPip(work: Work): Promise<PipResult> {
   const pip = (lock: string, again: boolean): Promise<PipResult> =>
     python.pip(plan.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
 
-  const whole = path.join(wheelhouse, lockFile);
+  const whole = await lockOf(work);
   const portions = await portionsOfLock(work);
   if (portions.length < 2) return pip(whole, repair);
   reporter.info(`${portions.length} pips share the work.`);
@@ -94,22 +164,22 @@ async function portionsOfLock({
   plan: { interpreter, request },
   world: { python, cores },
   wheelhouse,
-  wheels,
+  selected,
   repair,
 }: Work): Promise<readonly (readonly Wheel[])[]> {
-  const runtime = wheels.filter((wheel) => wheel.role === 'runtime');
-  if (repair || !mayDivide(runtime, interpreter.pip ?? '', cores)) return [runtime];
-  const files = runtime.map((wheel) => path.join(wheelhouse, wheel.file));
+  if (repair || !mayDivide(selected, interpreter.pip ?? '', cores)) return [selected];
+  const files = selected.map((wheel) => path.join(wheelhouse, wheel.file));
   const surroundings = await python.surroundings(interpreter, files, request.workingDirectory);
   return surroundings === undefined
-    ? [runtime]
-    : portionsOf(runtime, surroundings, { cores, compile: request.compileBytecode });
+    ? [selected]
+    : portionsOf(selected, surroundings, { cores, compile: request.compileBytecode });
 }
 
-async function withUv({ plan, world, wheelhouse, wheels, repair }: Work): Promise<PipResult> {
-  const uv = await uvOf(plan, world, wheelhouse, wheels);
+async function withUv(work: Work): Promise<PipResult> {
+  const { plan, world, wheelhouse, manifest, repair } = work;
+  const uv = await uvOf(plan, world, wheelhouse, manifest.wheels);
   const options = { ...installOptions(plan, wheelhouse), repair };
-  const lock = path.join(wheelhouse, lockFile);
+  const lock = await lockOf(work);
   const args = uvInstallArgs({ ...options, lock, python: plan.interpreter.executable });
   return world.uv.run(uv, args, {
     cwd: plan.request.workingDirectory,
@@ -134,19 +204,4 @@ async function uvOf(
   if (tool === undefined)
     throw new UserError('The index has no uv for this system. Use installer: pip.');
   return world.uv.unpack(plan.interpreter, path.join(wheelhouse, tool.file), plan.scratch);
-}
-
-/** What all installations of a run share. */
-export function installOptions(plan: Plan, wheelhouse: string): InstallOptions {
-  return {
-    wheelhouse,
-    compile: plan.request.compileBytecode,
-    breakSystemPackages:
-      plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
-  };
-}
-
-/** What an error says of an installer that failed: advice, and its last words. */
-export function installFailure(installer: 'pip' | 'uv', output: string): string {
-  return `${installer} could not install. ${adviceFor(output)}\n${lastWords(output)}`;
 }

@@ -11,12 +11,12 @@ import {
   IndexDown,
   staleWarning,
 } from './choose-index.ts';
-import { installDirect } from './direct.ts';
-import { fill } from './fill.ts';
+import { type Fill, fill } from './fill.ts';
 import { InstallError, installLock } from './install-lock.ts';
-import { FillError } from './pip-fill.ts';
+import { installSources } from './local-projects.ts';
+import { FillError } from './pip.ts';
 import { type Manifest, sameWheels } from './plan/manifest.ts';
-import { type Interpreter, messageOf, type Request } from './plan/model.ts';
+import { type Interpreter, messageOf, type Request, UserError } from './plan/model.ts';
 import { formatState } from './plan/state.ts';
 import type { Phase, Report } from './plan/summary.ts';
 import type { World } from './ports.ts';
@@ -89,7 +89,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     const complete = async (): Promise<Filled> => {
       if (isServing(found)) {
         reporter.info(`Exact hit: ${found.source}. No index is asked.`);
-        return { manifest: found.base.manifest, index: undefined };
+        return { manifest: found.base.manifest, index: undefined, hasInstalledSources: false };
       }
       const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
       reporter.info(`${hit}: ${found.unsatisfied}.`);
@@ -118,16 +118,20 @@ export async function install(request: Request, world: World): Promise<Outcome> 
           filled = await complete();
         }
       }
-      const drift = await timed('local projects', () =>
-        installDirect(plan, world, found.directory, filled),
-      );
-      if (drift !== undefined && isServing(found)) {
-        reporter.info(
-          `${drift} has other dependencies than the wheelhouse was made for: filling it again.`,
+      if (!filled.hasInstalledSources) {
+        const { manifest } = filled;
+        const drift = await timed('local projects', () =>
+          installSources(plan, world, found.directory, manifest),
         );
-        await wheelhouses.unshare(found.directory);
-        filled = await timed('fill', () => fillFrom(plan, world, found));
-        await lock();
+        if (drift !== undefined && isServing(found)) {
+          reporter.info(`${drift.reason}; updating the wheelhouse.`);
+          await wheelhouses.unshare(found.directory);
+          filled = await timed('fill', () => fillFrom(plan, world, found));
+          await lock();
+        }
+        if (drift?.failure !== undefined && !filled.hasInstalledSources) {
+          throw new UserError(drift.failure);
+        }
       }
     }
 
@@ -224,14 +228,14 @@ async function fillFrom(plan: Plan, world: World, found: Found): Promise<Filled>
       last.wheels.map((wheel) => wheel.file),
     );
     await world.wheelhouses.seal(found.directory, last);
-    return { manifest: last, index: undefined };
+    return { manifest: last, index: undefined, hasInstalledSources: false };
   }
 }
 
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
 async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Filled> {
   const usable = found.base?.sound ?? [];
-  const attempt = (index: ChosenIndex, resume: boolean): Promise<Manifest> =>
+  const attempt = (index: ChosenIndex, resume: boolean): Promise<Fill> =>
     world.reporter.group('Fill the wheelhouse', async () => {
       world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
       const effort = found.base?.manifest.effort ?? 0;
@@ -239,7 +243,7 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
     });
   const index = await chooseIndex(plan, world);
   try {
-    return { manifest: await attempt(index, false), index };
+    return { ...(await attempt(index, false)), index };
   } catch (error) {
     if (!(error instanceof FillError)) throw error;
     if (index.doubt !== undefined) {
@@ -251,6 +255,6 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
       throw error;
     }
     const other = await chooseIndex(plan, world, 'pip failed with it');
-    return { manifest: await attempt(other, true), index: other };
+    return { ...(await attempt(other, true)), index: other };
   }
 }

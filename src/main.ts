@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   });
   handOver(request, outcome);
   for (const line of formatReport(outcome.report)) reporter.info(line);
-  if (environment['GITHUB_STEP_SUMMARY']) {
+  if (process.env['GITHUB_STEP_SUMMARY']) {
     await core.summary.addRaw(formatSummary(outcome.report)).write();
   }
 }

@@ -87,8 +87,18 @@ export interface Python {
     wheels: readonly string[],
     cwd: string,
   ): Promise<Surroundings | undefined>;
-  /** Which environment markers apply. @returns in order; all true when pip can't say */
-  applies(interpreter: Interpreter, markers: readonly string[]): Promise<readonly boolean[]>;
+  /**
+   * Which environment markers apply.
+   * @param extras the extras that are asked for; none by default
+   * @returns in order; all true when pip can't say
+   */
+  applies(
+    interpreter: Interpreter,
+    markers: readonly string[],
+    extras?: readonly string[],
+  ): Promise<readonly boolean[]>;
+  /** The projects that the environment has. @returns version by normalised name */
+  installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>>;
   /** Writes wheels that hold nothing but metadata. @returns their paths, in order */
   writeStubs(
     interpreter: Interpreter,

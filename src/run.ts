@@ -23,4 +23,6 @@ export interface FillPlan extends Plan {
 export interface Filled {
   readonly manifest: Manifest;
   readonly index: ChosenIndex | undefined;
+  /** Local projects have been installed on the way. */
+  readonly hasInstalledSources: boolean;
 }

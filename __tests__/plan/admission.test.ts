@@ -9,6 +9,7 @@ import { fingerprinted } from '../../src/plan/secrets.ts';
 const hex = (letter: string): string => letter.repeat(64);
 const wheel: Wheel = {
   name: 'alpha-beta',
+  project: 'Alpha.Beta',
   version: '1.0',
   file: 'alpha_beta-1.0-py3-none-any.whl',
   sha256: hex('a'),

@@ -8,6 +8,9 @@ import {
   offlineEnvironment,
 } from '../../src/plan/environment.ts';
 
+/** What every fill sets. */
+const always = { PIP_QUIET: '0', PIP_VERBOSE: '0', PIP_REFRESH_PACKAGE: ':all:' };
+
 const user = {
   PATH: '/bin',
   HOME: '/home/u',
@@ -29,6 +32,7 @@ describe('for the fill', () => {
       UV_INDEX_URL: 'https://u:p@h.example/simple',
       PIP_NO_INPUT: '1',
       PIP_BREAK_SYSTEM_PACKAGES: '1',
+      ...always,
     });
   });
 
@@ -53,6 +57,7 @@ describe('for the fill', () => {
       PIP_PRE: '0',
       PIP_NO_INPUT: '1',
       PIP_BREAK_SYSTEM_PACKAGES: '1',
+      ...always,
     });
   });
 

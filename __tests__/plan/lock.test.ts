@@ -6,6 +6,7 @@ import type { Wheel } from '../../src/plan/manifest.ts';
 
 const wheel = (name: string, version: string, letter: string, role: Wheel['role']): Wheel => ({
   name,
+  project: name,
   version,
   file: `${name}-${version}-py3-none-any.whl`,
   sha256: letter.repeat(64),
@@ -26,6 +27,11 @@ test('a line for each runtime wheel, sorted, whatever their order', () => {
   ].join('');
   assert.equal(formatLock(wheels), expected);
   assert.equal(formatLock(wheels.toReversed()), expected);
+});
+
+test('a project is named as its metadata spell it, as pip names directories after that', () => {
+  const zope = { ...wheel('zope-proxy', '5.0', 'd', 'runtime'), project: 'zope.proxy' };
+  assert.equal(formatLock([zope]), `zope.proxy==5.0 --hash=sha256:${'d'.repeat(64)}\n`);
 });
 
 test('nothing for no wheels', () => assert.equal(formatLock([]), ''));

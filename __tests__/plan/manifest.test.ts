@@ -19,6 +19,7 @@ import { gatherLines } from '../../src/plan/requirements.ts';
 const hex = (letter: string): string => letter.repeat(64);
 const wheel: Wheel = {
   name: 'alpha-beta',
+  project: 'Alpha.Beta',
   version: '1.0',
   file: 'alpha_beta-1.0-py3-none-any.whl',
   sha256: hex('a'),
@@ -33,7 +34,13 @@ const manifest: Manifest = {
   resolvedAt: '2026-11-20T12:00:00.000Z',
   pinned: false,
   wheels: [wheel],
-  direct: [{ requirement: 'direct -e . []', name: 'local', requires: ['alpha-beta>=1'] }],
+  direct: [
+    {
+      ...{ requirement: 'direct -e . []', name: 'local', version: '0.1' },
+      ...{ extras: ['test'], requires: ['alpha-beta>=1'] },
+    },
+  ],
+  relied: [{ name: 'setuptools', version: '65.5.0' }],
 };
 
 const word = fc.stringMatching(/^[a-z0-9]{1,8}$/);
@@ -53,6 +60,7 @@ const wheels: fc.Arbitrary<Wheel> = fc
   .map(({ words, build, tag, asked, url, ...rest }) => ({
     ...rest,
     name: words.join('-'),
+    project: words.join('.'),
     file: `${words.join('_')}-${rest.version}${build}-${tag}.whl`,
     ...(asked === undefined ? {} : { asked }),
     ...(url === undefined ? {} : { url }),
@@ -66,9 +74,14 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
     .map((date) => date.toISOString()),
   pinned: fc.boolean(),
   wheels: fc.uniqueArray(wheels, { selector: (each) => each.name, maxLength: 5 }),
-  direct: fc.array(fc.record({ requirement: word, name: word, requires: fc.array(word) }), {
-    maxLength: 3,
-  }),
+  direct: fc.array(
+    fc.record({
+      ...{ requirement: word, name: word, version: word },
+      ...{ extras: fc.array(word), requires: fc.array(word) },
+    }),
+    { maxLength: 3 },
+  ),
+  relied: fc.array(fc.record({ name: word, version: word }), { maxLength: 2 }),
 });
 
 test('what is written is read', () => {

@@ -3,11 +3,10 @@ import { describe, test } from 'node:test';
 
 import {
   closeArgs,
-  fetchArgs,
-  fillArgs,
   installArgs,
   installDirectArgs,
   metadataArgs,
+  wheelArgs,
 } from '../../src/plan/pip-args.ts';
 
 const quiet = '--disable-pip-version-check --no-input';
@@ -15,26 +14,41 @@ const quiet = '--disable-pip-version-check --no-input';
 const words = (text: string): string[] => text.split(' ');
 
 describe('command lines', () => {
-  const fill = { wheelDir: '/w', requestFile: '/s/r.txt', usePep517: false };
+  const wheel = {
+    ...{ wheelDir: '/w', requestFile: '/s/r.txt', log: '/s/r.log' },
+    ...{ noDeps: false, usePep517: false },
+  };
   const install = { wheelhouse: '/w', compile: false, breakSystemPackages: false };
-  const close = { wheelDir: '/w', requestFile: '/s/c.txt', report: '/s/c.json', noDeps: false };
-  const local = { ...install, requestFile: '/s/i.txt', report: '/s/i.json', noIndex: true };
+  const close = {
+    ...{ wheelDir: '/w', requestFile: '/s/c.txt', report: '/s/c.json', noDeps: false },
+    ...{ ignoreInstalled: true, upgrade: false, upgradeStrategy: undefined },
+  };
+  const local = { ...install, requestFile: '/s/i.txt', report: '/s/i.json', findLinks: '/w' };
   const table: readonly [string, string[], string][] = [
-    ['fill', fillArgs(fill), `wheel ${quiet} --progress-bar=off --wheel-dir=/w -r /s/r.txt`],
     [
-      'fill of a pip that needs setuptools',
-      fillArgs({ ...fill, usePep517: true }),
-      `wheel ${quiet} --progress-bar=off --use-pep517 --wheel-dir=/w -r /s/r.txt`,
+      'wheels',
+      wheelArgs(wheel),
+      `wheel ${quiet} --progress-bar=off --wheel-dir=/w --log=/s/r.log -r /s/r.txt`,
     ],
     [
-      'fetch',
-      fetchArgs(fill),
-      `wheel --no-deps ${quiet} --progress-bar=off --wheel-dir=/w -r /s/r.txt`,
+      'wheels with a pip that needs setuptools',
+      wheelArgs({ ...wheel, usePep517: true }),
+      `wheel ${quiet} --progress-bar=off --use-pep517 --wheel-dir=/w --log=/s/r.log -r /s/r.txt`,
     ],
     [
-      'metadata',
-      metadataArgs({ requestFile: '/s/d.txt', report: '/s/d.json' }),
-      `install ${quiet} --progress-bar=off --dry-run --ignore-installed --no-deps --report=/s/d.json -r /s/d.txt`,
+      'wheels without dependencies',
+      wheelArgs({ ...wheel, noDeps: true }),
+      `wheel ${quiet} --progress-bar=off --no-deps --wheel-dir=/w --log=/s/r.log -r /s/r.txt`,
+    ],
+    [
+      'metadata with the index',
+      metadataArgs({ requestFile: '/s/d.txt', report: '/s/d.json', findLinks: undefined }),
+      `install --dry-run --ignore-installed ${quiet} --progress-bar=off --no-deps --report=/s/d.json -r /s/d.txt`,
+    ],
+    [
+      'metadata from the wheelhouse alone',
+      metadataArgs({ requestFile: '/s/d.txt', report: '/s/d.json', findLinks: '/w' }),
+      `install --dry-run --ignore-installed ${quiet} --progress-bar=off --no-deps --no-index --find-links=/w --report=/s/d.json -r /s/d.txt`,
     ],
     [
       'close',
@@ -45,6 +59,16 @@ describe('command lines', () => {
       'close without dependencies',
       closeArgs({ ...close, noDeps: true }),
       `install --isolated --no-index ${quiet} --quiet --dry-run --ignore-installed --only-binary=:all: --no-deps --find-links=/w --report=/s/c.json -r /s/c.txt`,
+    ],
+    [
+      'what is missing beside what is installed',
+      closeArgs({ ...close, ignoreInstalled: false }),
+      `install --isolated --no-index ${quiet} --quiet --dry-run --only-binary=:all: --find-links=/w --report=/s/c.json -r /s/c.txt`,
+    ],
+    [
+      'the same where pip is told to upgrade',
+      closeArgs({ ...close, ignoreInstalled: false, upgrade: true, upgradeStrategy: 'eager' }),
+      `install --isolated --no-index ${quiet} --quiet --dry-run --upgrade --upgrade-strategy=eager --only-binary=:all: --find-links=/w --report=/s/c.json -r /s/c.txt`,
     ],
     [
       'install',
@@ -70,12 +94,12 @@ describe('command lines', () => {
     [
       'install of a local project',
       installDirectArgs(local),
-      `install ${quiet} --progress-bar=off --no-warn-script-location --no-deps --force-reinstall --no-index --no-compile --root-user-action=ignore --find-links=/w --report=/s/i.json -r /s/i.txt`,
+      `install --no-warn-script-location --force-reinstall --no-compile --root-user-action=ignore ${quiet} --progress-bar=off --no-deps --no-index --find-links=/w --report=/s/i.json -r /s/i.txt`,
     ],
     [
       'install of a local project with the index',
-      installDirectArgs({ ...local, noIndex: false, breakSystemPackages: true }),
-      `install ${quiet} --progress-bar=off --no-warn-script-location --no-deps --force-reinstall --no-compile --root-user-action=ignore --break-system-packages --find-links=/w --report=/s/i.json -r /s/i.txt`,
+      installDirectArgs({ ...local, findLinks: undefined, breakSystemPackages: true }),
+      `install --no-warn-script-location --force-reinstall --no-compile --root-user-action=ignore --break-system-packages ${quiet} --progress-bar=off --no-deps --report=/s/i.json -r /s/i.txt`,
     ],
   ];
   for (const [description, actual, expected] of table) {
@@ -84,6 +108,9 @@ describe('command lines', () => {
 });
 
 test('a directory with spaces stays one word', () => {
-  const args = fillArgs({ wheelDir: '/a b', requestFile: '/c d/r.txt', usePep517: false });
-  assert.deepEqual(args.slice(-3), ['--wheel-dir=/a b', '-r', '/c d/r.txt']);
+  const args = wheelArgs({
+    ...{ wheelDir: '/a b', requestFile: '/c d/r.txt', log: '/c d/r.log' },
+    ...{ noDeps: false, usePep517: false },
+  });
+  assert.deepEqual(args.slice(-4), ['--wheel-dir=/a b', '--log=/c d/r.log', '-r', '/c d/r.txt']);
 });

@@ -8,6 +8,7 @@ import {
   isUnreachable,
   lastWords,
   parseReport,
+  readBuildLog,
   readFillLog,
 } from '../../src/plan/pip-output.ts';
 
@@ -46,7 +47,7 @@ Successfully built sd
     .replaceAll('\n', '\r\n');
   for (const [pip, log] of Object.entries(logs)) {
     test(`of ${pip}`, () => {
-      const { built, reused } = readFillLog(log);
+      const { built, reused } = readFillLog(log, '');
       assert.deepEqual([...built], ['sd-1.0-py3-none-any.whl']);
       assert.deepEqual([...reused], ['alpha-1.0-py3-none-any.whl']);
     });
@@ -61,9 +62,22 @@ Successfully built sd
         '  File was already downloaded /w/c-1-py3-none-any.whl',
         '  File was already downloaded /w/d-1-py3-none-any.whl',
       ].join('\n'),
+      '',
     );
     assert.deepEqual([...built], ['a-1-py3-none-any.whl', 'b-1-cp311-cp311-linux_x86_64.whl']);
     assert.deepEqual([...reused], ['c-1-py3-none-any.whl', 'd-1-py3-none-any.whl']);
+  });
+
+  test("a wheel from pip's cache of built wheels counts as built", () => {
+    const { built } = readFillLog(
+      'Collecting docopt==0.6.2\n  Using cached docopt-0.6.2-py2.py3-none-any.whl\nSaved ./w/docopt-0.6.2-py2.py3-none-any.whl',
+      [
+        '2026-11-21T15:00:51,485 Using cached wheel link: file:///my%20cache/wheels/1a/docopt-0.6.2-py2.py3-none-any.whl',
+        '2026-11-21T15:00:51,486   Using cached docopt-0.6.2-py2.py3-none-any.whl',
+        '2026-11-21T15:00:51,486   Using cached six-1.17.0-py2.py3-none-any.whl',
+      ].join('\n'),
+    );
+    assert.deepEqual([...built], ['docopt-0.6.2-py2.py3-none-any.whl']);
   });
 
   for (const log of [
@@ -75,7 +89,7 @@ Successfully built sd
     'Created wheel for a: size=1',
   ]) {
     test(`nothing of ${JSON.stringify(log)}`, () => {
-      const { built, reused } = readFillLog(log);
+      const { built, reused } = readFillLog(log, '');
       assert.deepEqual([...built, ...reused], []);
     });
   }
@@ -101,6 +115,7 @@ describe("pip's report", () => {
     assert.deepEqual(parseReport(item({})), [
       {
         name: 'a-b',
+        writtenName: 'A_b',
         version: '1.0',
         url: 'file:///w/A_b-1.0-py3-none-any.whl',
         requires: ['c ; extra == "x"', 'z>1'],
@@ -112,7 +127,7 @@ describe("pip's report", () => {
     const [read] = parseReport(
       item({ metadata: { name: 'a', version: '1' }, download_info: undefined }),
     );
-    assert.deepEqual(read, { name: 'a', version: '1', url: '', requires: [] });
+    assert.deepEqual(read, { name: 'a', writtenName: 'a', version: '1', url: '', requires: [] });
   });
 
   test('may be empty', () => assert.deepEqual(parseReport('{"install": []}'), []));
@@ -175,7 +190,8 @@ describe('the last words', () => {
   })) {
     test(`a log of 1 MB does not hang: ${description}`, () => {
       const read = (): void => {
-        readFillLog(text);
+        readFillLog(text, text);
+        readBuildLog(text);
         adviceFor(text);
         isUnreachable(text);
         isMirrorsFault(text);
@@ -260,6 +276,39 @@ describe('advice', () => {
   ] as const) {
     test(`${output || 'nothing'}: ${expected ? 'un' : ''}reachable`, () => {
       assert.equal(isUnreachable(output), expected);
+    });
+  }
+});
+
+describe('what build environments were made of', () => {
+  test('is read from the log that all pips of a build share', () => {
+    assert.deepEqual(
+      readBuildLog(
+        [
+          '2026-11-21T14:59:18,638   Successfully installed hatchling-1.33.0 trove-classifiers-2026.9.21.13',
+          '2026-11-21T14:59:18,637 Successfully installed hatchling-1.33.0 trove-classifiers-2026.9.21.13',
+          '2026-11-21T14:59:20,894 Successfully installed editables-0.6',
+          '2026-11-21T14:59:21,265 Successfully installed proj-1.0',
+        ].join('\n'),
+      ),
+      [
+        { name: 'hatchling', version: '1.33.0' },
+        { name: 'trove-classifiers', version: '2026.9.21.13' },
+        { name: 'editables', version: '0.6' },
+        { name: 'proj', version: '1.0' },
+      ],
+    );
+  });
+
+  for (const items of [
+    '--index-url-1.0',
+    'a@https://evil.example/x-1.0',
+    '../x-1.0',
+    'x-$(y)',
+    '',
+  ]) {
+    test(`nothing but names and versions are taken: ${items}`, () => {
+      assert.deepEqual(readBuildLog(`2026-11-21T14:59:18,637 Successfully installed ${items}`), []);
     });
   }
 });

@@ -8,7 +8,16 @@ import { mayDivide, portionsOf, type WheelContents } from '../../src/plan/portio
 function wheelOf(name: string, size = 1000): Wheel {
   const sha256 = '0'.repeat(64);
   const file = `${name}-1.0-py3-none-any.whl`;
-  return { name, version: '1.0', file, sha256, size, origin: 'downloaded', role: 'runtime' };
+  return {
+    name,
+    project: name,
+    version: '1.0',
+    file,
+    sha256,
+    size,
+    origin: 'downloaded',
+    role: 'runtime',
+  };
 }
 
 /** Wheels of half a gigabyte each, by the names that they put into place. */

@@ -47,11 +47,14 @@ const offer: Offer = {
   version: '1.0',
   url: 'file:///w/sd-1.0-py3-none-any.whl',
   sha256: 'f'.repeat(64),
+  isPin: false,
 };
 
 function resolvedOf(requirement: DirectRequirement | undefined): Resolved {
   assert.ok(requirement);
-  return { requirement, name: 'local', url: 'file:///s/local.whl', sha256: 'e'.repeat(64) };
+  const { extras, marker, source } = requirement;
+  const file = { url: 'file:///s/local.whl', sha256: 'e'.repeat(64) };
+  return { name: 'local', extras, marker, source, ...file };
 }
 
 describe('the file for the fill', () => {
@@ -90,6 +93,14 @@ describe('the file for the fill', () => {
       `--find-links "${offer.url}"`,
       'sd==1.0',
     ]);
+  });
+
+  test('offers a pinned built wheel as a constraint, which counts under --no-binary too', async () => {
+    const lines = await linesOf('--no-binary sd\nsd==1.0', 'sd<2');
+    const pinned = { ...offer, isPin: true };
+    const { request, constraints } = fillFiles(lines, [], [pinned], false, constraintsFile);
+    assert.deepEqual(body(request), [`-c "${constraintsFile}"`, '--no-binary sd', 'sd==1.0']);
+    assert.deepEqual(body(constraints), ['sd<2', `sd @ ${offer.url}`]);
   });
 
   test("in hash mode replaces the sdist's hashes with the built wheel's own", async () => {

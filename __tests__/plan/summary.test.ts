@@ -19,6 +19,7 @@ const wheel = (
   change: Partial<Wheel> = {},
 ): Wheel => ({
   name,
+  project: name,
   version,
   file: `${name}-${version}-py3-none-any.whl`,
   sha256: `${name}${version}`,

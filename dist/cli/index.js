@@ -33076,7 +33076,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5187);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4595);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(1994);
@@ -33833,7 +33833,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 5187:
+/***/ 4595:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33846,16 +33846,14 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: ./lib/plan/environment.js
-var plan_environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/lock.js
-var plan_lock = __nccwpck_require__(4504);
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
+var environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
 ;// CONCATENATED MODULE: ./lib/plan/pip-args.js
@@ -33864,39 +33862,25 @@ const common = ['--disable-pip-version-check', '--no-input'];
 /** Nothing of the user's settings, and no index: what an offline step starts from. */
 const offline = ['--isolated', '--no-index'];
 /**
- * Fill: `--wheel-dir` is what pip looks into before it downloads a wheel that it chose on the
- * index; built wheels are offered by `--find-links` lines of the request file, for those alone
- * pip would build again. See docs/decisions/0002-fill.md.
+ * The wheels of a request: pip looks into `--wheel-dir` before it downloads one that it chose on
+ * the index. See docs/decisions/0002-fill.md.
  */
-function fillArgs(options) {
+function wheelArgs(options) {
     return [
         'wheel',
         ...common,
         '--progress-bar=off',
+        ...(options.noDeps ? ['--no-deps'] : []),
         ...(options.usePep517 ? ['--use-pep517'] : []),
         `--wheel-dir=${options.wheelDir}`,
+        `--log=${options.log}`,
         '-r',
         options.requestFile,
     ];
 }
-/** One wheel of one direct requirement, without its dependencies. */
-function fetchArgs(options) {
-    const [command = '', ...rest] = fillArgs(options);
-    return [command, '--no-deps', ...rest];
-}
-/** The metadata of a direct requirement: prepared, not built, not installed. */
+/** The metadata of such a requirement: prepared, not built, not installed. */
 function metadataArgs(options) {
-    return [
-        'install',
-        ...common,
-        '--progress-bar=off',
-        '--dry-run',
-        '--ignore-installed',
-        '--no-deps',
-        `--report=${options.report}`,
-        '-r',
-        options.requestFile,
-    ];
+    return ['install', '--dry-run', '--ignore-installed', ...sourceArgs(options)];
 }
 /** Close: names the exact closure of a request in a wheelhouse. */
 function closeArgs(options) {
@@ -33906,7 +33890,9 @@ function closeArgs(options) {
         ...common,
         '--quiet',
         '--dry-run',
-        '--ignore-installed',
+        ...(options.ignoreInstalled ? ['--ignore-installed'] : []),
+        ...(options.upgrade ? ['--upgrade'] : []),
+        ...(options.upgradeStrategy ? [`--upgrade-strategy=${options.upgradeStrategy}`] : []),
         '--only-binary=:all:',
         ...(options.noDeps ? ['--no-deps'] : []),
         `--find-links=${options.wheelDir}`,
@@ -33960,23 +33946,27 @@ function uvInstallArgs(options) {
     ];
 }
 /**
- * Direct requirements, every time and last: their dependencies have just been installed from the
- * lock. The user's build settings apply; index and mirrors come in the environment, if at all.
+ * A requirement from its own source, every time. The user's build settings apply; the index and its
+ * credentials come in the environment, if at all.
  */
 function installDirectArgs(options) {
     return [
         'install',
+        '--no-warn-script-location',
+        '--force-reinstall',
+        ...installFlags(options),
+        ...sourceArgs(options),
+    ];
+}
+function sourceArgs({ requestFile, report, findLinks }) {
+    return [
         ...common,
         '--progress-bar=off',
-        '--no-warn-script-location',
         '--no-deps',
-        '--force-reinstall',
-        ...(options.noIndex ? ['--no-index'] : []),
-        ...installFlags(options),
-        `--find-links=${options.wheelhouse}`,
-        `--report=${options.report}`,
+        ...(findLinks === undefined ? [] : ['--no-index', `--find-links=${findLinks}`]),
+        `--report=${report}`,
         '-r',
-        options.requestFile,
+        requestFile,
     ];
 }
 function installFlags(options) {
@@ -33992,8 +33982,726 @@ function installFlags(options) {
 var pip_output = __nccwpck_require__(7894);
 // EXTERNAL MODULE: ./lib/plan/pip-settings.js
 var pip_settings = __nccwpck_require__(9494);
+// EXTERNAL MODULE: ./lib/plan/request-file.js
+var request_file = __nccwpck_require__(8073);
+;// CONCATENATED MODULE: ./lib/pip.js
+/**
+ * pip, as a run uses it: the requests it is given, the environments it runs in, and what its logs
+ * and reports mean. Only a run that may ask an index gets the index and its credentials.
+ */
+
+
+
+
+
+
+
+
+
+/** pip could not fill the wheelhouse. */
+class FillError extends model/* UserError */.yo {
+    /** The index did not answer: not the request's fault. */
+    unreachable;
+    /** Another index with the same content may do better. */
+    maybeIndex;
+    constructor(message, output) {
+        super(message);
+        this.unreachable = (0,pip_output/* isUnreachable */.R0)(output);
+        this.maybeIndex = (0,pip_output/* isMirrorsFault */.nZ)(output);
+    }
+}
+/**
+ * Fetches or builds the wheels of a request and of everything that they depend on.
+ * @param request may name a file of constraints
+ * @param options.into a directory; pip reuses a wheel in it when the index offers the same one
+ * @param options.dependencies whether to take dependencies too
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+async function fetchWheels(plan, world, index, request, options) {
+    const { requestFile, rewrite } = await writeRequest(plan, world, request);
+    const log = `${requestFile}.log`;
+    const { interpreter, settings } = plan;
+    const dependencies = options.dependencies && !settings.flag('no-deps');
+    const args = wheelArgs({
+        wheelDir: options.into,
+        requestFile,
+        log,
+        noDeps: !dependencies,
+        usePep517: usesPep517(interpreter),
+    });
+    const { exitCode, output } = await world.python.pip(interpreter, args, {
+        cwd: plan.request.workingDirectory,
+        env: indexEnvironment(plan, index),
+        rewrite,
+    });
+    if (exitCode !== 0)
+        throw fillError(output);
+    return (0,pip_output/* readFillLog */.EW)(output, await world.wheelhouses.read(log).catch(() => ''));
+}
+/**
+ * Names what a request installs when nothing but the wheels of a directory can be found. Asks no
+ * index.
+ * @param options.installed whether what the environment has counts as it does for `pip install`:
+ *   pip leaves a version that satisfies the request, and names only what it would install
+ * @throws FillError when the directory does not satisfy the request
+ */
+async function resolveOffline(plan, world, request, options) {
+    const { requestFile, rewrite } = await writeRequest(plan, world, request);
+    const report = `${requestFile}.json`;
+    const { settings } = plan;
+    const args = closeArgs({
+        wheelDir: options.wheelhouse,
+        requestFile,
+        report,
+        noDeps: settings.flag('no-deps'),
+        ignoreInstalled: options.installed === 'is ignored',
+        upgrade: settings.flag('upgrade'),
+        upgradeStrategy: settings.text('upgrade-strategy'),
+    });
+    const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
+        cwd: plan.request.workingDirectory,
+        env: (0,environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
+        rewrite,
+    });
+    if (exitCode !== 0)
+        throw fillError(output);
+    return readReport(world, report, output);
+}
+/**
+ * Installs one requirement from its own place, without its dependencies; or only learns its
+ * metadata. The index is for what its build needs.
+ * @param options.index undefined to build with the wheels of `wheelhouse` alone
+ */
+async function installProject(plan, world, requirement, options) {
+    const { requestFile, rewrite } = await writeRequest(plan, world, requirement);
+    const report = `${requestFile}.json`;
+    const buildLog = `${requestFile}.log`;
+    const { request, settings, interpreter } = plan;
+    const { index, wheelhouse } = options;
+    const source = { requestFile, report, findLinks: index ? undefined : wheelhouse };
+    const args = options.action === 'install'
+        ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })
+        : metadataArgs(source);
+    const env = index
+        ? indexEnvironment(plan, index)
+        : (0,environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
+    const { exitCode, output } = await world.python.pip(interpreter, args, {
+        cwd: request.workingDirectory,
+        // The pips that it starts for its build environments write there what they install.
+        env: { ...env, PIP_LOG: buildLog },
+        rewrite,
+    });
+    if (exitCode !== 0)
+        return { state: 'failed', output };
+    const [item] = await readReport(world, report, output);
+    const builtWith = (0,pip_settings/* isolatesBuilds */.QG)(settings)
+        ? (0,pip_output/* readBuildLog */.ZX)(await world.wheelhouses.read(buildLog).catch(() => ''))
+        : [];
+    return {
+        state: 'done',
+        item,
+        builtWith: builtWith.filter(({ name }) => name !== item?.name),
+    };
+}
+/** What all installations of a run share. */
+function installOptions(plan, wheelhouse) {
+    return {
+        wheelhouse,
+        compile: plan.request.compileBytecode,
+        breakSystemPackages: plan.interpreter.externallyManaged && (0,pip_settings/* breaksSystemPackages */.Tv)(plan.interpreter),
+    };
+}
+/** What an error says of an installer that failed: advice, and its last words. */
+function installFailure(installer, output) {
+    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`;
+}
+function indexEnvironment({ request, interpreter }, index) {
+    return (0,environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, index.environment, interpreter.keyring);
+}
+/** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
+function usesPep517(interpreter) {
+    return (0,model/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
+}
+/** Where the constraints of a request lie while pip reads them. */
+function constraintsFile({ scratch }) {
+    return external_node_path_.join(scratch, 'constraints.txt');
+}
+/** @returns where pip reads it, and how to say what pip says of it of the user's files */
+async function writeRequest(plan, { wheelhouses }, { request, constraints }) {
+    const requestFile = external_node_path_.join(plan.scratch, `request-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.txt`);
+    const generated = new Map([
+        [requestFile, request],
+        [constraintsFile(plan), constraints],
+    ]);
+    for (const [file, { text }] of generated)
+        await wheelhouses.write(file, text);
+    return { requestFile, rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated) };
+}
+/**
+ * Reads the report of a pip that has succeeded.
+ * @param output of that pip
+ * @throws FillError when there is no report all the same, or none that can be read
+ */
+async function readReport(world, file, output) {
+    try {
+        return (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(file));
+    }
+    catch (error) {
+        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,model/* messageOf */.bD)(error)}`);
+    }
+}
+function fillError(output) {
+    return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
+}
+
+// EXTERNAL MODULE: ./lib/plan/key.js
+var plan_key = __nccwpck_require__(720);
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/names.js
 var plan_names = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/local-projects.js
+/**
+ * Requirements that name their own source: local projects, branches and URLs. A URL with a hash
+ * becomes its wheel. Anything else is installed from its source every time; a stub with its
+ * metadata stands for it while its dependencies are resolved.
+ */
+
+
+
+
+
+
+
+
+
+
+/**
+ * Turns them into files that pip can resolve together with all others. A local project is installed
+ * here and now where that is wanted: the same build gives its metadata.
+ * @param directory the wheelhouse that is filled
+ * @throws FillError or UserError with pip's last words
+ */
+async function resolveSources(plan, world, directory, kept) {
+    const resolved = [];
+    const urls = new Map();
+    const built = [];
+    const builtWith = [];
+    const items = [];
+    // Without isolation a build may need what the lock has yet to install.
+    const isInstalled = plan.request.install && (0,pip_settings/* isolatesBuilds */.QG)(plan.settings);
+    const hasBuildWheels = kept.some((wheel) => wheel.role === 'build');
+    const queue = [...(0,requirements/* directRequirements */.S8)(plan.requested.lines)];
+    const names = new Set();
+    for (const requirement of queue) {
+        const request = (0,request_file/* plainRequest */.k1)([requirement.text], requirement.source);
+        if ((0,requirements/* isCacheable */.TZ)(requirement)) {
+            const wheel = await fetchUrl(plan, world, directory, kept, requirement, request);
+            if (wheel === undefined)
+                continue;
+            if (wheel.isBuilt)
+                built.push(wheel.file);
+            urls.set(wheel.file, requirement);
+            const { name } = (0,plan_names/* wheelNameParts */.LI)(wheel.file);
+            names.add(name);
+            resolved.push(standIn(requirement, name, await fileOf(world, directory, wheel.file)));
+            continue;
+        }
+        const attempt = (index) => installProject(plan, world, request, {
+            action: isInstalled ? 'install' : 'read metadata',
+            index,
+            wheelhouse: directory,
+        });
+        const result = await world.reporter.group(`${isInstalled ? 'Install' : 'Read the metadata of'} ${requirement.shown}`, async () => {
+            const offline = hasBuildWheels ? await attempt(undefined) : undefined;
+            if (offline?.state === 'done')
+                return offline;
+            if (offline !== undefined) {
+                world.reporter.info('The build needs packages that are not in the wheelhouse; retrying with the index.');
+            }
+            return attempt(plan.index);
+        });
+        if (result.state === 'failed')
+            throw new model/* UserError */.yo(installFailure('pip', result.output));
+        if (result.item === undefined)
+            continue;
+        names.add(result.item.name);
+        items.push({ requirement, item: result.item });
+        builtWith.push(...result.builtWith);
+        const found = await sourcesOf(plan, world, requirement, result.item);
+        queue.push(...found.filter(({ name }) => !names.has(name)).map((each) => each.requirement));
+        for (const { name } of found)
+            names.add(name);
+    }
+    const projects = items.map(({ requirement, item }) => directProject(requirement, item));
+    const stubs = await writeStubs(plan, world, projects);
+    for (const [number, { requirement, item }] of items.entries()) {
+        const stub = stubs[number];
+        if (stub === undefined)
+            throw new Error(`There is no stub for ${item.name}.`);
+        resolved.push(standIn(requirement, item.name, stub));
+    }
+    return {
+        ...{ resolved, projects, urls, built, builtWith, isInstalled },
+        stubs: stubs.map(({ file }) => file),
+    };
+}
+/**
+ * Installs them from their own sources, with the wheels of the wheelhouse and without an index.
+ * @returns why the wheelhouse does not fit them any more; undefined when it does
+ */
+async function installSources(plan, world, wheelhouse, manifest) {
+    const queue = (0,requirements/* directRequirements */.S8)(plan.requested.lines).filter((each) => !(0,requirements/* isCacheable */.TZ)(each));
+    const names = new Set();
+    let changed;
+    for (const requirement of queue) {
+        const request = (0,request_file/* plainRequest */.k1)([requirement.text], requirement.source);
+        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(plan, world, request, { action: 'install', index: undefined, wheelhouse }));
+        if (result.state === 'failed') {
+            return {
+                reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
+                failure: installFailure('pip', result.output),
+            };
+        }
+        if (result.item === undefined)
+            continue;
+        const now = directProject(requirement, result.item);
+        names.add(now.name);
+        const before = manifest.direct.find((project) => project.requirement === now.requirement);
+        if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
+            changed ??= now.name;
+        const found = await sourcesOf(plan, world, requirement, result.item);
+        for (const each of found) {
+            if (!names.has(each.name) && !(0,requirements/* isCacheable */.TZ)(each.requirement))
+                queue.push(each.requirement);
+            names.add(each.name);
+        }
+    }
+    return changed === undefined
+        ? undefined
+        : { reason: `the dependencies of ${changed} have changed` };
+}
+/** The files that stand for them in a wheelhouse that is complete. */
+async function resolvedSources(plan, world, directory, manifest) {
+    const wheels = (0,requirements/* directRequirements */.S8)(plan.requested.lines)
+        .filter(requirements/* isCacheable */.TZ)
+        .flatMap((requirement) => {
+        const wheel = manifest.wheels.find((each) => isFrom(each, requirement));
+        if (wheel === undefined)
+            return [];
+        const file = external_node_path_.join(directory, wheel.file);
+        return [standIn(requirement, wheel.name, { file, sha256: wheel.sha256 })];
+    });
+    const stubs = await writeStubs(plan, world, manifest.direct);
+    const projects = manifest.direct.flatMap(({ name, extras }, number) => {
+        const stub = stubs[number];
+        return stub ? [standIn({ extras, marker: undefined, source: undefined }, name, stub)] : [];
+    });
+    return { resolved: [...wheels, ...projects], stubs: stubs.map(({ file }) => file) };
+}
+/** What the manifest says of such a requirement, to see whether its dependencies change. */
+function directProject(requirement, item) {
+    const { name, version, requires } = item;
+    return {
+        ...{ requirement: (0,plan_key/* canonical */.$N)(requirement), name, version },
+        extras: requirement.extras,
+        // An address may hold secrets, and a manifest is read by everybody.
+        requires: requires.map((text) => (0,local_project/* splitSource */.qJ)(text)?.named ?? text),
+    };
+}
+/** The dependencies of a project that name their own sources in turn. */
+async function sourcesOf({ interpreter, request }, { python }, { extras, source }, item) {
+    const found = item.requires.flatMap((text) => (0,local_project/* splitSource */.qJ)(text) ?? []);
+    if (found.length === 0)
+        return [];
+    const always = 'python_version >= "3"';
+    const markers = found.map(({ marker }) => marker ?? always);
+    const applies = await python.applies(interpreter, markers, extras);
+    return found
+        .filter((_each, number) => applies?.[number] ?? true)
+        .map(({ name, text }) => ({
+        name,
+        requirement: (0,requirements/* requirementOf */.h2)(text, source, request.workingDirectory),
+    }));
+}
+async function fileOf({ wheelhouses }, directory, name) {
+    const [measured] = await wheelhouses.measure(directory, [name]);
+    if (measured === undefined)
+        throw new Error(`${name} has no digest`);
+    return { file: external_node_path_.join(directory, name), sha256: measured.sha256 };
+}
+/** A file that stands for a requirement. */
+function standIn(requirement, name, { file, sha256 }) {
+    const { extras, marker, source } = requirement;
+    return { name, extras, marker, source, url: (0,external_node_url_.pathToFileURL)(file).href, sha256 };
+}
+/** Stubs in the order of the projects. */
+async function writeStubs(plan, world, projects) {
+    if (projects.length === 0)
+        return [];
+    const place = await world.wheelhouses.stage(plan.workplace);
+    const stubs = projects.map(({ name, version, requires }) => ({
+        name,
+        version,
+        // A manifest that anybody may have written must not make pip fetch a URL.
+        requires: requires.filter((text) => !/[@\p{Cc}\u2028\u2029]/u.test(text)),
+    }));
+    const files = await world.python.writeStubs(plan.interpreter, place, stubs);
+    return Promise.all(files.map((file) => fileOf(world, external_node_path_.dirname(file), external_node_path_.basename(file))));
+}
+function isFrom(wheel, requirement) {
+    return wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join();
+}
+/** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
+async function fetchUrl(plan, world, directory, kept, requirement, request) {
+    const known = kept.find((wheel) => isFrom(wheel, requirement));
+    if (known)
+        return { file: known.file, isBuilt: known.origin === 'built' };
+    const place = await world.wheelhouses.stage(plan.workplace);
+    const log = await fetchWheels(plan, world, plan.index, request, {
+        into: place,
+        dependencies: false,
+    });
+    const [file] = await world.wheelhouses.list(place);
+    if (file === undefined)
+        return undefined;
+    await world.wheelhouses.move(file, place, directory);
+    return { file, isBuilt: log.built.has(file) };
+}
+
+;// CONCATENATED MODULE: ./lib/plan/admission.js
+/** Which wheels of an earlier wheelhouse the request's own hashes admit. */
+
+
+/** @param settings pip's effective settings */
+function hashRules(lines, settings) {
+    const byName = (0,requirements/* askedHashes */.xJ)(lines);
+    const byUrl = new Map();
+    for (const { target, shownTarget, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
+        const sorted = hashes.toSorted();
+        byUrl.set(shownTarget, sorted);
+        const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
+        if ((0,plan_names/* isWheelFileName */.jh)(file))
+            byName.set((0,plan_names/* wheelNameParts */.LI)(file).name, sorted);
+    }
+    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
+}
+/** `--only-binary` as far as nothing takes it back; a `--no-binary` anywhere is not reckoned with. */
+function neverBuilt(lines, settings) {
+    const words = (option) => [
+        settings.get(option) ?? '',
+        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
+    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
+    const binary = words('only-binary');
+    if (words('no-binary').length > 0 || binary.includes(':none:'))
+        return () => false;
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,plan_names/* normalizeName */.Pc)(word))));
+    return (name) => names.has(':all:') || names.has(name);
+}
+/**
+ * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
+ * built from an sdist carries none of them, so it counts for the very hashes that it was built
+ * under. That it was built is the word of a manifest that anybody may have written: where nothing
+ * can have been built it is not believed.
+ */
+function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
+    if (wheel.role !== 'runtime')
+        return true;
+    const asked = byName.get(wheel.name) ?? byUrl.get(wheel.url ?? '');
+    if (asked === undefined)
+        return !all;
+    const isItself = wheel.origin === 'downloaded' || neverBuilt(wheel.name);
+    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
+        return asked.includes(`sha256:${wheel.sha256}`);
+    }
+    return wheel.asked?.toSorted().join() === asked.join();
+}
+
+// EXTERNAL MODULE: ./lib/plan/manifest.js
+var plan_manifest = __nccwpck_require__(1114);
+;// CONCATENATED MODULE: ./lib/fill.js
+/**
+ * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
+ * closure without it, and what is not in the closure goes.
+ */
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Makes a wheelhouse complete for a plan, in place.
+ * @param directory contains the wheels of `usable` and nothing else
+ * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
+ *   admit are deleted, and everything else in the directory
+ * @param options.resume keep what an attempt before this one has left
+ * @param options.effort seconds that the earlier wheelhouse took
+ * @returns the manifest, already written with its lock
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+async function fill(plan, world, directory, usable, { resume, effort }) {
+    const start = performance.now();
+    const { lines } = plan.requested;
+    const rules = hashRules(lines, plan.settings.configured);
+    const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
+    if (!resume) {
+        await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
+    }
+    const earlier = new Set(await world.wheelhouses.list(directory));
+    const sourced = await resolveSources(plan, world, directory, kept);
+    const index = await applying(plan, world);
+    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
+    const resolved = [...sourced.resolved, ...relied.resolved];
+    const offers = await offersOf(plan, world, directory, kept, index);
+    const files = (0,request_file/* fillFiles */.$4)(lines, resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
+    const log = await fetchWheels(plan, world, plan.index, files, {
+        into: directory,
+        dependencies: true,
+    });
+    const chosen = [...log.reused, ...log.built, ...sourced.urls.keys()];
+    const closure = await fill_close(plan, world, directory, {
+        files: (0,request_file/* closeFiles */.AU)(lines, resolved, constraintsFile(plan)),
+        stale: kept.map(({ file }) => file).filter((file) => !chosen.includes(file)),
+        stubs: new Set([...sourced.stubs, ...relied.resolved.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))]),
+    });
+    const others = kept.filter(({ role }) => role !== 'runtime').map(({ file }) => file);
+    await world.wheelhouses.keepOnly(directory, [...closure.keys(), ...others]);
+    const build = await keepBuildRequirements(plan, world, directory, sourced.builtWith);
+    const tools = await fetchTools(plan, world, directory, kept);
+    const runtime = [...closure.keys()];
+    await world.wheelhouses.keepOnly(directory, [...runtime, ...build, ...tools]);
+    const wheels = await describe(world, directory, {
+        ...{ closure, build, tools, kept },
+        asked: (0,requirements/* askedHashes */.xJ)(lines),
+        urls: sourced.urls,
+        built: new Set([...log.built, ...sourced.built]),
+        earlier,
+    });
+    refuseUnhashed(wheels, rules);
+    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
+    const manifest = {
+        interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
+        request: plan.keys.request,
+        sources: plan.keys.sources,
+        resolvedAt: world.now().toISOString(),
+        pinned: wheels
+            .filter((wheel) => wheel.role === 'runtime')
+            .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
+        wheels,
+        direct: sourced.projects,
+        relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
+        effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
+        python: plan.interpreter.version,
+        ...(parts === undefined ? {} : { parts }),
+    };
+    await world.wheelhouses.seal(directory, manifest);
+    return { manifest, hasInstalledSources: sourced.isInstalled };
+}
+/**
+ * What the request's hashes do not admit never reaches the lock, whatever pip was configured to
+ * take and whatever it says.
+ * @throws FillError
+ */
+function refuseUnhashed(wheels, rules) {
+    const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
+    if (refused.length === 0)
+        return;
+    const files = refused.map((wheel) => wheel.file).join(', ');
+    throw new FillError(`pip chose files that the hashes of the requirements do not allow: ${files}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`, '');
+}
+/** The request's lines for an index that apply to the interpreter. */
+async function applying(plan, world) {
+    const lines = (0,requirements/* indexRequirements */.zM)(plan.requested.lines);
+    const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
+    if (markers.length === 0)
+        return lines;
+    const applies = await world.python.applies(plan.interpreter, markers);
+    const met = new Set(markers.filter((_marker, index) => applies[index]));
+    return lines.filter((line) => line.marker === undefined || met.has(line.marker));
+}
+const noneRelied = { projects: [], resolved: [] };
+/**
+ * With hashes pip takes no dependency that has none, unless the environment satisfies it already:
+ * pip-compile leaves pip and setuptools out and relies on that. So what is installed takes part in
+ * the resolution, without dependencies of its own.
+ */
+async function installedProjects(plan, world, sourced) {
+    const requested = new Set([
+        ...(0,requirements/* indexRequirements */.zM)(plan.requested.lines).map((line) => line.name),
+        ...sourced.resolved.map((each) => each.name),
+    ]);
+    const installed = await world.python.installed(plan.interpreter);
+    const projects = [...installed]
+        .filter(([name]) => !requested.has(name))
+        .map(([name, version]) => ({ name, version, requires: [] }));
+    const stubs = await writeStubs(plan, world, projects);
+    const line = { extras: [], marker: undefined, source: undefined };
+    return {
+        projects: projects.map(({ name, version }) => ({ name, version })),
+        resolved: projects.flatMap(({ name }, number) => {
+            const stub = stubs[number];
+            return stub ? [standIn(line, name, stub)] : [];
+        }),
+    };
+}
+/** Whether anything in a closure depends on a project. */
+function isMentioned(name, closure, sourced) {
+    const requires = [...closure, ...sourced.projects].flatMap((each) => each.requires);
+    return requires.some((text) => (0,plan_names/* normalizeName */.Pc)(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name);
+}
+/**
+ * Built wheels that pip may take instead of building again: those of pins, and of versions that
+ * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
+ * built wheel would win over a newer sdist for ever, so there only pins count.
+ */
+async function offersOf(plan, world, directory, kept, lines) {
+    const { index, settings } = plan;
+    if (!index.mayOffer)
+        return [];
+    const offers = kept
+        .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
+        .map(async ({ name, version, sha256, file }) => {
+        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
+        const mayOffer = isPin ||
+            (!settings.flag('prefer-binary') &&
+                (index.role === 'none' || (await (0,choose_index/* isOffered */.kd)(index, world, name, version))));
+        const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, file)).href;
+        return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
+    });
+    return (await Promise.all(offers)).flat();
+}
+/**
+ * Names the closure of a request in a wheelhouse.
+ * @param options.stale files that must not be found: what the index no longer offers, or offers
+ *   in another version. Without hashes they count when pip finds no closure without them.
+ * @returns by file name, without stubs
+ */
+async function fill_close(plan, world, directory, options) {
+    const { stale } = options;
+    const resolve = () => resolveOffline(plan, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
+    const resolveWithoutStale = async () => {
+        const aside = await world.wheelhouses.stage(plan.workplace);
+        for (const file of stale)
+            await world.wheelhouses.move(file, directory, aside);
+        try {
+            return await resolve();
+        }
+        finally {
+            for (const file of stale)
+                await world.wheelhouses.move(file, aside, directory);
+        }
+    };
+    const items = await resolveWithoutStale().catch((error) => {
+        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(plan.requested.lines);
+        if (error instanceof FillError && mayRetry)
+            return resolve();
+        throw error;
+    });
+    const present = (await world.wheelhouses.list(directory)).filter((file) => !stale.includes(file));
+    const closure = new Map();
+    for (const item of items) {
+        const isFile = item.url.startsWith('file:');
+        if (isFile && options.stubs.has((0,external_node_url_.fileURLToPath)(item.url)))
+            continue;
+        // A wheel that another one names by its URL was fetched from there once more.
+        const file = isFile ? external_node_path_.basename((0,external_node_url_.fileURLToPath)(item.url)) : wheelOf(item, present);
+        if (file === undefined) {
+            throw new FillError(`The wheel of ${item.name} ${item.version} is not in the wheelhouse.`, '');
+        }
+        closure.set(file, item);
+    }
+    return closure;
+}
+/** The wheel of a project's version among files. */
+function wheelOf({ name, version }, files) {
+    return files.find((file) => {
+        const parts = (0,plan_names/* wheelNameParts */.LI)(file);
+        return parts.name === name && (0,plan_names/* sameVersion */.r1)(parts.version, version);
+    });
+}
+/**
+ * Adds what builds of local projects needed, so that a later run builds them offline.
+ * @returns names of the files
+ */
+async function keepBuildRequirements(plan, world, directory, requirements) {
+    const present = await world.wheelhouses.list(directory);
+    const different = new Map(requirements.map((each) => [`${each.name} ${each.version}`, each]));
+    const missing = [...different.values()].filter((each) => wheelOf(each, present) === undefined);
+    try {
+        // One request can name one version of a project only.
+        for (let rest = missing; rest.length > 0;) {
+            const names = new Set();
+            const batch = rest.filter(({ name }) => !names.has(name) && names.add(name));
+            rest = rest.filter((each) => !batch.includes(each));
+            const request = (0,request_file/* plainRequest */.k1)(batch.map(({ name, version }) => `${name}==${version}`));
+            await fetchWheels(plan, world, plan.index, request, { into: directory, dependencies: false });
+        }
+    }
+    catch (error) {
+        if (!(error instanceof FillError))
+            throw error;
+        world.reporter.info('Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.');
+    }
+    const files = await world.wheelhouses.list(directory);
+    return requirements.flatMap((each) => wheelOf(each, files) ?? []);
+}
+/** The installer itself, if not on PATH. A cached one is reused without checking for updates. */
+async function fetchTools(plan, world, directory, kept) {
+    if (plan.request.installer !== 'uv' || plan.uv !== undefined)
+        return [];
+    const known = kept.filter((wheel) => wheel.role === 'tool');
+    if (known.length > 0)
+        return known.map((wheel) => wheel.file);
+    const place = await world.wheelhouses.stage(plan.workplace);
+    const request = (0,request_file/* plainRequest */.k1)(['uv']);
+    await fetchWheels(plan, world, plan.index, request, { into: place, dependencies: false });
+    const files = await world.wheelhouses.list(place);
+    for (const file of files)
+        await world.wheelhouses.move(file, place, directory);
+    return [...files];
+}
+/** The manifest's entries: verified wheels keep theirs, new ones are measured. */
+async function describe(world, directory, found) {
+    const files = [...new Set([...found.closure.keys(), ...found.build, ...found.tools])].sort();
+    const measured = await world.wheelhouses.measure(directory, files);
+    return files.map((file, number) => {
+        const size = measured[number];
+        if (size === undefined)
+            throw new Error(`${file} has no digest`);
+        const item = found.closure.get(file);
+        const named = (0,plan_names/* wheelNameParts */.LI)(file);
+        const url = found.urls.get(file);
+        const asked = item && (url ? url.hashes : found.asked.get(named.name));
+        const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === size.sha256);
+        // pip has checked what it downloaded: a new file that no hash names was built from one that was.
+        const isUnnamed = asked?.every((hash) => hash.startsWith('sha256:')) &&
+            !asked.includes(`sha256:${size.sha256}`) &&
+            !found.earlier.has(file);
+        const isBuilt = before ? before.origin === 'built' : found.built.has(file) || isUnnamed;
+        return {
+            name: named.name,
+            project: item?.writtenName ?? named.name,
+            version: item?.version ?? named.version,
+            file,
+            ...size,
+            origin: isBuilt ? 'built' : 'downloaded',
+            role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
+            ...(asked === undefined ? {} : { asked }),
+            ...(url === undefined ? {} : { url: url.shownTarget }),
+        };
+    });
+}
+
+// EXTERNAL MODULE: ./lib/plan/lock.js
+var plan_lock = __nccwpck_require__(4504);
 ;// CONCATENATED MODULE: ./lib/plan/portions.js
 /**
  * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
@@ -34082,6 +34790,11 @@ function groupsOf(wheels, contents) {
 
 
 
+
+
+
+
+
 /** What was to be installed could not be. */
 class InstallError extends model/* UserError */.yo {
     /** The wheels may be to blame: the installer ended by itself, and not for want of disk or rights. */
@@ -34094,17 +34807,20 @@ class InstallError extends model/* UserError */.yo {
 /** From this exit code on a program was ended by a signal. */
 const signalled = 128;
 /** @throws InstallError with the installer's last words */
-async function installLock(plan, world, wheelhouse, { wheels }) {
+async function installLock(plan, world, wheelhouse, manifest) {
     const { request, interpreter } = plan;
     const { wheelhouses, reporter } = world;
     // Lies there while the installer is at work: a later run then knows that this one did not end.
     const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
     const repair = await wheelhouses.exists(mark);
     if (repair)
-        reporter.info('An installation before this one did not end: installing all again.');
+        reporter.info('A previous installation was interrupted; reinstalling everything.');
     await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-    const work = { plan, world, wheelhouse, wheels, repair };
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
+        const selected = repair
+            ? runtimeOf(manifest)
+            : await missingWheels(plan, world, wheelhouse, manifest);
+        const work = { plan, world, wheelhouse, manifest, selected, repair };
         const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
         if (exitCode !== 0) {
             const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
@@ -34113,13 +34829,62 @@ async function installLock(plan, world, wheelhouse, { wheels }) {
     });
     await wheelhouses.remove(mark);
 }
+function runtimeOf({ wheels }) {
+    return wheels.filter((wheel) => wheel.role === 'runtime');
+}
+/**
+ * The wheels of the lock that pip would install beside what the environment has: it leaves an
+ * installed version that satisfies the request, also where the lock has another one. pip itself is
+ * asked, and only where there is such a version.
+ */
+async function missingWheels(plan, world, wheelhouse, manifest) {
+    const { settings, requested } = plan;
+    const runtime = runtimeOf(manifest);
+    if (settings.flag('ignore-installed') || settings.flag('force-reinstall'))
+        return runtime;
+    const installed = await world.python.installed(plan.interpreter);
+    const lines = await applying(plan, world);
+    const doubtful = runtime.filter(({ name, version }) => {
+        const present = installed.get(name);
+        return (present !== undefined && !(0,plan_names/* sameVersion */.r1)(present, version) && !(0,requirements/* isPinned */.T4)(lines, name, version));
+    });
+    const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
+    if (doubtful.length === 0 && absent.length === 0)
+        return runtime;
+    const sources = await resolvedSources(plan, world, wheelhouse, manifest);
+    const request = (0,request_file/* closeFiles */.AU)(requested.lines, sources.resolved, constraintsFile(plan));
+    try {
+        const wanted = await resolveOffline(plan, world, request, { wheelhouse, installed: 'counts' });
+        const names = new Set(wanted.map((item) => item.name));
+        for (const { name } of doubtful.filter((wheel) => !names.has(wheel.name))) {
+            world.reporter.info(`Leaving ${name} ${installed.get(name)}, which satisfies the request.`);
+        }
+        return runtime.filter((wheel) => names.has(wheel.name));
+    }
+    catch (error) {
+        if (!(error instanceof FillError))
+            throw error;
+        // What it relies on is not there: only an index can help.
+        if (absent.length > 0)
+            throw new InstallError(error.message, true);
+        return runtime;
+    }
+}
+/** @returns path of the lock to install from: the wheelhouse's own, or one of fewer wheels */
+async function lockOf({ plan, world, wheelhouse, manifest, selected }) {
+    if (selected.length === runtimeOf(manifest).length)
+        return external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+    const lock = external_node_path_.join(plan.scratch, 'selected.txt');
+    await world.wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(selected));
+    return lock;
+}
 async function withPip(work) {
     const { plan, world, wheelhouse, repair } = work;
     const { python, wheelhouses, reporter } = world;
     const options = installOptions(plan, wheelhouse);
     const surroundings = { cwd: plan.request.workingDirectory, env: environmentOf(plan) };
     const pip = (lock, again) => python.pip(plan.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
-    const whole = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+    const whole = await lockOf(work);
     const portions = await portionsOfLock(work);
     if (portions.length < 2)
         return pip(whole, repair);
@@ -34138,29 +34903,29 @@ async function withPip(work) {
     return pip(whole, true);
 }
 /** The wheels of the lock, divided where several pips can share the work. */
-async function portionsOfLock({ plan: { interpreter, request }, world: { python, cores }, wheelhouse, wheels, repair, }) {
-    const runtime = wheels.filter((wheel) => wheel.role === 'runtime');
-    if (repair || !mayDivide(runtime, interpreter.pip ?? '', cores))
-        return [runtime];
-    const files = runtime.map((wheel) => external_node_path_.join(wheelhouse, wheel.file));
+async function portionsOfLock({ plan: { interpreter, request }, world: { python, cores }, wheelhouse, selected, repair, }) {
+    if (repair || !mayDivide(selected, interpreter.pip ?? '', cores))
+        return [selected];
+    const files = selected.map((wheel) => external_node_path_.join(wheelhouse, wheel.file));
     const surroundings = await python.surroundings(interpreter, files, request.workingDirectory);
     return surroundings === undefined
-        ? [runtime]
-        : portionsOf(runtime, surroundings, { cores, compile: request.compileBytecode });
+        ? [selected]
+        : portionsOf(selected, surroundings, { cores, compile: request.compileBytecode });
 }
-async function withUv({ plan, world, wheelhouse, wheels, repair }) {
-    const uv = await uvOf(plan, world, wheelhouse, wheels);
+async function withUv(work) {
+    const { plan, world, wheelhouse, manifest, repair } = work;
+    const uv = await uvOf(plan, world, wheelhouse, manifest.wheels);
     const options = { ...installOptions(plan, wheelhouse), repair };
-    const lock = external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
+    const lock = await lockOf(work);
     const args = uvInstallArgs({ ...options, lock, python: plan.interpreter.executable });
     return world.uv.run(uv, args, {
         cwd: plan.request.workingDirectory,
         // Where uv unpacks: on the disk of the workspace, from where files are linked.
-        env: { ...environmentOf(plan), ...(0,plan_environment/* temporaryVariables */.fp)(plan.scratch) },
+        env: { ...environmentOf(plan), ...(0,environment/* temporaryVariables */.fp)(plan.scratch) },
     });
 }
 function environmentOf({ request }) {
-    return (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
+    return (0,environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
 }
 /** The uv of the machine, or the one that the wheelhouse brings along. */
 async function uvOf(plan, world, wheelhouse, wheels) {
@@ -34170,510 +34935,6 @@ async function uvOf(plan, world, wheelhouse, wheels) {
     if (tool === undefined)
         throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
     return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, tool.file), plan.scratch);
-}
-/** What all installations of a run share. */
-function installOptions(plan, wheelhouse) {
-    return {
-        wheelhouse,
-        compile: plan.request.compileBytecode,
-        breakSystemPackages: plan.interpreter.externallyManaged && (0,pip_settings/* breaksSystemPackages */.Tv)(plan.interpreter),
-    };
-}
-/** What an error says of an installer that failed: advice, and its last words. */
-function installFailure(installer, output) {
-    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`;
-}
-
-// EXTERNAL MODULE: ./lib/plan/request-file.js
-var request_file = __nccwpck_require__(8073);
-;// CONCATENATED MODULE: ./lib/pip-fill.js
-/** Runs pip with an index and its credentials: the only place where a child process gets them. */
-
-
-
-
-
-/** pip could not fill the wheelhouse. */
-class FillError extends model/* UserError */.yo {
-    /** The index did not answer: not the request's fault. */
-    unreachable;
-    /** Another index of the same content may do better. */
-    maybeIndex;
-    constructor(message, output) {
-        super(message);
-        this.unreachable = (0,pip_output/* isUnreachable */.R0)(output);
-        this.maybeIndex = (0,pip_output/* isMirrorsFault */.nZ)(output);
-    }
-}
-function constraintsFile(plan) {
-    return external_node_path_.join(plan.scratch, 'constraints.txt');
-}
-function fillOptions(plan, wheelDir, requestFile) {
-    return { wheelDir, requestFile, usePep517: usePep517(plan.interpreter) };
-}
-/** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
-function usePep517(interpreter) {
-    return (0,model/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
-}
-async function writeRequest(plan, world, requestFile, files) {
-    await world.wheelhouses.write(constraintsFile(plan), files.constraints.text);
-    await world.wheelhouses.write(requestFile, files.request.text);
-    return new Map([
-        [requestFile, files.request],
-        [constraintsFile(plan), files.constraints],
-    ]);
-}
-/** Runs pip with index and credentials. @returns its output */
-async function runFill(plan, world, args, generated) {
-    const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
-        cwd: plan.request.workingDirectory,
-        env: (0,plan_environment/* fillEnvironment */.b3)(plan.request.environment, plan.interpreter.pipConfig, plan.index.environment, plan.interpreter.keyring),
-        rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated),
-    });
-    if (exitCode !== 0)
-        throw fillError(output);
-    return output;
-}
-/**
- * Reads the report of a pip that has ended well.
- * @param output of that pip
- * @throws FillError when there is no report all the same, or none that can be read
- */
-async function readReport(world, file, output) {
-    try {
-        return (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(file));
-    }
-    catch (error) {
-        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,model/* messageOf */.bD)(error)}`);
-    }
-}
-function fillError(output) {
-    return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
-}
-
-// EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/direct.js
-/**
- * Requirements that name their own place. A URL with a hash becomes its wheel; of anything else a
- * stub stands for it while its dependencies are resolved, and it is installed from there, last.
- */
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Turns direct requirements into files that pip can resolve together with all others. A URL with a
- * hash becomes its wheel; of anything else only the metadata is taken: a stub stands for it, so
- * that its dependencies come into the wheelhouse and it does not.
- */
-async function resolveDirect(plan, world, directory, kept) {
-    const resolved = [];
-    const urls = new Map();
-    const built = [];
-    const metadata = [];
-    for (const [order, requirement] of (0,requirements/* directRequirements */.S8)(plan.requested.lines).entries()) {
-        const requestFile = external_node_path_.join(plan.scratch, `direct-${order}.txt`);
-        const file = (0,request_file/* plainFile */.dC)([requirement.text], requirement.source);
-        await world.wheelhouses.write(requestFile, file.text);
-        const generated = new Map([[requestFile, file]]);
-        if ((0,requirements/* isCacheable */.TZ)(requirement)) {
-            const got = await fetchUrl(plan, world, directory, kept, requirement, generated);
-            if (got === undefined)
-                continue;
-            if (got.built)
-                built.push(got.file);
-            urls.set(got.file, requirement);
-            const [measured] = await world.wheelhouses.measure(directory, [got.file]);
-            resolved.push({
-                requirement,
-                name: (0,plan_names/* wheelNameParts */.LI)(got.file).name,
-                url: (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, got.file)).href,
-                sha256: measured?.sha256 ?? '',
-                order,
-            });
-        }
-        else {
-            const report = external_node_path_.join(plan.scratch, `direct-${order}.json`);
-            const output = await runFill(plan, world, metadataArgs({ requestFile, report }), generated);
-            const [item] = await readReport(world, report, output);
-            if (item)
-                metadata.push({ requirement, item, order });
-        }
-    }
-    const stubs = await writeStubs(plan, world, metadata.map(({ item }) => item));
-    for (const [index, { requirement, item, order }] of metadata.entries()) {
-        const { file = '', sha256 = '' } = stubs[index] ?? {};
-        resolved.push({ requirement, name: item.name, url: (0,external_node_url_.pathToFileURL)(file).href, sha256, order });
-    }
-    return {
-        resolved: resolved.sort((a, b) => a.order - b.order),
-        projects: metadata.map(({ requirement, item }) => directProject(requirement, item)),
-        stubs: stubs.map((stub) => stub.file),
-        files: [...urls.keys()],
-        urls,
-        built,
-    };
-}
-/** What the manifest says of a direct requirement, to see whether its dependencies change. */
-function directProject(requirement, item) {
-    return { requirement: (0,plan_key/* canonical */.$N)(requirement), name: item.name, requires: item.requires };
-}
-async function writeStubs(plan, world, stubs) {
-    if (stubs.length === 0)
-        return [];
-    const files = await world.python.writeStubs(plan.interpreter, plan.scratch, stubs);
-    return Promise.all(files.map(async (file) => {
-        const [measured] = await world.wheelhouses.measure(external_node_path_.dirname(file), [external_node_path_.basename(file)]);
-        return { file, sha256: measured?.sha256 ?? '' };
-    }));
-}
-/** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
-async function fetchUrl(plan, world, directory, kept, requirement, generated) {
-    const known = kept.find((wheel) => wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join());
-    if (known)
-        return { file: known.file, built: known.origin === 'built' };
-    const place = await world.wheelhouses.stage(plan.workplace);
-    const [requestFile = ''] = generated.keys();
-    const args = fetchArgs(fillOptions(plan, place, requestFile));
-    const log = await runFill(plan, world, args, generated);
-    const [file] = await world.wheelhouses.list(place);
-    if (file === undefined)
-        return undefined;
-    await world.wheelhouses.move(file, place, directory);
-    return { file, built: (0,pip_output/* readFillLog */.EW)(log).built.has(file) };
-}
-/**
- * Installs local projects, branches and bare URLs from their own places.
- * @returns the name of one whose dependencies are others than the manifest says; undefined: none
- */
-async function installDirect(plan, world, wheelhouse, { manifest, index }) {
-    const { request, interpreter, requested, scratch } = plan;
-    let drift;
-    for (const [order, requirement] of (0,requirements/* directRequirements */.S8)(requested.lines).entries()) {
-        if ((0,requirements/* isCacheable */.TZ)(requirement))
-            continue;
-        const requestFile = external_node_path_.join(scratch, `install-${order}.txt`);
-        const report = external_node_path_.join(scratch, `install-${order}.json`);
-        const file = (0,request_file/* plainFile */.dC)([requirement.text], requirement.source);
-        await world.wheelhouses.write(requestFile, file.text);
-        const attempt = async (noIndex) => world.python.pip(interpreter, installDirectArgs({ ...installOptions(plan, wheelhouse), requestFile, report, noIndex }), {
-            cwd: request.workingDirectory,
-            env: noIndex
-                ? (0,plan_environment/* buildEnvironment */.AF)(request.environment, plan.settings.configured, external_node_os_.devNull)
-                : await indexEnvironment(plan, world, index),
-            rewrite: (line) => (0,request_file/* withUserSources */._2)(line, new Map([[requestFile, file]])),
-        });
-        await world.reporter.group(`Install ${requirement.shown}`, async () => {
-            let result = await attempt(true);
-            if (result.exitCode !== 0) {
-                // A backend may ask for more than pyproject.toml says, and a branch says nothing before.
-                world.reporter.info('It needs more than the wheelhouse holds: once more with the index.');
-                result = await attempt(false);
-            }
-            if (result.exitCode !== 0)
-                throw new model/* UserError */.yo(installFailure('pip', result.output));
-            const [item] = await readReport(world, report, result.output);
-            if (!item)
-                return;
-            const now = directProject(requirement, item);
-            const before = manifest.direct.find((project) => project.requirement === now.requirement);
-            if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
-                drift = now.name;
-        });
-    }
-    return drift;
-}
-/** For a build that needs an index after all. */
-async function indexEnvironment(plan, world, index) {
-    const { environment } = index ?? (await (0,choose_index/* chooseIndex */.SK)(plan, world));
-    const { request, interpreter } = plan;
-    return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, environment, interpreter.keyring);
-}
-
-;// CONCATENATED MODULE: ./lib/plan/admission.js
-/** Which wheels of an earlier wheelhouse the request's own hashes admit. */
-
-
-/** @param settings pip's effective settings */
-function hashRules(lines, settings) {
-    const byName = (0,requirements/* askedHashes */.xJ)(lines);
-    const byUrl = new Map();
-    for (const { target, shownTarget, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
-        const sorted = hashes.toSorted();
-        byUrl.set(shownTarget, sorted);
-        const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-        if ((0,plan_names/* isWheelFileName */.jh)(file))
-            byName.set((0,plan_names/* wheelNameParts */.LI)(file).name, sorted);
-    }
-    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
-}
-/** `--only-binary` as far as nothing takes it back; a `--no-binary` anywhere is not reckoned with. */
-function neverBuilt(lines, settings) {
-    const words = (option) => [
-        settings.get(option) ?? '',
-        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
-    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
-    const binary = words('only-binary');
-    if (words('no-binary').length > 0 || binary.includes(':none:'))
-        return () => false;
-    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,plan_names/* normalizeName */.Pc)(word))));
-    return (name) => names.has(':all:') || names.has(name);
-}
-/**
- * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
- * built from an sdist carries none of them, so it counts for the very hashes that it was built
- * under. That it was built is the word of a manifest that anybody may have written: where nothing
- * can have been built it is not believed.
- */
-function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
-    if (wheel.role !== 'runtime')
-        return true;
-    const asked = byName.get(wheel.name) ?? byUrl.get(wheel.url ?? '');
-    if (asked === undefined)
-        return !all;
-    const isItself = wheel.origin === 'downloaded' || neverBuilt(wheel.name);
-    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
-        return asked.includes(`sha256:${wheel.sha256}`);
-    }
-    return wheel.asked?.toSorted().join() === asked.join();
-}
-
-;// CONCATENATED MODULE: ./lib/fill.js
-/**
- * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
- * closure without it, and what is not in the closure goes.
- */
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Makes a wheelhouse complete for a plan, in place.
- * @param directory holds the wheels of `usable` and nothing else
- * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
- *   admit are deleted, and everything else that lies there
- * @param options.resume keep what an attempt before this one has left
- * @param options.effort seconds that the earlier wheelhouse took
- * @returns the manifest, already written with its lock
- * @throws FillError with pip's last words and one sentence of advice
- */
-async function fill(plan, world, directory, usable, { resume, effort }) {
-    const start = performance.now();
-    const { lines } = plan.requested;
-    const asked = (0,requirements/* askedHashes */.xJ)(lines);
-    const rules = hashRules(lines, plan.settings.configured);
-    const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
-    if (!resume) {
-        await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
-    }
-    const direct = await resolveDirect(plan, world, directory, kept);
-    const index = await applying(plan, world);
-    const offers = await offersOf(plan, world, directory, kept, index);
-    const requestFile = external_node_path_.join(plan.scratch, 'request.txt');
-    const files = (0,request_file/* fillFiles */.$4)(lines, direct.resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
-    const generated = await writeRequest(plan, world, requestFile, files);
-    const log = await runFill(plan, world, fillArgs(fillOptions(plan, directory, requestFile)), generated);
-    const chosen = (0,pip_output/* readFillLog */.EW)(log);
-    const built = new Set([...chosen.built, ...direct.built]);
-    const runtime = await fill_close(plan, world, directory, {
-        files: (0,request_file/* closeFiles */.AU)(lines, direct.resolved, constraintsFile(plan)),
-        stale: await staleFiles(world, directory, kept, new Set([...chosen.reused, ...built, ...direct.files])),
-        stubs: new Set(direct.stubs),
-    });
-    const forBuilding = await fillBuildRequirements(plan, world, directory, kept);
-    const tools = await fillTools(plan, world, directory, kept);
-    await world.wheelhouses.keepOnly(directory, [
-        ...runtime.keys(),
-        ...forBuilding.keys(),
-        ...tools.keys(),
-    ]);
-    const wheels = await describe(world, directory, {
-        runtime,
-        forBuilding,
-        tools,
-        kept,
-        built,
-        asked,
-        urls: direct.urls,
-    });
-    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
-    const manifest = {
-        interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
-        request: plan.keys.request,
-        sources: plan.keys.sources,
-        resolvedAt: world.now().toISOString(),
-        pinned: wheels
-            .filter((wheel) => wheel.role === 'runtime')
-            .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
-        wheels,
-        direct: direct.projects,
-        effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
-        python: plan.interpreter.version,
-        ...(parts === undefined ? {} : { parts }),
-    };
-    await world.wheelhouses.seal(directory, manifest);
-    return manifest;
-}
-/** The request's lines for an index that apply to the interpreter. */
-async function applying(plan, world) {
-    const lines = (0,requirements/* indexRequirements */.zM)(plan.requested.lines);
-    const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
-    if (markers.length === 0)
-        return lines;
-    const applies = await world.python.applies(plan.interpreter, markers);
-    const met = new Set(markers.filter((_marker, index) => applies[index]));
-    return lines.filter((line) => line.marker === undefined || met.has(line.marker));
-}
-/**
- * Built wheels that pip may take instead of building again: those of pins, and of versions that
- * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
- * built wheel would win over a newer sdist for ever, so there only pins count.
- */
-async function offersOf(plan, world, directory, kept, lines) {
-    const { index, settings } = plan;
-    if (!index.mayOffer)
-        return [];
-    const offers = kept
-        .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
-        .map(async ({ name, version, sha256, file }) => {
-        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
-        const mayOffer = isPin ||
-            (!settings.flag('prefer-binary') &&
-                (index.role === 'none' || (await (0,choose_index/* isOffered */.kd)(index, world, name, version))));
-        const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, file)).href;
-        return mayOffer ? [{ name, version, sha256, url }] : [];
-    });
-    return (await Promise.all(offers)).flat();
-}
-/** Wheels of earlier runs that this fill did not choose. */
-async function staleFiles(world, directory, kept, chosen) {
-    const earlier = new Set(kept.map((wheel) => wheel.file));
-    return (await world.wheelhouses.list(directory)).filter((file) => earlier.has(file) && !chosen.has(file));
-}
-/**
- * Names the closure of a request in a wheelhouse.
- * @param options.stale files that must not be found: what the index no longer offers, or offers
- *   in another version. Only when pip finds no closure without them they count.
- * @returns version by file name of the closure's wheels, without stubs
- */
-async function fill_close(plan, world, directory, options) {
-    const report = external_node_path_.join(plan.scratch, 'closure.json');
-    const requestFile = external_node_path_.join(plan.scratch, 'close.txt');
-    const generated = await writeRequest(plan, world, requestFile, options.files);
-    const resolve = () => world.python.pip(plan.interpreter, closeArgs({
-        wheelDir: directory,
-        requestFile,
-        report,
-        noDeps: plan.settings.flag('no-deps'),
-    }), {
-        cwd: plan.request.workingDirectory,
-        env: (0,plan_environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
-        rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated),
-    });
-    const aside = await world.wheelhouses.stage(plan.workplace);
-    for (const file of options.stale)
-        await world.wheelhouses.move(file, directory, aside);
-    let result = await resolve();
-    for (const file of options.stale)
-        await world.wheelhouses.move(file, aside, directory);
-    if (result.exitCode !== 0 && options.stale.length > 0)
-        result = await resolve();
-    if (result.exitCode !== 0)
-        throw fillError(result.output);
-    const closure = (await readReport(world, report, result.output))
-        .map((item) => [(0,external_node_url_.fileURLToPath)(item.url), item.version])
-        .filter(([file]) => !options.stubs.has(file));
-    return new Map(closure.map(([file, version]) => [external_node_path_.basename(file), version]));
-}
-/** What local projects need to be built, so that a later run builds them offline. */
-async function fillBuildRequirements(plan, world, directory, kept) {
-    const all = new Map();
-    if (!(0,pip_settings/* isolatesBuilds */.QG)(plan.settings))
-        return all;
-    const sets = new Map(plan.requested.projects
-        .filter((project) => project.buildRequires.length > 0)
-        .map((project) => [project.buildRequires.join('\n'), project.buildRequires]));
-    for (const requires of sets.values()) {
-        for (const [file, version] of await fillBeside(plan, world, directory, kept, requires)) {
-            all.set(file, version);
-        }
-    }
-    return all;
-}
-/** Programs that install, where the machine has none. One that was kept stays: it does its work. */
-async function fillTools(plan, world, directory, kept) {
-    if (plan.request.installer !== 'uv' || plan.uv !== undefined)
-        return new Map();
-    const known = kept.filter((wheel) => wheel.role === 'tool');
-    return known.length > 0
-        ? new Map(known.map((wheel) => [wheel.file, wheel.version]))
-        : fillBeside(plan, world, directory, kept, ['uv']);
-}
-/** Fetches requirements that are no part of the request, and names their closure. */
-async function fillBeside(plan, world, directory, kept, requires) {
-    const requestFile = external_node_path_.join(plan.scratch, 'beside.txt');
-    const files = { request: (0,request_file/* plainFile */.dC)(requires), constraints: (0,request_file/* plainFile */.dC)([]) };
-    const generated = await writeRequest(plan, world, requestFile, files);
-    const args = fillArgs(fillOptions(plan, directory, requestFile));
-    const log = (0,pip_output/* readFillLog */.EW)(await runFill(plan, world, args, generated));
-    return fill_close(plan, world, directory, {
-        files,
-        stale: await staleFiles(world, directory, kept, new Set([...log.reused, ...log.built])),
-        stubs: new Set(),
-    });
-}
-/** The manifest's entries: verified wheels keep theirs, new ones are measured. */
-async function describe(world, directory, found) {
-    const versions = new Map([...found.tools, ...found.forBuilding, ...found.runtime]);
-    const files = [...versions.keys()].sort();
-    const measured = await world.wheelhouses.measure(directory, files);
-    return files.map((file, index) => {
-        const { sha256 = '', size = 0 } = measured[index] ?? {};
-        const { name } = (0,plan_names/* wheelNameParts */.LI)(file);
-        const version = versions.get(file) ?? '';
-        const url = found.urls.get(file);
-        const asked = url ? url.hashes : found.asked.get(name);
-        const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
-        const isHashed = asked?.includes(`sha256:${sha256}`);
-        const built = found.built.has(file) ||
-            (asked !== undefined && !isHashed && asked.every((hash) => hash.startsWith('sha256:')));
-        return {
-            name,
-            version,
-            file,
-            sha256,
-            size,
-            origin: before?.origin ?? (built ? 'built' : 'downloaded'),
-            role: found.runtime.has(file) ? 'runtime' : found.forBuilding.has(file) ? 'build' : 'tool',
-            ...(asked === undefined ? {} : { asked }),
-            ...(url === undefined ? {} : { url: url.shownTarget }),
-        };
-    });
 }
 
 // EXTERNAL MODULE: ./lib/plan/state.js
@@ -34908,7 +35169,7 @@ async function install(request, world) {
         const complete = async () => {
             if (isServing(found)) {
                 reporter.info(`Exact hit: ${found.source}. No index is asked.`);
-                return { manifest: found.base.manifest, index: undefined };
+                return { manifest: found.base.manifest, index: undefined, hasInstalledSources: false };
             }
             const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
             reporter.info(`${hit}: ${found.unsatisfied}.`);
@@ -34934,12 +35195,18 @@ async function install(request, world) {
                     filled = await complete();
                 }
             }
-            const drift = await timed('local projects', () => installDirect(plan, world, found.directory, filled));
-            if (drift !== undefined && isServing(found)) {
-                reporter.info(`${drift} has other dependencies than the wheelhouse was made for: filling it again.`);
-                await wheelhouses.unshare(found.directory);
-                filled = await timed('fill', () => fillFrom(plan, world, found));
-                await lock();
+            if (!filled.hasInstalledSources) {
+                const { manifest } = filled;
+                const drift = await timed('local projects', () => installSources(plan, world, found.directory, manifest));
+                if (drift !== undefined && isServing(found)) {
+                    reporter.info(`${drift.reason}; updating the wheelhouse.`);
+                    await wheelhouses.unshare(found.directory);
+                    filled = await timed('fill', () => fillFrom(plan, world, found));
+                    await lock();
+                }
+                if (drift?.failure !== undefined && !filled.hasInstalledSources) {
+                    throw new model/* UserError */.yo(drift.failure);
+                }
             }
         }
         const { manifest, index } = filled;
@@ -35024,7 +35291,7 @@ async function fillFrom(plan, world, found) {
         world.reporter.warning((0,choose_index/* staleWarning */.MG)(reason, last, world.now()));
         await world.wheelhouses.keepOnly(found.directory, last.wheels.map((wheel) => wheel.file));
         await world.wheelhouses.seal(found.directory, last);
-        return { manifest: last, index: undefined };
+        return { manifest: last, index: undefined, hasInstalledSources: false };
     }
 }
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
@@ -35037,7 +35304,7 @@ async function fillByMirror(plan, world, found) {
     });
     const index = await (0,choose_index/* chooseIndex */.SK)(plan, world);
     try {
-        return { manifest: await attempt(index, false), index };
+        return { ...(await attempt(index, false)), index };
     }
     catch (error) {
         if (!(error instanceof FillError))
@@ -35052,7 +35319,7 @@ async function fillByMirror(plan, world, found) {
             throw error;
         }
         const other = await (0,choose_index/* chooseIndex */.SK)(plan, world, 'pip failed with it');
-        return { manifest: await attempt(other, true), index: other };
+        return { ...(await attempt(other, true)), index: other };
     }
 }
 
@@ -35073,9 +35340,11 @@ async function fillByMirror(plan, world, found) {
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords that the command line takes from the environment.
+ * the passwords that the command line takes from the environment. Then the files through which a
+ * step talks to the runner, and what it gets an identity token with: code that is built or that a
+ * checkout brings along would speak in this action's name.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -35085,6 +35354,7 @@ function environmentForPrograms(environment) {
 const notForFill = [
     'dry-run',
     'editable',
+    'log',
     'no-clean',
     'prefix',
     'quiet',
@@ -35126,6 +35396,11 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
         ...index,
         PIP_NO_INPUT: '1',
+        // What is read of pip's output is said at this level; a configuration file may ask for less.
+        PIP_QUIET: '0',
+        PIP_VERBOSE: '0',
+        // From 26.2 on pip takes index pages from its cache while they are fresh; this asks the index.
+        PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
 }
@@ -35431,8 +35706,9 @@ function digest(parts) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  _: () => (/* binding */ groupRequirements),
-  s: () => (/* binding */ projectParts)
+  _y: () => (/* binding */ groupRequirements),
+  st: () => (/* binding */ projectParts),
+  qJ: () => (/* binding */ splitSource)
 });
 
 ;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
@@ -36853,6 +37129,25 @@ function groupRequirements(text, shown, group) {
     };
     return resolve(group, []);
 }
+/**
+ * @param text of one `Requires-Dist` (PEP 508)
+ * @returns undefined for a dependency that is found on an index
+ */
+function splitSource(text) {
+    const match = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*@\s*([^\s;]\S*?)(?:\s+;\s*(.+)|;\s+(.+))?\s*$/.exec(text);
+    if (match === null)
+        return undefined;
+    const [, name = '', extras = '', url = '', spaced, tight] = match;
+    const marker = spaced ?? tight;
+    // In a file pip would expand variables, among them the address of the index with its credentials.
+    const literal = url.replaceAll('${', '$%7B');
+    return {
+        name: (0,plan_names/* normalizeName */.Pc)(name),
+        named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
+        marker,
+        text: `${name}${extras} @ ${literal}`,
+    };
+}
 
 
 /***/ }),
@@ -36870,7 +37165,7 @@ function groupRequirements(text, shown, group) {
 function formatLock(wheels) {
     const lines = wheels
         .filter((wheel) => wheel.role === 'runtime')
-        .map((wheel) => `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .sort();
     return lines.join('');
 }
@@ -36959,8 +37254,14 @@ function parseManifest(text) {
             return {
                 requirement: string(entry, 'requirement'),
                 name: projectNameOf(entry),
+                version: versionOf(entry),
+                extras: strings(entry, 'extras'),
                 requires: strings(entry, 'requires'),
             };
+        }),
+        relied: list(top, 'relied').map((item) => {
+            const entry = record(item, 'relied');
+            return { name: projectNameOf(entry), version: versionOf(entry) };
         }),
         ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
         ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
@@ -36985,7 +37286,7 @@ function wheel(item) {
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
+    if (!isVersionText(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -36997,8 +37298,13 @@ function wheel(item) {
         throw new ManifestError(`${file}: origin`);
     if (role !== 'runtime' && role !== 'build' && role !== 'tool')
         throw new ManifestError(`${file}: role`);
+    const project = string(entry, 'project');
+    if ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(project) !== name || !/^[A-Za-z0-9._-]+$/.test(project)) {
+        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(project)}`);
+    }
     return {
         name,
+        project,
         version,
         file,
         sha256,
@@ -37028,6 +37334,15 @@ function projectNameOf(entry) {
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
         throw new ManifestError('name is no project name');
     return name;
+}
+function versionOf(entry) {
+    const version = string(entry, 'version');
+    if (!isVersionText(version))
+        throw new ManifestError('version is not a version');
+    return version;
+}
+function isVersionText(text) {
+    return /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text);
 }
 function boolean(entry, field) {
     const value = entry[field];
@@ -37363,6 +37678,7 @@ function probeCandidates(requested) {
 /* harmony export */   EW: () => (/* binding */ readFillLog),
 /* harmony export */   MM: () => (/* binding */ parseReport),
 /* harmony export */   R0: () => (/* binding */ isUnreachable),
+/* harmony export */   ZX: () => (/* binding */ readBuildLog),
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor),
 /* harmony export */   lQ: () => (/* binding */ isSystems),
@@ -37374,25 +37690,52 @@ function probeCandidates(requested) {
 
 
 /**
- * Reads the log of `pip wheel`. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
+ * Reads what `pip wheel` prints. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
  * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
+ * @param log its verbose log, which alone tells a wheel from pip's cache of built wheels ("Using
+ *   cached wheel link: URL") from a cached download
  */
-function readFillLog(log) {
+function readFillLog(output, log) {
     const built = new Set();
     const reused = new Set();
-    for (const line of log.split('\n').map((each) => each.trim())) {
+    for (const line of output.split('\n').map((each) => each.trim())) {
         if (line.startsWith('File was already downloaded ')) {
-            reused.add(line.slice(Math.max(line.lastIndexOf('/'), line.lastIndexOf('\\')) + 1));
+            reused.add(baseName(line));
         }
         else if (line.startsWith('Created wheel for ')) {
             const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
             built.add(file ?? '');
         }
     }
+    for (const [, link = ''] of log.matchAll(/^\S+ +Using cached wheel link: (file:\S+)/gm)) {
+        built.add(decodeURIComponent(baseName(link)));
+    }
     return {
         built: new Set([...built].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
         reused: new Set([...reused].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
     };
+}
+function baseName(text) {
+    return text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
+}
+/**
+ * Reads the verbose log of a pip and of the pips that it starts for its build environments: each
+ * ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ */
+function readBuildLog(log) {
+    const found = new Map();
+    for (const [, items = ''] of log.matchAll(/^\S+ Successfully installed (.+)$/gm)) {
+        for (const item of items.trim().split(/\s+/)) {
+            const dash = item.lastIndexOf('-');
+            const name = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(item.slice(0, dash));
+            const version = item.slice(dash + 1);
+            // A build prints into this log too: nothing but a name and a version is taken from it.
+            if (/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && /^\d[A-Za-z0-9.!+]*$/.test(version)) {
+                found.set(`${name} ${version}`, { name, version });
+            }
+        }
+    }
+    return [...found.values()];
 }
 /**
  * Reads pip's installation report (its documented, versioned JSON).
@@ -37412,6 +37755,7 @@ function parseReport(text) {
             : [];
         return {
             name: (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(metadata.name),
+            writtenName: metadata.name,
             version: metadata.version,
             url: typeof download?.url === 'string' ? download.url : '',
             requires: requires.sort(),
@@ -37712,7 +38056,8 @@ function unescaped(text) {
 /* harmony export */   $4: () => (/* binding */ fillFiles),
 /* harmony export */   AU: () => (/* binding */ closeFiles),
 /* harmony export */   _2: () => (/* binding */ withUserSources),
-/* harmony export */   dC: () => (/* binding */ plainFile)
+/* harmony export */   dC: () => (/* binding */ plainFile),
+/* harmony export */   k1: () => (/* binding */ plainRequest)
 /* harmony export */ });
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2251);
 
@@ -37733,12 +38078,20 @@ function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
         return { text, source: line.source };
     };
     return request([
-        ...offers.map((offer) => ({ text: `--find-links ${(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .quoted */ .TL)(offer.url)}` })),
+        ...offers
+            .filter((offer) => !offer.isPin)
+            .map((offer) => ({ text: `--find-links ${(0,_requirements_js__WEBPACK_IMPORTED_MODULE_0__/* .quoted */ .TL)(offer.url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
             .map(render),
         ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ], lines.filter((line) => line.constraint && !namesIndex(line)).map(render), constraintsFile);
+    ], [
+        ...lines.filter((line) => line.constraint && !namesIndex(line)).map(render),
+        // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
+        ...offers
+            .filter((offer) => offer.isPin)
+            .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
+    ], constraintsFile);
 }
 /** Indexes are given in the environment, where their credentials belong. */
 function namesIndex(line) {
@@ -37753,6 +38106,10 @@ function closeFiles(lines, resolved, constraintsFile) {
         .filter((line) => line.constraint === constraint)
         .map((line) => ({ text: line.plain, source: line.source }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
+}
+/** A request of the given lines only. */
+function plainRequest(lines, source) {
+    return { request: plainFile(lines, source), constraints: plainFile([]) };
 }
 /** A file with the given lines only. */
 function plainFile(lines, source) {
@@ -37788,11 +38145,13 @@ function file(entries) {
         sources: [undefined, ...entries.map((entry) => entry.source)],
     };
 }
-function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
-    const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
-    const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
-    const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
-    return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
+function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
+    const text = [
+        `${name}${extras.length > 0 ? `[${extras.join(',')}]` : ''} @ ${url}`,
+        ...(marker === undefined ? [] : [` ; ${marker}`]),
+        ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
+    ].join('');
+    return source ? { text, source } : { text };
 }
 
 
@@ -37806,6 +38165,7 @@ function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
 /* harmony export */   T4: () => (/* binding */ isPinned),
 /* harmony export */   TL: () => (/* binding */ quoted),
 /* harmony export */   TZ: () => (/* binding */ isCacheable),
+/* harmony export */   h2: () => (/* binding */ requirementOf),
 /* harmony export */   mD: () => (/* binding */ isHashMode),
 /* harmony export */   xJ: () => (/* binding */ askedHashes),
 /* harmony export */   zM: () => (/* binding */ indexRequirements),
@@ -38256,6 +38616,19 @@ function anchored(line, file) {
         { ...line, text: optionText('find-links', beside) },
         { ...line, text: optionText('find-links', line.value) },
     ];
+}
+/**
+ * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * @param text without a marker
+ * @throws UserError when it can't be read
+ */
+function requirementOf(text, source, workingDirectory) {
+    const parsed = parseLine(text, source, false, { environment: {}, workingDirectory });
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind !== 'direct') {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text)}" is not a requirement with a URL.`, source);
+    }
+    return line;
 }
 /** The requirements that are to be found through an index, constraints among them. */
 function indexRequirements(lines) {
@@ -39355,7 +39728,7 @@ async function collect(plan, world, targets) {
         }
         for (const [index, { pyproject }] of metadata.entries()) {
             const shown = `pyproject.toml of ${sdists[index]}`;
-            const { buildRequires } = (0,local_project/* projectParts */.s)(pyproject === undefined ? {} : { pyproject }, shown);
+            const { buildRequires } = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, shown);
             const key = JSON.stringify([target.name, [...buildRequires].sort()]);
             if (buildRequires.length === 0 || seen.has(key))
                 continue;
@@ -40350,7 +40723,7 @@ async function groupLines(request, sources) {
             throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
         }
         const group = input.slice(colon + 1);
-        lines.push(...(0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .groupRequirements */ ._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+        lines.push(...(0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .groupRequirements */ ._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
     }
     return lines;
 }
@@ -40886,6 +41259,7 @@ async function runEntry(main, reporter) {
 /* harmony export */   Ai: () => (/* binding */ probeScript),
 /* harmony export */   D5: () => (/* binding */ surroundingsScript),
 /* harmony export */   Rr: () => (/* binding */ venvScript),
+/* harmony export */   Z6: () => (/* binding */ pipScript),
 /* harmony export */   a9: () => (/* binding */ stubScript),
 /* harmony export */   b2: () => (/* binding */ unpackUvScript),
 /* harmony export */   gx: () => (/* binding */ markerScript)
@@ -40980,6 +41354,7 @@ sys.stdout.write(json.dumps({
     'libc': libc(),
     'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
     'sitePackages': sysconfig.get_path('purelib'),
+    'searchPath': [p for p in sys.path if os.path.isdir(p)],
     'externallyManaged': not in_venv and os.path.exists(
         os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
     'pip': pip,
@@ -40990,6 +41365,15 @@ sys.stdout.write(json.dumps({
     'pipConfig': config,
     'pipConfigError': config_error,
 }))
+`;
+/**
+ * Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.
+ */
+const pipScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import runpy
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
 `;
 /**
  * Writes wheels that hold nothing but metadata (PEP 427): pip then resolves a local project's
@@ -41014,7 +41398,8 @@ for number, stub in enumerate(json.load(sys.stdin)):
     }
     directory = os.path.join(sys.argv[1], str(number))
     os.mkdir(directory)
-    path = os.path.join(directory, base + '-py3-none-any.whl')
+    # The build tag keeps its name apart from that of a real wheel.
+    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')
     with zipfile.ZipFile(path, 'w') as archive:
         record = ''
         for name, text in files.items():
@@ -41024,13 +41409,20 @@ for number, stub in enumerate(json.load(sys.stdin)):
     paths.append(path)
 sys.stdout.write(json.dumps(paths))
 `;
-/** Which of a JSON list of environment markers apply to this Python; pip's own reading of them. */
+/**
+ * Which environment markers of a JSON object {markers, extras} apply to this Python; pip's own
+ * reading of them.
+ */
 const markerScript = `
 import sys
 sys.path[:] = [p for p in sys.path if p]
 import json
 from pip._vendor.packaging.markers import Marker
-sys.stdout.write(json.dumps([Marker(text).evaluate({'extra': ''}) for text in json.load(sys.stdin)]))
+given = json.load(sys.stdin)
+extras = given['extras'] or ['']
+sys.stdout.write(json.dumps([
+    any(Marker(text).evaluate({'extra': extra}) for extra in extras) for text in given['markers']
+]))
 `;
 /**
  * Makes a virtual environment with the pip of the Python that runs this (and its setuptools, where
@@ -41056,7 +41448,9 @@ for name in names:
             raise
 source = sysconfig.get_path('purelib')
 assert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)
-venv.create(directory, with_pip=False, symlinks=not windows)
+# As the command does, from 3.13 on: the environment must not show up in the checkout.
+ignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}
+venv.create(directory, with_pip=False, symlinks=not windows, **ignored)
 base = {'base': directory, 'platbase': directory}
 scheme = 'nt' if windows else 'posix_prefix'
 target = sysconfig.get_path('purelib', scheme, base)
@@ -41189,13 +41583,15 @@ sys.stdout.write(path)
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7894);
-/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6108);
+/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7894);
+/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6108);
 /* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5905);
-/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8663);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
+
 
 
 
@@ -41212,13 +41608,14 @@ function pythonAdapter(reporter, environment) {
     return {
         probe,
         createVenv,
+        installed,
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
             // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
-            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-m', 'pip', ...args], {
+            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .pipScript */ .Z6, ...args], {
                 cwd,
-                env: temporary ? { ...env, ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .temporaryVariables */ .fp)(temporary) } : env,
+                env: temporary ? { ...env, ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_10__/* .temporaryVariables */ .fp)(temporary) } : env,
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
@@ -41226,11 +41623,11 @@ function pythonAdapter(reporter, environment) {
                 },
             });
             if (temporary)
-                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf)(temporary);
+                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .discard */ .vf)(temporary);
             return { exitCode, output: lines.join('\n') };
         },
         async surroundings(interpreter, wheels, cwd) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .surroundingsScript */ .D5], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .surroundingsScript */ .D5], {
                 cwd,
                 env: environment,
                 input: JSON.stringify(wheels),
@@ -41242,17 +41639,17 @@ function pythonAdapter(reporter, environment) {
                 return undefined; // An environment may have something that speaks whenever Python starts.
             }
         },
-        async applies(interpreter, markers) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .markerScript */ .gx], {
+        async applies(interpreter, markers, extras = []) {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .markerScript */ .gx], {
                 env: environment,
-                input: JSON.stringify(markers),
+                input: JSON.stringify({ markers, extras }),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -41261,7 +41658,7 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .probeScript */ .Ai], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .probeScript */ .Ai], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
@@ -41305,7 +41702,7 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
@@ -41334,16 +41731,16 @@ async function createVenv(interpreter, request, directory) {
     }
     // Half an environment must not be taken for a whole one by a later run.
     if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory))
-        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .untilExit */ .dF)(directory);
+        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .untilExit */ .dF)(directory);
     const made = await withCopiedPip(interpreter, request, directory);
     if (made === undefined)
         await withEnsuredPip(interpreter, request, directory);
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_7__/* .release */ ._r)(directory);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .release */ ._r)(directory);
     return made ?? probe({ ...request, venv: directory });
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .venvScript */ .Rr, directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .venvScript */ .Rr, directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -41351,14 +41748,32 @@ async function withCopiedPip(interpreter, { environment }, directory) {
         return undefined;
     }
     const { executable, sitePackages } = JSON.parse(stdout);
-    return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
+    const searchPath = [sitePackages];
+    const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
+    return { ...interpreter, ...own };
+}
+/** Metadata directories are named after project and version (PEP 376, PEP 427). */
+const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
+async function installed({ searchPath }) {
+    const versions = new Map();
+    for (const directory of searchPath) {
+        for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => [])) {
+            const [, name, version] = metadataName.exec(entry) ?? [];
+            if (name === undefined || version === undefined)
+                continue;
+            const normalized = (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .normalizeName */ .Pc)(name);
+            if (!versions.has(normalized))
+                versions.set(normalized, version);
+        }
+    }
+    return versions;
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_6__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_5__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -45466,7 +45881,7 @@ async function project(target, shown) {
     return {
         path: target,
         shown,
-        ...(0,local_project/* projectParts */.s)({
+        ...(0,local_project/* projectParts */.st)({
             ...(pyproject === undefined ? {} : { pyproject }),
             ...(setupCfg === undefined ? {} : { setupCfg }),
             ...(setupPy === undefined ? {} : { setupPy }),

@@ -895,6 +895,19 @@ function anchored(line, file) {
         { ...line, text: optionText('find-links', line.value) },
     ];
 }
+/**
+ * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * @param text without a marker
+ * @throws UserError when it can't be read
+ */
+function requirementOf(text, source, workingDirectory) {
+    const parsed = parseLine(text, source, false, { environment: {}, workingDirectory });
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind !== 'direct') {
+        throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
+    }
+    return line;
+}
 /** The requirements that are to be found through an index, constraints among them. */
 function requirements_indexRequirements(lines) {
     return lines.filter((line) => line.kind === 'index');
@@ -1001,8 +1014,14 @@ function parseManifest(text) {
             return {
                 requirement: string(entry, 'requirement'),
                 name: projectNameOf(entry),
+                version: versionOf(entry),
+                extras: strings(entry, 'extras'),
                 requires: strings(entry, 'requires'),
             };
+        }),
+        relied: list(top, 'relied').map((item) => {
+            const entry = record(item, 'relied');
+            return { name: projectNameOf(entry), version: versionOf(entry) };
         }),
         ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
         ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
@@ -1027,7 +1046,7 @@ function wheel(item) {
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !names_sameVersion(version, named.version)) {
+    if (!isVersionText(version) || !names_sameVersion(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -1039,8 +1058,13 @@ function wheel(item) {
         throw new ManifestError(`${file}: origin`);
     if (role !== 'runtime' && role !== 'build' && role !== 'tool')
         throw new ManifestError(`${file}: role`);
+    const project = string(entry, 'project');
+    if (names_normalizeName(project) !== name || !/^[A-Za-z0-9._-]+$/.test(project)) {
+        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(project)}`);
+    }
     return {
         name,
+        project,
         version,
         file,
         sha256,
@@ -1070,6 +1094,15 @@ function projectNameOf(entry) {
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
         throw new ManifestError('name is no project name');
     return name;
+}
+function versionOf(entry) {
+    const version = string(entry, 'version');
+    if (!isVersionText(version))
+        throw new ManifestError('version is not a version');
+    return version;
+}
+function isVersionText(text) {
+    return /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text);
 }
 function manifest_boolean(entry, field) {
     const value = entry[field];
@@ -1454,7 +1487,7 @@ async function discard(directory) {
 function formatLock(wheels) {
     const lines = wheels
         .filter((wheel) => wheel.role === 'runtime')
-        .map((wheel) => `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .sort();
     return lines.join('');
 }

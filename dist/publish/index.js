@@ -28628,9 +28628,11 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords that the command line takes from the environment.
+ * the passwords that the command line takes from the environment. Then the files through which a
+ * step talks to the runner, and what it gets an identity token with: code that is built or that a
+ * checkout brings along would speak in this action's name.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -28640,6 +28642,7 @@ function environmentForPrograms(environment) {
 const notForFill = [
     'dry-run',
     'editable',
+    'log',
     'no-clean',
     'prefix',
     'quiet',
@@ -28681,6 +28684,11 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
         ...index,
         PIP_NO_INPUT: '1',
+        // What is read of pip's output is said at this level; a configuration file may ask for less.
+        PIP_QUIET: '0',
+        PIP_VERBOSE: '0',
+        // From 26.2 on pip takes index pages from its cache while they are fresh; this asks the index.
+        PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
 }
@@ -28923,9 +28931,11 @@ function digest(parts) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  _: () => (/* binding */ groupRequirements),
-  s: () => (/* binding */ projectParts)
+  _y: () => (/* binding */ groupRequirements),
+  st: () => (/* binding */ projectParts)
 });
+
+// UNUSED EXPORTS: splitSource
 
 ;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
 /*!
@@ -30345,6 +30355,25 @@ function groupRequirements(text, shown, group) {
     };
     return resolve(group, []);
 }
+/**
+ * @param text of one `Requires-Dist` (PEP 508)
+ * @returns undefined for a dependency that is found on an index
+ */
+function splitSource(text) {
+    const match = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*@\s*([^\s;]\S*?)(?:\s+;\s*(.+)|;\s+(.+))?\s*$/.exec(text);
+    if (match === null)
+        return undefined;
+    const [, name = '', extras = '', url = '', spaced, tight] = match;
+    const marker = spaced ?? tight;
+    // In a file pip would expand variables, among them the address of the index with its credentials.
+    const literal = url.replaceAll('${', '$%7B');
+    return {
+        name: normalizeName(name),
+        named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
+        marker,
+        text: `${name}${extras} @ ${literal}`,
+    };
+}
 
 
 /***/ }),
@@ -30425,8 +30454,14 @@ function parseManifest(text) {
             return {
                 requirement: string(entry, 'requirement'),
                 name: projectNameOf(entry),
+                version: versionOf(entry),
+                extras: strings(entry, 'extras'),
                 requires: strings(entry, 'requires'),
             };
+        }),
+        relied: list(top, 'relied').map((item) => {
+            const entry = record(item, 'relied');
+            return { name: projectNameOf(entry), version: versionOf(entry) };
         }),
         ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
         ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
@@ -30451,7 +30486,7 @@ function wheel(item) {
     if (named.name !== name) {
         throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
     }
-    if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
+    if (!isVersionText(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
         throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
     }
     if (!/^[0-9a-f]{64}$/.test(sha256))
@@ -30463,8 +30498,13 @@ function wheel(item) {
         throw new ManifestError(`${file}: origin`);
     if (role !== 'runtime' && role !== 'build' && role !== 'tool')
         throw new ManifestError(`${file}: role`);
+    const project = string(entry, 'project');
+    if ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(project) !== name || !/^[A-Za-z0-9._-]+$/.test(project)) {
+        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(project)}`);
+    }
     return {
         name,
+        project,
         version,
         file,
         sha256,
@@ -30494,6 +30534,15 @@ function projectNameOf(entry) {
     if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
         throw new ManifestError('name is no project name');
     return name;
+}
+function versionOf(entry) {
+    const version = string(entry, 'version');
+    if (!isVersionText(version))
+        throw new ManifestError('version is not a version');
+    return version;
+}
+function isVersionText(text) {
+    return /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text);
 }
 function boolean(entry, field) {
     const value = entry[field];
@@ -30733,32 +30782,59 @@ function canonicalVersion(version) {
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, parseReport, isUnreachable, isMirrorsFault, isSystems */
+/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorsFault, isSystems */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
 /** What pip says, and what it means for us and for the user. */
 
 
 /**
- * Reads the log of `pip wheel`. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
+ * Reads what `pip wheel` prints. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
  * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
+ * @param log its verbose log, which alone tells a wheel from pip's cache of built wheels ("Using
+ *   cached wheel link: URL") from a cached download
  */
-function readFillLog(log) {
+function readFillLog(output, log) {
     const built = new Set();
     const reused = new Set();
-    for (const line of log.split('\n').map((each) => each.trim())) {
+    for (const line of output.split('\n').map((each) => each.trim())) {
         if (line.startsWith('File was already downloaded ')) {
-            reused.add(line.slice(Math.max(line.lastIndexOf('/'), line.lastIndexOf('\\')) + 1));
+            reused.add(baseName(line));
         }
         else if (line.startsWith('Created wheel for ')) {
             const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
             built.add(file ?? '');
         }
     }
+    for (const [, link = ''] of log.matchAll(/^\S+ +Using cached wheel link: (file:\S+)/gm)) {
+        built.add(decodeURIComponent(baseName(link)));
+    }
     return {
         built: new Set([...built].filter(isWheelFileName)),
         reused: new Set([...reused].filter(isWheelFileName)),
     };
+}
+function baseName(text) {
+    return text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
+}
+/**
+ * Reads the verbose log of a pip and of the pips that it starts for its build environments: each
+ * ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ */
+function readBuildLog(log) {
+    const found = new Map();
+    for (const [, items = ''] of log.matchAll(/^\S+ Successfully installed (.+)$/gm)) {
+        for (const item of items.trim().split(/\s+/)) {
+            const dash = item.lastIndexOf('-');
+            const name = normalizeName(item.slice(0, dash));
+            const version = item.slice(dash + 1);
+            // A build prints into this log too: nothing but a name and a version is taken from it.
+            if (/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && /^\d[A-Za-z0-9.!+]*$/.test(version)) {
+                found.set(`${name} ${version}`, { name, version });
+            }
+        }
+    }
+    return [...found.values()];
 }
 /**
  * Reads pip's installation report (its documented, versioned JSON).
@@ -30778,6 +30854,7 @@ function parseReport(text) {
             : [];
         return {
             name: normalizeName(metadata.name),
+            writtenName: metadata.name,
             version: metadata.version,
             url: typeof download?.url === 'string' ? download.url : '',
             requires: requires.sort(),
@@ -30872,7 +30949,7 @@ function adviceFor(output) {
 /* harmony export */   TL: () => (/* binding */ quoted),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
-/* unused harmony exports logicalLines, expandVariables, parseLine, indexRequirements, isCacheable, isHashMode, askedHashes, isPinned */
+/* unused harmony exports logicalLines, expandVariables, parseLine, requirementOf, indexRequirements, isCacheable, isHashMode, askedHashes, isPinned */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
@@ -31317,6 +31394,19 @@ function anchored(line, file) {
         { ...line, text: optionText('find-links', beside) },
         { ...line, text: optionText('find-links', line.value) },
     ];
+}
+/**
+ * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * @param text without a marker
+ * @throws UserError when it can't be read
+ */
+function requirementOf(text, source, workingDirectory) {
+    const parsed = parseLine(text, source, false, { environment: {}, workingDirectory });
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind !== 'direct') {
+        throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
+    }
+    return line;
 }
 /** The requirements that are to be found through an index, constraints among them. */
 function indexRequirements(lines) {
@@ -32797,7 +32887,7 @@ async function groupLines(request, sources) {
             throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
         }
         const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._)(text, shown, group).map((line) => ({ text: line, file: shown })));
+        lines.push(...(0,local_project/* groupRequirements */._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
     }
     return lines;
 }
@@ -32827,12 +32917,20 @@ function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
         return { text, source: line.source };
     };
     return request([
-        ...offers.map((offer) => ({ text: `--find-links ${(0,requirements/* quoted */.TL)(offer.url)}` })),
+        ...offers
+            .filter((offer) => !offer.isPin)
+            .map((offer) => ({ text: `--find-links ${(0,requirements/* quoted */.TL)(offer.url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
             .map(render),
         ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ], lines.filter((line) => line.constraint && !namesIndex(line)).map(render), constraintsFile);
+    ], [
+        ...lines.filter((line) => line.constraint && !namesIndex(line)).map(render),
+        // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
+        ...offers
+            .filter((offer) => offer.isPin)
+            .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
+    ], constraintsFile);
 }
 /** Indexes are given in the environment, where their credentials belong. */
 function namesIndex(line) {
@@ -32847,6 +32945,10 @@ function closeFiles(lines, resolved, constraintsFile) {
         .filter((line) => line.constraint === constraint)
         .map((line) => ({ text: line.plain, source: line.source }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
+}
+/** A request of the given lines only. */
+function plainRequest(lines, source) {
+    return { request: plainFile(lines, source), constraints: plainFile([]) };
 }
 /** A file with the given lines only. */
 function plainFile(lines, source) {
@@ -32882,11 +32984,13 @@ function file(entries) {
         sources: [undefined, ...entries.map((entry) => entry.source)],
     };
 }
-function resolvedLine({ requirement, name, url, sha256 }, hashMode) {
-    const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
-    const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
-    const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
-    return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
+function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
+    const text = [
+        `${name}${extras.length > 0 ? `[${extras.join(',')}]` : ''} @ ${url}`,
+        ...(marker === undefined ? [] : [` ; ${marker}`]),
+        ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
+    ].join('');
+    return source ? { text, source } : { text };
 }
 
 ;// CONCATENATED MODULE: ./lib/plan/package-index.js
@@ -33065,7 +33169,7 @@ async function collect(plan, world, targets) {
         }
         for (const [index, { pyproject }] of metadata.entries()) {
             const shown = `pyproject.toml of ${sdists[index]}`;
-            const { buildRequires } = (0,local_project/* projectParts */.s)(pyproject === undefined ? {} : { pyproject }, shown);
+            const { buildRequires } = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, shown);
             const key = JSON.stringify([target.name, [...buildRequires].sort()]);
             if (buildRequires.length === 0 || seen.has(key))
                 continue;
@@ -33702,6 +33806,8 @@ var external_node_path_ = __nccwpck_require__(6760);
 var plan_environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
@@ -33797,6 +33903,7 @@ sys.stdout.write(json.dumps({
     'libc': libc(),
     'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
     'sitePackages': sysconfig.get_path('purelib'),
+    'searchPath': [p for p in sys.path if os.path.isdir(p)],
     'externallyManaged': not in_venv and os.path.exists(
         os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
     'pip': pip,
@@ -33807,6 +33914,15 @@ sys.stdout.write(json.dumps({
     'pipConfig': config,
     'pipConfigError': config_error,
 }))
+`;
+/**
+ * Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.
+ */
+const pipScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import runpy
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
 `;
 /**
  * Writes wheels that hold nothing but metadata (PEP 427): pip then resolves a local project's
@@ -33831,7 +33947,8 @@ for number, stub in enumerate(json.load(sys.stdin)):
     }
     directory = os.path.join(sys.argv[1], str(number))
     os.mkdir(directory)
-    path = os.path.join(directory, base + '-py3-none-any.whl')
+    # The build tag keeps its name apart from that of a real wheel.
+    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')
     with zipfile.ZipFile(path, 'w') as archive:
         record = ''
         for name, text in files.items():
@@ -33841,13 +33958,20 @@ for number, stub in enumerate(json.load(sys.stdin)):
     paths.append(path)
 sys.stdout.write(json.dumps(paths))
 `;
-/** Which of a JSON list of environment markers apply to this Python; pip's own reading of them. */
+/**
+ * Which environment markers of a JSON object {markers, extras} apply to this Python; pip's own
+ * reading of them.
+ */
 const markerScript = `
 import sys
 sys.path[:] = [p for p in sys.path if p]
 import json
 from pip._vendor.packaging.markers import Marker
-sys.stdout.write(json.dumps([Marker(text).evaluate({'extra': ''}) for text in json.load(sys.stdin)]))
+given = json.load(sys.stdin)
+extras = given['extras'] or ['']
+sys.stdout.write(json.dumps([
+    any(Marker(text).evaluate({'extra': extra}) for extra in extras) for text in given['markers']
+]))
 `;
 /**
  * Makes a virtual environment with the pip of the Python that runs this (and its setuptools, where
@@ -33873,7 +33997,9 @@ for name in names:
             raise
 source = sysconfig.get_path('purelib')
 assert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)
-venv.create(directory, with_pip=False, symlinks=not windows)
+# As the command does, from 3.13 on: the environment must not show up in the checkout.
+ignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}
+venv.create(directory, with_pip=False, symlinks=not windows, **ignored)
 base = {'base': directory, 'platbase': directory}
 scheme = 'nt' if windows else 'posix_prefix'
 target = sysconfig.get_path('purelib', scheme, base)
@@ -34049,17 +34175,19 @@ async function discard(directory) {
 
 
 
+
 const oldestPython = '3.7';
 /** @param environment for programs that are no pip: without inputs and tokens of the runner */
 function pythonAdapter(reporter, environment) {
     return {
         probe,
         createVenv,
+        installed,
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
             // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
             const temporary = await temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-m', 'pip', ...args], {
+            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pipScript, ...args], {
                 cwd,
                 env: temporary ? { ...env, ...(0,plan_environment/* temporaryVariables */.fp)(temporary) } : env,
                 onLine: (line) => {
@@ -34085,10 +34213,10 @@ function pythonAdapter(reporter, environment) {
                 return undefined; // An environment may have something that speaks whenever Python starts.
             }
         },
-        async applies(interpreter, markers) {
+        async applies(interpreter, markers, extras = []) {
             const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', markerScript], {
                 env: environment,
-                input: JSON.stringify(markers),
+                input: JSON.stringify({ markers, extras }),
             });
             return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
         },
@@ -34194,7 +34322,25 @@ async function withCopiedPip(interpreter, { environment }, directory) {
         return undefined;
     }
     const { executable, sitePackages } = JSON.parse(stdout);
-    return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
+    const searchPath = [sitePackages];
+    const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
+    return { ...interpreter, ...own };
+}
+/** Metadata directories are named after project and version (PEP 376, PEP 427). */
+const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
+async function installed({ searchPath }) {
+    const versions = new Map();
+    for (const directory of searchPath) {
+        for (const entry of await (0,promises_namespaceObject.readdir)(directory).catch(() => [])) {
+            const [, name, version] = metadataName.exec(entry) ?? [];
+            if (name === undefined || version === undefined)
+                continue;
+            const normalized = (0,names/* normalizeName */.Pc)(name);
+            if (!versions.has(normalized))
+                versions.set(normalized, version);
+        }
+    }
+    return versions;
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
     const { exitCode, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-m', 'venv', directory], {
@@ -38176,7 +38322,7 @@ async function project(target, shown) {
     return {
         path: target,
         shown,
-        ...(0,local_project/* projectParts */.s)({
+        ...(0,local_project/* projectParts */.st)({
             ...(pyproject === undefined ? {} : { pyproject }),
             ...(setupCfg === undefined ? {} : { setupCfg }),
             ...(setupPy === undefined ? {} : { setupPy }),
@@ -38192,15 +38338,13 @@ async function project(target, shown) {
 function formatLock(wheels) {
     const lines = wheels
         .filter((wheel) => wheel.role === 'runtime')
-        .map((wheel) => `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .sort();
     return lines.join('');
 }
 
 // EXTERNAL MODULE: ./lib/plan/manifest.js
 var plan_manifest = __nccwpck_require__(1114);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 

@@ -5,10 +5,12 @@ type Environment = Readonly<Record<string, string>>;
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords that the command line takes from the environment.
+ * the passwords that the command line takes from the environment. Then the files through which a
+ * step talks to the runner, and what it gets an identity token with: code that is built or that a
+ * checkout brings along would speak in this action's name.
  */
 const forActionsOnly =
-  /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE)_|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
+  /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
 
 /** The part of a process's environment that other programs may see. */
 export function environmentForPrograms(
@@ -24,6 +26,7 @@ export function environmentForPrograms(
 const notForFill = [
   'dry-run',
   'editable',
+  'log',
   'no-clean',
   'prefix',
   'quiet',
@@ -73,6 +76,11 @@ export function fillEnvironment(
     ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
     ...index,
     PIP_NO_INPUT: '1',
+    // What is read of pip's output is said at this level; a configuration file may ask for less.
+    PIP_QUIET: '0',
+    PIP_VERBOSE: '0',
+    // From 26.2 on pip takes index pages from its cache while they are fresh; this asks the index.
+    PIP_REFRESH_PACKAGE: ':all:',
     PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
   };
 }

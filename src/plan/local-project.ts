@@ -115,3 +115,36 @@ export function groupRequirements(text: string, shown: string, group: string): s
   };
   return resolve(group, []);
 }
+
+/** A dependency that names its own source: `name[extras] @ URL ; marker`. */
+export interface SourceDependency {
+  /** Normalised. */
+  readonly name: string;
+  /** The same dependency by its name alone: `name[extras] ; marker`. */
+  readonly named: string;
+  readonly marker: string | undefined;
+  /** A requirement for a file of pip's, without the marker. */
+  readonly text: string;
+}
+
+/**
+ * @param text of one `Requires-Dist` (PEP 508)
+ * @returns undefined for a dependency that is found on an index
+ */
+export function splitSource(text: string): SourceDependency | undefined {
+  const match =
+    /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*@\s*([^\s;]\S*?)(?:\s+;\s*(.+)|;\s+(.+))?\s*$/.exec(
+      text,
+    );
+  if (match === null) return undefined;
+  const [, name = '', extras = '', url = '', spaced, tight] = match;
+  const marker = spaced ?? tight;
+  // In a file pip would expand variables, among them the address of the index with its credentials.
+  const literal = url.replaceAll('${', '$%7B');
+  return {
+    name: normalizeName(name),
+    named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
+    marker,
+    text: `${name}${extras} @ ${literal}`,
+  };
+}

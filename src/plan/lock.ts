@@ -8,7 +8,7 @@ import type { Wheel } from './manifest.ts';
 export function formatLock(wheels: readonly Wheel[]): string {
   const lines = wheels
     .filter((wheel) => wheel.role === 'runtime')
-    .map((wheel) => `${wheel.name}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+    .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
     .sort();
   return lines.join('');
 }

@@ -5,7 +5,7 @@
 
 import { isFresh } from './freshness.ts';
 import type { Refresh, RequestLine } from './model.ts';
-import { isWheelFileName, sameVersion, wheelNameParts } from './names.ts';
+import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './names.ts';
 import { indexRequirements } from './requirements.ts';
 
 export const manifestFile = 'wheelhouse.json';
@@ -16,6 +16,8 @@ const schema = 2;
 export interface Wheel {
   /** Normalised. */
   readonly name: string;
+  /** The name as its metadata spell it: pip names directories after what it is asked for. */
+  readonly project: string;
   readonly version: string;
   readonly file: string;
   /** Hex. */
@@ -36,7 +38,9 @@ export interface DirectProject {
   /** The requirement's canonical text. */
   readonly requirement: string;
   readonly name: string;
-  /** Its `Requires-Dist`, sorted: other ones mean another closure. */
+  readonly version: string;
+  readonly extras: readonly string[];
+  /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
   readonly requires: readonly string[];
 }
 
@@ -52,6 +56,11 @@ export interface Manifest {
   readonly pinned: boolean;
   readonly wheels: readonly Wheel[];
   readonly direct: readonly DirectProject[];
+  /**
+   * Projects that it relies on without containing them: the environment had them, and the request's
+   * hashes admit no file of theirs.
+   */
+  readonly relied: readonly { readonly name: string; readonly version: string }[];
   /** Seconds that the longest fill took which it goes back to: what a hit saves. */
   readonly effort?: number;
   /** Version of the Python that it was made with; a patch release does not matter. */
@@ -115,8 +124,14 @@ export function parseManifest(text: string): Manifest {
       return {
         requirement: string(entry, 'requirement'),
         name: projectNameOf(entry),
+        version: versionOf(entry),
+        extras: strings(entry, 'extras'),
         requires: strings(entry, 'requires'),
       };
+    }),
+    relied: list(top, 'relied').map((item) => {
+      const entry = record(item, 'relied');
+      return { name: projectNameOf(entry), version: versionOf(entry) };
     }),
     ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
     ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
@@ -142,7 +157,7 @@ function wheel(item: unknown): Wheel {
   if (named.name !== name) {
     throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
   }
-  if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(version) || !sameVersion(version, named.version)) {
+  if (!isVersionText(version) || !sameVersion(version, named.version)) {
     throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
   }
   if (!/^[0-9a-f]{64}$/.test(sha256)) throw new ManifestError(`${file} has no sha256`);
@@ -152,8 +167,13 @@ function wheel(item: unknown): Wheel {
   if (origin !== 'downloaded' && origin !== 'built') throw new ManifestError(`${file}: origin`);
   if (role !== 'runtime' && role !== 'build' && role !== 'tool')
     throw new ManifestError(`${file}: role`);
+  const project = string(entry, 'project');
+  if (normalizeName(project) !== name || !/^[A-Za-z0-9._-]+$/.test(project)) {
+    throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(project)}`);
+  }
   return {
     name,
+    project,
     version,
     file,
     sha256,
@@ -185,6 +205,16 @@ function projectNameOf(entry: Readonly<Record<string, unknown>>): string {
   const name = string(entry, 'name');
   if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) throw new ManifestError('name is no project name');
   return name;
+}
+
+function versionOf(entry: Readonly<Record<string, unknown>>): string {
+  const version = string(entry, 'version');
+  if (!isVersionText(version)) throw new ManifestError('version is not a version');
+  return version;
+}
+
+function isVersionText(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text);
 }
 
 function boolean(entry: Readonly<Record<string, unknown>>, field: string): boolean {

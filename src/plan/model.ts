@@ -113,6 +113,8 @@ export interface Interpreter {
   readonly freeThreaded: boolean;
   /** Where packages are installed. */
   readonly sitePackages: string;
+  /** Directories that it imports from, first come first served. */
+  readonly searchPath: readonly string[];
   /** PEP 668: pip refuses to install into it. */
   readonly externallyManaged: boolean;
   /** undefined: this Python has no pip. */

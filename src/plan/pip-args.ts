@@ -5,51 +5,42 @@ const common = ['--disable-pip-version-check', '--no-input'];
 /** Nothing of the user's settings, and no index: what an offline step starts from. */
 const offline = ['--isolated', '--no-index'];
 
-export interface FillOptions {
+/**
+ * The wheels of a request: pip looks into `--wheel-dir` before it downloads one that it chose on
+ * the index. See docs/decisions/0002-fill.md.
+ */
+export function wheelArgs(options: {
   readonly wheelDir: string;
   readonly requestFile: string;
+  /** Where pip writes its verbose log. */
+  readonly log: string;
+  readonly noDeps: boolean;
   readonly usePep517: boolean;
-}
-
-/**
- * Fill: `--wheel-dir` is what pip looks into before it downloads a wheel that it chose on the
- * index; built wheels are offered by `--find-links` lines of the request file, for those alone
- * pip would build again. See docs/decisions/0002-fill.md.
- */
-export function fillArgs(options: FillOptions): string[] {
+}): string[] {
   return [
     'wheel',
     ...common,
     '--progress-bar=off',
+    ...(options.noDeps ? ['--no-deps'] : []),
     ...(options.usePep517 ? ['--use-pep517'] : []),
     `--wheel-dir=${options.wheelDir}`,
+    `--log=${options.log}`,
     '-r',
     options.requestFile,
   ];
 }
 
-/** One wheel of one direct requirement, without its dependencies. */
-export function fetchArgs(options: FillOptions): string[] {
-  const [command = '', ...rest] = fillArgs(options);
-  return [command, '--no-deps', ...rest];
-}
-
-/** The metadata of a direct requirement: prepared, not built, not installed. */
-export function metadataArgs(options: {
+/** A requirement that names its own source, and what it may be built with. */
+export interface SourceOptions {
   readonly requestFile: string;
   readonly report: string;
-}): string[] {
-  return [
-    'install',
-    ...common,
-    '--progress-bar=off',
-    '--dry-run',
-    '--ignore-installed',
-    '--no-deps',
-    `--report=${options.report}`,
-    '-r',
-    options.requestFile,
-  ];
+  /** Build with the wheels of this directory alone; undefined: ask the index. */
+  readonly findLinks: string | undefined;
+}
+
+/** The metadata of such a requirement: prepared, not built, not installed. */
+export function metadataArgs(options: SourceOptions): string[] {
+  return ['install', '--dry-run', '--ignore-installed', ...sourceArgs(options)];
 }
 
 /** Close: names the exact closure of a request in a wheelhouse. */
@@ -58,6 +49,10 @@ export function closeArgs(options: {
   readonly requestFile: string;
   readonly report: string;
   readonly noDeps: boolean;
+  /** Resolve as if the environment were empty. */
+  readonly ignoreInstalled: boolean;
+  readonly upgrade: boolean;
+  readonly upgradeStrategy: string | undefined;
 }): string[] {
   return [
     'install',
@@ -65,7 +60,9 @@ export function closeArgs(options: {
     ...common,
     '--quiet',
     '--dry-run',
-    '--ignore-installed',
+    ...(options.ignoreInstalled ? ['--ignore-installed'] : []),
+    ...(options.upgrade ? ['--upgrade'] : []),
+    ...(options.upgradeStrategy ? [`--upgrade-strategy=${options.upgradeStrategy}`] : []),
     '--only-binary=:all:',
     ...(options.noDeps ? ['--no-deps'] : []),
     `--find-links=${options.wheelDir}`,
@@ -137,29 +134,28 @@ export function uvInstallArgs(
 }
 
 /**
- * Direct requirements, every time and last: their dependencies have just been installed from the
- * lock. The user's build settings apply; index and mirrors come in the environment, if at all.
+ * A requirement from its own source, every time. The user's build settings apply; the index and its
+ * credentials come in the environment, if at all.
  */
-export function installDirectArgs(
-  options: InstallOptions & {
-    readonly requestFile: string;
-    readonly report: string;
-    readonly noIndex: boolean;
-  },
-): string[] {
+export function installDirectArgs(options: InstallOptions & SourceOptions): string[] {
   return [
     'install',
+    '--no-warn-script-location',
+    '--force-reinstall',
+    ...installFlags(options),
+    ...sourceArgs(options),
+  ];
+}
+
+function sourceArgs({ requestFile, report, findLinks }: SourceOptions): string[] {
+  return [
     ...common,
     '--progress-bar=off',
-    '--no-warn-script-location',
     '--no-deps',
-    '--force-reinstall',
-    ...(options.noIndex ? ['--no-index'] : []),
-    ...installFlags(options),
-    `--find-links=${options.wheelhouse}`,
-    `--report=${options.report}`,
+    ...(findLinks === undefined ? [] : ['--no-index', `--find-links=${findLinks}`]),
+    `--report=${report}`,
     '-r',
-    options.requestFile,
+    requestFile,
   ];
 }
 

@@ -2,28 +2,33 @@
 import { isWheelFileName, normalizeName } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
-/** What one fill says that it did. */
+/** What one run of `pip wheel` did. */
 export interface FillLog {
-  /** Wheels that it built, by file name. */
+  /** Wheels that were built, now or by an earlier pip that cached them; by file name. */
   readonly built: ReadonlySet<string>;
   /** Wheels of the wheelhouse that it chose again, by file name. */
   readonly reused: ReadonlySet<string>;
 }
 
 /**
- * Reads the log of `pip wheel`. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
+ * Reads what `pip wheel` prints. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
  * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
+ * @param log its verbose log, which alone tells a wheel from pip's cache of built wheels ("Using
+ *   cached wheel link: URL") from a cached download
  */
-export function readFillLog(log: string): FillLog {
+export function readFillLog(output: string, log: string): FillLog {
   const built = new Set<string>();
   const reused = new Set<string>();
-  for (const line of log.split('\n').map((each) => each.trim())) {
+  for (const line of output.split('\n').map((each) => each.trim())) {
     if (line.startsWith('File was already downloaded ')) {
-      reused.add(line.slice(Math.max(line.lastIndexOf('/'), line.lastIndexOf('\\')) + 1));
+      reused.add(baseName(line));
     } else if (line.startsWith('Created wheel for ')) {
       const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
       built.add(file ?? '');
     }
+  }
+  for (const [, link = ''] of log.matchAll(/^\S+ +Using cached wheel link: (file:\S+)/gm)) {
+    built.add(decodeURIComponent(baseName(link)));
   }
   return {
     built: new Set([...built].filter(isWheelFileName)),
@@ -31,9 +36,43 @@ export function readFillLog(log: string): FillLog {
   };
 }
 
+function baseName(text: string): string {
+  return text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
+}
+
+/** A project that a build environment was made of. */
+export interface BuildRequirement {
+  /** Normalised. */
+  readonly name: string;
+  readonly version: string;
+}
+
+/**
+ * Reads the verbose log of a pip and of the pips that it starts for its build environments: each
+ * ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ */
+export function readBuildLog(log: string): BuildRequirement[] {
+  const found = new Map<string, BuildRequirement>();
+  for (const [, items = ''] of log.matchAll(/^\S+ Successfully installed (.+)$/gm)) {
+    for (const item of items.trim().split(/\s+/)) {
+      const dash = item.lastIndexOf('-');
+      const name = normalizeName(item.slice(0, dash));
+      const version = item.slice(dash + 1);
+      // A build prints into this log too: nothing but a name and a version is taken from it.
+      if (/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && /^\d[A-Za-z0-9.!+]*$/.test(version)) {
+        found.set(`${name} ${version}`, { name, version });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
 /** One distribution of a pip installation report. */
 export interface ReportItem {
+  /** Normalised. */
   readonly name: string;
+  /** As its metadata spell it. */
+  readonly writtenName: string;
   readonly version: string;
   /** Where pip found it. */
   readonly url: string;
@@ -60,6 +99,7 @@ export function parseReport(text: string): ReportItem[] {
       : [];
     return {
       name: normalizeName(metadata.name),
+      writtenName: metadata.name,
       version: metadata.version,
       url: typeof download?.url === 'string' ? download.url : '',
       requires: requires.sort(),

@@ -2,28 +2,33 @@
  * The copies of a request that pip is given. They are flattened, so that each step gets exactly
  * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
-import type { DirectRequirement, RequestLine, Source } from './model.ts';
+import type { RequestLine, Source } from './model.ts';
 import { indexRequirements, quoted } from './requirements.ts';
 
 /** pip guesses the encoding of a file without this line. */
 const header = '# -*- coding: utf-8 -*-';
 
-/** A direct requirement as a file that pip can resolve: a wheel, or a stub with its metadata. */
+/** A requirement as a file that pip can resolve: a wheel, or a stub with its metadata. */
 export interface Resolved {
-  readonly requirement: DirectRequirement;
   readonly name: string;
+  readonly extras: readonly string[];
+  readonly marker: string | undefined;
+  /** undefined for what the user did not write. */
+  readonly source: Source | undefined;
   /** file: URL of the wheel or stub. */
   readonly url: string;
   /** Hex, of that file. */
   readonly sha256: string;
 }
 
-/** A wheel that was built here, offered to pip so that it isn't built again. */
+/** A wheel that was built before, offered to pip so that it isn't built again. */
 export interface Offer {
   readonly name: string;
   readonly url: string;
   readonly version: string;
   readonly sha256: string;
+  /** The request fixes this version: pip need not look for another. */
+  readonly isPin: boolean;
 }
 
 /** A file for pip, and where each of its lines comes from. */
@@ -68,13 +73,21 @@ export function fillFiles(
   };
   return request(
     [
-      ...offers.map((offer) => ({ text: `--find-links ${quoted(offer.url)}` })),
+      ...offers
+        .filter((offer) => !offer.isPin)
+        .map((offer) => ({ text: `--find-links ${quoted(offer.url)}` })),
       ...lines
         .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
         .map(render),
       ...resolved.map((each) => resolvedLine(each, hashMode)),
     ],
-    lines.filter((line) => line.constraint && !namesIndex(line)).map(render),
+    [
+      ...lines.filter((line) => line.constraint && !namesIndex(line)).map(render),
+      // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
+      ...offers
+        .filter((offer) => offer.isPin)
+        .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
+    ],
     constraintsFile,
   );
 }
@@ -104,6 +117,11 @@ export function closeFiles(
     plain(true),
     constraintsFile,
   );
+}
+
+/** A request of the given lines only. */
+export function plainRequest(lines: readonly string[], source?: Source): GeneratedRequest {
+  return { request: plainFile(lines, source), constraints: plainFile([]) };
 }
 
 /** A file with the given lines only. */
@@ -151,9 +169,14 @@ function file(entries: readonly Entry[]): GeneratedFile {
   };
 }
 
-function resolvedLine({ requirement, name, url, sha256 }: Resolved, hashMode: boolean): Entry {
-  const extras = requirement.extras.length > 0 ? `[${requirement.extras.join(',')}]` : '';
-  const marker = requirement.marker === undefined ? '' : ` ; ${requirement.marker}`;
-  const hash = hashMode ? ` --hash=sha256:${sha256}` : '';
-  return { text: `${name}${extras} @ ${url}${marker}${hash}`, source: requirement.source };
+function resolvedLine(
+  { name, extras, marker, source, url, sha256 }: Resolved,
+  hashMode: boolean,
+): Entry {
+  const text = [
+    `${name}${extras.length > 0 ? `[${extras.join(',')}]` : ''} @ ${url}`,
+    ...(marker === undefined ? [] : [` ; ${marker}`]),
+    ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
+  ].join('');
+  return source ? { text, source } : { text };
 }

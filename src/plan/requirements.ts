@@ -545,6 +545,24 @@ function anchored(line: RequestLine, file: RequirementFile): RequestLine[] {
   ];
 }
 
+/**
+ * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * @param text without a marker
+ * @throws UserError when it can't be read
+ */
+export function requirementOf(
+  text: string,
+  source: Source,
+  workingDirectory: string,
+): DirectRequirement {
+  const parsed = parseLine(text, source, false, { environment: {}, workingDirectory });
+  const [line] = 'lines' in parsed ? parsed.lines : [];
+  if (line?.kind !== 'direct') {
+    throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
+  }
+  return line;
+}
+
 /** The requirements that are to be found through an index, constraints among them. */
 export function indexRequirements(lines: readonly RequestLine[]): IndexRequirement[] {
   return lines.filter((line) => line.kind === 'index');

@@ -88,6 +88,7 @@ sys.stdout.write(json.dumps({
     'libc': libc(),
     'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
     'sitePackages': sysconfig.get_path('purelib'),
+    'searchPath': [p for p in sys.path if os.path.isdir(p)],
     'externallyManaged': not in_venv and os.path.exists(
         os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
     'pip': pip,
@@ -98,6 +99,16 @@ sys.stdout.write(json.dumps({
     'pipConfig': config,
     'pipConfigError': config_error,
 }))
+`;
+
+/**
+ * Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.
+ */
+export const pipScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import runpy
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
 `;
 
 /**
@@ -123,7 +134,8 @@ for number, stub in enumerate(json.load(sys.stdin)):
     }
     directory = os.path.join(sys.argv[1], str(number))
     os.mkdir(directory)
-    path = os.path.join(directory, base + '-py3-none-any.whl')
+    # The build tag keeps its name apart from that of a real wheel.
+    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')
     with zipfile.ZipFile(path, 'w') as archive:
         record = ''
         for name, text in files.items():
@@ -134,13 +146,20 @@ for number, stub in enumerate(json.load(sys.stdin)):
 sys.stdout.write(json.dumps(paths))
 `;
 
-/** Which of a JSON list of environment markers apply to this Python; pip's own reading of them. */
+/**
+ * Which environment markers of a JSON object {markers, extras} apply to this Python; pip's own
+ * reading of them.
+ */
 export const markerScript = `
 import sys
 sys.path[:] = [p for p in sys.path if p]
 import json
 from pip._vendor.packaging.markers import Marker
-sys.stdout.write(json.dumps([Marker(text).evaluate({'extra': ''}) for text in json.load(sys.stdin)]))
+given = json.load(sys.stdin)
+extras = given['extras'] or ['']
+sys.stdout.write(json.dumps([
+    any(Marker(text).evaluate({'extra': extra}) for extra in extras) for text in given['markers']
+]))
 `;
 
 /**
@@ -167,7 +186,9 @@ for name in names:
             raise
 source = sysconfig.get_path('purelib')
 assert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)
-venv.create(directory, with_pip=False, symlinks=not windows)
+# As the command does, from 3.13 on: the environment must not show up in the checkout.
+ignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}
+venv.create(directory, with_pip=False, symlinks=not windows, **ignored)
 base = {'base': directory, 'platbase': directory}
 scheme = 'nt' if windows else 'posix_prefix'
 target = sysconfig.get_path('purelib', scheme, base)

@@ -1,17 +1,19 @@
 /** The chosen Python and its pip. */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { temporaryVariables } from '../plan/environment.ts';
 import { type Interpreter, type Request, UserError } from '../plan/model.ts';
+import { normalizeName } from '../plan/names.ts';
 import { lastWords } from '../plan/pip-output.ts';
 import type { Surroundings } from '../plan/portions.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
 import {
   markerScript,
+  pipScript,
   probeScript,
   stubScript,
   surroundingsScript,
@@ -29,11 +31,12 @@ export function pythonAdapter(
   return {
     probe,
     createVenv,
+    installed,
     async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
       const lines: string[] = [];
       // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
       const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
-      const { exitCode } = await run(interpreter.executable, ['-m', 'pip', ...args], {
+      const { exitCode } = await run(interpreter.executable, ['-c', pipScript, ...args], {
         cwd,
         env: temporary ? { ...env, ...temporaryVariables(temporary) } : env,
         onLine: (line) => {
@@ -57,10 +60,10 @@ export function pythonAdapter(
         return undefined; // An environment may have something that speaks whenever Python starts.
       }
     },
-    async applies(interpreter, markers) {
+    async applies(interpreter, markers, extras = []) {
       const { exitCode, stdout } = await run(interpreter.executable, ['-c', markerScript], {
         env: environment,
-        input: JSON.stringify(markers),
+        input: JSON.stringify({ markers, extras }),
       });
       return exitCode === 0 ? (JSON.parse(stdout) as boolean[]) : markers.map(() => true);
     },
@@ -187,7 +190,25 @@ async function withCopiedPip(
     return undefined;
   }
   const { executable, sitePackages } = JSON.parse(stdout) as Interpreter;
-  return { ...interpreter, executable, sitePackages, externallyManaged: false, keyring: false };
+  const searchPath = [sitePackages];
+  const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
+  return { ...interpreter, ...own };
+}
+
+/** Metadata directories are named after project and version (PEP 376, PEP 427). */
+const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
+
+async function installed({ searchPath }: Interpreter): Promise<ReadonlyMap<string, string>> {
+  const versions = new Map<string, string>();
+  for (const directory of searchPath) {
+    for (const entry of await readdir(directory).catch(() => [])) {
+      const [, name, version] = metadataName.exec(entry) ?? [];
+      if (name === undefined || version === undefined) continue;
+      const normalized = normalizeName(name);
+      if (!versions.has(normalized)) versions.set(normalized, version);
+    }
+  }
+  return versions;
 }
 
 async function withEnsuredPip(

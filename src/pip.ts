@@ -1,0 +1,249 @@
+/**
+ * pip, as a run uses it: the requests it is given, the environments it runs in, and what its logs
+ * and reports mean. Only a run that may ask an index gets the index and its credentials.
+ */
+import { randomUUID } from 'node:crypto';
+import { devNull } from 'node:os';
+import path from 'node:path';
+
+import type { ChosenIndex } from './choose-index.ts';
+import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
+import { type Interpreter, isOlderPip, messageOf, UserError } from './plan/model.ts';
+import {
+  closeArgs,
+  type InstallOptions,
+  installDirectArgs,
+  metadataArgs,
+  wheelArgs,
+} from './plan/pip-args.ts';
+import {
+  adviceFor,
+  type BuildRequirement,
+  type FillLog,
+  isMirrorsFault,
+  isUnreachable,
+  lastWords,
+  parseReport,
+  type ReportItem,
+  readBuildLog,
+  readFillLog,
+} from './plan/pip-output.ts';
+import { breaksSystemPackages, isolatesBuilds } from './plan/pip-settings.ts';
+import { type GeneratedRequest, withUserSources } from './plan/request-file.ts';
+import type { World } from './ports.ts';
+import type { Plan } from './run.ts';
+
+/** pip could not fill the wheelhouse. */
+export class FillError extends UserError {
+  /** The index did not answer: not the request's fault. */
+  readonly unreachable: boolean;
+  /** Another index with the same content may do better. */
+  readonly maybeIndex: boolean;
+
+  constructor(message: string, output: string) {
+    super(message);
+    this.unreachable = isUnreachable(output);
+    this.maybeIndex = isMirrorsFault(output);
+  }
+}
+
+/**
+ * Fetches or builds the wheels of a request and of everything that they depend on.
+ * @param request may name a file of constraints
+ * @param options.into a directory; pip reuses a wheel in it when the index offers the same one
+ * @param options.dependencies whether to take dependencies too
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+export async function fetchWheels(
+  plan: Plan,
+  world: World,
+  index: ChosenIndex,
+  request: GeneratedRequest,
+  options: { readonly into: string; readonly dependencies: boolean },
+): Promise<FillLog> {
+  const { requestFile, rewrite } = await writeRequest(plan, world, request);
+  const log = `${requestFile}.log`;
+  const { interpreter, settings } = plan;
+  const dependencies = options.dependencies && !settings.flag('no-deps');
+  const args = wheelArgs({
+    wheelDir: options.into,
+    requestFile,
+    log,
+    noDeps: !dependencies,
+    usePep517: usesPep517(interpreter),
+  });
+  const { exitCode, output } = await world.python.pip(interpreter, args, {
+    cwd: plan.request.workingDirectory,
+    env: indexEnvironment(plan, index),
+    rewrite,
+  });
+  if (exitCode !== 0) throw fillError(output);
+  return readFillLog(output, await world.wheelhouses.read(log).catch(() => ''));
+}
+
+/**
+ * Names what a request installs when nothing but the wheels of a directory can be found. Asks no
+ * index.
+ * @param options.installed whether what the environment has counts as it does for `pip install`:
+ *   pip leaves a version that satisfies the request, and names only what it would install
+ * @throws FillError when the directory does not satisfy the request
+ */
+export async function resolveOffline(
+  plan: Plan,
+  world: World,
+  request: GeneratedRequest,
+  options: { readonly wheelhouse: string; readonly installed: 'counts' | 'is ignored' },
+): Promise<ReportItem[]> {
+  const { requestFile, rewrite } = await writeRequest(plan, world, request);
+  const report = `${requestFile}.json`;
+  const { settings } = plan;
+  const args = closeArgs({
+    wheelDir: options.wheelhouse,
+    requestFile,
+    report,
+    noDeps: settings.flag('no-deps'),
+    ignoreInstalled: options.installed === 'is ignored',
+    upgrade: settings.flag('upgrade'),
+    upgradeStrategy: settings.text('upgrade-strategy'),
+  });
+  const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
+    cwd: plan.request.workingDirectory,
+    env: offlineEnvironment(plan.request.environment, devNull),
+    rewrite,
+  });
+  if (exitCode !== 0) throw fillError(output);
+  return readReport(world, report, output);
+}
+
+/** What came of preparing or installing a local project, a branch or a URL. */
+export type ProjectResult =
+  | {
+      readonly state: 'done';
+      /** undefined when its environment marker does not apply. */
+      readonly item: ReportItem | undefined;
+      /** What its build needed. */
+      readonly builtWith: readonly BuildRequirement[];
+    }
+  | { readonly state: 'failed'; readonly output: string };
+
+/**
+ * Installs one requirement from its own place, without its dependencies; or only learns its
+ * metadata. The index is for what its build needs.
+ * @param options.index undefined to build with the wheels of `wheelhouse` alone
+ */
+export async function installProject(
+  plan: Plan,
+  world: World,
+  requirement: GeneratedRequest,
+  options: {
+    readonly action: 'install' | 'read metadata';
+    readonly index: ChosenIndex | undefined;
+    readonly wheelhouse: string;
+  },
+): Promise<ProjectResult> {
+  const { requestFile, rewrite } = await writeRequest(plan, world, requirement);
+  const report = `${requestFile}.json`;
+  const buildLog = `${requestFile}.log`;
+  const { request, settings, interpreter } = plan;
+  const { index, wheelhouse } = options;
+  const source = { requestFile, report, findLinks: index ? undefined : wheelhouse };
+  const args =
+    options.action === 'install'
+      ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })
+      : metadataArgs(source);
+  const env = index
+    ? indexEnvironment(plan, index)
+    : buildEnvironment(request.environment, settings.configured, devNull);
+  const { exitCode, output } = await world.python.pip(interpreter, args, {
+    cwd: request.workingDirectory,
+    // The pips that it starts for its build environments write there what they install.
+    env: { ...env, PIP_LOG: buildLog },
+    rewrite,
+  });
+  if (exitCode !== 0) return { state: 'failed', output };
+  const [item] = await readReport(world, report, output);
+  const builtWith = isolatesBuilds(settings)
+    ? readBuildLog(await world.wheelhouses.read(buildLog).catch(() => ''))
+    : [];
+  return {
+    state: 'done',
+    item,
+    builtWith: builtWith.filter(({ name }) => name !== item?.name),
+  };
+}
+
+/** What all installations of a run share. */
+export function installOptions(plan: Plan, wheelhouse: string): InstallOptions {
+  return {
+    wheelhouse,
+    compile: plan.request.compileBytecode,
+    breakSystemPackages:
+      plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
+  };
+}
+
+/** What an error says of an installer that failed: advice, and its last words. */
+export function installFailure(installer: 'pip' | 'uv', output: string): string {
+  return `${installer} could not install. ${adviceFor(output)}\n${lastWords(output)}`;
+}
+
+function indexEnvironment(
+  { request, interpreter }: Plan,
+  index: ChosenIndex,
+): Record<string, string> {
+  return fillEnvironment(
+    request.environment,
+    interpreter.pipConfig,
+    index.environment,
+    interpreter.keyring,
+  );
+}
+
+/** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
+function usesPep517(interpreter: Interpreter): boolean {
+  return isOlderPip(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
+}
+
+/** Where the constraints of a request lie while pip reads them. */
+export function constraintsFile({ scratch }: Plan): string {
+  return path.join(scratch, 'constraints.txt');
+}
+
+/** @returns where pip reads it, and how to say what pip says of it of the user's files */
+async function writeRequest(
+  plan: Plan,
+  { wheelhouses }: World,
+  { request, constraints }: GeneratedRequest,
+): Promise<{ readonly requestFile: string; readonly rewrite: (line: string) => string }> {
+  const requestFile = path.join(plan.scratch, `request-${randomUUID().slice(0, 8)}.txt`);
+  const generated = new Map([
+    [requestFile, request],
+    [constraintsFile(plan), constraints],
+  ]);
+  for (const [file, { text }] of generated) await wheelhouses.write(file, text);
+  return { requestFile, rewrite: (line) => withUserSources(line, generated) };
+}
+
+/**
+ * Reads the report of a pip that has succeeded.
+ * @param output of that pip
+ * @throws FillError when there is no report all the same, or none that can be read
+ */
+async function readReport(
+  world: Pick<World, 'wheelhouses'>,
+  file: string,
+  output: string,
+): Promise<ReportItem[]> {
+  try {
+    return parseReport(await world.wheelhouses.read(file));
+  } catch (error) {
+    throw fillError(`${output}\nERROR: pip's report can't be read: ${messageOf(error)}`);
+  }
+}
+
+function fillError(output: string): FillError {
+  return new FillError(
+    `pip could not get all wheels. ${adviceFor(output)}\n${lastWords(output)}`,
+    output,
+  );
+}
