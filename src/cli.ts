@@ -10,6 +10,7 @@ import { doctor } from './doctor.ts';
 import { type Host, type InputName, inputDefaults, loadRequest } from './inputs.ts';
 import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
+import { harmless, harmlessJson } from './plan/harmless.ts';
 import { asUserError, type Request } from './plan/model.ts';
 import { parseState } from './plan/state.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
@@ -203,7 +204,7 @@ async function installCommand(values: Values): Promise<void> {
         seconds: Object.fromEntries(report.phases.map((phase) => [phase.name, phase.seconds])),
       });
     } else {
-      process.stdout.write(`${formatReport(report).join('\n')}\n`);
+      say(formatReport(report));
     }
   });
 }
@@ -215,7 +216,7 @@ async function keyCommand(values: Values): Promise<void> {
     const { keys } = await readRequestWithKeys(request, interpreter, world);
     const { primary, restore } = keys;
     if (values['json']) print({ key: primary, restoreKeys: restore });
-    else process.stdout.write(`${[primary, ...restore].join('\n')}\n`);
+    else say([primary, ...restore]);
   });
 }
 
@@ -227,7 +228,7 @@ async function doctorCommand(values: Values): Promise<void> {
     if (values['json']) print({ hit, findings });
     else {
       const lines = findings.map(({ level, text }) => `${marks[level]} ${text}`);
-      process.stdout.write(`${lines.join('\n')}\n`);
+      say(lines);
     }
     if (findings.some((finding) => finding.level === 'problem')) {
       process.exitCode = exitCodes.failed;
@@ -239,21 +240,21 @@ async function pruneCommand(values: Values): Promise<void> {
   const store = directoryCache(path.resolve(String(values['store'])), reporter);
   const gone = await prune(store, Number(values['maxSize']));
   const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
-  process.stdout.write(`deleted ${gone.length} wheelhouses, ${size(bytes)}\n`);
+  say([`deleted ${gone.length} wheelhouses, ${size(bytes)}`]);
 }
 
 async function publishCommand(packages: readonly string[], values: Values): Promise<void> {
   const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
   await withHost(async (host) => {
     const request = loadPublishRequest(inputIn(given), host);
-    const say = (report: PublishReport): void => {
+    const tell = (report: PublishReport): void => {
       if (values['json']) print({ counts: publishCounts(report), ...report });
-      else process.stdout.write(`${formatPublishReport(report).join('\n')}\n`);
+      else say(formatPublishReport(report));
     };
     try {
-      say(await publish(request, publishingWorld(request, reporter)));
+      tell(await publish(request, publishingWorld(request, reporter)));
     } catch (error) {
-      if (error instanceof PublishConflict) say(error.report);
+      if (error instanceof PublishConflict) tell(error.report);
       throw error;
     }
   });
@@ -308,8 +309,12 @@ function nowhere(): CacheStore {
   };
 }
 
+function say(lines: readonly string[]): void {
+  process.stdout.write(`${harmless(lines.join('\n'))}\n`);
+}
+
 function print(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  process.stdout.write(`${harmlessJson(value)}\n`);
 }
 
 function exitCodeOf(error: unknown): number {

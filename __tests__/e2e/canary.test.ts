@@ -1,16 +1,13 @@
 /** One credential with special characters through success and failure: it turns up nowhere. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { archivedFiles } from '../support/archive.ts';
 import { startCacheService } from '../support/cache-service.ts';
+import { canaryOf } from '../support/canary.ts';
 import { type Failure, startIndex } from '../support/index-server.ts';
 import { type SideJob, type SideResult, said, sideJob } from '../support/jobs.ts';
 import { sdist, tinybuildWheel, wheel } from '../support/packages.ts';
 import { processes } from '../support/processes.ts';
-import type { Job, StepResult } from '../support/runner.ts';
 
 const username = 'ro-bot';
 const password = `c@nary/S3cr3t%:+&"'<x>`;
@@ -55,39 +52,7 @@ const forms = {
 /** Its start is enough to give it away. */
 const starts = ['c@nary', 'c%40nary', 'c%2540nary', base64(password).slice(0, 12)];
 
-function assertClean(what: string, text: string): void {
-  for (const form of [...Object.values(forms), ...starts]) {
-    assert.ok(!text.includes(form), `${what} holds ${form}`);
-  }
-}
-
-/** The output of a step as it leaves the process, without the commands that mask. */
-function assertCleanStep(what: string, step: StepResult | undefined): void {
-  if (step === undefined) return;
-  const raw = `${step.stdout}\n${step.stderr}`.replace(/^::add-mask::.*$/gm, '');
-  assertClean(`the output of ${what}`, raw);
-  const { outputs, env, state, path, summary } = step;
-  assertClean(`what ${what} hands over`, JSON.stringify({ outputs, env, state, path, summary }));
-}
-
-/** Every file that the job leaves: pip's configuration and cache, wheelhouse, file commands. */
-function assertCleanFiles(job: Job): void {
-  for (const place of [job.temp, job.home, job.workspace]) {
-    for (const name of readdirSync(place, { recursive: true, encoding: 'utf8' })) {
-      const file = join(place, name);
-      if (statSync(file).isFile()) assertClean(file, readFileSync(file, 'latin1'));
-    }
-  }
-}
-
-async function assertCleanCache(): Promise<void> {
-  for (const { key } of cache.entries()) {
-    assertClean('a key', key);
-    for (const [name, content] of await archivedFiles(cache, key)) {
-      assertClean(`${name} in the cache`, content.toString('latin1'));
-    }
-  }
-}
+const canary = canaryOf([...Object.values(forms), ...starts]);
 
 function withUserinfo(address: string): string {
   const url = new URL(address);
@@ -119,12 +84,12 @@ async function check(
     post: true,
     atEnd: (job, { main, post }) => {
       assert.equal(main.conclusion, conclusion, `${what}: ${main.log}`);
-      assertCleanStep(`main (${what})`, main);
-      assertCleanStep(`post (${what})`, post);
-      assertCleanFiles(job);
+      canary.step(`main (${what})`, main);
+      canary.step(`post (${what})`, post);
+      canary.files(job);
     },
   });
-  await assertCleanCache();
+  await canary.cache(cache);
   return result;
 }
 

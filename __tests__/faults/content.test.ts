@@ -350,6 +350,15 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 3; this version reads 2.',
   },
   {
+    fault: 'manifest: the older schema, which has addresses',
+    ...edited((manifest) => {
+      manifest['schema'] = 1;
+      manifest['parts'] = { sources: ['index-url=https://h.example/simple'], asked: [] };
+    }),
+    ...allNew,
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 1; this version reads 2.',
+  },
+  {
     fault: 'manifest: another sha256',
     ...betaEdited({ sha256: '0'.repeat(64) }),
     ...damagedBeta,

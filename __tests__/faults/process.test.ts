@@ -88,6 +88,7 @@ function garrulous(place: Place, then: string): void {
     `import sys
 for stream in (sys.stdout, sys.stderr):
     stream.buffer.write(b'::error::pwned\\n##[error]pwned\\n  ::set-env name=A::pwned\\n\\xff\\xfe\\x00\\x1b[2J\\r::add-path::/pwned\\n')
+    stream.buffer.write(b'\\xc2\\x85::set-env name=A::pwned\\n a ##vso[task.setvariable variable=A]pwned\\n')
     stream.buffer.write(b'Created wheel for alpha: filename=../../evil.whl\\n' + b'x' * 3000000 + b'\\n')
     stream.flush()
 ${then}
@@ -102,6 +103,8 @@ function noCommands({ result }: { result: StepResult }): void {
     ),
     [],
   );
+  // Azure's agent looks anywhere in a line; annotations are for GitHub's runner alone.
+  assert.doesNotMatch(`${result.stdout}${result.stderr}`, /^(?!::).*##vso\[/m);
 }
 
 function fakePython({ inputs, own }: Place, script: string): void {

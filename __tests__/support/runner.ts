@@ -545,7 +545,7 @@ export function parseFileCommand(text: string): Record<string, string> {
 
 /** Decodes a line that is a workflow command, in either syntax; undefined when it is none. */
 export function parseWorkflowCommand(line: string): WorkflowCommand | undefined {
-  const current = /^\s*::([\w-]+)(?: ([^:]*(?::(?!:)[^:]*)*))?::(.*)$/s.exec(line);
+  const current = /^[\s\x85]*::([\w-]+)(?: ([^:]*(?::(?!:)[^:]*)*))?::(.*)$/s.exec(line);
   if (current !== null) {
     const [, name, properties = '', message] = current as unknown as [
       string,

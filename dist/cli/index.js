@@ -33078,6 +33078,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4595);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(8420);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(1994);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
@@ -33100,6 +33101,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6857);
 /* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(5638);
 /** Entry of the command line: the same stories with a directory as their store. */
+
 
 
 
@@ -33265,7 +33267,7 @@ async function installCommand(values) {
             });
         }
         else {
-            process.stdout.write(`${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report).join('\n')}\n`);
+            say((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report));
         }
     });
 }
@@ -33278,7 +33280,7 @@ async function keyCommand(values) {
         if (values['json'])
             print({ key: primary, restoreKeys: restore });
         else
-            process.stdout.write(`${[primary, ...restore].join('\n')}\n`);
+            say([primary, ...restore]);
     });
 }
 async function doctorCommand(values) {
@@ -33291,7 +33293,7 @@ async function doctorCommand(values) {
             print({ hit, findings });
         else {
             const lines = findings.map(({ level, text }) => `${marks[level]} ${text}`);
-            process.stdout.write(`${lines.join('\n')}\n`);
+            say(lines);
         }
         if (findings.some((finding) => finding.level === 'problem')) {
             process.exitCode = exitCodes.failed;
@@ -33302,24 +33304,24 @@ async function pruneCommand(values) {
     const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
     const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']));
     const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
-    process.stdout.write(`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}\n`);
+    say([`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}`]);
 }
 async function publishCommand(packages, values) {
     const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
     await withHost(async (host) => {
         const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadPublishRequest */ .z)(inputIn(given), host);
-        const say = (report) => {
+        const tell = (report) => {
             if (values['json'])
                 print({ counts: (0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__/* .publishCounts */ .sl)(report), ...report });
             else
-                process.stdout.write(`${(0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__/* .formatPublishReport */ .r2)(report).join('\n')}\n`);
+                say((0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__/* .formatPublishReport */ .r2)(report));
         };
         try {
-            say(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_12__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__/* .publishingWorld */ .s)(request, reporter)));
+            tell(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_12__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
             if (error instanceof _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_10__/* .PublishConflict */ ._h)
-                say(error.report);
+                tell(error.report);
             throw error;
         }
     });
@@ -33366,8 +33368,11 @@ function nowhere() {
         save: async () => 'failed',
     };
 }
+function say(lines) {
+    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmless */ .I)(lines.join('\n'))}\n`);
+}
 function print(value) {
-    process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
@@ -35481,6 +35486,42 @@ function age(since, now) {
     if (hours < 48)
         return hours === 1 ? '1 hour' : `${hours} hours`;
     return `${Math.round(hours / 24)} days`;
+}
+
+
+/***/ }),
+
+/***/ 8420:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   E: () => (/* binding */ harmlessJson),
+/* harmony export */   I: () => (/* binding */ harmless)
+/* harmony export */ });
+/** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
+/**
+ * Takes everything out of a text that a runner or a terminal would act on.
+ *
+ * - GitHub's runner acts on a line that begins with `::` behind any white space that .NET knows,
+ *   U+0085 included, and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
+ * - Azure's agent acts on `##vso[` anywhere in a line of either stream (Command.cs).
+ * - A terminal acts on control characters: only tabs, line feeds and colours stay.
+ *
+ * .NET compares by culture and passes over format characters such as U+200B, so a plain space
+ * comes between the marks.
+ */
+function harmless(text) {
+    return text
+        .replaceAll('\r\n', '\n')
+        .replace(controls, '\uFFFD')
+        .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
+        .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
+}
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
+/** JSON in which no runner finds a command. Its values are the same. */
+function harmlessJson(value) {
+    return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }
 
 
@@ -38679,6 +38720,7 @@ function isPinned(lines, name, version) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $p: () => (/* binding */ redactor),
 /* harmony export */   BG: () => (/* binding */ basicCredentials),
 /* harmony export */   Bo: () => (/* binding */ secretsOfLine),
 /* harmony export */   Uk: () => (/* binding */ shownAddress),
@@ -38686,9 +38728,10 @@ function isPinned(lines, name, version) {
 /* harmony export */   cT: () => (/* binding */ withoutSecrets),
 /* harmony export */   eo: () => (/* binding */ secretForms),
 /* harmony export */   g0: () => (/* binding */ fingerprinted),
+/* harmony export */   mE: () => (/* binding */ secretsOfUrl),
 /* harmony export */   yL: () => (/* binding */ secretsOfInputs)
 /* harmony export */ });
-/* unused harmony exports looksSecret, secretsOfUrl, redactor */
+/* unused harmony export looksSecret */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /**
  * Secrets in addresses and inputs. What is shown, hashed, stored or masked is decided here and
@@ -40245,6 +40288,7 @@ async function publish(request, world) {
     const { reporter, wheelhouses } = world;
     const { source, feed } = request;
     (0,lib_request/* hideInputs */.UZ)(source, reporter);
+    reporter.hide([feed.url, request.uploadUrl].flatMap(secrets/* secretsOfUrl */.mE));
     if (feed.password !== undefined)
         reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
@@ -40277,7 +40321,7 @@ async function publish(request, world) {
         const reportOf = (rows) => ({
             rows,
             targets: targets.map((target) => target.name),
-            feed: feed.url,
+            feed: (0,secrets/* shownAddress */.Uk)(feed.url),
             audit,
             dryRun: request.dryRun,
             pipConf: pipConf(feed),
@@ -41788,37 +41832,14 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 /* harmony export */ });
 /* unused harmony export actionsReporter */
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
+/* harmony import */ var _plan_harmless_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8420);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
 /** What people see: in a workflow's log, or on a terminal. */
 
 
 
-/**
- * Text as the runner may see it: a line that begins with `::`, or holds `##[`, would be taken as a
- * command to the runner (actions/runner, ActionCommand.cs).
- */
-function harmless(text) {
-    return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
-}
-/** Takes known secrets out of a text, as the runner's masks would. */
-function hider() {
-    const known = new Set();
-    return {
-        add: (secrets) => {
-            for (const secret of secrets)
-                known.add(secret);
-        },
-        clean: (text) => {
-            let clean = text;
-            // The longest first: one may be a part of another.
-            for (const secret of [...known].sort((a, b) => b.length - a.length)) {
-                clean = clean.replaceAll(secret, '***');
-            }
-            return clean;
-        },
-    };
-}
+
 /** @returns the stack of what the program itself did wrong */
 function faultOf(error) {
     return error instanceof Error ? String(error.stack) : String(error);
@@ -41828,9 +41849,10 @@ function faultOf(error) {
  * @param title of errors
  */
 function actionsReporter(title) {
-    const { add, clean } = hider();
+    const { add, clean } = redactor();
     return {
         info: (text) => core.info(harmless(clean(text))),
+        // Annotations and titles of groups are escaped as data of a command.
         notice: (text) => core.notice(clean(text)),
         warning: (text) => core.warning(clean(text)),
         error: (error) => {
@@ -41858,9 +41880,9 @@ function actionsReporter(title) {
 }
 /** Plain text on standard error; standard output stays free for results. */
 function consoleReporter() {
-    const { add, clean } = hider();
+    const { add, clean } = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .redactor */ .$p)();
     const say = (text) => {
-        process.stderr.write(`${clean(text)}\n`);
+        process.stderr.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_3__/* .harmless */ .I)(clean(text))}\n`);
     };
     return {
         info: say,
@@ -41877,7 +41899,7 @@ function consoleReporter() {
                 say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
             }
         },
-        foreign: (text) => say(`  ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(text)}`),
+        foreign: (text) => say(`  ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(clean(text))}`),
         group: (title, work) => {
             say(title);
             return work();

@@ -31457,6 +31457,7 @@ function isPinned(lines, name, version) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $p: () => (/* binding */ redactor),
 /* harmony export */   BG: () => (/* binding */ basicCredentials),
 /* harmony export */   Bo: () => (/* binding */ secretsOfLine),
 /* harmony export */   Uk: () => (/* binding */ shownAddress),
@@ -31464,9 +31465,10 @@ function isPinned(lines, name, version) {
 /* harmony export */   cT: () => (/* binding */ withoutSecrets),
 /* harmony export */   eo: () => (/* binding */ secretForms),
 /* harmony export */   g0: () => (/* binding */ fingerprinted),
+/* harmony export */   mE: () => (/* binding */ secretsOfUrl),
 /* harmony export */   yL: () => (/* binding */ secretsOfInputs)
 /* harmony export */ });
-/* unused harmony exports looksSecret, secretsOfUrl, redactor */
+/* unused harmony export looksSecret */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /**
  * Secrets in addresses and inputs. What is shown, hashed, stored or masked is decided here and
@@ -32120,7 +32122,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9422);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9986);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3896);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4206);
 /* harmony import */ var _plan_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7523);
@@ -33686,6 +33688,7 @@ async function publish(request, world) {
     const { reporter, wheelhouses } = world;
     const { source, feed } = request;
     hideInputs(source, reporter);
+    reporter.hide([feed.url, request.uploadUrl].flatMap(secrets/* secretsOfUrl */.mE));
     if (feed.password !== undefined)
         reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
@@ -33718,7 +33721,7 @@ async function publish(request, world) {
         const reportOf = (rows) => ({
             rows,
             targets: targets.map((target) => target.name),
-            feed: feed.url,
+            feed: (0,secrets/* shownAddress */.Uk)(feed.url),
             audit,
             dryRun: request.dryRun,
             pipConf: pipConf(feed),
@@ -38973,45 +38976,56 @@ async function runEntry(main, reporter) {
 
 /***/ }),
 
-/***/ 9422:
+/***/ 9986:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   t: () => (/* binding */ actionsReporter)
-/* harmony export */ });
-/* unused harmony export consoleReporter */
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6288);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  t: () => (/* binding */ actionsReporter)
+});
+
+// UNUSED EXPORTS: consoleReporter
+
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
+var core = __nccwpck_require__(6288);
+;// CONCATENATED MODULE: ./lib/plan/harmless.js
+/** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
+/**
+ * Takes everything out of a text that a runner or a terminal would act on.
+ *
+ * - GitHub's runner acts on a line that begins with `::` behind any white space that .NET knows,
+ *   U+0085 included, and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
+ * - Azure's agent acts on `##vso[` anywhere in a line of either stream (Command.cs).
+ * - A terminal acts on control characters: only tabs, line feeds and colours stay.
+ *
+ * .NET compares by culture and passes over format characters such as U+200B, so a plain space
+ * comes between the marks.
+ */
+function harmless_harmless(text) {
+    return text
+        .replaceAll('\r\n', '\n')
+        .replace(controls, '\uFFFD')
+        .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
+        .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
+}
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
+/** JSON in which no runner finds a command. Its values are the same. */
+function harmlessJson(value) {
+    return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
+}
+
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+;// CONCATENATED MODULE: ./lib/world/reporters.js
 /** What people see: in a workflow's log, or on a terminal. */
 
 
 
-/**
- * Text as the runner may see it: a line that begins with `::`, or holds `##[`, would be taken as a
- * command to the runner (actions/runner, ActionCommand.cs).
- */
-function harmless(text) {
-    return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
-}
-/** Takes known secrets out of a text, as the runner's masks would. */
-function hider() {
-    const known = new Set();
-    return {
-        add: (secrets) => {
-            for (const secret of secrets)
-                known.add(secret);
-        },
-        clean: (text) => {
-            let clean = text;
-            // The longest first: one may be a part of another.
-            for (const secret of [...known].sort((a, b) => b.length - a.length)) {
-                clean = clean.replaceAll(secret, '***');
-            }
-            return clean;
-        },
-    };
-}
+
 /** @returns the stack of what the program itself did wrong */
 function faultOf(error) {
     return error instanceof Error ? String(error.stack) : String(error);
@@ -39021,39 +39035,40 @@ function faultOf(error) {
  * @param title of errors
  */
 function actionsReporter(title) {
-    const { add, clean } = hider();
+    const { add, clean } = (0,secrets/* redactor */.$p)();
     return {
-        info: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless(clean(text))),
-        notice: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .notice */ .lm(clean(text)),
-        warning: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(clean(text)),
+        info: (text) => core/* info */.pq(harmless_harmless(clean(text))),
+        // Annotations and titles of groups are escaped as data of a command.
+        notice: (text) => core/* notice */.lm(clean(text)),
+        warning: (text) => core/* warning */.$e(clean(text)),
         error: (error) => {
-            const known = (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .asUserError */ .Yl)(error);
+            const known = (0,model/* asUserError */.Yl)(error);
             if (known) {
                 const { message, file, line } = known;
-                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(message), {
+                core/* error */.z3(clean(message), {
                     title,
                     ...(file === undefined ? {} : { file }),
                     ...(line === undefined ? {} : { startLine: line }),
                 });
             }
             else {
-                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .error */ .z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
+                core/* error */.z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
             }
         },
-        foreign: (text) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq(harmless((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(clean(text)))),
-        group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(clean(title), work),
+        foreign: (text) => core/* info */.pq(harmless_harmless((0,secrets/* withoutSecrets */.cT)(clean(text)))),
+        group: (title, work) => core/* group */.Os(clean(title), work),
         hide: (secrets) => {
             for (const secret of secrets)
-                _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .setSecret */ .Pq(secret);
+                core/* setSecret */.Pq(secret);
             add(secrets);
         },
     };
 }
 /** Plain text on standard error; standard output stays free for results. */
 function consoleReporter() {
-    const { add, clean } = hider();
+    const { add, clean } = redactor();
     const say = (text) => {
-        process.stderr.write(`${clean(text)}\n`);
+        process.stderr.write(`${harmless(clean(text))}\n`);
     };
     return {
         info: say,
@@ -39070,7 +39085,7 @@ function consoleReporter() {
                 say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
             }
         },
-        foreign: (text) => say(`  ${withoutSecrets(text)}`),
+        foreign: (text) => say(`  ${withoutSecrets(clean(text))}`),
         group: (title, work) => {
             say(title);
             return work();

@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import { type Interpreter, UserError } from '../plan/model.ts';
 import { certificatesOf } from '../plan/pip-settings.ts';
-import { secretForms } from '../plan/secrets.ts';
+import { secretForms, secretsOfUrl, shownAddress } from '../plan/secrets.ts';
 import { checkPip } from '../prepare.ts';
 import { hideInputs, readRequest } from '../request.ts';
 import { collect } from './collect.ts';
@@ -42,6 +42,7 @@ export async function publish(
   const { reporter, wheelhouses } = world;
   const { source, feed } = request;
   hideInputs(source, reporter);
+  reporter.hide([feed.url, request.uploadUrl].flatMap(secretsOfUrl));
   if (feed.password !== undefined) reporter.hide(secretForms(feed.username ?? '', feed.password));
 
   await world.sources.check(source);
@@ -76,7 +77,7 @@ export async function publish(
     const reportOf = (rows: readonly PublishRow[]): PublishReport => ({
       rows,
       targets: targets.map((target) => target.name),
-      feed: feed.url,
+      feed: shownAddress(feed.url),
       audit,
       dryRun: request.dryRun,
       pipConf: pipConf(feed),

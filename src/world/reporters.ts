@@ -1,35 +1,10 @@
 /** What people see: in a workflow's log, or on a terminal. */
 import * as core from '@actions/core';
 
+import { harmless } from '../plan/harmless.ts';
 import { asUserError } from '../plan/model.ts';
-import { withoutSecrets } from '../plan/secrets.ts';
+import { redactor, withoutSecrets } from '../plan/secrets.ts';
 import type { Reporter } from '../ports.ts';
-
-/**
- * Text as the runner may see it: a line that begins with `::`, or holds `##[`, would be taken as a
- * command to the runner (actions/runner, ActionCommand.cs).
- */
-function harmless(text: string): string {
-  return text.replace(/^(\s*)::/gm, '$1\u200B::').replaceAll('##[', '#\u200B#[');
-}
-
-/** Takes known secrets out of a text, as the runner's masks would. */
-function hider(): { add(secrets: readonly string[]): void; clean(text: string): string } {
-  const known = new Set<string>();
-  return {
-    add: (secrets) => {
-      for (const secret of secrets) known.add(secret);
-    },
-    clean: (text) => {
-      let clean = text;
-      // The longest first: one may be a part of another.
-      for (const secret of [...known].sort((a, b) => b.length - a.length)) {
-        clean = clean.replaceAll(secret, '***');
-      }
-      return clean;
-    },
-  };
-}
 
 /** @returns the stack of what the program itself did wrong */
 function faultOf(error: unknown): string {
@@ -41,9 +16,10 @@ function faultOf(error: unknown): string {
  * @param title of errors
  */
 export function actionsReporter(title: string): Reporter {
-  const { add, clean } = hider();
+  const { add, clean } = redactor();
   return {
     info: (text) => core.info(harmless(clean(text))),
+    // Annotations and titles of groups are escaped as data of a command.
     notice: (text) => core.notice(clean(text)),
     warning: (text) => core.warning(clean(text)),
     error: (error) => {
@@ -72,9 +48,9 @@ export function actionsReporter(title: string): Reporter {
 
 /** Plain text on standard error; standard output stays free for results. */
 export function consoleReporter(): Reporter {
-  const { add, clean } = hider();
+  const { add, clean } = redactor();
   const say = (text: string): void => {
-    process.stderr.write(`${clean(text)}\n`);
+    process.stderr.write(`${harmless(clean(text))}\n`);
   };
   return {
     info: say,
@@ -90,7 +66,7 @@ export function consoleReporter(): Reporter {
         say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
       }
     },
-    foreign: (text) => say(`  ${withoutSecrets(text)}`),
+    foreign: (text) => say(`  ${withoutSecrets(clean(text))}`),
     group: (title, work) => {
       say(title);
       return work();
