@@ -1,0 +1,180 @@
+/**
+ * Virtual environments as users have them: made by a Python's own venv, with what that puts in
+ * (setuptools too, up to Python 3.11), and with one of several pips. And what is in them.
+ */
+import { execFile, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { python as mainCommand } from '../../scripts/tools.mjs';
+
+/** A Python together with a pip: one leg of the matrix. */
+export interface Leg {
+  readonly python: Python;
+  readonly pip: string;
+}
+
+export interface Python {
+  readonly command: string;
+  /** Such as 3.11.7. */
+  readonly version: string;
+  /** 11 for Python 3.11. */
+  readonly minor: number;
+}
+
+/** The oldest pip that the product takes, common ones, and the newest known. */
+const pips = [
+  { version: '22.2', minors: [9, 11] },
+  { version: '23.2.1', minors: [9, 99] },
+  { version: '25.3', minors: [9, 99] },
+  { version: '26.3', minors: [10, 99] },
+] as const;
+
+/** pip as this machine is configured, but without its extra places to find wheels. */
+export const settings: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(process.env).filter(
+    (entry): entry is [string, string] =>
+      /^(?:PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|.*_PROXY)$/i.test(entry[0]) &&
+      !/^PIP_(?:FIND_LINKS|CACHE_DIR)$/.test(entry[0]),
+  ),
+);
+
+/** What a command is, where it is a Python that can make environments. */
+function probe(command: string): Python | undefined {
+  const script =
+    'import ensurepip, platform, sys; print(sys.executable, platform.python_version())';
+  try {
+    const output = execFileSync(command, ['-c', script], { encoding: 'utf8', stdio: 'pipe' });
+    const [executable = '', version = ''] = output.trim().split(' ');
+    return { command: executable, version, minor: Number(version.split('.')[1]) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Interpreters of the places where Pythons of several versions are kept. */
+function kept(): string[] {
+  const places = [
+    { directory: join(homedir(), '.pyenv', 'versions'), inside: ['bin', 'python'] },
+    {
+      directory: join(process.env['RUNNER_TOOL_CACHE'] ?? '/opt/hostedtoolcache', 'Python'),
+      inside: ['x64', 'bin', 'python'],
+    },
+  ];
+  return places.flatMap(({ directory, inside }) => {
+    try {
+      return readdirSync(directory).map((version) => join(directory, version, ...inside));
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The Python that the tests start from, and the newest other one that this machine has. */
+export function findPythons(): Python[] {
+  const main = probe(mainCommand);
+  if (main === undefined) throw new Error(`${mainCommand} can't make virtual environments.`);
+  const named = [14, 13, 12, 11, 10, 9].map((minor) => `python3.${minor}`);
+  const [other] = [...named, ...kept(), '/usr/bin/python3']
+    .flatMap((command) => probe(command) ?? [])
+    .filter(({ minor }) => minor >= 9 && minor !== main.minor)
+    .sort((a, b) => b.minor - a.minor);
+  return other === undefined ? [main] : [main, other];
+}
+
+/** Every Python with every pip that works with it, so that neighbours have little in common. */
+export function legsOf(pythons: readonly Python[]): Leg[] {
+  const columns = pythons.map((python, number) => {
+    const fitting = pips
+      .filter(({ minors: [from, to] }) => python.minor >= from && python.minor <= to)
+      .map((pip): Leg => ({ python, pip: pip.version }));
+    return number === 0 ? fitting : fitting.reverse();
+  });
+  const longest = Math.max(...columns.map((column) => column.length));
+  return Array.from({ length: longest }, (_, row) =>
+    columns.flatMap((column) => column[row] ?? []),
+  ).flat();
+}
+
+const patterns = new Map<string, Promise<string>>();
+let patternRoot: string | undefined;
+
+/** An environment to make others from; made once for each leg. */
+async function makePattern({ python, pip }: Leg, directory: string): Promise<string> {
+  await promisify(execFile)(python.command, ['-m', 'venv', directory]);
+  const args = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', `pip==${pip}`];
+  const env = { ...process.env, ...settings };
+  delete env['PIP_FIND_LINKS'];
+  await promisify(execFile)(join(directory, 'bin', 'python'), args, { env });
+  return directory;
+}
+
+/** Puts a fresh environment of a leg into a directory that does not exist yet. */
+export async function makeEnvironment(leg: Leg, directory: string): Promise<void> {
+  if (patternRoot === undefined) {
+    const made = realpathSync(mkdtempSync(join(tmpdir(), 'environments-')));
+    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+    patternRoot = made;
+  }
+  const name = `${leg.python.version}-${leg.pip}`;
+  const pattern = patterns.get(name) ?? makePattern(leg, join(patternRoot, name));
+  patterns.set(name, pattern);
+  // Installers replace files, they don't write into them: links are enough, where `cp` makes them.
+  const flags = process.platform === 'linux' ? '-al' : '-a';
+  await promisify(execFile)('cp', [flags, await pattern, directory]);
+}
+
+/** Files that say how something was installed, not what. */
+const notes = ['INSTALLER', 'REQUESTED'];
+
+/**
+ * Reads an environment: each file's path with the SHA-256 of its content, links with where they
+ * lead. Bytecode and what notes down the installing is left out, also where RECORD lists it.
+ */
+export function contentOf(environment: string): Map<string, string> {
+  const content = new Map<string, string>();
+  const isNoise = (path: string) =>
+    path.includes('__pycache__') ||
+    (path.includes('.dist-info/') && notes.includes(basename(path)));
+  for (const entry of readdirSync(environment, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    const path = file.slice(environment.length + 1);
+    if (entry.isSymbolicLink()) content.set(path, `-> ${readlinkSync(file)}`);
+    // lib64 is a link to lib.
+    if (!entry.isFile() || isNoise(path) || path.startsWith('lib64/')) continue;
+    let bytes: string | Buffer = readFileSync(file);
+    if (path.endsWith('.dist-info/RECORD')) {
+      const lines = bytes.toString('utf8').split('\n');
+      bytes = lines
+        .filter((line) => !isNoise(String(line.split(',')[0])))
+        .sort()
+        .join('\n');
+    } else if (path === 'pyvenv.cfg') {
+      bytes = bytes.toString('utf8').replace(/^command = .*$/m, '');
+    }
+    content.set(path, createHash('sha256').update(bytes).digest('hex'));
+  }
+  return content;
+}
+
+/** How the second environment differs from the first; a line per file. */
+export function differences(
+  expected: ReadonlyMap<string, string>,
+  actual: ReadonlyMap<string, string>,
+): string[] {
+  return [...new Set([...expected.keys(), ...actual.keys()])].sort().flatMap((path) => {
+    if (!actual.has(path)) return [`missing: ${path}`];
+    if (!expected.has(path)) return [`extra: ${path}`];
+    return expected.get(path) === actual.get(path) ? [] : [`other content: ${path}`];
+  });
+}

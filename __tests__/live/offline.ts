@@ -1,0 +1,71 @@
+/**
+ * A machine without a network. `node offline.ts FILE COMMAND…` runs a command behind a proxy that
+ * refuses every connection, and writes how many were tried into FILE. As root on Linux it does so
+ * in a network namespace of its own, so that what ignores the proxy does not get out either.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+export interface RefusingProxy {
+  /** What sends a program's requests here. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Requests and connections that were refused. */
+  count(): number;
+  close(): void;
+}
+
+/** Starts the proxy on a free port. @param bypass hosts to be reached without it */
+export async function startRefusingProxy(bypass = ''): Promise<RefusingProxy> {
+  let requests = 0;
+  const server = createServer((_request, response) => {
+    requests += 1;
+    response.writeHead(502).end();
+  });
+  server.on('connect', (_request, client) => {
+    requests += 1;
+    client.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const variables = [
+    ...['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].map((name) => [name, url] as const),
+    ['NO_PROXY', bypass] as const,
+  ];
+  return {
+    env: Object.fromEntries(
+      variables.flatMap(([name, value]) => [
+        [name, value],
+        [name.toLowerCase(), value],
+      ]),
+    ),
+    count: () => requests,
+    close: () => server.close(),
+  };
+}
+
+/** Makes a network namespace in which the machine reaches itself only. */
+const isolation = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+const canIsolate =
+  process.platform === 'linux' &&
+  spawnSync(String(isolation[0]), [...isolation.slice(1), 'true']).status === 0;
+
+/** The command that runs another one without a network. @param file gets the number of requests */
+export function offline(file: string): string[] {
+  const self = fileURLToPath(import.meta.url);
+  return [...(canIsolate ? isolation : []), process.execPath, self, file];
+}
+
+if (import.meta.main) {
+  const [file = '', command = '', ...args] = process.argv.slice(2);
+  const proxy = await startRefusingProxy();
+  const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...proxy.env } });
+  child.once('close', (code, signal) => {
+    proxy.close();
+    writeFileSync(file, String(proxy.count()));
+    process.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+  });
+}

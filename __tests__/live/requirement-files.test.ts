@@ -1,0 +1,428 @@
+/**
+ * Requirement files of public projects, each beside plain pip: same packages, same files, none of
+ * the index on the second run, one artifact after one bump. `npm run test:live`; see CONTRIBUTING.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, devNull, tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { after, describe, test } from 'node:test';
+
+import { root } from '../../scripts/tools.mjs';
+import { startCacheService } from '../support/cache-service.ts';
+import { entry } from '../support/command-line.ts';
+import { createJob } from '../support/runner.ts';
+import type { Case, Inputs } from './case.ts';
+import { cases } from './cases/index.ts';
+import {
+  contentOf,
+  differences,
+  findPythons,
+  type Leg,
+  legsOf,
+  makeEnvironment,
+  settings,
+} from './environments.ts';
+import { offline, startRefusingProxy } from './offline.ts';
+
+/** What a program did. */
+interface Finished {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly log: string;
+}
+
+/** What one run of the product came to. */
+interface Run {
+  readonly log: string;
+  readonly exact: boolean;
+  /** Projects whose wheels or sdists came from the index. */
+  readonly fetched: readonly string[];
+  /** Requests that got no further than the proxy of a run without a network. */
+  readonly requests: number;
+}
+
+/** The directories of one case on one leg. */
+interface Place {
+  readonly root: string;
+  /** The checkout, made anew for each run: builds leave things in it. */
+  readonly project: string;
+  /** The environment, always at the same path: scripts contain it. */
+  readonly environment: string;
+  readonly pipCache: string;
+}
+
+const everyLeg = process.env['LIVE_LEGS'] === 'all';
+/** Characters of an error that its line in the report has; the whole of it comes at the end. */
+const shown = Number(process.env['LIVE_SHOWN'] ?? 200);
+const wanted = process.env['LIVE_CASES'] ?? '';
+
+/** What pip has downloaded, by URL, for all cases of a run; wheels that it has built are not there. */
+const downloads = realpathSync(mkdtempSync(join(tmpdir(), 'downloads-')));
+after(() => rmSync(downloads, { recursive: true, force: true }));
+
+const pythons = findPythons();
+const legs = legsOf(pythons);
+const rows: { readonly name: string; readonly held: boolean; readonly seconds: number }[] = [];
+
+function normalize(name: string): string {
+  return name.toLowerCase().replace(/[-_.]+/g, '-');
+}
+
+/** The project that a file of the index is of. */
+function projectOf(file: string): string {
+  const base = basename(file);
+  return normalize(base.replace(base.endsWith('.whl') ? /-.*$/ : /-\d[^-]*$/, ''));
+}
+
+/** Compares versions of pip, which are numbers and dots. */
+function isOlder(version: string, than: string): boolean {
+  const [a, b] = [version, than].map((each) => each.split('.').map(Number)) as [number[], number[]];
+  const at = b.findIndex((part, index) => (a[index] ?? 0) !== part);
+  return at >= 0 && (a[at] ?? 0) < Number(b[at]);
+}
+
+/** Takes the indentation of its second line off each line of a text that begins with a break. */
+function dedent(text: string): string {
+  const [, indentation = ''] = /^\n( *)/.exec(text) ?? [];
+  if (!text.startsWith('\n')) return text;
+  return text.slice(1).replace(new RegExp(`^ {1,${indentation.length}}`, 'gm'), '');
+}
+
+function fits({ minors: { from = 0, to = 99 } = {}, pip = '0' }: Case, leg: Leg): boolean {
+  return leg.python.minor >= from && leg.python.minor <= to && !isOlder(leg.pip, pip);
+}
+
+/** Runs a program to its end. Its log is what it writes to standard error. */
+function run(
+  command: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Finished> {
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, log] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 600_000);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      clearTimeout(deadline);
+      resolve({ exitCode: code ?? 128, stdout, log });
+    });
+  });
+}
+
+/** The variables of every program, as in a job: the user's pip settings, and little else. */
+function environmentIn(place: Place): Record<string, string> {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    HOME: process.env['HOME'] ?? '',
+    LANG: 'C.UTF-8',
+    ...settings,
+    PIP_CACHE_DIR: place.pipCache,
+    PIP_DISABLE_PIP_VERSION_CHECK: '1',
+  };
+}
+
+/** Projects whose files pip says it has fetched, from the index or from its HTTP cache. */
+function fetchedIn(log: string): string[] {
+  const files = log.matchAll(
+    /^\s*(?:Downloading|Using cached) (\S+\.(?:whl|tar\.gz|zip))(?:\s|$)/gm,
+  );
+  return [...files].map((match) => projectOf(String(match[1])));
+}
+
+/** Makes the checkout and an environment as if on a new machine. */
+async function startAfresh(
+  each: Case,
+  files: Readonly<Record<string, string | Buffer>>,
+  leg: Leg,
+  place: Place,
+): Promise<void> {
+  rmSync(place.project, { recursive: true, force: true });
+  rmSync(place.environment, { recursive: true, force: true });
+  for (const [file, content] of Object.entries({ '.keep': '', ...files })) {
+    mkdirSync(dirname(join(place.project, file)), { recursive: true });
+    writeFileSync(
+      join(place.project, file),
+      typeof content === 'string' ? dedent(content) : content,
+    );
+  }
+  for (const [directory, requirements] of Object.entries(each.vendored ?? {})) {
+    const args = ['-m', 'pip', 'download', '-q', '--no-deps', '-d', directory, ...requirements];
+    const env = environmentIn(place);
+    const { exitCode, log } = await run([leg.python.command, ...args], place.project, env);
+    assert.equal(exitCode, 0, log);
+  }
+  rmSync(place.pipCache, { recursive: true, force: true });
+  mkdirSync(place.pipCache, { recursive: true });
+  for (const name of ['http', 'http-v2']) {
+    mkdirSync(join(downloads, name), { recursive: true });
+    symlinkSync(join(downloads, name), join(place.pipCache, name));
+  }
+  if (each.by !== 'venv') await makeEnvironment(leg, place.environment);
+}
+
+/** What plain pip makes of it: the measure of everything. */
+async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place): Promise<void> {
+  if (each.by === 'venv') {
+    const made = await run(
+      [leg.python.command, '-m', 'venv', place.environment],
+      place.root,
+      environmentIn(place),
+    );
+    assert.equal(made.exitCode, 0, made.log);
+  }
+  const flags = (flag: string, values: readonly string[] = []) =>
+    values.flatMap((value) => [flag, value]);
+  const args = [
+    ...['-m', 'pip', 'install', '--no-compile'],
+    // Before that, pip installs an sdist without a wheel (`setup.py install`) where it has no
+    // pyproject.toml and the environment has no `wheel`. A wheelhouse always builds one.
+    ...(isOlder(leg.pip, '23.1') ? ['--use-pep517'] : []),
+    ...flags('-r', inputs.requirements),
+    ...flags('-c', inputs.constraints),
+    ...flags('--group', inputs.groups),
+    ...(inputs.packages ?? []),
+  ];
+  const python = join(place.environment, 'bin', 'python');
+  const plain = await run([python, ...args], place.project, environmentIn(place));
+  assert.equal(plain.exitCode, 0, `plain pip fails:\n${plain.stdout}${plain.log}`);
+}
+
+/** The product as users run it. It is made anew for each case, and keeps its caches between runs. */
+interface Product {
+  install(inputs: Inputs, cut: boolean): Promise<Run>;
+  close(): Promise<void>;
+}
+
+function commandLine(each: Case, leg: Leg, place: Place): Product {
+  const stored = new Set<string>();
+  return {
+    async install(inputs, cut) {
+      const flags = Object.entries(inputs).flatMap(([name, values]) =>
+        (values ?? []).flatMap((value: string) => [`--${name}`, value]),
+      );
+      const into =
+        each.by === 'venv'
+          ? ['--python', leg.python.command, '--venv', place.environment]
+          : ['--python', join(place.environment, 'bin', 'python')];
+      const command = [process.execPath, entry, 'install', '--json', ...into, ...flags];
+      command.push('--store', join(place.root, 'store'));
+      const requests = join(place.root, 'requests');
+      const env = environmentIn(place);
+      if (cut) Object.assign(env, { PIP_CACHE_DIR: join(place.root, 'empty'), PIP_RETRIES: '0' });
+      const finished = await run(
+        [...(cut ? offline(requests) : []), ...command],
+        place.project,
+        env,
+      );
+      assert.equal(finished.exitCode, 0, finished.log);
+      const { hit, wheels, fromCache } = JSON.parse(finished.stdout) as {
+        hit: string;
+        wheels: { name: string; sha256: string }[];
+        fromCache: { count: number };
+      };
+      const came = wheels.filter(({ sha256 }) => !stored.has(sha256));
+      assert.equal(fromCache.count, wheels.length - came.length, finished.stdout);
+      for (const { sha256 } of came) stored.add(sha256);
+      return {
+        log: finished.log,
+        exact: hit === 'exact',
+        fetched: [
+          ...new Set([...came.map(({ name }) => normalize(name)), ...fetchedIn(finished.log)]),
+        ],
+        requests: cut ? Number(readFileSync(requests, 'utf8')) : 0,
+      };
+    },
+    close: async () => {},
+  };
+}
+
+async function action(place: Place): Promise<Product> {
+  const cache = await startCacheService();
+  const proxy = await startRefusingProxy('127.0.0.1');
+  return {
+    async install(inputs, cut) {
+      const offlineSettings = { ...proxy.env, PIP_CACHE_DIR: join(place.root, 'empty') };
+      const job = createJob({
+        env: {
+          ...cache.env(),
+          ...settings,
+          PIP_CACHE_DIR: place.pipCache,
+          ...(cut ? { ...offlineSettings, PIP_RETRIES: '0' } : {}),
+        },
+        workspace: place.project,
+        timeout: 600_000,
+      });
+      try {
+        const before = proxy.count();
+        const values = Object.entries(inputs).map(([name, lines]) => [name, lines.join('\n')]);
+        const python = join(place.environment, 'bin', 'python');
+        const main = await job.step({
+          action: root,
+          with: { python, ...Object.fromEntries(values) },
+        });
+        assert.equal(main.conclusion, 'success', main.log);
+        const [post] = await job.post();
+        assert.equal(post?.conclusion, 'success', post?.log);
+        return {
+          log: main.log,
+          exact: main.outputs['cache-hit'] === 'true',
+          fetched: [...new Set(fetchedIn(main.log))],
+          requests: proxy.count() - before,
+        };
+      } finally {
+        job.cleanup();
+      }
+    },
+    async close() {
+      proxy.close();
+      await cache.close();
+    },
+  };
+}
+
+/** What `pip freeze --all` says. */
+async function freeze(place: Place): Promise<string[]> {
+  const command = [join(place.environment, 'bin', 'python'), '-m', 'pip', 'freeze', '--all'];
+  const env = { PATH: process.env['PATH'] ?? '', PIP_DISABLE_PIP_VERSION_CHECK: '1' };
+  const { exitCode, stdout, log } = await run(command, place.project, {
+    ...env,
+    PIP_CONFIG_FILE: devNull,
+  });
+  assert.equal(exitCode, 0, log);
+  return stdout.trim().split('\n');
+}
+
+/** The case after its bump. */
+function bumped({ name, bump, ...rest }: Case, inputs: Inputs) {
+  const replace = (text: string) => {
+    assert.equal(text.split(bump.from).length, 2, `${name}: ${bump.from} is not there once`);
+    return text.replace(bump.from, () => bump.to);
+  };
+  if (bump.file === 'packages') {
+    const packages = [replace((inputs.packages ?? []).join('\n'))];
+    return {
+      files: rest.files ?? {},
+      inputs: { ...inputs, packages: packages[0]?.split('\n') ?? [] },
+    };
+  }
+  const content = rest.files?.[bump.file];
+  assert.equal(typeof content, 'string', `${name}: no text file ${bump.file}`);
+  return { files: { ...rest.files, [bump.file]: replace(String(content)) }, inputs };
+}
+
+/** Checks one case on one leg. @returns what came of it, for its line in the report */
+async function check(each: Case, leg: Leg): Promise<string> {
+  const place = realpathSync(mkdtempSync(join(tmpdir(), 'live-')));
+  const directories: Place = {
+    root: place,
+    project: join(place, 'project'),
+    environment: join(place, 'environment'),
+    pipCache: join(place, 'pip-cache'),
+  };
+  const inputs = each.inputs ?? { requirements: ['requirements.txt'] };
+  const product =
+    each.by === 'action' ? await action(directories) : commandLine(each, leg, directories);
+  const seconds: Record<string, number> = {};
+  async function timed<T>(name: string, work: Promise<T>): Promise<T> {
+    const begun = performance.now();
+    const result = await work;
+    seconds[name] = (performance.now() - begun) / 1000;
+    return result;
+  }
+  const observed = async () => ({
+    freeze: await freeze(directories),
+    content: contentOf(directories.environment),
+  });
+  try {
+    await startAfresh(each, each.files ?? {}, leg, directories);
+    await timed('pip', installPlainly(each, each.plain?.(false) ?? inputs, leg, directories));
+    const plain = await observed();
+    const same = async (what: string, { freeze, content }: typeof plain, log: string) => {
+      const now = await observed();
+      assert.deepEqual(now.freeze, freeze, `${what}: pip freeze\n${log}`);
+      assert.deepEqual(differences(content, now.content), [], `${what}: installed files\n${log}`);
+    };
+
+    await startAfresh(each, each.files ?? {}, leg, directories);
+    const miss = await timed('miss', product.install(inputs, false));
+    await same('miss', plain, miss.log);
+
+    await startAfresh(each, each.files ?? {}, leg, directories);
+    const hit = await timed('hit', product.install(inputs, true));
+    assert.ok(hit.exact, `the second run has no exact hit\n${hit.log}`);
+    assert.deepEqual([hit.requests, hit.fetched], [0, []], hit.log);
+    await same('exact hit', plain, hit.log);
+
+    const next = bumped(each, inputs);
+    await startAfresh(each, next.files, leg, directories);
+    await installPlainly(each, each.plain?.(true) ?? next.inputs, leg, directories);
+    const plainBumped = await observed();
+    assert.notDeepEqual(plainBumped.freeze, plain.freeze, 'the bump changes nothing');
+    await startAfresh(each, next.files, leg, directories);
+    const bump = await timed('bump', product.install(next.inputs, false));
+    await same('bump', plainBumped, bump.log);
+    const project = normalize(String(/^[\w.-]+/.exec(each.bump.to.replace(/^["']/, ''))));
+    assert.deepEqual(bump.fetched, [project], `fetched after the bump\n${bump.log}`);
+    const times = Object.entries(seconds).map(([name, value]) => `${name} ${value.toFixed(1)} s`);
+    return `${plain.freeze.length} packages, exact hit with 0 requests, bump fetched ${project}; ${times.join(', ')}`;
+  } finally {
+    await product.close();
+    rmSync(place, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+describe('requirement files of public projects', { concurrency: availableParallelism() }, () => {
+  for (const [number, each] of cases.entries()) {
+    if (!each.name.includes(wanted)) continue;
+    const fitting = legs.filter((leg) => fits(each, leg));
+    const chosen = everyLeg
+      ? fitting
+      : [fitting[number % fitting.length]].flatMap((leg) => leg ?? []);
+    if (chosen.length === 0) {
+      const { from = 9, to = 14 } = each.minors ?? {};
+      test(each.name, { skip: `no Python 3.${from} to 3.${to} here` }, () => {});
+    }
+    for (const leg of chosen) {
+      const name = `${each.name} (Python ${leg.python.version}, pip ${leg.pip})`;
+      test(name, async () => {
+        const begun = performance.now();
+        let outcome = 'FAILS';
+        try {
+          outcome = await check(each, leg);
+        } catch (error) {
+          outcome = `FAILS: ${String((error as Error).message).slice(0, shown)}`;
+          throw error;
+        } finally {
+          const seconds = (performance.now() - begun) / 1000;
+          rows.push({ name, held: !outcome.startsWith('FAILS'), seconds });
+          console.log(`${name}: ${outcome}; ${seconds.toFixed(0)} s`);
+        }
+      });
+    }
+  }
+});
+
+after(() => {
+  const failing = rows.filter(({ held }) => !held);
+  const all = `${rows.length} runs of ${cases.length} cases on ${pythons.map(({ version }) => version).join(' and ')}`;
+  console.log(`${all}: ${rows.length - failing.length} as plain pip, ${failing.length} not.`);
+  for (const { name } of failing) console.log(`  not as plain pip: ${name}`);
+});
