@@ -3,23 +3,18 @@
  * and what reads and judges the templates of other CI systems.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 
-import { python, root, run } from './tools.mjs';
+import { commandOf, ensureEnvironment, python } from './tools.mjs';
 
-const packages = ['tox==4.67.13', 'nox==2026.10.20', 'PyYAML==6.0.3', 'check-jsonschema==0.39.0'];
 /** The oldest Python that all of them start under. */
 const oldest = [3, 11];
-const directory = join(root, '.cache', packages.join('+').replaceAll('==', '-'));
 
 /**
  * One of their commands, or their Python.
  * @param {'python' | 'tox' | 'nox' | 'check-jsonschema'} name
  */
 export function programOf(name) {
-  const [commands, suffix] = process.platform === 'win32' ? ['Scripts', '.exe'] : ['bin', ''];
-  return join(directory, commands, `${name}${suffix}`);
+  return commandOf('programs', name);
 }
 
 /**
@@ -33,13 +28,6 @@ export function ensurePrograms() {
   if (major < Number(oldest[0]) || (major === oldest[0] && minor < Number(oldest[1]))) {
     return `They need Python ${oldest.join('.')} or newer; this is ${found}`;
   }
-  const complete = join(directory, 'complete');
-  if (existsSync(complete)) return undefined;
-  // Environments name their own place in their commands, so it is not made somewhere else first.
-  rmSync(directory, { recursive: true, force: true });
-  run(python, ['-m', 'venv', directory]);
-  const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'];
-  run(programOf('python'), [...pip, ...packages]);
-  writeFileSync(complete, '');
+  ensureEnvironment('programs');
   return undefined;
 }

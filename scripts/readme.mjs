@@ -26,7 +26,9 @@ function withBlock(inputs) {
     ...wrapped(description).map((line) => `    # ${line}`),
     `    ${name}: ${value === undefined || value === '' ? "''" : value}`,
   ]);
-  return ['```yaml', '- uses: OWNER/wheelhouse@v1', '  with:', ...lines.slice(1), '```'].join('\n');
+  return ['```yaml', '- uses: -OWNER-/wheelhouse@v1', '  with:', ...lines.slice(1), '```'].join(
+    '\n',
+  );
 }
 
 /** @param {Record<string, any>} outputs */

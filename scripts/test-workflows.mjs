@@ -8,24 +8,21 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { ensureTools, node24, python, root, run } from './tools.mjs';
+import { commandOf, ensureEnvironment, ensureTools, node24, python, root, run } from './tools.mjs';
 
 /** Name of the command → Go package and version. */
 const goTools = {
   act: ['github.com/nektos/act', '0.2.89'],
   actionlint: ['github.com/rhysd/actionlint/cmd/actionlint', '1.7.12'],
 };
-const pythonTools = ['zizmor==1.32.0', 'check-jsonschema==0.39.0'];
 const oldestPython = [3, 11];
 
 const isWindows = process.platform === 'win32';
 const cache = join(root, '.cache');
 const goCommands = join(cache, 'bin');
-const linters = join(cache, 'linters');
-const linterCommands = join(linters, isWindows ? 'Scripts' : 'bin');
 const tests = join('__tests__', 'workflows');
 
 const total = { passed: 0, failed: 0 };
@@ -77,16 +74,6 @@ function ensureGoTool(name) {
     run('go', ['install', `${source}@v${version}`], { env: { ...process.env, GOBIN: goCommands } });
   }
   return command;
-}
-
-function ensureLinters() {
-  const wanted = pythonTools.join('\n');
-  const stamp = join(linters, 'installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  rmSync(linters, { recursive: true, force: true });
-  run(python, ['-m', 'venv', linters]);
-  run(join(linterCommands, 'python'), ['-m', 'pip', 'install', '--quiet', ...pythonTools]);
-  writeFileSync(stamp, wanted);
 }
 
 function yamlFiles(directory) {
@@ -157,8 +144,8 @@ if (major > oldestPython[0] || (major === oldestPython[0] && minor >= oldestPyth
   const audits = { pedantic: ['.github', 'action.yml'], regular: [...scenarios, ...actions] };
   for (const [persona, files] of Object.entries(audits)) {
     check(`zizmor ${persona}`, () => {
-      ensureLinters();
-      lint(join(linterCommands, 'zizmor'), [
+      ensureEnvironment('linters');
+      lint(commandOf('linters', 'zizmor'), [
         ...['--offline', '--no-progress', '--color=never', `--persona=${persona}`],
         ...['--strict-collection', `--config=${join('.github', 'zizmor.yml')}`, ...files],
       ]);
@@ -171,8 +158,8 @@ if (major > oldestPython[0] || (major === oldestPython[0] && minor >= oldestPyth
   };
   for (const [schema, files] of Object.entries(schemas)) {
     check(`check-jsonschema ${schema}`, () => {
-      ensureLinters();
-      lint(join(linterCommands, 'check-jsonschema'), [
+      ensureEnvironment('linters');
+      lint(commandOf('linters', 'check-jsonschema'), [
         `--builtin-schema=vendor.${schema}`,
         ...files,
       ]);

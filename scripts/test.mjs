@@ -20,6 +20,7 @@ const slow = [
   'hosts',
   'indexes',
   'publish',
+  'publish-sources',
   'rotating',
 ];
 

@@ -97,6 +97,20 @@ export function ensureInstalled() {
   writeFileSync(stamp, digest);
 }
 
+/** What the tools of the tests are: `NAME.in` is written by hand, `NAME.txt` by `npm run requirements`. */
+export const requirementsDirectory = join(root, 'scripts', 'requirements');
+
+/** @param {string} name */
+function lockOf(name) {
+  return join(requirementsDirectory, `${name}.txt`);
+}
+
+/** Only files whose hash is known, with nothing that is not in the file. */
+const install = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'].concat([
+  '--no-deps',
+  '--require-hashes',
+]);
+
 /** Fetches the pips, from the index that pip is configured with. */
 export function ensurePips() {
   for (const version of pipVersions) {
@@ -104,7 +118,9 @@ export function ensurePips() {
     const download = join(cache, `download-${version}-${process.pid}`);
     const unpacked = `${download}-unpacked`;
     mkdirSync(download, { recursive: true });
-    run(python, ['-m', 'pip', 'download', '-q', '--no-deps', '-d', download, `pip==${version}`]);
+    const lock = lockOf(`pip-${version}`);
+    const args = ['-q', '--no-deps', '--only-binary=:all:', '--require-hashes', '-d', download];
+    run(python, ['-m', 'pip', 'download', ...args, '-r', lock]);
     const wheel = readdirSync(download).find((file) => file.endsWith('.whl'));
     if (wheel === undefined) throw new Error(`The index has no wheel of pip ${version}.`);
     run(python, ['-m', 'zipfile', '-e', join(download, wheel), unpacked]);
@@ -114,58 +130,72 @@ export function ensurePips() {
   }
 }
 
-/**
- * Versions of the other clients, of the servers that stand for private feeds, and of what publishes
- * to them.
- */
-const uvVersion = '0.13.8';
-const feeds = {
-  // As its only requirement for password files passlib is optional there.
-  pypiserver: ['pypiserver==2.4.2', 'passlib==1.7.4'],
-  devpi: ['devpi-server==6.20.3'],
-  publishers: ['twine==7.0.0', 'pip-audit==2.10.1'],
-};
-
 /** The command uv. */
 export function uvCommand() {
   const name = process.platform === 'win32' ? 'uv.exe' : 'uv';
-  return join(cache, `uv-${uvVersion}`, 'bin', name);
+  return join(uvDirectory(), 'bin', name);
+}
+
+function uvDirectory() {
+  const [, version] = /^uv==(\S+)/m.exec(readFileSync(lockOf('uv'), 'utf8')) ?? [];
+  return join(cache, `uv-${version}`);
+}
+
+/** Fetches uv, from the index that pip is configured with. */
+export function ensureUv() {
+  if (existsSync(uvCommand())) return;
+  run(python, [...install, '--target', uvDirectory(), '-r', lockOf('uv')]);
 }
 
 /**
- * A command of one of their virtual environments.
- * @param {keyof typeof feeds} feed
+ * Where programs of Python are, each with what it needs in a virtual environment of its own.
+ * @param {string} name of a file in scripts/requirements
+ */
+function environmentOf(name) {
+  const digest = createHash('sha256')
+    .update(readFileSync(lockOf(name)))
+    .digest('hex');
+  return join(cache, `${name}-${digest.slice(0, 12)}`);
+}
+
+/**
+ * A command of one of these environments.
+ * @param {string} name of a file in scripts/requirements
+ * @param {string} command
+ */
+export function commandOf(name, command) {
+  const [directory, suffix] = process.platform === 'win32' ? ['Scripts', '.exe'] : ['bin', ''];
+  return join(environmentOf(name), directory, `${command}${suffix}`);
+}
+
+/**
+ * Makes one of these environments, from the index that pip is configured with.
+ * @param {string} name of a file in scripts/requirements
+ */
+export function ensureEnvironment(name) {
+  const directory = environmentOf(name);
+  const complete = join(directory, 'complete');
+  if (existsSync(complete)) return;
+  // Environments name their own place in their commands, so it is not made somewhere else first.
+  rmSync(directory, { recursive: true, force: true });
+  run(python, ['-m', 'venv', directory]);
+  run(commandOf(name, 'python'), [...install, '-r', lockOf(name)]);
+  writeFileSync(complete, '');
+}
+
+/**
+ * A command of what stands for private feeds or publishes to them.
+ * @param {'pypiserver' | 'devpi' | 'publishers'} feed
  * @param {string} command
  */
 export function feedCommand(feed, command) {
-  const [directory, suffix] = process.platform === 'win32' ? ['Scripts', '.exe'] : ['bin', ''];
-  return join(feedDirectory(feed), directory, `${command}${suffix}`);
+  return commandOf(feed, command);
 }
 
-/** @param {keyof typeof feeds} feed */
-function feedDirectory(feed) {
-  return join(cache, feeds[feed].join('+').replaceAll('==', '-'));
-}
-
-/**
- * Fetches uv, the servers of private feeds and what publishes to them, from the index that pip is
- * configured with.
- */
+/** Fetches uv, the servers of private feeds and what publishes to them. */
 export function ensureFeeds() {
-  const pip = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'];
-  if (!existsSync(uvCommand())) {
-    const directory = join(cache, `uv-${uvVersion}`);
-    run(python, [...pip, '--no-deps', '--target', directory, `uv==${uvVersion}`]);
-  }
-  for (const feed of /** @type {(keyof typeof feeds)[]} */ (Object.keys(feeds))) {
-    const complete = join(feedDirectory(feed), 'complete');
-    if (existsSync(complete)) continue;
-    // Environments name their own place in their commands, so it is not made somewhere else first.
-    rmSync(feedDirectory(feed), { recursive: true, force: true });
-    run(python, ['-m', 'venv', feedDirectory(feed)]);
-    run(feedCommand(feed, 'python'), [...pip, ...feeds[feed]]);
-    writeFileSync(complete, '');
-  }
+  ensureUv();
+  for (const feed of ['pypiserver', 'devpi', 'publishers']) ensureEnvironment(feed);
 }
 
 /** Everything that `npm test` needs. */

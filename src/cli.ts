@@ -51,15 +51,18 @@ interface Flags<Name extends string> {
   readonly defaults: Readonly<Record<Name, string>>;
   /** They take more than one value. */
   readonly many: readonly Name[];
-  /** Passwords, and the variables that they may come by: everybody can read flags. */
-  readonly secrets: Readonly<Partial<Record<Name, string>>>;
+  /** Passwords, addresses that may hold one, and their variables: everybody can read flags. */
+  readonly variables: Readonly<Partial<Record<Name, string>>>;
   /** They take no value. */
   readonly switches?: readonly Name[];
   /** They only mean something in a workflow. */
   readonly workflowOnly?: readonly Name[];
 }
 
-const indexSecret = { 'index-password': 'WHEELHOUSE_INDEX_PASSWORD' } as const;
+const indexVariables = {
+  'index-url': 'WHEELHOUSE_INDEX_URL',
+  'index-password': 'WHEELHOUSE_INDEX_PASSWORD',
+} as const;
 const installFlags: Flags<InputName> = {
   defaults: inputDefaults,
   many: [
@@ -71,18 +74,22 @@ const installFlags: Flags<InputName> = {
     'extra-index-url',
     'trusted-host',
   ],
-  secrets: indexSecret,
+  variables: {
+    ...indexVariables,
+    'extra-index-url': 'WHEELHOUSE_EXTRA_INDEX_URL',
+    'mirror-url': 'WHEELHOUSE_MIRROR_URL',
+  },
   workflowOnly: ['restore-cache', 'save-cache', 'export'],
 };
 const publishFlags: Flags<PublishInputName> = {
   defaults: publishInputDefaults,
   many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-  secrets: { ...indexSecret, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+  variables: { ...indexVariables, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
   switches: ['dry-run'],
 };
 
 function addInputs<Name extends string>(command: Command, flags: Flags<Name>): Command {
-  const { defaults, many, secrets, switches = [], workflowOnly = [] } = flags;
+  const { defaults, many, variables, switches = [], workflowOnly = [] } = flags;
   for (const [name, value] of Object.entries(defaults) as [Name, string][]) {
     if (workflowOnly.includes(name)) continue;
     const short = name === 'requirements' ? '-r, ' : '';
@@ -96,7 +103,7 @@ function addInputs<Name extends string>(command: Command, flags: Flags<Name>): C
     if (many.includes(name)) {
       option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
     }
-    const variable = secrets[name];
+    const variable = variables[name];
     if (variable !== undefined) option.env(variable);
     command.addOption(option);
   }

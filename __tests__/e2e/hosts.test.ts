@@ -152,7 +152,7 @@ const hosts: Record<string, Host> = {
     const { steps } = composite['runs'] as { steps: Mapping[] };
     const [step, ...more] = steps;
     assert.deepEqual(more, []);
-    assert.equal(step?.['uses'], 'OWNER/wheelhouse@v1');
+    assert.equal(step?.['uses'], '-OWNER-/wheelhouse@v1');
     const declared = composite['inputs'] as Record<string, { default: string }>;
     const given: Record<string, string> = { token };
     const inputs = Object.entries(step?.['with'] as Mapping).map(([name, value]) => [
@@ -361,6 +361,33 @@ describe('Azure Pipelines', { skip }, () => {
     assert.equal(failed, 'Install from the wheelhouse', log);
     assert.match(log, /^error: The index .* answers 401/m);
     assert.deepEqual(cache.entries, []);
+  });
+
+  test('addresses with credentials are in no file and among no arguments', async (t) => {
+    const cache = new AzureCache();
+    t.after(() => cache.remove());
+    const bin = mkdtempSync(join(place, 'bin-'));
+    const seen = join(bin, 'arguments');
+    const script = `#!/bin/sh\nprintf '%s\\n' "$@" >> '${seen}'\nexec '${process.execPath}' "$@"\n`;
+    writeFileSync(join(bin, 'node'), script, { mode: 0o755 });
+    const { env } = await machineEnv();
+    const withUser = new URL(index.url);
+    withUser.username = 'token';
+    withUser.password = token;
+    const { failed, log } = await onAzure({
+      cache,
+      parameters: { indexUrl: withUser.href, extraIndexUrl: withUser.href },
+      env: { ...env, PATH: [bin, env['PATH']].join(delimiter) },
+      atEnd: ({ env: { AGENT_TEMPDIRECTORY = '' } }) => {
+        const options = readFileSync(join(AGENT_TEMPDIRECTORY, 'wheelhouse-options'), 'utf8');
+        assert.match(options, /--wheelhouse=/);
+        assert.ok(!options.includes(token), options);
+      },
+    });
+    assert.equal(failed, undefined, log);
+    const given = readFileSync(seen, 'utf8');
+    assert.match(given, /^install$/m);
+    assert.ok(!given.includes(token), given);
   });
 
   test('an agent that keeps its workspace, a venv for later steps, odd characters', async (t) => {

@@ -14,7 +14,7 @@ import type { AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { pipVersions, root } from '../../scripts/tools.mjs';
+import { pipVersions } from '../../scripts/tools.mjs';
 import { derivedUploadUrl } from '../../src/publish/plan/feed.ts';
 import { createMachine } from '../support/command-line.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
@@ -30,6 +30,14 @@ import {
   startPypiserver,
   uploadByHand,
 } from '../support/publish-feeds.ts';
+import {
+  counts,
+  error,
+  names,
+  type PublishRun,
+  planned,
+  publishFrom,
+} from '../support/publish-job.ts';
 import { sitePackages } from '../support/python.ts';
 import { createJob, type Job, type StepResult } from '../support/runner.ts';
 import { annotations } from '../support/scenario.ts';
@@ -78,57 +86,9 @@ after(async () => {
   place?.cleanup();
 });
 
-interface Run {
-  readonly with?: Record<string, string>;
-  readonly env?: Record<string, string>;
-  readonly files?: Record<string, string>;
-  readonly feed?: string;
-  readonly path?: string;
-  readonly meanwhile?: (job: Job, step: StepResult) => Promise<void>;
-}
-
 /** Runs publish/action.yml in a job of its own. */
-async function publish(options: Run): Promise<StepResult> {
-  const job = createJob({
-    files: options.files ?? {},
-    path: [options.path ?? tools],
-    env: { PIP_INDEX_URL: index.url, PIP_RETRIES: '0', ...options.env },
-  });
-  try {
-    const python = await linkedPython(join(job.root, 'environment'));
-    const step = await job.step({
-      action: join(root, 'publish'),
-      with: {
-        python,
-        'feed-url': options.feed ?? pypi.url,
-        'feed-username': credentials.username,
-        'feed-password': credentials.password,
-        ...options.with,
-      },
-    });
-    await options.meanwhile?.(job, step);
-    return step;
-  } finally {
-    job.cleanup();
-  }
-}
-
-function counts({ outputs }: StepResult): string[] {
-  return ['uploaded', 'present', 'conflicts'].map((name) => String(outputs[name]));
-}
-
-/** Files that the log says would be uploaded. */
-function planned({ stdout }: StepResult): string[] {
-  return [...stdout.matchAll(/^ +(\S+): would be uploaded$/gm)].map(([, file = '']) => file).sort();
-}
-
-function names(files: readonly Distribution[]): string[] {
-  return files.map((file) => file.filename).sort();
-}
-
-function error(step: StepResult): string {
-  assert.equal(step.conclusion, 'failure', step.log);
-  return annotations(step, 'error').join('\n');
+function publish(options: PublishRun): Promise<StepResult> {
+  return publishFrom({ index, feed: pypi, tools }, options);
 }
 
 function empty(feed: PrivateFeed): void {
@@ -493,7 +453,7 @@ describe('the command line', () => {
 });
 
 describe('for other machines', () => {
-  const dryRun = (more: Run): Promise<StepResult> =>
+  const dryRun = (more: PublishRun): Promise<StepResult> =>
     publish({ ...more, with: { 'dry-run': 'true', ...more.with } });
 
   test('files and markers of each platform and version', async () => {

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 
+import { ensureUv, uvCommand } from '../../scripts/tools.mjs';
 import { freshPython } from '../support/python.ts';
 import {
   freePort,
@@ -16,7 +17,6 @@ import {
   startMirror,
   startNginx,
   until,
-  uvCommand,
 } from './nginx.ts';
 import { alpha1, alpha2, beta, html, indexFor, json, onLinux, pipClient } from './scene.ts';
 import { linksToSelf, startFront } from './upstreams.ts';
@@ -45,6 +45,7 @@ describe('clients of the mirror', onLinux, () => {
   }
 
   test('uv: the second one causes no request upstream, with metadata or without', async (t) => {
+    ensureUv();
     const uv = uvCommand();
     for (const metadata of [true, false]) {
       const index = await indexFor(t, { gzip: true, metadata });
@@ -71,6 +72,72 @@ describe('clients of the mirror', onLinux, () => {
       assert.deepEqual((await install('second')).sort(), ['alpha', 'beta']);
       assert.equal(index.count(), 0);
     }
+  });
+
+  test('send no header of theirs upstream, which could spoil a page for others', async (t) => {
+    const index = await indexFor(t);
+    const front = await startFront(t, index, {
+      // As proxying indexes do that make links from what they take for their own address.
+      page: (text, self) => {
+        const { headers = {} } = front.requests.at(-1) ?? {};
+        const own = headers['x-forwarded-host'] ?? headers['x-outside-url'];
+        return text.replaceAll(new URL(index.url).origin, own ? `http://${own}` : self);
+      },
+    });
+    const mirror = await startMirror(t, front.url);
+    front.requests.length = 0;
+    const hostile = {
+      'x-forwarded-host': 'hostile.example',
+      'x-forwarded-proto': 'https',
+      forwarded: 'host=hostile.example',
+      'x-outside-url': 'hostile.example',
+      'x-jfrog-override-base-url': 'https://hostile.example',
+      'x-jfrog-art-api': 'secret',
+      'private-token': 'secret',
+      'x-original-url': '/simple/other/',
+      'x-http-method-override': 'PUT',
+      'user-agent': 'hostile/1.0',
+      'accept-language': 'xx',
+      range: 'bytes=0-5',
+    };
+    const page = await get(`${mirror.index}alpha/`, { ...html, ...hostile });
+    assert.equal(page.status, 200);
+    assert.ok(!page.body.includes('hostile.example'), page.body.toString());
+    await get(`${mirror.origin}/files/${alpha1.filename}`, hostile);
+    await get(`${mirror.origin}/health/upstream`, hostile);
+    assert.ok(front.requests.length >= 3);
+    for (const { headers } of front.requests) {
+      assert.deepEqual(
+        Object.keys(headers).filter((name) => name !== 'connection'),
+        ['host', 'user-agent', 'accept'].filter((name) => name in headers),
+      );
+      assert.equal(headers['user-agent'], 'wheelhouse-mirror');
+    }
+    const next = await get(`${mirror.index}alpha/`, html);
+    assert.equal(next.headers['x-cache-status'], 'HIT');
+    assert.ok(!next.body.includes('hostile.example'));
+  });
+
+  test('send no body upstream', async (t) => {
+    const index = await indexFor(t);
+    const front = await startFront(t, index, { page: linksToSelf(index) });
+    const mirror = await startMirror(t, front.url);
+    front.requests.length = 0;
+    const body = 'GET /simple/evil/ HTTP/1.1\r\nHost: evil\r\n\r\n';
+    const length = { 'content-length': String(body.length) };
+    const page = await get(`${mirror.index}alpha/`, { ...html, ...length }, { body });
+    const file = await get(`${mirror.origin}/files/${alpha1.filename}`, length, { body });
+    assert.deepEqual([page.status, file.status], [200, 200]);
+    assert.deepEqual(
+      front.requests.map(({ path, headers }) => [
+        path,
+        headers['content-length'] ?? headers['transfer-encoding'],
+      ]),
+      [
+        ['/simple/alpha/', undefined],
+        [`/files/${alpha1.filename}`, undefined],
+      ],
+    );
   });
 
   test('never have their credentials passed on', async (t) => {

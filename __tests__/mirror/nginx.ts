@@ -1,11 +1,5 @@
 /** Real nginx on the loopback, with a configuration that the mirror's renderer wrote. */
-import {
-  execFile,
-  execFileSync,
-  type SpawnSyncReturns,
-  spawn,
-  spawnSync,
-} from 'node:child_process';
+import { execFile, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -200,7 +194,7 @@ export async function freePort(): Promise<number> {
 export function get(
   url: string,
   headers: Record<string, string> = {},
-  options: Pick<RequestOptions, 'method' | 'agent'> = {},
+  { body, ...options }: Pick<RequestOptions, 'method' | 'agent'> & { readonly body?: string } = {},
 ): Promise<Answer> {
   const start = performance.now();
   return new Promise((resolve, reject) => {
@@ -221,7 +215,7 @@ export function get(
       );
     });
     request.on('error', reject);
-    request.end();
+    request.end(body);
   });
 }
 
@@ -235,24 +229,6 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
 /** An environment in which no setting of this machine reaches a program. */
 export function plainEnvironment(): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '', LANG: 'C.UTF-8' };
-}
-
-/**
- * uv, installed below `.cache/` from the index that pip is configured with.
- * @throws Error when it can't be had
- */
-export function uvCommand(): string {
-  const version = '0.13.8';
-  const directory = join(root, '.cache', `uv-${version}`);
-  const command = join(directory, 'bin', 'uv');
-  if (!existsSync(command)) {
-    execFileSync(
-      python,
-      ['-m', 'pip', 'install', '-q', '--no-deps', '--target', directory, `uv==${version}`],
-      { stdio: ['ignore', 'inherit', 'inherit'] },
-    );
-  }
-  return command;
 }
 
 /** What distributions put around conf.d, with the settings that could do harm. */

@@ -120,6 +120,9 @@ test('other programs see neither inputs nor state, passwords nor the token of th
       ACTIONS_CACHE_URL: 'https://c.example/',
       WHEELHOUSE_INDEX_PASSWORD: 's3cret',
       WHEELHOUSE_FEED_PASSWORD: 's3cret',
+      WHEELHOUSE_INDEX_URL: 'https://user:s3cret@index.example/',
+      WHEELHOUSE_EXTRA_INDEX_URL: 'https://user:s3cret@index.example/',
+      WHEELHOUSE_MIRROR_URL: 'https://user:s3cret@mirror.example/',
     }),
     { PATH: '/bin', GITHUB_TOKEN: 'of the workflow', ACTIONS_STEP_DEBUG: '1', MY_INPUT_X: '1' },
   );

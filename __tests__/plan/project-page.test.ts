@@ -46,3 +46,29 @@ describe('the versions that a page offers', () => {
     assert.throws(() => versions('application/json', '{"meta": {}}'));
   });
 });
+
+describe('broken pages', () => {
+  const file = 'zope_interface-1.0-py3-none-any.whl';
+
+  // Each of them takes minutes where characters are read again for each tag.
+  for (const [name, part] of [
+    ['open tags', '<a '],
+    ['open tags with names', '<a x '],
+    ['open tags with white space', '<a                     '],
+    ['values without an end', '<a x="'],
+    ['values with other quotes', `<a x='<a y="`],
+    ['names without values', '<a href = '],
+    ['many attributes', 'a="1" '],
+  ] as const) {
+    test(`a megabyte of ${name} does not keep a job`, () => {
+      const body = `<a ${part.repeat(1e6 / part.length)}"'><a href="${file}">x</a>`;
+      const files = projectFiles('text/html', body, page);
+      assert.ok(files.length <= 1);
+    });
+  }
+
+  test('a link behind an unfinished tag is found', () => {
+    const body = `<a class=x <a href="${file}">x</a><a\n<a\nHREF=zope_interface-2.0-py3-none-any.whl>`;
+    assert.deepEqual(versions('text/html', body), ['1.0', '2.0']);
+  });
+});

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
+import { UserError } from '../../src/plan/model.ts';
 import { isDistributionName } from '../../src/plan/names.ts';
-import { downloadArgs, identity } from '../../src/publish/plan/source.ts';
+import { buildRequirements, downloadArgs, identity } from '../../src/publish/plan/source.ts';
 import { words } from './files.ts';
 
 test('pip is told the target and the place', () => {
@@ -32,16 +33,98 @@ describe('names', () => {
     }
   });
 
-  test('an sdist is what its metadata say, a wheel what its name says', () => {
-    assert.deepEqual(identity('Foo.Bar-1.0-2.tar.gz', { name: 'Foo.Bar', version: '1.0-2' }), {
+  const identities = (...pairs: [string, string][]) =>
+    pairs.map(([name, version]) => ({ name, version }));
+
+  test('a file is what both its name and its metadata say', () => {
+    assert.deepEqual(identity('Foo.Bar-1.0-2.tar.gz', identities(['Foo.Bar', '1.0-2'])), {
       name: 'foo-bar',
       version: '1.0-2',
     });
-    assert.deepEqual(identity('foo_bar-1.0-py3-none-any.whl', undefined), {
+    assert.deepEqual(identity('foo_bar-1.0-py3-none-any.whl', identities(['foo.bar', '1.0.0'])), {
       name: 'foo-bar',
       version: '1.0',
     });
-    assert.throws(() => identity('x.zip', { name: '', version: '' }), /no usable name and version/);
-    assert.throws(() => identity('x.zip', { name: 'x', version: '1 | <b>' }), /no usable name/);
+    assert.deepEqual(identity('foo-1.0b2.zip', identities(['foo', '1.0-beta.2'])), {
+      name: 'foo',
+      version: '1.0-beta.2',
+    });
+  });
+
+  test('metadata without a usable name and version are refused', () => {
+    assert.throws(() => identity('x-1.zip', []), /no usable name and version/);
+    assert.throws(() => identity('x-1.zip', identities(['', ''])), /no usable name and version/);
+    assert.throws(() => identity('x-1.zip', identities(['x', '1 | <b>'])), /no usable name/);
+  });
+
+  const liars: readonly [string, [string, string][]][] = [
+    ['libb-1.0.tar.gz', [['corp-internal', '99.0']]],
+    ['libb-1.0.tar.gz', [['libb', '99.0']]],
+    ['libb-1.0-py3-none-any.whl', [['corp-internal', '1.0']]],
+    [
+      'libb-1.0-py3-none-any.whl',
+      [
+        ['libb', '1.0'],
+        ['corp-internal', '1.0'],
+      ],
+    ],
+    [
+      'libb-1.0.tar.gz',
+      [
+        ['libb', '1.0'],
+        ['libb', '2.0'],
+      ],
+    ],
+  ];
+  for (const [file, pairs] of liars) {
+    test(`${file} with metadata of ${pairs.join(' and ')} is refused`, () => {
+      assert.throws(() => identity(file, identities(...pairs)), /name another project or version/);
+    });
+  }
+});
+
+describe('what an sdist is built with', () => {
+  test('names with versions, extras and markers are taken as they are', () => {
+    const requires = [
+      'setuptools>=61',
+      'wheel',
+      'hatchling (>=1.0)',
+      "tomli>=1 ; python_version < '3.11'",
+      'setuptools_scm[toml]>=6.2,<9',
+    ];
+    assert.deepEqual(buildRequirements('a-1.tar.gz', requires), requires);
+  });
+
+  for (const text of [
+    'corp-internal @ http://hostile.example/corp_internal-99.0-py3-none-any.whl',
+    'corp-internal@http://hostile.example/corp_internal-99.0.tar.gz',
+    'http://hostile.example/corp_internal-99.0.tar.gz',
+    'git+https://hostile.example/corp.git',
+    './corp',
+    '../corp_internal-99.0-py3-none-any.whl',
+    'file:///corp_internal-99.0-py3-none-any.whl',
+    '--index-url http://hostile.example/simple/',
+    '-r more.txt',
+    'setuptools --hash=sha256:00',
+    'setuptools\n--index-url http://hostile.example/',
+    'setuptools\u0085--pre',
+    'setuptools\\',
+    'setuptools ; sys_platform == "${PIP_INDEX_URL}"',
+    '',
+  ]) {
+    test(`${JSON.stringify(text)} is refused, and the sdist is named`, () => {
+      assert.throws(
+        () => buildRequirements('a-1.tar.gz', ['setuptools', text]),
+        (error: unknown) =>
+          error instanceof UserError && /^a-1\.tar\.gz lists ".*" in build/.test(error.message),
+      );
+    });
+  }
+
+  test('credentials in a refused requirement are not shown', () => {
+    assert.throws(
+      () => buildRequirements('a-1.tar.gz', ['x @ https://user:hunter2@hostile.example/x.whl?t=3']),
+      (error: Error) => !/hunter2|t=3/.test(error.message),
+    );
   });
 });

@@ -63,7 +63,7 @@ test('the reusable workflow', async (t) => {
   await twice({
     repository,
     workflow: join(here, 'reusable.yml'),
-    actions: { 'OWNER/wheelhouse@v1': product(t) },
+    actions: { '-OWNER-/wheelhouse@v1': product(t) },
   });
 });
 
@@ -76,7 +76,7 @@ test("the example of an organisation's own action", async (t) => {
   writeFileSync(join(organisation, 'action.yml'), adapted);
   const actions = {
     [`your-org/setup@${'1'.repeat(40)}`]: organisation,
-    'OWNER/wheelhouse@v1': product(t),
+    '-OWNER-/wheelhouse@v1': product(t),
   };
   await twice({ repository, workflow: join(here, 'organisation.yml'), actions });
 });
@@ -104,7 +104,7 @@ test('the example of a seed for a matrix', async (t) => {
       repository,
       workflow,
       env: { ...service.env(), PIP_INDEX_URL: index.url },
-      actions: { 'OWNER/wheelhouse@v1': product(t) },
+      actions: { '-OWNER-/wheelhouse@v1': product(t) },
     });
     assert.equal(exitCode, 0, log);
     assert.deepEqual(readdirSync(marks).sort(), parts, 'each job of the matrix ran its tests');

@@ -31055,11 +31055,11 @@ function saveRisk(event) {
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords that the command line takes from the environment. Then the files through which a
- * step talks to the runner, and what it gets an identity token with: code that is built or that a
- * checkout brings along would speak in this action's name.
+ * the passwords and addresses that the command line takes from the environment. Then the files
+ * through which a step talks to the runner, and what it gets an identity token with: code that is
+ * built or that a checkout brings along would speak in this action's name.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -33475,7 +33475,7 @@ function adviceFor(output) {
 /* harmony export */   zM: () => (/* binding */ indexRequirements),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
-/* unused harmony exports logicalLines, expandVariables, parseLine */
+/* unused harmony exports logicalLines, expandVariables, parseLine, parseSpecifier */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
 /* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
@@ -34886,15 +34886,27 @@ function jsonFiles(body, pageUrl) {
         };
     });
 }
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+const project_page_anchor = /<a(?=\s)/gi;
+/** A `<` begins another tag: without it every `<a` of a broken page would be read to its end. */
+const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
+/**
+ * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
+ * is read twice, so that a hostile page takes no longer than an honest one of its length.
+ */
 function htmlFiles(body, pageUrl) {
     const files = [];
-    for (const { index } of body.matchAll(/<a\s/gi)) {
-        attribute.lastIndex = index + 2;
+    let end = 0;
+    const next = (pattern) => {
+        pattern.lastIndex = end;
+        const match = pattern.exec(body);
+        if (match !== null)
+            end = pattern.lastIndex;
+        return match;
+    };
+    while (next(project_page_anchor) !== null) {
         let href;
         let yanked = false;
-        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+        for (let found = next(attribute); found !== null; found = next(attribute)) {
             const [, name = '', double, single, bare] = found;
             if (name.toLowerCase() === 'href')
                 href ??= double ?? single ?? bare;
@@ -34952,8 +34964,8 @@ var lib = __nccwpck_require__(4942);
 
 
 const maxRedirects = 5;
-/** Bytes: no project's page is longer. */
-const maxPage = 64 * 1024 * 1024;
+/** Bytes. The longest page of a real project that was seen, ddtrace's, has 19 MB of HTML (2026). */
+const maxPage = 32 * 1024 * 1024;
 /** For project pages: JSON first, as pip asks. */
 const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
 /**

@@ -28628,11 +28628,11 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords that the command line takes from the environment. Then the files through which a
- * step talks to the runner, and what it gets an identity token with: code that is built or that a
- * checkout brings along would speak in this action's name.
+ * the passwords and addresses that the command line takes from the environment. Then the files
+ * through which a step talks to the runner, and what it gets an identity token with: code that is
+ * built or that a checkout brings along would speak in this action's name.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
@@ -30687,12 +30687,12 @@ function isOlderPip(version, [major, minor]) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   I1: () => (/* binding */ isDistributionName),
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
+/* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
 /* harmony export */ });
-/* unused harmony export versionInFileName */
 /** Names of projects and their files, and versions: when two spellings mean the same. */
 /** @returns a project's name in the one spelling that is compared (PEP 503) */
 function normalizeName(name) {
@@ -30947,6 +30947,7 @@ function adviceFor(output) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   S8: () => (/* binding */ directRequirements),
 /* harmony export */   TL: () => (/* binding */ quoted),
+/* harmony export */   as: () => (/* binding */ parseSpecifier),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
 /* unused harmony exports logicalLines, expandVariables, parseLine, requirementOf, indexRequirements, isCacheable, isHashMode, askedHashes, isPinned */
@@ -32126,7 +32127,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3896);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4206);
 /* harmony import */ var _plan_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7523);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6617);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9811);
 /* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5135);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
@@ -32156,7 +32157,7 @@ async function main() {
         handOver(request, report);
         for (const line of (0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishReport */ .r2)(report))
             reporter.info(line);
-        return environment['GITHUB_STEP_SUMMARY']
+        return process.env['GITHUB_STEP_SUMMARY']
             ? _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishSummary */ .Fb)(report)).write()
             : Promise.resolve();
     };
@@ -32266,15 +32267,27 @@ function jsonFiles(body, pageUrl) {
         };
     });
 }
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+const project_page_anchor = /<a(?=\s)/gi;
+/** A `<` begins another tag: without it every `<a` of a broken page would be read to its end. */
+const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
+/**
+ * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
+ * is read twice, so that a hostile page takes no longer than an honest one of its length.
+ */
 function htmlFiles(body, pageUrl) {
     const files = [];
-    for (const { index } of body.matchAll(/<a\s/gi)) {
-        attribute.lastIndex = index + 2;
+    let end = 0;
+    const next = (pattern) => {
+        pattern.lastIndex = end;
+        const match = pattern.exec(body);
+        if (match !== null)
+            end = pattern.lastIndex;
+        return match;
+    };
+    while (next(project_page_anchor) !== null) {
         let href;
         let yanked = false;
-        for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+        for (let found = next(attribute); found !== null; found = next(attribute)) {
             const [, name = '', double, single, bare] = found;
             if (name.toLowerCase() === 'href')
                 href ??= double ?? single ?? bare;
@@ -32629,7 +32642,7 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 6617:
+/***/ 9811:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32642,6 +32655,90 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+;// CONCATENATED MODULE: ./lib/plan/package-index.js
+/** Which package index a fill uses, and what its answers mean. */
+
+
+
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is told to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
+        return undefined;
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // Whoever may change a requirement file must not learn them.
+        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: settings.words('extra-index-url'),
+        mirror,
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** Whether two addresses name the same index, whatever credentials they carry. */
+function isSameIndex(one, other) {
+    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const lines = indexRequirements(requested.lines)
+        .filter((line) => !line.constraint)
+        .map(({ name, marker }) => ({ name, marker }));
+    const building = requested.projects
+        .flatMap((project) => project.buildRequires)
+        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
+        .map((name) => ({ name, marker: undefined }));
+    return [...lines, ...building];
+}
+
 ;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
 /**
  * The settings that are in force before any requirement file is read.
@@ -32711,8 +32808,6 @@ function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/prepare.js
 /** The interpreter that is installed into. */
 
@@ -32782,8 +32877,6 @@ var external_node_url_ = __nccwpck_require__(3136);
 var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
 
@@ -32995,88 +33088,60 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
     return source ? { text, source } : { text };
 }
 
-;// CONCATENATED MODULE: ./lib/plan/package-index.js
-/** Which package index a fill uses, and what its answers mean. */
+// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
+var plan_feed = __nccwpck_require__(599);
+;// CONCATENATED MODULE: ./lib/publish/plan/listing.js
 
-
-
-/**
- * The indexes that a run may use.
- * @returns undefined when pip is told to use none
- */
-function indexesOf(request, interpreter, settings) {
-    const { trustedHosts, username, password, mirror } = request.index;
-    if (settings.flag('no-index'))
-        return undefined;
-    const named = settings.text('index-url');
-    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
-    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
-        // Whoever may change a requirement file must not learn them.
-        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+/** @returns URL of a project's page, as pip makes it */
+function pageUrl(index, project) {
+    return `${index.replace(/\/+$/, '')}/${project}/`;
+}
+/** What an index says of a project. */
+function readPage(page) {
+    if (page?.status === undefined) {
+        return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
     }
-    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: settings.words('extra-index-url'),
-        mirror,
-        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** Whether two addresses name the same index, whatever credentials they carry. */
-function isSameIndex(one, other) {
-    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
-}
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
+    return (0,plan_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
 }
 /**
- * Variables that name indexes to pip; they hold the credentials.
- * @param url what is asked first: the authoritative index, or its mirror
+ * @param entries the files of its project on the pages of all indexes of the request; more than one
+ * index may list it
  */
-function indexVariables({ extra, trustedHosts }, url) {
-    return {
-        PIP_INDEX_URL: url,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
+function listingOf(file, entries) {
+    const named = entries.filter((entry) => entry.file === file.file);
+    if (named.some((entry) => entry.sha256 === file.sha256))
+        return { state: 'listed' };
+    const unhashed = named.filter((entry) => entry.sha256 === undefined);
+    if (unhashed.length > 0)
+        return { state: 'unhashed', urls: unhashed.map(({ url }) => url) };
+    const [other] = named;
+    return other?.sha256 === undefined
+        ? { state: 'unlisted' }
+        : { state: 'mismatch', sha256: other.sha256 };
 }
-/** Whether a URL carries credentials of its own. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
+/** The error's text for a file that is not to be published. */
+function listingMessage({ file, sha256 }, listing, indexes) {
+    const where = indexes.join(', ');
+    const nothing = 'Nothing was uploaded.';
+    switch (listing.state) {
+        case 'unlisted':
+            return `${file} is not listed by ${where}; it comes from somewhere else, such as a direct reference among the dependencies of a package, or --find-links. Only files of the index are published. ${nothing} Leave out the package that asks for it.`;
+        case 'mismatch':
+            return `${file} was downloaded with sha256 ${sha256}, and ${where} lists it with ${listing.sha256}. ${nothing} Run again; if that persists, ask whoever runs the index.`;
+        case 'unhashed':
+            return `${file} was downloaded with sha256 ${sha256}, and its address on ${where}, which lists no hash, has other content or does not answer. ${nothing} Run again; if that persists, ask whoever runs the index.`;
+    }
 }
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(shownAddress).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
-}
-/** The project whose page is asked for; names in the order of the request, with their markers. */
-function probeCandidates(requested) {
-    const lines = indexRequirements(requested.lines)
-        .filter((line) => !line.constraint)
-        .map(({ name, marker }) => ({ name, marker }));
-    const building = requested.projects
-        .flatMap((project) => project.buildRequires)
-        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-        .map((name) => ({ name, marker: undefined }));
-    return [...lines, ...building];
+/** The error's text for an index that can't be read. */
+function unreadableMessage(index, project, answer) {
+    return answer.state === 'refused'
+        ? `The source index ${index} answers ${answer.status} for ${project}. Set the inputs index-username and index-password, or check them.`
+        : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists are published. Check the input index-url.`;
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/plan/source.js
 /** What is asked of the source index, and what its files are. */
+
 
 
 
@@ -33091,13 +33156,16 @@ function refuseDirect(requested) {
         return;
     throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
 }
-/** Variables that name the source index to pip; they hold its credentials. */
-function sourceEnvironment(request, interpreter, settings) {
+/**
+ * The indexes that files may come from.
+ * @throws UserError when pip is told to use none
+ */
+function sourceIndexes(request, interpreter, settings) {
     const indexes = indexesOf(request, interpreter, settings);
     if (indexes === undefined) {
         throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
-    return indexVariables(indexes, indexes.authoritative);
+    return indexes;
 }
 /** The files of a request for a target, with all that they depend on. */
 function downloadArgs(options) {
@@ -33113,20 +33181,67 @@ function downloadArgs(options) {
     ];
 }
 /**
- * Name and version of a file: a wheel's name says them, an sdist's metadata do.
- * @throws UserError for metadata that hold something else
+ * What an sdist is built with, as requirements that only an index can satisfy. Without this check
+ * its author could lead pip to a file of any server.
+ * @param requires its `build-system.requires`
+ * @throws UserError that names the sdist, for anything else than a name with an optional version,
+ * extras and marker
  */
-function identity(file, metadata) {
-    const { name, version } = metadata ?? (0,names/* wheelNameParts */.LI)(file);
-    const normalized = (0,names/* normalizeName */.Pc)(name);
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(normalized) || !/^[A-Za-z0-9.!+_-]+$/.test(version)) {
+function buildRequirements(sdist, requires) {
+    const context = { environment: {}, workingDirectory: '.' };
+    return requires.map((text) => {
+        // pip would expand variables, and join lines that end in a backslash.
+        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
+        const line = isPlain ? indexLine(text, context) : undefined;
+        if (line !== undefined)
+            return line.plain;
+        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
+        throw new model/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`);
+    });
+}
+function indexLine(text, context) {
+    try {
+        const line = (0,requirements/* parseSpecifier */.as)(text, { file: 'build-system.requires', line: undefined }, context);
+        return line.kind === 'index' ? line : undefined;
+    }
+    catch (error) {
+        if (error instanceof model/* UserError */.yo)
+            return undefined;
+        throw error;
+    }
+}
+/**
+ * The project and version that a file belongs to. Its name and its metadata must agree: pip goes by
+ * the one, uploaders by the other.
+ * @param identities what its metadata say
+ * @throws UserError when they say nothing, or something else than its name
+ */
+function identity(file, identities) {
+    const [first] = identities;
+    const name = (0,names/* normalizeName */.Pc)(first?.name ?? '');
+    const version = (0,names/* versionInFileName */.Nc)(file, name);
+    const isUsable = first !== undefined &&
+        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
+        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
+    if (!isUsable) {
         throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
     }
-    return { name: normalized, version };
+    for (const each of identities) {
+        const agrees = version !== undefined &&
+            (0,names/* normalizeName */.Pc)(each.name) === name &&
+            (0,names/* sameVersion */.r1)(each.version, version);
+        if (!agrees) {
+            throw new model/* UserError */.yo(`The metadata of ${file} name another project or version than its file name does, and uploaders go by the metadata. Leave that version out, and tell whoever runs the source index.`);
+        }
+    }
+    return { name, version: (0,names/* isSdistName */.zz)(file) ? first.version : String(version) };
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/collect.js
 /** Brings the original files of the source index. */
+
+
+
 
 
 
@@ -33146,32 +33261,44 @@ async function collect(plan, world, targets) {
         files: (constraintsFile) => fillFiles(lines, [], [], false, constraintsFile),
         role: 'asked',
     }));
+    const access = await pipAccess(plan, world);
     const collected = new Map();
     const seen = new Set();
     for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
         const { target, role } = wanted;
-        const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, wanted));
+        const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, access, wanted));
         const files = await world.downloads.list(directory);
         const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
             throw new model/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
-        const sdists = files.map(({ file }) => file).filter(names/* isSdistName */.zz);
-        const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
-        for (const each of files) {
-            const known = collected.get(each.file);
-            if (known !== undefined && known.sha256 !== each.sha256) {
-                throw new model/* UserError */.yo(`The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`);
+        const metadata = await world.downloads.metadata(plan.interpreter, directory, files.map(({ file }) => file));
+        const found = files.map((each, index) => ({
+            ...each,
+            ...identity(each.file, metadata[index]?.identities ?? []),
+            role,
+        }));
+        const fresh = found.filter(({ file, sha256 }) => {
+            const known = collected.get(file);
+            if (known !== undefined && known.sha256 !== sha256) {
+                throw new model/* UserError */.yo(`The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`);
             }
-            const named = identity(each.file, metadata[sdists.indexOf(each.file)]);
-            const newRole = known?.role === 'asked' ? 'asked' : role;
-            collected.set(each.file, { ...each, ...named, role: newRole });
-            if (known === undefined)
-                await world.wheelhouses.move(each.file, directory, plan.collection);
+            return known === undefined;
+        });
+        await checkListed(plan, world, access, fresh);
+        for (const each of fresh)
+            await world.wheelhouses.move(each.file, directory, plan.collection);
+        for (const each of found) {
+            const known = collected.get(each.file);
+            collected.set(each.file, known?.role === 'asked' ? known : each);
         }
         for (const [index, { pyproject }] of metadata.entries()) {
-            const shown = `pyproject.toml of ${sdists[index]}`;
-            const { buildRequires } = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, shown);
+            const file = String(files[index]?.file);
+            if (!(0,names/* isSdistName */.zz)(file))
+                continue;
+            const shown = `pyproject.toml of ${file}`;
+            const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, shown);
+            const buildRequires = buildRequirements(file, parts.buildRequires);
             const key = JSON.stringify([target.name, [...buildRequires].sort()]);
             if (buildRequires.length === 0 || seen.has(key))
                 continue;
@@ -33186,13 +33313,55 @@ async function collect(plan, world, targets) {
     }
     return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
 }
+async function pipAccess({ request: { source }, interpreter, indexes, workplace }, { wheelhouses }) {
+    return {
+        cwd: source.workingDirectory,
+        env: {
+            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, indexVariables(indexes, indexes.authoritative), interpreter.keyring),
+            // Directories of the user's own may hold wheels that were built: only originals are published.
+            PIP_FIND_LINKS: await wheelhouses.stage(workplace),
+        },
+    };
+}
+/**
+ * Only what the source index lists under its name, version and hash is published: pip also takes
+ * files from elsewhere (direct references, find-links), and sdists run code while it works.
+ * @throws UserError for a file that no index lists, or lists with another hash
+ */
+async function checkListed({ interpreter, indexes, workplace }, { downloads, wheelhouses }, access, files) {
+    const urls = [indexes.authoritative, ...indexes.extra];
+    const projects = [...new Set(files.map(({ name }) => name))];
+    const asked = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+    const directory = await wheelhouses.stage(workplace);
+    const pages = await downloads.pages(interpreter, asked.map(({ project, index }) => pageUrl(index, project)), { ...access, directory });
+    await wheelhouses.remove(directory);
+    const answers = asked.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
+    for (const file of files) {
+        const own = answers.filter(({ project }) => project === file.name);
+        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
+        const listing = listingOf(file, entries);
+        if (listing.state === 'listed')
+            continue;
+        if (listing.state === 'unhashed') {
+            const digests = await downloads.digests(interpreter, listing.urls, access);
+            if (digests.includes(file.sha256))
+                continue;
+        }
+        for (const { index, answer } of own) {
+            if (answer.state === 'refused' || answer.state === 'unreadable') {
+                throw new model/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
+            }
+        }
+        throw new model/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
+    }
+}
 /**
  * @returns a new directory with the files and nothing else
  * @throws UserError with pip's last words and one sentence of advice
  */
-async function download(plan, world, wanted) {
+async function download(plan, world, access, wanted) {
     const { wheelhouses, python, downloads } = world;
-    const { interpreter, request, settings, workplace } = plan;
+    const { interpreter, workplace } = plan;
     const { target } = wanted;
     const directory = await wheelhouses.stage(workplace);
     const scratch = await wheelhouses.stage(workplace);
@@ -33201,15 +33370,9 @@ async function download(plan, world, wanted) {
     const generated = wanted.files(constraintsFile);
     await wheelhouses.write(requestFile, generated.request.text);
     await wheelhouses.write(constraintsFile, generated.constraints.text);
-    const { source } = request;
     const args = downloadArgs({ target, directory, requestFile });
     const options = {
-        cwd: source.workingDirectory,
-        env: {
-            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, sourceEnvironment(source, interpreter, settings), interpreter.keyring),
-            // Directories of the user's own may hold wheels that were built: only originals are published.
-            PIP_FIND_LINKS: await wheelhouses.stage(workplace),
-        },
+        ...access,
         rewrite: (line) => withUserSources(line, new Map([
             [requestFile, generated.request],
             [constraintsFile, generated.constraints],
@@ -33291,8 +33454,6 @@ function auditMessage({ state, findings }) {
         : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
 }
 
-// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
-var plan_feed = __nccwpck_require__(599);
 ;// CONCATENATED MODULE: ./lib/publish/plan/lock.js
 /** The closure for pip: installable where all targets have the same versions. */
 function publishLock(files) {
@@ -33626,6 +33787,7 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
     let absent = rows.filter((row) => row.state === 'absent');
     while (absent.length > 0) {
         const [batch = []] = batches(absent, batchSize);
+        await checkUnchanged(plan, world, batch);
         const { exitCode, output } = await runUploader(plan, world, uploader, batch);
         if (exitCode !== 0)
             reporter.info('The upload ended with an error: asking the feed again.');
@@ -33647,6 +33809,17 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
         absent = rows.filter((row) => row.state === 'absent');
     }
     return rows;
+}
+/**
+ * Sdists may have run code since the files were checked.
+ * @throws UserError for a file that is not what the source index listed any more
+ */
+async function checkUnchanged({ collection }, { wheelhouses }, files) {
+    const now = await wheelhouses.measure(collection, files.map(({ file }) => file));
+    const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
+    if (changed.length === 0)
+        return;
+    throw new model/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
     const answer = await programs.run(uploader, uploadArgs(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
@@ -33679,6 +33852,7 @@ async function runUploader({ request, collection, certificates }, { programs }, 
 
 
 
+
 /**
  * Publishes what is asked for.
  * @throws PublishConflict when the feed has other content under the name of a file
@@ -33695,6 +33869,10 @@ async function publish(request, world) {
     const interpreter = checkPip(await world.python.probe(source));
     const { settings, requested } = await readRequest(source, interpreter, world);
     refuseDirect(requested);
+    const indexes = sourceIndexes(source, interpreter, settings);
+    const confusion = confusionWarning(indexes);
+    if (confusion !== undefined)
+        reporter.warning(confusion);
     const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
     // Asked for first: bringing the packages may take minutes.
     const uploader = request.dryRun
@@ -33707,7 +33885,7 @@ async function publish(request, world) {
         const plan = {
             request,
             interpreter,
-            settings,
+            indexes,
             requested,
             certificates: certificatesOf(settings, source.environment),
             workplace,
@@ -38549,127 +38727,14 @@ async function inParallel(items, work) {
     return results;
 }
 
-;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
-/** pip as it would choose files on another machine, and what is known of the files that it brought. */
-
-
-
-
-
-
-
-/**
- * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
- * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
- * dependencies there, so that an older version that happens to need none is silently chosen
- * instead. Both are mended within its process. Build backends run in processes of their own, for
- * the machine that they are on. See docs/decisions/0006-publish.md.
- */
-const pipElsewhere = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, runpy
-variables = json.loads(sys.argv[1])
-def unfit(what):
-    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
-from pip._vendor.packaging import markers
-own = markers.default_environment()
-markers.default_environment = lambda: dict(own, **variables)
-for name, value in variables.items():
-    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
-        unfit(name)
-from pip._internal.cli import cmdoptions
-if not hasattr(cmdoptions, 'check_dist_restriction'):
-    unfit('sdists')
-cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
-sys.argv[:] = ['pip'] + sys.argv[2:]
-runpy.run_module('pip', run_name='__main__', alter_sys=True)
-`;
-/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
-const sdistScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, tarfile, zipfile
-from email.parser import Parser
-
-def text(path, name):
-    # The file of that name in the only directory at the top.
-    def matches(member):
-        return member.count('/') == 1 and member.endswith('/' + name)
-    if path.endswith('.zip'):
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if matches(member):
-                    return archive.read(member).decode('utf-8', 'replace')
-    else:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile() and matches(member.name):
-                    return archive.extractfile(member).read().decode('utf-8', 'replace')
-    return None
-
-found = []
-for path in json.load(sys.stdin):
-    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
-    found.append({
-        'name': info['Name'] or '',
-        'version': info['Version'] or '',
-        'pyproject': text(path, 'pyproject.toml'),
-    })
-sys.stdout.write(json.dumps(found))
-`;
-/** @param environment for programs that are no pip */
-function downloadsAdapter(reporter, environment) {
-    return {
-        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
-            const lines = [];
-            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
-                cwd,
-                env,
-                onLine: (line) => {
-                    const own = rewrite(line);
-                    lines.push(own);
-                    reporter.foreign(own);
-                },
-            });
-            return { exitCode, output: lines.join('\n') };
-        },
-        async list(directory) {
-            const files = [];
-            for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
-                const whole = external_node_path_.join(directory, file);
-                const hash = (0,external_node_crypto_.createHash)('sha256');
-                await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
-                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_namespaceObject.stat)(whole)).size });
-            }
-            return files;
-        },
-        async sdists(interpreter, directory, files) {
-            if (files.length === 0)
-                return [];
-            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', sdistScript], {
-                env: environment,
-                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
-            });
-            if (exitCode !== 0)
-                throw new Error(`An sdist could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
-            const found = JSON.parse(stdout);
-            return found.map(({ pyproject, ...rest }) => ({
-                ...rest,
-                pyproject: pyproject ?? undefined,
-            }));
-        },
-    };
-}
-
 ;// CONCATENATED MODULE: ./lib/world/pages.js
 /** Gets pages and files over HTTP, with redirects followed by hand. */
 
 
 
 const maxRedirects = 5;
-/** Bytes: no project's page is longer. */
-const maxPage = 64 * 1024 * 1024;
+/** Bytes. The longest page of a real project that was seen, ddtrace's, has 19 MB of HTML (2026). */
+const maxPage = 32 * 1024 * 1024;
 /** For project pages: JSON first, as pip asks. */
 const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
 /**
@@ -38749,6 +38814,220 @@ async function textOf({ message }, limit) {
             break;
     }
     return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
+/** pip as it would choose files on another machine, and what is known of the files that it brought. */
+
+
+
+
+
+
+
+
+
+/**
+ * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
+ * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
+ * dependencies there, so that an older version that happens to need none is silently chosen
+ * instead. Both are mended within its process. Build backends run in processes of their own, for
+ * the machine that they are on. See docs/decisions/0006-publish.md.
+ */
+const pipElsewhere = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, runpy
+variables = json.loads(sys.argv[1])
+def unfit(what):
+    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
+from pip._vendor.packaging import markers
+own = markers.default_environment()
+markers.default_environment = lambda: dict(own, **variables)
+for name, value in variables.items():
+    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
+        unfit(name)
+from pip._internal.cli import cmdoptions
+if not hasattr(cmdoptions, 'check_dist_restriction'):
+    unfit('sdists')
+cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
+sys.argv[:] = ['pip'] + sys.argv[2:]
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
+`;
+/**
+ * Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata
+ * that an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.
+ */
+const metadataScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import json, tarfile, zipfile
+from email.parser import Parser
+
+def members(path):
+    if path.endswith(('.zip', '.whl')):
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                yield member.filename, lambda: archive.read(member)
+    else:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isfile():
+                    yield member.name, lambda: archive.extractfile(member).read()
+
+def describe(path):
+    identities = []
+    pyproject = None
+    wheel = path.endswith('.whl')
+    for name, read in members(path):
+        parts = name.split('/')
+        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):
+            text = read().decode('utf-8', 'replace')
+            if wheel and 'Metadata-Version' not in text:
+                continue
+            info = Parser().parsestr(text, headersonly=True)
+            for one in info.get_all('Name', ['']):
+                for version in info.get_all('Version', ['']):
+                    identities.append({'name': str(one), 'version': str(version)})
+        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:
+            pyproject = read().decode('utf-8', 'replace')
+    return {'identities': identities, 'pyproject': pyproject}
+
+found = []
+for path in json.load(sys.stdin):
+    try:
+        found.append(describe(path))
+    except Exception as error:
+        found.append({'fault': type(error).__name__})
+sys.stdout.write(json.dumps(found))
+`;
+/**
+ * Asks indexes through the HTTP session of pip's own "download": what pip reaches (by keyring,
+ * netrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.
+ * Errors are named by their class alone, since their texts may hold addresses with credentials.
+ */
+const sessionScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import hashlib, json, os
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
+job = json.load(sys.stdin)
+from pip._internal.commands.download import DownloadCommand
+command = DownloadCommand('download', 'download')
+options, _ = command.parse_args(['--no-cache-dir', '--no-input'])
+session = command._build_session(options)
+
+def chunks(response):
+    raw = response.raw
+    if hasattr(raw, 'stream'):
+        return raw.stream(65536, decode_content=False)
+    return iter(lambda: raw.read(65536), b'')
+
+def page(url, target):
+    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):
+        url = urljoin(url, 'index.html')
+    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}
+    with session.get(url, headers=headers, stream=True) as response:
+        size = 0
+        with open(target, 'wb') as file:
+            for chunk in response.iter_content(65536):
+                size += len(chunk)
+                if size > job['limit']:
+                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}
+                file.write(chunk)
+        kind = response.headers.get('Content-Type', '')
+        return {'status': response.status_code, 'contentType': kind, 'url': response.url}
+
+def digest(url):
+    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:
+        if response.status_code != 200:
+            return {}
+        hash = hashlib.sha256()
+        for chunk in chunks(response):
+            hash.update(chunk)
+        return {'sha256': hash.hexdigest()}
+
+answers = []
+for number, url in enumerate(job['urls']):
+    try:
+        directory = job.get('directory')
+        answers.append(page(url, os.path.join(directory, str(number))) if directory else digest(url))
+    except Exception as error:
+        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})
+sys.stdout.write(json.dumps(answers))
+`;
+/** @param environment for programs that are no pip */
+function downloadsAdapter(reporter, environment) {
+    return {
+        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
+            const lines = [];
+            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+                cwd,
+                env,
+                onLine: (line) => {
+                    const own = rewrite(line);
+                    lines.push(own);
+                    reporter.foreign(own);
+                },
+            });
+            return { exitCode, output: lines.join('\n') };
+        },
+        async list(directory) {
+            const files = [];
+            for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
+                const whole = external_node_path_.join(directory, file);
+                const hash = (0,external_node_crypto_.createHash)('sha256');
+                await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
+                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_namespaceObject.stat)(whole)).size });
+            }
+            return files;
+        },
+        async metadata(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', metadataScript], {
+                env: environment,
+                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
+            });
+            if (exitCode !== 0)
+                throw new Error(`Files could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
+            const found = JSON.parse(stdout);
+            return found.map(({ identities = [], pyproject, fault }, index) => {
+                if (fault !== undefined) {
+                    throw new model/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Leave that version out.`);
+                }
+                return { identities, pyproject: pyproject ?? undefined };
+            });
+        },
+        async pages(interpreter, urls, { directory, ...options }) {
+            const answers = await throughPip(interpreter, { urls, directory }, options);
+            const pages = [];
+            for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
+                const body = status === undefined ? '' : await (0,promises_namespaceObject.readFile)(external_node_path_.join(directory, String(index)), 'utf8');
+                pages.push({ status, contentType, url, body, fault });
+            }
+            return pages;
+        },
+        async digests(interpreter, urls, options) {
+            const answers = await throughPip(interpreter, { urls }, options);
+            return answers.map(({ sha256 }) => sha256);
+        },
+    };
+}
+async function throughPip(interpreter, job, { cwd, env }) {
+    if (job.urls.length === 0)
+        return [];
+    // URLs may hold credentials, so they are not among the arguments.
+    const input = JSON.stringify({ ...job, accept: accept, limit: maxPage });
+    const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', sessionScript], {
+        cwd,
+        env,
+        input,
+    });
+    if (exitCode === 0)
+        return JSON.parse(stdout);
+    throw new model/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
 }
 
 // EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules

@@ -5,12 +5,12 @@ type Environment = Readonly<Record<string, string>>;
 /**
  * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
  * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords that the command line takes from the environment. Then the files through which a
- * step talks to the runner, and what it gets an identity token with: code that is built or that a
- * checkout brings along would speak in this action's name.
+ * the passwords and addresses that the command line takes from the environment. Then the files
+ * through which a step talks to the runner, and what it gets an identity token with: code that is
+ * built or that a checkout brings along would speak in this action's name.
  */
 const forActionsOnly =
-  /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:INDEX|FEED)_PASSWORD$)/i;
+  /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 
 /** The part of a process's environment that other programs may see. */
 export function environmentForPrograms(

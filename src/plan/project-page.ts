@@ -91,16 +91,27 @@ function jsonFiles(body: string, pageUrl: string): ProjectFile[] {
   });
 }
 
-const attribute = /\s*([^\s=>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?/y;
+const anchor = /<a(?=\s)/gi;
+/** A `<` begins another tag: without it every `<a` of a broken page would be read to its end. */
+const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
 
-/** PEP 503. Values of attributes may hold a bare `>`, as in `data-requires-python`. */
+/**
+ * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
+ * is read twice, so that a hostile page takes no longer than an honest one of its length.
+ */
 function htmlFiles(body: string, pageUrl: string): ProjectFile[] {
   const files: ProjectFile[] = [];
-  for (const { index } of body.matchAll(/<a\s/gi)) {
-    attribute.lastIndex = index + 2;
+  let end = 0;
+  const next = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = end;
+    const match = pattern.exec(body);
+    if (match !== null) end = pattern.lastIndex;
+    return match;
+  };
+  while (next(anchor) !== null) {
     let href: string | undefined;
     let yanked = false;
-    for (let found = attribute.exec(body); found !== null; found = attribute.exec(body)) {
+    for (let found = next(attribute); found !== null; found = next(attribute)) {
       const [, name = '', double, single, bare] = found;
       if (name.toLowerCase() === 'href') href ??= double ?? single ?? bare;
       if (name.toLowerCase() === 'data-yanked') yanked = true;

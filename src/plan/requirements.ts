@@ -334,7 +334,7 @@ function unparenthesized(specifier: string): string {
  * A requirement that stands alone, outside a file: no option and no path.
  * @throws UserError otherwise
  */
-function parseSpecifier(text: string, source: Source, context: ParseContext): RequestLine {
+export function parseSpecifier(text: string, source: Source, context: ParseContext): RequestLine {
   const expanded = expandVariables(text, context.environment);
   const shown = withoutSecrets(text).split(lineEnd).join(' ');
   if (lineEnd.test(expanded)) {

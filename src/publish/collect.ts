@@ -5,6 +5,7 @@ import { fillEnvironment } from '../plan/environment.ts';
 import { projectParts } from '../plan/local-project.ts';
 import { UserError } from '../plan/model.ts';
 import { isDistributionName, isSdistName } from '../plan/names.ts';
+import { indexVariables } from '../plan/package-index.ts';
 import { adviceFor, lastWords } from '../plan/pip-output.ts';
 import {
   fillFiles,
@@ -12,8 +13,10 @@ import {
   plainFile,
   withUserSources,
 } from '../plan/request-file.ts';
+import { withoutSecrets } from '../plan/secrets.ts';
+import { listingMessage, listingOf, pageUrl, readPage, unreadableMessage } from './plan/listing.ts';
 import type { PublishPlan, SourceFile, Target } from './plan/model.ts';
-import { downloadArgs, identity, sourceEnvironment } from './plan/source.ts';
+import { buildRequirements, downloadArgs, identity } from './plan/source.ts';
 import type { PublishWorld } from './ports.ts';
 
 /** Requirements that are brought together for one target. */
@@ -38,13 +41,14 @@ export async function collect(
     files: (constraintsFile) => fillFiles(lines, [], [], false, constraintsFile),
     role: 'asked',
   }));
+  const access = await pipAccess(plan, world);
   const collected = new Map<string, SourceFile>();
   const seen = new Set<string>();
   for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
     const { target, role } = wanted;
     const directory = await world.reporter.group(
       `Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`,
-      () => download(plan, world, wanted),
+      () => download(plan, world, access, wanted),
     );
     const files = await world.downloads.list(directory);
     const odd = files.find(({ file }) => !isDistributionName(file));
@@ -53,23 +57,37 @@ export async function collect(
         `The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`,
       );
     }
-    const sdists = files.map(({ file }) => file).filter(isSdistName);
-    const metadata = await world.downloads.sdists(plan.interpreter, directory, sdists);
-    for (const each of files) {
-      const known = collected.get(each.file);
-      if (known !== undefined && known.sha256 !== each.sha256) {
+    const metadata = await world.downloads.metadata(
+      plan.interpreter,
+      directory,
+      files.map(({ file }) => file),
+    );
+    const found = files.map((each, index) => ({
+      ...each,
+      ...identity(each.file, metadata[index]?.identities ?? []),
+      role,
+    }));
+    const fresh = found.filter(({ file, sha256 }) => {
+      const known = collected.get(file);
+      if (known !== undefined && known.sha256 !== sha256) {
         throw new UserError(
-          `The source index gave two contents for ${each.file} in one run. Run again; if that persists, ask who runs it.`,
+          `The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`,
         );
       }
-      const named = identity(each.file, metadata[sdists.indexOf(each.file)]);
-      const newRole = known?.role === 'asked' ? 'asked' : role;
-      collected.set(each.file, { ...each, ...named, role: newRole });
-      if (known === undefined) await world.wheelhouses.move(each.file, directory, plan.collection);
+      return known === undefined;
+    });
+    await checkListed(plan, world, access, fresh);
+    for (const each of fresh) await world.wheelhouses.move(each.file, directory, plan.collection);
+    for (const each of found) {
+      const known = collected.get(each.file);
+      collected.set(each.file, known?.role === 'asked' ? known : each);
     }
     for (const [index, { pyproject }] of metadata.entries()) {
-      const shown = `pyproject.toml of ${sdists[index]}`;
-      const { buildRequires } = projectParts(pyproject === undefined ? {} : { pyproject }, shown);
+      const file = String(files[index]?.file);
+      if (!isSdistName(file)) continue;
+      const shown = `pyproject.toml of ${file}`;
+      const parts = projectParts(pyproject === undefined ? {} : { pyproject }, shown);
+      const buildRequires = buildRequirements(file, parts.buildRequires);
       const key = JSON.stringify([target.name, [...buildRequires].sort()]);
       if (buildRequires.length === 0 || seen.has(key)) continue;
       seen.add(key);
@@ -84,13 +102,80 @@ export async function collect(
   return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
+/** Where pip is run, and with which environment. */
+type PipAccess = Pick<Parameters<PublishWorld['python']['pip']>[2], 'cwd' | 'env'>;
+
+async function pipAccess(
+  { request: { source }, interpreter, indexes, workplace }: PublishPlan,
+  { wheelhouses }: PublishWorld,
+): Promise<PipAccess> {
+  return {
+    cwd: source.workingDirectory,
+    env: {
+      ...fillEnvironment(
+        source.environment,
+        interpreter.pipConfig,
+        indexVariables(indexes, indexes.authoritative),
+        interpreter.keyring,
+      ),
+      // Directories of the user's own may hold wheels that were built: only originals are published.
+      PIP_FIND_LINKS: await wheelhouses.stage(workplace),
+    },
+  };
+}
+
+/**
+ * Only what the source index lists under its name, version and hash is published: pip also takes
+ * files from elsewhere (direct references, find-links), and sdists run code while it works.
+ * @throws UserError for a file that no index lists, or lists with another hash
+ */
+async function checkListed(
+  { interpreter, indexes, workplace }: PublishPlan,
+  { downloads, wheelhouses }: PublishWorld,
+  access: PipAccess,
+  files: readonly SourceFile[],
+): Promise<void> {
+  const urls = [indexes.authoritative, ...indexes.extra];
+  const projects = [...new Set(files.map(({ name }) => name))];
+  const asked = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+  const directory = await wheelhouses.stage(workplace);
+  const pages = await downloads.pages(
+    interpreter,
+    asked.map(({ project, index }) => pageUrl(index, project)),
+    { ...access, directory },
+  );
+  await wheelhouses.remove(directory);
+  const answers = asked.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
+  for (const file of files) {
+    const own = answers.filter(({ project }) => project === file.name);
+    const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
+    const listing = listingOf(file, entries);
+    if (listing.state === 'listed') continue;
+    if (listing.state === 'unhashed') {
+      const digests = await downloads.digests(interpreter, listing.urls, access);
+      if (digests.includes(file.sha256)) continue;
+    }
+    for (const { index, answer } of own) {
+      if (answer.state === 'refused' || answer.state === 'unreadable') {
+        throw new UserError(unreadableMessage(withoutSecrets(index), file.name, answer));
+      }
+    }
+    throw new UserError(listingMessage(file, listing, urls.map(withoutSecrets)));
+  }
+}
+
 /**
  * @returns a new directory with the files and nothing else
  * @throws UserError with pip's last words and one sentence of advice
  */
-async function download(plan: PublishPlan, world: PublishWorld, wanted: Wanted): Promise<string> {
+async function download(
+  plan: PublishPlan,
+  world: PublishWorld,
+  access: PipAccess,
+  wanted: Wanted,
+): Promise<string> {
   const { wheelhouses, python, downloads } = world;
-  const { interpreter, request, settings, workplace } = plan;
+  const { interpreter, workplace } = plan;
   const { target } = wanted;
   const directory = await wheelhouses.stage(workplace);
   const scratch = await wheelhouses.stage(workplace);
@@ -100,20 +185,9 @@ async function download(plan: PublishPlan, world: PublishWorld, wanted: Wanted):
   await wheelhouses.write(requestFile, generated.request.text);
   await wheelhouses.write(constraintsFile, generated.constraints.text);
 
-  const { source } = request;
   const args = downloadArgs({ target, directory, requestFile });
   const options = {
-    cwd: source.workingDirectory,
-    env: {
-      ...fillEnvironment(
-        source.environment,
-        interpreter.pipConfig,
-        sourceEnvironment(source, interpreter, settings),
-        interpreter.keyring,
-      ),
-      // Directories of the user's own may hold wheels that were built: only originals are published.
-      PIP_FIND_LINKS: await wheelhouses.stage(workplace),
-    },
+    ...access,
     rewrite: (line: string) =>
       withUserSources(
         line,

@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const say = (report: PublishReport): Promise<unknown> => {
     handOver(request, report);
     for (const line of formatPublishReport(report)) reporter.info(line);
-    return environment['GITHUB_STEP_SUMMARY']
+    return process.env['GITHUB_STEP_SUMMARY']
       ? core.summary.addRaw(formatPublishSummary(report)).write()
       : Promise.resolve();
   };

@@ -2,7 +2,7 @@
 import type { Interpreter } from '../plan/model.ts';
 import type { ProjectFile } from '../plan/project-page.ts';
 import type { PipResult, Python, Reporter, Sources, Wheelhouses } from '../ports.ts';
-import type { DownloadedFile, FeedAnswer, SdistMetadata } from './plan/model.ts';
+import type { DownloadedFile, FeedAnswer, FileMetadata, IndexPage } from './plan/model.ts';
 import type { Command } from './plan/programs.ts';
 
 /** Asks the feed. */
@@ -44,13 +44,39 @@ export interface Downloads {
   ): Promise<PipResult>;
   /** The files of a directory, sorted by name. */
   list(directory: string): Promise<readonly DownloadedFile[]>;
-  /** @param files names of sdists in the directory @returns in order */
-  sdists(
+  /**
+   * @param files names of files in the directory
+   * @returns in order
+   * @throws UserError for a file that can't be read
+   */
+  metadata(
     interpreter: Interpreter,
     directory: string,
     files: readonly string[],
-  ): Promise<readonly SdistMetadata[]>;
+  ): Promise<readonly FileMetadata[]>;
+  /**
+   * Asks for pages of indexes as pip does, with its credentials, certificates and proxies.
+   * @param options.directory an empty one, for the pages
+   * @returns in order
+   */
+  pages(
+    interpreter: Interpreter,
+    urls: readonly string[],
+    options: PipAccess & { readonly directory: string },
+  ): Promise<readonly IndexPage[]>;
+  /**
+   * Downloads files as pip does, past its cache.
+   * @returns lower-case hex of their sha256, in order; undefined where there is no file
+   */
+  digests(
+    interpreter: Interpreter,
+    urls: readonly string[],
+    options: PipAccess,
+  ): Promise<readonly (string | undefined)[]>;
 }
+
+/** Where and with which environment pip asks indexes. */
+type PipAccess = Pick<Parameters<Python['pip']>[2], 'cwd' | 'env'>;
 
 /** What publishing needs of the world. */
 export interface PublishWorld {

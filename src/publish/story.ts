@@ -5,6 +5,7 @@
 import path from 'node:path';
 
 import { type Interpreter, UserError } from '../plan/model.ts';
+import { confusionWarning } from '../plan/package-index.ts';
 import { certificatesOf } from '../plan/pip-settings.ts';
 import { secretForms, secretsOfUrl, shownAddress } from '../plan/secrets.ts';
 import { checkPip } from '../prepare.ts';
@@ -25,7 +26,7 @@ import {
 } from './plan/model.ts';
 import { pipConf } from './plan/pip-conf.ts';
 import { type Command, checkTool, commandsOf } from './plan/programs.ts';
-import { refuseDirect } from './plan/source.ts';
+import { refuseDirect, sourceIndexes } from './plan/source.ts';
 import { targetsOf } from './plan/targets.ts';
 import type { PublishWorld } from './ports.ts';
 import { askFeed, uploadAbsent } from './upload.ts';
@@ -49,6 +50,9 @@ export async function publish(
   const interpreter = checkPip(await world.python.probe(source));
   const { settings, requested } = await readRequest(source, interpreter, world);
   refuseDirect(requested);
+  const indexes = sourceIndexes(source, interpreter, settings);
+  const confusion = confusionWarning(indexes);
+  if (confusion !== undefined) reporter.warning(confusion);
   const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
   // Asked for first: bringing the packages may take minutes.
   const uploader = request.dryRun
@@ -63,7 +67,7 @@ export async function publish(
     const plan: PublishPlan = {
       request,
       interpreter,
-      settings,
+      indexes,
       requested,
       certificates: certificatesOf(settings, source.environment),
       workplace,

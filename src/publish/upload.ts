@@ -116,6 +116,7 @@ export async function uploadAbsent(
   let absent = rows.filter((row) => row.state === 'absent');
   while (absent.length > 0) {
     const [batch = []] = batches(absent, batchSize);
+    await checkUnchanged(plan, world, batch);
     const { exitCode, output } = await runUploader(plan, world, uploader, batch);
     if (exitCode !== 0) reporter.info('The upload ended with an error: asking the feed again.');
     const asked = await askFeed(plan, world, feed, batch);
@@ -142,6 +143,26 @@ export async function uploadAbsent(
     absent = rows.filter((row) => row.state === 'absent');
   }
   return rows;
+}
+
+/**
+ * Sdists may have run code since the files were checked.
+ * @throws UserError for a file that is not what the source index listed any more
+ */
+async function checkUnchanged(
+  { collection }: PublishPlan,
+  { wheelhouses }: PublishWorld,
+  files: readonly SourceFile[],
+): Promise<void> {
+  const now = await wheelhouses.measure(
+    collection,
+    files.map(({ file }) => file),
+  );
+  const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
+  if (changed.length === 0) return;
+  throw new UserError(
+    `${changed.map(({ file }) => file).join(', ')} changed on this machine after the download. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`,
+  );
 }
 
 async function runUploader(

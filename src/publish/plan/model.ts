@@ -1,6 +1,6 @@
 /** What a publishing run is asked for, works on, and reports. */
 import { type Interpreter, type Request, type RequestedSet, UserError } from '../../plan/model.ts';
-import type { PipSettings } from '../../plan/pip-settings.ts';
+import type { Indexes } from '../../plan/package-index.ts';
 import type { ProjectFile } from '../../plan/project-page.ts';
 
 export const uploaders = ['twine', 'uv'] as const;
@@ -44,7 +44,7 @@ export interface Target {
   readonly markers: Readonly<Record<string, string>> | undefined;
 }
 
-/** A file of the source index, byte by byte as it came from there. */
+/** A file that the source index lists under this name, version and hash. */
 export interface SourceFile {
   readonly file: string;
   readonly name: string;
@@ -58,12 +58,29 @@ export interface SourceFile {
 /** A file as pip has left it. */
 export type DownloadedFile = Pick<SourceFile, 'file' | 'sha256' | 'size'>;
 
-/** What an sdist says of itself, without being built. */
-export interface SdistMetadata {
+/** What a file says of itself, without being built or installed. */
+export interface FileMetadata {
+  /** Every name and version in it that an uploader might take for its own. */
+  readonly identities: readonly Identity[];
+  /** Text of an sdist's pyproject.toml; undefined for one without, and for a wheel. */
+  readonly pyproject: string | undefined;
+}
+
+export interface Identity {
   readonly name: string;
   readonly version: string;
-  /** Text of its pyproject.toml; undefined: it has none. */
-  readonly pyproject: string | undefined;
+}
+
+/** A page as an index answered. */
+export interface IndexPage {
+  /** Of HTTP; undefined when there was no answer. */
+  readonly status: number | undefined;
+  readonly contentType: string;
+  /** Where it came from in the end, without credentials. */
+  readonly url: string;
+  readonly body: string;
+  /** Why there is no whole answer, in a few words. */
+  readonly fault: string | undefined;
 }
 
 /** What a feed says of one project. */
@@ -117,7 +134,8 @@ export class PublishConflict extends UserError {
 export interface PublishPlan {
   readonly request: PublishRequest;
   readonly interpreter: Interpreter;
-  readonly settings: PipSettings;
+  /** Where files come from; their URLs may hold credentials. */
+  readonly indexes: Indexes;
   readonly requested: RequestedSet;
   readonly certificates: string | undefined;
   readonly workplace: string;

@@ -1,15 +1,16 @@
 /** pip as it would choose files on another machine, and what is known of the files that it brought. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import type { Interpreter } from '../../plan/model.ts';
+import { type Interpreter, UserError } from '../../plan/model.ts';
 import { lastWords } from '../../plan/pip-output.ts';
 import type { PipResult, Python, Reporter } from '../../ports.ts';
+import { accept, maxPage } from '../../world/pages.ts';
 import { run } from '../../world/process.ts';
-import type { DownloadedFile, SdistMetadata } from '../plan/model.ts';
+import type { DownloadedFile, FileMetadata, Identity, IndexPage } from '../plan/model.ts';
 
 /**
  * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
@@ -39,38 +40,109 @@ sys.argv[:] = ['pip'] + sys.argv[2:]
 runpy.run_module('pip', run_name='__main__', alter_sys=True)
 `;
 
-/** Prints name, version and pyproject.toml of sdists, as JSON. Nothing of them is run. */
-const sdistScript = `
+/**
+ * Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata
+ * that an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.
+ */
+const metadataScript = `
 import sys
 sys.path[:] = [p for p in sys.path if p]
 import json, tarfile, zipfile
 from email.parser import Parser
 
-def text(path, name):
-    # The file of that name in the only directory at the top.
-    def matches(member):
-        return member.count('/') == 1 and member.endswith('/' + name)
-    if path.endswith('.zip'):
+def members(path):
+    if path.endswith(('.zip', '.whl')):
         with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                if matches(member):
-                    return archive.read(member).decode('utf-8', 'replace')
+            for member in archive.infolist():
+                yield member.filename, lambda: archive.read(member)
     else:
         with tarfile.open(path) as archive:
             for member in archive:
-                if member.isfile() and matches(member.name):
-                    return archive.extractfile(member).read().decode('utf-8', 'replace')
-    return None
+                if member.isfile():
+                    yield member.name, lambda: archive.extractfile(member).read()
+
+def describe(path):
+    identities = []
+    pyproject = None
+    wheel = path.endswith('.whl')
+    for name, read in members(path):
+        parts = name.split('/')
+        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):
+            text = read().decode('utf-8', 'replace')
+            if wheel and 'Metadata-Version' not in text:
+                continue
+            info = Parser().parsestr(text, headersonly=True)
+            for one in info.get_all('Name', ['']):
+                for version in info.get_all('Version', ['']):
+                    identities.append({'name': str(one), 'version': str(version)})
+        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:
+            pyproject = read().decode('utf-8', 'replace')
+    return {'identities': identities, 'pyproject': pyproject}
 
 found = []
 for path in json.load(sys.stdin):
-    info = Parser().parsestr(text(path, 'PKG-INFO') or '', headersonly=True)
-    found.append({
-        'name': info['Name'] or '',
-        'version': info['Version'] or '',
-        'pyproject': text(path, 'pyproject.toml'),
-    })
+    try:
+        found.append(describe(path))
+    except Exception as error:
+        found.append({'fault': type(error).__name__})
 sys.stdout.write(json.dumps(found))
+`;
+
+/**
+ * Asks indexes through the HTTP session of pip's own "download": what pip reaches (by keyring,
+ * netrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.
+ * Errors are named by their class alone, since their texts may hold addresses with credentials.
+ */
+const sessionScript = `
+import sys
+sys.path[:] = [p for p in sys.path if p]
+import hashlib, json, os
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
+job = json.load(sys.stdin)
+from pip._internal.commands.download import DownloadCommand
+command = DownloadCommand('download', 'download')
+options, _ = command.parse_args(['--no-cache-dir', '--no-input'])
+session = command._build_session(options)
+
+def chunks(response):
+    raw = response.raw
+    if hasattr(raw, 'stream'):
+        return raw.stream(65536, decode_content=False)
+    return iter(lambda: raw.read(65536), b'')
+
+def page(url, target):
+    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):
+        url = urljoin(url, 'index.html')
+    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}
+    with session.get(url, headers=headers, stream=True) as response:
+        size = 0
+        with open(target, 'wb') as file:
+            for chunk in response.iter_content(65536):
+                size += len(chunk)
+                if size > job['limit']:
+                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}
+                file.write(chunk)
+        kind = response.headers.get('Content-Type', '')
+        return {'status': response.status_code, 'contentType': kind, 'url': response.url}
+
+def digest(url):
+    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:
+        if response.status_code != 200:
+            return {}
+        hash = hashlib.sha256()
+        for chunk in chunks(response):
+            hash.update(chunk)
+        return {'sha256': hash.hexdigest()}
+
+answers = []
+for number, url in enumerate(job['urls']):
+    try:
+        directory = job.get('directory')
+        answers.append(page(url, os.path.join(directory, str(number))) if directory else digest(url))
+    except Exception as error:
+        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})
+sys.stdout.write(json.dumps(answers))
 `;
 
 /** @param environment for programs that are no pip */
@@ -111,24 +183,86 @@ export function downloadsAdapter(
       }
       return files;
     },
-    async sdists(
+    async metadata(
       interpreter: Interpreter,
       directory: string,
       files: readonly string[],
-    ): Promise<readonly SdistMetadata[]> {
+    ): Promise<readonly FileMetadata[]> {
       if (files.length === 0) return [];
-      const { exitCode, stdout, output } = await run(interpreter.executable, ['-c', sdistScript], {
-        env: environment,
-        input: JSON.stringify(files.map((file) => path.join(directory, file))),
+      const { exitCode, stdout, output } = await run(
+        interpreter.executable,
+        ['-c', metadataScript],
+        {
+          env: environment,
+          input: JSON.stringify(files.map((file) => path.join(directory, file))),
+        },
+      );
+      if (exitCode !== 0) throw new Error(`Files could not be read: ${lastWords(output)}`);
+      const found = JSON.parse(stdout) as readonly {
+        readonly identities?: readonly Identity[];
+        readonly pyproject?: string | null;
+        readonly fault?: string;
+      }[];
+      return found.map(({ identities = [], pyproject, fault }, index) => {
+        if (fault !== undefined) {
+          throw new UserError(
+            `${files[index]} of the source index can't be read (${fault}). Leave that version out.`,
+          );
+        }
+        return { identities, pyproject: pyproject ?? undefined };
       });
-      if (exitCode !== 0) throw new Error(`An sdist could not be read: ${lastWords(output)}`);
-      const found = JSON.parse(stdout) as (Omit<SdistMetadata, 'pyproject'> & {
-        pyproject: string | null;
-      })[];
-      return found.map(({ pyproject, ...rest }) => ({
-        ...rest,
-        pyproject: pyproject ?? undefined,
-      }));
+    },
+    async pages(
+      interpreter: Interpreter,
+      urls: readonly string[],
+      { directory, ...options }: PipAccess & { readonly directory: string },
+    ): Promise<readonly IndexPage[]> {
+      const answers = await throughPip(interpreter, { urls, directory }, options);
+      const pages: IndexPage[] = [];
+      for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
+        const body =
+          status === undefined ? '' : await readFile(path.join(directory, String(index)), 'utf8');
+        pages.push({ status, contentType, url, body, fault });
+      }
+      return pages;
+    },
+    async digests(
+      interpreter: Interpreter,
+      urls: readonly string[],
+      options: PipAccess,
+    ): Promise<readonly (string | undefined)[]> {
+      const answers = await throughPip(interpreter, { urls }, options);
+      return answers.map(({ sha256 }) => sha256);
     },
   };
+}
+
+type PipAccess = Pick<Parameters<Python['pip']>[2], 'cwd' | 'env'>;
+
+/** What the script prints for one URL. */
+interface SessionAnswer {
+  readonly status?: number;
+  readonly contentType?: string;
+  readonly url?: string;
+  readonly sha256?: string;
+  readonly fault?: string;
+}
+
+async function throughPip(
+  interpreter: Interpreter,
+  job: { readonly urls: readonly string[]; readonly directory?: string },
+  { cwd, env }: PipAccess,
+): Promise<readonly SessionAnswer[]> {
+  if (job.urls.length === 0) return [];
+  // URLs may hold credentials, so they are not among the arguments.
+  const input = JSON.stringify({ ...job, accept, limit: maxPage });
+  const { exitCode, stdout, output } = await run(interpreter.executable, ['-c', sessionScript], {
+    cwd,
+    env,
+    input,
+  });
+  if (exitCode === 0) return JSON.parse(stdout) as SessionAnswer[];
+  throw new UserError(
+    `This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${lastWords(output)}. Use another version of pip.`,
+  );
 }

@@ -1,0 +1,31 @@
+/** Scripts of the examples, run as they are. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { root } from '../scripts/tools.mjs';
+
+const skip = spawnSync('openssl', ['version']).error ? 'openssl is not here' : false;
+
+test('publish.yml: whoever starts it writes one output and no other', { skip }, (t) => {
+  const text = readFileSync(join(root, 'examples', 'publish.yml'), 'utf8');
+  const block = /- name: One requirement per line\n[\s\S]*?run: \|\n((?: {10}.*\n)+)/.exec(
+    text,
+  )?.[1];
+  const place = mkdtempSync(join(tmpdir(), 'examples-'));
+  t.after(() => rmSync(place, { recursive: true }));
+  const output = join(place, 'output');
+  const packages = 'requests>=2.31 END_OF_PACKAGES other<<END wrong END other=wrong';
+  const { status, stderr } = spawnSync('bash', ['-e', '-c', String(block)], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'] ?? '', PACKAGES: packages, GITHUB_OUTPUT: output },
+  });
+  assert.equal(status, 0, stderr);
+  const [first = '', ...lines] = readFileSync(output, 'utf8').trimEnd().split('\n');
+  const [, end] = /^packages<<([0-9a-f]{32})$/.exec(first) ?? [];
+  assert.equal(lines.indexOf(String(end)), lines.length - 1);
+  assert.deepEqual(lines.slice(0, -1), packages.split(' '));
+});
