@@ -209,7 +209,7 @@ async function projectToAsk(
   if (first === undefined || first.marker === undefined) return first?.name;
   const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
   const applies = await world.python.applies(interpreter, markers);
-  return candidates.find((_candidate, index) => applies[index])?.name;
+  return candidates.find((_candidate, index) => applies?.[index] ?? true)?.name;
 }
 
 /** What is said when the last good set is installed instead. */

@@ -12,7 +12,6 @@ import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
 import { harmless, harmlessJson } from './plan/harmless.ts';
 import { asUserError, type Request } from './plan/model.ts';
-import { parseState } from './plan/state.ts';
 import { formatReport, size, totals } from './plan/summary.ts';
 import type { CacheStore, LocalStore, World } from './ports.ts';
 import { prune } from './prune.ts';
@@ -190,7 +189,7 @@ async function installCommand(values: Values): Promise<void> {
     const { report, state, wheelhouse, interpreter } = await install(request, world);
     if (state !== undefined) await save(state, world);
     if (store && state !== undefined) {
-      await prune(store, Number(values['maxSize']), parseState(state)?.key);
+      await prune(store, Number(values['maxSize']), state.key);
     }
     const { cache, downloaded, built } = totals(report);
     if (values['json']) {

@@ -1,11 +1,12 @@
 /** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
 import { chooseIndex } from './choose-index.ts';
-import { differences, type Finding, type Wanted } from './plan/diagnosis.ts';
-import { generations } from './plan/key.ts';
+import { explain, type Finding } from './plan/diagnosis.ts';
 import { ManifestError } from './plan/manifest.ts';
 import { type Interpreter, messageOf, type Request, UserError } from './plan/model.ts';
-import type { Inspected, LocalStore, StoreEntry, World } from './ports.ts';
+import type { LocalStore, Reporter, World } from './ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from './request.ts';
+import { defaultPlace, type Found, findWheelhouse, judge, wantedOf } from './restore.ts';
+import type { Plan } from './run.ts';
 
 export interface Diagnosis {
   /** Whether a run would install without asking an index. */
@@ -13,28 +14,21 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
+type DoctorWorld = World & { readonly store: LocalStore };
+
 /** @throws UserError for anything that would end a run before its wheelhouse is looked for */
-export async function doctor(
-  request: Request,
-  world: World & { readonly store: LocalStore },
-): Promise<Diagnosis> {
+export async function doctor(request: Request, world: DoctorWorld): Promise<Diagnosis> {
   hideInputs(request, world.reporter);
   const interpreter = await world.python.probe(request);
   const keyed = await readRequestWithKeys(request, interpreter, world);
-  const wanted = {
-    keys: keyed.keys,
-    interpreter,
-    refresh: request.refresh,
-    now: world.now(),
-  };
-  const verdict = await judgeStore(wanted, world);
+  const lookup = await lookUp({ ...keyed, request, interpreter }, world);
   return {
-    hit: verdict.hit,
+    hit: lookup.hit,
     findings: [
       ...pythonFindings(request, interpreter),
-      ...verdict.findings,
+      ...lookup.findings,
       ...(await storeFindings(world.store)),
-      await indexFinding(request, interpreter, keyed, world, verdict.hit),
+      await indexFinding(request, interpreter, keyed, world, lookup.hit),
     ],
   };
 }
@@ -56,66 +50,80 @@ function pythonFindings(request: Request, interpreter: Interpreter): Finding[] {
   return findings;
 }
 
-/** Whether an entry serves, and if not, what of the closest one differs. */
-async function judgeStore(
-  wanted: Wanted,
-  world: World & { readonly store: LocalStore },
+/** Looks for the wheelhouse as a run does; on a miss, says what the closest entry lacks. */
+async function lookUp(
+  asked: Omit<Plan, 'workplace' | 'scratch'>,
+  world: DoctorWorld,
 ): Promise<Diagnosis> {
-  const findings: Finding[] = [{ level: 'good', text: `key: ${wanted.keys.primary}` }];
-  const entries = await world.store.entries();
-  const own = new Set(generations(wanted.keys.primary));
-  const [request = '', family = ''] = wanted.keys.restore;
-  // As a run looks: its key, an older period of it, then whatever was used last.
-  const order = (entry: StoreEntry): number =>
-    own.has(entry.key)
-      ? 0
-      : entry.key.startsWith(request)
-        ? 1
-        : entry.key.startsWith(family)
-          ? 2
-          : 3;
-  const candidates = [...entries].sort((a, b) => order(a) - order(b));
-  let closest: string[] | undefined;
-  for (const entry of candidates.slice(0, 20)) {
-    const seen = await inspected(entry, world);
-    if (typeof seen === 'string') {
-      findings.push({ level: 'problem', text: `the entry ${entry.key} is damaged: ${seen}` });
-      continue;
-    }
-    const reasons = differences(seen.manifest, wanted);
-    if (reasons.length === 0 && seen.faults.length === 0) {
-      const { python } = seen.manifest;
-      if (python !== undefined && python !== wanted.interpreter.version) {
+  const { request, interpreter, keys } = asked;
+  const { wheelhouses, store } = world;
+  const findings: Finding[] = [{ level: 'good', text: `key: ${keys.primary}` }];
+  const reporter: Reporter = {
+    ...world.reporter,
+    info: () => {},
+    warning: (text) => void findings.push({ level: 'problem', text: text.replace(/\.$/, '') }),
+  };
+  const workplace = await wheelhouses.workplace(request.temporary);
+  try {
+    const plan = { ...asked, workplace, scratch: await wheelhouses.stage(workplace) };
+    const place = request.wheelhouse ?? defaultPlace(request, keys);
+    const found = await findWheelhouse(
+      plan,
+      { ...world, reporter, store: store.peeking() },
+      place,
+      new Set(),
+    );
+    if (found.state === 'serves') {
+      const { python } = found.base.manifest;
+      if (python !== undefined && python !== interpreter.version) {
         findings.push({
           level: 'note',
-          text: `it was made with Python ${python}, this is ${wanted.interpreter.version}: a patch release does not matter`,
+          text: `it was made with Python ${python}, this is ${interpreter.version}: a patch release does not matter`,
         });
       }
-      findings.push({ level: 'good', text: `hit: ${entry.key} serves, no index would be asked` });
-      return { hit: true, findings };
+      const text = `hit: ${found.origin.name} serves, no index would be asked`;
+      return { hit: true, findings: [...findings, { level: 'good', text }] };
     }
-    if (seen.faults.length > 0) {
-      findings.push({
-        level: 'problem',
-        text: `the entry ${entry.key} is damaged: ${seen.faults.join('; ')}`,
-      });
-    }
-    closest ??= reasons.length > 0 ? [`compared with ${entry.key}:`, ...reasons] : undefined;
+    const reasons = await differences(asked, found, world);
+    return {
+      hit: false,
+      findings: [...findings, { level: 'note', text: `miss: ${reasons.join('\n  - ')}` }],
+    };
+  } finally {
+    await wheelhouses.remove(workplace);
   }
-  findings.push({
-    level: 'note',
-    text: `miss: ${closest?.join('\n  - ') ?? (entries.length === 0 ? 'the store is empty' : 'no sound entry is left')}`,
-  });
-  return { hit: false, findings };
 }
 
-async function inspected(entry: StoreEntry, world: World): Promise<Inspected | string> {
-  try {
-    return (await world.wheelhouses.inspect(entry.directory)) ?? 'it is empty';
-  } catch (error) {
-    if (error instanceof ManifestError) return error.message;
-    throw error;
+/** Entries that are compared at most, the last used first, where a run finds nothing to use. */
+const maxCompared = 20;
+
+/** What differs between what is wanted and what was found, or else the last used sound entry. */
+async function differences(
+  asked: Omit<Plan, 'workplace' | 'scratch'>,
+  found: Found,
+  world: DoctorWorld,
+): Promise<string[]> {
+  const wanted = { ...wantedOf(asked, world.now()), keys: asked.keys };
+  if (found.state === 'usable') {
+    const { origin, base, mismatch, reason } = found;
+    return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
   }
+  const entries = await world.store.entries();
+  for (const { key, directory } of entries.slice(0, maxCompared)) {
+    try {
+      const inspected = await world.wheelhouses.inspect(directory);
+      if (inspected === undefined || inspected.faults.length > 0) continue;
+      const judged = await judge(inspected, wanted, world);
+      const reasons =
+        judged.kind === 'serves'
+          ? ['it would serve, but is stored under a key of another cache-suffix or refresh']
+          : explain(judged.mismatch, judged.reason, inspected.manifest, wanted);
+      return [`compared with ${key}:`, ...reasons];
+    } catch (error) {
+      if (!(error instanceof ManifestError)) throw error;
+    }
+  }
+  return [entries.length === 0 ? 'the store is empty' : 'no sound entry is left'];
 }
 
 async function storeFindings(store: LocalStore): Promise<Finding[]> {

@@ -100,9 +100,6 @@ export async function fill(
     request: plan.keys.request,
     sources: plan.keys.sources,
     resolvedAt: world.now().toISOString(),
-    pinned: wheels
-      .filter((wheel) => wheel.role === 'runtime')
-      .every((wheel) => wheel.url !== undefined || isPinned(index, wheel.name, wheel.version)),
     wheels,
     direct: sourced.projects,
     relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
@@ -135,6 +132,7 @@ export async function applying(plan: Plan, world: World): Promise<IndexRequireme
   const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
   if (markers.length === 0) return lines;
   const applies = await world.python.applies(plan.interpreter, markers);
+  if (applies === undefined) return lines;
   const met = new Set(markers.filter((_marker, index) => applies[index]));
   return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }

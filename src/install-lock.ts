@@ -13,7 +13,7 @@ import {
 } from './pip.ts';
 import { offlineEnvironment, temporaryVariables } from './plan/environment.ts';
 import { formatLock } from './plan/lock.ts';
-import { lockFile, type Manifest, type Wheel } from './plan/manifest.ts';
+import { lockFile, type Manifest, type Wheel, wheelPath } from './plan/manifest.ts';
 import { UserError } from './plan/model.ts';
 import { sameVersion } from './plan/names.ts';
 import { installArgs, uvInstallArgs } from './plan/pip-args.ts';
@@ -203,5 +203,5 @@ async function uvOf(
   const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
   if (tool === undefined)
     throw new UserError('The index has no uv for this system. Use installer: pip.');
-  return world.uv.unpack(plan.interpreter, path.join(wheelhouse, tool.file), plan.scratch);
+  return world.uv.unpack(plan.interpreter, path.join(wheelhouse, wheelPath(tool)), plan.scratch);
 }

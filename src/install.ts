@@ -2,7 +2,6 @@
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
  * something, install from it, and say what happened.
  */
-import path from 'node:path';
 
 import {
   askAgain,
@@ -15,21 +14,21 @@ import { type Fill, fill } from './fill.ts';
 import { InstallError, installLock } from './install-lock.ts';
 import { installSources } from './local-projects.ts';
 import { FillError } from './pip.ts';
-import { type Manifest, sameWheels } from './plan/manifest.ts';
+import { type Manifest, manifestDigest, sameWheels } from './plan/manifest.ts';
 import { type Interpreter, messageOf, type Request, UserError } from './plan/model.ts';
-import { formatState } from './plan/state.ts';
+import type { State } from './plan/state.ts';
 import type { Phase, Report } from './plan/summary.ts';
 import type { World } from './ports.ts';
 import { prepareInterpreter } from './prepare.ts';
 import { hideInputs, readRequestWithKeys } from './request.ts';
-import { type Found, findWheelhouse, isServing } from './restore.ts';
+import { defaultPlace, type Found, findWheelhouse } from './restore.ts';
 import type { Filled, Plan } from './run.ts';
 
 /** What a run leaves to its entry. */
 export interface Outcome {
   readonly report: Report;
   /** For the post step; undefined: there is nothing to save. */
-  readonly state: string | undefined;
+  readonly state: State | undefined;
   readonly wheelhouse: string;
   readonly interpreter: Interpreter;
 }
@@ -74,7 +73,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       ...keyed,
       ...{ request, interpreter: prepared.interpreter, workplace, scratch },
     };
-    const ownPlace = path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+    const ownPlace = defaultPlace(request, keys);
     const place = request.wheelhouse ?? ownPlace;
 
     const spurned = new Set<string>();
@@ -87,12 +86,12 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     );
     const plan: Plan = { ...sketch, interpreter };
     const complete = async (): Promise<Filled> => {
-      if (isServing(found)) {
-        reporter.info(`Exact hit: ${found.source}. No index is asked.`);
+      if (found.state === 'serves') {
+        reporter.info(`Exact hit: ${found.origin.name}. No index is asked.`);
         return { manifest: found.base.manifest, index: undefined, hasInstalledSources: false };
       }
-      const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
-      reporter.info(`${hit}: ${found.unsatisfied}.`);
+      const hit = found.state === 'usable' ? `Partial hit: ${found.origin.name}` : 'Miss';
+      reporter.info(`${hit}: ${found.reason}.`);
       return timed('fill', () => fillFrom(plan, world, found));
     };
     let filled = await complete();
@@ -106,14 +105,14 @@ export async function install(request: Request, world: World): Promise<Outcome> 
           isInstalled = true;
         } catch (error) {
           // What a cache holds may not fail a job: without it, pip might well have installed.
-          if (!isServing(found) || !(error instanceof InstallError) || !error.maybeWheels) {
+          if (found.state !== 'serves' || !(error instanceof InstallError) || !error.maybeWheels) {
             throw error;
           }
           const [, reason = error.message] = error.message.split('\n');
           reporter.warning(
-            `The wheelhouse from ${found.source} could not be installed and is not used: ${reason}`,
+            `The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`,
           );
-          spurned.add(found.source);
+          spurned.add(found.origin.name);
           found = await look();
           filled = await complete();
         }
@@ -123,9 +122,11 @@ export async function install(request: Request, world: World): Promise<Outcome> 
         const drift = await timed('local projects', () =>
           installSources(plan, world, found.directory, manifest),
         );
-        if (drift !== undefined && isServing(found)) {
-          reporter.info(`${drift.reason}; updating the wheelhouse.`);
-          await wheelhouses.unshare(found.directory);
+        if (drift !== undefined && found.state === 'serves') {
+          const { reason } = drift;
+          reporter.info(`Partial hit: ${reason}; updating the wheelhouse.`);
+          found = { ...found, state: 'usable', mismatch: 'request', reason, isComplete: true };
+          await wheelhouses.reopen(found.directory);
           filled = await timed('fill', () => fillFrom(plan, world, found));
           await lock();
         }
@@ -136,8 +137,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     }
 
     const { manifest, index } = filled;
-    const satisfied = isServing(found);
-    const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
+    const isUnchanged = found.state === 'serves' && found.origin.kind === 'disk';
     const wheelhouse = isUnchanged
       ? place
       : await published(world, found.directory, [place, ownPlace]);
@@ -146,10 +146,10 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       interpreter,
       wheelhouse,
       report: {
-        hit: !index && satisfied ? 'exact' : found.base ? 'partial' : 'miss',
+        hit: hits[found.state],
         primaryKey: keys.primary,
-        matchedKey: found.matchedKey,
-        before: found.base?.sound ?? [],
+        matchedKey: matchedKey(found),
+        before: found.state === 'nothing' ? [] : found.base.sound,
         wheels: manifest.wheels,
         direct: manifest.direct.map((project) => project.name),
         effort: manifest.effort,
@@ -159,12 +159,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       },
       state:
         isNew && request.saveCache && found.saveKey !== undefined
-          ? formatState({
-              wheelhouse,
-              key: found.saveKey,
-              request: keys.request,
-              interpreter: manifest.interpreter,
-            })
+          ? { wheelhouse, key: found.saveKey, manifest: manifestDigest(manifest) }
           : undefined,
     };
   } finally {
@@ -199,11 +194,18 @@ async function published(
   }
 }
 
+const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' } as const;
+
+function matchedKey(found: Found): string | undefined {
+  return found.state !== 'nothing' && found.origin.kind === 'cache' ? found.origin.name : undefined;
+}
+
 /** An entry under the very key with the very wheels need not be saved once more. */
 function isSavedAlready(found: Found, manifest: Manifest): boolean {
   return (
-    found.kind === 'exact' &&
-    found.base !== undefined &&
+    found.state !== 'nothing' &&
+    found.origin.kind === 'cache' &&
+    found.origin.isExact &&
     found.base.faults.length === 0 &&
     found.base.manifest.request === manifest.request &&
     sameWheels(found.base.manifest.wheels, manifest.wheels)
@@ -218,7 +220,7 @@ async function fillFrom(plan: Plan, world: World, found: Found): Promise<Filled>
   try {
     return await fillByMirror(plan, world, found);
   } catch (error) {
-    const last = found.lastGood;
+    const last = found.state === 'usable' && found.isComplete ? found.base.manifest : undefined;
     const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
     if (!isDown || last === undefined) throw error;
     const [reason = ''] = error.message.split('\n');
@@ -234,11 +236,12 @@ async function fillFrom(plan: Plan, world: World, found: Found): Promise<Filled>
 
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
 async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Filled> {
-  const usable = found.base?.sound ?? [];
+  const base = found.state === 'nothing' ? undefined : found.base;
+  const usable = base?.sound ?? [];
   const attempt = (index: ChosenIndex, resume: boolean): Promise<Fill> =>
     world.reporter.group('Fill the wheelhouse', async () => {
       world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
-      const effort = found.base?.manifest.effort ?? 0;
+      const effort = base?.manifest.effort ?? 0;
       return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
     });
   const index = await chooseIndex(plan, world);

@@ -9,6 +9,7 @@ import { workflowEvent } from './plan/cache-policy.ts';
 import { environmentForPrograms } from './plan/environment.ts';
 import { lockFile } from './plan/manifest.ts';
 import type { Request } from './plan/model.ts';
+import { formatState } from './plan/state.ts';
 import { formatReport, formatSummary } from './plan/summary.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { indexProbe } from './world/package-index.ts';
@@ -78,7 +79,9 @@ function handOver(request: Request, { report, state, wheelhouse, interpreter }: 
   core.setOutput('venv', request.venv ?? '');
   core.setOutput('python-version', interpreter.version);
   core.setOutput('index-used', report.index?.shown ?? '');
-  if (state !== undefined) core.saveState('wheelhouse', state);
+  // Always, as the last text of that name counts.
+  const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
+  core.saveState('wheelhouse', state === undefined ? '' : formatState(state, token));
   if (request.venv !== undefined) {
     core.exportVariable('VIRTUAL_ENV', request.venv);
     core.addPath(venvBin(request.venv));

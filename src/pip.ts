@@ -8,6 +8,7 @@ import path from 'node:path';
 
 import type { ChosenIndex } from './choose-index.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
+import { buildDirectory } from './plan/manifest.ts';
 import { type Interpreter, isOlderPip, messageOf, UserError } from './plan/model.ts';
 import {
   closeArgs,
@@ -146,7 +147,11 @@ export async function installProject(
   const buildLog = `${requestFile}.log`;
   const { request, settings, interpreter } = plan;
   const { index, wheelhouse } = options;
-  const source = { requestFile, report, findLinks: index ? undefined : wheelhouse };
+  const buildWheels = path.join(wheelhouse, buildDirectory);
+  // pip warns of a directory that is missing.
+  const hasBuildWheels = await world.wheelhouses.exists(buildWheels);
+  const findLinks = [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+  const source = { requestFile, report, findLinks: index ? undefined : findLinks };
   const args =
     options.action === 'install'
       ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })

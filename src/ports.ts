@@ -34,6 +34,8 @@ export interface LocalStore extends CacheStore {
   sweep(): Promise<void>;
   /** Why nothing can be written; undefined: it can. */
   readOnly(): Promise<string | undefined>;
+  /** The same store, which does not note that its entries are used. */
+  peeking(): CacheStore;
 }
 
 export interface StoreEntry {
@@ -90,13 +92,13 @@ export interface Python {
   /**
    * Which environment markers apply.
    * @param extras the extras that are asked for; none by default
-   * @returns in order; all true when pip can't say
+   * @returns in order; undefined when pip can't evaluate them
    */
   applies(
     interpreter: Interpreter,
     markers: readonly string[],
     extras?: readonly string[],
-  ): Promise<readonly boolean[]>;
+  ): Promise<readonly boolean[] | undefined>;
   /** The projects that the environment has. @returns version by normalised name */
   installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>>;
   /** Writes wheels that hold nothing but metadata. @returns their paths, in order */
@@ -186,7 +188,7 @@ export interface Wheelhouses {
    * @throws ManifestError when its manifest can't be used
    */
   inspect(directory: string): Promise<Inspected | undefined>;
-  /** Deletes everything but the given wheels. */
+  /** Deletes everything but the given files. @param files paths relative to the directory */
   keepOnly(directory: string, files: readonly string[]): Promise<void>;
   /** Names of the wheels in a directory. */
   list(directory: string): Promise<readonly string[]>;
@@ -195,7 +197,10 @@ export interface Wheelhouses {
     directory: string,
     files: readonly string[],
   ): Promise<readonly { readonly sha256: string; readonly size: number }[]>;
-  /** Writes manifest and lock, each whole or not at all. */
+  /**
+   * Completes a wheelhouse: puts wheels that are not installed into a directory of their own, and
+   * writes manifest and lock, each whole or not at all.
+   */
   seal(directory: string, manifest: Manifest): Promise<void>;
   /** A directory for all that a run makes and does not keep; gone when the process ends. */
   workplace(parent: string): Promise<string>;
@@ -203,8 +208,11 @@ export interface Wheelhouses {
   stage(workplace: string): Promise<string>;
   /** Gives files of a directory second names in another one. */
   share(directory: string, staged: string): Promise<void>;
-  /** Ends the sharing: the files may be written to. */
-  unshare(directory: string): Promise<void>;
+  /**
+   * Makes a wheelhouse ready to be filled: all wheels are beside each other, and ends the sharing,
+   * so that files may be written to.
+   */
+  reopen(directory: string): Promise<void>;
   /** Puts a staged directory into its place, whole; what was there is gone. */
   publish(staged: string, directory: string): Promise<void>;
   /** Moves a file from one directory to another. */

@@ -1,61 +1,101 @@
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 import path from 'node:path';
-import { hashRules, isAdmitted } from './plan/admission.ts';
-import { generations, interpreterIdentity, matchKind } from './plan/key.ts';
+
+import { generations, type Keys, matchKind } from './plan/key.ts';
+import { ManifestError, manifestFile, wheelPath } from './plan/manifest.ts';
+import { messageOf, type Request, UserError } from './plan/model.ts';
 import {
-  contradiction,
-  type Manifest,
-  ManifestError,
-  manifestFile,
-  unsatisfied,
-  type Wheel,
-} from './plan/manifest.ts';
-import { messageOf, UserError } from './plan/model.ts';
+  decisiveMarkers,
+  type Markers,
+  type Mismatch,
+  type Verdict,
+  verdict,
+  type Wanted,
+} from './plan/verdict.ts';
 import type { Inspected, World } from './ports.ts';
 import type { Plan } from './run.ts';
 
-/** A wheelhouse whose wheels may be used for this plan. */
-export interface Base {
-  readonly manifest: Manifest;
-  /** Verified, and admitted by the request's hashes. */
-  readonly sound: readonly Wheel[];
-  readonly faults: readonly string[];
+/** Where a wheelhouse was found; its name is a path or a key. */
+export type Origin =
+  | { readonly kind: 'disk'; readonly name: string }
+  | { readonly kind: 'cache'; readonly name: string; readonly isExact: boolean };
+
+/** A wheelhouse to start from, in a staged directory that contains its usable wheels. */
+export type Sighting = { readonly directory: string } & (
+  | { readonly state: 'nothing'; readonly reason: string }
+  | {
+      readonly state: 'usable';
+      readonly origin: Origin;
+      /** `sound` are the wheels that the request admits. */
+      readonly base: Inspected;
+      readonly mismatch: Mismatch;
+      readonly reason: string;
+      /** It was made for this very request and has every wheel. */
+      readonly isComplete: boolean;
+    }
+  | { readonly state: 'serves'; readonly origin: Origin; readonly base: Inspected }
+);
+
+export type Found = Sighting & {
+  /** The key that is free for what this run makes; undefined when nothing can be saved. */
+  readonly saveKey: string | undefined;
+};
+
+/** Where a wheelhouse is put unless the user names a place. */
+export function defaultPlace(request: Request, keys: Keys): string {
+  return path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
 }
 
-export interface Found {
-  /** A staged directory that holds the wheels of `base`, or nothing. */
-  readonly directory: string;
-  readonly base: Base | undefined;
-  /** Why the base does not serve the request as it is; undefined: it does. */
-  readonly unsatisfied: string | undefined;
-  /** The base's manifest, when it was complete for this very request and is only too old. */
-  readonly lastGood: Manifest | undefined;
-  readonly kind: 'disk' | 'exact' | 'partial' | 'none';
-  readonly matchedKey: string | undefined;
-  /** Where it came from, for people. */
-  readonly source: string;
-  /** The key that is free for what this run makes; undefined: nothing can be saved. */
-  readonly saveKey: string | undefined;
+/** What a wheelhouse has to be good for. */
+export function wantedOf(plan: Omit<Plan, 'workplace' | 'scratch'>, now: Date): Wanted {
+  const { keys, interpreter, settings, request, requested, uv } = plan;
+  return {
+    ...{ keys, interpreter, now },
+    settings: settings.configured,
+    tools: request.installer === 'uv' && uv === undefined ? ['uv'] : [],
+    lines: requested.lines,
+    refresh: request.refresh,
+  };
+}
+
+/** Judges a wheelhouse, with the interpreter's help where environment markers decide. */
+export async function judge(
+  inspected: Inspected,
+  wanted: Wanted,
+  world: Pick<World, 'python'>,
+): Promise<Verdict> {
+  return verdict(inspected, wanted, await evaluated(inspected, wanted, world));
+}
+
+async function evaluated(
+  { manifest }: Inspected,
+  wanted: Wanted,
+  world: Pick<World, 'python'>,
+): Promise<Markers> {
+  const markers = decisiveMarkers(manifest, wanted);
+  if (markers.length === 0) return new Map();
+  const applies = (await world.python.applies(wanted.interpreter, markers)) ?? [];
+  return new Map(applies.map((each, index) => [String(markers[index]), each]));
 }
 
 /**
  * Looks on disk, then under the primary key and its later generations, each until one serves.
- * @param place where the wheelhouse will lie
- * @param spurned sources of wheelhouses that have turned out to be of no use
- * @throws UserError when something else than a wheelhouse lies there
+ * @param place where the wheelhouse is going to be
+ * @param rejected names of wheelhouses that turned out to be useless
+ * @throws UserError when something else than a wheelhouse is there
  */
 export async function findWheelhouse(
   plan: Plan,
   world: World,
   place: string,
-  spurned: ReadonlySet<string>,
+  rejected: ReadonlySet<string>,
 ): Promise<Found> {
   const { request, keys } = plan;
   const { store, reporter } = world;
-  const onDisk = spurned.has(place) ? undefined : await fromDisk(plan, world, place);
-  if (onDisk && isServing(onDisk)) return onDisk;
+  const onDisk = rejected.has(place) ? undefined : await fromDisk(plan, world, place);
+  if (onDisk?.state === 'serves') return { ...onDisk, saveKey: undefined };
 
-  let best: Found | undefined = onDisk;
+  let best: Sighting | undefined = onDisk;
   let saveKey: string | undefined;
   const wanted = request.restoreCache || request.saveCache;
   if (wanted && store.unavailable !== undefined) {
@@ -67,12 +107,12 @@ export async function findWheelhouse(
       const prefixes = key === keys.primary ? keys.restore : [];
       const restored = await store.restore(directory, key, prefixes);
       if (restored?.key !== key) saveKey ??= key;
-      if (restored?.arrived && !spurned.has(restored.key)) {
-        best = await better(world, best, await judge(plan, world, directory, restored.key));
+      if (restored?.arrived && !rejected.has(restored.key)) {
+        best = await better(world, best, await fromStore(plan, world, directory, restored.key));
       } else {
         await world.wheelhouses.remove(directory);
       }
-      if (restored?.key !== key || isServing(best)) break;
+      if (restored?.key !== key || best?.state === 'serves') break;
     }
   } else if (store.unavailable === undefined) {
     saveKey = keys.primary;
@@ -80,35 +120,25 @@ export async function findWheelhouse(
   return { ...(best ?? (await nothing(plan, world))), saveKey };
 }
 
-/** Whether it is installed as it is. */
-export function isServing(found: Found | undefined): found is Found & { readonly base: Base } {
-  return found?.base !== undefined && found.unsatisfied === undefined;
+async function nothing(plan: Plan, world: World): Promise<Sighting> {
+  const directory = await world.wheelhouses.stage(plan.workplace);
+  return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
 }
 
-async function nothing(plan: Plan, world: World): Promise<Found> {
-  return {
-    directory: await world.wheelhouses.stage(plan.workplace),
-    base: undefined,
-    unsatisfied: 'nothing in the cache fits',
-    lastGood: undefined,
-    kind: 'none',
-    matchedKey: undefined,
-    source: 'nothing',
-    saveKey: undefined,
-  };
-}
-
-/** Keeps the one that serves, or else has more to offer; the other one's directory goes. */
-async function better(world: World, one: Found | undefined, other: Found): Promise<Found> {
+/** Keeps the one that serves, or else the one with more wheels; deletes the other's directory. */
+async function better(world: World, one: Sighting | undefined, other: Sighting): Promise<Sighting> {
   if (one === undefined) return other;
-  const rank = (found: Found): number =>
-    isServing(found) ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
-  const [kept, gone] = rank(other) >= rank(one) ? [other, one] : [one, other];
-  await world.wheelhouses.remove(gone.directory);
-  return kept;
+  const [best, worst] = rank(other) >= rank(one) ? [other, one] : [one, other];
+  await world.wheelhouses.remove(worst.directory);
+  return best;
 }
 
-async function fromDisk(plan: Plan, world: World, place: string): Promise<Found | undefined> {
+function rank(sighting: Sighting): number {
+  if (sighting.state === 'serves') return Number.POSITIVE_INFINITY;
+  return sighting.state === 'usable' ? sighting.base.sound.length : -1;
+}
+
+async function fromDisk(plan: Plan, world: World, place: string): Promise<Sighting | undefined> {
   const { wheelhouses, reporter } = world;
   if (!(await wheelhouses.exists(place))) return undefined;
   const directory = await wheelhouses.stage(plan.workplace);
@@ -116,8 +146,7 @@ async function fromDisk(plan: Plan, world: World, place: string): Promise<Found 
     await wheelhouses.share(place, directory);
     const inspected = await wheelhouses.inspect(directory);
     if (inspected !== undefined) {
-      const origin = { kind: 'disk', matchedKey: undefined, source: place } as const;
-      return await assess(plan, world, directory, inspected, origin);
+      return await assess(plan, world, directory, inspected, { kind: 'disk', name: place });
     }
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
@@ -133,69 +162,57 @@ async function fromDisk(plan: Plan, world: World, place: string): Promise<Found 
 }
 
 /** Looks into what the store brought. Never throws for what it finds there. */
-async function judge(plan: Plan, world: World, directory: string, matched: string): Promise<Found> {
+async function fromStore(
+  plan: Plan,
+  world: World,
+  directory: string,
+  key: string,
+): Promise<Sighting> {
   const { reporter, wheelhouses } = world;
-  const kind = matchKind(matched, plan.keys);
+  const kind = matchKind(key, plan.keys);
   try {
     if (kind === 'foreign') throw new ManifestError('its key is none that was asked for');
     const inspected = await wheelhouses.inspect(directory);
     if (inspected === undefined) throw new ManifestError('it is empty');
-    return await assess(plan, world, directory, inspected, {
-      kind,
-      matchedKey: matched,
-      source: matched,
-    });
+    const origin = { kind: 'cache', name: key, isExact: kind === 'exact' } as const;
+    return await assess(plan, world, directory, inspected, origin);
   } catch (error) {
-    reporter.warning(`The cache entry ${matched} is not used: ${messageOf(error)}.`);
+    reporter.warning(`The cache entry ${key} is not used: ${messageOf(error)}.`);
     await wheelhouses.remove(directory);
-    return { ...(await nothing(plan, world)), ...(kind === 'exact' ? { kind } : {}) };
+    return nothing(plan, world);
   }
 }
+
+/** Faults that a warning lists; of more it gives the number. */
+const maxFaultsShown = 5;
 
 async function assess(
   plan: Plan,
   world: World,
   directory: string,
-  { manifest, sound, faults }: Inspected,
-  origin: Pick<Found, 'kind' | 'matchedKey' | 'source'>,
-): Promise<Found> {
-  const { request, keys } = plan;
-  const rules = hashRules(plan.requested.lines, plan.settings.configured);
-  if (manifest.interpreter !== interpreterIdentity(plan.interpreter)) {
-    throw new ManifestError(`it was made for another Python (${manifest.interpreter})`);
-  }
-  if (manifest.sources !== keys.sources) {
-    throw new ManifestError('it was filled from other indexes or with other build settings');
-  }
-  const wrong =
-    manifest.request === keys.request ? contradiction(manifest, plan.requested.lines) : undefined;
-  if (wrong !== undefined) throw new ManifestError(wrong);
+  inspected: Inspected,
+  origin: Origin,
+): Promise<Sighting> {
+  const { manifest, faults } = inspected;
+  const { wheelhouses, reporter } = world;
+  const judged = await judge(inspected, wantedOf(plan, world.now()), world);
+  if (judged.kind === 'unusable') throw new ManifestError(judged.reason);
   if (faults.length > 0) {
-    world.reporter.warning(
-      `The wheelhouse from ${origin.source} is damaged; what is sound of it is used: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? ` and ${faults.length - 5} more` : ''}.`,
+    const shown = faults.slice(0, maxFaultsShown).join('; ');
+    const more =
+      faults.length > maxFaultsShown ? ` and ${faults.length - maxFaultsShown} more` : '';
+    reporter.warning(
+      `The wheelhouse from ${origin.name} is damaged; what is sound of it is used: ${shown}${more}.`,
     );
   }
-  const admitted = sound.filter((wheel) => isAdmitted(wheel, rules));
-  await world.wheelhouses.keepOnly(
-    directory,
-    admitted.map((wheel) => wheel.file),
-  );
-  const dropped = manifest.wheels.length - admitted.length;
-  const reason = unsatisfied(manifest, dropped, {
-    request: keys.request,
-    refresh: request.refresh,
-    now: world.now(),
-  });
-  const isComplete = manifest.request === keys.request && dropped === 0;
-  // What is installed is the lock that follows from the manifest, not the one that came along.
-  if (reason === undefined) await world.wheelhouses.seal(directory, manifest);
-  else await world.wheelhouses.unshare(directory);
-  return {
-    directory,
-    base: { manifest, sound: admitted, faults },
-    unsatisfied: reason,
-    lastGood: isComplete ? manifest : undefined,
-    saveKey: undefined,
-    ...origin,
-  };
+  await wheelhouses.keepOnly(directory, judged.wheels.map(wheelPath));
+  const base = { manifest, sound: judged.wheels, faults };
+  if (judged.kind === 'serves') {
+    // The lock that is installed follows from the manifest; the one in the entry is never used.
+    await wheelhouses.seal(directory, manifest);
+    return { state: 'serves', directory, origin, base };
+  }
+  await wheelhouses.reopen(directory);
+  const { mismatch, reason, isComplete } = judged;
+  return { state: 'usable', directory, origin, base, mismatch, reason, isComplete };
 }

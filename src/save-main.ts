@@ -2,17 +2,25 @@
 import { tmpdir } from 'node:os';
 
 import { messageOf } from './plan/model.ts';
+import { parseState } from './plan/state.ts';
 import { save } from './save.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { endOnSignals } from './world/process.ts';
 import { actionsReporter } from './world/reporters.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
-/** @param state from the main step. Whatever goes wrong is a warning. */
-export async function saveFromState(state: string): Promise<void> {
+/** @param text the state of the main step, not empty. Whatever goes wrong is a warning. */
+export async function saveFromState(text: string): Promise<void> {
   endOnSignals();
   const reporter = actionsReporter('Wheelhouse');
   try {
+    const state = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
+    if (state === undefined) {
+      reporter.warning(
+        "The wheelhouse is not saved: the step's state was not written by its main part in this job.",
+      );
+      return;
+    }
     await save(state, {
       reporter,
       wheelhouses: wheelhousesAdapter(),

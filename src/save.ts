@@ -1,14 +1,14 @@
-/** The story of the post step: what the main step left is looked at once more, and kept. */
-import { ManifestError } from './plan/manifest.ts';
-import { parseState } from './plan/state.ts';
+/** The story of the post step: checks once more what the main step made, and saves it. */
+import { ManifestError, manifestDigest } from './plan/manifest.ts';
+import type { State } from './plan/state.ts';
 import type { CacheStore, Reporter, Wheelhouses } from './ports.ts';
 
 /**
- * Saves the wheelhouse that a state names. Trusts the state alone; never throws for what it finds.
- * @param text from the main step; empty when there is nothing to save
+ * Saves the wheelhouse that a state names, if it still is what the main step made. Never throws for
+ * what it finds there.
  */
 export async function save(
-  text: string,
+  state: State,
   world: {
     readonly wheelhouses: Wheelhouses;
     readonly reporter: Reporter;
@@ -16,8 +16,6 @@ export async function save(
   },
 ): Promise<void> {
   const { wheelhouses, reporter, store } = world;
-  const state = parseState(text);
-  if (state === undefined) return;
   if (store.unavailable !== undefined) {
     reporter.info(`Nothing is saved: ${store.unavailable}.`);
     return;
@@ -26,8 +24,8 @@ export async function save(
     const inspected = await wheelhouses.inspect(state.wheelhouse);
     if (inspected === undefined) throw new ManifestError('it is gone');
     const { manifest, faults } = inspected;
-    if (manifest.request !== state.request || manifest.interpreter !== state.interpreter) {
-      throw new ManifestError('it has been filled for something else since');
+    if (manifestDigest(manifest) !== state.manifest) {
+      throw new ManifestError('it has changed since this step filled it');
     }
     if (faults.length > 0) throw new ManifestError(faults.join('; '));
   } catch (error) {

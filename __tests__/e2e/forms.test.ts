@@ -245,6 +245,18 @@ test('a branch with new dependencies is noticed on an exact hit', async () => {
   assert.deepEqual(first.installed, ['moving==0.5', 'one==1.0'], first.main.log);
   const moved = await run(project(['one==1.0', 'three']));
   assert.deepEqual(moved.installed, ['moving==0.5', 'one==1.0', 'three==1.0'], moved.main.log);
-  assert.match(moved.main.log, /moving has other dependencies than the wheelhouse was made for/);
+  assert.match(moved.main.log, /the dependencies of moving have changed; updating the wheelhouse/);
   assert.equal(moved.main.outputs['cache-hit'], 'false');
+});
+
+test('a branch with new dependencies is not an exact hit while the index is down', async () => {
+  const project = (requires: string[]): RunOptions => ({
+    files: text(`two==1.0\ndrifting @ git+file://${gitProject('drifting', requires)}\n`),
+  });
+  await run(project(['one==1.0']));
+  await index.fail('refuse');
+  const moved = await run(project(['one==1.0', 'three'])).finally(() => index.fail(undefined));
+  assert.equal(moved.main.conclusion, 'success', moved.main.log);
+  assert.match(moved.main.log, /Installing the last good set of these requirements/);
+  assert.equal(moved.main.outputs['cache-hit'], 'false', moved.main.log);
 });

@@ -30,6 +30,9 @@ import {
   wheelhouseFaults,
 } from './rows.ts';
 
+const notOurs =
+  "warning: The wheelhouse is not saved: the step's state was not written by its main part in this job.";
+
 /** Main is started and gets to where pip waits for the index for ever. */
 async function untilPipWaits({ index, job, inputs, nodeOptions }: Place): Promise<RunningStep> {
   // The probe and one page are answered.
@@ -208,9 +211,9 @@ const rows: Row[] = [
   },
   ...[
     'not json',
-    '{"version":1}',
-    '{"version":99,"wheelhouse":"/","key":"x","request":"x","interpreter":"x"}',
-    '{"version":1,"wheelhouse":"/","key":"x","request":"x","interpreter":"x"}',
+    '{"version":2}',
+    '{"version":99,"wheelhouse":"/","key":"x","manifest":"x","signature":"x"}',
+    '{"version":2,"wheelhouse":"/","key":"x","manifest":"x","signature":"x"}',
   ].map(
     (state): Row => ({
       fault: `post with the state ${state}`,
@@ -220,9 +223,7 @@ const rows: Row[] = [
         job.run(process.execPath, [join(action, String(readActionManifest(action).post))], {
           env: { STATE_wheelhouse: state },
         }),
-      ...(state.includes('"version":1,')
-        ? { says: 'warning: The wheelhouse is not saved: it has no wheelhouse.json.' }
-        : {}),
+      says: notOurs,
     }),
   ),
   {

@@ -438,8 +438,10 @@ export function wheelhouseFaults(directory: string): string[] {
   const { wheels } = JSON.parse(readFileSync(join(directory, 'wheelhouse.json'), 'utf8')) as {
     wheels: { file: string; sha256: string; name: string; version: string; role: string }[];
   };
-  for (const { file, sha256 } of wheels) {
-    const path = join(directory, file);
+  const pathOf = ({ role, file }: { role: string; file: string }): string =>
+    role === 'runtime' ? file : `build/${file}`;
+  for (const { file, sha256, role } of wheels) {
+    const path = join(directory, pathOf({ role, file }));
     if (!statSync(path, { throwIfNoEntry: false })?.isFile()) faults.push(`${file} is missing`);
     else if (sha256 !== createHash('sha256').update(readFileSync(path)).digest('hex')) {
       faults.push(`${file} is not what the manifest says`);
@@ -450,10 +452,7 @@ export function wheelhouseFaults(directory: string): string[] {
     const line = `${name}==${version} --hash=sha256:${sha256}`;
     if (lock.split('\n').includes(line) !== (role === 'runtime')) faults.push(`lock: ${line}`);
   }
-  const known = new Set([
-    'wheelhouse.json',
-    'requirements.lock',
-    ...wheels.map((each) => each.file),
-  ]);
-  return [...faults, ...readdirSync(directory).filter((file) => !known.has(file))];
+  const known = new Set(['wheelhouse.json', 'requirements.lock', ...wheels.map(pathOf)]);
+  const present = readdirSync(directory, { recursive: true }).map(String);
+  return [...faults, ...present.filter((file) => file !== 'build' && !known.has(file))];
 }

@@ -89,13 +89,33 @@ describe('whether hashes admit a wheel', () => {
 describe('whether hashes admit the wheel of a URL', () => {
   const sdist = `https://index.example/alpha.tar.gz#sha256=${hex('b')}`;
   const file = `https://index.example/files/${wheel.file}`;
+  const urlOf = (letter: string): string => fingerprinted(`${file}#sha256=${hex(letter)}`);
   const table: readonly [string, Partial<Wheel>, string, boolean][] = [
-    ['its own', { url: fingerprinted(file), asked: [own] }, `${file}#sha256=${hex('a')}`, true],
-    ['another', { url: fingerprinted(file), asked: [other] }, `${file}#sha256=${hex('b')}`, false],
+    ['its own', { url: urlOf('a'), asked: [own] }, `${file}#sha256=${hex('a')}`, true],
+    ['another', { url: urlOf('b'), asked: [other] }, `${file}#sha256=${hex('b')}`, false],
+    [
+      'another, which is said to be built under these very hashes',
+      { origin: 'built', url: urlOf('b'), asked: [other] },
+      `${file}#sha256=${hex('b')}`,
+      false,
+    ],
+    [
+      'another, which is said to be built under these very hashes, without its URL',
+      { origin: 'built', asked: [other] },
+      `${file}#sha256=${hex('b')}`,
+      false,
+    ],
+    [
+      'another project, with the URL of a wheel',
+      { name: 'beta', url: urlOf('b'), asked: [other] },
+      `${file}#sha256=${hex('b')}`,
+      false,
+    ],
+    ['a URL that nobody asked for', { url: urlOf('a') }, 'alpha-beta\n', false],
     ['another, without its URL', {}, `${file}#sha256=${hex('b')}`, false],
     [
       'another, which is said to be an sdist',
-      { origin: 'built', url: fingerprinted(file) },
+      { origin: 'built', url: urlOf('b') },
       `${file}#sha256=${hex('b')}`,
       false,
     ],
@@ -119,7 +139,7 @@ describe('whether hashes admit the wheel of a URL', () => {
     ],
     [
       'no URL that was asked for, and all needs one',
-      { url: fingerprinted(file), asked: [own] },
+      { url: urlOf('a'), asked: [own] },
       `x @ ${sdist}\ny==1 --hash=${other}`,
       false,
     ],

@@ -149,9 +149,13 @@ const events: readonly [string, WorkflowEvent, boolean, boolean][] = [
   [
     'by hand on a tag',
     on('workflow_dispatch', 'refs/tags/v1', { ...common, inputs: {}, ref: 'refs/tags/v1' }),
-    true,
-    true,
+    false,
+    false,
   ],
+  ['a deployment of a tag', on('deployment', 'refs/tags/v1', common), false, false],
+  ['a deployment of a branch', on('deployment', main, common), true, true],
+  ['a call from outside on a tag', on('repository_dispatch', 'refs/tags/v1', common), false, false],
+  ['a schedule on a tag', on('schedule', 'refs/tags/v1', common), false, false],
 ];
 
 describe('the event', () => {

@@ -525,6 +525,10 @@ describe('what a matched key is', () => {
     ['w-linu', 'foreign'],
     ['x-w-linux-aa-2026-w47', 'foreign'],
     ['W-LINUX-aa-2026-w47', 'foreign'],
+    ['w-linux-aa-$(id)', 'foreign'],
+    ['w-linux-aa-`id`', 'foreign'],
+    ['w-linux-aa-\n::error::x', 'foreign'],
+    ['w-linux-aa-"; id', 'foreign'],
     ['', 'foreign'],
   ] as const) {
     test(`${matched || 'nothing'}: ${kind}`, () => assert.equal(matchKind(matched, keys), kind));

@@ -9,10 +9,9 @@ import {
   ManifestError,
   parseManifest,
   sameWheels,
-  unsatisfied,
   type Wheel,
+  wheelPath,
 } from '../../src/plan/manifest.ts';
-import { refreshPeriods } from '../../src/plan/model.ts';
 import { isWheelFileName } from '../../src/plan/names.ts';
 import { gatherLines } from '../../src/plan/requirements.ts';
 
@@ -32,7 +31,6 @@ const manifest: Manifest = {
   request: hex('1'),
   sources: hex('2'),
   resolvedAt: '2026-11-20T12:00:00.000Z',
-  pinned: false,
   wheels: [wheel],
   direct: [
     {
@@ -72,7 +70,6 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
   resolvedAt: fc
     .date({ noInvalidDate: true, min: new Date(0), max: new Date('2200-01-01') })
     .map((date) => date.toISOString()),
-  pinned: fc.boolean(),
   wheels: fc.uniqueArray(wheels, { selector: (each) => each.name, maxLength: 5 }),
   direct: fc.array(
     fc.record({
@@ -82,6 +79,13 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
     { maxLength: 3 },
   ),
   relied: fc.array(fc.record({ name: word, version: word }), { maxLength: 2 }),
+});
+
+test('a wheel that is not installed is in a directory of its own', () => {
+  const { file } = wheel;
+  assert.equal(wheelPath({ role: 'runtime', file }), file);
+  assert.equal(wheelPath({ role: 'build', file }), `build/${file}`);
+  assert.equal(wheelPath({ role: 'tool', file }), `build/${file}`);
 });
 
 test('what is written is read', () => {
@@ -110,56 +114,91 @@ describe('is not read', () => {
     ['schema', 1, /schema 1; this version reads 2/],
     ['schema', '2', /schema "2"; this version reads 2/],
     ['schema', undefined, /schema undefined/],
-    ['interpreter', undefined, /interpreter is not a text/],
-    ['interpreter', 3, /interpreter is not a text/],
-    ['interpreter', '', /interpreter is not a text/],
-    ['request', null, /request is not a text/],
-    ['sources', [], /sources is not a text/],
-    ['resolvedAt', 'yesterday', /resolvedAt is not a date/],
-    ['resolvedAt', 1763640000, /resolvedAt is not a text/],
-    ['pinned', 'true', /pinned is not true or false/],
-    ['pinned', undefined, /pinned is not true or false/],
-    ['wheels', undefined, /wheels is not a list/],
-    ['wheels', {}, /wheels is not a list/],
-    ['wheels', [null], /wheels is not an object/],
-    ['wheels', ['x'], /wheels is not an object/],
-    ['wheels', [[]], /wheels is not an object/],
+    ['interpreter', undefined, /"interpreter" must be a line of text/],
+    ['interpreter', 3, /"interpreter" must be a line of text/],
+    ['interpreter', '', /"interpreter" must be a line of text/],
+    ['request', null, /"request" must be a line of text/],
+    ['sources', [], /"sources" must be a line of text/],
+    ['resolvedAt', 'yesterday', /"resolvedAt" must be a date and time in UTC/],
+    ['resolvedAt', 1763640000, /"resolvedAt" must be a date and time in UTC/],
+    ['wheels', undefined, /"wheels" must be a list/],
+    ['wheels', {}, /"wheels" must be a list/],
+    ['wheels', [null], /"wheels\[0\]" must be an object/],
+    ['wheels', ['x'], /"wheels\[0\]" must be an object/],
+    ['wheels', [[]], /"wheels\[0\]" must be an object/],
     ['wheels', [wheel, wheel], /listed twice/],
-    ['wheels.0.file', undefined, /file is not a text/],
-    ['wheels.0.file', '../alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
-    ['wheels.0.file', '/alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
-    ['wheels.0.file', '.alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
-    ['wheels.0.file', 'a\\alpha_beta-1.0-py3-none-any.whl', /is no wheel's name/],
-    ['wheels.0.file', 'alpha_beta-1.0-py3-none-any.whl\n', /file is not a text/],
-    ['wheels.0.file', 'alpha_beta-1.0-py3-none-any.whl\0', /file is not a text/],
-    ['wheels.0.file', 'alpha_beta-1.0-py3-none-any.tar.gz', /is no wheel's name/],
-    ['wheels.0.file', 'alpha_beta-1.0.whl', /is no wheel's name/],
-    ['wheels.0.file', 'CON', /is no wheel's name/],
+    ['wheels.0.file', undefined, /"wheels\[0\]\.file" must be the file name of a wheel/],
+    [
+      'wheels.0.file',
+      '../alpha_beta-1.0-py3-none-any.whl',
+      /"wheels\[0\]\.file" must be the file name of a wheel/,
+    ],
+    [
+      'wheels.0.file',
+      '/alpha_beta-1.0-py3-none-any.whl',
+      /"wheels\[0\]\.file" must be the file name of a wheel/,
+    ],
+    [
+      'wheels.0.file',
+      '.alpha_beta-1.0-py3-none-any.whl',
+      /"wheels\[0\]\.file" must be the file name of a wheel/,
+    ],
+    [
+      'wheels.0.file',
+      'a\\alpha_beta-1.0-py3-none-any.whl',
+      /"wheels\[0\]\.file" must be the file name of a wheel/,
+    ],
+    [
+      'wheels.0.file',
+      'alpha_beta-1.0-py3-none-any.whl\n',
+      /"wheels\[0\]\.file" must be the file name of a wheel/,
+    ],
+    [
+      'wheels.0.file',
+      'alpha_beta-1.0-py3-none-any.whl\0',
+      /"wheels\[0\]\.file" must be the file name of a wheel/,
+    ],
+    [
+      'wheels.0.file',
+      'alpha_beta-1.0-py3-none-any.tar.gz',
+      /"wheels\[0\]\.file" must be the file name of a wheel/,
+    ],
+    ['wheels.0.file', 'alpha_beta-1.0.whl', /"wheels\[0\]\.file" must be the file name of a wheel/],
+    ['wheels.0.file', 'CON', /"wheels\[0\]\.file" must be the file name of a wheel/],
     ['wheels.0.file', 'gamma-1.0-py3-none-any.whl', /is not a wheel of "alpha-beta"/],
-    ['wheels.0.name', 'Alpha_Beta', /name is no project name/],
-    ['wheels.0.name', 'alpha-beta\nevil==1', /name is not a text/],
-    ['wheels.0.name', undefined, /name is not a text/],
-    ['wheels.0.version', '', /version is not a text/],
-    ['wheels.0.version', '1.0 --index-url=x', /is not version "1\.0 --index-url=x"/],
-    ['wheels.0.version', '1.0\nevil==1', /version is not a text/],
-    ['wheels.0.sha256', hex('A'), /has no sha256/],
-    ['wheels.0.sha256', 'ab', /has no sha256/],
-    ['wheels.0.sha256', `${hex('a')}\n`, /sha256 is not a text/],
-    ['wheels.0.size', -1, /has no size/],
-    ['wheels.0.size', 1.5, /has no size/],
-    ['wheels.0.size', '1234', /has no size/],
-    ['wheels.0.size', 1e300, /has no size/],
-    ['wheels.0.origin', 'found', /origin/],
-    ['wheels.0.role', undefined, /role/],
-    ['wheels.0.asked', 'sha256:x', /asked is not a list/],
-    ['wheels.0.asked', [1], /asked holds something else than text/],
-    ['wheels.0.url', 5, /url is not a text/],
-    ['direct', undefined, /direct is not a list/],
-    ['direct', [1], /direct is not an object/],
-    ['direct.0.requirement', 1, /requirement is not a text/],
-    ['direct.0.name', undefined, /name is not a text/],
-    ['direct.0.requires', 'x', /requires is not a list/],
-    ['direct.0.requires', [{}], /requires holds something else than text/],
+    ['wheels.0.name', 'Alpha_Beta', /name" must be a normalized project name/],
+    ['wheels.0.name', 'alpha-beta\nevil==1', /name" must be a normalized project name/],
+    ['wheels.0.name', undefined, /name" must be a normalized project name/],
+    ['wheels.0.version', '', /"wheels\[0\]\.version" must be a version/],
+    ['wheels.0.version', '1.0 --index-url=x', /"wheels\[0\]\.version" must be a version/],
+    ['wheels.0.version', '1.0\nevil==1', /"wheels\[0\]\.version" must be a version/],
+    ['wheels.0.sha256', hex('A'), /"wheels\[0\]\.sha256" must be a SHA-256 in lower-case hex/],
+    ['wheels.0.sha256', 'ab', /"wheels\[0\]\.sha256" must be a SHA-256 in lower-case hex/],
+    [
+      'wheels.0.sha256',
+      `${hex('a')}\n`,
+      /"wheels\[0\]\.sha256" must be a SHA-256 in lower-case hex/,
+    ],
+    ['wheels.0.size', -1, /"wheels\[0\]\.size" must be a number of bytes/],
+    ['wheels.0.size', 1.5, /"wheels\[0\]\.size" must be a number of bytes/],
+    ['wheels.0.size', '1234', /"wheels\[0\]\.size" must be a number of bytes/],
+    ['wheels.0.size', 1e300, /"wheels\[0\]\.size" must be a number of bytes/],
+    ['wheels.0.origin', 'found', /"wheels\[0\]\.origin" must be "downloaded" or "built"/],
+    ['wheels.0.role', undefined, /"wheels\[0\]\.role" must be "runtime" or "build" or "tool"/],
+    ['wheels.0.asked', 'sha256:x', /"wheels\[0\]\.asked" must be a list/],
+    ['wheels.0.asked', [1], /"wheels\[0\]\.asked\[0\]" must be a string/],
+    ['wheels.0.url', 5, /"wheels\[0\]\.url" must be a line of text/],
+    ['effort', -1, /"effort" must be a number of seconds/],
+    ['effort', 1e300, /"effort" must be a number of seconds/],
+    ['effort', '5', /"effort" must be a number of seconds/],
+    ['parts', [], /"parts" must be an object/],
+    ['parts', { sources: [1], asked: [] }, /"parts\.sources\[0\]" must be a string/],
+    ['direct', undefined, /"direct" must be a list/],
+    ['direct', [1], /"direct\[0\]" must be an object/],
+    ['direct.0.requirement', 1, /"direct\[0\]\.requirement" must be a line of text/],
+    ['direct.0.name', undefined, /name" must be a normalized project name/],
+    ['direct.0.requires', 'x', /"direct\[0\]\.requires" must be a list/],
+    ['direct.0.requires', [{}], /"direct\[0\]\.requires\[0\]" must be a string/],
   ];
   for (const [path, value, message] of table) {
     test(`${path}: ${JSON.stringify(value)?.slice(0, 60)}`, () => {
@@ -262,7 +301,7 @@ describe('arbitrary texts', () => {
   });
 
   test('a manifest with one value replaced', () => {
-    const paths = ['schema', 'interpreter', 'request', 'sources', 'resolvedAt', 'pinned', 'wheels'];
+    const paths = ['schema', 'interpreter', 'request', 'sources', 'resolvedAt', 'wheels'];
     paths.push(
       'wheels.0',
       'direct',
@@ -359,35 +398,6 @@ describe('whether a manifest contradicts the request that it names', () => {
       { workingDirectory: '/w', environment: {}, read },
     );
     assert.equal(contradiction(manifest, lines), 'it holds alpha-beta 1.0 instead of 3');
-  });
-});
-
-describe('why a wheelhouse does not serve', () => {
-  const now = new Date('2026-11-20T12:00:00Z');
-  const wanted = { request: manifest.request, refresh: 'auto', now } as const;
-  test('it does', () => assert.equal(unsatisfied(manifest, 0, wanted), undefined));
-  test('another request', () => {
-    assert.equal(
-      unsatisfied(manifest, 0, { ...wanted, request: hex('9') }),
-      'it was made for other requirements',
-    );
-  });
-  test('wheels are missing', () => {
-    assert.equal(unsatisfied(manifest, 1, wanted), 'some of its wheels had to be dropped');
-  });
-  test('too old', () => {
-    assert.equal(
-      unsatisfied(manifest, 0, { ...wanted, now: new Date('2026-11-27T12:00:00Z') }),
-      'it was resolved on 2026-11-20, which is too old for refresh: auto',
-    );
-  });
-  test('a pinned one is never too old, but with always', () => {
-    const pinned = { ...manifest, pinned: true };
-    for (const refresh of refreshPeriods) {
-      const later = new Date('2030-01-01T00:00:00Z');
-      const reason = unsatisfied(pinned, 0, { ...wanted, refresh, now: later });
-      assert.equal(reason === undefined, refresh !== 'always', refresh);
-    }
   });
 });
 

@@ -23,7 +23,7 @@ describe('command lines', () => {
     ...{ wheelDir: '/w', requestFile: '/s/c.txt', report: '/s/c.json', noDeps: false },
     ...{ ignoreInstalled: true, upgrade: false, upgradeStrategy: undefined },
   };
-  const local = { ...install, requestFile: '/s/i.txt', report: '/s/i.json', findLinks: '/w' };
+  const local = { ...install, requestFile: '/s/i.txt', report: '/s/i.json', findLinks: ['/w'] };
   const table: readonly [string, string[], string][] = [
     [
       'wheels',
@@ -47,7 +47,7 @@ describe('command lines', () => {
     ],
     [
       'metadata from the wheelhouse alone',
-      metadataArgs({ requestFile: '/s/d.txt', report: '/s/d.json', findLinks: '/w' }),
+      metadataArgs({ requestFile: '/s/d.txt', report: '/s/d.json', findLinks: ['/w'] }),
       `install --dry-run --ignore-installed ${quiet} --progress-bar=off --no-deps --no-index --find-links=/w --report=/s/d.json -r /s/d.txt`,
     ],
     [
@@ -95,6 +95,11 @@ describe('command lines', () => {
       'install of a local project',
       installDirectArgs(local),
       `install --no-warn-script-location --force-reinstall --no-compile --root-user-action=ignore ${quiet} --progress-bar=off --no-deps --no-index --find-links=/w --report=/s/i.json -r /s/i.txt`,
+    ],
+    [
+      'install of a local project with wheels that builds need',
+      installDirectArgs({ ...local, findLinks: ['/w', '/w/build'] }),
+      `install --no-warn-script-location --force-reinstall --no-compile --root-user-action=ignore ${quiet} --progress-bar=off --no-deps --no-index --find-links=/w --find-links=/w/build --report=/s/i.json -r /s/i.txt`,
     ],
     [
       'install of a local project with the index',

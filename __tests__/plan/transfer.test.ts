@@ -12,6 +12,7 @@ describe('what the transfer process says', () => {
         'Cache hit for restore-key: key-1',
         'Received 10 of 20 (50.0%), 1.0 MBs/sec',
         `${bytesMark}12`,
+        'Cache Size: ~1 MB (1048576 B)',
         `${resultMark}{"outcome":"restored","key":"key-1"}`,
       ),
       {
@@ -19,6 +20,7 @@ describe('what the transfer process says', () => {
         found: 'key-1',
         passed: 10,
         bytes: 12,
+        archive: 1_048_576,
         result: { outcome: 'restored', key: 'key-1' },
       },
     );

@@ -33056,7 +33056,7 @@ async function projectToAsk(interpreter, requested, world) {
         return first?.name;
     const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
     const applies = await world.python.applies(interpreter, markers);
-    return candidates.find((_candidate, index) => applies[index])?.name;
+    return candidates.find((_candidate, index) => applies?.[index] ?? true)?.name;
 }
 /** What is said when the last good set is installed instead. */
 function staleWarning(reason, last, now) {
@@ -33076,11 +33076,10 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4595);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(8420);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9183);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_harmless_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(8420);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(1994);
 /* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
 /* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(7479);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3690);
@@ -33101,7 +33100,6 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6857);
 /* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(5638);
 /** Entry of the command line: the same stories with a directory as their store. */
-
 
 
 
@@ -33252,7 +33250,7 @@ async function installCommand(values) {
         if (state !== undefined)
             await (0,_save_js__WEBPACK_IMPORTED_MODULE_15__/* .save */ .U)(state, world);
         if (store && state !== undefined) {
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_27__/* .parseState */ .B)(state)?.key);
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
         }
         const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .totals */ .Sd)(report);
         if (values['json']) {
@@ -33340,7 +33338,7 @@ async function withHost(work) {
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_28__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_27__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
     await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_22__/* .discard */ .vf)(temporary);
@@ -33376,10 +33374,10 @@ function nowhere() {
     };
 }
 function say(lines) {
-    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_28__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function print(value) {
-    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_28__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
@@ -33429,35 +33427,40 @@ const identityParts = [
     'the threading model',
 ];
 /**
- * What of a stored wheelhouse differs from what is wanted now.
- * @returns reasons, the deepest first; empty: it serves
+ * Puts a mismatch into the words of what the user changed.
+ * @param reason what the verdict says of it
+ * @returns reasons, the deepest first
  */
-function differences(stored, wanted) {
-    const identity = (0,key/* interpreterIdentity */.tb)(wanted.interpreter);
-    if (stored.interpreter !== identity) {
-        const before = stored.interpreter.split(' ');
-        const now = identity.split(' ');
-        const changed = identityParts.flatMap((name, index) => before[index] === now[index] ? [] : [`${name} was ${before[index]} and is ${now[index]}`]);
-        // The ABI and the platform follow from the version: one reason is enough.
-        return [changed[0] ?? 'the interpreter is another one'];
-    }
+function explain(mismatch, reason, stored, wanted) {
     const { parts } = wanted.keys;
-    if (stored.sources !== wanted.keys.sources) {
-        return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
+    switch (mismatch) {
+        case 'interpreter':
+            return [changedIdentity(stored.interpreter, (0,key/* interpreterIdentity */.tb)(wanted.interpreter))];
+        case 'sources':
+            return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
+        case 'request':
+            return changedParts('what is asked for', stored.parts?.asked, parts.asked);
+        case 'age':
+            return [tooOld(stored.resolvedAt, wanted)];
+        default:
+            return [reason];
     }
-    if (stored.request !== wanted.keys.request) {
-        return changedParts('what is asked for', stored.parts?.asked, parts.asked);
-    }
-    const then = (0,freshness/* period */.iE)(wanted.refresh, new Date(stored.resolvedAt));
-    const now = (0,freshness/* period */.iE)(wanted.refresh, wanted.now);
-    if (wanted.refresh === 'always')
-        return ['refresh is always: the index is asked on every run'];
-    if (!stored.pinned && wanted.refresh !== 'never' && then !== now) {
-        return [
-            `it was resolved on ${stored.resolvedAt.slice(0, 10)} (${then}), now is ${now}, and not everything is pinned (refresh: ${wanted.refresh})`,
-        ];
-    }
-    return [];
+}
+/** The first part that differs: the ABI and the platform follow from the version. */
+function changedIdentity(stored, wanted) {
+    const before = stored.split(' ');
+    const now = wanted.split(' ');
+    const index = identityParts.findIndex((_name, part) => before[part] !== now[part]);
+    const name = identityParts[index];
+    return name === undefined
+        ? 'the interpreter is another one'
+        : `${name} was ${before[index]} and is ${now[index]}`;
+}
+function tooOld(resolvedAt, { refresh, now }) {
+    if (refresh === 'always')
+        return 'refresh is always: the index is asked on every run';
+    const then = (0,freshness/* period */.iE)(refresh, new Date(resolvedAt));
+    return `it was resolved on ${resolvedAt.slice(0, 10)} (${then}), now is ${(0,freshness/* period */.iE)(refresh, now)}, and not everything is pinned (refresh: ${refresh})`;
 }
 function changedParts(what, before, now) {
     if (before === undefined)
@@ -33491,12 +33494,14 @@ function readable(part) {
         .join(' ');
 }
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
+var manifest = __nccwpck_require__(3523);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/request.js
 var lib_request = __nccwpck_require__(5834);
+// EXTERNAL MODULE: ./lib/restore.js + 1 modules
+var restore = __nccwpck_require__(2369);
 ;// CONCATENATED MODULE: ./lib/doctor.js
 /** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
 
@@ -33510,20 +33515,14 @@ async function doctor(request, world) {
     (0,lib_request/* hideInputs */.UZ)(request, world.reporter);
     const interpreter = await world.python.probe(request);
     const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world);
-    const wanted = {
-        keys: keyed.keys,
-        interpreter,
-        refresh: request.refresh,
-        now: world.now(),
-    };
-    const verdict = await judgeStore(wanted, world);
+    const lookup = await lookUp({ ...keyed, request, interpreter }, world);
     return {
-        hit: verdict.hit,
+        hit: lookup.hit,
         findings: [
             ...pythonFindings(request, interpreter),
-            ...verdict.findings,
+            ...lookup.findings,
             ...(await storeFindings(world.store)),
-            await indexFinding(request, interpreter, keyed, world, verdict.hit),
+            await indexFinding(request, interpreter, keyed, world, lookup.hit),
         ],
     };
 }
@@ -33543,63 +33542,69 @@ function pythonFindings(request, interpreter) {
     }
     return findings;
 }
-/** Whether an entry serves, and if not, what of the closest one differs. */
-async function judgeStore(wanted, world) {
-    const findings = [{ level: 'good', text: `key: ${wanted.keys.primary}` }];
-    const entries = await world.store.entries();
-    const own = new Set((0,key/* generations */.YZ)(wanted.keys.primary));
-    const [request = '', family = ''] = wanted.keys.restore;
-    // As a run looks: its key, an older period of it, then whatever was used last.
-    const order = (entry) => own.has(entry.key)
-        ? 0
-        : entry.key.startsWith(request)
-            ? 1
-            : entry.key.startsWith(family)
-                ? 2
-                : 3;
-    const candidates = [...entries].sort((a, b) => order(a) - order(b));
-    let closest;
-    for (const entry of candidates.slice(0, 20)) {
-        const seen = await inspected(entry, world);
-        if (typeof seen === 'string') {
-            findings.push({ level: 'problem', text: `the entry ${entry.key} is damaged: ${seen}` });
-            continue;
-        }
-        const reasons = differences(seen.manifest, wanted);
-        if (reasons.length === 0 && seen.faults.length === 0) {
-            const { python } = seen.manifest;
-            if (python !== undefined && python !== wanted.interpreter.version) {
+/** Looks for the wheelhouse as a run does; on a miss, says what the closest entry lacks. */
+async function lookUp(asked, world) {
+    const { request, interpreter, keys } = asked;
+    const { wheelhouses, store } = world;
+    const findings = [{ level: 'good', text: `key: ${keys.primary}` }];
+    const reporter = {
+        ...world.reporter,
+        info: () => { },
+        warning: (text) => void findings.push({ level: 'problem', text: text.replace(/\.$/, '') }),
+    };
+    const workplace = await wheelhouses.workplace(request.temporary);
+    try {
+        const plan = { ...asked, workplace, scratch: await wheelhouses.stage(workplace) };
+        const place = request.wheelhouse ?? (0,restore/* defaultPlace */.hA)(request, keys);
+        const found = await (0,restore/* findWheelhouse */.pX)(plan, { ...world, reporter, store: store.peeking() }, place, new Set());
+        if (found.state === 'serves') {
+            const { python } = found.base.manifest;
+            if (python !== undefined && python !== interpreter.version) {
                 findings.push({
                     level: 'note',
-                    text: `it was made with Python ${python}, this is ${wanted.interpreter.version}: a patch release does not matter`,
+                    text: `it was made with Python ${python}, this is ${interpreter.version}: a patch release does not matter`,
                 });
             }
-            findings.push({ level: 'good', text: `hit: ${entry.key} serves, no index would be asked` });
-            return { hit: true, findings };
+            const text = `hit: ${found.origin.name} serves, no index would be asked`;
+            return { hit: true, findings: [...findings, { level: 'good', text }] };
         }
-        if (seen.faults.length > 0) {
-            findings.push({
-                level: 'problem',
-                text: `the entry ${entry.key} is damaged: ${seen.faults.join('; ')}`,
-            });
-        }
-        closest ??= reasons.length > 0 ? [`compared with ${entry.key}:`, ...reasons] : undefined;
+        const reasons = await differences(asked, found, world);
+        return {
+            hit: false,
+            findings: [...findings, { level: 'note', text: `miss: ${reasons.join('\n  - ')}` }],
+        };
     }
-    findings.push({
-        level: 'note',
-        text: `miss: ${closest?.join('\n  - ') ?? (entries.length === 0 ? 'the store is empty' : 'no sound entry is left')}`,
-    });
-    return { hit: false, findings };
+    finally {
+        await wheelhouses.remove(workplace);
+    }
 }
-async function inspected(entry, world) {
-    try {
-        return (await world.wheelhouses.inspect(entry.directory)) ?? 'it is empty';
+/** Entries that are compared at most, the last used first, where a run finds nothing to use. */
+const maxCompared = 20;
+/** What differs between what is wanted and what was found, or else the last used sound entry. */
+async function differences(asked, found, world) {
+    const wanted = { ...(0,restore/* wantedOf */.Lm)(asked, world.now()), keys: asked.keys };
+    if (found.state === 'usable') {
+        const { origin, base, mismatch, reason } = found;
+        return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
     }
-    catch (error) {
-        if (error instanceof manifest/* ManifestError */.Sh)
-            return error.message;
-        throw error;
+    const entries = await world.store.entries();
+    for (const { key, directory } of entries.slice(0, maxCompared)) {
+        try {
+            const inspected = await world.wheelhouses.inspect(directory);
+            if (inspected === undefined || inspected.faults.length > 0)
+                continue;
+            const judged = await (0,restore/* judge */.S4)(inspected, wanted, world);
+            const reasons = judged.kind === 'serves'
+                ? ['it would serve, but is stored under a key of another cache-suffix or refresh']
+                : explain(judged.mismatch, judged.reason, inspected.manifest, wanted);
+            return [`compared with ${key}:`, ...reasons];
+        }
+        catch (error) {
+            if (!(error instanceof manifest/* ManifestError */.Sh))
+                throw error;
+        }
     }
+    return [entries.length === 0 ? 'the store is empty' : 'no sound entry is left'];
 }
 async function storeFindings(store) {
     const reason = await store.readOnly();
@@ -33689,9 +33694,9 @@ function cachePolicy(event, restore, save) {
 function restoreRisk(event) {
     if (event.name === 'release')
         return 'this run is for a release';
-    if (event.ref.startsWith('refs/tags/') && (event.name === 'push' || event.name === 'create')) {
+    // Whatever starts a run for a tag (a push, a dispatch, a deployment), releases are built there.
+    if (event.ref.startsWith('refs/tags/'))
         return 'this run is for a tag';
-    }
     if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
         return `${event.name} runs with rights that the change it runs for may not have`;
     }
@@ -33845,7 +33850,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 4595:
+/***/ 9183:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33854,10 +33859,10 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: external "node:crypto"
@@ -33866,6 +33871,8 @@ var external_node_crypto_ = __nccwpck_require__(7598);
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: ./lib/plan/environment.js
 var environment = __nccwpck_require__(4702);
+// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
+var plan_manifest = __nccwpck_require__(3523);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
 ;// CONCATENATED MODULE: ./lib/plan/pip-args.js
@@ -33975,7 +33982,8 @@ function sourceArgs({ requestFile, report, findLinks }) {
         ...common,
         '--progress-bar=off',
         '--no-deps',
-        ...(findLinks === undefined ? [] : ['--no-index', `--find-links=${findLinks}`]),
+        ...(findLinks === undefined ? [] : ['--no-index']),
+        ...(findLinks ?? []).map((directory) => `--find-links=${directory}`),
         `--report=${report}`,
         '-r',
         requestFile,
@@ -34001,6 +34009,7 @@ var request_file = __nccwpck_require__(8073);
  * pip, as a run uses it: the requests it is given, the environments it runs in, and what its logs
  * and reports mean. Only a run that may ask an index gets the index and its credentials.
  */
+
 
 
 
@@ -34090,7 +34099,11 @@ async function installProject(plan, world, requirement, options) {
     const buildLog = `${requestFile}.log`;
     const { request, settings, interpreter } = plan;
     const { index, wheelhouse } = options;
-    const source = { requestFile, report, findLinks: index ? undefined : wheelhouse };
+    const buildWheels = external_node_path_.join(wheelhouse, plan_manifest/* buildDirectory */.WP);
+    // pip warns of a directory that is missing.
+    const hasBuildWheels = await world.wheelhouses.exists(buildWheels);
+    const findLinks = [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+    const source = { requestFile, report, findLinks: index ? undefined : findLinks };
     const args = options.action === 'install'
         ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })
         : metadataArgs(source);
@@ -34167,7 +34180,7 @@ function fillError(output) {
 }
 
 // EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
+var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/names.js
@@ -34317,7 +34330,7 @@ async function resolvedSources(plan, world, directory, manifest) {
 function directProject(requirement, item) {
     const { name, version, requires } = item;
     return {
-        ...{ requirement: (0,plan_key/* canonical */.$N)(requirement), name, version },
+        ...{ requirement: (0,key/* canonical */.$N)(requirement), name, version },
         extras: requirement.extras,
         // An address may hold secrets, and a manifest is read by everybody.
         requires: requires.map((text) => (0,local_project/* splitSource */.qJ)(text)?.named ?? text),
@@ -34383,56 +34396,8 @@ async function fetchUrl(plan, world, directory, kept, requirement, request) {
     return { file, isBuilt: log.built.has(file) };
 }
 
-;// CONCATENATED MODULE: ./lib/plan/admission.js
-/** Which wheels of an earlier wheelhouse the request's own hashes admit. */
-
-
-/** @param settings pip's effective settings */
-function hashRules(lines, settings) {
-    const byName = (0,requirements/* askedHashes */.xJ)(lines);
-    const byUrl = new Map();
-    for (const { target, shownTarget, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
-        const sorted = hashes.toSorted();
-        byUrl.set(shownTarget, sorted);
-        const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-        if ((0,plan_names/* isWheelFileName */.jh)(file))
-            byName.set((0,plan_names/* wheelNameParts */.LI)(file).name, sorted);
-    }
-    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
-}
-/** `--only-binary` as far as nothing takes it back; a `--no-binary` anywhere is not reckoned with. */
-function neverBuilt(lines, settings) {
-    const words = (option) => [
-        settings.get(option) ?? '',
-        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
-    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
-    const binary = words('only-binary');
-    if (words('no-binary').length > 0 || binary.includes(':none:'))
-        return () => false;
-    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,plan_names/* normalizeName */.Pc)(word))));
-    return (name) => names.has(':all:') || names.has(name);
-}
-/**
- * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
- * built from an sdist carries none of them, so it counts for the very hashes that it was built
- * under. That it was built is the word of a manifest that anybody may have written: where nothing
- * can have been built it is not believed.
- */
-function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
-    if (wheel.role !== 'runtime')
-        return true;
-    const asked = byName.get(wheel.name) ?? byUrl.get(wheel.url ?? '');
-    if (asked === undefined)
-        return !all;
-    const isItself = wheel.origin === 'downloaded' || neverBuilt(wheel.name);
-    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
-        return asked.includes(`sha256:${wheel.sha256}`);
-    }
-    return wheel.asked?.toSorted().join() === asked.join();
-}
-
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/admission.js
+var admission = __nccwpck_require__(4326);
 ;// CONCATENATED MODULE: ./lib/fill.js
 /**
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
@@ -34462,8 +34427,8 @@ var plan_manifest = __nccwpck_require__(1114);
 async function fill(plan, world, directory, usable, { resume, effort }) {
     const start = performance.now();
     const { lines } = plan.requested;
-    const rules = hashRules(lines, plan.settings.configured);
-    const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
+    const rules = (0,admission/* hashRules */._)(lines, plan.settings.configured);
+    const kept = usable.filter((wheel) => (0,admission/* isAdmitted */.j)(wheel, rules));
     if (!resume) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
     }
@@ -34500,13 +34465,10 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     refuseUnhashed(wheels, rules);
     const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
     const manifest = {
-        interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
+        interpreter: (0,key/* interpreterIdentity */.tb)(plan.interpreter),
         request: plan.keys.request,
         sources: plan.keys.sources,
         resolvedAt: world.now().toISOString(),
-        pinned: wheels
-            .filter((wheel) => wheel.role === 'runtime')
-            .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
         wheels,
         direct: sourced.projects,
         relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
@@ -34523,7 +34485,7 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
  * @throws FillError
  */
 function refuseUnhashed(wheels, rules) {
-    const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
+    const refused = wheels.filter((wheel) => !(0,admission/* isAdmitted */.j)(wheel, rules));
     if (refused.length === 0)
         return;
     const files = refused.map((wheel) => wheel.file).join(', ');
@@ -34536,6 +34498,8 @@ async function applying(plan, world) {
     if (markers.length === 0)
         return lines;
     const applies = await world.python.applies(plan.interpreter, markers);
+    if (applies === undefined)
+        return lines;
     const met = new Set(markers.filter((_marker, index) => applies[index]));
     return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }
@@ -34946,179 +34910,20 @@ async function uvOf(plan, world, wheelhouse, wheels) {
     const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
     if (tool === undefined)
         throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
-    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, tool.file), plan.scratch);
+    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, (0,plan_manifest/* wheelPath */.NV)(tool)), plan.scratch);
 }
 
-// EXTERNAL MODULE: ./lib/plan/state.js
-var state = __nccwpck_require__(1994);
 // EXTERNAL MODULE: ./lib/prepare.js
 var prepare = __nccwpck_require__(728);
 // EXTERNAL MODULE: ./lib/request.js
 var lib_request = __nccwpck_require__(5834);
-;// CONCATENATED MODULE: ./lib/restore.js
-/** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
-
-
-
-
-
-/**
- * Looks on disk, then under the primary key and its later generations, each until one serves.
- * @param place where the wheelhouse will lie
- * @param spurned sources of wheelhouses that have turned out to be of no use
- * @throws UserError when something else than a wheelhouse lies there
- */
-async function findWheelhouse(plan, world, place, spurned) {
-    const { request, keys } = plan;
-    const { store, reporter } = world;
-    const onDisk = spurned.has(place) ? undefined : await fromDisk(plan, world, place);
-    if (onDisk && isServing(onDisk))
-        return onDisk;
-    let best = onDisk;
-    let saveKey;
-    const wanted = request.restoreCache || request.saveCache;
-    if (wanted && store.unavailable !== undefined) {
-        reporter.info(`The cache is not used: ${store.unavailable}.`);
-    }
-    if (request.restoreCache && store.unavailable === undefined) {
-        for (const key of (0,plan_key/* generations */.YZ)(keys.primary)) {
-            const directory = await world.wheelhouses.stage(plan.workplace);
-            const prefixes = key === keys.primary ? keys.restore : [];
-            const restored = await store.restore(directory, key, prefixes);
-            if (restored?.key !== key)
-                saveKey ??= key;
-            if (restored?.arrived && !spurned.has(restored.key)) {
-                best = await better(world, best, await judge(plan, world, directory, restored.key));
-            }
-            else {
-                await world.wheelhouses.remove(directory);
-            }
-            if (restored?.key !== key || isServing(best))
-                break;
-        }
-    }
-    else if (store.unavailable === undefined) {
-        saveKey = keys.primary;
-    }
-    return { ...(best ?? (await nothing(plan, world))), saveKey };
-}
-/** Whether it is installed as it is. */
-function isServing(found) {
-    return found?.base !== undefined && found.unsatisfied === undefined;
-}
-async function nothing(plan, world) {
-    return {
-        directory: await world.wheelhouses.stage(plan.workplace),
-        base: undefined,
-        unsatisfied: 'nothing in the cache fits',
-        lastGood: undefined,
-        kind: 'none',
-        matchedKey: undefined,
-        source: 'nothing',
-        saveKey: undefined,
-    };
-}
-/** Keeps the one that serves, or else has more to offer; the other one's directory goes. */
-async function better(world, one, other) {
-    if (one === undefined)
-        return other;
-    const rank = (found) => isServing(found) ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
-    const [kept, gone] = rank(other) >= rank(one) ? [other, one] : [one, other];
-    await world.wheelhouses.remove(gone.directory);
-    return kept;
-}
-async function fromDisk(plan, world, place) {
-    const { wheelhouses, reporter } = world;
-    if (!(await wheelhouses.exists(place)))
-        return undefined;
-    const directory = await wheelhouses.stage(plan.workplace);
-    try {
-        await wheelhouses.share(place, directory);
-        const inspected = await wheelhouses.inspect(directory);
-        if (inspected !== undefined) {
-            const origin = { kind: 'disk', matchedKey: undefined, source: place };
-            return await assess(plan, world, directory, inspected, origin);
-        }
-    }
-    catch (error) {
-        if (!(error instanceof plan_manifest/* ManifestError */.Sh))
-            throw error;
-        if (!(await wheelhouses.exists(external_node_path_.join(place, plan_manifest/* manifestFile */.YE)))) {
-            throw new model/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
-        }
-        reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
-    }
-    await wheelhouses.remove(directory);
-    return undefined;
-}
-/** Looks into what the store brought. Never throws for what it finds there. */
-async function judge(plan, world, directory, matched) {
-    const { reporter, wheelhouses } = world;
-    const kind = (0,plan_key/* matchKind */.O4)(matched, plan.keys);
-    try {
-        if (kind === 'foreign')
-            throw new plan_manifest/* ManifestError */.Sh('its key is none that was asked for');
-        const inspected = await wheelhouses.inspect(directory);
-        if (inspected === undefined)
-            throw new plan_manifest/* ManifestError */.Sh('it is empty');
-        return await assess(plan, world, directory, inspected, {
-            kind,
-            matchedKey: matched,
-            source: matched,
-        });
-    }
-    catch (error) {
-        reporter.warning(`The cache entry ${matched} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
-        await wheelhouses.remove(directory);
-        return { ...(await nothing(plan, world)), ...(kind === 'exact' ? { kind } : {}) };
-    }
-}
-async function assess(plan, world, directory, { manifest, sound, faults }, origin) {
-    const { request, keys } = plan;
-    const rules = hashRules(plan.requested.lines, plan.settings.configured);
-    if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter)) {
-        throw new plan_manifest/* ManifestError */.Sh(`it was made for another Python (${manifest.interpreter})`);
-    }
-    if (manifest.sources !== keys.sources) {
-        throw new plan_manifest/* ManifestError */.Sh('it was filled from other indexes or with other build settings');
-    }
-    const wrong = manifest.request === keys.request ? (0,plan_manifest/* contradiction */.qX)(manifest, plan.requested.lines) : undefined;
-    if (wrong !== undefined)
-        throw new plan_manifest/* ManifestError */.Sh(wrong);
-    if (faults.length > 0) {
-        world.reporter.warning(`The wheelhouse from ${origin.source} is damaged; what is sound of it is used: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? ` and ${faults.length - 5} more` : ''}.`);
-    }
-    const admitted = sound.filter((wheel) => isAdmitted(wheel, rules));
-    await world.wheelhouses.keepOnly(directory, admitted.map((wheel) => wheel.file));
-    const dropped = manifest.wheels.length - admitted.length;
-    const reason = (0,plan_manifest/* unsatisfied */._5)(manifest, dropped, {
-        request: keys.request,
-        refresh: request.refresh,
-        now: world.now(),
-    });
-    const isComplete = manifest.request === keys.request && dropped === 0;
-    // What is installed is the lock that follows from the manifest, not the one that came along.
-    if (reason === undefined)
-        await world.wheelhouses.seal(directory, manifest);
-    else
-        await world.wheelhouses.unshare(directory);
-    return {
-        directory,
-        base: { manifest, sound: admitted, faults },
-        unsatisfied: reason,
-        lastGood: isComplete ? manifest : undefined,
-        saveKey: undefined,
-        ...origin,
-    };
-}
-
+// EXTERNAL MODULE: ./lib/restore.js + 1 modules
+var restore = __nccwpck_require__(2369);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
  * something, install from it, and say what happened.
  */
-
-
 
 
 
@@ -35171,20 +34976,20 @@ async function install(request, world) {
             ...keyed,
             ...{ request, interpreter: prepared.interpreter, workplace, scratch },
         };
-        const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+        const ownPlace = (0,restore/* defaultPlace */.hA)(request, keys);
         const place = request.wheelhouse ?? ownPlace;
         const spurned = new Set();
-        const look = () => timed('restore', () => findWheelhouse(sketch, world, place, spurned));
+        const look = () => timed('restore', () => (0,restore/* findWheelhouse */.pX)(sketch, world, place, spurned));
         const { makeVenv } = prepared;
         let [found, interpreter] = await together(look(), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
         const plan = { ...sketch, interpreter };
         const complete = async () => {
-            if (isServing(found)) {
-                reporter.info(`Exact hit: ${found.source}. No index is asked.`);
+            if (found.state === 'serves') {
+                reporter.info(`Exact hit: ${found.origin.name}. No index is asked.`);
                 return { manifest: found.base.manifest, index: undefined, hasInstalledSources: false };
             }
-            const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
-            reporter.info(`${hit}: ${found.unsatisfied}.`);
+            const hit = found.state === 'usable' ? `Partial hit: ${found.origin.name}` : 'Miss';
+            reporter.info(`${hit}: ${found.reason}.`);
             return timed('fill', () => fillFrom(plan, world, found));
         };
         let filled = await complete();
@@ -35197,12 +35002,12 @@ async function install(request, world) {
                 }
                 catch (error) {
                     // What a cache holds may not fail a job: without it, pip might well have installed.
-                    if (!isServing(found) || !(error instanceof InstallError) || !error.maybeWheels) {
+                    if (found.state !== 'serves' || !(error instanceof InstallError) || !error.maybeWheels) {
                         throw error;
                     }
                     const [, reason = error.message] = error.message.split('\n');
-                    reporter.warning(`The wheelhouse from ${found.source} could not be installed and is not used: ${reason}`);
-                    spurned.add(found.source);
+                    reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`);
+                    spurned.add(found.origin.name);
                     found = await look();
                     filled = await complete();
                 }
@@ -35210,9 +35015,11 @@ async function install(request, world) {
             if (!filled.hasInstalledSources) {
                 const { manifest } = filled;
                 const drift = await timed('local projects', () => installSources(plan, world, found.directory, manifest));
-                if (drift !== undefined && isServing(found)) {
-                    reporter.info(`${drift.reason}; updating the wheelhouse.`);
-                    await wheelhouses.unshare(found.directory);
+                if (drift !== undefined && found.state === 'serves') {
+                    const { reason } = drift;
+                    reporter.info(`Partial hit: ${reason}; updating the wheelhouse.`);
+                    found = { ...found, state: 'usable', mismatch: 'request', reason, isComplete: true };
+                    await wheelhouses.reopen(found.directory);
                     filled = await timed('fill', () => fillFrom(plan, world, found));
                     await lock();
                 }
@@ -35222,8 +35029,7 @@ async function install(request, world) {
             }
         }
         const { manifest, index } = filled;
-        const satisfied = isServing(found);
-        const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
+        const isUnchanged = found.state === 'serves' && found.origin.kind === 'disk';
         const wheelhouse = isUnchanged
             ? place
             : await published(world, found.directory, [place, ownPlace]);
@@ -35232,10 +35038,10 @@ async function install(request, world) {
             interpreter,
             wheelhouse,
             report: {
-                hit: !index && satisfied ? 'exact' : found.base ? 'partial' : 'miss',
+                hit: hits[found.state],
                 primaryKey: keys.primary,
-                matchedKey: found.matchedKey,
-                before: found.base?.sound ?? [],
+                matchedKey: matchedKey(found),
+                before: found.state === 'nothing' ? [] : found.base.sound,
                 wheels: manifest.wheels,
                 direct: manifest.direct.map((project) => project.name),
                 effort: manifest.effort,
@@ -35244,12 +35050,7 @@ async function install(request, world) {
                 index,
             },
             state: isNew && request.saveCache && found.saveKey !== undefined
-                ? (0,state/* formatState */.l)({
-                    wheelhouse,
-                    key: found.saveKey,
-                    request: keys.request,
-                    interpreter: manifest.interpreter,
-                })
+                ? { wheelhouse, key: found.saveKey, manifest: (0,plan_manifest/* manifestDigest */.It)(manifest) }
                 : undefined,
         };
     }
@@ -35278,10 +35079,15 @@ async function published(world, directory, [place, ...others]) {
         return published(world, directory, others);
     }
 }
+const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' };
+function matchedKey(found) {
+    return found.state !== 'nothing' && found.origin.kind === 'cache' ? found.origin.name : undefined;
+}
 /** An entry under the very key with the very wheels need not be saved once more. */
 function isSavedAlready(found, manifest) {
-    return (found.kind === 'exact' &&
-        found.base !== undefined &&
+    return (found.state !== 'nothing' &&
+        found.origin.kind === 'cache' &&
+        found.origin.isExact &&
         found.base.faults.length === 0 &&
         found.base.manifest.request === manifest.request &&
         (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
@@ -35295,7 +35101,7 @@ async function fillFrom(plan, world, found) {
         return await fillByMirror(plan, world, found);
     }
     catch (error) {
-        const last = found.lastGood;
+        const last = found.state === 'usable' && found.isComplete ? found.base.manifest : undefined;
         const isDown = error instanceof choose_index/* IndexDown */.xn || (error instanceof FillError && error.unreachable);
         if (!isDown || last === undefined)
             throw error;
@@ -35308,10 +35114,11 @@ async function fillFrom(plan, world, found) {
 }
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
 async function fillByMirror(plan, world, found) {
-    const usable = found.base?.sound ?? [];
+    const base = found.state === 'nothing' ? undefined : found.base;
+    const usable = base?.sound ?? [];
     const attempt = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
         world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
-        const effort = found.base?.manifest.effort ?? 0;
+        const effort = base?.manifest.effort ?? 0;
         return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
     });
     const index = await (0,choose_index/* chooseIndex */.SK)(plan, world);
@@ -35333,6 +35140,74 @@ async function fillByMirror(plan, world, found) {
         const other = await (0,choose_index/* chooseIndex */.SK)(plan, world, 'pip failed with it');
         return { ...(await attempt(other, true)), index: other };
     }
+}
+
+
+/***/ }),
+
+/***/ 4326:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   _: () => (/* binding */ hashRules),
+/* harmony export */   j: () => (/* binding */ isAdmitted)
+/* harmony export */ });
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/** Which wheels of an earlier wheelhouse the request's own hashes admit. */
+
+
+/** @param settings pip's effective settings */
+function hashRules(lines, settings) {
+    const byName = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .askedHashes */ .xJ)(lines);
+    const byUrl = new Map();
+    for (const { target, shownTarget, hashes } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .directRequirements */ .S8)(lines).filter(_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .isCacheable */ .TZ)) {
+        const sorted = hashes.toSorted();
+        const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
+        const wheelOf = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file) ? (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file).name : undefined;
+        byUrl.set(shownTarget, { hashes: sorted, wheelOf });
+        if (wheelOf !== undefined)
+            byName.set(wheelOf, sorted);
+    }
+    return { byName, byUrl, all: (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .isHashMode */ .mD)(lines), neverBuilt: neverBuilt(lines, settings) };
+}
+/** `--only-binary` as far as nothing takes it back; a `--no-binary` anywhere is not reckoned with. */
+function neverBuilt(lines, settings) {
+    const words = (option) => [
+        settings.get(option) ?? '',
+        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
+    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
+    const binary = words('only-binary');
+    if (words('no-binary').length > 0 || binary.includes(':none:'))
+        return () => false;
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(word))));
+    return (name) => names.has(':all:') || names.has(name);
+}
+/**
+ * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
+ * built from an sdist carries none of them, so it counts for the very hashes that it was built
+ * under. That it was built is the word of a manifest that anybody may have written: where nothing
+ * can have been built it is not believed. Wheels that are not installed are none of the request's
+ * business: see `isNeeded` in verdict.ts.
+ */
+function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
+    if (wheel.role !== 'runtime')
+        return true;
+    const rule = wheel.url === undefined ? undefined : byUrl.get(wheel.url);
+    // A wheel counts for the URL that it came from, not for another one nor for an index.
+    if (wheel.url !== undefined && rule === undefined)
+        return false;
+    if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name)
+        return false;
+    const asked = byName.get(wheel.name) ?? rule?.hashes;
+    if (asked === undefined)
+        return !all;
+    const isWheelUrl = [...byUrl.values()].some(({ wheelOf }) => wheelOf === wheel.name);
+    const isItself = wheel.origin === 'downloaded' || isWheelUrl || neverBuilt(wheel.name);
+    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
+        return asked.includes(`sha256:${wheel.sha256}`);
+    }
+    return wheel.asked?.toSorted().join() === asked.join();
 }
 
 
@@ -35658,6 +35533,9 @@ function generations(primary) {
 function matchKind(matched, keys) {
     if (generations(keys.primary).includes(matched))
         return 'exact';
+    // The key becomes an output, which workflows may put into a script.
+    if (!/^[a-z0-9._-]+$/.test(matched))
+        return 'foreign';
     return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
 }
 /** `cp311`, `cp313t`, `cp315b1`; other implementations with their ABI, which changes under one X.Y. */
@@ -37221,24 +37099,91 @@ function formatLock(wheels) {
 
 /***/ }),
 
-/***/ 1114:
+/***/ 3523:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ao: () => (/* binding */ changes),
-/* harmony export */   HO: () => (/* binding */ sameWheels),
-/* harmony export */   Ke: () => (/* binding */ lockFile),
-/* harmony export */   L_: () => (/* binding */ formatManifest),
-/* harmony export */   Ng: () => (/* binding */ parseManifest),
-/* harmony export */   On: () => (/* binding */ keepableParts),
-/* harmony export */   Sh: () => (/* binding */ ManifestError),
-/* harmony export */   YE: () => (/* binding */ manifestFile),
-/* harmony export */   _5: () => (/* binding */ unsatisfied),
-/* harmony export */   qX: () => (/* binding */ contradiction)
-/* harmony export */ });
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6416);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Sh: () => (/* binding */ ManifestError),
+  WP: () => (/* binding */ buildDirectory),
+  Ao: () => (/* binding */ changes),
+  qX: () => (/* binding */ contradiction),
+  L_: () => (/* binding */ formatManifest),
+  On: () => (/* binding */ keepableParts),
+  Ke: () => (/* binding */ lockFile),
+  It: () => (/* binding */ manifestDigest),
+  YE: () => (/* binding */ manifestFile),
+  Ng: () => (/* binding */ parseManifest),
+  HO: () => (/* binding */ sameWheels),
+  NV: () => (/* binding */ wheelPath)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var plan_names = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/plan/schema.js
+/** Checks values that anybody may have written, such as parsed JSON. */
+/** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
+class SchemaError extends Error {
+}
+/** A schema for the values that pass a test. @param form what passes, after "must be" */
+function satisfying(form, test) {
+    return (value, name) => {
+        if (!test(value))
+            throw new SchemaError(`"${name}" must be ${form}`);
+        return value;
+    };
+}
+const string = satisfying('a string', (value) => typeof value === 'string');
+/** Text that is shown: it can't begin a line of its own. */
+const line = lineOf('a line of text', () => true);
+/** A line of text in one form. @param form after "must be" */
+function lineOf(form, test) {
+    return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
+}
+function isLine(text) {
+    return text !== '' && !/\p{Cc}|\u2028|\u2029/u.test(text);
+}
+function oneOf(...texts) {
+    const form = texts.map((text) => `"${text}"`).join(' or ');
+    return satisfying(form, (value) => texts.includes(value));
+}
+/** A schema for lists, each item of which another schema accepts. */
+function list(item) {
+    return (value, name) => {
+        if (!Array.isArray(value))
+            throw new SchemaError(`"${name}" must be a list`);
+        return value.map((each, index) => item(each, `${name}[${index}]`));
+    };
+}
+/** A field that may be missing. */
+function optional(schema) {
+    const check = (value, name) => value === undefined ? undefined : schema(value, name);
+    return Object.assign(check, { isOptional: true });
+}
+/** A schema for objects. Fields that it does not name are dropped. */
+function object(fields) {
+    return (value, name) => {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+            throw new SchemaError(name === '' ? 'it is not an object' : `"${name}" must be an object`);
+        }
+        const entries = Object.entries(fields).flatMap(([field, schema]) => {
+            const path = name === '' ? field : `${name}.${field}`;
+            const own = Object.hasOwn(value, field)
+                ? value[field]
+                : undefined;
+            const checked = schema(own, path);
+            return checked === undefined ? [] : [[field, checked]];
+        });
+        return Object.fromEntries(entries);
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/plan/manifest.js
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
@@ -37246,10 +37191,75 @@ function formatLock(wheels) {
 
 
 
+
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
 const schema = 2;
+/** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
+const buildDirectory = 'build';
+const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
+const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
+const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const seconds = satisfying('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
+/** What is shown of it is one line, whatever it contains. */
+const shownText = (value, name) => string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const wheelSchema = object({
+    /** Normalised. */
+    name: projectName,
+    /** The name as its metadata spell it: pip names directories after what it is asked for. */
+    project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
+    version,
+    /** A file name without directories. */
+    file: lineOf('the file name of a wheel', plan_names/* isWheelFileName */.jh),
+    /** Hex. */
+    sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    /** Bytes. */
+    size: byteCount,
+    origin: oneOf('downloaded', 'built'),
+    /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+    role: oneOf('runtime', 'build', 'tool'),
+    /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+    asked: optional(list(string)),
+    /** The fingerprint of the URL that the request named for it. */
+    url: optional(line),
+});
+const projectSchema = object({
+    /** The requirement's canonical text. */
+    requirement: line,
+    name: projectName,
+    version,
+    extras: list(string),
+    /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
+    requires: list(string),
+});
+const manifestSchema = object({
+    interpreter: line,
+    /** Digest of the request that it was closed for. */
+    request: line,
+    /** Digest of where its wheels came from and how they were built. */
+    sources: line,
+    /** When an index was last asked. */
+    resolvedAt: moment,
+    wheels: list(wheelSchema),
+    direct: list(projectSchema),
+    /**
+     * Projects that it relies on without containing them: the environment had them, and the request's
+     * hashes admit no file of theirs.
+     */
+    relied: list(object({ name: projectName, version })),
+    /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+    effort: optional(seconds),
+    /** Version of the Python that it was made with; a patch release does not matter. */
+    python: optional(line),
+    /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
+    parts: optional(object({ sources: list(shownText), asked: list(shownText) })),
+});
+/** The path of a wheel relative to its wheelhouse. */
+function wheelPath({ role, file }) {
+    return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
 /** Characters of `parts` that a manifest carries along. */
 const maxParts = 200_000;
 /** @returns the parts, or undefined when a manifest would grow out of proportion with them */
@@ -37261,6 +37271,11 @@ class ManifestError extends Error {
 }
 function formatManifest(manifest) {
     return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+/** Hex SHA-256 of what a manifest says, in whatever order it says it. */
+function manifestDigest(manifest) {
+    const normal = formatManifest(parseManifest(formatManifest(manifest)));
+    return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
 }
 /**
  * Reads a manifest from text that anybody may have written.
@@ -37275,145 +37290,41 @@ function parseManifest(text) {
     catch {
         throw new ManifestError(`${manifestFile} is not JSON`);
     }
-    const top = record(value, 'it');
-    if (top['schema'] !== schema) {
-        throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`);
+    try {
+        const { schema: found } = schemaNumber(value, '');
+        if (found !== schema) {
+            throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(found)}; this version reads ${schema}`);
+        }
+        const manifest = manifestSchema(value, '');
+        checkConsistency(manifest);
+        return manifest;
     }
-    const resolvedAt = string(top, 'resolvedAt');
-    if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
-        throw new ManifestError('resolvedAt is not a date');
+    catch (error) {
+        if (!(error instanceof SchemaError))
+            throw error;
+        throw new ManifestError(`${manifestFile} is not valid: ${error.message}`);
     }
-    const wheels = list(top, 'wheels').map(wheel);
+}
+const schemaNumber = object({ schema: (value) => value });
+/** @throws ManifestError where two fields can't both be true */
+function checkConsistency({ wheels }) {
+    for (const { file, name, project, version } of wheels) {
+        const named = (0,plan_names/* wheelNameParts */.LI)(file);
+        if (named.name !== name)
+            throw new ManifestError(`${file} is not a wheel of "${name}"`);
+        if ((0,plan_names/* normalizeName */.Pc)(project) !== name) {
+            throw new ManifestError(`${file} is not a wheel of "${project}"`);
+        }
+        if (!(0,plan_names/* sameVersion */.r1)(version, named.version)) {
+            throw new ManifestError(`${file} is not version "${version}"`);
+        }
+    }
     if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
         throw new ManifestError('a wheel is listed twice');
     }
     const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
     if (new Set(names).size !== names.length)
         throw new ManifestError('a project is listed twice');
-    return {
-        interpreter: string(top, 'interpreter'),
-        request: string(top, 'request'),
-        sources: string(top, 'sources'),
-        resolvedAt,
-        pinned: boolean(top, 'pinned'),
-        wheels,
-        direct: list(top, 'direct').map((item) => {
-            const entry = record(item, 'direct');
-            return {
-                requirement: string(entry, 'requirement'),
-                name: projectNameOf(entry),
-                version: versionOf(entry),
-                extras: strings(entry, 'extras'),
-                requires: strings(entry, 'requires'),
-            };
-        }),
-        relied: list(top, 'relied').map((item) => {
-            const entry = record(item, 'relied');
-            return { name: projectNameOf(entry), version: versionOf(entry) };
-        }),
-        ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
-        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
-        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
-    };
-}
-function partsOf(entry) {
-    return { sources: shownLines(entry, 'sources'), asked: shownLines(entry, 'asked') };
-}
-function wheel(item) {
-    const entry = record(item, 'wheels');
-    const file = string(entry, 'file');
-    const sha256 = string(entry, 'sha256');
-    const size = entry['size'];
-    const origin = entry['origin'];
-    const role = entry['role'];
-    const name = projectNameOf(entry);
-    const version = string(entry, 'version');
-    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file))
-        throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
-    const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
-    if (named.name !== name) {
-        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
-    }
-    if (!isVersionText(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
-        throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
-    }
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-        throw new ManifestError(`${file} has no sha256`);
-    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-        throw new ManifestError(`${file} has no size`);
-    }
-    if (origin !== 'downloaded' && origin !== 'built')
-        throw new ManifestError(`${file}: origin`);
-    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
-        throw new ManifestError(`${file}: role`);
-    const project = string(entry, 'project');
-    if ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(project) !== name || !/^[A-Za-z0-9._-]+$/.test(project)) {
-        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(project)}`);
-    }
-    return {
-        name,
-        project,
-        version,
-        file,
-        sha256,
-        size,
-        origin,
-        role,
-        ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
-        ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
-    };
-}
-function record(value, what) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new ManifestError(`${what} is not an object`);
-    }
-    return value;
-}
-/** One line of text: it is shown, and must not make lines of its own. */
-function string(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
-        throw new ManifestError(`${field} is not a text`);
-    }
-    return value;
-}
-function projectNameOf(entry) {
-    const name = string(entry, 'name');
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
-        throw new ManifestError('name is no project name');
-    return name;
-}
-function versionOf(entry) {
-    const version = string(entry, 'version');
-    if (!isVersionText(version))
-        throw new ManifestError('version is not a version');
-    return version;
-}
-function isVersionText(text) {
-    return /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text);
-}
-function boolean(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'boolean')
-        throw new ManifestError(`${field} is not true or false`);
-    return value;
-}
-function list(entry, field) {
-    const value = entry[field];
-    if (!Array.isArray(value))
-        throw new ManifestError(`${field} is not a list`);
-    return value;
-}
-/** As {@link strings}, of texts that are shown: one line each. */
-function shownLines(entry, field) {
-    return strings(entry, field).map((value) => value.replace(/[\p{Cc}\u2028\u2029]/gu, ' '));
-}
-function strings(entry, field) {
-    return list(entry, field).map((value) => {
-        if (typeof value !== 'string')
-            throw new ManifestError(`${field} holds something else than text`);
-        return value;
-    });
 }
 /**
  * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
@@ -37424,7 +37335,7 @@ function contradiction({ wheels, direct }, lines) {
     const runtime = wheels.filter((each) => each.role === 'runtime');
     const versions = new Map(runtime.map(({ name, version }) => [name, version]));
     const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(lines)) {
+    for (const { name, pin, marker, constraint } of (0,requirements/* indexRequirements */.zM)(lines)) {
         if (marker !== undefined)
             continue;
         const version = versions.get(name);
@@ -37439,18 +37350,7 @@ function contradiction({ wheels, direct }, lines) {
 /** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
-    return (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
-}
-/** Why a wheelhouse does not serve a request; undefined when it does. */
-function unsatisfied(manifest, dropped, wanted) {
-    if (manifest.request !== wanted.request)
-        return 'it was made for other requirements';
-    if (dropped > 0)
-        return 'some of its wheels had to be dropped';
-    if (!(0,_freshness_js__WEBPACK_IMPORTED_MODULE_2__/* .isFresh */ .pL)(manifest, wanted.refresh, wanted.now)) {
-        return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
-    }
-    return undefined;
+    return (0,plan_names/* sameVersion */.r1)(version, pin) || (!pin.includes('+') && (0,plan_names/* sameVersion */.r1)(base, pin));
 }
 /** What changed between two sets of runtime wheels, by name. */
 function changes(before, after) {
@@ -39065,52 +38965,6 @@ function redactor() {
 
 /***/ }),
 
-/***/ 1994:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   B: () => (/* binding */ parseState),
-/* harmony export */   l: () => (/* binding */ formatState)
-/* harmony export */ });
-/** What the main step tells the post step: one versioned JSON text. */
-/** The number changes with the form: a state of another version is not acted upon. */
-const version = 1;
-function formatState(state) {
-    return JSON.stringify({ version, ...state });
-}
-/**
- * @returns the state, or undefined for a text that no main step of this version wrote: the main
- *   step did not run, or left nothing to save
- */
-function parseState(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-    if (typeof value !== 'object' || value === null)
-        return undefined;
-    const entry = value;
-    if (entry['version'] !== version)
-        return undefined;
-    const field = (name) => {
-        const text = entry[name];
-        return typeof text === 'string' && text !== '' ? text : undefined;
-    };
-    const wheelhouse = field('wheelhouse');
-    const key = field('key');
-    const request = field('request');
-    const interpreter = field('interpreter');
-    if (!wheelhouse || !key || !request || !interpreter)
-        return undefined;
-    return { wheelhouse, key, request, interpreter };
-}
-
-
-/***/ }),
-
 /***/ 5611:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -39120,7 +38974,7 @@ function parseState(text) {
 /* harmony export */   Sd: () => (/* binding */ totals)
 /* harmony export */ });
 /* unused harmony exports headline, changeLines, formatSummary */
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3523);
 /** What a run says of itself: for the job summary, for the log, for a terminal. */
 
 function rowsOf(report) {
@@ -41061,26 +40915,312 @@ async function groupLines(request, sources) {
 
 /***/ }),
 
+/***/ 2369:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  hA: () => (/* binding */ defaultPlace),
+  pX: () => (/* binding */ findWheelhouse),
+  S4: () => (/* binding */ judge),
+  Lm: () => (/* binding */ wantedOf)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/plan/key.js
+var plan_key = __nccwpck_require__(720);
+// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
+var plan_manifest = __nccwpck_require__(3523);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/admission.js
+var admission = __nccwpck_require__(4326);
+// EXTERNAL MODULE: ./lib/plan/freshness.js
+var freshness = __nccwpck_require__(6416);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/plan/verdict.js
+/**
+ * Whether a wheelhouse serves a request, and if not, why. The one answer to that question: a run
+ * acts upon it, and `doctor` explains it.
+ */
+
+
+
+
+
+/**
+ * Judges a wheelhouse. What its manifest says may be a lie: everything that the request itself
+ * decides is computed from the request.
+ * @param sound the wheels that are what the manifest says
+ * @param markers those of {@link decisiveMarkers}, as far as they are known
+ */
+function verdict({ manifest, sound }, wanted, markers) {
+    const { keys, refresh, now } = wanted;
+    if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(wanted.interpreter)) {
+        return {
+            kind: 'unusable',
+            mismatch: 'interpreter',
+            reason: `it was made for another Python (${manifest.interpreter})`,
+        };
+    }
+    if (manifest.sources !== keys.sources) {
+        return {
+            kind: 'unusable',
+            mismatch: 'sources',
+            reason: 'it was filled from other indexes or with other build settings',
+        };
+    }
+    const isSameRequest = manifest.request === keys.request;
+    const lines = decided(wanted.lines, markers);
+    const wrong = isSameRequest ? (0,plan_manifest/* contradiction */.qX)(manifest, lines) : undefined;
+    if (wrong !== undefined)
+        return { kind: 'unusable', mismatch: 'contents', reason: wrong };
+    const rules = { ...(0,admission/* hashRules */._)(lines, wanted.settings), all: (0,requirements/* isHashMode */.mD)(wanted.lines) };
+    const wheels = sound.filter((wheel) => isNeeded(wheel, wanted) && (0,admission/* isAdmitted */.j)(wheel, rules));
+    const isComplete = isSameRequest && wheels.length === manifest.wheels.length;
+    const usable = (mismatch, reason) => ({
+        kind: 'usable',
+        ...{ mismatch, reason, wheels, isComplete },
+    });
+    if (!isSameRequest)
+        return usable('request', 'it was made for other requirements');
+    if (!isComplete)
+        return usable('wheels', 'some of its wheels had to be dropped');
+    const pinned = isFixed(wheels, lines, rules);
+    if (!(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
+        const date = manifest.resolvedAt.slice(0, 10);
+        return usable('age', `it was resolved on ${date}, which is too old for refresh: ${refresh}`);
+    }
+    return { kind: 'serves', wheels };
+}
+/**
+ * The environment markers that decide the verdict, which only the interpreter can evaluate: those
+ * of a project that several lines name with different versions or hashes (a lock for several
+ * platforms), and, once the wheelhouse is older than `refresh` allows, those of pins.
+ */
+function decisiveMarkers(manifest, wanted) {
+    const { keys, interpreter, refresh, now } = wanted;
+    const isForThis = manifest.interpreter === (0,plan_key/* interpreterIdentity */.tb)(interpreter) && manifest.sources === keys.sources;
+    if (!isForThis)
+        return [];
+    const lines = (0,requirements/* indexRequirements */.zM)(wanted.lines);
+    const isAgeDecisive = refresh !== 'always' &&
+        !(0,requirements/* isHashMode */.mD)(wanted.lines) &&
+        !(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
+    const isDecisive = ({ name, pin }) => lines.filter((line) => line.name === name).length > 1 ||
+        (isAgeDecisive && pin !== undefined && manifest.wheels.some((wheel) => wheel.name === name));
+    const markers = lines.filter(isDecisive).flatMap((line) => line.marker ?? []);
+    return [...new Set(markers)];
+}
+/**
+ * Whether the request has a use for a wheel of that role. No hash of the request covers wheels that
+ * are not installed, so they are only taken where something may be built, or a tool is missing.
+ */
+function isNeeded({ role, name }, { lines, tools }) {
+    if (role === 'tool')
+        return tools.includes(name);
+    return role === 'runtime' || (0,requirements/* directRequirements */.S8)(lines).some((line) => !(0,requirements/* isCacheable */.TZ)(line));
+}
+/** The lines without those that don't apply; where a marker is known to apply, it is left out. */
+function decided(lines, markers) {
+    return lines.flatMap((line) => {
+        if (line.kind !== 'index' || line.marker === undefined)
+            return [line];
+        const applies = markers.get(line.marker);
+        if (applies === undefined)
+            return [line];
+        return applies ? [{ ...line, marker: undefined }] : [];
+    });
+}
+/**
+ * Whether the request fixes every runtime wheel: then resolving again can't give another result.
+ * In hash mode pip takes only what a line that applies has pinned, so there no marker matters.
+ */
+function isFixed(wheels, lines, { all, byUrl }) {
+    const pins = (0,requirements/* indexRequirements */.zM)(lines).filter((line) => all || line.marker === undefined);
+    return wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .every(({ name, version, url }) => (url !== undefined && byUrl.has(url)) || (0,requirements/* isPinned */.T4)(pins, name, version));
+}
+
+;// CONCATENATED MODULE: ./lib/restore.js
+/** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
+
+
+
+
+
+/** Where a wheelhouse is put unless the user names a place. */
+function defaultPlace(request, keys) {
+    return external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+}
+/** What a wheelhouse has to be good for. */
+function wantedOf(plan, now) {
+    const { keys, interpreter, settings, request, requested, uv } = plan;
+    return {
+        ...{ keys, interpreter, now },
+        settings: settings.configured,
+        tools: request.installer === 'uv' && uv === undefined ? ['uv'] : [],
+        lines: requested.lines,
+        refresh: request.refresh,
+    };
+}
+/** Judges a wheelhouse, with the interpreter's help where environment markers decide. */
+async function judge(inspected, wanted, world) {
+    return verdict(inspected, wanted, await evaluated(inspected, wanted, world));
+}
+async function evaluated({ manifest }, wanted, world) {
+    const markers = decisiveMarkers(manifest, wanted);
+    if (markers.length === 0)
+        return new Map();
+    const applies = (await world.python.applies(wanted.interpreter, markers)) ?? [];
+    return new Map(applies.map((each, index) => [String(markers[index]), each]));
+}
+/**
+ * Looks on disk, then under the primary key and its later generations, each until one serves.
+ * @param place where the wheelhouse is going to be
+ * @param rejected names of wheelhouses that turned out to be useless
+ * @throws UserError when something else than a wheelhouse is there
+ */
+async function findWheelhouse(plan, world, place, rejected) {
+    const { request, keys } = plan;
+    const { store, reporter } = world;
+    const onDisk = rejected.has(place) ? undefined : await fromDisk(plan, world, place);
+    if (onDisk?.state === 'serves')
+        return { ...onDisk, saveKey: undefined };
+    let best = onDisk;
+    let saveKey;
+    const wanted = request.restoreCache || request.saveCache;
+    if (wanted && store.unavailable !== undefined) {
+        reporter.info(`The cache is not used: ${store.unavailable}.`);
+    }
+    if (request.restoreCache && store.unavailable === undefined) {
+        for (const key of (0,plan_key/* generations */.YZ)(keys.primary)) {
+            const directory = await world.wheelhouses.stage(plan.workplace);
+            const prefixes = key === keys.primary ? keys.restore : [];
+            const restored = await store.restore(directory, key, prefixes);
+            if (restored?.key !== key)
+                saveKey ??= key;
+            if (restored?.arrived && !rejected.has(restored.key)) {
+                best = await better(world, best, await fromStore(plan, world, directory, restored.key));
+            }
+            else {
+                await world.wheelhouses.remove(directory);
+            }
+            if (restored?.key !== key || best?.state === 'serves')
+                break;
+        }
+    }
+    else if (store.unavailable === undefined) {
+        saveKey = keys.primary;
+    }
+    return { ...(best ?? (await nothing(plan, world))), saveKey };
+}
+async function nothing(plan, world) {
+    const directory = await world.wheelhouses.stage(plan.workplace);
+    return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
+}
+/** Keeps the one that serves, or else the one with more wheels; deletes the other's directory. */
+async function better(world, one, other) {
+    if (one === undefined)
+        return other;
+    const [best, worst] = rank(other) >= rank(one) ? [other, one] : [one, other];
+    await world.wheelhouses.remove(worst.directory);
+    return best;
+}
+function rank(sighting) {
+    if (sighting.state === 'serves')
+        return Number.POSITIVE_INFINITY;
+    return sighting.state === 'usable' ? sighting.base.sound.length : -1;
+}
+async function fromDisk(plan, world, place) {
+    const { wheelhouses, reporter } = world;
+    if (!(await wheelhouses.exists(place)))
+        return undefined;
+    const directory = await wheelhouses.stage(plan.workplace);
+    try {
+        await wheelhouses.share(place, directory);
+        const inspected = await wheelhouses.inspect(directory);
+        if (inspected !== undefined) {
+            return await assess(plan, world, directory, inspected, { kind: 'disk', name: place });
+        }
+    }
+    catch (error) {
+        if (!(error instanceof plan_manifest/* ManifestError */.Sh))
+            throw error;
+        if (!(await wheelhouses.exists(external_node_path_.join(place, plan_manifest/* manifestFile */.YE)))) {
+            throw new model/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
+        }
+        reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
+    }
+    await wheelhouses.remove(directory);
+    return undefined;
+}
+/** Looks into what the store brought. Never throws for what it finds there. */
+async function fromStore(plan, world, directory, key) {
+    const { reporter, wheelhouses } = world;
+    const kind = (0,plan_key/* matchKind */.O4)(key, plan.keys);
+    try {
+        if (kind === 'foreign')
+            throw new plan_manifest/* ManifestError */.Sh('its key is none that was asked for');
+        const inspected = await wheelhouses.inspect(directory);
+        if (inspected === undefined)
+            throw new plan_manifest/* ManifestError */.Sh('it is empty');
+        const origin = { kind: 'cache', name: key, isExact: kind === 'exact' };
+        return await assess(plan, world, directory, inspected, origin);
+    }
+    catch (error) {
+        reporter.warning(`The cache entry ${key} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
+        await wheelhouses.remove(directory);
+        return nothing(plan, world);
+    }
+}
+/** Faults that a warning lists; of more it gives the number. */
+const maxFaultsShown = 5;
+async function assess(plan, world, directory, inspected, origin) {
+    const { manifest, faults } = inspected;
+    const { wheelhouses, reporter } = world;
+    const judged = await judge(inspected, wantedOf(plan, world.now()), world);
+    if (judged.kind === 'unusable')
+        throw new plan_manifest/* ManifestError */.Sh(judged.reason);
+    if (faults.length > 0) {
+        const shown = faults.slice(0, maxFaultsShown).join('; ');
+        const more = faults.length > maxFaultsShown ? ` and ${faults.length - maxFaultsShown} more` : '';
+        reporter.warning(`The wheelhouse from ${origin.name} is damaged; what is sound of it is used: ${shown}${more}.`);
+    }
+    await wheelhouses.keepOnly(directory, judged.wheels.map(plan_manifest/* wheelPath */.NV));
+    const base = { manifest, sound: judged.wheels, faults };
+    if (judged.kind === 'serves') {
+        // The lock that is installed follows from the manifest; the one in the entry is never used.
+        await wheelhouses.seal(directory, manifest);
+        return { state: 'serves', directory, origin, base };
+    }
+    await wheelhouses.reopen(directory);
+    const { mismatch, reason, isComplete } = judged;
+    return { state: 'usable', directory, origin, base, mismatch, reason, isComplete };
+}
+
+
+/***/ }),
+
 /***/ 5462:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   U: () => (/* binding */ save)
 /* harmony export */ });
-/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
-/* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1994);
-/** The story of the post step: what the main step left is looked at once more, and kept. */
-
+/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3523);
+/** The story of the post step: checks once more what the main step made, and saves it. */
 
 /**
- * Saves the wheelhouse that a state names. Trusts the state alone; never throws for what it finds.
- * @param text from the main step; empty when there is nothing to save
+ * Saves the wheelhouse that a state names, if it still is what the main step made. Never throws for
+ * what it finds there.
  */
-async function save(text, world) {
+async function save(state, world) {
     const { wheelhouses, reporter, store } = world;
-    const state = (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_1__/* .parseState */ .B)(text);
-    if (state === undefined)
-        return;
     if (store.unavailable !== undefined) {
         reporter.info(`Nothing is saved: ${store.unavailable}.`);
         return;
@@ -41090,8 +41230,8 @@ async function save(text, world) {
         if (inspected === undefined)
             throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it is gone');
         const { manifest, faults } = inspected;
-        if (manifest.request !== state.request || manifest.interpreter !== state.interpreter) {
-            throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it has been filled for something else since');
+        if ((0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .manifestDigest */ .It)(manifest) !== state.manifest) {
+            throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it has changed since this step filled it');
         }
         if (faults.length > 0)
             throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh(faults.join('; '));
@@ -41140,13 +41280,17 @@ const version = "0.1.0";
 
 
 
-/** Copies share their blocks with the original where the file system can do that. */
-/** Older than this, what lies there half-written is nobody's any more. */
+/** Older than this, a half-written entry is no longer in use by anybody. Milliseconds. */
 const abandonedAfter = 24 * 3_600_000;
+/** Copies share their blocks with the original where the file system can do that. */
 const copying = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE };
-/** @param root absolute path; made when something is saved */
-function directoryCache(root, reporter) {
+/**
+ * @param root absolute path; made when something is saved
+ * @param notesUse whether a restored entry counts as used, which keeps it from being pruned
+ */
+function directoryCache(root, reporter, notesUse = true) {
     return {
+        peeking: () => directoryCache(root, reporter, false),
         unavailable: undefined,
         warmUp() { },
         async restore(directory, key, prefixes) {
@@ -41157,7 +41301,8 @@ function directoryCache(root, reporter) {
                     return undefined;
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), directory, copying);
                 const now = new Date();
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), now, now).catch(() => { });
+                if (notesUse)
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), now, now).catch(() => { });
                 return { key: found, arrived: true };
             }
             catch (error) {
@@ -41229,7 +41374,7 @@ function directoryCache(root, reporter) {
 }
 async function entryAt(root, key) {
     const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
-    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory);
+    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { recursive: true });
     const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))).size));
     const size = sizes.reduce((sum, each) => sum + each, 0);
     return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
@@ -41489,6 +41634,14 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 /** Runs other programs. Every one of them is started here, so that none outlives the run. */
 
 
+/** Characters of a program's output that are kept; of more, the end. */
+const maxOutput = 32 * 1024 * 1024;
+/** Characters after which a line is passed on as it is. */
+const maxLine = 1024 * 1024;
+/** Cuts only now and then: each cut copies what stays. */
+function latest(text) {
+    return text.length > 2 * maxOutput ? text.slice(-maxOutput) : text;
+}
 const running = new Set();
 process.on('exit', () => {
     for (const stop of running)
@@ -41531,13 +41684,17 @@ function run(command, args, options) {
             let rest = '';
             stream.on('data', (data) => {
                 const text = decoder.write(data);
-                output += text;
+                output = latest(output + text);
                 if (stream === child.stdout)
-                    stdout += text;
+                    stdout = latest(stdout + text);
                 const lines = (rest + text).split(/\r?\n/);
                 rest = lines.pop() ?? '';
                 for (const line of lines)
                     options.onLine?.(line);
+                if (rest.length > maxLine) {
+                    options.onLine?.(rest);
+                    rest = '';
+                }
             });
             stream.on('end', () => {
                 if (rest !== '')
@@ -41877,6 +42034,8 @@ def contents(wheel):
             elif len(parts) < 3 or parts[1] != 'headers':  # Each project has a directory for headers.
                 return None
             if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
+                if member.file_size > 1000000:
+                    return None
                 names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))
     return {'files': files, 'bytes': size, 'names': sorted(names)}
 
@@ -41975,7 +42134,7 @@ function pythonAdapter(reporter, environment) {
                 env: environment,
                 input: JSON.stringify({ markers, extras }),
             });
-            return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
+            return exitCode === 0 ? JSON.parse(stdout) : undefined;
         },
         async writeStubs(interpreter, directory, stubs) {
             const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
@@ -46226,10 +46385,16 @@ function untilExit(directory) {
     if (!watching) {
         watching = true;
         process.on('exit', () => {
-            // Programs that have just been ended may still be writing into them.
-            const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
-            for (const each of pending)
-                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, insisting);
+            for (const each of pending) {
+                try {
+                    unlock(each);
+                    // Programs that have just been ended may still be writing into them.
+                    (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+                }
+                catch {
+                    // Nobody is left to be told.
+                }
+            }
         });
     }
     pending.add(directory);
@@ -46250,10 +46415,33 @@ async function temporaryDirectory(parent, prefix) {
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory);
     return directory;
 }
-/** Deletes a directory now. */
+/**
+ * Deletes a directory now. What can't be deleted is left, and tried again when the process ends:
+ * no job fails for it.
+ */
 async function discard(directory) {
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-    release(directory);
+    const remove = () => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+    try {
+        await remove().catch(() => {
+            unlock(directory);
+            return remove();
+        });
+        release(directory);
+    }
+    catch {
+        untilExit(directory);
+    }
+}
+/** Gives us the right to delete what is below: an archive may say that nobody has it. */
+function unlock(directory) {
+    if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.lstatSync)(directory, { throwIfNoEntry: false })?.isDirectory())
+        return;
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.chmodSync)(directory, 0o700);
+    for (const entry of (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readdirSync)(directory, { withFileTypes: true, encoding: 'buffer' })) {
+        if (entry.isDirectory()) {
+            unlock(Buffer.concat([Buffer.from(directory), Buffer.from(node_path__WEBPACK_IMPORTED_MODULE_3__.sep), entry.name]));
+        }
+    }
 }
 
 
@@ -46305,7 +46493,7 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
 /* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4504);
-/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1114);
+/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3523);
 /* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
@@ -46327,7 +46515,7 @@ function wheelhousesAdapter() {
         stage: (workplace) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
         share,
-        unshare,
+        reopen,
         keepOnly,
         list,
         measure,
@@ -46348,13 +46536,19 @@ function wheelhousesAdapter() {
  * place meanwhile. A file that goes while this is done is left out.
  */
 async function share(directory, staged) {
-    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => [])) {
-        const [from, to] = [node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, entry), node_path__WEBPACK_IMPORTED_MODULE_3__.join(staged, entry)];
+    for (const file of await filesBelow(directory)) {
+        const [from, to] = [node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file), node_path__WEBPACK_IMPORTED_MODULE_3__.join(staged, file)];
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(to), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.link)(from, to).catch(() => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.copyFile)(from, to).catch(() => { }));
     }
 }
-/** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
-async function unshare(directory) {
+/** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
+async function reopen(directory) {
+    const aside = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
+    for (const file of await list(aside)) {
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(aside, file), node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file));
+    }
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(aside, { recursive: true, force: true });
     for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { withFileTypes: true })) {
         if (!entry.isFile())
             continue;
@@ -46378,23 +46572,27 @@ async function inspect(directory) {
         throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE} is not an ordinary file`);
     }
     const manifest = (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'));
-    const faults = [];
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
-        if (fault !== undefined)
-            faults.push(`${wheel.file} ${fault}`);
-        return fault === undefined;
+        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
-    const known = new Set([_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map((wheel) => wheel.file)]);
-    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)) {
-        if (!known.has(entry))
-            faults.push(`${entry} is not in the manifest`);
+    const faults = verdicts.flat();
+    const known = new Set([_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map(_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)]);
+    for (const file of await filesBelow(directory)) {
+        if (!known.has(file))
+            faults.push(`${file} is not in the manifest`);
     }
-    return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
+    return {
+        manifest,
+        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
+        faults,
+    };
 }
 async function wheelFault(directory, wheel, piece) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, wheel.file);
-    const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined);
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+    // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
+    const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(file)).catch(() => undefined);
+    const found = parent?.isDirectory() ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined) : undefined;
     if (found === undefined)
         return 'is missing';
     if (!found.isFile())
@@ -46405,15 +46603,47 @@ async function wheelFault(directory, wheel, piece) {
         ? undefined
         : 'has another content than recorded';
 }
+/** Deletes names too that are not valid UTF-8, which other functions can't tell apart. */
 async function keepOnly(directory, files) {
     const keep = new Set(files);
-    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)) {
-        if (!keep.has(entry))
-            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, entry), { recursive: true, force: true });
-    }
+    const parents = new Set(files.map((file) => node_path__WEBPACK_IMPORTED_MODULE_3__.posix.dirname(file)));
+    const clean = async (relative) => {
+        for (const name of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, relative), { encoding: 'buffer' })) {
+            const entry = node_path__WEBPACK_IMPORTED_MODULE_3__.posix.join(relative, name.toString());
+            const full = Buffer.concat([
+                Buffer.from(`${node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, relative)}${node_path__WEBPACK_IMPORTED_MODULE_3__.sep}`),
+                name,
+            ]);
+            const isExact = Buffer.from(name.toString()).equals(name);
+            if (isExact && parents.has(entry) && (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(full)).isDirectory())
+                await clean(entry);
+            else if (!isExact || !keep.has(entry))
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(full, { recursive: true, force: true });
+        }
+    };
+    await clean('');
 }
 async function list(directory) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(unlessMissing)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
+}
+function unlessMissing(error) {
+    if (error.code !== 'ENOENT')
+        throw error;
+    return [];
+}
+/**
+ * What is in a wheelhouse: its entries, and instead of the directory of wheels for building that
+ * directory's entries, as relative paths with `/`. No link is followed.
+ */
+async function filesBelow(directory) {
+    const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { withFileTypes: true }).catch(() => []);
+    const nested = entries.map(async (entry) => {
+        if (entry.name !== _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
+            return [entry.name];
+        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
+        return inside.map((name) => `${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
+    });
+    return (await Promise.all(nested)).flat();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {
@@ -46422,6 +46652,14 @@ function measure(directory, files) {
     });
 }
 async function seal(directory, manifest) {
+    for (const wheel of manifest.wheels) {
+        const place = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+        const flat = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, wheel.file);
+        if (place === flat || (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(place).catch(() => undefined)) !== undefined)
+            continue;
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place), { recursive: true });
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(flat, place);
+    }
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }

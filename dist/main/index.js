@@ -28766,7 +28766,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 191:
+/***/ 4817:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28775,8 +28775,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/plan/freshness.js
 var freshness = __nccwpck_require__(6416);
 // EXTERNAL MODULE: ./lib/plan/model.js
@@ -29066,13 +29064,15 @@ async function projectToAsk(interpreter, requested, world) {
         return first?.name;
     const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
     const applies = await world.python.applies(interpreter, markers);
-    return candidates.find((_candidate, index) => applies[index])?.name;
+    return candidates.find((_candidate, index) => applies?.[index] ?? true)?.name;
 }
 /** What is said when the last good set is installed instead. */
 function staleWarning(reason, last, now) {
     return `${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(last.resolvedAt, now)} old.`;
 }
 
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: external "node:crypto"
@@ -29081,6 +29081,8 @@ var external_node_crypto_ = __nccwpck_require__(7598);
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: ./lib/plan/environment.js
 var environment = __nccwpck_require__(4702);
+// EXTERNAL MODULE: ./lib/plan/manifest.js
+var plan_manifest = __nccwpck_require__(1114);
 ;// CONCATENATED MODULE: ./lib/plan/pip-args.js
 /** pip's command lines, as data. All follow `python -m pip`. */
 const common = ['--disable-pip-version-check', '--no-input'];
@@ -29188,7 +29190,8 @@ function sourceArgs({ requestFile, report, findLinks }) {
         ...common,
         '--progress-bar=off',
         '--no-deps',
-        ...(findLinks === undefined ? [] : ['--no-index', `--find-links=${findLinks}`]),
+        ...(findLinks === undefined ? [] : ['--no-index']),
+        ...(findLinks ?? []).map((directory) => `--find-links=${directory}`),
         `--report=${report}`,
         '-r',
         requestFile,
@@ -29314,6 +29317,7 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
 
 
 
+
 /** pip could not fill the wheelhouse. */
 class FillError extends model/* UserError */.yo {
     /** The index did not answer: not the request's fault. */
@@ -29394,7 +29398,11 @@ async function installProject(plan, world, requirement, options) {
     const buildLog = `${requestFile}.log`;
     const { request, settings, interpreter } = plan;
     const { index, wheelhouse } = options;
-    const source = { requestFile, report, findLinks: index ? undefined : wheelhouse };
+    const buildWheels = external_node_path_.join(wheelhouse, plan_manifest/* buildDirectory */.WP);
+    // pip warns of a directory that is missing.
+    const hasBuildWheels = await world.wheelhouses.exists(buildWheels);
+    const findLinks = [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+    const source = { requestFile, report, findLinks: index ? undefined : findLinks };
     const args = options.action === 'install'
         ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })
         : metadataArgs(source);
@@ -29693,10 +29701,11 @@ function hashRules(lines, settings) {
     const byUrl = new Map();
     for (const { target, shownTarget, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
         const sorted = hashes.toSorted();
-        byUrl.set(shownTarget, sorted);
         const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-        if ((0,plan_names/* isWheelFileName */.jh)(file))
-            byName.set((0,plan_names/* wheelNameParts */.LI)(file).name, sorted);
+        const wheelOf = (0,plan_names/* isWheelFileName */.jh)(file) ? (0,plan_names/* wheelNameParts */.LI)(file).name : undefined;
+        byUrl.set(shownTarget, { hashes: sorted, wheelOf });
+        if (wheelOf !== undefined)
+            byName.set(wheelOf, sorted);
     }
     return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
 }
@@ -29716,23 +29725,29 @@ function neverBuilt(lines, settings) {
  * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
  * built from an sdist carries none of them, so it counts for the very hashes that it was built
  * under. That it was built is the word of a manifest that anybody may have written: where nothing
- * can have been built it is not believed.
+ * can have been built it is not believed. Wheels that are not installed are none of the request's
+ * business: see `isNeeded` in verdict.ts.
  */
 function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
     if (wheel.role !== 'runtime')
         return true;
-    const asked = byName.get(wheel.name) ?? byUrl.get(wheel.url ?? '');
+    const rule = wheel.url === undefined ? undefined : byUrl.get(wheel.url);
+    // A wheel counts for the URL that it came from, not for another one nor for an index.
+    if (wheel.url !== undefined && rule === undefined)
+        return false;
+    if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name)
+        return false;
+    const asked = byName.get(wheel.name) ?? rule?.hashes;
     if (asked === undefined)
         return !all;
-    const isItself = wheel.origin === 'downloaded' || neverBuilt(wheel.name);
+    const isWheelUrl = [...byUrl.values()].some(({ wheelOf }) => wheelOf === wheel.name);
+    const isItself = wheel.origin === 'downloaded' || isWheelUrl || neverBuilt(wheel.name);
     if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
         return asked.includes(`sha256:${wheel.sha256}`);
     }
     return wheel.asked?.toSorted().join() === asked.join();
 }
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
 ;// CONCATENATED MODULE: ./lib/fill.js
 /**
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
@@ -29804,9 +29819,6 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
         request: plan.keys.request,
         sources: plan.keys.sources,
         resolvedAt: world.now().toISOString(),
-        pinned: wheels
-            .filter((wheel) => wheel.role === 'runtime')
-            .every((wheel) => wheel.url !== undefined || (0,requirements/* isPinned */.T4)(index, wheel.name, wheel.version)),
         wheels,
         direct: sourced.projects,
         relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
@@ -29836,6 +29848,8 @@ async function applying(plan, world) {
     if (markers.length === 0)
         return lines;
     const applies = await world.python.applies(plan.interpreter, markers);
+    if (applies === undefined)
+        return lines;
     const met = new Set(markers.filter((_marker, index) => applies[index]));
     return lines.filter((line) => line.marker === undefined || met.has(line.marker));
 }
@@ -30246,44 +30260,7 @@ async function uvOf(plan, world, wheelhouse, wheels) {
     const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
     if (tool === undefined)
         throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
-    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, tool.file), plan.scratch);
-}
-
-;// CONCATENATED MODULE: ./lib/plan/state.js
-/** What the main step tells the post step: one versioned JSON text. */
-/** The number changes with the form: a state of another version is not acted upon. */
-const version = 1;
-function formatState(state) {
-    return JSON.stringify({ version, ...state });
-}
-/**
- * @returns the state, or undefined for a text that no main step of this version wrote: the main
- *   step did not run, or left nothing to save
- */
-function parseState(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        return undefined;
-    }
-    if (typeof value !== 'object' || value === null)
-        return undefined;
-    const entry = value;
-    if (entry['version'] !== version)
-        return undefined;
-    const field = (name) => {
-        const text = entry[name];
-        return typeof text === 'string' && text !== '' ? text : undefined;
-    };
-    const wheelhouse = field('wheelhouse');
-    const key = field('key');
-    const request = field('request');
-    const interpreter = field('interpreter');
-    if (!wheelhouse || !key || !request || !interpreter)
-        return undefined;
-    return { wheelhouse, key, request, interpreter };
+    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, (0,plan_manifest/* wheelPath */.NV)(tool)), plan.scratch);
 }
 
 ;// CONCATENATED MODULE: ./lib/prepare.js
@@ -30459,6 +30436,111 @@ async function groupLines(request, sources) {
     return lines;
 }
 
+;// CONCATENATED MODULE: ./lib/plan/verdict.js
+/**
+ * Whether a wheelhouse serves a request, and if not, why. The one answer to that question: a run
+ * acts upon it, and `doctor` explains it.
+ */
+
+
+
+
+
+/**
+ * Judges a wheelhouse. What its manifest says may be a lie: everything that the request itself
+ * decides is computed from the request.
+ * @param sound the wheels that are what the manifest says
+ * @param markers those of {@link decisiveMarkers}, as far as they are known
+ */
+function verdict({ manifest, sound }, wanted, markers) {
+    const { keys, refresh, now } = wanted;
+    if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(wanted.interpreter)) {
+        return {
+            kind: 'unusable',
+            mismatch: 'interpreter',
+            reason: `it was made for another Python (${manifest.interpreter})`,
+        };
+    }
+    if (manifest.sources !== keys.sources) {
+        return {
+            kind: 'unusable',
+            mismatch: 'sources',
+            reason: 'it was filled from other indexes or with other build settings',
+        };
+    }
+    const isSameRequest = manifest.request === keys.request;
+    const lines = decided(wanted.lines, markers);
+    const wrong = isSameRequest ? (0,plan_manifest/* contradiction */.qX)(manifest, lines) : undefined;
+    if (wrong !== undefined)
+        return { kind: 'unusable', mismatch: 'contents', reason: wrong };
+    const rules = { ...hashRules(lines, wanted.settings), all: (0,requirements/* isHashMode */.mD)(wanted.lines) };
+    const wheels = sound.filter((wheel) => isNeeded(wheel, wanted) && isAdmitted(wheel, rules));
+    const isComplete = isSameRequest && wheels.length === manifest.wheels.length;
+    const usable = (mismatch, reason) => ({
+        kind: 'usable',
+        ...{ mismatch, reason, wheels, isComplete },
+    });
+    if (!isSameRequest)
+        return usable('request', 'it was made for other requirements');
+    if (!isComplete)
+        return usable('wheels', 'some of its wheels had to be dropped');
+    const pinned = isFixed(wheels, lines, rules);
+    if (!(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
+        const date = manifest.resolvedAt.slice(0, 10);
+        return usable('age', `it was resolved on ${date}, which is too old for refresh: ${refresh}`);
+    }
+    return { kind: 'serves', wheels };
+}
+/**
+ * The environment markers that decide the verdict, which only the interpreter can evaluate: those
+ * of a project that several lines name with different versions or hashes (a lock for several
+ * platforms), and, once the wheelhouse is older than `refresh` allows, those of pins.
+ */
+function decisiveMarkers(manifest, wanted) {
+    const { keys, interpreter, refresh, now } = wanted;
+    const isForThis = manifest.interpreter === (0,plan_key/* interpreterIdentity */.tb)(interpreter) && manifest.sources === keys.sources;
+    if (!isForThis)
+        return [];
+    const lines = (0,requirements/* indexRequirements */.zM)(wanted.lines);
+    const isAgeDecisive = refresh !== 'always' &&
+        !(0,requirements/* isHashMode */.mD)(wanted.lines) &&
+        !(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
+    const isDecisive = ({ name, pin }) => lines.filter((line) => line.name === name).length > 1 ||
+        (isAgeDecisive && pin !== undefined && manifest.wheels.some((wheel) => wheel.name === name));
+    const markers = lines.filter(isDecisive).flatMap((line) => line.marker ?? []);
+    return [...new Set(markers)];
+}
+/**
+ * Whether the request has a use for a wheel of that role. No hash of the request covers wheels that
+ * are not installed, so they are only taken where something may be built, or a tool is missing.
+ */
+function isNeeded({ role, name }, { lines, tools }) {
+    if (role === 'tool')
+        return tools.includes(name);
+    return role === 'runtime' || (0,requirements/* directRequirements */.S8)(lines).some((line) => !(0,requirements/* isCacheable */.TZ)(line));
+}
+/** The lines without those that don't apply; where a marker is known to apply, it is left out. */
+function decided(lines, markers) {
+    return lines.flatMap((line) => {
+        if (line.kind !== 'index' || line.marker === undefined)
+            return [line];
+        const applies = markers.get(line.marker);
+        if (applies === undefined)
+            return [line];
+        return applies ? [{ ...line, marker: undefined }] : [];
+    });
+}
+/**
+ * Whether the request fixes every runtime wheel: then resolving again can't give another result.
+ * In hash mode pip takes only what a line that applies has pinned, so there no marker matters.
+ */
+function isFixed(wheels, lines, { all, byUrl }) {
+    const pins = (0,requirements/* indexRequirements */.zM)(lines).filter((line) => all || line.marker === undefined);
+    return wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .every(({ name, version, url }) => (url !== undefined && byUrl.has(url)) || (0,requirements/* isPinned */.T4)(pins, name, version));
+}
+
 ;// CONCATENATED MODULE: ./lib/restore.js
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 
@@ -30466,18 +30548,44 @@ async function groupLines(request, sources) {
 
 
 
+/** Where a wheelhouse is put unless the user names a place. */
+function defaultPlace(request, keys) {
+    return external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+}
+/** What a wheelhouse has to be good for. */
+function wantedOf(plan, now) {
+    const { keys, interpreter, settings, request, requested, uv } = plan;
+    return {
+        ...{ keys, interpreter, now },
+        settings: settings.configured,
+        tools: request.installer === 'uv' && uv === undefined ? ['uv'] : [],
+        lines: requested.lines,
+        refresh: request.refresh,
+    };
+}
+/** Judges a wheelhouse, with the interpreter's help where environment markers decide. */
+async function judge(inspected, wanted, world) {
+    return verdict(inspected, wanted, await evaluated(inspected, wanted, world));
+}
+async function evaluated({ manifest }, wanted, world) {
+    const markers = decisiveMarkers(manifest, wanted);
+    if (markers.length === 0)
+        return new Map();
+    const applies = (await world.python.applies(wanted.interpreter, markers)) ?? [];
+    return new Map(applies.map((each, index) => [String(markers[index]), each]));
+}
 /**
  * Looks on disk, then under the primary key and its later generations, each until one serves.
- * @param place where the wheelhouse will lie
- * @param spurned sources of wheelhouses that have turned out to be of no use
- * @throws UserError when something else than a wheelhouse lies there
+ * @param place where the wheelhouse is going to be
+ * @param rejected names of wheelhouses that turned out to be useless
+ * @throws UserError when something else than a wheelhouse is there
  */
-async function findWheelhouse(plan, world, place, spurned) {
+async function findWheelhouse(plan, world, place, rejected) {
     const { request, keys } = plan;
     const { store, reporter } = world;
-    const onDisk = spurned.has(place) ? undefined : await fromDisk(plan, world, place);
-    if (onDisk && isServing(onDisk))
-        return onDisk;
+    const onDisk = rejected.has(place) ? undefined : await fromDisk(plan, world, place);
+    if (onDisk?.state === 'serves')
+        return { ...onDisk, saveKey: undefined };
     let best = onDisk;
     let saveKey;
     const wanted = request.restoreCache || request.saveCache;
@@ -30491,13 +30599,13 @@ async function findWheelhouse(plan, world, place, spurned) {
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
-            if (restored?.arrived && !spurned.has(restored.key)) {
-                best = await better(world, best, await judge(plan, world, directory, restored.key));
+            if (restored?.arrived && !rejected.has(restored.key)) {
+                best = await better(world, best, await fromStore(plan, world, directory, restored.key));
             }
             else {
                 await world.wheelhouses.remove(directory);
             }
-            if (restored?.key !== key || isServing(best))
+            if (restored?.key !== key || best?.state === 'serves')
                 break;
         }
     }
@@ -30506,30 +30614,22 @@ async function findWheelhouse(plan, world, place, spurned) {
     }
     return { ...(best ?? (await nothing(plan, world))), saveKey };
 }
-/** Whether it is installed as it is. */
-function isServing(found) {
-    return found?.base !== undefined && found.unsatisfied === undefined;
-}
 async function nothing(plan, world) {
-    return {
-        directory: await world.wheelhouses.stage(plan.workplace),
-        base: undefined,
-        unsatisfied: 'nothing in the cache fits',
-        lastGood: undefined,
-        kind: 'none',
-        matchedKey: undefined,
-        source: 'nothing',
-        saveKey: undefined,
-    };
+    const directory = await world.wheelhouses.stage(plan.workplace);
+    return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
 }
-/** Keeps the one that serves, or else has more to offer; the other one's directory goes. */
+/** Keeps the one that serves, or else the one with more wheels; deletes the other's directory. */
 async function better(world, one, other) {
     if (one === undefined)
         return other;
-    const rank = (found) => isServing(found) ? Number.POSITIVE_INFINITY : (found.base?.sound.length ?? -1);
-    const [kept, gone] = rank(other) >= rank(one) ? [other, one] : [one, other];
-    await world.wheelhouses.remove(gone.directory);
-    return kept;
+    const [best, worst] = rank(other) >= rank(one) ? [other, one] : [one, other];
+    await world.wheelhouses.remove(worst.directory);
+    return best;
+}
+function rank(sighting) {
+    if (sighting.state === 'serves')
+        return Number.POSITIVE_INFINITY;
+    return sighting.state === 'usable' ? sighting.base.sound.length : -1;
 }
 async function fromDisk(plan, world, place) {
     const { wheelhouses, reporter } = world;
@@ -30540,8 +30640,7 @@ async function fromDisk(plan, world, place) {
         await wheelhouses.share(place, directory);
         const inspected = await wheelhouses.inspect(directory);
         if (inspected !== undefined) {
-            const origin = { kind: 'disk', matchedKey: undefined, source: place };
-            return await assess(plan, world, directory, inspected, origin);
+            return await assess(plan, world, directory, inspected, { kind: 'disk', name: place });
         }
     }
     catch (error) {
@@ -30556,64 +30655,47 @@ async function fromDisk(plan, world, place) {
     return undefined;
 }
 /** Looks into what the store brought. Never throws for what it finds there. */
-async function judge(plan, world, directory, matched) {
+async function fromStore(plan, world, directory, key) {
     const { reporter, wheelhouses } = world;
-    const kind = (0,plan_key/* matchKind */.O4)(matched, plan.keys);
+    const kind = (0,plan_key/* matchKind */.O4)(key, plan.keys);
     try {
         if (kind === 'foreign')
             throw new plan_manifest/* ManifestError */.Sh('its key is none that was asked for');
         const inspected = await wheelhouses.inspect(directory);
         if (inspected === undefined)
             throw new plan_manifest/* ManifestError */.Sh('it is empty');
-        return await assess(plan, world, directory, inspected, {
-            kind,
-            matchedKey: matched,
-            source: matched,
-        });
+        const origin = { kind: 'cache', name: key, isExact: kind === 'exact' };
+        return await assess(plan, world, directory, inspected, origin);
     }
     catch (error) {
-        reporter.warning(`The cache entry ${matched} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
+        reporter.warning(`The cache entry ${key} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
         await wheelhouses.remove(directory);
-        return { ...(await nothing(plan, world)), ...(kind === 'exact' ? { kind } : {}) };
+        return nothing(plan, world);
     }
 }
-async function assess(plan, world, directory, { manifest, sound, faults }, origin) {
-    const { request, keys } = plan;
-    const rules = hashRules(plan.requested.lines, plan.settings.configured);
-    if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter)) {
-        throw new plan_manifest/* ManifestError */.Sh(`it was made for another Python (${manifest.interpreter})`);
-    }
-    if (manifest.sources !== keys.sources) {
-        throw new plan_manifest/* ManifestError */.Sh('it was filled from other indexes or with other build settings');
-    }
-    const wrong = manifest.request === keys.request ? (0,plan_manifest/* contradiction */.qX)(manifest, plan.requested.lines) : undefined;
-    if (wrong !== undefined)
-        throw new plan_manifest/* ManifestError */.Sh(wrong);
+/** Faults that a warning lists; of more it gives the number. */
+const maxFaultsShown = 5;
+async function assess(plan, world, directory, inspected, origin) {
+    const { manifest, faults } = inspected;
+    const { wheelhouses, reporter } = world;
+    const judged = await judge(inspected, wantedOf(plan, world.now()), world);
+    if (judged.kind === 'unusable')
+        throw new plan_manifest/* ManifestError */.Sh(judged.reason);
     if (faults.length > 0) {
-        world.reporter.warning(`The wheelhouse from ${origin.source} is damaged; what is sound of it is used: ${faults.slice(0, 5).join('; ')}${faults.length > 5 ? ` and ${faults.length - 5} more` : ''}.`);
+        const shown = faults.slice(0, maxFaultsShown).join('; ');
+        const more = faults.length > maxFaultsShown ? ` and ${faults.length - maxFaultsShown} more` : '';
+        reporter.warning(`The wheelhouse from ${origin.name} is damaged; what is sound of it is used: ${shown}${more}.`);
     }
-    const admitted = sound.filter((wheel) => isAdmitted(wheel, rules));
-    await world.wheelhouses.keepOnly(directory, admitted.map((wheel) => wheel.file));
-    const dropped = manifest.wheels.length - admitted.length;
-    const reason = (0,plan_manifest/* unsatisfied */._5)(manifest, dropped, {
-        request: keys.request,
-        refresh: request.refresh,
-        now: world.now(),
-    });
-    const isComplete = manifest.request === keys.request && dropped === 0;
-    // What is installed is the lock that follows from the manifest, not the one that came along.
-    if (reason === undefined)
-        await world.wheelhouses.seal(directory, manifest);
-    else
-        await world.wheelhouses.unshare(directory);
-    return {
-        directory,
-        base: { manifest, sound: admitted, faults },
-        unsatisfied: reason,
-        lastGood: isComplete ? manifest : undefined,
-        saveKey: undefined,
-        ...origin,
-    };
+    await wheelhouses.keepOnly(directory, judged.wheels.map(plan_manifest/* wheelPath */.NV));
+    const base = { manifest, sound: judged.wheels, faults };
+    if (judged.kind === 'serves') {
+        // The lock that is installed follows from the manifest; the one in the entry is never used.
+        await wheelhouses.seal(directory, manifest);
+        return { state: 'serves', directory, origin, base };
+    }
+    await wheelhouses.reopen(directory);
+    const { mismatch, reason, isComplete } = judged;
+    return { state: 'usable', directory, origin, base, mismatch, reason, isComplete };
 }
 
 ;// CONCATENATED MODULE: ./lib/install.js
@@ -30621,8 +30703,6 @@ async function assess(plan, world, directory, { manifest, sound, faults }, origi
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
  * something, install from it, and say what happened.
  */
-
-
 
 
 
@@ -30675,7 +30755,7 @@ async function install(request, world) {
             ...keyed,
             ...{ request, interpreter: prepared.interpreter, workplace, scratch },
         };
-        const ownPlace = external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
+        const ownPlace = defaultPlace(request, keys);
         const place = request.wheelhouse ?? ownPlace;
         const spurned = new Set();
         const look = () => timed('restore', () => findWheelhouse(sketch, world, place, spurned));
@@ -30683,12 +30763,12 @@ async function install(request, world) {
         let [found, interpreter] = await together(look(), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
         const plan = { ...sketch, interpreter };
         const complete = async () => {
-            if (isServing(found)) {
-                reporter.info(`Exact hit: ${found.source}. No index is asked.`);
+            if (found.state === 'serves') {
+                reporter.info(`Exact hit: ${found.origin.name}. No index is asked.`);
                 return { manifest: found.base.manifest, index: undefined, hasInstalledSources: false };
             }
-            const hit = found.base ? `Partial hit: ${found.source}` : 'Miss';
-            reporter.info(`${hit}: ${found.unsatisfied}.`);
+            const hit = found.state === 'usable' ? `Partial hit: ${found.origin.name}` : 'Miss';
+            reporter.info(`${hit}: ${found.reason}.`);
             return timed('fill', () => fillFrom(plan, world, found));
         };
         let filled = await complete();
@@ -30701,12 +30781,12 @@ async function install(request, world) {
                 }
                 catch (error) {
                     // What a cache holds may not fail a job: without it, pip might well have installed.
-                    if (!isServing(found) || !(error instanceof InstallError) || !error.maybeWheels) {
+                    if (found.state !== 'serves' || !(error instanceof InstallError) || !error.maybeWheels) {
                         throw error;
                     }
                     const [, reason = error.message] = error.message.split('\n');
-                    reporter.warning(`The wheelhouse from ${found.source} could not be installed and is not used: ${reason}`);
-                    spurned.add(found.source);
+                    reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`);
+                    spurned.add(found.origin.name);
                     found = await look();
                     filled = await complete();
                 }
@@ -30714,9 +30794,11 @@ async function install(request, world) {
             if (!filled.hasInstalledSources) {
                 const { manifest } = filled;
                 const drift = await timed('local projects', () => installSources(plan, world, found.directory, manifest));
-                if (drift !== undefined && isServing(found)) {
-                    reporter.info(`${drift.reason}; updating the wheelhouse.`);
-                    await wheelhouses.unshare(found.directory);
+                if (drift !== undefined && found.state === 'serves') {
+                    const { reason } = drift;
+                    reporter.info(`Partial hit: ${reason}; updating the wheelhouse.`);
+                    found = { ...found, state: 'usable', mismatch: 'request', reason, isComplete: true };
+                    await wheelhouses.reopen(found.directory);
                     filled = await timed('fill', () => fillFrom(plan, world, found));
                     await lock();
                 }
@@ -30726,8 +30808,7 @@ async function install(request, world) {
             }
         }
         const { manifest, index } = filled;
-        const satisfied = isServing(found);
-        const isUnchanged = found.kind === 'disk' && index === undefined && satisfied;
+        const isUnchanged = found.state === 'serves' && found.origin.kind === 'disk';
         const wheelhouse = isUnchanged
             ? place
             : await published(world, found.directory, [place, ownPlace]);
@@ -30736,10 +30817,10 @@ async function install(request, world) {
             interpreter,
             wheelhouse,
             report: {
-                hit: !index && satisfied ? 'exact' : found.base ? 'partial' : 'miss',
+                hit: hits[found.state],
                 primaryKey: keys.primary,
-                matchedKey: found.matchedKey,
-                before: found.base?.sound ?? [],
+                matchedKey: matchedKey(found),
+                before: found.state === 'nothing' ? [] : found.base.sound,
                 wheels: manifest.wheels,
                 direct: manifest.direct.map((project) => project.name),
                 effort: manifest.effort,
@@ -30748,12 +30829,7 @@ async function install(request, world) {
                 index,
             },
             state: isNew && request.saveCache && found.saveKey !== undefined
-                ? formatState({
-                    wheelhouse,
-                    key: found.saveKey,
-                    request: keys.request,
-                    interpreter: manifest.interpreter,
-                })
+                ? { wheelhouse, key: found.saveKey, manifest: (0,plan_manifest/* manifestDigest */.It)(manifest) }
                 : undefined,
         };
     }
@@ -30782,10 +30858,15 @@ async function published(world, directory, [place, ...others]) {
         return published(world, directory, others);
     }
 }
+const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' };
+function matchedKey(found) {
+    return found.state !== 'nothing' && found.origin.kind === 'cache' ? found.origin.name : undefined;
+}
 /** An entry under the very key with the very wheels need not be saved once more. */
 function isSavedAlready(found, manifest) {
-    return (found.kind === 'exact' &&
-        found.base !== undefined &&
+    return (found.state !== 'nothing' &&
+        found.origin.kind === 'cache' &&
+        found.origin.isExact &&
         found.base.faults.length === 0 &&
         found.base.manifest.request === manifest.request &&
         (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
@@ -30799,7 +30880,7 @@ async function fillFrom(plan, world, found) {
         return await fillByMirror(plan, world, found);
     }
     catch (error) {
-        const last = found.lastGood;
+        const last = found.state === 'usable' && found.isComplete ? found.base.manifest : undefined;
         const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
         if (!isDown || last === undefined)
             throw error;
@@ -30812,10 +30893,11 @@ async function fillFrom(plan, world, found) {
 }
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
 async function fillByMirror(plan, world, found) {
-    const usable = found.base?.sound ?? [];
+    const base = found.state === 'nothing' ? undefined : found.base;
+    const usable = base?.sound ?? [];
     const attempt = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
         world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
-        const effort = found.base?.manifest.effort ?? 0;
+        const effort = base?.manifest.effort ?? 0;
         return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
     });
     const index = await chooseIndex(plan, world);
@@ -30851,19 +30933,20 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(191);
-/* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(9552);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4702);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4817);
+/* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9552);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5611);
-/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8752);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2693);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9986);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(805);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5638);
+/* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1994);
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
+/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6888);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2693);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9986);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(805);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5638);
 /** Entry of the action's main step: wire, run, report. */
 
 
@@ -30883,33 +30966,34 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_12__/* .actionsReporter */ .t)('Wheelhouse');
+
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)('Wheelhouse');
 async function main() {
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_16__/* .environmentForPrograms */ .cx)(process.env);
+    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_17__/* .environmentForPrograms */ .cx)(process.env);
     const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
     for (const notice of notices)
         reporter.notice(notice);
     const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .pythonAdapter */ .Wp)(reporter, environment),
-        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_14__/* .uvAdapter */ .t)(reporter),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_13__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_15__/* .wheelhousesAdapter */ .S)(),
-        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__/* .githubCache */ .m)({
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_15__/* .uvAdapter */ .t)(reporter),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__/* .wheelhousesAdapter */ .S)(),
+        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .githubCache */ .m)({
             environment: process.env,
             temporary: request.temporary,
-            program: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_8__/* .transferProgram */ .U)(),
+            program: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .transferProgram */ .U)(),
             reporter,
         }),
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_9__/* .indexProbe */ .Z)(),
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
         reporter,
         cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
         now: () => new Date(),
     });
     handOver(request, outcome);
-    for (const line of (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(outcome.report))
+    for (const line of (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(outcome.report))
         reporter.info(line);
     if (process.env['GITHUB_STEP_SUMMARY']) {
-        await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatSummary */ .kq)(outcome.report)).write();
+        await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatSummary */ .kq)(outcome.report)).write();
     }
 }
 /** Where the runner says that this run happens. */
@@ -30920,7 +31004,7 @@ function hostOf(environment) {
         directory: workspace,
         temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
         environment,
-        event: (0,_plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_17__/* .workflowEvent */ .k)(environment, payloadOf(environment)),
+        event: (0,_plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__/* .workflowEvent */ .k)(environment, payloadOf(environment)),
     };
 }
 function payloadOf(environment) {
@@ -30941,18 +31025,19 @@ function handOver(request, { report, state, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('venv', request.venv ?? '');
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('python-version', interpreter.version);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('index-used', report.index?.shown ?? '');
-    if (state !== undefined)
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state);
+    // Always, as the last text of that name counts.
+    const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state === undefined ? '' : (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_7__/* .formatState */ .l)(state, token));
     if (request.venv !== undefined) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_11__/* .venvBin */ .RS)(request.venv));
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .venvBin */ .RS)(request.venv));
     }
     if (request.export) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('PIP_FIND_LINKS', wheelhouse);
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
     }
 }
-await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_10__/* .runEntry */ .CN)(main, reporter);
+await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .runEntry */ .CN)(main, reporter);
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -31019,9 +31104,9 @@ function cachePolicy(event, restore, save) {
 function restoreRisk(event) {
     if (event.name === 'release')
         return 'this run is for a release';
-    if (event.ref.startsWith('refs/tags/') && (event.name === 'push' || event.name === 'create')) {
+    // Whatever starts a run for a tag (a push, a dispatch, a deployment), releases are built there.
+    if (event.ref.startsWith('refs/tags/'))
         return 'this run is for a tag';
-    }
     if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
         return `${event.name} runs with rights that the change it runs for may not have`;
     }
@@ -31325,6 +31410,9 @@ function generations(primary) {
 function matchKind(matched, keys) {
     if (generations(keys.primary).includes(matched))
         return 'exact';
+    // The key becomes an output, which workflows may put into a script.
+    if (!/^[a-z0-9._-]+$/.test(matched))
+        return 'foreign';
     return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
 }
 /** `cp311`, `cp313t`, `cp315b1`; other implementations with their ABI, which changes under one X.Y. */
@@ -32894,18 +32982,21 @@ function formatLock(wheels) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Ao: () => (/* binding */ changes),
 /* harmony export */   HO: () => (/* binding */ sameWheels),
+/* harmony export */   It: () => (/* binding */ manifestDigest),
 /* harmony export */   Ke: () => (/* binding */ lockFile),
 /* harmony export */   L_: () => (/* binding */ formatManifest),
+/* harmony export */   NV: () => (/* binding */ wheelPath),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   On: () => (/* binding */ keepableParts),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
+/* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
-/* harmony export */   _5: () => (/* binding */ unsatisfied),
 /* harmony export */   qX: () => (/* binding */ contradiction)
 /* harmony export */ });
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6416);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2251);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5652);
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
@@ -32913,10 +33004,75 @@ function formatLock(wheels) {
 
 
 
+
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
 const schema = 2;
+/** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
+const buildDirectory = 'build';
+const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
+const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
+const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
+/** What is shown of it is one line, whatever it contains. */
+const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({
+    /** Normalised. */
+    name: projectName,
+    /** The name as its metadata spell it: pip names directories after what it is asked for. */
+    project: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
+    version,
+    /** A file name without directories. */
+    file: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('the file name of a wheel', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isWheelFileName */ .jh),
+    /** Hex. */
+    sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    /** Bytes. */
+    size: byteCount,
+    origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .oneOf */ .yL)('downloaded', 'built'),
+    /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
+    /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+    asked: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj)),
+    /** The fingerprint of the URL that the request named for it. */
+    url: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8),
+});
+const projectSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({
+    /** The requirement's canonical text. */
+    requirement: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+    name: projectName,
+    version,
+    extras: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj),
+    /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
+    requires: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj),
+});
+const manifestSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({
+    interpreter: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+    /** Digest of the request that it was closed for. */
+    request: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+    /** Digest of where its wheels came from and how they were built. */
+    sources: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+    /** When an index was last asked. */
+    resolvedAt: moment,
+    wheels: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(wheelSchema),
+    direct: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(projectSchema),
+    /**
+     * Projects that it relies on without containing them: the environment had them, and the request's
+     * hashes admit no file of theirs.
+     */
+    relied: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ name: projectName, version })),
+    /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+    effort: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(seconds),
+    /** Version of the Python that it was made with; a patch release does not matter. */
+    python: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8),
+    /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
+    parts: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ sources: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText), asked: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText) })),
+});
+/** The path of a wheel relative to its wheelhouse. */
+function wheelPath({ role, file }) {
+    return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
 /** Characters of `parts` that a manifest carries along. */
 const maxParts = 200_000;
 /** @returns the parts, or undefined when a manifest would grow out of proportion with them */
@@ -32928,6 +33084,11 @@ class ManifestError extends Error {
 }
 function formatManifest(manifest) {
     return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+/** Hex SHA-256 of what a manifest says, in whatever order it says it. */
+function manifestDigest(manifest) {
+    const normal = formatManifest(parseManifest(formatManifest(manifest)));
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(normal).digest('hex');
 }
 /**
  * Reads a manifest from text that anybody may have written.
@@ -32942,145 +33103,41 @@ function parseManifest(text) {
     catch {
         throw new ManifestError(`${manifestFile} is not JSON`);
     }
-    const top = record(value, 'it');
-    if (top['schema'] !== schema) {
-        throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`);
+    try {
+        const { schema: found } = schemaNumber(value, '');
+        if (found !== schema) {
+            throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(found)}; this version reads ${schema}`);
+        }
+        const manifest = manifestSchema(value, '');
+        checkConsistency(manifest);
+        return manifest;
     }
-    const resolvedAt = string(top, 'resolvedAt');
-    if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
-        throw new ManifestError('resolvedAt is not a date');
+    catch (error) {
+        if (!(error instanceof _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .SchemaError */ .Ar))
+            throw error;
+        throw new ManifestError(`${manifestFile} is not valid: ${error.message}`);
     }
-    const wheels = list(top, 'wheels').map(wheel);
+}
+const schemaNumber = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ schema: (value) => value });
+/** @throws ManifestError where two fields can't both be true */
+function checkConsistency({ wheels }) {
+    for (const { file, name, project, version } of wheels) {
+        const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .wheelNameParts */ .LI)(file);
+        if (named.name !== name)
+            throw new ManifestError(`${file} is not a wheel of "${name}"`);
+        if ((0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(project) !== name) {
+            throw new ManifestError(`${file} is not a wheel of "${project}"`);
+        }
+        if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(version, named.version)) {
+            throw new ManifestError(`${file} is not version "${version}"`);
+        }
+    }
     if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
         throw new ManifestError('a wheel is listed twice');
     }
     const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
     if (new Set(names).size !== names.length)
         throw new ManifestError('a project is listed twice');
-    return {
-        interpreter: string(top, 'interpreter'),
-        request: string(top, 'request'),
-        sources: string(top, 'sources'),
-        resolvedAt,
-        pinned: boolean(top, 'pinned'),
-        wheels,
-        direct: list(top, 'direct').map((item) => {
-            const entry = record(item, 'direct');
-            return {
-                requirement: string(entry, 'requirement'),
-                name: projectNameOf(entry),
-                version: versionOf(entry),
-                extras: strings(entry, 'extras'),
-                requires: strings(entry, 'requires'),
-            };
-        }),
-        relied: list(top, 'relied').map((item) => {
-            const entry = record(item, 'relied');
-            return { name: projectNameOf(entry), version: versionOf(entry) };
-        }),
-        ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
-        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
-        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
-    };
-}
-function partsOf(entry) {
-    return { sources: shownLines(entry, 'sources'), asked: shownLines(entry, 'asked') };
-}
-function wheel(item) {
-    const entry = record(item, 'wheels');
-    const file = string(entry, 'file');
-    const sha256 = string(entry, 'sha256');
-    const size = entry['size'];
-    const origin = entry['origin'];
-    const role = entry['role'];
-    const name = projectNameOf(entry);
-    const version = string(entry, 'version');
-    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file))
-        throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
-    const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
-    if (named.name !== name) {
-        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
-    }
-    if (!isVersionText(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
-        throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
-    }
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-        throw new ManifestError(`${file} has no sha256`);
-    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-        throw new ManifestError(`${file} has no size`);
-    }
-    if (origin !== 'downloaded' && origin !== 'built')
-        throw new ManifestError(`${file}: origin`);
-    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
-        throw new ManifestError(`${file}: role`);
-    const project = string(entry, 'project');
-    if ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(project) !== name || !/^[A-Za-z0-9._-]+$/.test(project)) {
-        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(project)}`);
-    }
-    return {
-        name,
-        project,
-        version,
-        file,
-        sha256,
-        size,
-        origin,
-        role,
-        ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
-        ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
-    };
-}
-function record(value, what) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new ManifestError(`${what} is not an object`);
-    }
-    return value;
-}
-/** One line of text: it is shown, and must not make lines of its own. */
-function string(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
-        throw new ManifestError(`${field} is not a text`);
-    }
-    return value;
-}
-function projectNameOf(entry) {
-    const name = string(entry, 'name');
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
-        throw new ManifestError('name is no project name');
-    return name;
-}
-function versionOf(entry) {
-    const version = string(entry, 'version');
-    if (!isVersionText(version))
-        throw new ManifestError('version is not a version');
-    return version;
-}
-function isVersionText(text) {
-    return /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text);
-}
-function boolean(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'boolean')
-        throw new ManifestError(`${field} is not true or false`);
-    return value;
-}
-function list(entry, field) {
-    const value = entry[field];
-    if (!Array.isArray(value))
-        throw new ManifestError(`${field} is not a list`);
-    return value;
-}
-/** As {@link strings}, of texts that are shown: one line each. */
-function shownLines(entry, field) {
-    return strings(entry, field).map((value) => value.replace(/[\p{Cc}\u2028\u2029]/gu, ' '));
-}
-function strings(entry, field) {
-    return list(entry, field).map((value) => {
-        if (typeof value !== 'string')
-            throw new ManifestError(`${field} holds something else than text`);
-        return value;
-    });
 }
 /**
  * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
@@ -33091,7 +33148,7 @@ function contradiction({ wheels, direct }, lines) {
     const runtime = wheels.filter((each) => each.role === 'runtime');
     const versions = new Map(runtime.map(({ name, version }) => [name, version]));
     const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(lines)) {
+    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .indexRequirements */ .zM)(lines)) {
         if (marker !== undefined)
             continue;
         const version = versions.get(name);
@@ -33106,18 +33163,7 @@ function contradiction({ wheels, direct }, lines) {
 /** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
-    return (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(base, pin));
-}
-/** Why a wheelhouse does not serve a request; undefined when it does. */
-function unsatisfied(manifest, dropped, wanted) {
-    if (manifest.request !== wanted.request)
-        return 'it was made for other requirements';
-    if (dropped > 0)
-        return 'some of its wheels had to be dropped';
-    if (!(0,_freshness_js__WEBPACK_IMPORTED_MODULE_2__/* .isFresh */ .pL)(manifest, wanted.refresh, wanted.now)) {
-        return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
-    }
-    return undefined;
+    return (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(base, pin));
 }
 /** What changed between two sets of runtime wheels, by name. */
 function changes(before, after) {
@@ -33979,6 +34025,80 @@ function isPinned(lines, name, version) {
 
 /***/ }),
 
+/***/ 5652:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ar: () => (/* binding */ SchemaError),
+/* harmony export */   Ik: () => (/* binding */ object),
+/* harmony export */   Yj: () => (/* binding */ string),
+/* harmony export */   cA: () => (/* binding */ lineOf),
+/* harmony export */   lq: () => (/* binding */ optional),
+/* harmony export */   n8: () => (/* binding */ line),
+/* harmony export */   p_: () => (/* binding */ list),
+/* harmony export */   uT: () => (/* binding */ satisfying),
+/* harmony export */   yL: () => (/* binding */ oneOf)
+/* harmony export */ });
+/** Checks values that anybody may have written, such as parsed JSON. */
+/** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
+class SchemaError extends Error {
+}
+/** A schema for the values that pass a test. @param form what passes, after "must be" */
+function satisfying(form, test) {
+    return (value, name) => {
+        if (!test(value))
+            throw new SchemaError(`"${name}" must be ${form}`);
+        return value;
+    };
+}
+const string = satisfying('a string', (value) => typeof value === 'string');
+/** Text that is shown: it can't begin a line of its own. */
+const line = lineOf('a line of text', () => true);
+/** A line of text in one form. @param form after "must be" */
+function lineOf(form, test) {
+    return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
+}
+function isLine(text) {
+    return text !== '' && !/\p{Cc}|\u2028|\u2029/u.test(text);
+}
+function oneOf(...texts) {
+    const form = texts.map((text) => `"${text}"`).join(' or ');
+    return satisfying(form, (value) => texts.includes(value));
+}
+/** A schema for lists, each item of which another schema accepts. */
+function list(item) {
+    return (value, name) => {
+        if (!Array.isArray(value))
+            throw new SchemaError(`"${name}" must be a list`);
+        return value.map((each, index) => item(each, `${name}[${index}]`));
+    };
+}
+/** A field that may be missing. */
+function optional(schema) {
+    const check = (value, name) => value === undefined ? undefined : schema(value, name);
+    return Object.assign(check, { isOptional: true });
+}
+/** A schema for objects. Fields that it does not name are dropped. */
+function object(fields) {
+    return (value, name) => {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+            throw new SchemaError(name === '' ? 'it is not an object' : `"${name}" must be an object`);
+        }
+        const entries = Object.entries(fields).flatMap(([field, schema]) => {
+            const path = name === '' ? field : `${name}.${field}`;
+            const own = Object.hasOwn(value, field)
+                ? value[field]
+                : undefined;
+            const checked = schema(own, path);
+            return checked === undefined ? [] : [[field, checked]];
+        });
+        return Object.fromEntries(entries);
+    };
+}
+
+
+/***/ }),
+
 /***/ 8578:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -34306,6 +34426,58 @@ function redactor() {
 
 /***/ }),
 
+/***/ 1994:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   l: () => (/* binding */ formatState)
+/* harmony export */ });
+/* unused harmony export parseState */
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5652);
+/**
+ * What the main step tells the post step: one versioned JSON text, signed with the job's token for
+ * the cache service. Programs that main starts can write to the file that carries it, but do not
+ * get that token; who has it can write cache entries without us.
+ */
+
+
+/** The number changes with the form: a state of another version is not acted upon. */
+const version = 2;
+const stateSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
+    version: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .satisfying */ .uT)(`${version}`, (value) => value === version),
+    wheelhouse: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
+    key: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
+    manifest: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
+    signature: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
+});
+/** @param token of the cache service; a secret of the job */
+function formatState(state, token) {
+    return JSON.stringify({ version, ...state, signature: signature(state, token) });
+}
+/** @returns undefined for a text that main of this job and version did not write */
+function parseState(text, token) {
+    try {
+        const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');
+        const state = { wheelhouse, key, manifest };
+        const [one, other] = [Buffer.from(signature(state, token)), Buffer.from(given)];
+        const isOurs = token !== '' && one.length === other.length && timingSafeEqual(one, other);
+        return isOurs ? state : undefined;
+    }
+    catch (error) {
+        if (error instanceof SyntaxError || error instanceof SchemaError)
+            return undefined;
+        throw error;
+    }
+}
+function signature({ wheelhouse, key, manifest }, token) {
+    const text = JSON.stringify(['wheelhouse state', version, wheelhouse, key, manifest]);
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHmac)('sha256', token).update(text).digest('hex');
+}
+
+
+/***/ }),
+
 /***/ 5611:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -34436,7 +34608,7 @@ function cell(text) {
 
 /***/ }),
 
-/***/ 8752:
+/***/ 6888:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34450,6 +34622,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var plan_environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/model.js
 var model = __nccwpck_require__(1554);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
@@ -34464,6 +34638,7 @@ const silence = {
     found: undefined,
     passed: 0,
     bytes: 0,
+    archive: 0,
     complaints: [],
     skipped: undefined,
     result: undefined,
@@ -34476,6 +34651,9 @@ function heard(talk, line) {
     const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
     if (passed !== undefined)
         return { ...talk, passed: Number(passed) };
+    const archive = /^Cache Size: .*\((\d+) B\)$/.exec(line)?.[1];
+    if (archive !== undefined)
+        return { ...talk, archive: Number(archive) };
     if (line.startsWith(bytesMark))
         return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
     const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
@@ -34526,6 +34704,101 @@ function unescaped(text) {
     return text.replaceAll('%0A', '\n').replaceAll('%0D', '').replaceAll('%25', '%').trim();
 }
 
+;// CONCATENATED MODULE: ./lib/world/archive.js
+
+
+/** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
+const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
+/** Files in an archive beyond which it is hostile: a wheelhouse has one per wheel. */
+const maxFiles = 10_000;
+/**
+ * Measures what is below a directory, without following links, and makes it readable for us:
+ * otherwise an archive could contain what we can neither look at nor delete. Gives up counting soon
+ * after there are more files than any wheelhouse has.
+ */
+async function contentsOf(directory) {
+    let [files, bytes, hasHardLinks] = [0, 0, false];
+    const visit = async (parent) => {
+        await allow(parent, 0o700);
+        const options = { withFileTypes: true, encoding: 'buffer' };
+        for (const entry of await (0,promises_.readdir)(parent, options).catch(() => [])) {
+            if (files > maxFiles)
+                return;
+            // Not every name is valid UTF-8.
+            const full = Buffer.concat([parent, Buffer.from(external_node_path_.sep), entry.name]);
+            files += 1;
+            if (entry.isDirectory())
+                await visit(full);
+            if (!entry.isFile())
+                continue;
+            const found = await (0,promises_.lstat)(full).catch(() => undefined);
+            bytes += found?.size ?? 0;
+            hasHardLinks ||= (found?.nlink ?? 1) > 1;
+            await allow(full, 0o600, found);
+        }
+    };
+    await visit(Buffer.from(directory));
+    return { files, bytes, hasHardLinks };
+}
+/** Adds what a mode lacks; where that is impossible, whoever uses the file says so. */
+async function allow(file, bits, stats) {
+    const found = stats ?? (await (0,promises_.lstat)(file).catch(() => undefined));
+    if (found === undefined || (found.mode & bits) === bits)
+        return;
+    await (0,promises_.chmod)(file, found.mode | bits).catch(() => { });
+}
+/**
+ * What makes an archive hostile.
+ * @param contents what it has unpacked to
+ * @param archive its size in bytes
+ */
+function hostility(contents, archive) {
+    if (contents.files > maxFiles)
+        return 'the archive holds far more files than a wheelhouse';
+    if (contents.bytes > maxUnpacked(archive)) {
+        return 'the archive unpacks to far more than wheels do';
+    }
+    return contents.hasHardLinks ? 'the archive contains hard links' : undefined;
+}
+/**
+ * Puts a `tar` into a directory for the beginning of PATH. The toolkit unpacks with `tar -P`, which
+ * follows absolute names and `..` out of the directory (actions/toolkit#2414); this one leaves that
+ * option out: then tar itself refuses such members. Nor does it pass on what the runner gives to
+ * actions alone. Not on Windows, which has no scripts without an extension.
+ */
+async function confineTar(directory, environment) {
+    if (process.platform === 'win32')
+        return;
+    const secrets = Object.keys(environment).filter((name) => /^ACTIONS_[A-Z0-9_]+$/.test(name));
+    for (const name of ['tar', 'gtar']) {
+        const real = await firstOnPath(name, environment['PATH'] ?? '');
+        if (real === undefined)
+            continue;
+        const script = [
+            '#!/bin/sh',
+            ...(secrets.length === 0 ? [] : [`unset ${secrets.join(' ')}`]),
+            'for word in "$@"; do',
+            '  shift',
+            '  if [ "$word" = -P ]; then continue; fi',
+            '  set -- "$@" "$word"',
+            'done',
+            `exec '${real.replaceAll("'", "'\\''")}' "$@"`,
+            '',
+        ].join('\n');
+        const file = external_node_path_.join(directory, name);
+        await (0,promises_.writeFile)(file, script);
+        await (0,promises_.chmod)(file, 0o755);
+    }
+}
+async function firstOnPath(name, searchPath) {
+    for (const directory of searchPath.split(external_node_path_.delimiter)) {
+        const file = external_node_path_.join(directory, name);
+        if (directory !== '' && (await (0,promises_.stat)(file).catch(() => undefined))?.isFile())
+            return file;
+    }
+    return undefined;
+}
+
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
 var world_process = __nccwpck_require__(5733);
 // EXTERNAL MODULE: ./lib/world/temporary.js
@@ -34548,14 +34821,12 @@ var wheelhouses = __nccwpck_require__(5638);
 
 
 
+
+
 /** The name under which a wheelhouse is archived: part of every entry's version. */
 const transferName = 'wheelhouse';
 /** Seconds without any progress after which a transfer is given up; a slow one is left alone. */
 const limits = { lookup: 20, download: 30, save: 60 };
-/** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
-const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
-/** Files in an archive beyond which it is hostile: a wheelhouse has one a wheel. */
-const maxFiles = 10_000;
 function githubCache(options) {
     const { reporter } = options;
     let warm;
@@ -34575,6 +34846,12 @@ function githubCache(options) {
                 if (arrived === undefined) {
                     complain(reporter, 'restored', talk);
                     return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
+                }
+                // Small archives are unpacked between two looks of the watcher.
+                const hostile = hostility(await contentsOf(place.work), talk.archive);
+                if (hostile !== undefined) {
+                    reporter.warning(`The cache could not be restored: ${hostile}.`);
+                    return { key: arrived, arrived: false };
                 }
                 const strangers = (await (0,promises_.readdir)(place.work)).filter((name) => name !== transferName);
                 if (strangers.length > 0) {
@@ -34657,68 +34934,42 @@ function isEnterpriseServer(url) {
     const host = URL.canParse(url ?? '') ? new URL(url ?? '').hostname : 'github.com';
     return !/^github\.com$|\.ghe\.com$|\.localhost$/i.test(host);
 }
-async function workplace({ temporary, environment }) {
+async function workplace({ temporary }) {
     const root = await (0,world_temporary/* temporaryDirectory */.De)(temporary, 'wheelhouse-transfer');
     const work = external_node_path_.join(root, 'work');
     const archives = external_node_path_.join(root, 'archives');
     const programs = external_node_path_.join(root, 'programs');
     for (const directory of [work, archives, programs])
         await (0,promises_.mkdir)(directory);
-    await confineTar(programs, environment['PATH'] ?? '');
     return { root, work, archives, programs };
 }
 /**
- * The toolkit unpacks with `tar -P`, which follows absolute names and `..` out of the directory
- * (actions/toolkit#2414). A `tar` that leaves that option out is put before it on PATH: then tar
- * itself refuses such members. Not on Windows, which has no scripts without an extension.
+ * The environment of the transfer process: that of other programs and the cache service's address
+ * and token. `TAR_OPTIONS` of the environment could undo the confinement of tar.
  */
-async function confineTar(directory, searchPath) {
-    if (process.platform === 'win32')
-        return;
-    for (const name of ['tar', 'gtar']) {
-        const real = await firstOnPath(name, searchPath);
-        if (real === undefined)
-            continue;
-        const script = [
-            '#!/bin/sh',
-            'for word in "$@"; do',
-            '  shift',
-            '  if [ "$word" = -P ]; then continue; fi',
-            '  set -- "$@" "$word"',
-            'done',
-            `exec '${real.replaceAll("'", "'\\''")}' "$@"`,
-            '',
-        ].join('\n');
-        const file = external_node_path_.join(directory, name);
-        await (0,promises_.writeFile)(file, script);
-        await (0,promises_.chmod)(file, 0o755);
-    }
-}
-async function firstOnPath(name, searchPath) {
-    for (const directory of searchPath.split(external_node_path_.delimiter)) {
-        const file = external_node_path_.join(directory, name);
-        if (directory !== '' && (await (0,promises_.stat)(file).catch(() => undefined))?.isFile())
-            return file;
-    }
-    return undefined;
+function environmentOf({ environment }, { work, archives, programs }) {
+    const service = Object.entries(environment).filter((entry) => entry[1] !== undefined && /^ACTIONS_(?:RUNTIME|RESULTS|CACHE)_/i.test(entry[0]));
+    return {
+        ...(0,plan_environment/* environmentForPrograms */.cx)(environment),
+        ...Object.fromEntries(service),
+        PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+        // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
+        TAR_OPTIONS: '--blocking-factor=128',
+        GITHUB_WORKSPACE: work,
+        RUNNER_TEMP: archives,
+    };
 }
 async function startTransfer(options) {
-    const { environment, program, reporter } = options;
+    const { program, reporter } = options;
     const place = await workplace(options);
-    const { work, archives, programs } = place;
+    const env = environmentOf(options, place);
+    await confineTar(place.programs, { ...env, PATH: options.environment['PATH'] ?? '' });
     let talk = silence;
     const stop = new AbortController();
     let give = () => { };
     const ended = (0,world_process/* run */.eF)(process.execPath, [program], {
-        cwd: work,
-        env: {
-            ...definedIn(environment),
-            PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
-            // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
-            TAR_OPTIONS: `--blocking-factor=128 ${environment['TAR_OPTIONS'] ?? ''}`.trim(),
-            GITHUB_WORKSPACE: work,
-            RUNNER_TEMP: archives,
-        },
+        cwd: place.work,
+        env,
         input: new Promise((resolve) => {
             give = resolve;
         }),
@@ -34751,15 +35002,16 @@ async function startTransfer(options) {
  * @param giveUp is told why it is not to go on
  * @returns what is to be called twice a second
  */
-function watcher({ root, archives }, { operation }, talk, phase, giveUp) {
+function watcher({ work, archives }, { operation }, talk, phase, giveUp) {
     let before = '';
     let since = performance.now();
     return async () => {
-        const bytes = await bytesBelow(root, archives).catch(() => ({ archive: 0, all: 0, files: 0 }));
+        const archive = (await contentsOf(archives)).bytes;
+        const unpacked = await contentsOf(work);
         const now = phase(talk());
         // A look-up is not kept alive by tries that begin again and again.
         const traffic = now === 'lookup' ? 0 : talk().bytes;
-        const state = `${now} ${talk().passed} ${traffic} ${bytes.all}`;
+        const state = `${now} ${talk().passed} ${traffic} ${archive + unpacked.bytes}`;
         if (state !== before) {
             before = state;
             since = performance.now();
@@ -34767,12 +35019,9 @@ function watcher({ root, archives }, { operation }, talk, phase, giveUp) {
         if (performance.now() - since > limits[now] * 1000) {
             giveUp(`${descriptions[now]} for ${limits[now]} s`);
         }
-        if (operation === 'restore' && bytes.files > maxFiles) {
-            giveUp('the archive holds far more files than a wheelhouse');
-        }
-        if (operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
-            giveUp('the archive unpacks to far more than wheels do');
-        }
+        const hostile = operation === 'restore' ? hostility(unpacked, archive) : undefined;
+        if (hostile !== undefined)
+            giveUp(hostile);
     };
 }
 const descriptions = {
@@ -34790,24 +35039,6 @@ function complain(reporter, done, talk) {
     if (reasons.length > 0) {
         reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
     }
-}
-async function bytesBelow(directory, archives) {
-    let archive = 0;
-    let all = 0;
-    const entries = await (0,promises_.readdir)(directory, { recursive: true, withFileTypes: true });
-    // So many are no wheelhouse: they are not looked at one by one.
-    for (const entry of entries.slice(0, maxFiles)) {
-        if (!entry.isFile())
-            continue;
-        const size = (await (0,promises_.stat)(external_node_path_.join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
-        all += size;
-        if (entry.parentPath.startsWith(archives))
-            archive += size;
-    }
-    return { archive, all, files: entries.length };
-}
-function definedIn(environment) {
-    return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined));
 }
 
 
@@ -35160,6 +35391,14 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 /** Runs other programs. Every one of them is started here, so that none outlives the run. */
 
 
+/** Characters of a program's output that are kept; of more, the end. */
+const maxOutput = 32 * 1024 * 1024;
+/** Characters after which a line is passed on as it is. */
+const maxLine = 1024 * 1024;
+/** Cuts only now and then: each cut copies what stays. */
+function latest(text) {
+    return text.length > 2 * maxOutput ? text.slice(-maxOutput) : text;
+}
 const running = new Set();
 process.on('exit', () => {
     for (const stop of running)
@@ -35202,13 +35441,17 @@ function run(command, args, options) {
             let rest = '';
             stream.on('data', (data) => {
                 const text = decoder.write(data);
-                output += text;
+                output = latest(output + text);
                 if (stream === child.stdout)
-                    stdout += text;
+                    stdout = latest(stdout + text);
                 const lines = (rest + text).split(/\r?\n/);
                 rest = lines.pop() ?? '';
                 for (const line of lines)
                     options.onLine?.(line);
+                if (rest.length > maxLine) {
+                    options.onLine?.(rest);
+                    rest = '';
+                }
             });
             stream.on('end', () => {
                 if (rest !== '')
@@ -35548,6 +35791,8 @@ def contents(wheel):
             elif len(parts) < 3 or parts[1] != 'headers':  # Each project has a directory for headers.
                 return None
             if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
+                if member.file_size > 1000000:
+                    return None
                 names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))
     return {'files': files, 'bytes': size, 'names': sorted(names)}
 
@@ -35647,7 +35892,7 @@ function pythonAdapter(reporter, environment) {
                 env: environment,
                 input: JSON.stringify({ markers, extras }),
             });
-            return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
+            return exitCode === 0 ? JSON.parse(stdout) : undefined;
         },
         async writeStubs(interpreter, directory, stubs) {
             const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
@@ -39932,10 +40177,16 @@ function untilExit(directory) {
     if (!watching) {
         watching = true;
         process.on('exit', () => {
-            // Programs that have just been ended may still be writing into them.
-            const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
-            for (const each of pending)
-                (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, insisting);
+            for (const each of pending) {
+                try {
+                    unlock(each);
+                    // Programs that have just been ended may still be writing into them.
+                    (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.rmSync)(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+                }
+                catch {
+                    // Nobody is left to be told.
+                }
+            }
         });
     }
     pending.add(directory);
@@ -39956,10 +40207,33 @@ async function temporaryDirectory(parent, prefix) {
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory);
     return directory;
 }
-/** Deletes a directory now. */
+/**
+ * Deletes a directory now. What can't be deleted is left, and tried again when the process ends:
+ * no job fails for it.
+ */
 async function discard(directory) {
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-    release(directory);
+    const remove = () => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+    try {
+        await remove().catch(() => {
+            unlock(directory);
+            return remove();
+        });
+        release(directory);
+    }
+    catch {
+        untilExit(directory);
+    }
+}
+/** Gives us the right to delete what is below: an archive may say that nobody has it. */
+function unlock(directory) {
+    if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.lstatSync)(directory, { throwIfNoEntry: false })?.isDirectory())
+        return;
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.chmodSync)(directory, 0o700);
+    for (const entry of (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.readdirSync)(directory, { withFileTypes: true, encoding: 'buffer' })) {
+        if (entry.isDirectory()) {
+            unlock(Buffer.concat([Buffer.from(directory), Buffer.from(node_path__WEBPACK_IMPORTED_MODULE_3__.sep), entry.name]));
+        }
+    }
 }
 
 
@@ -40033,7 +40307,7 @@ function wheelhousesAdapter() {
         stage: (workplace) => (0,_temporary_js__WEBPACK_IMPORTED_MODULE_6__/* .temporaryDirectory */ .De)(workplace, 'staged'),
         inspect,
         share,
-        unshare,
+        reopen,
         keepOnly,
         list,
         measure,
@@ -40054,13 +40328,19 @@ function wheelhousesAdapter() {
  * place meanwhile. A file that goes while this is done is left out.
  */
 async function share(directory, staged) {
-    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => [])) {
-        const [from, to] = [node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, entry), node_path__WEBPACK_IMPORTED_MODULE_3__.join(staged, entry)];
+    for (const file of await filesBelow(directory)) {
+        const [from, to] = [node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file), node_path__WEBPACK_IMPORTED_MODULE_3__.join(staged, file)];
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(to), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.link)(from, to).catch(() => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.copyFile)(from, to).catch(() => { }));
     }
 }
-/** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
-async function unshare(directory) {
+/** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
+async function reopen(directory) {
+    const aside = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
+    for (const file of await list(aside)) {
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(aside, file), node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file));
+    }
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(aside, { recursive: true, force: true });
     for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { withFileTypes: true })) {
         if (!entry.isFile())
             continue;
@@ -40084,23 +40364,27 @@ async function inspect(directory) {
         throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE} is not an ordinary file`);
     }
     const manifest = (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'));
-    const faults = [];
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
-        if (fault !== undefined)
-            faults.push(`${wheel.file} ${fault}`);
-        return fault === undefined;
+        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
-    const known = new Set([_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map((wheel) => wheel.file)]);
-    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)) {
-        if (!known.has(entry))
-            faults.push(`${entry} is not in the manifest`);
+    const faults = verdicts.flat();
+    const known = new Set([_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map(_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)]);
+    for (const file of await filesBelow(directory)) {
+        if (!known.has(file))
+            faults.push(`${file} is not in the manifest`);
     }
-    return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
+    return {
+        manifest,
+        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
+        faults,
+    };
 }
 async function wheelFault(directory, wheel, piece) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, wheel.file);
-    const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined);
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+    // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
+    const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(file)).catch(() => undefined);
+    const found = parent?.isDirectory() ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined) : undefined;
     if (found === undefined)
         return 'is missing';
     if (!found.isFile())
@@ -40111,15 +40395,47 @@ async function wheelFault(directory, wheel, piece) {
         ? undefined
         : 'has another content than recorded';
 }
+/** Deletes names too that are not valid UTF-8, which other functions can't tell apart. */
 async function keepOnly(directory, files) {
     const keep = new Set(files);
-    for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)) {
-        if (!keep.has(entry))
-            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, entry), { recursive: true, force: true });
-    }
+    const parents = new Set(files.map((file) => node_path__WEBPACK_IMPORTED_MODULE_3__.posix.dirname(file)));
+    const clean = async (relative) => {
+        for (const name of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, relative), { encoding: 'buffer' })) {
+            const entry = node_path__WEBPACK_IMPORTED_MODULE_3__.posix.join(relative, name.toString());
+            const full = Buffer.concat([
+                Buffer.from(`${node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, relative)}${node_path__WEBPACK_IMPORTED_MODULE_3__.sep}`),
+                name,
+            ]);
+            const isExact = Buffer.from(name.toString()).equals(name);
+            if (isExact && parents.has(entry) && (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(full)).isDirectory())
+                await clean(entry);
+            else if (!isExact || !keep.has(entry))
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(full, { recursive: true, force: true });
+        }
+    };
+    await clean('');
 }
 async function list(directory) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(unlessMissing)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
+}
+function unlessMissing(error) {
+    if (error.code !== 'ENOENT')
+        throw error;
+    return [];
+}
+/**
+ * What is in a wheelhouse: its entries, and instead of the directory of wheels for building that
+ * directory's entries, as relative paths with `/`. No link is followed.
+ */
+async function filesBelow(directory) {
+    const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { withFileTypes: true }).catch(() => []);
+    const nested = entries.map(async (entry) => {
+        if (entry.name !== _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
+            return [entry.name];
+        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
+        return inside.map((name) => `${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
+    });
+    return (await Promise.all(nested)).flat();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {
@@ -40128,6 +40444,14 @@ function measure(directory, files) {
     });
 }
 async function seal(directory, manifest) {
+    for (const wheel of manifest.wheels) {
+        const place = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+        const flat = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, wheel.file);
+        if (place === flat || (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(place).catch(() => undefined)) !== undefined)
+            continue;
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place), { recursive: true });
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(flat, place);
+    }
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }

@@ -287,9 +287,9 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /** Entry of the action's post step: saves what the main step left, and never fails the job. */
 const state = process.env['STATE_wheelhouse'];
-// After an exact hit there is nothing to save, and nothing is loaded.
+// After an exact hit it is empty: there is nothing to save, and nothing is loaded.
 if (state)
-    await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(370)]).then(__nccwpck_require__.bind(__nccwpck_require__, 9370))).saveFromState(state);
+    await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(979)]).then(__nccwpck_require__.bind(__nccwpck_require__, 9979))).saveFromState(state);
 // Not before all is said: what lies in a pipe's buffer would be lost.
 process.stdout.write('', () => process.exit(0));
 

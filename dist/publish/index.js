@@ -28835,6 +28835,9 @@ function generations(primary) {
 function matchKind(matched, keys) {
     if (generations(keys.primary).includes(matched))
         return 'exact';
+    // The key becomes an output, which workflows may put into a script.
+    if (!/^[a-z0-9._-]+$/.test(matched))
+        return 'foreign';
     return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
 }
 /** `cp311`, `cp313t`, `cp315b1`; other implementations with their ABI, which changes under one X.Y. */
@@ -30378,19 +30381,88 @@ function splitSource(text) {
 
 /***/ }),
 
-/***/ 1114:
+/***/ 3523:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ke: () => (/* binding */ lockFile),
-/* harmony export */   L_: () => (/* binding */ formatManifest),
-/* harmony export */   Ng: () => (/* binding */ parseManifest),
-/* harmony export */   Sh: () => (/* binding */ ManifestError),
-/* harmony export */   YE: () => (/* binding */ manifestFile)
-/* harmony export */ });
-/* unused harmony exports keepableParts, contradiction, unsatisfied, changes, sameWheels */
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Sh: () => (/* binding */ ManifestError),
+  WP: () => (/* binding */ buildDirectory),
+  L_: () => (/* binding */ formatManifest),
+  Ke: () => (/* binding */ lockFile),
+  YE: () => (/* binding */ manifestFile),
+  Ng: () => (/* binding */ parseManifest),
+  NV: () => (/* binding */ wheelPath)
+});
+
+// UNUSED EXPORTS: changes, contradiction, keepableParts, manifestDigest, sameWheels
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var plan_names = __nccwpck_require__(595);
+// EXTERNAL MODULE: ./lib/plan/requirements.js
+var requirements = __nccwpck_require__(2251);
+;// CONCATENATED MODULE: ./lib/plan/schema.js
+/** Checks values that anybody may have written, such as parsed JSON. */
+/** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
+class SchemaError extends Error {
+}
+/** A schema for the values that pass a test. @param form what passes, after "must be" */
+function satisfying(form, test) {
+    return (value, name) => {
+        if (!test(value))
+            throw new SchemaError(`"${name}" must be ${form}`);
+        return value;
+    };
+}
+const string = satisfying('a string', (value) => typeof value === 'string');
+/** Text that is shown: it can't begin a line of its own. */
+const line = lineOf('a line of text', () => true);
+/** A line of text in one form. @param form after "must be" */
+function lineOf(form, test) {
+    return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
+}
+function isLine(text) {
+    return text !== '' && !/\p{Cc}|\u2028|\u2029/u.test(text);
+}
+function oneOf(...texts) {
+    const form = texts.map((text) => `"${text}"`).join(' or ');
+    return satisfying(form, (value) => texts.includes(value));
+}
+/** A schema for lists, each item of which another schema accepts. */
+function list(item) {
+    return (value, name) => {
+        if (!Array.isArray(value))
+            throw new SchemaError(`"${name}" must be a list`);
+        return value.map((each, index) => item(each, `${name}[${index}]`));
+    };
+}
+/** A field that may be missing. */
+function optional(schema) {
+    const check = (value, name) => value === undefined ? undefined : schema(value, name);
+    return Object.assign(check, { isOptional: true });
+}
+/** A schema for objects. Fields that it does not name are dropped. */
+function object(fields) {
+    return (value, name) => {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+            throw new SchemaError(name === '' ? 'it is not an object' : `"${name}" must be an object`);
+        }
+        const entries = Object.entries(fields).flatMap(([field, schema]) => {
+            const path = name === '' ? field : `${name}.${field}`;
+            const own = Object.hasOwn(value, field)
+                ? value[field]
+                : undefined;
+            const checked = schema(own, path);
+            return checked === undefined ? [] : [[field, checked]];
+        });
+        return Object.fromEntries(entries);
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/plan/manifest.js
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
@@ -30398,10 +30470,75 @@ function splitSource(text) {
 
 
 
+
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest of a newer schema is not read: a miss is safer than a guess. */
 const schema = 2;
+/** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
+const buildDirectory = 'build';
+const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
+const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
+const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const seconds = satisfying('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
+/** What is shown of it is one line, whatever it contains. */
+const shownText = (value, name) => string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const wheelSchema = object({
+    /** Normalised. */
+    name: projectName,
+    /** The name as its metadata spell it: pip names directories after what it is asked for. */
+    project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
+    version,
+    /** A file name without directories. */
+    file: lineOf('the file name of a wheel', plan_names/* isWheelFileName */.jh),
+    /** Hex. */
+    sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    /** Bytes. */
+    size: byteCount,
+    origin: oneOf('downloaded', 'built'),
+    /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+    role: oneOf('runtime', 'build', 'tool'),
+    /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+    asked: optional(list(string)),
+    /** The fingerprint of the URL that the request named for it. */
+    url: optional(line),
+});
+const projectSchema = object({
+    /** The requirement's canonical text. */
+    requirement: line,
+    name: projectName,
+    version,
+    extras: list(string),
+    /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
+    requires: list(string),
+});
+const manifestSchema = object({
+    interpreter: line,
+    /** Digest of the request that it was closed for. */
+    request: line,
+    /** Digest of where its wheels came from and how they were built. */
+    sources: line,
+    /** When an index was last asked. */
+    resolvedAt: moment,
+    wheels: list(wheelSchema),
+    direct: list(projectSchema),
+    /**
+     * Projects that it relies on without containing them: the environment had them, and the request's
+     * hashes admit no file of theirs.
+     */
+    relied: list(object({ name: projectName, version })),
+    /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+    effort: optional(seconds),
+    /** Version of the Python that it was made with; a patch release does not matter. */
+    python: optional(line),
+    /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
+    parts: optional(object({ sources: list(shownText), asked: list(shownText) })),
+});
+/** The path of a wheel relative to its wheelhouse. */
+function wheelPath({ role, file }) {
+    return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
 /** Characters of `parts` that a manifest carries along. */
 const maxParts = 200_000;
 /** @returns the parts, or undefined when a manifest would grow out of proportion with them */
@@ -30413,6 +30550,11 @@ class ManifestError extends Error {
 }
 function formatManifest(manifest) {
     return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+/** Hex SHA-256 of what a manifest says, in whatever order it says it. */
+function manifestDigest(manifest) {
+    const normal = formatManifest(parseManifest(formatManifest(manifest)));
+    return createHash('sha256').update(normal).digest('hex');
 }
 /**
  * Reads a manifest from text that anybody may have written.
@@ -30427,145 +30569,41 @@ function parseManifest(text) {
     catch {
         throw new ManifestError(`${manifestFile} is not JSON`);
     }
-    const top = record(value, 'it');
-    if (top['schema'] !== schema) {
-        throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(top['schema'])}; this version reads ${schema}`);
+    try {
+        const { schema: found } = schemaNumber(value, '');
+        if (found !== schema) {
+            throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(found)}; this version reads ${schema}`);
+        }
+        const manifest = manifestSchema(value, '');
+        checkConsistency(manifest);
+        return manifest;
     }
-    const resolvedAt = string(top, 'resolvedAt');
-    if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(resolvedAt) || Number.isNaN(Date.parse(resolvedAt))) {
-        throw new ManifestError('resolvedAt is not a date');
+    catch (error) {
+        if (!(error instanceof SchemaError))
+            throw error;
+        throw new ManifestError(`${manifestFile} is not valid: ${error.message}`);
     }
-    const wheels = list(top, 'wheels').map(wheel);
+}
+const schemaNumber = object({ schema: (value) => value });
+/** @throws ManifestError where two fields can't both be true */
+function checkConsistency({ wheels }) {
+    for (const { file, name, project, version } of wheels) {
+        const named = (0,plan_names/* wheelNameParts */.LI)(file);
+        if (named.name !== name)
+            throw new ManifestError(`${file} is not a wheel of "${name}"`);
+        if ((0,plan_names/* normalizeName */.Pc)(project) !== name) {
+            throw new ManifestError(`${file} is not a wheel of "${project}"`);
+        }
+        if (!(0,plan_names/* sameVersion */.r1)(version, named.version)) {
+            throw new ManifestError(`${file} is not version "${version}"`);
+        }
+    }
     if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
         throw new ManifestError('a wheel is listed twice');
     }
     const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
     if (new Set(names).size !== names.length)
         throw new ManifestError('a project is listed twice');
-    return {
-        interpreter: string(top, 'interpreter'),
-        request: string(top, 'request'),
-        sources: string(top, 'sources'),
-        resolvedAt,
-        pinned: boolean(top, 'pinned'),
-        wheels,
-        direct: list(top, 'direct').map((item) => {
-            const entry = record(item, 'direct');
-            return {
-                requirement: string(entry, 'requirement'),
-                name: projectNameOf(entry),
-                version: versionOf(entry),
-                extras: strings(entry, 'extras'),
-                requires: strings(entry, 'requires'),
-            };
-        }),
-        relied: list(top, 'relied').map((item) => {
-            const entry = record(item, 'relied');
-            return { name: projectNameOf(entry), version: versionOf(entry) };
-        }),
-        ...(typeof top['effort'] === 'number' ? { effort: top['effort'] } : {}),
-        ...(top['python'] === undefined ? {} : { python: string(top, 'python') }),
-        ...(top['parts'] === undefined ? {} : { parts: partsOf(record(top['parts'], 'parts')) }),
-    };
-}
-function partsOf(entry) {
-    return { sources: shownLines(entry, 'sources'), asked: shownLines(entry, 'asked') };
-}
-function wheel(item) {
-    const entry = record(item, 'wheels');
-    const file = string(entry, 'file');
-    const sha256 = string(entry, 'sha256');
-    const size = entry['size'];
-    const origin = entry['origin'];
-    const role = entry['role'];
-    const name = projectNameOf(entry);
-    const version = string(entry, 'version');
-    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)(file))
-        throw new ManifestError(`${JSON.stringify(file)} is no wheel's name`);
-    const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelNameParts */ .LI)(file);
-    if (named.name !== name) {
-        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(name)}`);
-    }
-    if (!isVersionText(version) || !(0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(version, named.version)) {
-        throw new ManifestError(`${file} is not version ${JSON.stringify(version)}`);
-    }
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-        throw new ManifestError(`${file} has no sha256`);
-    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-        throw new ManifestError(`${file} has no size`);
-    }
-    if (origin !== 'downloaded' && origin !== 'built')
-        throw new ManifestError(`${file}: origin`);
-    if (role !== 'runtime' && role !== 'build' && role !== 'tool')
-        throw new ManifestError(`${file}: role`);
-    const project = string(entry, 'project');
-    if ((0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(project) !== name || !/^[A-Za-z0-9._-]+$/.test(project)) {
-        throw new ManifestError(`${file} is not a wheel of ${JSON.stringify(project)}`);
-    }
-    return {
-        name,
-        project,
-        version,
-        file,
-        sha256,
-        size,
-        origin,
-        role,
-        ...(entry['asked'] === undefined ? {} : { asked: strings(entry, 'asked') }),
-        ...(entry['url'] === undefined ? {} : { url: string(entry, 'url') }),
-    };
-}
-function record(value, what) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new ManifestError(`${what} is not an object`);
-    }
-    return value;
-}
-/** One line of text: it is shown, and must not make lines of its own. */
-function string(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'string' || value === '' || /\p{Cc}|\u2028|\u2029/u.test(value)) {
-        throw new ManifestError(`${field} is not a text`);
-    }
-    return value;
-}
-function projectNameOf(entry) {
-    const name = string(entry, 'name');
-    if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))
-        throw new ManifestError('name is no project name');
-    return name;
-}
-function versionOf(entry) {
-    const version = string(entry, 'version');
-    if (!isVersionText(version))
-        throw new ManifestError('version is not a version');
-    return version;
-}
-function isVersionText(text) {
-    return /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text);
-}
-function boolean(entry, field) {
-    const value = entry[field];
-    if (typeof value !== 'boolean')
-        throw new ManifestError(`${field} is not true or false`);
-    return value;
-}
-function list(entry, field) {
-    const value = entry[field];
-    if (!Array.isArray(value))
-        throw new ManifestError(`${field} is not a list`);
-    return value;
-}
-/** As {@link strings}, of texts that are shown: one line each. */
-function shownLines(entry, field) {
-    return strings(entry, field).map((value) => value.replace(/[\p{Cc}\u2028\u2029]/gu, ' '));
-}
-function strings(entry, field) {
-    return list(entry, field).map((value) => {
-        if (typeof value !== 'string')
-            throw new ManifestError(`${field} holds something else than text`);
-        return value;
-    });
 }
 /**
  * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
@@ -30592,17 +30630,6 @@ function contradiction({ wheels, direct }, lines) {
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
     return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
-}
-/** Why a wheelhouse does not serve a request; undefined when it does. */
-function unsatisfied(manifest, dropped, wanted) {
-    if (manifest.request !== wanted.request)
-        return 'it was made for other requirements';
-    if (dropped > 0)
-        return 'some of its wheels had to be dropped';
-    if (!isFresh(manifest, wanted.refresh, wanted.now)) {
-        return `it was resolved on ${manifest.resolvedAt.slice(0, 10)}, which is too old for refresh: ${wanted.refresh}`;
-    }
-    return undefined;
 }
 /** What changed between two sets of runtime wheels, by name. */
 function changes(before, after) {
@@ -31850,9 +31877,9 @@ function cachePolicy(event, restore, save) {
 function restoreRisk(event) {
     if (event.name === 'release')
         return 'this run is for a release';
-    if (event.ref.startsWith('refs/tags/') && (event.name === 'push' || event.name === 'create')) {
+    // Whatever starts a run for a tag (a push, a dispatch, a deployment), releases are built there.
+    if (event.ref.startsWith('refs/tags/'))
         return 'this run is for a tag';
-    }
     if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
         return `${event.name} runs with rights that the change it runs for may not have`;
     }
@@ -32446,8 +32473,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   sl: () => (/* binding */ publishCounts)
 });
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
+var manifest = __nccwpck_require__(3523);
 ;// CONCATENATED MODULE: ./lib/plan/summary.js
 /** What a run says of itself: for the job summary, for the log, for a terminal. */
 
@@ -34276,6 +34303,8 @@ def contents(wheel):
             elif len(parts) < 3 or parts[1] != 'headers':  # Each project has a directory for headers.
                 return None
             if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
+                if member.file_size > 1000000:
+                    return None
                 names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))
     return {'files': files, 'bytes': size, 'names': sorted(names)}
 
@@ -34314,10 +34343,16 @@ function untilExit(directory) {
     if (!watching) {
         watching = true;
         process.on('exit', () => {
-            // Programs that have just been ended may still be writing into them.
-            const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
-            for (const each of pending)
-                (0,external_node_fs_.rmSync)(each, insisting);
+            for (const each of pending) {
+                try {
+                    unlock(each);
+                    // Programs that have just been ended may still be writing into them.
+                    (0,external_node_fs_.rmSync)(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+                }
+                catch {
+                    // Nobody is left to be told.
+                }
+            }
         });
     }
     pending.add(directory);
@@ -34338,10 +34373,33 @@ async function temporaryDirectory(parent, prefix) {
     await (0,promises_namespaceObject.mkdir)(directory);
     return directory;
 }
-/** Deletes a directory now. */
+/**
+ * Deletes a directory now. What can't be deleted is left, and tried again when the process ends:
+ * no job fails for it.
+ */
 async function discard(directory) {
-    await (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
-    release(directory);
+    const remove = () => (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
+    try {
+        await remove().catch(() => {
+            unlock(directory);
+            return remove();
+        });
+        release(directory);
+    }
+    catch {
+        untilExit(directory);
+    }
+}
+/** Gives us the right to delete what is below: an archive may say that nobody has it. */
+function unlock(directory) {
+    if (!(0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false })?.isDirectory())
+        return;
+    (0,external_node_fs_.chmodSync)(directory, 0o700);
+    for (const entry of (0,external_node_fs_.readdirSync)(directory, { withFileTypes: true, encoding: 'buffer' })) {
+        if (entry.isDirectory()) {
+            unlock(Buffer.concat([Buffer.from(directory), Buffer.from(external_node_path_.sep), entry.name]));
+        }
+    }
 }
 
 ;// CONCATENATED MODULE: ./lib/world/python.js
@@ -34399,7 +34457,7 @@ function pythonAdapter(reporter, environment) {
                 env: environment,
                 input: JSON.stringify({ markers, extras }),
             });
-            return exitCode === 0 ? JSON.parse(stdout) : markers.map(() => true);
+            return exitCode === 0 ? JSON.parse(stdout) : undefined;
         },
         async writeStubs(interpreter, directory, stubs) {
             const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', stubScript, directory], { env: environment, input: JSON.stringify(stubs) });
@@ -38524,8 +38582,8 @@ function formatLock(wheels) {
     return lines.join('');
 }
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
+// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
+var plan_manifest = __nccwpck_require__(3523);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 
@@ -38546,7 +38604,7 @@ function wheelhousesAdapter() {
         stage: (workplace) => temporaryDirectory(workplace, 'staged'),
         inspect,
         share,
-        unshare,
+        reopen,
         keepOnly,
         list,
         measure,
@@ -38567,13 +38625,19 @@ function wheelhousesAdapter() {
  * place meanwhile. A file that goes while this is done is left out.
  */
 async function share(directory, staged) {
-    for (const entry of await (0,promises_namespaceObject.readdir)(directory).catch(() => [])) {
-        const [from, to] = [external_node_path_.join(directory, entry), external_node_path_.join(staged, entry)];
+    for (const file of await filesBelow(directory)) {
+        const [from, to] = [external_node_path_.join(directory, file), external_node_path_.join(staged, file)];
+        await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(to), { recursive: true });
         await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to).catch(() => { }));
     }
 }
-/** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
-async function unshare(directory) {
+/** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
+async function reopen(directory) {
+    const aside = external_node_path_.join(directory, plan_manifest/* buildDirectory */.WP);
+    for (const file of await list(aside)) {
+        await (0,promises_namespaceObject.rename)(external_node_path_.join(aside, file), external_node_path_.join(directory, file));
+    }
+    await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
     for (const entry of await (0,promises_namespaceObject.readdir)(directory, { withFileTypes: true })) {
         if (!entry.isFile())
             continue;
@@ -38597,23 +38661,27 @@ async function inspect(directory) {
         throw new plan_manifest/* ManifestError */.Sh(`${plan_manifest/* manifestFile */.YE} is not an ordinary file`);
     }
     const manifest = (0,plan_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
-    const faults = [];
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
-        if (fault !== undefined)
-            faults.push(`${wheel.file} ${fault}`);
-        return fault === undefined;
+        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
-    const known = new Set([plan_manifest/* manifestFile */.YE, plan_manifest/* lockFile */.Ke, ...manifest.wheels.map((wheel) => wheel.file)]);
-    for (const entry of await (0,promises_namespaceObject.readdir)(directory)) {
-        if (!known.has(entry))
-            faults.push(`${entry} is not in the manifest`);
+    const faults = verdicts.flat();
+    const known = new Set([plan_manifest/* manifestFile */.YE, plan_manifest/* lockFile */.Ke, ...manifest.wheels.map(plan_manifest/* wheelPath */.NV)]);
+    for (const file of await filesBelow(directory)) {
+        if (!known.has(file))
+            faults.push(`${file} is not in the manifest`);
     }
-    return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
+    return {
+        manifest,
+        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
+        faults,
+    };
 }
 async function wheelFault(directory, wheel, piece) {
-    const file = external_node_path_.join(directory, wheel.file);
-    const found = await (0,promises_namespaceObject.lstat)(file).catch(() => undefined);
+    const file = external_node_path_.join(directory, (0,plan_manifest/* wheelPath */.NV)(wheel));
+    // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
+    const parent = await (0,promises_namespaceObject.lstat)(external_node_path_.dirname(file)).catch(() => undefined);
+    const found = parent?.isDirectory() ? await (0,promises_namespaceObject.lstat)(file).catch(() => undefined) : undefined;
     if (found === undefined)
         return 'is missing';
     if (!found.isFile())
@@ -38624,15 +38692,47 @@ async function wheelFault(directory, wheel, piece) {
         ? undefined
         : 'has another content than recorded';
 }
+/** Deletes names too that are not valid UTF-8, which other functions can't tell apart. */
 async function keepOnly(directory, files) {
     const keep = new Set(files);
-    for (const entry of await (0,promises_namespaceObject.readdir)(directory)) {
-        if (!keep.has(entry))
-            await (0,promises_namespaceObject.rm)(external_node_path_.join(directory, entry), { recursive: true, force: true });
-    }
+    const parents = new Set(files.map((file) => external_node_path_.posix.dirname(file)));
+    const clean = async (relative) => {
+        for (const name of await (0,promises_namespaceObject.readdir)(external_node_path_.join(directory, relative), { encoding: 'buffer' })) {
+            const entry = external_node_path_.posix.join(relative, name.toString());
+            const full = Buffer.concat([
+                Buffer.from(`${external_node_path_.join(directory, relative)}${external_node_path_.sep}`),
+                name,
+            ]);
+            const isExact = Buffer.from(name.toString()).equals(name);
+            if (isExact && parents.has(entry) && (await (0,promises_namespaceObject.lstat)(full)).isDirectory())
+                await clean(entry);
+            else if (!isExact || !keep.has(entry))
+                await (0,promises_namespaceObject.rm)(full, { recursive: true, force: true });
+        }
+    };
+    await clean('');
 }
 async function list(directory) {
-    return (await (0,promises_namespaceObject.readdir)(directory)).filter(names/* isWheelFileName */.jh).sort();
+    return (await (0,promises_namespaceObject.readdir)(directory).catch(unlessMissing)).filter(names/* isWheelFileName */.jh).sort();
+}
+function unlessMissing(error) {
+    if (error.code !== 'ENOENT')
+        throw error;
+    return [];
+}
+/**
+ * What is in a wheelhouse: its entries, and instead of the directory of wheels for building that
+ * directory's entries, as relative paths with `/`. No link is followed.
+ */
+async function filesBelow(directory) {
+    const entries = await (0,promises_namespaceObject.readdir)(directory, { withFileTypes: true }).catch(() => []);
+    const nested = entries.map(async (entry) => {
+        if (entry.name !== plan_manifest/* buildDirectory */.WP || !entry.isDirectory())
+            return [entry.name];
+        const inside = await (0,promises_namespaceObject.readdir)(external_node_path_.join(directory, plan_manifest/* buildDirectory */.WP)).catch(() => []);
+        return inside.map((name) => `${plan_manifest/* buildDirectory */.WP}/${name}`);
+    });
+    return (await Promise.all(nested)).flat();
 }
 function measure(directory, files) {
     return inParallel(files, async (file, piece) => {
@@ -38641,6 +38741,14 @@ function measure(directory, files) {
     });
 }
 async function seal(directory, manifest) {
+    for (const wheel of manifest.wheels) {
+        const place = external_node_path_.join(directory, (0,plan_manifest/* wheelPath */.NV)(wheel));
+        const flat = external_node_path_.join(directory, wheel.file);
+        if (place === flat || (await (0,promises_namespaceObject.lstat)(place).catch(() => undefined)) !== undefined)
+            continue;
+        await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(place), { recursive: true });
+        await (0,promises_namespaceObject.rename)(flat, place);
+    }
     await writeWhole(external_node_path_.join(directory, plan_manifest/* lockFile */.Ke), formatLock(manifest.wheels));
     await writeWhole(external_node_path_.join(directory, plan_manifest/* manifestFile */.YE), (0,plan_manifest/* formatManifest */.L_)(manifest));
 }
@@ -39161,6 +39269,14 @@ const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRe
 /** Runs other programs. Every one of them is started here, so that none outlives the run. */
 
 
+/** Characters of a program's output that are kept; of more, the end. */
+const maxOutput = 32 * 1024 * 1024;
+/** Characters after which a line is passed on as it is. */
+const maxLine = 1024 * 1024;
+/** Cuts only now and then: each cut copies what stays. */
+function latest(text) {
+    return text.length > 2 * maxOutput ? text.slice(-maxOutput) : text;
+}
 const running = new Set();
 process.on('exit', () => {
     for (const stop of running)
@@ -39203,13 +39319,17 @@ function run(command, args, options) {
             let rest = '';
             stream.on('data', (data) => {
                 const text = decoder.write(data);
-                output += text;
+                output = latest(output + text);
                 if (stream === child.stdout)
-                    stdout += text;
+                    stdout = latest(stdout + text);
                 const lines = (rest + text).split(/\r?\n/);
                 rest = lines.pop() ?? '';
                 for (const line of lines)
                     options.onLine?.(line);
+                if (rest.length > maxLine) {
+                    options.onLine?.(rest);
+                    rest = '';
+                }
             });
             stream.on('end', () => {
                 if (rest !== '')

@@ -39777,6 +39777,7 @@ const silence = {
     found: undefined,
     passed: 0,
     bytes: 0,
+    archive: 0,
     complaints: [],
     skipped: undefined,
     result: undefined,
@@ -39789,6 +39790,9 @@ function heard(talk, line) {
     const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
     if (passed !== undefined)
         return { ...talk, passed: Number(passed) };
+    const archive = /^Cache Size: .*\((\d+) B\)$/.exec(line)?.[1];
+    if (archive !== undefined)
+        return { ...talk, archive: Number(archive) };
     if (line.startsWith(bytesMark))
         return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
     const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];

@@ -9,12 +9,18 @@ import { askedHashes, directRequirements, isCacheable, isHashMode } from './requ
 export interface HashRules {
   /** The hashes asked for, sorted, by normalised name. */
   readonly byName: ReadonlyMap<string, readonly string[]>;
-  /** The same of URLs whose name is not known before they are fetched, by the URL's fingerprint. */
-  readonly byUrl: ReadonlyMap<string, readonly string[]>;
+  /** What may be kept of URLs with a hash, by the URL's fingerprint. */
+  readonly byUrl: ReadonlyMap<string, UrlRule>;
   /** pip takes nothing without a hash, dependencies included. */
   readonly all: boolean;
   /** Whether the request rules out that a project is built from an sdist. */
   readonly neverBuilt: (name: string) => boolean;
+}
+
+interface UrlRule {
+  readonly hashes: readonly string[];
+  /** The project of a URL that ends with a wheel's name; of others it is known once it is built. */
+  readonly wheelOf: string | undefined;
 }
 
 /** @param settings pip's effective settings */
@@ -23,12 +29,13 @@ export function hashRules(
   settings: ReadonlyMap<string, string>,
 ): HashRules {
   const byName = askedHashes(lines);
-  const byUrl = new Map<string, readonly string[]>();
+  const byUrl = new Map<string, UrlRule>();
   for (const { target, shownTarget, hashes } of directRequirements(lines).filter(isCacheable)) {
     const sorted = hashes.toSorted();
-    byUrl.set(shownTarget, sorted);
     const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-    if (isWheelFileName(file)) byName.set(wheelNameParts(file).name, sorted);
+    const wheelOf = isWheelFileName(file) ? wheelNameParts(file).name : undefined;
+    byUrl.set(shownTarget, { hashes: sorted, wheelOf });
+    if (wheelOf !== undefined) byName.set(wheelOf, sorted);
   }
   return { byName, byUrl, all: isHashMode(lines), neverBuilt: neverBuilt(lines, settings) };
 }
@@ -55,13 +62,19 @@ function neverBuilt(
  * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
  * built from an sdist carries none of them, so it counts for the very hashes that it was built
  * under. That it was built is the word of a manifest that anybody may have written: where nothing
- * can have been built it is not believed.
+ * can have been built it is not believed. Wheels that are not installed are none of the request's
+ * business: see `isNeeded` in verdict.ts.
  */
 export function isAdmitted(wheel: Wheel, { byName, byUrl, all, neverBuilt }: HashRules): boolean {
   if (wheel.role !== 'runtime') return true;
-  const asked = byName.get(wheel.name) ?? byUrl.get(wheel.url ?? '');
+  const rule = wheel.url === undefined ? undefined : byUrl.get(wheel.url);
+  // A wheel counts for the URL that it came from, not for another one nor for an index.
+  if (wheel.url !== undefined && rule === undefined) return false;
+  if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name) return false;
+  const asked = byName.get(wheel.name) ?? rule?.hashes;
   if (asked === undefined) return !all;
-  const isItself = wheel.origin === 'downloaded' || neverBuilt(wheel.name);
+  const isWheelUrl = [...byUrl.values()].some(({ wheelOf }) => wheelOf === wheel.name);
+  const isItself = wheel.origin === 'downloaded' || isWheelUrl || neverBuilt(wheel.name);
   if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
     return asked.includes(`sha256:${wheel.sha256}`);
   }

@@ -81,9 +81,8 @@ export function cachePolicy(
 
 function restoreRisk(event: WorkflowEvent): string | undefined {
   if (event.name === 'release') return 'this run is for a release';
-  if (event.ref.startsWith('refs/tags/') && (event.name === 'push' || event.name === 'create')) {
-    return 'this run is for a tag';
-  }
+  // Whatever starts a run for a tag (a push, a dispatch, a deployment), releases are built there.
+  if (event.ref.startsWith('refs/tags/')) return 'this run is for a tag';
   if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
     return `${event.name} runs with rights that the change it runs for may not have`;
   }

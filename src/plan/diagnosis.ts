@@ -2,20 +2,12 @@
 import { period } from './freshness.ts';
 import { interpreterIdentity, type Keys } from './key.ts';
 import type { Manifest } from './manifest.ts';
-import type { Interpreter, Refresh } from './model.ts';
+import type { Mismatch, Wanted } from './verdict.ts';
 
 /** One thing that was looked at. */
 export interface Finding {
   readonly level: 'good' | 'note' | 'problem';
   readonly text: string;
-}
-
-/** What a run would look for. */
-export interface Wanted {
-  readonly keys: Keys;
-  readonly interpreter: Interpreter;
-  readonly refresh: Refresh;
-  readonly now: Date;
 }
 
 const identityParts = [
@@ -29,36 +21,46 @@ const identityParts = [
 ] as const;
 
 /**
- * What of a stored wheelhouse differs from what is wanted now.
- * @returns reasons, the deepest first; empty: it serves
+ * Puts a mismatch into the words of what the user changed.
+ * @param reason what the verdict says of it
+ * @returns reasons, the deepest first
  */
-export function differences(stored: Manifest, wanted: Wanted): string[] {
-  const identity = interpreterIdentity(wanted.interpreter);
-  if (stored.interpreter !== identity) {
-    const before = stored.interpreter.split(' ');
-    const now = identity.split(' ');
-    const changed = identityParts.flatMap((name, index) =>
-      before[index] === now[index] ? [] : [`${name} was ${before[index]} and is ${now[index]}`],
-    );
-    // The ABI and the platform follow from the version: one reason is enough.
-    return [changed[0] ?? 'the interpreter is another one'];
-  }
+export function explain(
+  mismatch: Mismatch,
+  reason: string,
+  stored: Manifest,
+  wanted: Wanted & { readonly keys: Keys },
+): string[] {
   const { parts } = wanted.keys;
-  if (stored.sources !== wanted.keys.sources) {
-    return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
+  switch (mismatch) {
+    case 'interpreter':
+      return [changedIdentity(stored.interpreter, interpreterIdentity(wanted.interpreter))];
+    case 'sources':
+      return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
+    case 'request':
+      return changedParts('what is asked for', stored.parts?.asked, parts.asked);
+    case 'age':
+      return [tooOld(stored.resolvedAt, wanted)];
+    default:
+      return [reason];
   }
-  if (stored.request !== wanted.keys.request) {
-    return changedParts('what is asked for', stored.parts?.asked, parts.asked);
-  }
-  const then = period(wanted.refresh, new Date(stored.resolvedAt));
-  const now = period(wanted.refresh, wanted.now);
-  if (wanted.refresh === 'always') return ['refresh is always: the index is asked on every run'];
-  if (!stored.pinned && wanted.refresh !== 'never' && then !== now) {
-    return [
-      `it was resolved on ${stored.resolvedAt.slice(0, 10)} (${then}), now is ${now}, and not everything is pinned (refresh: ${wanted.refresh})`,
-    ];
-  }
-  return [];
+}
+
+/** The first part that differs: the ABI and the platform follow from the version. */
+function changedIdentity(stored: string, wanted: string): string {
+  const before = stored.split(' ');
+  const now = wanted.split(' ');
+  const index = identityParts.findIndex((_name, part) => before[part] !== now[part]);
+  const name = identityParts[index];
+  return name === undefined
+    ? 'the interpreter is another one'
+    : `${name} was ${before[index]} and is ${now[index]}`;
+}
+
+function tooOld(resolvedAt: string, { refresh, now }: Wanted): string {
+  if (refresh === 'always') return 'refresh is always: the index is asked on every run';
+  const then = period(refresh, new Date(resolvedAt));
+  return `it was resolved on ${resolvedAt.slice(0, 10)} (${then}), now is ${period(refresh, now)}, and not everything is pinned (refresh: ${refresh})`;
 }
 
 function changedParts(

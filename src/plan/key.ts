@@ -144,6 +144,8 @@ export function matchKind(
   keys: Pick<Keys, 'primary' | 'restore'>,
 ): 'exact' | 'partial' | 'foreign' {
   if (generations(keys.primary).includes(matched)) return 'exact';
+  // The key becomes an output, which workflows may put into a script.
+  if (!/^[a-z0-9._-]+$/.test(matched)) return 'foreign';
   return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
 }
 

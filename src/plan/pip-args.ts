@@ -34,8 +34,8 @@ export function wheelArgs(options: {
 export interface SourceOptions {
   readonly requestFile: string;
   readonly report: string;
-  /** Build with the wheels of this directory alone; undefined: ask the index. */
-  readonly findLinks: string | undefined;
+  /** Build with the wheels of these directories alone; undefined: ask the index. */
+  readonly findLinks: readonly string[] | undefined;
 }
 
 /** The metadata of such a requirement: prepared, not built, not installed. */
@@ -152,7 +152,8 @@ function sourceArgs({ requestFile, report, findLinks }: SourceOptions): string[]
     ...common,
     '--progress-bar=off',
     '--no-deps',
-    ...(findLinks === undefined ? [] : ['--no-index', `--find-links=${findLinks}`]),
+    ...(findLinks === undefined ? [] : ['--no-index']),
+    ...(findLinks ?? []).map((directory) => `--find-links=${directory}`),
     `--report=${report}`,
     '-r',
     requestFile,

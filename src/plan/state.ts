@@ -1,44 +1,51 @@
-/** What the main step tells the post step: one versioned JSON text. */
+/**
+ * What the main step tells the post step: one versioned JSON text, signed with the job's token for
+ * the cache service. Programs that main starts can write to the file that carries it, but do not
+ * get that token; who has it can write cache entries without us.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+import { line, object, SchemaError, satisfying } from './schema.ts';
 
 /** The number changes with the form: a state of another version is not acted upon. */
-const version = 1;
+const version = 2;
+
+const stateSchema = object({
+  version: satisfying(`${version}`, (value): value is typeof version => value === version),
+  wheelhouse: line,
+  key: line,
+  manifest: line,
+  signature: line,
+});
 
 export interface State {
   /** Absolute path of the wheelhouse to save. */
   readonly wheelhouse: string;
   readonly key: string;
-  /** Digest of the request: what lies in the wheelhouse must still be made for it. */
-  readonly request: string;
-  /** Identity of the interpreter. */
-  readonly interpreter: string;
+  /** Digest of the manifest that main wrote: nothing else is saved, whoever changes it meanwhile. */
+  readonly manifest: string;
 }
 
-export function formatState(state: State): string {
-  return JSON.stringify({ version, ...state });
+/** @param token of the cache service; a secret of the job */
+export function formatState(state: State, token: string): string {
+  return JSON.stringify({ version, ...state, signature: signature(state, token) });
 }
 
-/**
- * @returns the state, or undefined for a text that no main step of this version wrote: the main
- *   step did not run, or left nothing to save
- */
-export function parseState(text: string): State | undefined {
-  let value: unknown;
+/** @returns undefined for a text that main of this job and version did not write */
+export function parseState(text: string, token: string): State | undefined {
   try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
+    const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');
+    const state = { wheelhouse, key, manifest };
+    const [one, other] = [Buffer.from(signature(state, token)), Buffer.from(given)];
+    const isOurs = token !== '' && one.length === other.length && timingSafeEqual(one, other);
+    return isOurs ? state : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof SchemaError) return undefined;
+    throw error;
   }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const entry = value as Record<string, unknown>;
-  if (entry['version'] !== version) return undefined;
-  const field = (name: string): string | undefined => {
-    const text = entry[name];
-    return typeof text === 'string' && text !== '' ? text : undefined;
-  };
-  const wheelhouse = field('wheelhouse');
-  const key = field('key');
-  const request = field('request');
-  const interpreter = field('interpreter');
-  if (!wheelhouse || !key || !request || !interpreter) return undefined;
-  return { wheelhouse, key, request, interpreter };
+}
+
+function signature({ wheelhouse, key, manifest }: State, token: string): string {
+  const text = JSON.stringify(['wheelhouse state', version, wheelhouse, key, manifest]);
+  return createHmac('sha256', token).update(text).digest('hex');
 }

@@ -29,6 +29,8 @@ export interface TransferTalk {
   readonly passed: number;
   /** Bytes that have gone over the network, requests that are tried again included. */
   readonly bytes: number;
+  /** Bytes of the archive that has arrived; 0 as long as that is not known. */
+  readonly archive: number;
   /** Its warnings and errors, decoded. */
   readonly complaints: readonly string[];
   /** Why it did not even try, when it says so. */
@@ -40,6 +42,7 @@ export const silence: TransferTalk = {
   found: undefined,
   passed: 0,
   bytes: 0,
+  archive: 0,
   complaints: [],
   skipped: undefined,
   result: undefined,
@@ -51,6 +54,8 @@ export function heard(talk: TransferTalk, line: string): TransferTalk {
   if (hit !== undefined) return { ...talk, found: hit };
   const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
   if (passed !== undefined) return { ...talk, passed: Number(passed) };
+  const archive = /^Cache Size: .*\((\d+) B\)$/.exec(line)?.[1];
+  if (archive !== undefined) return { ...talk, archive: Number(archive) };
   if (line.startsWith(bytesMark)) return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
   const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
   if (complaint !== undefined) {

@@ -7,15 +7,19 @@ import path from 'node:path';
 import { messageOf } from '../plan/model.ts';
 import type { LocalStore, Reporter, StoreEntry } from '../ports.ts';
 
-/** Copies share their blocks with the original where the file system can do that. */
-/** Older than this, what lies there half-written is nobody's any more. */
+/** Older than this, a half-written entry is no longer in use by anybody. Milliseconds. */
 const abandonedAfter = 24 * 3_600_000;
 
+/** Copies share their blocks with the original where the file system can do that. */
 const copying = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
 
-/** @param root absolute path; made when something is saved */
-export function directoryCache(root: string, reporter: Reporter): LocalStore {
+/**
+ * @param root absolute path; made when something is saved
+ * @param notesUse whether a restored entry counts as used, which keeps it from being pruned
+ */
+export function directoryCache(root: string, reporter: Reporter, notesUse = true): LocalStore {
   return {
+    peeking: () => directoryCache(root, reporter, false),
     unavailable: undefined,
     warmUp() {},
 
@@ -26,7 +30,7 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
         if (found === undefined) return undefined;
         await cp(path.join(root, found), directory, copying);
         const now = new Date();
-        await utimes(path.join(root, found), now, now).catch(() => {});
+        if (notesUse) await utimes(path.join(root, found), now, now).catch(() => {});
         return { key: found, arrived: true };
       } catch (error) {
         await rm(directory, { recursive: true, force: true });
@@ -101,7 +105,7 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
 
 async function entryAt(root: string, key: string): Promise<StoreEntry> {
   const directory = path.join(root, key);
-  const files = await readdir(directory);
+  const files = await readdir(directory, { recursive: true });
   const sizes = await Promise.all(
     files.map(async (file) => (await stat(path.join(directory, file))).size),
   );

@@ -5,9 +5,10 @@
  * workspace: an entry's version depends on the text of the cached path, which is always
  * `wheelhouse`, and the checkout is never touched. See docs/decisions/0004-transfer.md.
  */
-import { chmod, lstat, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 
+import { environmentForPrograms } from '../plan/environment.ts';
 import { messageOf } from '../plan/model.ts';
 import { withoutSecrets } from '../plan/secrets.ts';
 import {
@@ -18,6 +19,7 @@ import {
   type TransferTalk,
 } from '../plan/transfer.ts';
 import type { CacheStore, Reporter } from '../ports.ts';
+import { confineTar, contentsOf, hostility } from './archive.ts';
 import { run } from './process.ts';
 import { discard, temporaryDirectory } from './temporary.ts';
 import { moveDirectory } from './wheelhouses.ts';
@@ -27,12 +29,6 @@ const transferName = 'wheelhouse';
 
 /** Seconds without any progress after which a transfer is given up; a slow one is left alone. */
 const limits = { lookup: 20, download: 30, save: 60 } as const;
-
-/** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
-const maxUnpacked = (archive: number): number => 4 * archive + 1_000_000_000;
-
-/** Files in an archive beyond which it is hostile: a wheelhouse has one a wheel. */
-const maxFiles = 10_000;
 
 export interface GithubCacheOptions {
   /** The whole environment of the action: the service's address and token are in it. */
@@ -66,6 +62,12 @@ export function githubCache(options: GithubCacheOptions): CacheStore {
         if (arrived === undefined) {
           complain(reporter, 'restored', talk);
           return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
+        }
+        // Small archives are unpacked between two looks of the watcher.
+        const hostile = hostility(await contentsOf(place.work), talk.archive);
+        if (hostile !== undefined) {
+          reporter.warning(`The cache could not be restored: ${hostile}.`);
+          return { key: arrived, arrived: false };
         }
         const strangers = (await readdir(place.work)).filter((name) => name !== transferName);
         if (strangers.length > 0) {
@@ -156,48 +158,36 @@ interface Workplace {
   readonly programs: string;
 }
 
-async function workplace({ temporary, environment }: GithubCacheOptions): Promise<Workplace> {
+async function workplace({ temporary }: GithubCacheOptions): Promise<Workplace> {
   const root = await temporaryDirectory(temporary, 'wheelhouse-transfer');
   const work = path.join(root, 'work');
   const archives = path.join(root, 'archives');
   const programs = path.join(root, 'programs');
   for (const directory of [work, archives, programs]) await mkdir(directory);
-  await confineTar(programs, environment['PATH'] ?? '');
   return { root, work, archives, programs };
 }
 
 /**
- * The toolkit unpacks with `tar -P`, which follows absolute names and `..` out of the directory
- * (actions/toolkit#2414). A `tar` that leaves that option out is put before it on PATH: then tar
- * itself refuses such members. Not on Windows, which has no scripts without an extension.
+ * The environment of the transfer process: that of other programs and the cache service's address
+ * and token. `TAR_OPTIONS` of the environment could undo the confinement of tar.
  */
-async function confineTar(directory: string, searchPath: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  for (const name of ['tar', 'gtar']) {
-    const real = await firstOnPath(name, searchPath);
-    if (real === undefined) continue;
-    const script = [
-      '#!/bin/sh',
-      'for word in "$@"; do',
-      '  shift',
-      '  if [ "$word" = -P ]; then continue; fi',
-      '  set -- "$@" "$word"',
-      'done',
-      `exec '${real.replaceAll("'", "'\\''")}' "$@"`,
-      '',
-    ].join('\n');
-    const file = path.join(directory, name);
-    await writeFile(file, script);
-    await chmod(file, 0o755);
-  }
-}
-
-async function firstOnPath(name: string, searchPath: string): Promise<string | undefined> {
-  for (const directory of searchPath.split(path.delimiter)) {
-    const file = path.join(directory, name);
-    if (directory !== '' && (await stat(file).catch(() => undefined))?.isFile()) return file;
-  }
-  return undefined;
+function environmentOf(
+  { environment }: GithubCacheOptions,
+  { work, archives, programs }: Workplace,
+): Record<string, string> {
+  const service = Object.entries(environment).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && /^ACTIONS_(?:RUNTIME|RESULTS|CACHE)_/i.test(entry[0]),
+  );
+  return {
+    ...environmentForPrograms(environment),
+    ...Object.fromEntries(service),
+    PATH: [programs, environment['PATH'] ?? ''].join(path.delimiter),
+    // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
+    TAR_OPTIONS: '--blocking-factor=128',
+    GITHUB_WORKSPACE: work,
+    RUNNER_TEMP: archives,
+  };
 }
 
 /** A transfer process that waits for its order. */
@@ -213,22 +203,16 @@ interface Transfer {
 type Phase = (talk: TransferTalk) => keyof typeof limits;
 
 async function startTransfer(options: GithubCacheOptions): Promise<Transfer> {
-  const { environment, program, reporter } = options;
+  const { program, reporter } = options;
   const place = await workplace(options);
-  const { work, archives, programs } = place;
+  const env = environmentOf(options, place);
+  await confineTar(place.programs, { ...env, PATH: options.environment['PATH'] ?? '' });
   let talk = silence;
   const stop = new AbortController();
   let give: (order: string) => void = () => {};
   const ended = run(process.execPath, [program], {
-    cwd: work,
-    env: {
-      ...definedIn(environment),
-      PATH: [programs, environment['PATH'] ?? ''].join(path.delimiter),
-      // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
-      TAR_OPTIONS: `--blocking-factor=128 ${environment['TAR_OPTIONS'] ?? ''}`.trim(),
-      GITHUB_WORKSPACE: work,
-      RUNNER_TEMP: archives,
-    },
+    cwd: place.work,
+    env,
     input: new Promise((resolve) => {
       give = resolve;
     }),
@@ -266,7 +250,7 @@ async function startTransfer(options: GithubCacheOptions): Promise<Transfer> {
  * @returns what is to be called twice a second
  */
 function watcher(
-  { root, archives }: Workplace,
+  { work, archives }: Workplace,
   { operation }: TransferOrder,
   talk: () => TransferTalk,
   phase: Phase,
@@ -275,11 +259,12 @@ function watcher(
   let before = '';
   let since = performance.now();
   return async () => {
-    const bytes = await bytesBelow(root, archives).catch(() => ({ archive: 0, all: 0, files: 0 }));
+    const archive = (await contentsOf(archives)).bytes;
+    const unpacked = await contentsOf(work);
     const now = phase(talk());
     // A look-up is not kept alive by tries that begin again and again.
     const traffic = now === 'lookup' ? 0 : talk().bytes;
-    const state = `${now} ${talk().passed} ${traffic} ${bytes.all}`;
+    const state = `${now} ${talk().passed} ${traffic} ${archive + unpacked.bytes}`;
     if (state !== before) {
       before = state;
       since = performance.now();
@@ -287,12 +272,8 @@ function watcher(
     if (performance.now() - since > limits[now] * 1000) {
       giveUp(`${descriptions[now]} for ${limits[now]} s`);
     }
-    if (operation === 'restore' && bytes.files > maxFiles) {
-      giveUp('the archive holds far more files than a wheelhouse');
-    }
-    if (operation === 'restore' && bytes.all - bytes.archive > maxUnpacked(bytes.archive)) {
-      giveUp('the archive unpacks to far more than wheels do');
-    }
+    const hostile = operation === 'restore' ? hostility(unpacked, archive) : undefined;
+    if (hostile !== undefined) giveUp(hostile);
   };
 }
 
@@ -312,32 +293,4 @@ function complain(reporter: Reporter, done: 'restored' | 'saved', talk: Transfer
   if (reasons.length > 0) {
     reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
   }
-}
-
-async function bytesBelow(
-  directory: string,
-  archives: string,
-): Promise<{ archive: number; all: number; files: number }> {
-  let archive = 0;
-  let all = 0;
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  // So many are no wheelhouse: they are not looked at one by one.
-  for (const entry of entries.slice(0, maxFiles)) {
-    if (!entry.isFile()) continue;
-    const size =
-      (await stat(path.join(entry.parentPath, entry.name)).catch(() => undefined))?.size ?? 0;
-    all += size;
-    if (entry.parentPath.startsWith(archives)) archive += size;
-  }
-  return { archive, all, files: entries.length };
-}
-
-function definedIn(
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    ),
-  );
 }

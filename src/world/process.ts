@@ -4,11 +4,23 @@ import { StringDecoder } from 'node:string_decoder';
 
 import type { Reporter } from '../ports.ts';
 
+/** What a program did; of output beyond all measure, the end. */
 export interface Finished {
   readonly exitCode: number;
   readonly stdout: string;
   /** Standard output and error in the order of arrival. */
   readonly output: string;
+}
+
+/** Characters of a program's output that are kept; of more, the end. */
+const maxOutput = 32 * 1024 * 1024;
+
+/** Characters after which a line is passed on as it is. */
+const maxLine = 1024 * 1024;
+
+/** Cuts only now and then: each cut copies what stays. */
+function latest(text: string): string {
+  return text.length > 2 * maxOutput ? text.slice(-maxOutput) : text;
 }
 
 const running = new Set<() => void>();
@@ -61,11 +73,15 @@ export function run(
       let rest = '';
       stream.on('data', (data: Buffer) => {
         const text = decoder.write(data);
-        output += text;
-        if (stream === child.stdout) stdout += text;
+        output = latest(output + text);
+        if (stream === child.stdout) stdout = latest(stdout + text);
         const lines = (rest + text).split(/\r?\n/);
         rest = lines.pop() ?? '';
         for (const line of lines) options.onLine?.(line);
+        if (rest.length > maxLine) {
+          options.onLine?.(rest);
+          rest = '';
+        }
       });
       stream.on('end', () => {
         if (rest !== '') options.onLine?.(rest);

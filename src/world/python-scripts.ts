@@ -285,6 +285,8 @@ def contents(wheel):
             elif len(parts) < 3 or parts[1] != 'headers':  # Each project has a directory for headers.
                 return None
             if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
+                if member.file_size > 1000000:
+                    return None
                 names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))
     return {'files': files, 'bytes': size, 'names': sorted(names)}
 

@@ -65,7 +65,7 @@ export function pythonAdapter(
         env: environment,
         input: JSON.stringify({ markers, extras }),
       });
-      return exitCode === 0 ? (JSON.parse(stdout) as boolean[]) : markers.map(() => true);
+      return exitCode === 0 ? (JSON.parse(stdout) as boolean[]) : undefined;
     },
     async writeStubs(interpreter, directory, stubs) {
       const { exitCode, stdout, output } = await run(

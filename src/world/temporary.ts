@@ -1,6 +1,6 @@
 /** Directories that must not outlive the process, however it ends. */
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -12,9 +12,15 @@ export function untilExit(directory: string): string {
   if (!watching) {
     watching = true;
     process.on('exit', () => {
-      // Programs that have just been ended may still be writing into them.
-      const insisting = { recursive: true, force: true, maxRetries: 5, retryDelay: 20 };
-      for (const each of pending) rmSync(each, insisting);
+      for (const each of pending) {
+        try {
+          unlock(each);
+          // Programs that have just been ended may still be writing into them.
+          rmSync(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+        } catch {
+          // Nobody is left to be told.
+        }
+      }
     });
   }
   pending.add(directory);
@@ -38,8 +44,30 @@ export async function temporaryDirectory(parent: string, prefix: string): Promis
   return directory;
 }
 
-/** Deletes a directory now. */
+/**
+ * Deletes a directory now. What can't be deleted is left, and tried again when the process ends:
+ * no job fails for it.
+ */
 export async function discard(directory: string): Promise<void> {
-  await rm(directory, { recursive: true, force: true });
-  release(directory);
+  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  try {
+    await remove().catch(() => {
+      unlock(directory);
+      return remove();
+    });
+    release(directory);
+  } catch {
+    untilExit(directory);
+  }
+}
+
+/** Gives us the right to delete what is below: an archive may say that nobody has it. */
+function unlock(directory: string | Buffer): void {
+  if (!lstatSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  chmodSync(directory, 0o700);
+  for (const entry of readdirSync(directory, { withFileTypes: true, encoding: 'buffer' })) {
+    if (entry.isDirectory()) {
+      unlock(Buffer.concat([Buffer.from(directory), Buffer.from(path.sep), entry.name]));
+    }
+  }
 }

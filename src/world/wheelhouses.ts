@@ -18,6 +18,7 @@ import {
 import path from 'node:path';
 import { formatLock } from '../plan/lock.ts';
 import {
+  buildDirectory,
   formatManifest,
   lockFile,
   type Manifest,
@@ -25,6 +26,7 @@ import {
   manifestFile,
   parseManifest,
   type Wheel,
+  wheelPath,
 } from '../plan/manifest.ts';
 import { isWheelFileName } from '../plan/names.ts';
 import type { Inspected, Wheelhouses } from '../ports.ts';
@@ -42,7 +44,7 @@ export function wheelhousesAdapter(): Wheelhouses {
     stage: (workplace) => temporaryDirectory(workplace, 'staged'),
     inspect,
     share,
-    unshare,
+    reopen,
     keepOnly,
     list,
     measure,
@@ -64,14 +66,20 @@ export function wheelhousesAdapter(): Wheelhouses {
  * place meanwhile. A file that goes while this is done is left out.
  */
 async function share(directory: string, staged: string): Promise<void> {
-  for (const entry of await readdir(directory).catch(() => [])) {
-    const [from, to] = [path.join(directory, entry), path.join(staged, entry)];
+  for (const file of await filesBelow(directory)) {
+    const [from, to] = [path.join(directory, file), path.join(staged, file)];
+    await mkdir(path.dirname(to), { recursive: true });
     await link(from, to).catch(() => copyFile(from, to).catch(() => {}));
   }
 }
 
-/** Before files are written to: pip overwrites wheels in place, and so would change the other name. */
-async function unshare(directory: string): Promise<void> {
+/** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
+async function reopen(directory: string): Promise<void> {
+  const aside = path.join(directory, buildDirectory);
+  for (const file of await list(aside)) {
+    await rename(path.join(aside, file), path.join(directory, file));
+  }
+  await rm(aside, { recursive: true, force: true });
   for (const entry of await readdir(directory, { withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const file = path.join(directory, entry.name);
@@ -93,17 +101,20 @@ async function inspect(directory: string): Promise<Inspected | undefined> {
     throw new ManifestError(`${manifestFile} is not an ordinary file`);
   }
   const manifest = parseManifest(await readFile(file, 'utf8'));
-  const faults: string[] = [];
   const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
     const fault = await wheelFault(directory, wheel, piece);
-    if (fault !== undefined) faults.push(`${wheel.file} ${fault}`);
-    return fault === undefined;
+    return fault === undefined ? [] : [`${wheel.file} ${fault}`];
   });
-  const known = new Set([manifestFile, lockFile, ...manifest.wheels.map((wheel) => wheel.file)]);
-  for (const entry of await readdir(directory)) {
-    if (!known.has(entry)) faults.push(`${entry} is not in the manifest`);
+  const faults = verdicts.flat();
+  const known = new Set([manifestFile, lockFile, ...manifest.wheels.map(wheelPath)]);
+  for (const file of await filesBelow(directory)) {
+    if (!known.has(file)) faults.push(`${file} is not in the manifest`);
   }
-  return { manifest, sound: manifest.wheels.filter((_wheel, index) => verdicts[index]), faults };
+  return {
+    manifest,
+    sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
+    faults,
+  };
 }
 
 async function wheelFault(
@@ -111,8 +122,10 @@ async function wheelFault(
   wheel: Wheel,
   piece: Buffer,
 ): Promise<string | undefined> {
-  const file = path.join(directory, wheel.file);
-  const found = await lstat(file).catch(() => undefined);
+  const file = path.join(directory, wheelPath(wheel));
+  // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
+  const parent = await lstat(path.dirname(file)).catch(() => undefined);
+  const found = parent?.isDirectory() ? await lstat(file).catch(() => undefined) : undefined;
   if (found === undefined) return 'is missing';
   if (!found.isFile()) return 'is not an ordinary file';
   if (found.size !== wheel.size) return `has ${found.size} bytes instead of ${wheel.size}`;
@@ -121,15 +134,46 @@ async function wheelFault(
     : 'has another content than recorded';
 }
 
+/** Deletes names too that are not valid UTF-8, which other functions can't tell apart. */
 async function keepOnly(directory: string, files: readonly string[]): Promise<void> {
   const keep = new Set(files);
-  for (const entry of await readdir(directory)) {
-    if (!keep.has(entry)) await rm(path.join(directory, entry), { recursive: true, force: true });
-  }
+  const parents = new Set(files.map((file) => path.posix.dirname(file)));
+  const clean = async (relative: string): Promise<void> => {
+    for (const name of await readdir(path.join(directory, relative), { encoding: 'buffer' })) {
+      const entry = path.posix.join(relative, name.toString());
+      const full = Buffer.concat([
+        Buffer.from(`${path.join(directory, relative)}${path.sep}`),
+        name,
+      ]);
+      const isExact = Buffer.from(name.toString()).equals(name);
+      if (isExact && parents.has(entry) && (await lstat(full)).isDirectory()) await clean(entry);
+      else if (!isExact || !keep.has(entry)) await rm(full, { recursive: true, force: true });
+    }
+  };
+  await clean('');
 }
 
 async function list(directory: string): Promise<string[]> {
-  return (await readdir(directory)).filter(isWheelFileName).sort();
+  return (await readdir(directory).catch(unlessMissing)).filter(isWheelFileName).sort();
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code !== 'ENOENT') throw error;
+  return [];
+}
+
+/**
+ * What is in a wheelhouse: its entries, and instead of the directory of wheels for building that
+ * directory's entries, as relative paths with `/`. No link is followed.
+ */
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const nested = entries.map(async (entry) => {
+    if (entry.name !== buildDirectory || !entry.isDirectory()) return [entry.name];
+    const inside = await readdir(path.join(directory, buildDirectory)).catch(() => []);
+    return inside.map((name) => `${buildDirectory}/${name}`);
+  });
+  return (await Promise.all(nested)).flat();
 }
 
 function measure(
@@ -143,6 +187,13 @@ function measure(
 }
 
 async function seal(directory: string, manifest: Manifest): Promise<void> {
+  for (const wheel of manifest.wheels) {
+    const place = path.join(directory, wheelPath(wheel));
+    const flat = path.join(directory, wheel.file);
+    if (place === flat || (await lstat(place).catch(() => undefined)) !== undefined) continue;
+    await mkdir(path.dirname(place), { recursive: true });
+    await rename(flat, place);
+  }
   await writeWhole(path.join(directory, lockFile), formatLock(manifest.wheels));
   await writeWhole(path.join(directory, manifestFile), formatManifest(manifest));
 }

@@ -1,0 +1,140 @@
+/** Wheelhouses on disk: what is where, and what is never followed. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+
+import type { Manifest, Wheel } from '../../src/plan/manifest.ts';
+import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
+
+const wheelhouses = wheelhousesAdapter();
+let root = '';
+let directory = '';
+beforeEach(() => {
+  root = mkdtempSync(path.join(tmpdir(), 'wheelhouses-'));
+  directory = path.join(root, 'wheelhouse');
+  mkdirSync(directory);
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function wheel(name: string, role: Wheel['role']): Wheel {
+  const file = `${name}-1.0-py3-none-any.whl`;
+  writeFileSync(path.join(directory, file), name);
+  const sha256 = createHash('sha256').update(name).digest('hex');
+  return {
+    name,
+    project: name,
+    version: '1.0',
+    file,
+    sha256,
+    size: name.length,
+    origin: 'downloaded',
+    role,
+  };
+}
+
+function manifestOf(...wheels: Wheel[]): Manifest {
+  return {
+    ...{ interpreter: 'x', request: 'x', sources: 'x', direct: [], relied: [], wheels },
+    resolvedAt: '2026-11-20T12:00:00.000Z',
+  };
+}
+
+const below = (): string[] => readdirSync(directory, { recursive: true }).map(String).sort();
+const layout = [
+  'build',
+  'build/setuptools-1.0-py3-none-any.whl',
+  'requirements.lock',
+  'six-1.0-py3-none-any.whl',
+  'wheelhouse.json',
+];
+
+test('a complete wheelhouse has wheels that are not installed in a directory of their own', async () => {
+  const manifest = manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build'));
+  await wheelhouses.seal(directory, manifest);
+  await wheelhouses.seal(directory, manifest);
+  assert.deepEqual(below(), layout);
+  const inspected = await wheelhouses.inspect(directory);
+  assert.deepEqual(inspected, { manifest, sound: manifest.wheels, faults: [] });
+});
+
+test('a shared wheelhouse has the same layout', async () => {
+  await wheelhouses.seal(
+    directory,
+    manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build')),
+  );
+  const original = directory;
+  directory = path.join(root, 'shared');
+  mkdirSync(directory);
+  await wheelhouses.share(original, directory);
+  assert.deepEqual(below(), layout);
+});
+
+test('a wheelhouse that is filled again has all wheels beside each other', async () => {
+  await wheelhouses.seal(
+    directory,
+    manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build')),
+  );
+  await wheelhouses.reopen(directory);
+  assert.deepEqual(await wheelhouses.list(directory), [
+    'setuptools-1.0-py3-none-any.whl',
+    'six-1.0-py3-none-any.whl',
+  ]);
+  assert.ok(!existsSync(path.join(directory, 'build')));
+});
+
+test('what is in the wrong directory is missing, and not in the manifest', async () => {
+  const six = wheel('six', 'runtime');
+  await wheelhouses.seal(directory, manifestOf(six));
+  mkdirSync(path.join(directory, 'build'));
+  renameSync(path.join(directory, six.file), path.join(directory, 'build', six.file));
+  const inspected = await wheelhouses.inspect(directory);
+  assert.deepEqual(inspected?.faults, [
+    `${six.file} is missing`,
+    `build/${six.file} is not in the manifest`,
+  ]);
+});
+
+test('a link in place of the directory for building is not followed', async () => {
+  await wheelhouses.seal(directory, manifestOf(wheel('setuptools', 'build')));
+  renameSync(path.join(directory, 'build'), path.join(root, 'elsewhere'));
+  symlinkSync(path.join(root, 'elsewhere'), path.join(directory, 'build'));
+  const inspected = await wheelhouses.inspect(directory);
+  assert.deepEqual(inspected?.faults, [
+    'setuptools-1.0-py3-none-any.whl is missing',
+    'build is not in the manifest',
+  ]);
+  await wheelhouses.keepOnly(directory, ['build/setuptools-1.0-py3-none-any.whl']);
+  assert.ok(!existsSync(path.join(directory, 'build')));
+  assert.equal(readdirSync(path.join(root, 'elsewhere')).length, 1);
+});
+
+test('files with names that are not valid UTF-8 are deleted', async () => {
+  const six = wheel('six', 'runtime');
+  const evil = Buffer.concat([
+    Buffer.from(`${directory}/alpha-`),
+    Buffer.from([0xff]),
+    Buffer.from('.whl'),
+  ]);
+  writeFileSync(evil, 'evil');
+  mkdirSync(Buffer.concat([Buffer.from(`${directory}/`), Buffer.from([0xfe])]));
+  await wheelhouses.keepOnly(directory, [six.file]);
+  assert.deepEqual(readdirSync(directory, { encoding: 'buffer' }).map(String), [six.file]);
+});
+
+test('a file whose name only looks like a kept one is deleted', async () => {
+  writeFileSync(Buffer.concat([Buffer.from(`${directory}/a`), Buffer.from([0xff])]), 'evil');
+  await wheelhouses.keepOnly(directory, ['a\ufffd']);
+  assert.deepEqual(readdirSync(directory), []);
+});

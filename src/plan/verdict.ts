@@ -1,0 +1,158 @@
+/**
+ * Whether a wheelhouse serves a request, and if not, why. The one answer to that question: a run
+ * acts upon it, and `doctor` explains it.
+ */
+import { type HashRules, hashRules, isAdmitted } from './admission.ts';
+import { isFresh } from './freshness.ts';
+import { interpreterIdentity, type Keys } from './key.ts';
+import { contradiction, type Manifest, type Wheel } from './manifest.ts';
+import type { IndexRequirement, Interpreter, Refresh, RequestLine } from './model.ts';
+import {
+  directRequirements,
+  indexRequirements,
+  isCacheable,
+  isHashMode,
+  isPinned,
+} from './requirements.ts';
+
+/** What a run needs a wheelhouse for. */
+export interface Wanted {
+  readonly keys: Pick<Keys, 'request' | 'sources'>;
+  readonly interpreter: Interpreter;
+  readonly lines: readonly RequestLine[];
+  /** What pip is configured with, by option name. */
+  readonly settings: ReadonlyMap<string, string>;
+  readonly refresh: Refresh;
+  readonly now: Date;
+  /** Programs that the wheelhouse has to contain. */
+  readonly tools: readonly string[];
+}
+
+/** What differs between a wheelhouse and what is wanted; the first one that is found counts. */
+export type Mismatch = 'interpreter' | 'sources' | 'contents' | 'request' | 'wheels' | 'age';
+
+export type Verdict =
+  /** It is installed as it is. */
+  | { readonly kind: 'serves'; readonly wheels: readonly Wheel[] }
+  /** Some of its wheels may save a download or a build. */
+  | {
+      readonly kind: 'usable';
+      readonly mismatch: Mismatch;
+      readonly reason: string;
+      /** The wheels that the request admits. */
+      readonly wheels: readonly Wheel[];
+      /** It was made for this very request and has every wheel: it is only too old. */
+      readonly isComplete: boolean;
+    }
+  /** Nothing in it may be used. */
+  | { readonly kind: 'unusable'; readonly mismatch: Mismatch; readonly reason: string };
+
+/** Environment markers that have been evaluated; one that is missing may or may not apply. */
+export type Markers = ReadonlyMap<string, boolean>;
+
+/**
+ * Judges a wheelhouse. What its manifest says may be a lie: everything that the request itself
+ * decides is computed from the request.
+ * @param sound the wheels that are what the manifest says
+ * @param markers those of {@link decisiveMarkers}, as far as they are known
+ */
+export function verdict(
+  { manifest, sound }: { readonly manifest: Manifest; readonly sound: readonly Wheel[] },
+  wanted: Wanted,
+  markers: Markers,
+): Verdict {
+  const { keys, refresh, now } = wanted;
+  if (manifest.interpreter !== interpreterIdentity(wanted.interpreter)) {
+    return {
+      kind: 'unusable',
+      mismatch: 'interpreter',
+      reason: `it was made for another Python (${manifest.interpreter})`,
+    };
+  }
+  if (manifest.sources !== keys.sources) {
+    return {
+      kind: 'unusable',
+      mismatch: 'sources',
+      reason: 'it was filled from other indexes or with other build settings',
+    };
+  }
+  const isSameRequest = manifest.request === keys.request;
+  const lines = decided(wanted.lines, markers);
+  const wrong = isSameRequest ? contradiction(manifest, lines) : undefined;
+  if (wrong !== undefined) return { kind: 'unusable', mismatch: 'contents', reason: wrong };
+
+  const rules = { ...hashRules(lines, wanted.settings), all: isHashMode(wanted.lines) };
+  const wheels = sound.filter((wheel) => isNeeded(wheel, wanted) && isAdmitted(wheel, rules));
+  const isComplete = isSameRequest && wheels.length === manifest.wheels.length;
+  const usable = (mismatch: Mismatch, reason: string): Verdict => ({
+    kind: 'usable',
+    ...{ mismatch, reason, wheels, isComplete },
+  });
+  if (!isSameRequest) return usable('request', 'it was made for other requirements');
+  if (!isComplete) return usable('wheels', 'some of its wheels had to be dropped');
+  const pinned = isFixed(wheels, lines, rules);
+  if (!isFresh({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
+    const date = manifest.resolvedAt.slice(0, 10);
+    return usable('age', `it was resolved on ${date}, which is too old for refresh: ${refresh}`);
+  }
+  return { kind: 'serves', wheels };
+}
+
+/**
+ * The environment markers that decide the verdict, which only the interpreter can evaluate: those
+ * of a project that several lines name with different versions or hashes (a lock for several
+ * platforms), and, once the wheelhouse is older than `refresh` allows, those of pins.
+ */
+export function decisiveMarkers(manifest: Manifest, wanted: Wanted): string[] {
+  const { keys, interpreter, refresh, now } = wanted;
+  const isForThis =
+    manifest.interpreter === interpreterIdentity(interpreter) && manifest.sources === keys.sources;
+  if (!isForThis) return [];
+  const lines = indexRequirements(wanted.lines);
+  const isAgeDecisive =
+    refresh !== 'always' &&
+    !isHashMode(wanted.lines) &&
+    !isFresh({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
+  const isDecisive = ({ name, pin }: IndexRequirement): boolean =>
+    lines.filter((line) => line.name === name).length > 1 ||
+    (isAgeDecisive && pin !== undefined && manifest.wheels.some((wheel) => wheel.name === name));
+  const markers = lines.filter(isDecisive).flatMap((line) => line.marker ?? []);
+  return [...new Set(markers)];
+}
+
+/**
+ * Whether the request has a use for a wheel of that role. No hash of the request covers wheels that
+ * are not installed, so they are only taken where something may be built, or a tool is missing.
+ */
+function isNeeded({ role, name }: Wheel, { lines, tools }: Wanted): boolean {
+  if (role === 'tool') return tools.includes(name);
+  return role === 'runtime' || directRequirements(lines).some((line) => !isCacheable(line));
+}
+
+/** The lines without those that don't apply; where a marker is known to apply, it is left out. */
+function decided(lines: readonly RequestLine[], markers: Markers): RequestLine[] {
+  return lines.flatMap((line) => {
+    if (line.kind !== 'index' || line.marker === undefined) return [line];
+    const applies = markers.get(line.marker);
+    if (applies === undefined) return [line];
+    return applies ? [{ ...line, marker: undefined }] : [];
+  });
+}
+
+/**
+ * Whether the request fixes every runtime wheel: then resolving again can't give another result.
+ * In hash mode pip takes only what a line that applies has pinned, so there no marker matters.
+ */
+function isFixed(
+  wheels: readonly Wheel[],
+  lines: readonly RequestLine[],
+  { all, byUrl }: HashRules,
+): boolean {
+  const pins = indexRequirements(lines).filter((line) => all || line.marker === undefined);
+  return wheels
+    .filter((wheel) => wheel.role === 'runtime')
+    .every(
+      ({ name, version, url }) =>
+        (url !== undefined && byUrl.has(url)) || isPinned(pins, name, version),
+    );
+}
