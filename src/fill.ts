@@ -67,7 +67,11 @@ export async function fill(
   const relied = isHashMode(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
   const resolved = [...sourced.resolved, ...relied.resolved];
   const offers = await offersOf(plan, world, directory, kept, index);
-  const files = fillFiles(lines, resolved, offers, isHashMode(lines), constraintsFile(plan));
+  const files = fillFiles(lines, constraintsFile(plan), {
+    resolved,
+    offers,
+    hashMode: isHashMode(lines),
+  });
   const log = await fetchWheels(plan, world, plan.index, files, {
     into: directory,
     dependencies: true,

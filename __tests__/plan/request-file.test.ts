@@ -61,14 +61,14 @@ describe('the file for the fill', () => {
   test('holds the lines as they were written, with secrets unexpanded', async () => {
     const secret = `--find-links https://u:\${T}@h.example/simple`;
     const lines = await linesOf(`${secret}\n--pre\na[x]>=1 ; os_name=="nt"  # why\nb==1`);
-    const { request, constraints } = fillFiles(lines, [], [], false, constraintsFile);
+    const { request, constraints } = fillFiles(lines, constraintsFile);
     assert.deepEqual(body(request), [secret, '--pre', 'a[x]>=1 ; os_name=="nt"', 'b==1']);
     assert.deepEqual(body(constraints), []);
   });
 
   test('takes constraints from a file of their own', async () => {
     const lines = await linesOf('a', 'a<2\nb @ https://h.example/b.zip');
-    const { request, constraints } = fillFiles(lines, [], [], false, constraintsFile);
+    const { request, constraints } = fillFiles(lines, constraintsFile);
     assert.deepEqual(body(request), [`-c "${constraintsFile}"`, 'a']);
     assert.deepEqual(body(constraints), ['a<2', 'b @ https://h.example/b.zip']);
   });
@@ -76,20 +76,20 @@ describe('the file for the fill', () => {
   test('has files in the place of direct requirements', async () => {
     const lines = await linesOf('-e ./p[x]\na\n./q ; os_name=="nt"');
     const resolved = directRequirements(lines).map(resolvedOf);
-    assert.deepEqual(body(fillFiles(lines, resolved, [], false, constraintsFile).request), [
+    assert.deepEqual(body(fillFiles(lines, constraintsFile, { resolved }).request), [
       'a',
       'local[x] @ file:///s/local.whl',
       'local @ file:///s/local.whl ; os_name=="nt"',
     ]);
     assert.deepEqual(
-      body(fillFiles(lines, resolved, [], true, constraintsFile).request).at(1),
+      body(fillFiles(lines, constraintsFile, { resolved, hashMode: true }).request).at(1),
       `local[x] @ file:///s/local.whl --hash=sha256:${'e'.repeat(64)}`,
     );
   });
 
   test('offers built wheels', async () => {
     const lines = await linesOf('sd==1.0');
-    assert.deepEqual(body(fillFiles(lines, [], [offer], false, constraintsFile).request), [
+    assert.deepEqual(body(fillFiles(lines, constraintsFile, { offers: [offer] }).request), [
       `--find-links "${offer.url}"`,
       'sd==1.0',
     ]);
@@ -98,7 +98,7 @@ describe('the file for the fill', () => {
   test('offers a pinned built wheel as a constraint, which counts under --no-binary too', async () => {
     const lines = await linesOf('--no-binary sd\nsd==1.0', 'sd<2');
     const pinned = { ...offer, isPin: true };
-    const { request, constraints } = fillFiles(lines, [], [pinned], false, constraintsFile);
+    const { request, constraints } = fillFiles(lines, constraintsFile, { offers: [pinned] });
     assert.deepEqual(body(request), [`-c "${constraintsFile}"`, '--no-binary sd', 'sd==1.0']);
     assert.deepEqual(body(constraints), ['sd<2', `sd @ ${offer.url}`]);
   });
@@ -107,11 +107,14 @@ describe('the file for the fill', () => {
     const lines = await linesOf(
       `SD==1.0 ; os_name=="posix" --hash=${hash('a')} --hash=${hash('b')}\nc==1 --hash=${hash('c')}`,
     );
-    assert.deepEqual(body(fillFiles(lines, [], [offer], true, constraintsFile).request), [
-      `--find-links "${offer.url}"`,
-      `SD==1.0 ; os_name=="posix" --hash=sha256:${offer.sha256}`,
-      `c==1 --hash=${hash('c')}`,
-    ]);
+    assert.deepEqual(
+      body(fillFiles(lines, constraintsFile, { offers: [offer], hashMode: true }).request),
+      [
+        `--find-links "${offer.url}"`,
+        `SD==1.0 ; os_name=="posix" --hash=sha256:${offer.sha256}`,
+        `c==1 --hash=${hash('c')}`,
+      ],
+    );
   });
 
   // pip splits options as a shell does, on Windows too.
@@ -122,26 +125,22 @@ describe('the file for the fill', () => {
   };
   for (const file of ['/my work/constraints.txt', 'C:\\a\\_temp\\constraints.txt', "/it's/c.txt"]) {
     test(`names ${file} so that pip finds it`, async () => {
-      const { request } = fillFiles(await linesOf('a', 'a<2'), [], [], false, file);
+      const { request } = fillFiles(await linesOf('a', 'a<2'), file);
       assert.deepEqual(wordsOf(body(request)[0]), ['-c', file]);
     });
   }
 
   test('offers a wheel in a directory with a quote', async () => {
     const url = "file:///it's/sd-1.0-py3-none-any.whl";
-    const { request } = fillFiles(
-      await linesOf('sd'),
-      [],
-      [{ ...offer, url }],
-      false,
-      constraintsFile,
-    );
+    const { request } = fillFiles(await linesOf('sd'), constraintsFile, {
+      offers: [{ ...offer, url }],
+    });
     assert.deepEqual(wordsOf(body(request)[0]), ['--find-links', url]);
   });
 
   test('holds no secret of a line with several options', async () => {
     const lines = await linesOf(`--no-index --find-links https://u:\${T}@h.example/simple`);
-    const { request } = fillFiles(lines, [], [], false, constraintsFile);
+    const { request } = fillFiles(lines, constraintsFile);
     assert.deepEqual(body(request), [
       '--no-index',
       `--find-links "https://u:\${T}@h.example/simple"`,
@@ -180,7 +179,7 @@ describe('the file for the closing', () => {
 describe('what pip says of generated files', () => {
   test('is said of the files of the user', async () => {
     const lines = await linesOf('\na\nb==1', 'a<2');
-    const { request, constraints } = fillFiles(lines, [], [offer], false, constraintsFile);
+    const { request, constraints } = fillFiles(lines, constraintsFile, { offers: [offer] });
     const files = new Map([
       ['/s/request.txt', request],
       [constraintsFile, constraints],

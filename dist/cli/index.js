@@ -34438,7 +34438,11 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
     const resolved = [...sourced.resolved, ...relied.resolved];
     const offers = await offersOf(plan, world, directory, kept, index);
-    const files = (0,request_file/* fillFiles */.$4)(lines, resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
+    const files = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(plan), {
+        resolved,
+        offers,
+        hashMode: (0,requirements/* isHashMode */.mD)(lines),
+    });
     const log = await fetchWheels(plan, world, plan.index, files, {
         into: directory,
         dependencies: true,
@@ -38028,7 +38032,7 @@ const header = '# -*- coding: utf-8 -*-';
  * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
  * prefer the sdist and build again (seen on pip 23.2 and 26.3).
  */
-function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
+function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
     const offered = new Map(offers.map((offer) => [offer.name, offer]));
     const render = (line) => {
         const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
@@ -39719,7 +39723,7 @@ async function collect(plan, world, targets) {
     const { lines } = plan.requested;
     const queue = targets.map((target) => ({
         target,
-        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, [], [], false, constraintsFile),
+        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, constraintsFile),
         role: 'asked',
     }));
     const access = await pipAccess(plan, world);
@@ -40276,11 +40280,13 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
  * @throws UserError for a file that is not what the source index listed any more
  */
 async function checkUnchanged({ collection }, { wheelhouses }, files) {
-    const now = await wheelhouses.measure(collection, files.map(({ file }) => file));
+    const names = files.map(({ file }) => file);
+    // One that has disappeared leaves nothing to measure.
+    const now = await wheelhouses.measure(collection, names).catch(() => []);
     const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
     if (changed.length === 0)
         return;
-    throw new model/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
+    throw new model/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
     const answer = await programs.run(uploader, uploadArgs(request.uploader, request.uploadUrl, files.map((file) => file.file)), {

@@ -29217,7 +29217,7 @@ const header = '# -*- coding: utf-8 -*-';
  * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
  * prefer the sdist and build again (seen on pip 23.2 and 26.3).
  */
-function fillFiles(lines, resolved, offers, hashMode, constraintsFile) {
+function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
     const offered = new Map(offers.map((offer) => [offer.name, offer]));
     const render = (line) => {
         const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
@@ -29788,7 +29788,11 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
     const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
     const resolved = [...sourced.resolved, ...relied.resolved];
     const offers = await offersOf(plan, world, directory, kept, index);
-    const files = fillFiles(lines, resolved, offers, (0,requirements/* isHashMode */.mD)(lines), constraintsFile(plan));
+    const files = fillFiles(lines, constraintsFile(plan), {
+        resolved,
+        offers,
+        hashMode: (0,requirements/* isHashMode */.mD)(lines),
+    });
     const log = await fetchWheels(plan, world, plan.index, files, {
         into: directory,
         dependencies: true,

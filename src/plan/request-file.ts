@@ -49,6 +49,14 @@ interface Entry {
   readonly source?: Source;
 }
 
+/** What a fill adds to the user's lines. */
+export interface Additions {
+  readonly resolved?: readonly Resolved[];
+  readonly offers?: readonly Offer[];
+  /** Every line has a hash, so pip checks all of them. */
+  readonly hashMode?: boolean;
+}
+
 /**
  * The request for the fill: the user's lines, with built wheels offered.
  * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
@@ -56,10 +64,8 @@ interface Entry {
  */
 export function fillFiles(
   lines: readonly RequestLine[],
-  resolved: readonly Resolved[],
-  offers: readonly Offer[],
-  hashMode: boolean,
   constraintsFile: string,
+  { resolved = [], offers = [], hashMode = false }: Additions = {},
 ): GeneratedRequest {
   const offered = new Map(offers.map((offer) => [offer.name, offer]));
   const render = (line: RequestLine): Entry => {

@@ -38,7 +38,7 @@ export async function collect(
   const { lines } = plan.requested;
   const queue: Wanted[] = targets.map((target) => ({
     target,
-    files: (constraintsFile) => fillFiles(lines, [], [], false, constraintsFile),
+    files: (constraintsFile) => fillFiles(lines, constraintsFile),
     role: 'asked',
   }));
   const access = await pipAccess(plan, world);

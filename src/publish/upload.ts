@@ -154,14 +154,13 @@ async function checkUnchanged(
   { wheelhouses }: PublishWorld,
   files: readonly SourceFile[],
 ): Promise<void> {
-  const now = await wheelhouses.measure(
-    collection,
-    files.map(({ file }) => file),
-  );
+  const names = files.map(({ file }) => file);
+  // One that has disappeared leaves nothing to measure.
+  const now = await wheelhouses.measure(collection, names).catch(() => []);
   const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
   if (changed.length === 0) return;
   throw new UserError(
-    `${changed.map(({ file }) => file).join(', ')} changed on this machine after the download. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`,
+    `${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`,
   );
 }
 
