@@ -10,6 +10,7 @@ import {
   type Indexes,
   indexesOf,
   indexVariables,
+  isSecureOrigin,
   probeCandidates,
 } from './plan/package-index.ts';
 import { certificatesOf, type PipSettings } from './plan/pip-settings.ts';
@@ -134,10 +135,18 @@ async function whomToAsk(asking: Asking, world: World): Promise<Asked | undefine
     indexes,
     trust,
     project,
-    health: (url) =>
-      project === undefined || settings.text('proxy') !== undefined
-        ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-        : world.indexProbe.probe(url, project, trust),
+    health: async (url) => {
+      // Credentials are not sent where pip would not send them.
+      if (!isSecureOrigin(url, indexes.trustedHosts)) {
+        const reason =
+          'pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host';
+        return { state: 'untrusted', reason };
+      }
+      // Nothing to ask for, or a way that only pip knows.
+      if (project === undefined || settings.text('proxy') !== undefined)
+        return { state: 'healthy' };
+      return world.indexProbe.probe(url, project, trust);
+    },
   };
 }
 
@@ -176,7 +185,7 @@ function chosen(
   return {
     environment: indexVariables(indexes, url),
     shown: shownAddress(url),
-    urls: [url, ...indexes.extra],
+    urls: [url, ...indexes.extra].filter((each) => isSecureOrigin(each, indexes.trustedHosts)),
     trust,
   };
 }

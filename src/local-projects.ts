@@ -15,6 +15,7 @@ import type { BuildRequirement, ReportItem } from './plan/pip-output.ts';
 import { isolatesBuilds } from './plan/pip-settings.ts';
 import { type GeneratedRequest, plainRequest, type Resolved } from './plan/request-file.ts';
 import { directRequirements, isCacheable, requirementOf } from './plan/requirements.ts';
+import { fingerprinted } from './plan/secrets.ts';
 import type { World } from './ports.ts';
 import type { FillPlan, Plan } from './run.ts';
 
@@ -181,7 +182,7 @@ function directProject(requirement: DirectRequirement, item: ReportItem): Direct
     ...{ requirement: canonical(requirement), name, version },
     extras: requirement.extras,
     // An address may hold secrets, and a manifest is read by everybody.
-    requires: requires.map((text) => splitSource(text)?.named ?? text),
+    requires: requires.map((text) => fingerprinted(splitSource(text)?.named ?? text)),
   };
 }
 

@@ -3,7 +3,8 @@ import path from 'node:path';
 
 import { fillEnvironment } from './plan/environment.ts';
 import { type Interpreter, isOlderPip, type Request, UserError } from './plan/model.ts';
-import { breaksSystemPackages } from './plan/pip-settings.ts';
+import { indexesOf, indexVariables } from './plan/package-index.ts';
+import { breaksSystemPackages, pipSettings } from './plan/pip-settings.ts';
 import type { World } from './ports.ts';
 
 /** The oldest pip with `install --report`, which names the closure. */
@@ -44,9 +45,11 @@ async function virtualEnvironment(
   const made = await python.createVenv(base, request, directory);
   reporter.info(`Made the virtual environment ${directory}.`);
   if (made.pip === undefined || !isOlderPip(made.pip, oldestPip)) return made;
+  const indexes = indexesOf(request, made, pipSettings(made, request.index));
+  const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
   await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
     cwd: request.workingDirectory,
-    env: fillEnvironment(request.environment, made.pipConfig, {}, made.keyring),
+    env: fillEnvironment(request.environment, made.pipConfig, index, made.keyring),
   });
   return python.probe(request);
 }

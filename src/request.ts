@@ -11,7 +11,12 @@ import {
   type RequestedSet,
   UserError,
 } from './plan/model.ts';
-import { type PipSettings, pipSettings, withOptionLines } from './plan/pip-settings.ts';
+import {
+  type PipSettings,
+  pipSettings,
+  refuseIgnoredSettings,
+  withOptionLines,
+} from './plan/pip-settings.ts';
 import { directRequirements, gatherLines } from './plan/requirements.ts';
 import { secretsOfInputs, secretsOfLine, secretsOfSettings, shownAddress } from './plan/secrets.ts';
 import type { Reporter, Sources, World } from './ports.ts';
@@ -41,6 +46,7 @@ export async function readRequest(
 ): Promise<Pick<KeyedRequest, 'settings' | 'requested'>> {
   const configured = pipSettings(interpreter, request.index);
   reporter.hide(secretsOfSettings(configured.configured));
+  refuseIgnoredSettings(configured, interpreter.pip ?? '');
   const requested = await requestedSet(request, configured, sources);
   reporter.hide(requested.lines.flatMap(secretsOfLine));
   return { settings: withOptionLines(configured, requested.lines), requested };

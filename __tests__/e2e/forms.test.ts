@@ -10,6 +10,7 @@ import { projectDirectory, sdist, tinybuildWheel, wheel } from '../support/packa
 import { type RunOptions, startScenario } from '../support/scenario.ts';
 
 const one = wheel({ name: 'one', version: '1.0' });
+const source = sdist({ name: 'source', version: '1.0', backend: 'tinybuild' });
 const distributions = [
   one,
   wheel({ name: 'one', version: '2.0' }),
@@ -17,7 +18,7 @@ const distributions = [
   wheel({ name: 'two', version: '1.0', requires: ['one'], extras: { more: ['three'] } }),
   wheel({ name: 'three', version: '1.0' }),
   wheel({ name: 'Odd_Name.pkg', version: '1.0' }),
-  sdist({ name: 'source', version: '1.0', backend: 'tinybuild' }),
+  source,
   wheel({ name: 'source', version: '0.9' }),
   wheel({ name: 'both', version: '1.0' }),
   sdist({ name: 'both', version: '1.0' }),
@@ -174,6 +175,40 @@ const cases: Case[] = [
     installs: ['fromgit==0.5', 'one==1.0'],
   },
   {
+    what: 'a local project whose back end asks for more when it is built',
+    files: text('-e ./local\n'),
+    before: (job) => {
+      projectDirectory(join(job.workspace, 'local'), {
+        ...{ name: 'local', version: '0.1', requires: ['one==1.0'], backend: 'tinybuild' },
+        dynamicBuildRequires: ['three'],
+      });
+    },
+    installs: ['local==0.1', 'one==1.0'],
+  },
+  {
+    what: 'an sdist in the checkout',
+    files: { ...text('./vendor/source-1.0.tar.gz\n'), 'vendor/source-1.0.tar.gz': source.content },
+    installs: ['source==1.0'],
+  },
+  {
+    what: 'local projects that depend on each other by path, the last one also by an extra',
+    files: text('./app[more]\n'),
+    before: (job) => {
+      const lib = `file://${job.workspace}/lib`;
+      projectDirectory(join(job.workspace, 'app'), {
+        ...{ name: 'app', version: '0.1', requires: ['two', `lib @ ${lib}`] },
+        extras: { more: [`deep @ file://${job.workspace}/deep`], never: [`x @ file:///none`] },
+      });
+      projectDirectory(join(job.workspace, 'lib'), {
+        ...{ name: 'lib', version: '0.2', requires: ['one==1.0'], backend: 'tinybuild' },
+      });
+      projectDirectory(join(job.workspace, 'deep'), {
+        ...{ name: 'deep', version: '0.3', requires: [`lib @ ${lib}`] },
+      });
+    },
+    installs: ['app==0.1', 'deep==0.3', 'lib==0.2', 'one==1.0', 'two==1.0'],
+  },
+  {
     what: 'a direct URL with a hash, which is kept',
     files: text(`one @ \${FILES}/one-1.0-py3-none-any.whl#sha256=${one.sha256}\ntwo\n`),
     before: (job) => {
@@ -247,6 +282,108 @@ test('a branch with new dependencies is noticed on an exact hit', async () => {
   assert.deepEqual(moved.installed, ['moving==0.5', 'one==1.0', 'three==1.0'], moved.main.log);
   assert.match(moved.main.log, /the dependencies of moving have changed; updating the wheelhouse/);
   assert.equal(moved.main.outputs['cache-hit'], 'false');
+});
+
+test('a project that depends on a URL is installed with what the URL gives now', async () => {
+  const options: RunOptions = {
+    files: text('./app\n'),
+    before: (job) => {
+      const url = new URL('/files/one-1.0-py3-none-any.whl', index.url).href;
+      projectDirectory(join(job.workspace, 'app'), {
+        ...{ name: 'app', version: '0.1', requires: ['two', `one @ ${url}`] },
+      });
+    },
+  };
+  for (const hit of ['false', 'true']) {
+    const { main, installed } = await run(options);
+    assert.equal(main.conclusion, 'success', main.log);
+    assert.deepEqual(installed, ['app==0.1', 'one==1.0', 'two==1.0'], main.log);
+    assert.equal(main.outputs['cache-hit'], hit, main.log);
+  }
+});
+
+test('a variable in the metadata of a project means nothing', async () => {
+  const { main } = await run({
+    files: text('./app\n'),
+    env: { CANARY: 'c4nary' },
+    before: (job) => {
+      const url = `${new URL('/files/', index.url).href}\${CANARY}/\${PIP_INDEX_URL}/one-1.0-py3-none-any.whl`;
+      projectDirectory(join(job.workspace, 'app'), {
+        ...{ name: 'app', version: '0.1', requires: [`one @ ${url}`] },
+      });
+    },
+  });
+  assert.equal(main.conclusion, 'failure', main.log);
+  assert.ok(!index.log.some((entry) => entry.path.includes('c4nary')), JSON.stringify(index.log));
+});
+
+test('a cold run builds a local project in one environment', async () => {
+  const { main } = await run({
+    files: text('-e .\n'),
+    before: (job) => {
+      projectDirectory(job.workspace, { name: 'local', version: '0.1', backend: 'tinybuild' });
+    },
+  });
+  const builds = main.log.match(
+    /Installing build dependencies: started|Installing build dependencies \.\.\. done/g,
+  );
+  assert.equal(builds?.length, 1, main.log);
+});
+
+test('an exact hit that needs the index for a build says so, and the next one does not', async () => {
+  const project = (asks: string[]): RunOptions => ({
+    files: text('./local\n'),
+    before: (job) => {
+      // What the hooks of a back end ask for is not in the key.
+      const directory = projectDirectory(join(job.workspace, 'local'), {
+        ...{ name: 'local', version: '0.1', backend: 'tinybuild', buildRequires: ['tinybuild'] },
+        dynamicBuildRequires: asks,
+      });
+      assert.ok(directory);
+    },
+  });
+  await run(project([]));
+  const changed = await run(project(['three']));
+  assert.equal(changed.main.conclusion, 'success', changed.main.log);
+  assert.equal(changed.main.outputs['cache-hit'], 'false', changed.main.log);
+  assert.notEqual(changed.main.outputs['index-used'], '');
+  const after = await run(project(['three']));
+  assert.equal(after.main.outputs['cache-hit'], 'true', after.main.log);
+  assert.equal(after.requests, 0, after.main.log);
+});
+
+test('a build gets neither the files of the runner nor its tokens', async () => {
+  const seen = join(elsewhere, 'seen.json');
+  const { main } = await run({
+    files: text('./local\n'),
+    before: (job) => {
+      const directory = projectDirectory(join(job.workspace, 'local'), {
+        ...{ name: 'local', version: '0.1' },
+      });
+      const backend = join(directory, 'intree_backend.py');
+      const spy = `import json, os\njson.dump(dict(os.environ), open(${JSON.stringify(seen)}, 'w'))\n`;
+      writeFileSync(backend, `${spy}${readFileSync(backend, 'utf8')}`);
+      job.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'] = 'identity';
+      job.env['ACTIONS_ID_TOKEN_REQUEST_URL'] = 'http://127.0.0.1:9/';
+    },
+  });
+  assert.equal(main.conclusion, 'success', main.log);
+  const names = Object.keys(JSON.parse(readFileSync(seen, 'utf8')) as Record<string, string>);
+  const private_ =
+    /^(INPUT_|STATE_|ACTIONS_(RUNTIME|RESULTS|CACHE|ID_TOKEN)|GITHUB_(STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$)/;
+  assert.deepEqual(
+    names.filter((name) => private_.test(name)),
+    [],
+  );
+  assert.ok(names.includes('GITHUB_WORKSPACE'));
+});
+
+test('a pip.py of the checkout is not run in the place of pip', async () => {
+  const { main, installed } = await run({
+    files: { ...text('one==1.0\n'), 'pip.py': 'raise SystemExit("hijacked")\n' },
+  });
+  assert.equal(main.conclusion, 'success', main.log);
+  assert.deepEqual(installed, ['one==1.0']);
 });
 
 test('a branch with new dependencies is not an exact hit while the index is down', async () => {

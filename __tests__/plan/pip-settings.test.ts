@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import type { Interpreter, OptionLine, Request, RequestLine } from '../../src/plan/model.ts';
-import { indexesOf } from '../../src/plan/package-index.ts';
+import { indexesOf, isSecureOrigin } from '../../src/plan/package-index.ts';
 import {
   breaksSystemPackages,
   effectiveSettings,
   isolatesBuilds,
   type PipSettings,
   pipSettings,
+  refuseIgnoredSettings,
   withOptionLines,
 } from '../../src/plan/pip-settings.ts';
 
@@ -185,4 +186,43 @@ describe('indexes of a run', () => {
       assert.equal(indexes(config, [line], {})?.authoritative, 'https://other.example/simple');
     }
   });
+});
+
+describe('a setting that this pip would ignore is an error', () => {
+  for (const [name, oldest] of [
+    ['uploaded-prior-to', '26.0'],
+    ['only-final', '26.0'],
+    ['all-releases', '26.0'],
+    ['build-constraint', '25.3'],
+  ]) {
+    test(`${name} before pip ${oldest}`, () => {
+      const settings = configured({ [`:env:.${name}`]: 'x' });
+      assert.throws(
+        () => refuseIgnoredSettings(settings, '25.2'),
+        new RegExp(`${name}, which pip 25\\.2 ignores\\. Upgrade pip to ${oldest}`),
+      );
+      refuseIgnoredSettings(settings, '26.3');
+      refuseIgnoredSettings(configured({}), '22.2');
+    });
+  }
+});
+
+describe('an origin that pip takes files from', () => {
+  const table: readonly [url: string, trusted: readonly string[], expected: boolean][] = [
+    ['https://index.example/simple', [], true],
+    ['http://index.example/simple', [], false],
+    ['http://index.example:81/simple', ['index.example'], true],
+    ['http://index.example:81/simple', ['index.example:81'], true],
+    ['http://index.example:81/simple', ['other.example'], false],
+    ['http://127.0.0.1:8000/simple', [], true],
+    ['http://[::1]/simple', [], true],
+    ['http://localhost/simple', [], true],
+    ['http://localhost.evil.example/simple', [], false],
+    ['file:///simple', [], true],
+  ];
+  for (const [url, trusted, expected] of table) {
+    test(`${url} ${trusted.join()}: ${expected ? 'yes' : 'no'}`, () => {
+      assert.equal(isSecureOrigin(url, trusted), expected);
+    });
+  }
 });

@@ -32925,8 +32925,8 @@ exports.suggestSimilar = suggestSimilar;
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
 /* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9494);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
+/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9494);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
 
@@ -32961,7 +32961,7 @@ async function chooseIndex(asking, world, failed) {
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
         return authoritative(asked, 'it is the authoritative index');
-    const shown = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(indexes.mirror);
+    const shown = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.mirror);
     const answer = await health(indexes.mirror);
     if (answer.state === 'healthy' && failed === undefined) {
         return {
@@ -32979,7 +32979,7 @@ async function chooseIndex(asking, world, failed) {
         : answer.state === 'absent'
             ? `it answers 404 for ${project}`
             : answer.reason;
-    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(indexes.authoritative)}.`);
+    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.authoritative)}.`);
     return authoritative(asked, `the mirror is not healthy (${reason})`);
 }
 /**
@@ -33001,27 +33001,35 @@ async function whomToAsk(asking, world) {
     const project = await projectToAsk(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
-        certificates: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .certificatesOf */ .mm)(settings, request.environment),
+        certificates: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .certificatesOf */ .mm)(settings, request.environment),
     };
     return {
         indexes,
         trust,
         project,
-        health: (url) => project === undefined || settings.text('proxy') !== undefined
-            ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-            : world.indexProbe.probe(url, project, trust),
+        health: async (url) => {
+            // Credentials are not sent where pip would not send them.
+            if (!(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(url, indexes.trustedHosts)) {
+                const reason = 'pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host';
+                return { state: 'untrusted', reason };
+            }
+            // Nothing to ask for, or a way that only pip knows.
+            if (project === undefined || settings.text('proxy') !== undefined)
+                return { state: 'healthy' };
+            return world.indexProbe.probe(url, project, trust);
+        },
     };
 }
 async function authoritative({ indexes, trust, project, health }, why) {
     const url = indexes.authoritative;
     const answer = await health(url);
     if (answer.state === 'refused' && ((0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url)
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
     if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(url)} can't be used: ${answer.reason}.`);
+        throw new IndexDown(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} can't be used: ${answer.reason}.`);
     }
     return {
         ...chosen(indexes, trust, url),
@@ -33034,8 +33042,8 @@ async function authoritative({ indexes, trust, project, health }, why) {
 function chosen(indexes, trust, url) {
     return {
         environment: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, url),
-        shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .shownAddress */ .Uk)(url),
-        urls: [url, ...indexes.extra],
+        shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url),
+        urls: [url, ...indexes.extra].filter((each) => (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(each, indexes.trustedHosts)),
         trust,
     };
 }
@@ -34187,12 +34195,15 @@ var local_project = __nccwpck_require__(6920);
 var plan_names = __nccwpck_require__(595);
 // EXTERNAL MODULE: ./lib/plan/requirements.js
 var requirements = __nccwpck_require__(2251);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/local-projects.js
 /**
  * Requirements that name their own source: local projects, branches and URLs. A URL with a hash
  * becomes its wheel. Anything else is installed from its source every time; a stub with its
  * metadata stands for it while its dependencies are resolved.
  */
+
 
 
 
@@ -34333,7 +34344,7 @@ function directProject(requirement, item) {
         ...{ requirement: (0,key/* canonical */.$N)(requirement), name, version },
         extras: requirement.extras,
         // An address may hold secrets, and a manifest is read by everybody.
-        requires: requires.map((text) => (0,local_project/* splitSource */.qJ)(text)?.named ?? text),
+        requires: requires.map((text) => (0,secrets/* fingerprinted */.g0)((0,local_project/* splitSource */.qJ)(text)?.named ?? text)),
     };
 }
 /** The dependencies of a project that name their own sources in turn. */
@@ -37535,6 +37546,7 @@ function canonicalVersion(version) {
 /* harmony export */   O7: () => (/* binding */ indexesOf),
 /* harmony export */   RQ: () => (/* binding */ confusionWarning),
 /* harmony export */   g1: () => (/* binding */ indexVariables),
+/* harmony export */   oC: () => (/* binding */ isSecureOrigin),
 /* harmony export */   xr: () => (/* binding */ probeCandidates)
 /* harmony export */ });
 /* unused harmony export withCredentials */
@@ -37581,6 +37593,17 @@ function withCredentials(url, username, password) {
     result.username = encodeURIComponent(username);
     result.password = password === undefined ? '' : encodeURIComponent(password);
     return result.href;
+}
+/**
+ * Whether pip uses an index at this address: it takes nothing over plain http from another machine
+ * that it is not told to trust (SECURE_ORIGINS in pip's session).
+ */
+function isSecureOrigin(url, trustedHosts) {
+    if (!/^http:/i.test(url) || !URL.canParse(url))
+        return true;
+    const { host, hostname } = new URL(url);
+    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
+        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
 }
 /**
  * Variables that name indexes to pip; they hold the credentials.
@@ -37802,9 +37825,16 @@ function adviceFor(output) {
 /* harmony export */   QG: () => (/* binding */ isolatesBuilds),
 /* harmony export */   Tv: () => (/* binding */ breaksSystemPackages),
 /* harmony export */   mm: () => (/* binding */ certificatesOf),
+/* harmony export */   yG: () => (/* binding */ refuseIgnoredSettings),
 /* harmony export */   zq: () => (/* binding */ pipSettings)
 /* harmony export */ });
 /* unused harmony export effectiveSettings */
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/**
+ * pip's settings for a run: its configuration files, its environment variables, the index inputs
+ * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
+ */
+
 /**
  * The settings that are in force before any requirement file is read.
  * @param index the inputs that name indexes; each replaces the setting of its name
@@ -37855,6 +37885,25 @@ function effectiveSettings(pipConfig) {
         settings.set(name, { value, rank: own });
     }
     return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/** The pip from which on a setting that decides which files are chosen has an effect. */
+const since = {
+    'build-constraint': [25, 3],
+    'all-releases': [26, 0],
+    'only-final': [26, 0],
+    'uploaded-prior-to': [26, 0],
+};
+/**
+ * pip ignores variables and configuration for options that it doesn't have: a limit that is set
+ * would silently not hold.
+ * @throws UserError
+ */
+function refuseIgnoredSettings({ configured }, pip) {
+    for (const [name, version] of Object.entries(since)) {
+        if (configured.has(name) && (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, version)) {
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+        }
+    }
 }
 /**
  * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
@@ -39108,10 +39157,12 @@ function cell(text) {
 /* harmony export */   w: () => (/* binding */ checkPip)
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4702);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
 /* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9494);
 /** The interpreter that is installed into. */
+
 
 
 
@@ -39139,9 +39190,11 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
     reporter.info(`Made the virtual environment ${directory}.`);
     if (made.pip === undefined || !(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
         return made;
+    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, made, (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .pipSettings */ .zq)(made, request.index));
+    const index = indexes ? (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative) : {};
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
-        env: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_2__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, {}, made.keyring),
+        env: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_4__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, index, made.keyring),
     });
     return python.probe(request);
 }
@@ -40806,9 +40859,9 @@ function publishingWorld(request, reporter) {
 /* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(720);
 /* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6920);
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9494);
-/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2251);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8578);
+/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9494);
+/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2251);
+/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8578);
 /** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
 
 
@@ -40820,18 +40873,19 @@ function publishingWorld(request, reporter) {
 
 /** Keeps the secrets of the inputs out of everything that is shown. */
 function hideInputs(request, reporter) {
-    reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .secretsOfInputs */ .yL)(request.index));
+    reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfInputs */ .yL)(request.index));
 }
 /**
  * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_7__/* .pipSettings */ .zq)(interpreter, request.index);
-    reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .secretsOfSettings */ .YA)(configured.configured));
+    const configured = (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .pipSettings */ .zq)(interpreter, request.index);
+    reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfSettings */ .YA)(configured.configured));
+    (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .refuseIgnoredSettings */ .yG)(configured, interpreter.pip ?? '');
     const requested = await requestedSet(request, configured, sources);
-    reporter.hide(requested.lines.flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .secretsOfLine */ .Bo));
-    return { settings: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_7__/* .withOptionLines */ .Bf)(configured, requested.lines), requested };
+    reporter.hide(requested.lines.flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfLine */ .Bo));
+    return { settings: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .withOptionLines */ .Bf)(configured, requested.lines), requested };
 }
 /**
  * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
@@ -40858,7 +40912,7 @@ async function requestedSet(request, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const { lines: all, files } = await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_5__/* .gatherLines */ .zV)({
+    const { lines: all, files } = await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
@@ -40868,7 +40922,7 @@ async function requestedSet(request, settings, sources) {
                 location: /^https?:/i.test(file)
                     ? file
                     : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
-                shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .shownAddress */ .Uk)(file),
+                shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .shownAddress */ .Uk)(file),
             })),
         ],
     }, {
@@ -40880,7 +40934,7 @@ async function requestedSet(request, settings, sources) {
     const given = request.index.url !== undefined;
     const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
     const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_5__/* .directRequirements */ .S8)(lines)) {
+    for (const { form, target, shownTarget, source } of (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .directRequirements */ .S8)(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {

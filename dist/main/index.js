@@ -28828,6 +28828,17 @@ function withCredentials(url, username, password) {
     return result.href;
 }
 /**
+ * Whether pip uses an index at this address: it takes nothing over plain http from another machine
+ * that it is not told to trust (SECURE_ORIGINS in pip's session).
+ */
+function isSecureOrigin(url, trustedHosts) {
+    if (!/^http:/i.test(url) || !URL.canParse(url))
+        return true;
+    const { host, hostname } = new URL(url);
+    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
+        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
+}
+/**
  * Variables that name indexes to pip; they hold the credentials.
  * @param url what is asked first: the authoritative index, or its mirror
  */
@@ -28866,6 +28877,11 @@ function probeCandidates(requested) {
 }
 
 ;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
+/**
+ * pip's settings for a run: its configuration files, its environment variables, the index inputs
+ * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
+ */
+
 /**
  * The settings that are in force before any requirement file is read.
  * @param index the inputs that name indexes; each replaces the setting of its name
@@ -28916,6 +28932,25 @@ function effectiveSettings(pipConfig) {
         settings.set(name, { value, rank: own });
     }
     return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/** The pip from which on a setting that decides which files are chosen has an effect. */
+const since = {
+    'build-constraint': [25, 3],
+    'all-releases': [26, 0],
+    'only-final': [26, 0],
+    'uploaded-prior-to': [26, 0],
+};
+/**
+ * pip ignores variables and configuration for options that it doesn't have: a limit that is set
+ * would silently not hold.
+ * @throws UserError
+ */
+function refuseIgnoredSettings({ configured }, pip) {
+    for (const [name, version] of Object.entries(since)) {
+        if (configured.has(name) && (0,model/* isOlderPip */.Ui)(pip, version)) {
+            throw new model/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+        }
+    }
 }
 /**
  * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
@@ -29015,9 +29050,17 @@ async function whomToAsk(asking, world) {
         indexes,
         trust,
         project,
-        health: (url) => project === undefined || settings.text('proxy') !== undefined
-            ? Promise.resolve({ state: 'healthy' }) // Nothing to ask for, or a way that only pip knows.
-            : world.indexProbe.probe(url, project, trust),
+        health: async (url) => {
+            // Credentials are not sent where pip would not send them.
+            if (!isSecureOrigin(url, indexes.trustedHosts)) {
+                const reason = 'pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host';
+                return { state: 'untrusted', reason };
+            }
+            // Nothing to ask for, or a way that only pip knows.
+            if (project === undefined || settings.text('proxy') !== undefined)
+                return { state: 'healthy' };
+            return world.indexProbe.probe(url, project, trust);
+        },
     };
 }
 async function authoritative({ indexes, trust, project, health }, why) {
@@ -29043,7 +29086,7 @@ function chosen(indexes, trust, url) {
     return {
         environment: indexVariables(indexes, url),
         shown: (0,secrets/* shownAddress */.Uk)(url),
-        urls: [url, ...indexes.extra],
+        urls: [url, ...indexes.extra].filter((each) => isSecureOrigin(each, indexes.trustedHosts)),
         trust,
     };
 }
@@ -29498,6 +29541,7 @@ var local_project = __nccwpck_require__(6920);
 
 
 
+
 /**
  * Turns them into files that pip can resolve together with all others. A local project is installed
  * here and now where that is wanted: the same build gives its metadata.
@@ -29628,7 +29672,7 @@ function directProject(requirement, item) {
         ...{ requirement: (0,plan_key/* canonical */.$N)(requirement), name, version },
         extras: requirement.extras,
         // An address may hold secrets, and a manifest is read by everybody.
-        requires: requires.map((text) => (0,local_project/* splitSource */.qJ)(text)?.named ?? text),
+        requires: requires.map((text) => (0,secrets/* fingerprinted */.g0)((0,local_project/* splitSource */.qJ)(text)?.named ?? text)),
     };
 }
 /** The dependencies of a project that name their own sources in turn. */
@@ -30273,6 +30317,7 @@ async function uvOf(plan, world, wheelhouse, wheels) {
 
 
 
+
 /** The oldest pip with `install --report`, which names the closure. */
 const prepare_oldestPip = [22, 2];
 /**
@@ -30296,9 +30341,11 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
     reporter.info(`Made the virtual environment ${directory}.`);
     if (made.pip === undefined || !(0,model/* isOlderPip */.Ui)(made.pip, prepare_oldestPip))
         return made;
+    const indexes = indexesOf(request, made, pipSettings(made, request.index));
+    const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
-        env: (0,environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, {}, made.keyring),
+        env: (0,environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, index, made.keyring),
     });
     return python.probe(request);
 }
@@ -30351,6 +30398,7 @@ function hideInputs(request, reporter) {
 async function readRequest(request, interpreter, { reporter, sources }) {
     const configured = pipSettings(interpreter, request.index);
     reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
+    refuseIgnoredSettings(configured, interpreter.pip ?? '');
     const requested = await requestedSet(request, configured, sources);
     reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
     return { settings: withOptionLines(configured, requested.lines), requested };

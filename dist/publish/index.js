@@ -32695,7 +32695,7 @@ var secrets = __nccwpck_require__(8578);
  * The indexes that a run may use.
  * @returns undefined when pip is told to use none
  */
-function indexesOf(request, interpreter, settings) {
+function package_index_indexesOf(request, interpreter, settings) {
     const { trustedHosts, username, password, mirror } = request.index;
     if (settings.flag('no-index'))
         return undefined;
@@ -32729,10 +32729,21 @@ function withCredentials(url, username, password) {
     return result.href;
 }
 /**
+ * Whether pip uses an index at this address: it takes nothing over plain http from another machine
+ * that it is not told to trust (SECURE_ORIGINS in pip's session).
+ */
+function isSecureOrigin(url, trustedHosts) {
+    if (!/^http:/i.test(url) || !URL.canParse(url))
+        return true;
+    const { host, hostname } = new URL(url);
+    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
+        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
+}
+/**
  * Variables that name indexes to pip; they hold the credentials.
  * @param url what is asked first: the authoritative index, or its mirror
  */
-function indexVariables({ extra, trustedHosts }, url) {
+function package_index_indexVariables({ extra, trustedHosts }, url) {
     return {
         PIP_INDEX_URL: url,
         ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
@@ -32768,10 +32779,15 @@ function probeCandidates(requested) {
 
 ;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
 /**
+ * pip's settings for a run: its configuration files, its environment variables, the index inputs
+ * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
+ */
+
+/**
  * The settings that are in force before any requirement file is read.
  * @param index the inputs that name indexes; each replaces the setting of its name
  */
-function pipSettings({ pipConfig }, index) {
+function pip_settings_pipSettings({ pipConfig }, index) {
     return settingsOf(new Map([
         ...effectiveSettings(pipConfig),
         ...(index.url === undefined ? [] : [['index-url', index.url]]),
@@ -32818,6 +32834,25 @@ function effectiveSettings(pipConfig) {
     }
     return new Map([...settings].map(([name, { value }]) => [name, value]));
 }
+/** The pip from which on a setting that decides which files are chosen has an effect. */
+const since = {
+    'build-constraint': [25, 3],
+    'all-releases': [26, 0],
+    'only-final': [26, 0],
+    'uploaded-prior-to': [26, 0],
+};
+/**
+ * pip ignores variables and configuration for options that it doesn't have: a limit that is set
+ * would silently not hold.
+ * @throws UserError
+ */
+function refuseIgnoredSettings({ configured }, pip) {
+    for (const [name, version] of Object.entries(since)) {
+        if (configured.has(name) && (0,model/* isOlderPip */.Ui)(pip, version)) {
+            throw new model/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+        }
+    }
+}
 /**
  * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
  * opposite of its name: a yes leaves isolation on (seen on pip 22.2 and 26.3).
@@ -32837,6 +32872,7 @@ function certificatesOf(settings, environment) {
 
 ;// CONCATENATED MODULE: ./lib/prepare.js
 /** The interpreter that is installed into. */
+
 
 
 
@@ -32864,9 +32900,11 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
     reporter.info(`Made the virtual environment ${directory}.`);
     if (made.pip === undefined || !isOlderPip(made.pip, oldestPip))
         return made;
+    const indexes = indexesOf(request, made, pipSettings(made, request.index));
+    const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
-        env: fillEnvironment(request.environment, made.pipConfig, {}, made.keyring),
+        env: fillEnvironment(request.environment, made.pipConfig, index, made.keyring),
     });
     return python.probe(request);
 }
@@ -32923,8 +32961,9 @@ function hideInputs(request, reporter) {
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = pipSettings(interpreter, request.index);
+    const configured = pip_settings_pipSettings(interpreter, request.index);
     reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
+    refuseIgnoredSettings(configured, interpreter.pip ?? '');
     const requested = await requestedSet(request, configured, sources);
     reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
     return { settings: withOptionLines(configured, requested.lines), requested };
@@ -33188,7 +33227,7 @@ function refuseDirect(requested) {
  * @throws UserError when pip is told to use none
  */
 function sourceIndexes(request, interpreter, settings) {
-    const indexes = indexesOf(request, interpreter, settings);
+    const indexes = package_index_indexesOf(request, interpreter, settings);
     if (indexes === undefined) {
         throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
@@ -33344,7 +33383,7 @@ async function pipAccess({ request: { source }, interpreter, indexes, workplace 
     return {
         cwd: source.workingDirectory,
         env: {
-            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, indexVariables(indexes, indexes.authoritative), interpreter.keyring),
+            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, package_index_indexVariables(indexes, indexes.authoritative), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },

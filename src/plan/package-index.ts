@@ -68,6 +68,19 @@ export function withCredentials(
 }
 
 /**
+ * Whether pip uses an index at this address: it takes nothing over plain http from another machine
+ * that it is not told to trust (SECURE_ORIGINS in pip's session).
+ */
+export function isSecureOrigin(url: string, trustedHosts: readonly string[]): boolean {
+  if (!/^http:/i.test(url) || !URL.canParse(url)) return true;
+  const { host, hostname } = new URL(url);
+  return (
+    /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
+    trustedHosts.some((trusted) => trusted === host || trusted === hostname)
+  );
+}
+
+/**
  * Variables that name indexes to pip; they hold the credentials.
  * @param url what is asked first: the authoritative index, or its mirror
  */

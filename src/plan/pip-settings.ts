@@ -2,7 +2,13 @@
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
  */
-import type { IndexInputs, Interpreter, RequestLine } from './model.ts';
+import {
+  type IndexInputs,
+  type Interpreter,
+  isOlderPip,
+  type RequestLine,
+  UserError,
+} from './model.ts';
 
 /** Names are those of pip's long options without dashes: `index-url`. */
 export interface PipSettings {
@@ -86,6 +92,29 @@ export function effectiveSettings(
     settings.set(name, { value, rank: own });
   }
   return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+
+/** The pip from which on a setting that decides which files are chosen has an effect. */
+const since: Readonly<Record<string, readonly [major: number, minor: number]>> = {
+  'build-constraint': [25, 3],
+  'all-releases': [26, 0],
+  'only-final': [26, 0],
+  'uploaded-prior-to': [26, 0],
+};
+
+/**
+ * pip ignores variables and configuration for options that it doesn't have: a limit that is set
+ * would silently not hold.
+ * @throws UserError
+ */
+export function refuseIgnoredSettings({ configured }: PipSettings, pip: string): void {
+  for (const [name, version] of Object.entries(since)) {
+    if (configured.has(name) && isOlderPip(pip, version)) {
+      throw new UserError(
+        `pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`,
+      );
+    }
+  }
 }
 
 /**
