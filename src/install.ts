@@ -200,14 +200,14 @@ function matchedKey(found: Found): string | undefined {
   return found.state !== 'nothing' && found.origin.kind === 'cache' ? found.origin.name : undefined;
 }
 
-/** An entry under the very key with the very wheels need not be saved once more. */
+/** An entry under the very key with the very wheels, all of them admitted, is not saved again. */
 function isSavedAlready(found: Found, manifest: Manifest): boolean {
   return (
-    found.state !== 'nothing' &&
+    found.state === 'usable' &&
+    found.isComplete &&
     found.origin.kind === 'cache' &&
     found.origin.isExact &&
     found.base.faults.length === 0 &&
-    found.base.manifest.request === manifest.request &&
     sameWheels(found.base.manifest.wheels, manifest.wheels)
   );
 }

@@ -59,6 +59,21 @@ export function editManifest(wheelhouse: string, edit: (manifest: ManifestText) 
   writeFileSync(file, JSON.stringify(manifest));
 }
 
+/** Arranges that the manifest of the entry in the cache is the changed one. */
+export function edited(edit: (manifest: ManifestText) => void): (place: Place) => Promise<void> {
+  return tampered((wheelhouse) => editManifest(wheelhouse, edit));
+}
+
+/** Arranges that the manifest says something else of one project's wheel. */
+export function listed(
+  project: string,
+  fields: Record<string, unknown>,
+): (place: Place) => Promise<void> {
+  return edited(({ wheels }) => {
+    Object.assign(wheels.find(({ name }) => name === project) ?? {}, fields);
+  });
+}
+
 /** Replaces a listed wheel so that manifest and lock agree with it, as an attacker would. */
 export function poison(
   wheelhouse: string,

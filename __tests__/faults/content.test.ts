@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 
 import { type Distribution, wheel } from '../support/packages.ts';
-import { editManifest, type ManifestText, poison, tampered, top } from './archives.ts';
+import { edited, editManifest, listed, poison, tampered, top } from './archives.ts';
 import { alpha, below, beta, group, laterBeta, type Place, type Row } from './rows.ts';
 
 const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
@@ -27,24 +27,19 @@ function ofBeta(change: (file: string, place: Place) => void): Pick<Row, 'arrang
   return { arrange: tampered((at, place) => change(join(at, beta.filename), place)) };
 }
 
-function edited(edit: (manifest: ManifestText) => void): Pick<Row, 'arrange'> {
-  return { arrange: tampered((at) => editManifest(at, edit)) };
-}
-
 /** The manifest says another thing of beta. */
 function betaEdited(fields: Record<string, unknown>): Pick<Row, 'arrange'> {
-  return edited(({ wheels }) => {
-    Object.assign(wheels.find(({ name }) => name === 'beta') ?? {}, fields);
-  });
+  return { arrange: listed('beta', fields) };
 }
 
 function interpreter(pattern: RegExp, to: string): Pick<Row, 'arrange'> {
-  return edited((manifest) => {
+  const arrange = edited((manifest) => {
     const before = String(manifest['interpreter']);
     const after = before.replace(pattern, to);
     assert.notEqual(after, before, before);
     manifest['interpreter'] = after;
   });
+  return { arrange };
 }
 
 /** Members of an archive under other names; `evil` is a file beside the wheelhouse. */
@@ -345,13 +340,13 @@ const rows: Row[] = [
   },
   {
     fault: 'manifest: a newer schema',
-    ...edited((manifest) => (manifest['schema'] = 3)),
+    arrange: edited((manifest) => (manifest['schema'] = 3)),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 3; this version reads 2.',
   },
   {
     fault: 'manifest: the older schema, which has addresses',
-    ...edited((manifest) => {
+    arrange: edited((manifest) => {
       manifest['schema'] = 1;
       manifest['parts'] = { sources: ['index-url=https://h.example/simple'], asked: [] };
     }),
@@ -408,7 +403,7 @@ const rows: Row[] = [
   },
   {
     fault: 'manifest: a wheel is left out',
-    ...edited((manifest) => {
+    arrange: edited((manifest) => {
       manifest.wheels = manifest.wheels.filter(({ name }) => name !== 'beta');
     }),
     ...allNew,
@@ -504,7 +499,7 @@ const rows: Row[] = [
   },
   {
     fault: 'manifest: other indexes',
-    ...edited((manifest) => (manifest['sources'] = 'x')),
+    arrange: edited((manifest) => (manifest['sources'] = 'x')),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it was filled from other indexes or with other build settings.',
   },

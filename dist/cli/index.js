@@ -35098,13 +35098,13 @@ const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' };
 function matchedKey(found) {
     return found.state !== 'nothing' && found.origin.kind === 'cache' ? found.origin.name : undefined;
 }
-/** An entry under the very key with the very wheels need not be saved once more. */
+/** An entry under the very key with the very wheels, all of them admitted, is not saved again. */
 function isSavedAlready(found, manifest) {
-    return (found.state !== 'nothing' &&
+    return (found.state === 'usable' &&
+        found.isComplete &&
         found.origin.kind === 'cache' &&
         found.origin.isExact &&
         found.base.faults.length === 0 &&
-        found.base.manifest.request === manifest.request &&
         (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
 }
 /**

@@ -30914,13 +30914,13 @@ const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' };
 function matchedKey(found) {
     return found.state !== 'nothing' && found.origin.kind === 'cache' ? found.origin.name : undefined;
 }
-/** An entry under the very key with the very wheels need not be saved once more. */
+/** An entry under the very key with the very wheels, all of them admitted, is not saved again. */
 function isSavedAlready(found, manifest) {
-    return (found.state !== 'nothing' &&
+    return (found.state === 'usable' &&
+        found.isComplete &&
         found.origin.kind === 'cache' &&
         found.origin.isExact &&
         found.base.faults.length === 0 &&
-        found.base.manifest.request === manifest.request &&
         (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
 }
 /**
@@ -34897,6 +34897,8 @@ function githubCache(options) {
                 const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
                 if (arrived === undefined) {
                     complain(reporter, 'restored', talk);
+                    if (talk.skipped !== undefined)
+                        reporter.info(`Nothing is restored: ${talk.skipped}`);
                     return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
                 }
                 // Small archives are unpacked between two looks of the watcher.

@@ -61,6 +61,7 @@ export function githubCache(options: GithubCacheOptions): CacheStore {
         const arrived = talk.result?.outcome === 'restored' ? talk.result.key : undefined;
         if (arrived === undefined) {
           complain(reporter, 'restored', talk);
+          if (talk.skipped !== undefined) reporter.info(`Nothing is restored: ${talk.skipped}`);
           return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
         }
         // Small archives are unpacked between two looks of the watcher.

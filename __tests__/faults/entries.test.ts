@@ -1,0 +1,431 @@
+/** Entries whose author knows the format: what a manifest claims, and what an archive unpacks to. */
+import assert from 'node:assert/strict';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+import { type Distribution, wheel } from '../support/packages.ts';
+import { edited, editManifest, listed, poison, tampered, top } from './archives.ts';
+import { alpha, below, beta, group, laterBeta, type Place, type Row } from './rows.ts';
+
+const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
+const allNew = { ...isRepaired, artifacts: [alpha.filename, beta.filename] };
+const dropped = 'Partial hit: {key}: some of its wheels had to be dropped.';
+const oneDropped = { ...isRepaired, artifacts: [beta.filename], logs: dropped };
+
+/** A wheel that the entry lists more than the request needs, consistently. */
+const evil = wheel({ name: 'alpha', version: '9.9' });
+const uv = wheel({ name: 'uv', version: '9.9' });
+
+function withWheel(
+  { filename, content, sha256 }: Distribution,
+  role: string,
+  directory: string,
+): Pick<Row, 'arrange'> {
+  const [name, version] = filename.split('-') as [string, string];
+  return {
+    arrange: tampered((at) => {
+      mkdirSync(join(at, directory), { recursive: true });
+      writeFileSync(join(at, directory, filename), content);
+      editManifest(at, ({ wheels }) => {
+        const size = content.length;
+        wheels.push({
+          ...{ name, project: name, version, file: filename, sha256, size, role },
+          origin: 'downloaded',
+        });
+      });
+    }),
+  };
+}
+
+/** Nothing of a wheel that nobody needs is where `export` would lend it. */
+function noEvil({
+  result,
+}: {
+  readonly result: { readonly outputs: Record<string, string> };
+}): void {
+  const files = readdirSync(String(result.outputs['wheelhouse']), { recursive: true });
+  assert.deepEqual(
+    files.map(String).filter((file) => /9\.9|^build/.test(file)),
+    [],
+  );
+}
+
+const isInvalid = (what: string): Pick<Row, 'saved' | 'artifacts' | 'says'> => ({
+  ...allNew,
+  says: `warning: The cache entry {key} is not used: wheelhouse.json is not valid: ${what}.`,
+});
+const isUnused = (why: string): Pick<Row, 'saved' | 'artifacts' | 'says'> => ({
+  ...allNew,
+  says: `warning: The cache entry {key} is not used: ${why}.`,
+});
+
+/** Fields of the manifest that no version of this action has written. */
+const malformed: Row[] = [
+  {
+    fault: 'manifest: an unknown origin',
+    arrange: listed('beta', { origin: 'found' }),
+    ...isInvalid('"wheels[1].origin" must be "downloaded" or "built"'),
+  },
+  {
+    fault: 'manifest: an unknown role',
+    arrange: listed('beta', { role: 'admin' }),
+    ...isInvalid('"wheels[1].role" must be "runtime" or "build" or "tool"'),
+  },
+  {
+    fault: 'manifest: a negative size',
+    arrange: listed('beta', { size: -1 }),
+    ...isInvalid('"wheels[1].size" must be a number of bytes'),
+  },
+  {
+    fault: 'manifest: a size beyond all files',
+    arrange: listed('beta', { size: 1e300 }),
+    ...isInvalid('"wheels[1].size" must be a number of bytes'),
+  },
+  {
+    fault: 'manifest: half a sha256',
+    arrange: listed('beta', { sha256: 'ab' }),
+    ...isInvalid('"wheels[1].sha256" must be a SHA-256 in lower-case hex'),
+  },
+  {
+    fault: 'manifest: a command behind a line separator',
+    arrange: edited((manifest) => (manifest['interpreter'] = 'x\u2028::error::pwned')),
+    ...isInvalid('"interpreter" must be a line of text'),
+  },
+  {
+    fault: 'manifest: a date that is none',
+    arrange: edited((manifest) => (manifest['resolvedAt'] = '2026-99-99T00:00:00Z')),
+    ...isInvalid('"resolvedAt" must be a date and time in UTC'),
+  },
+  {
+    fault: 'manifest: dependencies that are no list',
+    arrange: edited((manifest) => {
+      const project = { requirement: 'x', name: 'x', version: '1', extras: [], requires: 'x' };
+      manifest['direct'] = [project];
+    }),
+    ...isInvalid('"direct[0].requires" must be a list'),
+  },
+  {
+    fault: 'manifest: it took less than no time',
+    arrange: edited((manifest) => (manifest['effort'] = -1)),
+    ...isInvalid('"effort" must be a number of seconds'),
+  },
+  {
+    fault: 'manifest: wheels that are no list',
+    arrange: edited((manifest) => Object.assign(manifest, { wheels: {} })),
+    ...isInvalid('"wheels" must be a list'),
+  },
+  {
+    fault: 'manifest: a list',
+    arrange: tampered((at) => writeFileSync(join(at, 'wheelhouse.json'), '[]')),
+    ...isInvalid('it is not an object'),
+  },
+  {
+    fault: 'manifest: null',
+    arrange: tampered((at) => writeFileSync(join(at, 'wheelhouse.json'), 'null')),
+    ...isInvalid('it is not an object'),
+  },
+  {
+    fault: 'manifest: another spelling for the lock that is another project',
+    arrange: listed('beta', { project: 'stranger' }),
+    ...isUnused('beta-2.0-py3-none-any.whl is not a wheel of "stranger"'),
+  },
+  {
+    fault: 'manifest: an option for the lock in the spelling of a project',
+    arrange: listed('beta', { project: 'beta --index-url=http://127.0.0.1:9/' }),
+    ...isInvalid('"wheels[1].project" must be a project name'),
+  },
+  {
+    fault: 'manifest: a wheel listed twice',
+    arrange: edited(({ wheels }) => wheels.push({ ...wheels[1] } as (typeof wheels)[0])),
+    ...isUnused('a wheel is listed twice'),
+  },
+  {
+    fault: 'manifest: two versions of one project',
+    ...withWheel(laterBeta, 'runtime', '.'),
+    ...isUnused('a project is listed twice'),
+  },
+  {
+    fault: 'manifest: fields that nobody knows, and one that is called __proto__',
+    arrange: tampered((at) => {
+      const file = join(at, 'wheelhouse.json');
+      const text = readFileSync(file, 'utf8').replace(
+        '{',
+        '{"colour": "blue", "__proto__": {"wheels": []},',
+      );
+      writeFileSync(file, text);
+    }),
+    artifacts: [],
+    hit: true,
+  },
+];
+
+const ranges = { 'requirements.txt': 'alpha>=1.0\nbeta==2.0\n' };
+
+/** Claims that the request can disprove. */
+const lies: Row[] = [
+  {
+    fault: 'manifest: everything is pinned, of a request that does not pin',
+    files: ranges,
+    arrange: edited((manifest) => {
+      Object.assign(manifest, { pinned: true, resolvedAt: '2020-01-01T00:00:00.000Z' });
+    }),
+    hit: false,
+    logs: 'Partial hit: {key}: it was resolved on 2020-01-01, which is too old for refresh: auto.',
+  },
+  {
+    fault: 'manifest: resolved in the far future',
+    files: ranges,
+    arrange: edited((manifest) => (manifest['resolvedAt'] = '2999-01-01T00:00:00.000Z')),
+    hit: false,
+    logs: 'Partial hit: {key}: it was resolved on 2999-01-01, which is too old for refresh: auto.',
+  },
+  {
+    fault: 'manifest: everything is pinned by URLs that nobody asked for',
+    files: ranges,
+    arrange: edited((manifest) => {
+      manifest['resolvedAt'] = '2020-01-01T00:00:00.000Z';
+      for (const each of manifest.wheels) each['url'] = 'https://files.example/#0';
+    }),
+    hit: false,
+    logs: dropped,
+    saved: ['{key}', '{key}-r1'],
+  },
+  {
+    fault: 'manifest: a URL that nobody asked for',
+    arrange: listed('beta', { url: 'https://files.example/#0' }),
+    ...oneDropped,
+  },
+  {
+    fault: "manifest: the version of another platform's line, consistently",
+    files: {
+      'requirements.txt':
+        'alpha==1.0\nbeta==2.0 ; os_name != "none"\nbeta==3.0 ; os_name == "none"\n',
+    },
+    arrange: tampered((at) => {
+      renameSync(join(at, beta.filename), join(at, laterBeta.filename));
+      editManifest(at, ({ wheels }) => {
+        const [, listed = {}] = wheels;
+        Object.assign(listed, { file: laterBeta.filename, version: '3.0' });
+      });
+      poison(at, laterBeta.filename, laterBeta.content);
+    }),
+    ...isUnused('it holds beta 3.0 instead of 2.0'),
+  },
+  {
+    fault: 'manifest: a wheel for building that nothing needs',
+    ...withWheel(evil, 'build', 'build'),
+    artifacts: [],
+    hit: false,
+    ...isRepaired,
+    logs: dropped,
+    check: noEvil,
+  },
+  {
+    fault: 'manifest: a wheel for building that nothing needs, with export',
+    with: { export: true },
+    ...withWheel(evil, 'build', 'build'),
+    artifacts: [],
+    ...isRepaired,
+    logs: dropped,
+    check: noEvil,
+  },
+  {
+    fault: 'manifest: uv, which nothing needs',
+    ...withWheel(uv, 'tool', 'build'),
+    artifacts: [],
+    ...isRepaired,
+    logs: dropped,
+    check: noEvil,
+  },
+  {
+    fault: 'manifest: a tool that is not uv',
+    ...withWheel(evil, 'tool', 'build'),
+    artifacts: [],
+    ...isRepaired,
+    logs: dropped,
+    check: noEvil,
+  },
+  {
+    fault: 'a wheel for building among those that are installed',
+    ...withWheel(evil, 'build', '.'),
+    artifacts: [],
+    ...isRepaired,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: alpha-9.9-py3-none-any.whl is missing; alpha-9.9-py3-none-any.whl is not in the manifest.',
+    check: noEvil,
+  },
+  {
+    fault: 'a wheel that is installed among those for building',
+    arrange: tampered((at) => {
+      mkdirSync(join(at, 'build'));
+      renameSync(join(at, beta.filename), join(at, 'build', beta.filename));
+    }),
+    ...isRepaired,
+    artifacts: [beta.filename],
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is missing; build/beta-2.0-py3-none-any.whl is not in the manifest.',
+  },
+  {
+    fault: 'a file in place of the directory for building',
+    arrange: tampered((at) => writeFileSync(join(at, 'build'), 'x')),
+    artifacts: [],
+    hit: true,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: build is not in the manifest.',
+  },
+  {
+    fault: 'a link to the outside in place of the directory for building',
+    arrange: tampered((at, { own }) => {
+      writeFileSync(join(own, evil.filename), evil.content);
+      symlinkSync(own, join(at, 'build'));
+    }),
+    artifacts: [],
+    hit: true,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: build is not in the manifest.',
+    check: ({ own }) => assert.deepEqual(readdirSync(own), [evil.filename]),
+  },
+];
+
+const isRefused = (why: string): Pick<Row, 'saved' | 'artifacts' | 'says' | 'within'> => ({
+  ...allNew,
+  says: `warning: The cache could not be restored: ${why}.`,
+  // Reading what they claim to contain would take hours.
+  within: 60,
+});
+
+async function nothingEscaped({ job }: Place): Promise<void> {
+  assert.deepEqual(
+    (await below(job.root)).filter((file) => /evil|escaped/.test(file)),
+    [],
+  );
+}
+
+const absolute = (options: string): Pick<Row, 'env' | 'arrange' | 'check'> => ({
+  env: { TAR_OPTIONS: options },
+  arrange: tampered(
+    (at) => writeFileSync(join(at, '..', 'evil'), 'evil\n'),
+    ({ own }) => [`--transform=s,^evil$,${own}/escaped,`, top, 'evil'],
+  ),
+  check: nothingEscaped,
+});
+
+/** Archives that unpack to more than they seem, or elsewhere. */
+const archives: Row[] = [
+  {
+    fault: 'a sparse wheel of 8 TB in 1 KB',
+    arrange: tampered(
+      (at) => {
+        truncateSync(join(at, beta.filename), 8e12);
+        editManifest(at, ({ wheels }) => {
+          Object.assign(wheels.find(({ name }) => name === 'beta') ?? {}, { size: 8e12 });
+        });
+      },
+      () => ['-S', top],
+    ),
+    ...isRefused('the archive unpacks to far more than wheels do'),
+  },
+  {
+    fault: '2000 hard links to 400 MB of nothing',
+    arrange: tampered(
+      (at) => {
+        writeFileSync(join(at, 'zeros'), '');
+        truncateSync(join(at, 'zeros'), 4e8);
+        for (let number = 0; number < 2000; number++) {
+          linkSync(join(at, 'zeros'), join(at, `f${number}`));
+        }
+      },
+      () => ['-S', top],
+    ),
+    ...isRefused('the archive unpacks to far more than wheels do'),
+  },
+  {
+    fault: 'one wheel under two names by a hard link',
+    arrange: tampered((at) => linkSync(join(at, beta.filename), join(at, evil.filename))),
+    ...isRefused('the archive contains hard links'),
+  },
+  {
+    fault: 'a file whose name is not valid UTF-8',
+    arrange: tampered((at) => {
+      writeFileSync(
+        Buffer.concat([Buffer.from(`${at}/alpha-`), Buffer.from([0xff]), Buffer.from('.whl')]),
+        'evil',
+      );
+    }),
+    artifacts: [],
+    hit: true,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: alpha-\ufffd.whl is not in the manifest.',
+  },
+  {
+    fault: 'a directory whose name is not valid UTF-8',
+    arrange: tampered((at) => {
+      mkdirSync(Buffer.concat([Buffer.from(`${at}/`), Buffer.from([0xfe]), Buffer.from('/x')]), {
+        recursive: true,
+      });
+    }),
+    artifacts: [],
+    hit: true,
+    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: \ufffd is not in the manifest.',
+  },
+  {
+    fault: 'files and directories that nobody may read',
+    arrange: tampered(
+      () => {},
+      () => ['--mode=000', top],
+    ),
+    artifacts: [],
+    hit: true,
+  },
+  {
+    fault: 'files that everybody may write',
+    arrange: tampered(
+      () => {},
+      () => ['--mode=777', top],
+    ),
+    artifacts: [],
+    hit: true,
+  },
+  {
+    fault: 'TAR_OPTIONS of the job with -P, and an archive member with an absolute name',
+    ...absolute('-P'),
+    ...allNew,
+    says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
+  },
+  {
+    fault: 'TAR_OPTIONS of the job with --absolute-names, and an archive member with one',
+    ...absolute('--absolute-names'),
+    ...allNew,
+    says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
+  },
+  {
+    fault: 'TAR_OPTIONS of the job with --transform',
+    env: { TAR_OPTIONS: '--transform=s,^,../../../,' },
+    artifacts: [],
+    hit: true,
+  },
+  {
+    fault: 'TAR_OPTIONS of the job that no tar knows',
+    env: { TAR_OPTIONS: '--no-such-option' },
+    artifacts: [],
+    hit: true,
+  },
+];
+
+/** Keys that the service answers with. */
+const keys: Row[] = ['$(id)', '`id`', '"; id; "', '\n::error::pwned'].map((tail) => ({
+  fault: `look-up: the key with ${JSON.stringify(tail)} behind it`,
+  arrange: ({ cache, entry }: Place) =>
+    cache.setFault('lookup', { matchedKey: `${entry.key}${tail}` }),
+  says: 'warning: The cache entry {key}… is not used: its key is none that was asked for.',
+  check: ({ result }) => assert.equal(result.outputs['cache-matched-key'], ''),
+}));
+
+group('entries: malformed manifests', malformed);
+group('entries: lies', lies);
+group('entries: archives', archives);
+group('entries: keys', keys, { azureHost: true });
