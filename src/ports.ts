@@ -129,6 +129,18 @@ export interface Stub {
   readonly requires: readonly string[];
 }
 
+/** How requirement files behind URLs are got. */
+export interface RemoteAccess {
+  /** Path of a file of certificates to trust instead of the usual ones. */
+  readonly certificates: string | undefined;
+  /** pip is told a proxy of its own. */
+  readonly hasProxy: boolean;
+  /** Runs where this program can't get a file: its pip knows keyrings, netrc and all settings. */
+  readonly python: string;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** Files of the user. */
 export interface Sources {
   /** @throws UserError when the working directory is not there */
@@ -139,8 +151,12 @@ export interface Sources {
     readonly constraints: readonly RequirementFile[];
     readonly extra: readonly { readonly path: string; readonly digest: string }[];
   }>;
-  /** Decoded text of a file or URL. @throws UserError when it can't be read or decoded */
-  read(location: string): Promise<string>;
+  /**
+   * Decoded text of a file or URL.
+   * @param access how URLs are asked; without it, as anybody would
+   * @throws UserError or Error, in a few words, when it can't be read or decoded
+   */
+  read(location: string, access?: RemoteAccess): Promise<string>;
   /** What of a local path decides its dependencies. @throws UserError when nothing is there */
   project(target: string, shown: string): Promise<LocalProject>;
 }

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { fillEnvironment } from './plan/environment.ts';
 import { type Keys, keysOf } from './plan/key.ts';
 import { groupRequirements } from './plan/local-project.ts';
 import {
@@ -12,6 +13,7 @@ import {
   UserError,
 } from './plan/model.ts';
 import {
+  certificatesOf,
   type PipSettings,
   pipSettings,
   refuseIgnoredSettings,
@@ -19,7 +21,7 @@ import {
 } from './plan/pip-settings.ts';
 import { directRequirements, gatherLines } from './plan/requirements.ts';
 import { secretsOfInputs, secretsOfLine, secretsOfSettings, shownAddress } from './plan/secrets.ts';
-import type { Reporter, Sources, World } from './ports.ts';
+import type { RemoteAccess, Reporter, Sources, World } from './ports.ts';
 
 export interface KeyedRequest {
   /** pip's settings, with the index inputs and the option lines of the request in force. */
@@ -47,7 +49,7 @@ export async function readRequest(
   const configured = pipSettings(interpreter, request.index);
   reporter.hide(secretsOfSettings(configured.configured));
   refuseIgnoredSettings(configured, interpreter.pip ?? '');
-  const requested = await requestedSet(request, configured, sources);
+  const requested = await requestedSet(request, interpreter, configured, sources);
   reporter.hide(requested.lines.flatMap(secretsOfLine));
   return { settings: withOptionLines(configured, requested.lines), requested };
 }
@@ -80,9 +82,11 @@ export async function readRequestWithKeys(
  */
 async function requestedSet(
   request: Request,
+  interpreter: Interpreter,
   settings: PipSettings,
   sources: Sources,
 ): Promise<RequestedSet> {
+  const access = remoteAccess(request, interpreter, settings);
   const found = await sources.find(request);
   for (const file of found.requirements) refuseOtherFormats(file.shown);
   const { lines: all, files } = await gatherLines(
@@ -106,7 +110,9 @@ async function requestedSet(
     {
       workingDirectory: request.workingDirectory,
       environment: request.environment,
-      read: sources.read,
+      pip: interpreter.pip,
+      replacedVariables: replacedVariables(request.index),
+      read: (location) => sources.read(location, access),
     },
   );
   // Files carry the index that they were compiled with; an index that is given here is meant.
@@ -125,6 +131,30 @@ async function requestedSet(
     }
   }
   return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+
+/** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
+function remoteAccess(
+  { environment, workingDirectory }: Request,
+  { executable, keyring, pipConfig }: Interpreter,
+  settings: PipSettings,
+): RemoteAccess {
+  return {
+    certificates: certificatesOf(settings, environment),
+    hasProxy: settings.configured.has('proxy'),
+    python: executable,
+    cwd: workingDirectory,
+    env: fillEnvironment(environment, pipConfig, {}, keyring),
+  };
+}
+
+/** Variables that pip is given with the inputs' values, which may contain credentials. */
+function replacedVariables({ url, extra, username, mirror }: Request['index']): Set<string> {
+  const isIndex = url !== undefined || username !== undefined || mirror !== undefined;
+  return new Set([
+    ...(isIndex ? ['PIP_INDEX_URL'] : []),
+    ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
+  ]);
 }
 
 function refuseOtherFormats(shown: string): void {

@@ -22,11 +22,15 @@ logging.disable(logging.CRITICAL)
 from pip._internal.network.session import PipSession
 from pip._internal.req.req_file import parse_requirements
 from pip._internal.req.constructors import install_req_from_parsed_requirement
+from pip._internal.req.req_install import check_invalid_constraint_type
 from pip._vendor.packaging.markers import Marker
 from pip._vendor.packaging.utils import canonicalize_name
 
 def describe(parsed):
     req = install_req_from_parsed_requirement(parsed)
+    problem = check_invalid_constraint_type(req) if req.constraint else ''
+    if problem:
+        raise Exception(problem)
     specifiers = list(req.req.specifier) if req.req else []
     pin = None
     if len(specifiers) == 1 and specifiers[0].operator in ('==', '===') and req.link is None:
@@ -164,7 +168,7 @@ function told(line: RequestLine): Told[] {
   ];
 }
 
-async function ours(directory: string): Promise<Reading> {
+async function ours(directory: string, pip: PipVersion): Promise<Reading> {
   try {
     const { lines } = await gatherLines(
       {
@@ -178,6 +182,7 @@ async function ours(directory: string): Promise<Reading> {
       {
         workingDirectory: directory,
         environment,
+        pip,
         read: async (location) => readFileSync(location, 'utf8'),
       },
     );
@@ -194,7 +199,7 @@ async function both(
   version: PipVersion,
 ): Promise<{ pip: Reading; we: Reading }[]> {
   const directories = sets.map(lay);
-  const we = await Promise.all(directories.map(ours));
+  const we = await Promise.all(directories.map((directory) => ours(directory, version)));
   const markers = we
     .flatMap((reading) => ('lines' in reading ? reading.lines : []))
     .flatMap((line) => line.marker ?? []);
@@ -297,7 +302,6 @@ const cases: Readonly<Record<string, string | Files>> = {
   'hg with a static server': 'hg+static-http://h.example/o/r#egg=local\n',
   svn: 'svn+https://h.example/o/r/trunk#egg=local\n',
   'an editable of git': '-e git+https://h.example/o/r.git@main#egg=local\n',
-  'an editable of git that has a name': '-e "local @ git+https://h.example/o/r.git"\n',
   'an editable of git:': '-e git://h.example/o/r.git#egg=local\n',
   'an editable': '-e .\n',
   'an editable with extras': '-e .[test,Docs]\n',
@@ -310,7 +314,6 @@ const cases: Readonly<Record<string, string | Files>> = {
   'an editable file URL': '-e file://{dir}/pkg\n',
   'an editable file URL with egg': '-e file://{dir}/pkg#egg=local\n',
   'an editable file URL with egg and extras': '-e file://{dir}/pkg#egg=local[a]\n',
-  'an editable with settings of its own': '-e ./pkg --config-settings a=b\n',
   'an editable with a marker, which pip does not read': '-e ./pkg ; python_version < "3"\n',
   'a local directory': './pkg\n',
   'the directory itself': '.\n',
@@ -347,7 +350,6 @@ const cases: Readonly<Record<string, string | Files>> = {
     'base.txt': 'other\n',
   },
   'an option in a requirement line is not heard': 'requests --no-binary :all:\n',
-  'settings of a build': 'requests==1 --config-settings="a=b"\n',
   'an included file': { 'requirements.txt': '-r base.txt\nrequests\n', 'base.txt': 'other==1\n' },
   'an included file, joined': { 'requirements.txt': '-rbase.txt\n', 'base.txt': 'other==1\n' },
   'an included file, long': {
@@ -433,6 +435,115 @@ const cases: Readonly<Record<string, string | Files>> = {
   'a trailing comma': 'requests>=1,\n',
   'a version with v': 'requests==v1.0\n',
   'only a dash': '-\n',
+  'an abbreviated option': '--extra-index https://h.example/simple\nrequests\n',
+  'an abbreviated option with =': '--find-link=wheels\nrequests\n',
+  'an abbreviated include': { 'requirements.txt': '--req a.txt\n--requi a.txt\n', 'a.txt': 'a\n' },
+  'an abbreviated include that is unique': {
+    'requirements.txt': '--requirem a.txt\n',
+    'a.txt': 'a\n',
+  },
+  'an abbreviated constraint': { 'requirements.txt': '--cons a.txt\n', 'a.txt': 'a\n' },
+  'an abbreviated editable': '--edit ./pkg\n',
+  'an abbreviated hash': `requests==1 --ha=${hash('a')}\n`,
+  'an ambiguous option': '--e ./pkg\n',
+  'another ambiguous option': '--no\n',
+  'a whole option that is the beginning of another': '--pre\nrequests\n',
+  'an option that is too long': '--requirements a.txt\n',
+  'an unknown option': '--no-such-option\n',
+  'an unknown option beside a requirement': 'requests==1 --quiet\n',
+  'an unknown short option': '-q\n',
+  'an option of the command line': '--no-deps\nrequests\n',
+  'a flag with a value': '--pre=yes\n',
+  'an option without its value': '--extra-index-url\n',
+  'an option with an empty value': '--find-links=\nrequests\n',
+  'two dashes end the options': { 'requirements.txt': '--pre -- -r a.txt\n', 'a.txt': 'a\n' },
+  'an unterminated quote': '--find-links "wheels\n',
+  'a backslash at the end of an option': '--find-links wheels\\\\\n',
+  'a tab before an option': 'requests==1\t--pre\n',
+  'an editable before an include': {
+    'requirements.txt': '-r a.txt -e ./pkg\n',
+    'a.txt': 'a\n',
+  },
+  'a hash of a weak kind': 'requests==1 --hash=md5:abc\n',
+  'a hash without a kind': 'requests==1 --hash=abc\n',
+  'a hash in capitals': 'requests==1 --hash=SHA256:abc\n',
+  'a hash of any text': 'requests==1 --hash=sha256:xyz\n',
+  'a single equals sign': 'requests=2\n',
+  'an unknown comparison': 'requests=>2\n',
+  'two versions without a comma': 'requests>=1 <2\n',
+  'two commas': 'requests>=1,,<2\n',
+  'a comma first': 'requests,>=1\n',
+  'a comma in an arbitrary equality': 'requests===1.0rc1,<2\n',
+  'a compatible release of one number': 'requests~=1\n',
+  'a compatible wildcard': 'requests~=1.2.*\n',
+  'an unclosed parenthesis': 'requests (>=1\n',
+  'a parenthesis too many': 'requests (>=1))\n',
+  'empty extras between commas': 'requests[a,,b]\n',
+  'extras with a comma at the end': 'requests[a,]\n',
+  'extras without a comma': 'requests[a b]\n',
+  'extras with a wrong character': 'requests[a/b]\n',
+  'two brackets': 'requests[a][b]\n',
+  'a marker with a typo': 'requests; pyton_version<"3"\n',
+  'a marker without quotes': 'requests; python_version<3\n',
+  'a marker with =': 'requests; python_version="3"\n',
+  'a marker without a right side': 'requests; python_version<\n',
+  'a marker of two texts': 'requests; "a" == "a"\n',
+  'a marker with "in"': 'requests; sys_platform in "linux darwin"\n',
+  'a marker with "not in"': 'requests; "win" not in sys_platform and os_name!="nt"\n',
+  'a marker of PEP 345': "requests; os.name=='nt' or python_implementation=='PyPy'\n",
+  'a marker with &&': 'requests; os_name=="nt" && python_version<"3"\n',
+  'a marker with an unclosed quote': 'requests; os_name=="nt\n',
+  'a marker with an unclosed parenthesis': 'requests; (os_name=="nt"\n',
+  'a marker with a parenthesis too many': 'requests; os_name=="nt")\n',
+  'a marker with nested parentheses':
+    'requests; ((os_name=="nt") or (os_name=="x" and extra=="y"))\n',
+  'a marker that ends in "and"': 'requests; os_name=="nt" and\n',
+  'a marker and another semicolon': 'requests; os_name=="nt"; extra=="x"\n',
+  'an empty marker': 'requests;\n',
+  'a bad marker of a URL': 'https://h.example/local.zip ; pyton_version<"3"\n',
+  'a bad marker of a named URL': 'local @ https://h.example/local.zip ; os_name\n',
+  'a bad marker of a path': './pkg ; os_name\n',
+  'a URL without a name among constraints': {
+    'requirements.txt': '-c c.txt\n',
+    'c.txt': 'https://h.example/local.zip\n',
+  },
+  'a wheel by URL among constraints': {
+    'requirements.txt': '-c c.txt\n',
+    'c.txt': 'https://h.example/local-1.0-py3-none-any.whl\n',
+  },
+  'a path among constraints': { 'requirements.txt': '-c c.txt\n', 'c.txt': './pkg\n' },
+  'an egg among constraints': {
+    'requirements.txt': '-c c.txt\n',
+    'c.txt': 'git+https://h.example/r.git#egg=local\n',
+  },
+  'extras of a URL among constraints': {
+    'requirements.txt': '-c c.txt\n',
+    'c.txt': 'local[x] @ https://h.example/local.zip\n',
+  },
+};
+
+/** Forms that pip 22.2 does not know. */
+const settingsCases: Readonly<Record<string, string | Files>> = {
+  'an editable with settings of its own': '-e ./pkg --config-settings a=b\n',
+  'settings of a build': 'requests==1 --config-settings="a=b"\n',
+  'settings of a build, short': 'requests==1 -C a=b\n',
+  'settings of a build, abbreviated': 'requests==1 --config-setting a=b\n',
+  'an abbreviation for settings': '--conf a=b\n',
+};
+
+/** Forms that only newer pips know. */
+const newerCases: Readonly<Record<string, string | Files>> = {
+  ...settingsCases,
+  'an editable of git that has a name': '-e "local @ git+https://h.example/o/r.git"\n',
+  'a version that PEP 440 does not know': 'requests>=dev\n',
+  'no version behind a comparison': 'requests>=\n',
+  'a wildcard behind >=': 'requests>=2.*\n',
+  'a local version behind >=': 'requests>=2.0+cpu\n',
+  'a wildcard behind a pre-release': 'requests==2.0rc1.*\n',
+  'options of newer pips': '--all-releases a\n--only-final b\n--no-require-hashes\n',
+  'an abbreviation that older pips take': '--only :all:\n',
+  'an abbreviation of install options, which older pips have': '--i https://h.example/simple\n',
+  'extras of a lock as markers': 'requests; "x" in extras\n',
 };
 
 /** Forms that newer pips refuse and older ones take. */
@@ -441,6 +552,18 @@ const olderCases: Readonly<Record<string, string>> = {
   'git with egg and extras': 'git+https://h.example/o/r.git#egg=local[a]\n',
   'an editable of git with egg and extras':
     '-e git+https://h.example/o/r.git@main#egg=local[a,b]\n',
+  'a version that PEP 440 does not know': 'requests>=dev\n',
+  'no version behind a comparison': 'requests>=\n',
+  'a wildcard behind >=': 'requests>=2.*\n',
+  'a local version behind >=': 'requests>=2.0+cpu,<3\n',
+  'an old version in parentheses': 'requests (==2004d, >1-x)\n',
+  'a global option': 'requests==1 --global-option=--verbose\n',
+  'an abbreviation that newer pips find ambiguous': '--only :all:\n',
+};
+
+/** Forms of a pip without `--install-option`. */
+const installCases: Readonly<Record<string, string>> = {
+  'an abbreviation of one option alone': '--i https://h.example/simple\n',
 };
 
 function describeTable(
@@ -467,8 +590,13 @@ function describeTable(
   });
 }
 
-describeTable('each form, as pip 26.3 reads it', cases, '26.3');
-describeTable('each form, as pip 23.2.1 reads it', olderCases, '23.2.1');
+describeTable('each form, as pip 26.3 reads it', { ...cases, ...newerCases }, '26.3');
+describeTable(
+  'each form, as pip 23.2.1 reads it',
+  { ...cases, ...olderCases, ...settingsCases, ...installCases },
+  '23.2.1',
+);
+describeTable('each form, as pip 22.2 reads it', { ...cases, ...olderCases }, '22.2');
 
 const text = (...choices: string[]): fc.Arbitrary<string> => fc.constantFrom(...choices);
 const joined = (...parts: fc.Arbitrary<string>[]): fc.Arbitrary<string> =>

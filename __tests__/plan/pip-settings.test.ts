@@ -22,7 +22,10 @@ function configured(pipConfig: Record<string, string>): PipSettings {
 function option(name: string, value = ''): OptionLine {
   const text = `--${name} ${value}`.trim();
   const source = { file: 'requirements.txt', line: 1 };
-  return { kind: 'option', name, value, text, shown: text, source, constraint: false };
+  return {
+    ...{ kind: 'option', name, value, written: value },
+    ...{ text, shown: text, source, constraint: false },
+  };
 }
 
 describe("pip's effective settings", () => {

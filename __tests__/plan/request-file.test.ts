@@ -169,7 +169,7 @@ describe('the file for the closing', () => {
   });
 
   test('does not take a requirement twice', async () => {
-    const lines = await linesOf('', 'a<2\n./p');
+    const lines = await linesOf('', 'a<2\np @ https://h.example/p.zip');
     const { request, constraints } = closeFiles(lines, [], constraintsFile);
     assert.deepEqual(body(request), [`-c "${constraintsFile}"`]);
     assert.deepEqual(body(constraints), ['a<2']);

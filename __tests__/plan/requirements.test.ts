@@ -11,17 +11,18 @@ import {
   UserError,
 } from '../../src/plan/model.ts';
 import { normalizeName, sameVersion } from '../../src/plan/names.ts';
+import { parseLine, plainText } from '../../src/plan/requirement-line.ts';
+import { optionText } from '../../src/plan/requirement-options.ts';
+import { expand } from '../../src/plan/requirement-words.ts';
 import {
   askedHashes,
   directRequirements,
-  expandVariables,
   gatherLines,
   indexRequirements,
   isCacheable,
   isHashMode,
   isPinned,
   logicalLines,
-  parseLine,
   type RequirementSources,
 } from '../../src/plan/requirements.ts';
 import { fingerprinted, withoutSecrets } from '../../src/plan/secrets.ts';
@@ -247,20 +248,19 @@ describe('an index requirement', () => {
     ["a==1;extra=='x'", { pin: '1', marker: "extra=='x'" }],
     [
       `a==1 --hash=${hash('a')} --hash ${hash('B')}`,
-      { pin: '1', hashes: [hash('a'), hash('b')], plain: 'a==1', others: [] },
+      { pin: '1', hashes: [hash('a'), hash('b')], options: [] },
     ],
     [
       `a==1 ; os_name=="nt" --hash=sha512:${'c'.repeat(128)}`,
       {
         marker: 'os_name=="nt"',
         hashes: [`sha512:${'c'.repeat(128)}`],
-        plain: 'a==1 ; os_name=="nt"',
-        others: [],
+        options: [],
       },
     ],
     [
-      'a==1 --config-settings="x=y"',
-      { pin: '1', hashes: [], plain: 'a==1', others: ['--config-settings "x=y"'] },
+      'a [ B , c_D ] (>= 1 , < 2) ; os_name=="nt"',
+      { extras: ['B', 'c_D'], specifiers: ['>=1', '<2'] },
     ],
   ];
   for (const [text, expected] of table) {
@@ -275,13 +275,28 @@ describe('an index requirement', () => {
     });
   }
 
+  test('is printed from what was read: without hashes, or with its own options', async () => {
+    for (const [text, plain, options] of [
+      [`a==1 --hash=${hash('a')} --hash ${hash('B')}`, 'a==1', []],
+      [`a==1 ; os_name=="nt" --hash=sha512:${'c'.repeat(128)}`, 'a==1 ; os_name=="nt"', []],
+      ['A_b [ x , Y ] (>=1 , <2)', 'A_b[x,Y]>=1,<2', []],
+      ['a==1 --config-settings="x=y"', 'a==1', ['--config-settings "x=y"']],
+      ['a==1 --config-settings x=y --pre', 'a==1', ['--config-settings "x=y"']],
+    ] as const) {
+      const [line] = await linesOf(text);
+      assert.ok(line?.kind === 'index');
+      assert.equal(plainText(line), plain);
+      assert.deepEqual(line.options.map(optionText), options);
+    }
+  });
+
   test('variables are expanded for reading and left as they are for pip', async () => {
     const [line] = await linesOf(`a==${variable('V')}`, { V: '1.5' });
     assert.ok(line?.kind === 'index');
     assert.equal(line.pin, '1.5');
     assert.equal(line.shown, 'a==1.5');
     assert.equal(line.text, `a==${variable('V')}`);
-    assert.equal(line.plain, 'a==1.5');
+    assert.equal(plainText(line), 'a==1.5');
   });
 });
 
@@ -424,17 +439,47 @@ describe('an option', () => {
   });
 
   test('each of several in a line is a line, with its variables as they were', async () => {
-    const text = `--no-index --find-links https://u:${variable('T')}@h/simple -f ${variable('TWO')}`;
+    const text = `--no-index --find-links https://u:${variable('T')}@h/simple --pre`;
     assert.deepEqual(
-      (await linesOf(text, { T: 's3cret', TWO: 'https://h/a https://h/b' })).map(
-        (line) => line.text,
-      ),
+      (await linesOf(text, { T: 's3cret' })).map((line) => line.text),
+      ['--no-index', `--find-links "https://u:${variable('T')}@h/simple"`, '--pre'],
+    );
+  });
+
+  test('pip takes the first --find-links of a line alone', async () => {
+    const lines = await linesOf('-f https://h/a --pre -f https://h/b');
+    assert.deepEqual(
+      lines.map((line) => line.text),
+      ['--find-links "https://h/a"', '--pre'],
+    );
+  });
+
+  test('a variable that gives several words keeps its line whole, and is never expanded', async () => {
+    const text = `--pre -f ${variable('TWO')}`;
+    const environment = { TWO: 'https://u:s3cret@h/a https://h/b' };
+    const lines = await linesOf(text, environment);
+    assert.deepEqual(
+      lines.map((line) => line.kind === 'option' && [line.name, line.value, line.text]),
       [
-        '--no-index',
-        `--find-links "https://u:${variable('T')}@h/simple"`,
-        // pip takes the first word of it.
-        '--find-links "https://h/a"',
+        ['pre', '', text],
+        ['find-links', 'https://u:s3cret@h/a', ''],
       ],
+    );
+    assert.deepEqual(await refusal(linesOf(`-i https://h/simple ${text}`, environment)), [
+      `"-i https://h/simple ${text}" has a variable that contains several words. Write one option per line.`,
+      'requirements.txt',
+      1,
+    ]);
+  });
+
+  test('a variable with an option and its value is one line', async () => {
+    const text = variable('OPTION');
+    const [line, ...more] = await linesOf(text, { OPTION: '--find-links https://u:s3cret@h/a' });
+    assert.ok(line?.kind === 'option');
+    assert.deepEqual(more, []);
+    assert.deepEqual(
+      [line.name, line.value, line.text],
+      ['find-links', 'https://u:s3cret@h/a', text],
     );
   });
 
@@ -587,6 +632,47 @@ describe('included files', () => {
   });
 });
 
+describe('variables that pip would expand and the user has not set', () => {
+  // Only the environment of the fill has them, with credentials.
+  for (const text of [
+    `beta @ http://other.example/${variable('PIP_INDEX_URL')}/beta-1.0-py3-none-any.whl`,
+    `--find-links http://other.example/${variable('PIP_EXTRA_INDEX_URL')}`,
+    `-e git+https://other.example/${variable('PIP_CERT')}`,
+    `beta==${variable('PIP_X')}`,
+  ]) {
+    test(`are refused: ${text}`, async () => {
+      const name = /\$\{\w+\}/.exec(text)?.[0];
+      assert.deepEqual(await refusal(linesOf(`a\n${text}`)), [
+        `"${text}" uses ${name}, which is not set. Set it in the job's environment, or use a variable with another name.`,
+        'requirements.txt',
+        2,
+      ]);
+    });
+  }
+
+  test('are read where the user has set them', async () => {
+    const text = `beta @ http://h.example/${variable('PIP_X')}/beta.zip`;
+    assert.equal((await linesOf(text, { PIP_X: 'x' })).length, 1);
+  });
+
+  test('are refused where an input replaces them, but not to name the index', () => {
+    const context = {
+      ...reading,
+      environment: { PIP_INDEX_URL: 'https://mine.example/simple' },
+      replacedVariables: new Set(['PIP_INDEX_URL']),
+    };
+    const place = { source: { file: 'r.txt', line: 7 }, constraint: false };
+    const url = variable('PIP_INDEX_URL');
+    for (const text of [`-f ${url}`, `-i ${url} -f x`, `-e git+${url}`, `b @ ${url}/b.zip`]) {
+      assert.throws(
+        () => parseLine(text, place, context),
+        (error) => error instanceof UserError && error.line === 7,
+      );
+    }
+    assert.ok('lines' in parseLine(`-i ${url}`, place, context));
+  });
+});
+
 describe('a line that is no requirement', () => {
   for (const [text, shown] of [
     ['two words', 'two words'],
@@ -621,7 +707,7 @@ describe('a line that is no requirement', () => {
 
   test('-e without a path', async () => {
     assert.deepEqual(await refusal(linesOf('-e')), [
-      '"-e" names no path or URL.',
+      '"-e" names no path or URL. Add one.',
       'requirements.txt',
       1,
     ]);
@@ -629,7 +715,7 @@ describe('a line that is no requirement', () => {
 
   test('name @ without a URL', async () => {
     assert.deepEqual(await refusal(linesOf('local @')), [
-      '"local @" names no path or URL.',
+      '"local @" names no path or URL. Add one.',
       'requirements.txt',
       1,
     ]);
@@ -895,7 +981,7 @@ describe('variables', () => {
     [variable(''), variable('')],
   ] as const) {
     test(`${text} becomes ${expected}`, () => {
-      assert.equal(expandVariables(text, environment), expected);
+      assert.equal(expand(text, environment).value, expected);
     });
   }
 });
@@ -1035,7 +1121,7 @@ describe('arbitrary texts', () => {
         const read = await linesOf(text).catch(() => []);
         for (const line of read) {
           if (line.kind === 'option') continue;
-          const again = parseLine(line.text, line.source, line.constraint, reading);
+          const again = parseLine(line.text, line, reading);
           assert.deepEqual(again, { lines: [line] });
         }
       }),
@@ -1091,7 +1177,11 @@ describe('a line of 1 MB does not hang', () => {
       const read = (): void => {
         for (const logical of logicalLines(text)) {
           try {
-            const parsed = parseLine(logical.text, { file: 'f', line: 1 }, false, reading);
+            const parsed = parseLine(
+              logical.text,
+              { source: { file: 'f', line: 1 }, constraint: false },
+              reading,
+            );
             const lines = 'lines' in parsed ? parsed.lines : [];
             lines.forEach(canonical);
             isPinned(indexRequirements(lines), 'a', text);
@@ -1101,7 +1191,7 @@ describe('a line of 1 MB does not hang', () => {
           }
         }
         withoutSecrets(text);
-        expandVariables(text, { A: '1' });
+        expand(text, { A: '1' });
         normalizeName(text);
         sameVersion(text, `1${text}`);
       };

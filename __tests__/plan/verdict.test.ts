@@ -155,7 +155,12 @@ describe('a wheelhouse of an earlier period serves', () => {
     ['if the request pins every wheel', 'alpha==1.0\nbeta==1\n', both, true],
     ['not if it leaves one open', 'alpha==1.0\nbeta>=1\n', both, false],
     ['not if a dependency is not pinned', 'alpha==1.0\n', both, false],
-    ['if a marker that applies stands at a pin', 'alpha==1.0\nbeta==1; "yes"\n', both, true],
+    [
+      'if a marker that applies stands at a pin',
+      'alpha==1.0\nbeta==1; os_name == "yes"\n',
+      both,
+      true,
+    ],
     [
       'not if the marker of a pin does not apply',
       'alpha==1.0\nbeta==1; os_name == "no"\n',

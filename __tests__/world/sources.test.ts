@@ -8,7 +8,8 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 
 import { loadRequest } from '../../src/inputs.ts';
 import { type Request, UserError } from '../../src/plan/model.ts';
-import { decode, sourcesAdapter } from '../../src/world/sources.ts';
+import { decode } from '../../src/world/decode.ts';
+import { sourcesAdapter } from '../../src/world/sources.ts';
 
 const sources = sourcesAdapter();
 let scratch: string;

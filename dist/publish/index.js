@@ -28377,24 +28377,10 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
 
 /***/ }),
 
-/***/ 6982:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
-
-/***/ }),
-
 /***/ 4434:
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
-
-/***/ }),
-
-/***/ 9896:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
 
 /***/ }),
 
@@ -28580,20 +28566,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
 
 /***/ }),
 
-/***/ 857:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
-
-/***/ }),
-
-/***/ 6928:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
-
-/***/ }),
-
 /***/ 3193:
 /***/ ((module) => {
 
@@ -28725,8 +28697,10 @@ function buildEnvironment(environment, settings, nullDevice) {
 /* unused harmony exports keysOf, interpreterIdentity, generations, matchKind, canonical */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6135);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
 /** From a request and an interpreter to the cache's keys. */
+
 
 
 
@@ -28889,24 +28863,11 @@ function canonical(line) {
         ];
         return `${role}direct ${parts.join(' ')}`;
     }
-    const [requirement = '', ...marker] = line.plain.split(';');
-    const open = requirement.indexOf('[');
-    const close = requirement.indexOf(']');
-    const extras = (open < 0 || close < open ? '' : requirement.slice(open + 1, close))
-        .split(',')
-        .map((extra) => normalizeName(extra.trim()))
-        .filter((extra) => extra !== '')
-        .sort();
-    const specifiers = (close < 0 ? requirement : requirement.slice(close + 1))
-        .replace(close < 0 ? /^\s*[A-Za-z0-9._-]*[A-Za-z0-9]/ : /^/, '')
-        .replace(/[()\s]/g, '')
-        .split(',')
-        .filter((specifier) => specifier !== '')
-        .sort();
+    const extras = line.extras.map(normalizeName).sort();
     const parts = [
-        `${line.name}[${extras.join(',')}]${specifiers.join(',')}`,
-        spaced(marker.join(';')),
-        ...line.others,
+        `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
+        spaced(line.marker ?? ''),
+        ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
         ...line.hashes.toSorted(),
     ];
     return `${role}${parts.join(' ; ')}`;
@@ -30968,25 +30929,709 @@ function adviceFor(output) {
 
 /***/ }),
 
+/***/ 1789:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  H2: () => (/* binding */ fileOfUrl),
+  uf: () => (/* binding */ isPath),
+  l_: () => (/* binding */ namesIndex),
+  A: () => (/* binding */ parseLine),
+  wh: () => (/* binding */ plainText)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/model.js
+var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/plan/names.js
+var names = __nccwpck_require__(595);
+;// CONCATENATED MODULE: ./lib/plan/pep508.js
+/**
+ * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
+ * inside pip reads it. A text that any supported pip accepts is valid here.
+ */
+const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
+const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
+const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
+const suffixes = `${preRelease}${postRelease}${devRelease}`;
+const epoch = 'v?(?:[0-9]+!)?';
+const release = '[0-9]+(?:[.][0-9]+)*';
+const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
+/** One clause of a specifier, by operator. */
+const clauseForms = [
+    '===\\s*[^\\s;),]*',
+    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
+    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
+    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
+];
+const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
+const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
+/**
+ * Splits a version specifier into its clauses.
+ * @param text what follows the name and the extras; it may be in parentheses
+ * @returns clauses without white space, in order; undefined for an invalid specifier
+ */
+function specifierClauses(text, { legacyVersions }) {
+    const trimmed = text.trim();
+    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
+    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
+    const clauses = [];
+    let at = 0;
+    while (at < bare.length) {
+        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
+        if (!found)
+            return undefined;
+        clauses.push(found.replace(/\s+/g, ''));
+        at = skipSpace(bare, at + found.length);
+        if (at === bare.length)
+            break;
+        if (bare.charAt(at) !== ',')
+            return undefined;
+        at = skipSpace(bare, at + 1);
+        if (at === bare.length && legacyVersions)
+            return undefined;
+    }
+    return clauses;
+}
+const markerSpace = /[ \t]*/y;
+const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
+const markerText = /'[^']*'|"[^"]*"/y;
+const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
+const markerJoint = /(?:and|or)\b/y;
+const markerVariables = new Set([
+    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
+    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
+    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
+    ...['platform_python_implementation', 'platform.python_implementation'],
+    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
+]);
+/**
+ * Finds what is wrong with an environment marker.
+ * @param text without the semicolon before it
+ * @returns the reason in a few words; undefined for a valid marker
+ */
+function markerFault(text, { isNewer }) {
+    let at = 0;
+    let depth = 0;
+    const next = (pattern) => {
+        const found = match(pattern, text, at);
+        at = skip(markerSpace, text, at + (found ?? '').length);
+        return found;
+    };
+    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
+    const operandFault = () => {
+        const start = at;
+        const name = next(markerName);
+        if (name === undefined) {
+            return next(markerText) === undefined
+                ? `a variable or a quoted text is missing ${rest()}`
+                : undefined;
+        }
+        if (markerVariables.has(name) || isNewer)
+            return undefined;
+        at = start;
+        return `"${name}" is not a marker variable; texts need quotes`;
+    };
+    at = skip(markerSpace, text, 0);
+    for (;;) {
+        while (next(/\(/y) !== undefined)
+            depth += 1;
+        const left = operandFault();
+        if (left !== undefined)
+            return left;
+        if (next(markerOperator) === undefined)
+            return `a comparison is missing ${rest()}`;
+        const right = operandFault();
+        if (right !== undefined)
+            return right;
+        while (next(/\)/y) !== undefined) {
+            depth -= 1;
+            if (depth < 0)
+                return 'a parenthesis is not opened';
+        }
+        if (at === text.length)
+            return depth === 0 ? undefined : 'a parenthesis is not closed';
+        if (next(markerJoint) === undefined)
+            return `"and" or "or" is missing ${rest()}`;
+    }
+}
+/** @param pattern sticky @returns what it finds at a place, which is never nothing */
+function match(pattern, text, at) {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] || undefined;
+}
+/** @returns the place behind what a sticky pattern finds at a place */
+function skip(pattern, text, at) {
+    return at + (match(pattern, text, at) ?? '').length;
+}
+function skipSpace(text, at) {
+    return skip(/\s*/y, text, at);
+}
+
+// EXTERNAL MODULE: ./lib/plan/requirement-options.js
+var requirement_options = __nccwpck_require__(6135);
+// EXTERNAL MODULE: ./lib/plan/requirement-words.js
+var requirement_words = __nccwpck_require__(1840);
+// EXTERNAL MODULE: ./lib/plan/secrets.js
+var secrets = __nccwpck_require__(8578);
+;// CONCATENATED MODULE: ./lib/plan/requirement-line.js
+/** One logical line of a requirement file, read once, by the grammar of pip's file format. */
+
+
+
+
+
+
+
+
+/**
+ * Reads one logical line of a requirement file.
+ * @throws UserError when pip would refuse it
+ */
+function parseLine(text, place, context) {
+    refuseUnsetVariables(text, place, context);
+    const [body, rest] = splitOptions((0,requirement_words/* expand */.fT)(text, context.environment));
+    const requirement = body.value.trim();
+    // Values of options and parts of URLs may be secrets: they are shown as they are written.
+    const shownBody = isDirect(requirement) ? body.written.trim() : requirement;
+    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.written}`.trim());
+    const base = { ...place, text, shown };
+    const options = (0,requirement_options/* optionsOf */.cz)(rest, base, context.pip);
+    if (requirement !== '') {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseRequirement(base, requirement, options, context)] };
+    }
+    // pip takes one editable or one include of a line and nothing else of it.
+    const editable = options.find((option) => option.name === 'editable');
+    if (editable) {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
+    }
+    const include = options.find((option) => option.name === 'requirement') ??
+        options.find((option) => option.name === 'constraint');
+    if (include) {
+        if (include.value === '')
+            throw refusal(base, 'names no file. Add one');
+        // Even in a constraint file, `-r` asks for what it includes.
+        return { include: include.value, constraint: include.name === 'constraint' };
+    }
+    return { lines: optionLines(base, options, context) };
+}
+/** Options that name indexes: pip gets them in its environment, where their credentials belong. */
+const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
+function namesIndex(line) {
+    return line.kind === 'option' && indexOptions.includes(line.name);
+}
+function optionLines(base, options, context) {
+    // pip takes the first --find-links of a line alone.
+    const links = options.filter((option) => option.name === 'find-links').slice(1);
+    const counting = options.filter((option) => !links.includes(option));
+    const isSingle = options.length === 1;
+    // A line whose variables give several options can only be handed over whole.
+    const isWhole = isSingle || counting.some((option) => (0,requirement_options/* optionText */.re)(option) === undefined);
+    const lines = counting.map((option, order) => {
+        const { name, value, written } = option;
+        const own = isWhole ? (order === 0 ? base.text : '') : ((0,requirement_options/* optionText */.re)(option) ?? '');
+        return { ...base, kind: 'option', name, value, written, text: own };
+    });
+    if (!lines.every(namesIndex))
+        refuseReplacedVariables(base, context);
+    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
+        throw refusal(base, 'has a variable that contains several words. Write one option per line');
+    }
+    // pip takes the index of a line before the extra ones that stand beside it.
+    return [
+        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
+        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
+    ];
+}
+function refusal(line, reason) {
+    return new model/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
+}
+/**
+ * pip would expand a variable of its own that only this program sets, such as an index's URL with
+ * its credentials, and send it to wherever the line says.
+ */
+function refuseUnsetVariables(text, place, { environment }) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
+        if (environment[name])
+            continue;
+        throw new model/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+    }
+}
+function refuseReplacedVariables({ text, shown, source }, context) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        if (!context.replacedVariables?.has(name))
+            continue;
+        throw new model/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+    }
+}
+/** pip ends the requirement at the first word that begins with a dash, and splits at spaces alone. */
+function splitOptions(text) {
+    if (text.value.startsWith('-'))
+        return (0,requirement_words/* splitText */.Ad)(text, 0);
+    const start = text.value.indexOf(' -');
+    return (0,requirement_words/* splitText */.Ad)(text, start < 0 ? text.value.length : start + 1);
+}
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
+const urlScheme = /^(?:https?|ftp|file):/i;
+const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
+function dialectOf({ pip }) {
+    return {
+        legacyVersions: pip !== undefined && (0,model/* isOlderPip */.Ui)(pip, [24, 1]),
+        isNewer: (0,requirement_options/* isUnknownPip */.oe)(pip),
+    };
+}
+function parseRequirement(base, body, options, context) {
+    const hashes = options
+        .filter((option) => option.name === 'hash')
+        .map((option) => hashOf(option, base));
+    if (isDirect(body))
+        return parseDirect(base, body, { editable: false, hashes }, context);
+    const [specified, marker] = splitMarker(body, ';');
+    const match = projectName.exec(specified);
+    const specifier = match ? specified.slice(match[0].length) : '';
+    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
+        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
+    }
+    const dialect = dialectOf(context);
+    const specifiers = specifierClauses(specifier, dialect);
+    if (specifiers === undefined)
+        throw refusal(base, specifierAdvice(specifier));
+    refuseMarker(base, marker, dialect);
+    const extras = namesIn(match[2] ?? '');
+    refuseConstrainedExtras(base, extras);
+    const project = String(match[1]);
+    const [only, ...others] = specifiers;
+    return {
+        ...base,
+        kind: 'index',
+        name: (0,names/* normalizeName */.Pc)(project),
+        project,
+        extras,
+        specifiers,
+        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
+        marker,
+        hashes,
+        options: options.filter(requirement_options/* isOwnOption */.Q_),
+    };
+}
+function hashOf({ value }, line) {
+    if (/^(?:sha256|sha384|sha512):/.test(value))
+        return value.toLowerCase();
+    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
+}
+function specifierAdvice(specifier) {
+    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
+        return 'compares with "=", which is not a version comparison. Write "=="';
+    }
+    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
+        ? 'compares with no version. Add one, or remove the comparison'
+        : 'is not a valid requirement: its version is not one. Write it as in "requests>=2.31,<3"';
+}
+function refuseMarker(line, marker, dialect) {
+    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
+    if (fault === undefined)
+        return;
+    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
+}
+function refuseConstrainedExtras(line, extras) {
+    if (!line.constraint || extras.length === 0)
+        return;
+    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
+}
+function namesIn(list) {
+    return list
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+}
+/** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
+function isDirect(body) {
+    if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body))
+        return true;
+    const bare = splitExtras(splitMarker(body, ';')[0])[0];
+    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+/** Whether a requirement is a path of this machine, and nothing else. */
+function isPath(body) {
+    return isDirect(body) && !isNamedUrl(body) && !urlScheme.test(body) && !vcsScheme.test(body);
+}
+function isNamedUrl(body) {
+    const name = projectName.exec(body);
+    return name !== null && body.charAt(name[0].length) === '@';
+}
+function splitMarker(body, separator) {
+    const at = body.indexOf(separator);
+    if (at < 0)
+        return [body.trim(), undefined];
+    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
+}
+/** `path[a,b]` */
+function splitExtras(text) {
+    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+function parseDirect(base, body, { editable, hashes }, context) {
+    if (editable && base.constraint) {
+        throw refusal(base, 'is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version');
+    }
+    const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
+    const isUrl = urlScheme.test(body) || vcsScheme.test(body);
+    // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
+    const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
+    const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
+    const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
+    const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
+    if (target === '')
+        throw refusal(base, 'names no path or URL. Add one');
+    refuseMarker(base, marker, dialectOf(context));
+    const fragment = new Map(target
+        .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
+        .split('&')
+        .map((part) => {
+        const equals = part.indexOf('=');
+        return [part.slice(0, equals), part.slice(equals + 1)];
+    }));
+    const file = external_node_path_.posix.basename(target.split(/[?#]/)[0] ?? '');
+    if (base.constraint && !name && !fragment.has('egg') && !(0,names/* isWheelFileName */.jh)(file)) {
+        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
+    }
+    const extras = namesIn(bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1]);
+    refuseConstrainedExtras(base, extras);
+    const isFile = /^file:/i.test(target);
+    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+    const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
+    return {
+        ...base,
+        kind: 'direct',
+        form,
+        editable,
+        target: form === 'path'
+            ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
+            : target,
+        shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
+        extras: extras.map(names/* normalizeName */.Pc).sort(),
+        marker,
+        hashes: algorithm
+            ? [...hashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
+            : hashes,
+        checksHashes: hashes.length > 0,
+    };
+}
+/**
+ * The path that a file: URL names.
+ * @throws UserError when it names none of this machine
+ */
+function fileOfUrl(url, source) {
+    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+    // `file:relative/path` is no URL by the standard, but pip takes it.
+    if (!/^file:\//i.test(bare))
+        return bare.slice('file:'.length);
+    try {
+        return (0,external_node_url_.fileURLToPath)(bare);
+    }
+    catch (error) {
+        throw new model/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,model/* messageOf */.bD)(error)}.`, source);
+    }
+}
+/** An index requirement as pip reads it, without its hashes and other options. */
+function plainText({ project, extras, specifiers, marker }) {
+    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
+    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
+}
+
+
+/***/ }),
+
+/***/ 6135:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q_: () => (/* binding */ isOwnOption),
+/* harmony export */   cz: () => (/* binding */ optionsOf),
+/* harmony export */   oe: () => (/* binding */ isUnknownPip),
+/* harmony export */   re: () => (/* binding */ optionText)
+/* harmony export */ });
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1840);
+/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
+
+/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
+const forms = [
+    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
+    { name: 'extra-index-url' },
+    { name: 'no-index', isFlag: true },
+    { name: 'constraint', spellings: ['-c'] },
+    { name: 'requirement', spellings: ['-r'] },
+    { name: 'editable', spellings: ['-e'] },
+    { name: 'find-links', spellings: ['-f'] },
+    { name: 'no-binary' },
+    { name: 'only-binary' },
+    { name: 'prefer-binary', isFlag: true },
+    { name: 'require-hashes', isFlag: true },
+    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
+    { name: 'pre', isFlag: true },
+    { name: 'all-releases', since: [26, 0] },
+    { name: 'only-final', since: [26, 0] },
+    { name: 'trusted-host' },
+    { name: 'use-feature' },
+    { name: 'hash' },
+    { name: 'install-option', until: [23, 1] },
+    { name: 'global-option', until: [25, 3] },
+    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
+];
+/** Those that belong to one requirement; pip ignores others that stand beside one. */
+const ownOptions = ['install-option', 'global-option', 'config-settings'];
+function isOwnOption({ name }) {
+    return ownOptions.includes(name);
+}
+const missing = {
+    requirement: 'names no file',
+    constraint: 'names no file',
+    editable: 'names no path or URL',
+};
+/** The newest pip whose options are known. */
+const newestPip = [26, 3];
+/** Whether a pip may know more than this program. */
+function isUnknownPip(pip) {
+    return pip !== undefined && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
+}
+const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
+/**
+ * Reads the options of a line. Words that belong to none are passed over, as in pip.
+ * @param line the whole of it, for messages
+ * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
+ * @throws UserError where pip would refuse the line
+ */
+function optionsOf(text, line, pip) {
+    const refuse = (reason) => {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
+    };
+    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .wordsOf */ .Z9)(text);
+    if (words === undefined)
+        return refuse('has an unterminated quote. Close it.');
+    const options = [];
+    const rest = words.values();
+    for (const word of rest) {
+        if (word.value === '--')
+            break;
+        if (!word.value.startsWith('-') || word.value === '-')
+            continue;
+        const isLong = word.value.startsWith('--');
+        const equals = isLong ? word.value.indexOf('=') : -1;
+        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
+        const spelling = word.value.slice(0, end);
+        const attached = isLong ? equals >= 0 : word.value.length > 2;
+        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
+        if (Array.isArray(found)) {
+            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
+        }
+        if (found === undefined && !isUnknownPip(pip)) {
+            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or pass it to pip in its configuration.`);
+        }
+        const name = found?.name ?? spelling.replace(/^-+/, '');
+        if (found === undefined || found.isFlag) {
+            if (attached && found)
+                return refuse(`gives a value to --${name}, which takes none.`);
+            options.push({ name, isFlag: true, value: '', written: '' });
+        }
+        else if (attached) {
+            const from = end + (isLong ? 1 : 0);
+            options.push({
+                name,
+                isFlag: false,
+                value: word.value.slice(from),
+                written: word.written?.startsWith(word.value.slice(0, from))
+                    ? word.written.slice(from)
+                    : undefined,
+            });
+        }
+        else {
+            const next = rest.next().value;
+            if (next === undefined)
+                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
+            options.push({ name, isFlag: false, ...next });
+        }
+    }
+    return options;
+}
+/** @returns names of several that an abbreviation may mean; undefined when no option begins so */
+function formOf(spelling, pip = newestPip.join('.')) {
+    const exact = bySpelling.get(spelling);
+    if (exact !== undefined)
+        return exact;
+    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
+        !(since && (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, since)) &&
+        !(until && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, until)));
+    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
+}
+/**
+ * An option as a file for pip has it, variables unexpanded.
+ * @returns undefined when it can't be told apart from the rest of its line
+ */
+function optionText({ name, isFlag, written }) {
+    if (isFlag)
+        return `--${name}`;
+    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .quoted */ .TL)(written)}`;
+}
+
+
+/***/ }),
+
+/***/ 1840:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ad: () => (/* binding */ splitText),
+/* harmony export */   TL: () => (/* binding */ quoted),
+/* harmony export */   Z9: () => (/* binding */ wordsOf),
+/* harmony export */   fT: () => (/* binding */ expand)
+/* harmony export */ });
+/**
+ * Words of a line of a requirement file: each as pip reads it, with its variables expanded, beside
+ * the way it is written, so that the value of a variable is never written to a file.
+ */
+/** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
+function expand(line, environment) {
+    const fragments = [];
+    const literal = (text) => {
+        if (text !== '')
+            fragments.push({ value: text, written: text, isVariable: false });
+    };
+    let end = 0;
+    for (const { 0: written, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        const value = environment[name];
+        if (!value)
+            continue;
+        literal(line.slice(end, index));
+        fragments.push({ value, written, isVariable: true });
+        end = index + written.length;
+    }
+    literal(line.slice(end));
+    return textOf(fragments);
+}
+function textOf(fragments) {
+    return {
+        value: fragments.map((each) => each.value).join(''),
+        written: fragments.map((each) => each.written ?? '').join(''),
+        fragments,
+    };
+}
+/**
+ * Cuts a text in two.
+ * @param at offset in its value
+ */
+function splitText({ fragments }, at) {
+    const before = [];
+    const behind = [];
+    let start = 0;
+    for (const fragment of fragments) {
+        const { value, isVariable } = fragment;
+        const cut = at - start;
+        if (cut <= 0)
+            behind.push(fragment);
+        else if (cut >= value.length)
+            before.push(fragment);
+        else {
+            for (const [side, part] of [
+                [before, value.slice(0, cut)],
+                [behind, value.slice(cut)],
+            ]) {
+                side.push({ value: part, written: isVariable ? undefined : part, isVariable });
+            }
+        }
+        start += value.length;
+    }
+    return [textOf(before), textOf(behind)];
+}
+/**
+ * Splits a text into words as Python's `shlex.split` does.
+ * @returns undefined when a quote is not closed or nothing follows a backslash
+ */
+function wordsOf({ fragments }) {
+    const words = [];
+    let word;
+    let quote = '';
+    let isEscaped = false;
+    const append = (value, written) => {
+        word ??= { value: '', written: '' };
+        word.value += value;
+        word.written =
+            word.written === undefined || written === undefined ? undefined : word.written + written;
+    };
+    for (const { value, written, isVariable } of fragments) {
+        // Such a value is a part of one word, whatever stands around it.
+        const isPart = isVariable && written !== undefined && !/[\s"'\\]/.test(value);
+        for (const unit of isPart ? [value] : value) {
+            const own = isPart ? written : isVariable ? undefined : unit;
+            if (isEscaped) {
+                if (quote === '"' && unit !== '"' && unit !== '\\')
+                    append('\\', '\\');
+                append(unit, own);
+                isEscaped = false;
+            }
+            else if (unit === '\\' && quote !== "'") {
+                isEscaped = true;
+            }
+            else if (quote === '' ? unit === '"' || unit === "'" : unit === quote) {
+                quote = quote === '' ? unit : '';
+                append('', '');
+            }
+            else if (quote === '' && /^\s$/.test(unit)) {
+                if (word !== undefined)
+                    words.push(word);
+                word = undefined;
+            }
+            else {
+                append(unit, own);
+            }
+        }
+    }
+    if (quote !== '' || isEscaped)
+        return undefined;
+    if (word !== undefined)
+        words.push(word);
+    return words;
+}
+/**
+ * A word as pip's files want it, which are split like a shell's lines: with white space or
+ * backslashes (every path of Windows has them) it needs quotes.
+ */
+function quoted(word) {
+    return `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+
+/***/ }),
+
 /***/ 2251:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   S8: () => (/* binding */ directRequirements),
-/* harmony export */   TL: () => (/* binding */ quoted),
 /* harmony export */   as: () => (/* binding */ parseSpecifier),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
-/* unused harmony exports logicalLines, expandVariables, parseLine, requirementOf, indexRequirements, isCacheable, isHashMode, askedHashes, isPinned */
+/* unused harmony exports logicalLines, requirementOf, indexRequirements, indexRequirementsIn, isCacheable, isHashMode, askedHashes, isPinned */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1554);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(595);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(595);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1789);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1840);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
+
 
 
 
@@ -31001,10 +31646,10 @@ async function gatherLines(sources, reading) {
     const lines = [];
     const files = [];
     const seen = new Set();
-    async function visit(file, constraint, stack, from) {
+    async function visit(file, { constraint, stack, from }) {
         if (stack.some((other) => other.location === file.location)) {
             const way = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
         }
         const visited = `${constraint}:${file.location}`;
         if (seen.has(visited))
@@ -31015,16 +31660,20 @@ async function gatherLines(sources, reading) {
             text = await reading.read(file.location);
         }
         catch (error) {
-            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo ? error.line : undefined;
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
+            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
         }
         let counted = 0;
         for (const { text: logical, line } of logicalLines(text)) {
             const source = { file: file.shown, line };
             counted += 1;
-            const parsed = parseLine(logical, source, constraint, reading);
+            const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(logical, { source, constraint }, reading);
             if ('include' in parsed) {
-                await visit(includedFile(parsed.include, file, source), parsed.constraint, [...stack, file], source);
+                await visit(includedFile(parsed.include, file, source), {
+                    constraint: parsed.constraint,
+                    stack: [...stack, file],
+                    from: source,
+                });
             }
             else {
                 lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
@@ -31033,7 +31682,7 @@ async function gatherLines(sources, reading) {
         files.push({ path: file.shown, lines: counted });
     }
     for (const file of sources.requirements)
-        await visit(file, false, [], undefined);
+        await visit(file, { constraint: false, stack: [], from: undefined });
     for (const { text, file } of sources.groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
@@ -31041,7 +31690,7 @@ async function gatherLines(sources, reading) {
         lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
     }
     for (const file of sources.constraints)
-        await visit(file, true, [], undefined);
+        await visit(file, { constraint: true, stack: [], from: undefined });
     return { lines, files };
 }
 /** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
@@ -31099,295 +31748,29 @@ function stripBackslashes(text) {
         end -= 1;
     return text.slice(start, end);
 }
-/** Replaces `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
-function expandVariables(text, environment) {
-    return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name) => environment[name] || whole);
-}
-/**
- * A word as pip's files want it, which are split like a shell's lines: with white space or
- * backslashes (every path of Windows has them) it needs quotes.
- */
-function quoted(word) {
-    return `"${word.replace(/["\\]/g, '\\$&')}"`;
-}
-const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
-const urlScheme = /^(?:https?|ftp|file):/i;
-const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
-const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\][]*)\])?\s*/;
-/** Options that are followed by a value, by their spellings. */
-const valued = {
-    '-r': 'requirement',
-    '--requirement': 'requirement',
-    '--requirements': 'requirement',
-    '-c': 'constraint',
-    '--constraint': 'constraint',
-    '-e': 'editable',
-    '--editable': 'editable',
-    '-i': 'index-url',
-    '--index-url': 'index-url',
-    '--pypi-url': 'index-url',
-    '--extra-index-url': 'extra-index-url',
-    '-f': 'find-links',
-    '--find-links': 'find-links',
-    '--no-binary': 'no-binary',
-    '--only-binary': 'only-binary',
-    '--trusted-host': 'trusted-host',
-    '--use-feature': 'use-feature',
-    '--hash': 'hash',
-    '--global-option': 'global-option',
-    '-C': 'config-settings',
-    '--config-setting': 'config-settings',
-    '--config-settings': 'config-settings',
-};
-/**
- * One logical line of a requirement file.
- * @throws UserError when it is neither an option nor a requirement
- */
-function parseLine(text, source, constraint, context) {
-    const expanded = expandVariables(text, context.environment);
-    const { body, rest } = splitOptions(expanded);
-    // Values of options may be secrets: they are shown as they are written.
-    const { body: writtenBody, rest: written } = splitOptions(text);
-    // So may parts of a URL be.
-    const shownBody = isDirect(body) ? writtenBody : body;
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(`${shownBody} ${written}`.trim());
-    const base = { source, text, shown, constraint };
-    const options = parseOptions(rest, base.shown, source);
-    if (body !== '') {
-        const others = parseOptions(written, shown, source)
-            .filter((option) => option.name !== 'hash')
-            .map(({ name, value }) => optionText(name, value));
-        return { lines: [parseRequirement(base, body, options, others, context)] };
-    }
-    // pip takes one include or one editable of a line and nothing else of it.
-    const include = options.find((option) => option.name === 'requirement') ??
-        options.find((option) => option.name === 'constraint');
-    if (include) {
-        if (include.value === '')
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" names no file.`, source);
-        // Also within a constraint file, `-r` asks for what it includes.
-        return { include: include.value, constraint: include.name === 'constraint' };
-    }
-    const editable = options.find((option) => option.name === 'editable');
-    if (editable && constraint) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version.`, source);
-    }
-    if (editable) {
-        return { lines: [parseDirect(base, editable.value, true, [], context.workingDirectory)] };
-    }
-    const single = options.length === 1;
-    const unexpanded = parseOptions(text, base.shown, source);
-    return {
-        lines: options.map(({ name, value }, index) => {
-            const written = unexpanded[index]?.value ?? '';
-            const isSame = expandVariables(written, context.environment) === value;
-            return {
-                ...base,
-                kind: 'option',
-                name,
-                value,
-                text: single ? text : optionText(name, isSame ? written : value),
-            };
-        }),
-    };
-}
-function optionText(name, value) {
-    return value === '' ? `--${name}` : `--${name} ${quoted(value)}`;
-}
-function parseRequirement(base, body, options, others, { workingDirectory }) {
-    const hashes = options
-        .filter((option) => option.name === 'hash' && /^[a-z0-9]+:[0-9a-f]+$/i.test(option.value))
-        .map((option) => option.value.toLowerCase());
-    if (isDirect(body))
-        return parseDirect(base, body, false, hashes, workingDirectory);
-    const [specified, marker] = splitMarker(body, ';');
-    const match = projectName.exec(specified);
-    const specifier = match ? unparenthesized(specified.slice(match[0].length)) : '';
-    if (!match || !/^(?:$|[=<>!~])/.test(specifier)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`, base.source);
-    }
-    return {
-        ...base,
-        kind: 'index',
-        name: (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(String(match[1])),
-        pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
-        marker,
-        hashes,
-        plain: body,
-        others,
-    };
-}
-function unparenthesized(specifier) {
-    const text = specifier.trim();
-    return text.startsWith('(') && text.endsWith(')') ? text.slice(1, -1).trim() : text;
-}
 /**
  * A requirement that stands alone, outside a file: no option and no path.
  * @throws UserError otherwise
  */
 function parseSpecifier(text, source, context) {
-    const expanded = expandVariables(text, context.environment);
+    const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
     const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
     if (/(?:^|\s)-/.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
-    const parsed = parseLine(text, source, false, context);
-    const line = 'lines' in parsed ? parsed.lines[0] : undefined;
-    if (line === undefined ||
-        line.kind === 'option' ||
-        (line.kind === 'direct' && line.form === 'path')) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
-    }
-    return line;
-}
-/** pip ends the requirement at the first word that begins with a dash. */
-function splitOptions(text) {
-    if (text.startsWith('-'))
-        return { body: '', rest: text };
-    const start = text.search(/\s-/);
-    return start < 0
-        ? { body: text, rest: '' }
-        : { body: text.slice(0, start).trim(), rest: text.slice(start).trim() };
-}
-/** Options of a line as optparse reads them; words that belong to none are passed over, as in pip. */
-function parseOptions(rest, shown, source) {
-    const options = [];
-    const words = shellWords(rest, shown, source).values();
-    for (const word of words) {
-        if (!word.startsWith('-') || word === '-' || word === '--')
-            continue;
-        const isLong = word.startsWith('--');
-        const equals = isLong ? word.indexOf('=') : -1;
-        const spelling = isLong ? (equals < 0 ? word : word.slice(0, equals)) : word.slice(0, 2);
-        const attached = isLong ? (equals < 0 ? undefined : word.slice(equals + 1)) : word.slice(2);
-        const name = valued[spelling];
-        if (name === undefined) {
-            options.push({ name: spelling.replace(/^-+/, ''), value: attached ?? '' });
-        }
-        else {
-            options.push({ name, value: attached || String(words.next().value ?? '') });
-        }
-    }
-    return options;
-}
-/** Words of a line as Python's `shlex.split` makes them. */
-function shellWords(text, shown, source) {
-    const words = [];
-    let word;
-    let quote = '';
-    for (let index = 0; index < text.length; index += 1) {
-        const character = text.charAt(index);
-        const next = text.charAt(index + 1);
-        if (quote !== '') {
-            if (character === quote)
-                quote = '';
-            else if (quote === '"' && character === '\\' && (next === '"' || next === '\\')) {
-                word += next;
-                index += 1;
-            }
-            else
-                word += character;
-        }
-        else if (/\s/.test(character)) {
-            if (word !== undefined)
-                words.push(word);
-            word = undefined;
-        }
-        else if (character === '"' || character === "'") {
-            quote = character;
-            word ??= '';
-        }
-        else if (character === '\\') {
-            word = (word ?? '') + next;
-            index += 1;
-        }
-        else {
-            word = (word ?? '') + character;
-        }
-    }
-    if (quote !== '')
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${shown}" has a quote without its end.`, source);
-    if (word !== undefined)
-        words.push(word);
-    return words;
-}
-/** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
-function isDirect(body) {
-    if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body))
-        return true;
-    const bare = splitExtras(splitMarker(body, ';')[0])[0];
-    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
-}
-function isNamedUrl(body) {
-    const name = projectName.exec(body);
-    return name !== null && body.charAt(name[0].length) === '@';
-}
-function splitMarker(body, separator) {
-    const at = body.indexOf(separator);
-    if (at < 0)
-        return [body.trim(), undefined];
-    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
-}
-/** `path[a,b]` */
-function splitExtras(text) {
-    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
-    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
-}
-function parseDirect(base, body, editable, optionHashes, workingDirectory) {
-    const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
-    const isUrl = urlScheme.test(body) || vcsScheme.test(body);
-    // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
-    const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
-    const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
-    const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
-    const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
-    if (target === '')
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${base.shown}" names no path or URL.`, base.source);
-    const fragment = new Map(target
-        .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
-        .split('&')
-        .map((part) => {
-        const equals = part.indexOf('=');
-        return [part.slice(0, equals), part.slice(equals + 1)];
-    }));
-    const isFile = /^file:/i.test(target);
-    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-    const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
-    return {
-        ...base,
-        kind: 'direct',
-        form,
-        editable,
-        target: form === 'path'
-            ? node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
-            : target,
-        shownTarget: form === 'path' ? (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(target) : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .fingerprinted */ .g0)(target),
-        extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
-            .split(',')
-            .map((extra) => (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(extra.trim()))
-            .filter((extra) => extra !== '')
-            .sort(),
-        marker,
-        hashes: algorithm
-            ? [...optionHashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
-            : optionHashes,
-        checksHashes: optionHashes.length > 0,
+    const refusePath = () => {
+        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
     };
-}
-function fileOfUrl(url, source) {
-    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-    // `file:relative/path` is no URL by the standard, but pip takes it.
-    if (!/^file:\//i.test(bare))
-        return bare.slice('file:'.length);
-    try {
-        return (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(bare);
-    }
-    catch (error) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`"${bare}" names no file of this machine: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)}.`, source);
-    }
+    if ((0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim()))
+        return refusePath();
+    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
+    const line = 'lines' in parsed ? parsed.lines[0] : undefined;
+    if (line === undefined || line.kind === 'option')
+        return refusePath();
+    return line.kind === 'direct' && line.form === 'path' ? refusePath() : line;
 }
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
 function includedFile(value, parent, source) {
@@ -31397,7 +31780,7 @@ function includedFile(value, parent, source) {
         const location = new URL(value, parent.location).href;
         return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(location) };
     }
-    const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
+    const local = /^file:/i.test(value) ? (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .fileOfUrl */ .H2)(value, source) : value;
     return {
         location: node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(parent.location), local),
         shown: node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(local)
@@ -31417,11 +31800,11 @@ function anchored(line, file) {
         !/^https?:/i.test(file.location);
     if (!isRelative)
         return [line];
-    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), line.value);
-    return [
-        { ...line, text: optionText('find-links', beside) },
-        { ...line, text: optionText('find-links', line.value) },
-    ];
+    const { written } = line;
+    if (written === undefined)
+        return [line];
+    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.join(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), written);
+    return [beside, written].map((place) => ({ ...line, text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(place)}` }));
 }
 /**
  * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
@@ -31429,7 +31812,7 @@ function anchored(line, file) {
  * @throws UserError when it can't be read
  */
 function requirementOf(text, source, workingDirectory) {
-    const parsed = parseLine(text, source, false, { environment: {}, workingDirectory });
+    const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
     const [line] = 'lines' in parsed ? parsed.lines : [];
     if (line?.kind !== 'direct') {
         throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
@@ -31439,6 +31822,20 @@ function requirementOf(text, source, workingDirectory) {
 /** The requirements that are to be found through an index, constraints among them. */
 function indexRequirements(lines) {
     return lines.filter((line) => line.kind === 'index');
+}
+/** The same of texts outside files, such as `build-system.requires`; what is invalid is left to pip. */
+function indexRequirementsIn(texts) {
+    const context = { workingDirectory: path.sep, environment: {} };
+    return texts.flatMap((text) => {
+        try {
+            const source = { file: 'build-system.requires', line: undefined };
+            const parsed = parseLine(text, { source, constraint: false }, context);
+            return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
+        }
+        catch {
+            return [];
+        }
+    });
 }
 /** What is installed from its own place instead of from an index. */
 function directRequirements(lines) {
@@ -32147,7 +32544,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6288);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9986);
@@ -32155,7 +32552,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4206);
 /* harmony import */ var _plan_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7523);
 /* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9811);
-/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5135);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8431);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -32767,14 +33164,11 @@ function confusionWarning(indexes) {
 }
 /** The project whose page is asked for; names in the order of the request, with their markers. */
 function probeCandidates(requested) {
-    const lines = indexRequirements(requested.lines)
-        .filter((line) => !line.constraint)
-        .map(({ name, marker }) => ({ name, marker }));
-    const building = requested.projects
-        .flatMap((project) => project.buildRequires)
-        .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-        .map((name) => ({ name, marker: undefined }));
-    return [...lines, ...building];
+    const building = requested.projects.flatMap((project) => project.buildRequires);
+    return [
+        ...indexRequirements(requested.lines).filter((line) => !line.constraint),
+        ...indexRequirementsIn(building),
+    ];
 }
 
 ;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
@@ -32938,12 +33332,15 @@ function isInside(venv, executable) {
 
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/plan/environment.js
+var plan_environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/key.js
 var key = __nccwpck_require__(720);
 // EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6920);
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
+
 
 
 
@@ -32964,7 +33361,7 @@ async function readRequest(request, interpreter, { reporter, sources }) {
     const configured = pip_settings_pipSettings(interpreter, request.index);
     reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
     refuseIgnoredSettings(configured, interpreter.pip ?? '');
-    const requested = await requestedSet(request, configured, sources);
+    const requested = await requestedSet(request, interpreter, configured, sources);
     reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
     return { settings: withOptionLines(configured, requested.lines), requested };
 }
@@ -32989,7 +33386,8 @@ async function readRequestWithKeys(request, interpreter, world) {
  * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
-async function requestedSet(request, settings, sources) {
+async function requestedSet(request, interpreter, settings, sources) {
+    const access = remoteAccess(request, interpreter, settings);
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
@@ -33009,7 +33407,9 @@ async function requestedSet(request, settings, sources) {
     }, {
         workingDirectory: request.workingDirectory,
         environment: request.environment,
-        read: sources.read,
+        pip: interpreter.pip,
+        replacedVariables: replacedVariables(request.index),
+        read: (location) => sources.read(location, access),
     });
     // Files carry the index that they were compiled with; an index that is given here is meant.
     const given = request.index.url !== undefined;
@@ -33028,6 +33428,24 @@ async function requestedSet(request, settings, sources) {
         }
     }
     return { lines, files, projects: [...projects.values()], extra: found.extra };
+}
+/** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
+function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
+    return {
+        certificates: certificatesOf(settings, environment),
+        hasProxy: settings.configured.has('proxy'),
+        python: executable,
+        cwd: workingDirectory,
+        env: (0,plan_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
+    };
+}
+/** Variables that pip is given with the inputs' values, which may contain credentials. */
+function replacedVariables({ url, extra, username, mirror }) {
+    const isIndex = url !== undefined || username !== undefined || mirror !== undefined;
+    return new Set([
+        ...(isIndex ? ['PIP_INDEX_URL'] : []),
+        ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
+    ]);
 }
 function refuseOtherFormats(shown) {
     if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
@@ -33053,13 +33471,20 @@ async function groupLines(request, sources) {
     return lines;
 }
 
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var environment = __nccwpck_require__(4702);
 // EXTERNAL MODULE: ./lib/plan/names.js
 var names = __nccwpck_require__(595);
 // EXTERNAL MODULE: ./lib/plan/pip-output.js
 var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/plan/requirement-line.js + 1 modules
+var requirement_line = __nccwpck_require__(1789);
+// EXTERNAL MODULE: ./lib/plan/requirement-options.js
+var requirement_options = __nccwpck_require__(6135);
+// EXTERNAL MODULE: ./lib/plan/requirement-words.js
+var requirement_words = __nccwpck_require__(1840);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
+
+
+
 
 /** pip guesses the encoding of a file without this line. */
 const header = '# -*- coding: utf-8 -*-';
@@ -33072,30 +33497,34 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
     const offered = new Map(offers.map((offer) => [offer.name, offer]));
     const render = (line) => {
         const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
-        const text = hashMode && offer && line.kind === 'index'
-            ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
-            : line.text;
-        return { text, source: line.source };
+        const text = hashMode && offer && line.kind === 'index' ? withHash(line, offer) : undefined;
+        return { text: text ?? line.text, source: line.source };
     };
     return request([
         ...offers
             .filter((offer) => !offer.isPin)
-            .map((offer) => ({ text: `--find-links ${(0,requirements/* quoted */.TL)(offer.url)}` })),
+            .map((offer) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(offer.url)}` })),
         ...lines
-            .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
+            .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
             .map(render),
         ...resolved.map((each) => resolvedLine(each, hashMode)),
     ], [
-        ...lines.filter((line) => line.constraint && !namesIndex(line)).map(render),
+        ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
         // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
         ...offers
             .filter((offer) => offer.isPin)
             .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
     ], constraintsFile);
 }
-/** Indexes are given in the environment, where their credentials belong. */
-function namesIndex(line) {
-    return (line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name));
+function isForPip(line) {
+    return line.text !== '' && !(0,requirement_line/* namesIndex */.l_)(line);
+}
+/** @returns undefined when its options can't be told apart from its hashes */
+function withHash(line, { sha256 }) {
+    const options = line.options.map(requirement_options/* optionText */.re);
+    return options.includes(undefined)
+        ? undefined
+        : [(0,requirement_line/* plainText */.wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 /**
  * The request for the closing: without hashes (a built wheel has another than its sdist) and
@@ -33104,7 +33533,7 @@ function namesIndex(line) {
 function closeFiles(lines, resolved, constraintsFile) {
     const plain = (constraint) => indexRequirements(lines)
         .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: line.plain, source: line.source }));
+        .map((line) => ({ text: plainText(line), source: line.source }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
 /** A request of the given lines only. */
@@ -33136,7 +33565,7 @@ function withUserSources(text, files) {
     return result;
 }
 function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirements/* quoted */.TL)(constraintsFile)}` }] : [];
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 function file(entries) {
@@ -33260,7 +33689,7 @@ function buildRequirements(sdist, requires) {
         const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
         const line = isPlain ? indexLine(text, context) : undefined;
         if (line !== undefined)
-            return line.plain;
+            return line.text;
         const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
         throw new model/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`);
     });
@@ -33383,7 +33812,7 @@ async function pipAccess({ request: { source }, interpreter, indexes, workplace 
     return {
         cwd: source.workingDirectory,
         env: {
-            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, package_index_indexVariables(indexes, indexes.authoritative), interpreter.keyring),
+            ...(0,plan_environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, package_index_indexVariables(indexes, indexes.authoritative), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
@@ -34034,7 +34463,7 @@ async function auditFiles(plan, world, auditor, files) {
 
 /***/ }),
 
-/***/ 5135:
+/***/ 8431:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34633,308 +35062,78 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
-// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
-var lib_core = __nccwpck_require__(6288);
-// EXTERNAL MODULE: external "fs"
-var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-glob-options-helper.js
+// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6920);
+;// CONCATENATED MODULE: ./lib/world/decode.js
+/** Decodes the user's files as pip does. */
 
 /**
- * Returns a copy with defaults filled in.
+ * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
+ * @throws UserError that names the line which is none of these
  */
-function getOptions(copy) {
-    const result = {
-        followSymbolicLinks: true,
-        implicitDescendants: true,
-        matchDirectories: true,
-        omitBrokenSymbolicLinks: true,
-        excludeHiddenFiles: false
+function decode(content) {
+    const mark = byteOrderMark(content);
+    const cookie = encodingCookie(content);
+    let text;
+    try {
+        text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
+    }
+    catch {
+        const line = firstBadLine(content);
+        throw new model/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
+    }
+    const nul = text.indexOf('\0');
+    if (nul >= 0) {
+        const line = text.slice(0, nul).split('\n').length;
+        throw new model/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+            line,
+        });
+    }
+    return text;
+}
+/** PEP 263 as pip reads it: a comment at the very start of one of the first two lines. */
+function encodingCookie(content) {
+    const lines = content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2);
+    const name = lines
+        .filter((line) => line.startsWith('#'))
+        .map((line) => /coding[:=]\s*([-\w.]+)/.exec(line)?.[1])
+        .find((found) => found !== undefined);
+    // Python's names of encodings, where they are not those of the web.
+    return name
+        ?.toLowerCase()
+        .replaceAll('_', '-')
+        .replace(/^latin-1$|^iso-8859-1$|^l1$/, 'latin1')
+        .replace(/^utf-8-sig$/, 'utf-8')
+        .replace(/^cp(125\d|874)$/, 'windows-$1');
+}
+function byteOrderMark(content) {
+    if (content[0] === 0xff && content[1] === 0xfe)
+        return 'utf-16le';
+    if (content[0] === 0xfe && content[1] === 0xff)
+        return 'utf-16be';
+    return content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf ? 'utf-8' : undefined;
+}
+function firstBadLine(content) {
+    const valid = (text) => {
+        try {
+            new TextDecoder('utf-8', { fatal: true }).decode(text);
+            return true;
+        }
+        catch {
+            return false;
+        }
     };
-    if (copy) {
-        if (typeof copy.followSymbolicLinks === 'boolean') {
-            result.followSymbolicLinks = copy.followSymbolicLinks;
-            lib_core/* debug */.Yz(`followSymbolicLinks '${result.followSymbolicLinks}'`);
-        }
-        if (typeof copy.implicitDescendants === 'boolean') {
-            result.implicitDescendants = copy.implicitDescendants;
-            lib_core/* debug */.Yz(`implicitDescendants '${result.implicitDescendants}'`);
-        }
-        if (typeof copy.matchDirectories === 'boolean') {
-            result.matchDirectories = copy.matchDirectories;
-            lib_core/* debug */.Yz(`matchDirectories '${result.matchDirectories}'`);
-        }
-        if (typeof copy.omitBrokenSymbolicLinks === 'boolean') {
-            result.omitBrokenSymbolicLinks = copy.omitBrokenSymbolicLinks;
-            lib_core/* debug */.Yz(`omitBrokenSymbolicLinks '${result.omitBrokenSymbolicLinks}'`);
-        }
-        if (typeof copy.excludeHiddenFiles === 'boolean') {
-            result.excludeHiddenFiles = copy.excludeHiddenFiles;
-            lib_core/* debug */.Yz(`excludeHiddenFiles '${result.excludeHiddenFiles}'`);
-        }
+    let line = 1;
+    for (let start = 0; start < content.length; line += 1) {
+        const end = content.indexOf(0x0a, start);
+        const stop = end < 0 ? content.length : end + 1;
+        if (!valid(content.subarray(start, stop)))
+            return line;
+        start = stop;
     }
-    return result;
+    return 1;
 }
-//# sourceMappingURL=internal-glob-options-helper.js.map
-// EXTERNAL MODULE: external "path"
-var external_path_ = __nccwpck_require__(6928);
-// EXTERNAL MODULE: external "assert"
-var external_assert_ = __nccwpck_require__(2613);
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-path-helper.js
 
-
-const IS_WINDOWS = process.platform === 'win32';
-/**
- * Similar to path.dirname except normalizes the path separators and slightly better handling for Windows UNC paths.
- *
- * For example, on Linux/macOS:
- * - `/               => /`
- * - `/hello          => /`
- *
- * For example, on Windows:
- * - `C:\             => C:\`
- * - `C:\hello        => C:\`
- * - `C:              => C:`
- * - `C:hello         => C:`
- * - `\               => \`
- * - `\hello          => \`
- * - `\\hello         => \\hello`
- * - `\\hello\world   => \\hello\world`
- */
-function dirname(p) {
-    // Normalize slashes and trim unnecessary trailing slash
-    p = safeTrimTrailingSeparator(p);
-    // Windows UNC root, e.g. \\hello or \\hello\world
-    if (IS_WINDOWS && /^\\\\[^\\]+(\\[^\\]+)?$/.test(p)) {
-        return p;
-    }
-    // Get dirname
-    let result = external_path_.dirname(p);
-    // Trim trailing slash for Windows UNC root, e.g. \\hello\world\
-    if (IS_WINDOWS && /^\\\\[^\\]+\\[^\\]+\\$/.test(result)) {
-        result = safeTrimTrailingSeparator(result);
-    }
-    return result;
-}
-/**
- * Roots the path if not already rooted. On Windows, relative roots like `\`
- * or `C:` are expanded based on the current working directory.
- */
-function ensureAbsoluteRoot(root, itemPath) {
-    external_assert_(root, `ensureAbsoluteRoot parameter 'root' must not be empty`);
-    external_assert_(itemPath, `ensureAbsoluteRoot parameter 'itemPath' must not be empty`);
-    // Already rooted
-    if (hasAbsoluteRoot(itemPath)) {
-        return itemPath;
-    }
-    // Windows
-    if (IS_WINDOWS) {
-        // Check for itemPath like C: or C:foo
-        if (itemPath.match(/^[A-Z]:[^\\/]|^[A-Z]:$/i)) {
-            let cwd = process.cwd();
-            external_assert_(cwd.match(/^[A-Z]:\\/i), `Expected current directory to start with an absolute drive root. Actual '${cwd}'`);
-            // Drive letter matches cwd? Expand to cwd
-            if (itemPath[0].toUpperCase() === cwd[0].toUpperCase()) {
-                // Drive only, e.g. C:
-                if (itemPath.length === 2) {
-                    // Preserve specified drive letter case (upper or lower)
-                    return `${itemPath[0]}:\\${cwd.substr(3)}`;
-                }
-                // Drive + path, e.g. C:foo
-                else {
-                    if (!cwd.endsWith('\\')) {
-                        cwd += '\\';
-                    }
-                    // Preserve specified drive letter case (upper or lower)
-                    return `${itemPath[0]}:\\${cwd.substr(3)}${itemPath.substr(2)}`;
-                }
-            }
-            // Different drive
-            else {
-                return `${itemPath[0]}:\\${itemPath.substr(2)}`;
-            }
-        }
-        // Check for itemPath like \ or \foo
-        else if (normalizeSeparators(itemPath).match(/^\\$|^\\[^\\]/)) {
-            const cwd = process.cwd();
-            external_assert_(cwd.match(/^[A-Z]:\\/i), `Expected current directory to start with an absolute drive root. Actual '${cwd}'`);
-            return `${cwd[0]}:\\${itemPath.substr(1)}`;
-        }
-    }
-    external_assert_(hasAbsoluteRoot(root), `ensureAbsoluteRoot parameter 'root' must have an absolute root`);
-    // Otherwise ensure root ends with a separator
-    if (root.endsWith('/') || (IS_WINDOWS && root.endsWith('\\'))) {
-        // Intentionally empty
-    }
-    else {
-        // Append separator
-        root += external_path_.sep;
-    }
-    return root + itemPath;
-}
-/**
- * On Linux/macOS, true if path starts with `/`. On Windows, true for paths like:
- * `\\hello\share` and `C:\hello` (and using alternate separator).
- */
-function hasAbsoluteRoot(itemPath) {
-    external_assert_(itemPath, `hasAbsoluteRoot parameter 'itemPath' must not be empty`);
-    // Normalize separators
-    itemPath = normalizeSeparators(itemPath);
-    // Windows
-    if (IS_WINDOWS) {
-        // E.g. \\hello\share or C:\hello
-        return itemPath.startsWith('\\\\') || /^[A-Z]:\\/i.test(itemPath);
-    }
-    // E.g. /hello
-    return itemPath.startsWith('/');
-}
-/**
- * On Linux/macOS, true if path starts with `/`. On Windows, true for paths like:
- * `\`, `\hello`, `\\hello\share`, `C:`, and `C:\hello` (and using alternate separator).
- */
-function hasRoot(itemPath) {
-    external_assert_(itemPath, `isRooted parameter 'itemPath' must not be empty`);
-    // Normalize separators
-    itemPath = normalizeSeparators(itemPath);
-    // Windows
-    if (IS_WINDOWS) {
-        // E.g. \ or \hello or \\hello
-        // E.g. C: or C:\hello
-        return itemPath.startsWith('\\') || /^[A-Z]:/i.test(itemPath);
-    }
-    // E.g. /hello
-    return itemPath.startsWith('/');
-}
-/**
- * Removes redundant slashes and converts `/` to `\` on Windows
- */
-function normalizeSeparators(p) {
-    p = p || '';
-    // Windows
-    if (IS_WINDOWS) {
-        // Convert slashes on Windows
-        p = p.replace(/\//g, '\\');
-        // Remove redundant slashes
-        const isUnc = /^\\\\+[^\\]/.test(p); // e.g. \\hello
-        return (isUnc ? '\\' : '') + p.replace(/\\\\+/g, '\\'); // preserve leading \\ for UNC
-    }
-    // Remove redundant slashes
-    return p.replace(/\/\/+/g, '/');
-}
-/**
- * Normalizes the path separators and trims the trailing separator (when safe).
- * For example, `/foo/ => /foo` but `/ => /`
- */
-function safeTrimTrailingSeparator(p) {
-    // Short-circuit if empty
-    if (!p) {
-        return '';
-    }
-    // Normalize separators
-    p = normalizeSeparators(p);
-    // No trailing slash
-    if (!p.endsWith(external_path_.sep)) {
-        return p;
-    }
-    // Check '/' on Linux/macOS and '\' on Windows
-    if (p === external_path_.sep) {
-        return p;
-    }
-    // On Windows check if drive root. E.g. C:\
-    if (IS_WINDOWS && /^[A-Z]:\\$/i.test(p)) {
-        return p;
-    }
-    // Otherwise trim trailing slash
-    return p.substr(0, p.length - 1);
-}
-//# sourceMappingURL=internal-path-helper.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-match-kind.js
-/**
- * Indicates whether a pattern matches a path
- */
-var MatchKind;
-(function (MatchKind) {
-    /** Not matched */
-    MatchKind[MatchKind["None"] = 0] = "None";
-    /** Matched if the path is a directory */
-    MatchKind[MatchKind["Directory"] = 1] = "Directory";
-    /** Matched if the path is a regular file */
-    MatchKind[MatchKind["File"] = 2] = "File";
-    /** Matched */
-    MatchKind[MatchKind["All"] = 3] = "All";
-})(MatchKind || (MatchKind = {}));
-//# sourceMappingURL=internal-match-kind.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-pattern-helper.js
-
-
-const internal_pattern_helper_IS_WINDOWS = process.platform === 'win32';
-/**
- * Given an array of patterns, returns an array of paths to search.
- * Duplicates and paths under other included paths are filtered out.
- */
-function getSearchPaths(patterns) {
-    // Ignore negate patterns
-    patterns = patterns.filter(x => !x.negate);
-    // Create a map of all search paths
-    const searchPathMap = {};
-    for (const pattern of patterns) {
-        const key = internal_pattern_helper_IS_WINDOWS
-            ? pattern.searchPath.toUpperCase()
-            : pattern.searchPath;
-        searchPathMap[key] = 'candidate';
-    }
-    const result = [];
-    for (const pattern of patterns) {
-        // Check if already included
-        const key = internal_pattern_helper_IS_WINDOWS
-            ? pattern.searchPath.toUpperCase()
-            : pattern.searchPath;
-        if (searchPathMap[key] === 'included') {
-            continue;
-        }
-        // Check for an ancestor search path
-        let foundAncestor = false;
-        let tempKey = key;
-        let parent = dirname(tempKey);
-        while (parent !== tempKey) {
-            if (searchPathMap[parent]) {
-                foundAncestor = true;
-                break;
-            }
-            tempKey = parent;
-            parent = dirname(tempKey);
-        }
-        // Include the search pattern in the result
-        if (!foundAncestor) {
-            result.push(pattern.searchPath);
-            searchPathMap[key] = 'included';
-        }
-    }
-    return result;
-}
-/**
- * Matches the patterns against the path
- */
-function internal_pattern_helper_match(patterns, itemPath) {
-    let result = MatchKind.None;
-    for (const pattern of patterns) {
-        if (pattern.negate) {
-            result &= ~pattern.match(itemPath);
-        }
-        else {
-            result |= pattern.match(itemPath);
-        }
-    }
-    return result;
-}
-/**
- * Checks whether to descend further into the directory
- */
-function internal_pattern_helper_partialMatch(patterns, itemPath) {
-    return patterns.some(x => !x.negate && x.partialMatch(itemPath));
-}
-//# sourceMappingURL=internal-pattern-helper.js.map
-// EXTERNAL MODULE: external "os"
-var external_os_ = __nccwpck_require__(857);
 ;// CONCATENATED MODULE: ./node_modules/balanced-match/dist/esm/index.js
 const balanced = (a, b, str) => {
     const ma = a instanceof RegExp ? maybeMatch(a, str) : a;
@@ -36640,12 +36839,12 @@ const defaultPlatform = (typeof process === 'object' && process ?
         process.env.__MINIMATCH_TESTING_PLATFORM__) ||
         process.platform
     : 'posix');
-const esm_path = {
+const path = {
     win32: { sep: '\\' },
     posix: { sep: '/' },
 };
 /* c8 ignore stop */
-const sep = defaultPlatform === 'win32' ? esm_path.win32.sep : esm_path.posix.sep;
+const sep = defaultPlatform === 'win32' ? path.win32.sep : path.posix.sep;
 minimatch.sep = sep;
 const GLOBSTAR = Symbol('globstar **');
 minimatch.GLOBSTAR = GLOBSTAR;
@@ -37683,682 +37882,269 @@ minimatch.Minimatch = Minimatch;
 minimatch.escape = escape_escape;
 minimatch.unescape = unescape_unescape;
 //# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-path.js
+;// CONCATENATED MODULE: ./lib/world/glob.js
+/** Finds files by glob, silently: the runner's own library logs to standard output. */
 
 
 
-const internal_path_IS_WINDOWS = process.platform === 'win32';
 /**
- * Helper class for parsing paths into segments
+ * The files that a glob matches. Links are followed; broken ones and those that lead in a circle
+ * are skipped. A leading dot is not special.
+ * @param root absolute path where a relative pattern starts; nothing in it is a wildcard
+ * @param pattern with `*`, `?`, `[…]` and `**`
+ * @returns absolute paths
+ * @throws the system's error for a directory that can't be read
  */
-class Path {
-    /**
-     * Constructs a Path
-     * @param itemPath Path or array of segments
-     */
-    constructor(itemPath) {
-        this.segments = [];
-        // String
-        if (typeof itemPath === 'string') {
-            external_assert_(itemPath, `Parameter 'itemPath' must not be empty`);
-            // Normalize slashes and trim unnecessary trailing slash
-            itemPath = safeTrimTrailingSeparator(itemPath);
-            // Not rooted
-            if (!hasRoot(itemPath)) {
-                this.segments = itemPath.split(external_path_.sep);
-            }
-            // Rooted
-            else {
-                // Add all segments, while not at the root
-                let remaining = itemPath;
-                let dir = dirname(remaining);
-                while (dir !== remaining) {
-                    // Add the segment
-                    const basename = external_path_.basename(remaining);
-                    this.segments.unshift(basename);
-                    // Truncate the last segment
-                    remaining = dir;
-                    dir = dirname(remaining);
-                }
-                // Remainder is the root
-                this.segments.unshift(remaining);
-            }
-        }
-        // Array
-        else {
-            // Must not be empty
-            external_assert_(itemPath.length > 0, `Parameter 'itemPath' must not be an empty array`);
-            // Each segment
-            for (let i = 0; i < itemPath.length; i++) {
-                let segment = itemPath[i];
-                // Must not be empty
-                external_assert_(segment, `Parameter 'itemPath' must not contain any empty segments`);
-                // Normalize slashes
-                segment = normalizeSeparators(itemPath[i]);
-                // Root segment
-                if (i === 0 && hasRoot(segment)) {
-                    segment = safeTrimTrailingSeparator(segment);
-                    external_assert_(segment === dirname(segment), `Parameter 'itemPath' root segment contains information for multiple segments`);
-                    this.segments.push(segment);
-                }
-                // All other segments
-                else {
-                    // Must not contain slash
-                    external_assert_(!segment.includes(external_path_.sep), `Parameter 'itemPath' contains unexpected path separators`);
-                    this.segments.push(segment);
-                }
-            }
-        }
-    }
-    /**
-     * Converts the path to it's string representation
-     */
-    toString() {
-        // First segment
-        let result = this.segments[0];
-        // All others
-        let skipSlash = result.endsWith(external_path_.sep) || (internal_path_IS_WINDOWS && /^[A-Z]:$/i.test(result));
-        for (let i = 1; i < this.segments.length; i++) {
-            if (skipSlash) {
-                skipSlash = false;
-            }
-            else {
-                result += external_path_.sep;
-            }
-            result += this.segments[i];
-        }
-        return result;
-    }
-}
-//# sourceMappingURL=internal-path.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-pattern.js
-
-
-
-
-
-
-
-const internal_pattern_IS_WINDOWS = process.platform === 'win32';
-class Pattern {
-    constructor(patternOrNegate, isImplicitPattern = false, segments, homedir) {
-        /**
-         * Indicates whether matches should be excluded from the result set
-         */
-        this.negate = false;
-        // Pattern overload
-        let pattern;
-        if (typeof patternOrNegate === 'string') {
-            pattern = patternOrNegate.trim();
-        }
-        // Segments overload
-        else {
-            // Convert to pattern
-            segments = segments || [];
-            external_assert_(segments.length, `Parameter 'segments' must not empty`);
-            const root = Pattern.getLiteral(segments[0]);
-            external_assert_(root && hasAbsoluteRoot(root), `Parameter 'segments' first element must be a root path`);
-            pattern = new Path(segments).toString().trim();
-            if (patternOrNegate) {
-                pattern = `!${pattern}`;
-            }
-        }
-        // Negate
-        while (pattern.startsWith('!')) {
-            this.negate = !this.negate;
-            pattern = pattern.substr(1).trim();
-        }
-        // Normalize slashes and ensures absolute root
-        pattern = Pattern.fixupPattern(pattern, homedir);
-        // Segments
-        this.segments = new Path(pattern).segments;
-        // Trailing slash indicates the pattern should only match directories, not regular files
-        this.trailingSeparator = normalizeSeparators(pattern)
-            .endsWith(external_path_.sep);
-        pattern = safeTrimTrailingSeparator(pattern);
-        // Search path (literal path prior to the first glob segment)
-        let foundGlob = false;
-        const searchSegments = this.segments
-            .map(x => Pattern.getLiteral(x))
-            .filter(x => !foundGlob && !(foundGlob = x === ''));
-        this.searchPath = new Path(searchSegments).toString();
-        // Root RegExp (required when determining partial match)
-        this.rootRegExp = new RegExp(Pattern.regExpEscape(searchSegments[0]), internal_pattern_IS_WINDOWS ? 'i' : '');
-        this.isImplicitPattern = isImplicitPattern;
-        // Create minimatch
-        const minimatchOptions = {
-            dot: true,
-            nobrace: true,
-            nocase: internal_pattern_IS_WINDOWS,
-            nocomment: true,
-            noext: true,
-            nonegate: true
-        };
-        pattern = internal_pattern_IS_WINDOWS ? pattern.replace(/\\/g, '/') : pattern;
-        this.minimatch = new Minimatch(pattern, minimatchOptions);
-    }
-    /**
-     * Matches the pattern against the specified path
-     */
-    match(itemPath) {
-        // Last segment is globstar?
-        if (this.segments[this.segments.length - 1] === '**') {
-            // Normalize slashes
-            itemPath = normalizeSeparators(itemPath);
-            // Append a trailing slash. Otherwise Minimatch will not match the directory immediately
-            // preceding the globstar. For example, given the pattern `/foo/**`, Minimatch returns
-            // false for `/foo` but returns true for `/foo/`. Append a trailing slash to handle that quirk.
-            if (!itemPath.endsWith(external_path_.sep) && this.isImplicitPattern === false) {
-                // Note, this is safe because the constructor ensures the pattern has an absolute root.
-                // For example, formats like C: and C:foo on Windows are resolved to an absolute root.
-                itemPath = `${itemPath}${external_path_.sep}`;
-            }
-        }
-        else {
-            // Normalize slashes and trim unnecessary trailing slash
-            itemPath = safeTrimTrailingSeparator(itemPath);
-        }
-        // Match
-        if (this.minimatch.match(itemPath)) {
-            return this.trailingSeparator ? MatchKind.Directory : MatchKind.All;
-        }
-        return MatchKind.None;
-    }
-    /**
-     * Indicates whether the pattern may match descendants of the specified path
-     */
-    partialMatch(itemPath) {
-        // Normalize slashes and trim unnecessary trailing slash
-        itemPath = safeTrimTrailingSeparator(itemPath);
-        // matchOne does not handle root path correctly
-        if (dirname(itemPath) === itemPath) {
-            return this.rootRegExp.test(itemPath);
-        }
-        return this.minimatch.matchOne(itemPath.split(internal_pattern_IS_WINDOWS ? /\\+/ : /\/+/), this.minimatch.set[0], true);
-    }
-    /**
-     * Escapes glob patterns within a path
-     */
-    static globEscape(s) {
-        return (internal_pattern_IS_WINDOWS ? s : s.replace(/\\/g, '\\\\')) // escape '\' on Linux/macOS
-            .replace(/(\[)(?=[^/]+\])/g, '[[]') // escape '[' when ']' follows within the path segment
-            .replace(/\?/g, '[?]') // escape '?'
-            .replace(/\*/g, '[*]'); // escape '*'
-    }
-    /**
-     * Normalizes slashes and ensures absolute root
-     */
-    static fixupPattern(pattern, homedir) {
-        // Empty
-        external_assert_(pattern, 'pattern cannot be empty');
-        // Must not contain `.` segment, unless first segment
-        // Must not contain `..` segment
-        const literalSegments = new Path(pattern).segments.map(x => Pattern.getLiteral(x));
-        external_assert_(literalSegments.every((x, i) => (x !== '.' || i === 0) && x !== '..'), `Invalid pattern '${pattern}'. Relative pathing '.' and '..' is not allowed.`);
-        // Must not contain globs in root, e.g. Windows UNC path \\foo\b*r
-        external_assert_(!hasRoot(pattern) || literalSegments[0], `Invalid pattern '${pattern}'. Root segment must not contain globs.`);
-        // Normalize slashes
-        pattern = normalizeSeparators(pattern);
-        // Replace leading `.` segment
-        if (pattern === '.' || pattern.startsWith(`.${external_path_.sep}`)) {
-            pattern = Pattern.globEscape(process.cwd()) + pattern.substr(1);
-        }
-        // Replace leading `~` segment
-        else if (pattern === '~' || pattern.startsWith(`~${external_path_.sep}`)) {
-            homedir = homedir || external_os_.homedir();
-            external_assert_(homedir, 'Unable to determine HOME directory');
-            external_assert_(hasAbsoluteRoot(homedir), `Expected HOME directory to be a rooted path. Actual '${homedir}'`);
-            pattern = Pattern.globEscape(homedir) + pattern.substr(1);
-        }
-        // Replace relative drive root, e.g. pattern is C: or C:foo
-        else if (internal_pattern_IS_WINDOWS &&
-            (pattern.match(/^[A-Z]:$/i) || pattern.match(/^[A-Z]:[^\\]/i))) {
-            let root = ensureAbsoluteRoot('C:\\dummy-root', pattern.substr(0, 2));
-            if (pattern.length > 2 && !root.endsWith('\\')) {
-                root += '\\';
-            }
-            pattern = Pattern.globEscape(root) + pattern.substr(2);
-        }
-        // Replace relative root, e.g. pattern is \ or \foo
-        else if (internal_pattern_IS_WINDOWS && (pattern === '\\' || pattern.match(/^\\[^\\]/))) {
-            let root = ensureAbsoluteRoot('C:\\dummy-root', '\\');
-            if (!root.endsWith('\\')) {
-                root += '\\';
-            }
-            pattern = Pattern.globEscape(root) + pattern.substr(1);
-        }
-        // Otherwise ensure absolute root
-        else {
-            pattern = ensureAbsoluteRoot(Pattern.globEscape(process.cwd()), pattern);
-        }
-        return normalizeSeparators(pattern);
-    }
-    /**
-     * Attempts to unescape a pattern segment to create a literal path segment.
-     * Otherwise returns empty string.
-     */
-    static getLiteral(segment) {
-        let literal = '';
-        for (let i = 0; i < segment.length; i++) {
-            const c = segment[i];
-            // Escape
-            if (c === '\\' && !internal_pattern_IS_WINDOWS && i + 1 < segment.length) {
-                literal += segment[++i];
+async function filesMatching(root, pattern) {
+    const segments = (external_node_path_.sep === '\\' ? pattern.replaceAll('\\', '/') : pattern).split('/');
+    const magic = segments.findIndex((segment) => /[*?[\\]/.test(segment));
+    const start = external_node_path_.resolve(root, segments.slice(0, magic).join('/') || (segments[0] ? '.' : '/'));
+    const matcher = new Minimatch(segments.slice(magic).join('/'), {
+        ...{ dot: true, nobrace: true, nocomment: true, noext: true, nonegate: true },
+        nocase: process.platform === 'win32',
+    });
+    const found = [];
+    const walk = async (directory, above) => {
+        const real = await (0,promises_namespaceObject.realpath)(directory).catch(() => undefined);
+        if (real === undefined || above.includes(real))
+            return;
+        for (const name of await (0,promises_namespaceObject.readdir)(directory)) {
+            const place = external_node_path_.join(directory, name);
+            const relative = external_node_path_.relative(start, place).split(external_node_path_.sep).join('/');
+            if (!matcher.match(relative, true))
                 continue;
-            }
-            // Wildcard
-            else if (c === '*' || c === '?') {
-                return '';
-            }
-            // Character set
-            else if (c === '[' && i + 1 < segment.length) {
-                let set = '';
-                let closed = -1;
-                for (let i2 = i + 1; i2 < segment.length; i2++) {
-                    const c2 = segment[i2];
-                    // Escape
-                    if (c2 === '\\' && !internal_pattern_IS_WINDOWS && i2 + 1 < segment.length) {
-                        set += segment[++i2];
-                        continue;
-                    }
-                    // Closed
-                    else if (c2 === ']') {
-                        closed = i2;
-                        break;
-                    }
-                    // Otherwise
-                    else {
-                        set += c2;
-                    }
-                }
-                // Closed?
-                if (closed >= 0) {
-                    // Cannot convert
-                    if (set.length > 1) {
-                        return '';
-                    }
-                    // Convert to literal
-                    if (set) {
-                        literal += set;
-                        i = closed;
-                        continue;
-                    }
-                }
-                // Otherwise fall thru
-            }
-            // Append
-            literal += c;
+            const entry = await (0,promises_namespaceObject.stat)(place).catch(() => undefined);
+            if (entry?.isDirectory())
+                await walk(place, [...above, real]);
+            else if (entry?.isFile() && matcher.match(relative))
+                found.push(place);
         }
-        return literal;
-    }
-    /**
-     * Escapes regexp special characters
-     * https://javascript.info/regexp-escaping
-     */
-    static regExpEscape(s) {
-        return s.replace(/[[\\^$.|?*+()]/g, '\\$&');
-    }
+    };
+    await walk(start, []);
+    return found;
 }
-//# sourceMappingURL=internal-pattern.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-search-state.js
-class SearchState {
-    constructor(path, level) {
-        this.path = path;
-        this.level = level;
-    }
-}
-//# sourceMappingURL=internal-search-state.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-globber.js
-var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-var __asyncValues = (undefined && undefined.__asyncValues) || function (o) {
-    if (!Symbol.asyncIterator) throw new TypeError("Symbol.asyncIterator is not defined.");
-    var m = o[Symbol.asyncIterator], i;
-    return m ? m.call(o) : (o = typeof __values === "function" ? __values(o) : o[Symbol.iterator](), i = {}, verb("next"), verb("throw"), verb("return"), i[Symbol.asyncIterator] = function () { return this; }, i);
-    function verb(n) { i[n] = o[n] && function (v) { return new Promise(function (resolve, reject) { v = o[n](v), settle(resolve, reject, v.done, v.value); }); }; }
-    function settle(resolve, reject, d, v) { Promise.resolve(v).then(function(v) { resolve({ value: v, done: d }); }, reject); }
-};
-var __await = (undefined && undefined.__await) || function (v) { return this instanceof __await ? (this.v = v, this) : new __await(v); }
-var __asyncGenerator = (undefined && undefined.__asyncGenerator) || function (thisArg, _arguments, generator) {
-    if (!Symbol.asyncIterator) throw new TypeError("Symbol.asyncIterator is not defined.");
-    var g = generator.apply(thisArg, _arguments || []), i, q = [];
-    return i = Object.create((typeof AsyncIterator === "function" ? AsyncIterator : Object).prototype), verb("next"), verb("throw"), verb("return", awaitReturn), i[Symbol.asyncIterator] = function () { return this; }, i;
-    function awaitReturn(f) { return function (v) { return Promise.resolve(v).then(f, reject); }; }
-    function verb(n, f) { if (g[n]) { i[n] = function (v) { return new Promise(function (a, b) { q.push([n, v, a, b]) > 1 || resume(n, v); }); }; if (f) i[n] = f(i[n]); } }
-    function resume(n, v) { try { step(g[n](v)); } catch (e) { settle(q[0][3], e); } }
-    function step(r) { r.value instanceof __await ? Promise.resolve(r.value.v).then(fulfill, reject) : settle(q[0][2], r); }
-    function fulfill(value) { resume("next", value); }
-    function reject(value) { resume("throw", value); }
-    function settle(f, v) { if (f(v), q.shift(), q.length) resume(q[0][0], q[0][1]); }
-};
 
-
-
-
-
-
-
-
-const internal_globber_IS_WINDOWS = process.platform === 'win32';
-class DefaultGlobber {
-    constructor(options) {
-        this.patterns = [];
-        this.searchPaths = [];
-        this.options = getOptions(options);
-    }
-    getSearchPaths() {
-        // Return a copy
-        return this.searchPaths.slice();
-    }
-    glob() {
-        return __awaiter(this, void 0, void 0, function* () {
-            var _a, e_1, _b, _c;
-            const result = [];
-            try {
-                for (var _d = true, _e = __asyncValues(this.globGenerator()), _f; _f = yield _e.next(), _a = _f.done, !_a; _d = true) {
-                    _c = _f.value;
-                    _d = false;
-                    const itemPath = _c;
-                    result.push(itemPath);
-                }
-            }
-            catch (e_1_1) { e_1 = { error: e_1_1 }; }
-            finally {
-                try {
-                    if (!_d && !_a && (_b = _e.return)) yield _b.call(_e);
-                }
-                finally { if (e_1) throw e_1.error; }
-            }
-            return result;
-        });
-    }
-    globGenerator() {
-        return __asyncGenerator(this, arguments, function* globGenerator_1() {
-            // Fill in defaults options
-            const options = getOptions(this.options);
-            // Implicit descendants?
-            const patterns = [];
-            for (const pattern of this.patterns) {
-                patterns.push(pattern);
-                if (options.implicitDescendants &&
-                    (pattern.trailingSeparator ||
-                        pattern.segments[pattern.segments.length - 1] !== '**')) {
-                    patterns.push(new Pattern(pattern.negate, true, pattern.segments.concat('**')));
-                }
-            }
-            // Push the search paths
-            const stack = [];
-            for (const searchPath of getSearchPaths(patterns)) {
-                lib_core/* debug */.Yz(`Search path '${searchPath}'`);
-                // Exists?
-                try {
-                    // Intentionally using lstat. Detection for broken symlink
-                    // will be performed later (if following symlinks).
-                    yield __await(external_fs_.promises.lstat(searchPath));
-                }
-                catch (err) {
-                    if (err.code === 'ENOENT') {
-                        continue;
-                    }
-                    throw err;
-                }
-                stack.unshift(new SearchState(searchPath, 1));
-            }
-            // Search
-            const traversalChain = []; // used to detect cycles
-            while (stack.length) {
-                // Pop
-                const item = stack.pop();
-                // Match?
-                const match = internal_pattern_helper_match(patterns, item.path);
-                const partialMatch = !!match || internal_pattern_helper_partialMatch(patterns, item.path);
-                if (!match && !partialMatch) {
-                    continue;
-                }
-                // Stat
-                const stats = yield __await(DefaultGlobber.stat(item, options, traversalChain)
-                // Broken symlink, or symlink cycle detected, or no longer exists
-                );
-                // Broken symlink, or symlink cycle detected, or no longer exists
-                if (!stats) {
-                    continue;
-                }
-                // Hidden file or directory?
-                if (options.excludeHiddenFiles && external_path_.basename(item.path).match(/^\./)) {
-                    continue;
-                }
-                // Directory
-                if (stats.isDirectory()) {
-                    // Matched
-                    if (match & MatchKind.Directory && options.matchDirectories) {
-                        yield yield __await(item.path);
-                    }
-                    // Descend?
-                    else if (!partialMatch) {
-                        continue;
-                    }
-                    // Push the child items in reverse
-                    const childLevel = item.level + 1;
-                    const childItems = (yield __await(external_fs_.promises.readdir(item.path))).map(x => new SearchState(external_path_.join(item.path, x), childLevel));
-                    stack.push(...childItems.reverse());
-                }
-                // File
-                else if (match & MatchKind.File) {
-                    yield yield __await(item.path);
-                }
-            }
-        });
-    }
-    /**
-     * Constructs a DefaultGlobber
-     */
-    static create(patterns, options) {
-        return __awaiter(this, void 0, void 0, function* () {
-            const result = new DefaultGlobber(options);
-            if (internal_globber_IS_WINDOWS) {
-                patterns = patterns.replace(/\r\n/g, '\n');
-                patterns = patterns.replace(/\r/g, '\n');
-            }
-            const lines = patterns.split('\n').map(x => x.trim());
-            for (const line of lines) {
-                // Empty or comment
-                if (!line || line.startsWith('#')) {
-                    continue;
-                }
-                // Pattern
-                else {
-                    result.patterns.push(new Pattern(line));
-                }
-            }
-            result.searchPaths.push(...getSearchPaths(result.patterns));
-            return result;
-        });
-    }
-    static stat(item, options, traversalChain) {
-        return __awaiter(this, void 0, void 0, function* () {
-            // Note:
-            // `stat` returns info about the target of a symlink (or symlink chain)
-            // `lstat` returns info about a symlink itself
-            let stats;
-            if (options.followSymbolicLinks) {
-                try {
-                    // Use `stat` (following symlinks)
-                    stats = yield external_fs_.promises.stat(item.path);
-                }
-                catch (err) {
-                    if (err.code === 'ENOENT') {
-                        if (options.omitBrokenSymbolicLinks) {
-                            lib_core/* debug */.Yz(`Broken symlink '${item.path}'`);
-                            return undefined;
-                        }
-                        throw new Error(`No information found for the path '${item.path}'. This may indicate a broken symbolic link.`);
-                    }
-                    throw err;
-                }
-            }
-            else {
-                // Use `lstat` (not following symlinks)
-                stats = yield external_fs_.promises.lstat(item.path);
-            }
-            // Note, isDirectory() returns false for the lstat of a symlink
-            if (stats.isDirectory() && options.followSymbolicLinks) {
-                // Get the realpath
-                const realPath = yield external_fs_.promises.realpath(item.path);
-                // Fixup the traversal chain to match the item level
-                while (traversalChain.length >= item.level) {
-                    traversalChain.pop();
-                }
-                // Test for a cycle
-                if (traversalChain.some((x) => x === realPath)) {
-                    lib_core/* debug */.Yz(`Symlink cycle detected for path '${item.path}' and realpath '${realPath}'`);
-                    return undefined;
-                }
-                // Update the traversal chain
-                traversalChain.push(realPath);
-            }
-            return stats;
-        });
-    }
-}
-//# sourceMappingURL=internal-globber.js.map
-// EXTERNAL MODULE: external "crypto"
-var external_crypto_ = __nccwpck_require__(6982);
-;// CONCATENATED MODULE: external "stream"
-const external_stream_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream");
-// EXTERNAL MODULE: external "util"
-var external_util_ = __nccwpck_require__(9023);
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/internal-hash-files.js
-var internal_hash_files_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-var internal_hash_files_asyncValues = (undefined && undefined.__asyncValues) || function (o) {
-    if (!Symbol.asyncIterator) throw new TypeError("Symbol.asyncIterator is not defined.");
-    var m = o[Symbol.asyncIterator], i;
-    return m ? m.call(o) : (o = typeof __values === "function" ? __values(o) : o[Symbol.iterator](), i = {}, verb("next"), verb("throw"), verb("return"), i[Symbol.asyncIterator] = function () { return this; }, i);
-    function verb(n) { i[n] = o[n] && function (v) { return new Promise(function (resolve, reject) { v = o[n](v), settle(resolve, reject, v.done, v.value); }); }; }
-    function settle(resolve, reject, d, v) { Promise.resolve(v).then(function(v) { resolve({ value: v, done: d }); }, reject); }
-};
-
-
-
-
-
-
-function hashFiles(globber_1, currentWorkspace_1) {
-    return internal_hash_files_awaiter(this, arguments, void 0, function* (globber, currentWorkspace, verbose = false) {
-        var _a, e_1, _b, _c;
-        var _d;
-        const writeDelegate = verbose ? core.info : core.debug;
-        let hasMatch = false;
-        const githubWorkspace = currentWorkspace
-            ? currentWorkspace
-            : ((_d = process.env['GITHUB_WORKSPACE']) !== null && _d !== void 0 ? _d : process.cwd());
-        const result = crypto.createHash('sha256');
-        let count = 0;
-        try {
-            for (var _e = true, _f = internal_hash_files_asyncValues(globber.globGenerator()), _g; _g = yield _f.next(), _a = _g.done, !_a; _e = true) {
-                _c = _g.value;
-                _e = false;
-                const file = _c;
-                writeDelegate(file);
-                if (!file.startsWith(`${githubWorkspace}${path.sep}`)) {
-                    writeDelegate(`Ignore '${file}' since it is not under GITHUB_WORKSPACE.`);
-                    continue;
-                }
-                if (fs.statSync(file).isDirectory()) {
-                    writeDelegate(`Skip directory '${file}'.`);
-                    continue;
-                }
-                const hash = crypto.createHash('sha256');
-                const pipeline = util.promisify(stream.pipeline);
-                yield pipeline(fs.createReadStream(file), hash);
-                result.write(hash.digest());
-                count++;
-                if (!hasMatch) {
-                    hasMatch = true;
-                }
-            }
-        }
-        catch (e_1_1) { e_1 = { error: e_1_1 }; }
-        finally {
-            try {
-                if (!_e && !_a && (_b = _f.return)) yield _b.call(_f);
-            }
-            finally { if (e_1) throw e_1.error; }
-        }
-        result.end();
-        if (hasMatch) {
-            writeDelegate(`Found ${count} files to hash.`);
-            return result.digest('hex');
-        }
-        else {
-            writeDelegate(`No matches found for glob`);
-            return '';
-        }
-    });
-}
-//# sourceMappingURL=internal-hash-files.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/glob/lib/glob.js
-var glob_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-/**
- * Constructs a globber
- *
- * @param patterns  Patterns separated by newlines
- * @param options   Glob options
- */
-function create(patterns, options) {
-    return glob_awaiter(this, void 0, void 0, function* () {
-        return yield DefaultGlobber.create(patterns, options);
-    });
-}
-/**
- * Computes the sha256 hash of a glob
- *
- * @param patterns  Patterns separated by newlines
- * @param currentWorkspace  Workspace used when matching files
- * @param options   Glob options
- * @param verbose   Enables verbose logging
- */
-function glob_hashFiles(patterns_1) {
-    return glob_awaiter(this, arguments, void 0, function* (patterns, currentWorkspace = '', options, verbose = false) {
-        let followSymbolicLinks = true;
-        if (options && typeof options.followSymbolicLinks === 'boolean') {
-            followSymbolicLinks = options.followSymbolicLinks;
-        }
-        const globber = yield create(patterns, { followSymbolicLinks });
-        return _hashFiles(globber, currentWorkspace, verbose);
-    });
-}
-//# sourceMappingURL=glob.js.map
-// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
-var lib = __nccwpck_require__(4942);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
 // EXTERNAL MODULE: ./lib/plan/secrets.js
 var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
+;// CONCATENATED MODULE: ./lib/world/pages.js
+/** Gets pages and files over HTTP, with redirects followed by hand. */
+
+
+
+const maxRedirects = 5;
+/** Bytes. The longest page of a real project that was seen, ddtrace's, has 19 MB of HTML (2026). */
+const maxPage = 32 * 1024 * 1024;
+/** For project pages: JSON first, as pip asks. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/**
+ * Asks for a page or file. Redirects are followed here, as the client would take the credentials
+ * along to other origins.
+ * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
+ * @throws Error of the connection, or when redirects have no end
+ */
+async function follow(start, access, mayFollow = () => true) {
+    const { certificates } = access;
+    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin, access, ca);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return { response, url };
+        }
+        url = new URL(headers.location, url);
+        response.message.destroy();
+        if (!mayFollow(url))
+            return { response, url };
+    }
+    throw new Error('it redirects without end');
+}
+async function get(url, isOrigin, { credentials, isTrusted, signal, accept: accepted = accept }, ca) {
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (ca === undefined)
+                return;
+            request.ca = ca;
+            // Through a proxy the connection is made by the agent, which does not look at the request's.
+            const agent = request.agent;
+            if (agent)
+                agent.options = { ...agent.options, ca };
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted?.(url) ?? false,
+        keepAlive: false,
+    });
+    return client.get(url.href, {
+        accept: accepted,
+        ...(credentials && isOrigin
+            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
+            : {}),
+    });
+}
+/**
+ * Asks once more, up to a number of tries, where the answer may be better a moment later.
+ * @param tries at least 1
+ * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ */
+async function persistently(ask, isPassing, { tries, pause }) {
+    const answer = await ask();
+    if (tries <= 1 || !isPassing(answer))
+        return answer;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    return persistently(ask, isPassing, { tries: tries - 1, pause });
+}
+/**
+ * The text of an answer.
+ * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ */
+async function textOf(response, limit) {
+    const { bytes, isWhole } = await bytesOf(response, limit);
+    return { text: bytes.toString('utf8'), isWhole };
+}
+/** As {@link textOf}, not decoded. */
+async function bytesOf({ message }, limit) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= limit)
+            break;
+    }
+    return { bytes: Buffer.concat(chunks), isWhole: size < limit };
+}
+
+;// CONCATENATED MODULE: ./lib/world/remote-files.js
+/** Gets requirement files behind URLs: by a request of our own, else as pip would. */
+
+
+
+
+/** Bytes of a requirement file. */
+const maxFile = 16 * 1024 * 1024;
+/** Milliseconds for a request of our own, from the look-up of the name to the last byte. */
+const quickLimit = 10_000;
+/** Seconds for pip, which waits 15 s for each answer and tries up to 6 times. */
+const patientLimit = 100;
+/** No other way would bring the file. */
+class Hopeless extends Error {
+}
+/**
+ * The content of a URL. pip is only started where a request of our own gets nothing: that takes half
+ * a second, and is the only way with a keyring, a netrc, a client certificate or a proxy of pip's.
+ * @throws Error with the reason in a few words, without secrets
+ */
+async function remoteFile(url, access) {
+    let reason;
+    if (access?.hasProxy !== true) {
+        try {
+            return await quickly(url, access?.certificates);
+        }
+        catch (error) {
+            reason = (0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error));
+            if (error instanceof Hopeless || access === undefined)
+                throw new Error(reason);
+        }
+    }
+    if (access === undefined)
+        throw new Error(reason);
+    const { exitCode, stdout } = await (0,world_process/* run */.eF)(access.python, ['-c', downloadScript], {
+        cwd: access.cwd,
+        env: access.env,
+        input: JSON.stringify({ url, seconds: patientLimit, bytes: maxFile }),
+    });
+    const answer = exitCode === 0 ? readAnswer(stdout) : {};
+    if (answer.body !== undefined)
+        return Buffer.from(answer.body, 'base64');
+    throw new Error(answer.status ? statusText(answer.status) : (reason ?? (0,secrets/* withoutSecrets */.cT)(answer.error ?? unclear)));
+}
+const unclear = 'pip could not get it';
+async function quickly(address, certificates) {
+    const url = new URL(address);
+    const [username, password] = [url.username, url.password].map(decodeURIComponent);
+    url.username = '';
+    url.password = '';
+    const signal = AbortSignal.timeout(quickLimit);
+    try {
+        const { response } = await follow(url, {
+            credentials: username ? { username, password: password ?? '' } : undefined,
+            certificates,
+            accept: '*/*',
+            signal,
+        });
+        const { statusCode = 0 } = response.message;
+        if (statusCode !== 200) {
+            response.message.destroy();
+            throw new Error(statusText(statusCode));
+        }
+        const { bytes, isWhole } = await bytesOf(response, maxFile);
+        if (!isWhole)
+            throw new Hopeless(`it is larger than ${maxFile / 1024 / 1024} MB`);
+        if (!response.message.complete)
+            throw new Error('the connection ended too early');
+        return bytes;
+    }
+    catch (error) {
+        if (signal.aborted)
+            throw new Error(`it did not arrive within ${quickLimit / 1000} s`);
+        throw error;
+    }
+}
+function statusText(status) {
+    return `the server answers ${status}`;
+}
+function readAnswer(stdout) {
+    try {
+        return JSON.parse(stdout);
+    }
+    catch {
+        return {}; // An environment may print something whenever Python starts.
+    }
+}
+/** Gets a URL with pip's own session: its credentials, certificates, proxies and retries. */
+const downloadScript = `
+import sys
+# Modules of the working directory must not stand in for the standard library's.
+sys.path[:] = [p for p in sys.path if p]
+import base64, json, os, threading
+
+work = json.load(sys.stdin)
+
+def end(answer):
+    sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    os._exit(0)
+
+timer = threading.Timer(work['seconds'], end, [{'error': 'it did not arrive within %d s' % work['seconds']}])
+timer.daemon = True
+timer.start()
+try:
+    from pip._internal.commands import create_command
+    command = create_command('download')
+    options, _ = command.parse_args([])
+    session = command._build_session(options)
+    session.auth.prompting = False
+    response = session.get(work['url'], headers={'Cache-Control': 'no-cache'}, stream=True)
+    if response.status_code != 200:
+        end({'status': response.status_code})
+    body = b''
+    for chunk in response.iter_content(65536):
+        body += chunk
+        if len(body) > work['bytes']:
+            end({'error': 'it is larger than %d MB' % (work['bytes'] >> 20)})
+    end({'body': base64.b64encode(body).decode('ascii')})
+except BaseException as error:
+    end({'error': str(error) or type(error).__name__})
+`;
+
 ;// CONCATENATED MODULE: ./lib/world/sources.js
 /** The user's files: found by globs, decoded as pip does, local projects looked into. */
 
@@ -38418,19 +38204,7 @@ async function matchesOf(request, pattern) {
         return [absolute];
     if (literal?.isDirectory() || !/[*?[]/.test(pattern))
         return [];
-    // Only the pattern may hold wildcards, not the path of the checkout.
-    const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
-    const full = external_node_path_.isAbsolute(pattern) ? pattern : external_node_path_.join(base, pattern);
-    const search = async (followSymbolicLinks) => (await create(full, { matchDirectories: false, followSymbolicLinks })).glob();
-    try {
-        return await search(true);
-    }
-    catch (error) {
-        // A link to itself ends the whole search: then all links are left out.
-        if (error.code !== 'ELOOP')
-            throw error;
-        return search(false);
-    }
+    return filesMatching(request.workingDirectory, pattern);
 }
 async function checkInside(request, file, what) {
     const [root, real] = await Promise.all([(0,promises_namespaceObject.realpath)(request.workspace), (0,promises_namespaceObject.realpath)(file)]);
@@ -38460,9 +38234,9 @@ function contentDigest(content) {
             .replaceAll('\r\n', '\n'), 'latin1');
     return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
 }
-async function read(location) {
+async function read(location, access) {
     if (/^https?:/i.test(location))
-        return download(location);
+        return decode(await remoteFile(location, access));
     try {
         return decode(await (0,promises_namespaceObject.readFile)(location));
     }
@@ -38478,95 +38252,6 @@ const reasons = {
     EACCES: 'it may not be read',
     ELOOP: 'its links lead in a circle',
 };
-/** Seconds that a requirement file behind a URL may take: it is small, and a job waits for it. */
-const downloadTimeout = 20;
-async function download(url) {
-    const client = new lib/* HttpClient */.Qq('wheelhouse', [], {
-        socketTimeout: downloadTimeout * 1000,
-        allowRetries: true,
-        maxRetries: 2,
-    });
-    try {
-        const response = await client.get(url);
-        const body = (await response.readBodyBuffer?.()) ?? Buffer.alloc(0);
-        if (response.message.statusCode !== 200) {
-            throw new Error(`the server answers ${response.message.statusCode}`);
-        }
-        return decode(body);
-    }
-    catch (error) {
-        throw error instanceof model/* UserError */.yo ? error : new Error((0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error)));
-    }
-    finally {
-        client.dispose();
-    }
-}
-/**
- * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
- * @throws UserError that names the line which is none of these
- */
-function decode(content) {
-    const mark = byteOrderMark(content);
-    const cookie = encodingCookie(content);
-    let text;
-    try {
-        text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
-    }
-    catch {
-        const line = firstBadLine(content);
-        throw new model/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
-    }
-    const nul = text.indexOf('\0');
-    if (nul >= 0) {
-        const line = text.slice(0, nul).split('\n').length;
-        throw new model/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
-            line,
-        });
-    }
-    return text;
-}
-/** PEP 263 as pip reads it: a comment at the very start of one of the first two lines. */
-function encodingCookie(content) {
-    const lines = content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2);
-    const name = lines
-        .filter((line) => line.startsWith('#'))
-        .map((line) => /coding[:=]\s*([-\w.]+)/.exec(line)?.[1])
-        .find((found) => found !== undefined);
-    // Python's names of encodings, where they are not those of the web.
-    return name
-        ?.toLowerCase()
-        .replaceAll('_', '-')
-        .replace(/^latin-1$|^iso-8859-1$|^l1$/, 'latin1')
-        .replace(/^utf-8-sig$/, 'utf-8')
-        .replace(/^cp(125\d|874)$/, 'windows-$1');
-}
-function byteOrderMark(content) {
-    if (content[0] === 0xff && content[1] === 0xfe)
-        return 'utf-16le';
-    if (content[0] === 0xfe && content[1] === 0xff)
-        return 'utf-16be';
-    return content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf ? 'utf-8' : undefined;
-}
-function firstBadLine(content) {
-    const valid = (text) => {
-        try {
-            new TextDecoder('utf-8', { fatal: true }).decode(text);
-            return true;
-        }
-        catch {
-            return false;
-        }
-    };
-    let line = 1;
-    for (let start = 0; start < content.length; line += 1) {
-        const end = content.indexOf(0x0a, start);
-        const stop = end < 0 ? content.length : end + 1;
-        if (!valid(content.subarray(start, stop)))
-            return line;
-        start = stop;
-    }
-    return 1;
-}
 /** `./api` and `pyproject.toml`: `api/pyproject.toml`. */
 function inside(shown, name) {
     return external_node_path_.posix.join(shown.replaceAll('\\', '/'), name);
@@ -38874,95 +38559,6 @@ async function inParallel(items, work) {
     };
     await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
     return results;
-}
-
-;// CONCATENATED MODULE: ./lib/world/pages.js
-/** Gets pages and files over HTTP, with redirects followed by hand. */
-
-
-
-const maxRedirects = 5;
-/** Bytes. The longest page of a real project that was seen, ddtrace's, has 19 MB of HTML (2026). */
-const maxPage = 32 * 1024 * 1024;
-/** For project pages: JSON first, as pip asks. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/**
- * Asks for a page or file. Redirects are followed here, as the client would take the credentials
- * along to other origins.
- * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
- * @throws Error of the connection, or when redirects have no end
- */
-async function follow(start, access, mayFollow = () => true) {
-    const { certificates } = access;
-    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access, ca);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects without end');
-}
-async function get(url, isOrigin, { credentials, isTrusted, signal }, ca) {
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca === undefined)
-                return;
-            request.ca = ca;
-            // Through a proxy the connection is made by the agent, which does not look at the request's.
-            const agent = request.agent;
-            if (agent)
-                agent.options = { ...agent.options, ca };
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted?.(url) ?? false,
-        keepAlive: false,
-    });
-    return client.get(url.href, {
-        accept,
-        ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
-            : {}),
-    });
-}
-/**
- * Asks once more, up to a number of tries, where the answer may be better a moment later.
- * @param tries at least 1
- * @param pause milliseconds between two: a server that restarts answers 503 for a moment
- */
-async function persistently(ask, isPassing, { tries, pause }) {
-    const answer = await ask();
-    if (tries <= 1 || !isPassing(answer))
-        return answer;
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    return persistently(ask, isPassing, { tries: tries - 1, pause });
-}
-/**
- * The text of an answer.
- * @param limit bytes after which it is cut off, or more when it ends with a chunk
- */
-async function textOf({ message }, limit) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit)
-            break;
-    }
-    return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
@@ -39427,8 +39023,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // UNUSED EXPORTS: consoleReporter
 
-// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
-var core = __nccwpck_require__(6288);
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 18 modules
+var core = __nccwpck_require__(9402);
 ;// CONCATENATED MODULE: ./lib/plan/harmless.js
 /** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
 /**
@@ -39537,13 +39133,12 @@ function consoleReporter() {
 
 /***/ }),
 
-/***/ 6288:
+/***/ 9402:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  Yz: () => (/* binding */ core_debug),
   z3: () => (/* binding */ error),
   V4: () => (/* binding */ getInput),
   Os: () => (/* binding */ group),
@@ -39555,10 +39150,10 @@ __nccwpck_require__.d(__webpack_exports__, {
   $e: () => (/* binding */ warning)
 });
 
-// UNUSED EXPORTS: ExitCode, addPath, endGroup, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, isDebug, markdownSummary, platform, saveState, setCommandEcho, setFailed, startGroup, toPlatformPath, toPosixPath, toWin32Path
+// UNUSED EXPORTS: ExitCode, addPath, debug, endGroup, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, isDebug, markdownSummary, platform, saveState, setCommandEcho, setFailed, startGroup, toPlatformPath, toPosixPath, toWin32Path
 
-// EXTERNAL MODULE: external "os"
-var external_os_ = __nccwpck_require__(857);
+;// CONCATENATED MODULE: external "os"
+const external_os_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("os");
 ;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -39633,7 +39228,7 @@ function toCommandProperties(annotationProperties) {
  */
 function command_issueCommand(command, properties, message) {
     const cmd = new Command(command, properties, message);
-    process.stdout.write(cmd.toString() + external_os_.EOL);
+    process.stdout.write(cmd.toString() + external_os_namespaceObject.EOL);
 }
 function command_issue(name, message = '') {
     command_issueCommand(name, {}, message);
@@ -39687,10 +39282,10 @@ function escapeProperty(s) {
         .replace(/,/g, '%2C');
 }
 //# sourceMappingURL=command.js.map
-// EXTERNAL MODULE: external "crypto"
-var external_crypto_ = __nccwpck_require__(6982);
-// EXTERNAL MODULE: external "fs"
-var external_fs_ = __nccwpck_require__(9896);
+;// CONCATENATED MODULE: external "crypto"
+const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
+;// CONCATENATED MODULE: external "fs"
+const external_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
 ;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
 // For internal use, subject to change.
 // We use any as a valid input type
@@ -39704,15 +39299,15 @@ function file_command_issueFileCommand(command, message) {
     if (!filePath) {
         throw new Error(`Unable to find environment variable for file command ${command}`);
     }
-    if (!external_fs_.existsSync(filePath)) {
+    if (!external_fs_namespaceObject.existsSync(filePath)) {
         throw new Error(`Missing file at path: ${filePath}`);
     }
-    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_.EOL}`, {
+    external_fs_namespaceObject.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_namespaceObject.EOL}`, {
         encoding: 'utf8'
     });
 }
 function file_command_prepareKeyValueMessage(key, value) {
-    const delimiter = `ghadelimiter_${external_crypto_.randomUUID()}`;
+    const delimiter = `ghadelimiter_${external_crypto_namespaceObject.randomUUID()}`;
     const convertedValue = utils_toCommandValue(value);
     // These should realistically never happen, but just in case someone finds a
     // way to exploit uuid generation let's not allow keys or values that contain
@@ -39723,11 +39318,11 @@ function file_command_prepareKeyValueMessage(key, value) {
     if (convertedValue.includes(delimiter)) {
         throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
     }
-    return `${key}<<${delimiter}${external_os_.EOL}${convertedValue}${external_os_.EOL}${delimiter}`;
+    return `${key}<<${delimiter}${external_os_namespaceObject.EOL}${convertedValue}${external_os_namespaceObject.EOL}${delimiter}`;
 }
 //# sourceMappingURL=file-command.js.map
-// EXTERNAL MODULE: external "path"
-var external_path_ = __nccwpck_require__(6928);
+;// CONCATENATED MODULE: external "path"
+const external_path_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("path");
 // EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
 var lib = __nccwpck_require__(4942);
 ;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
@@ -39892,7 +39487,7 @@ var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _
 };
 
 
-const { access, appendFile, writeFile } = external_fs_.promises;
+const { access, appendFile, writeFile } = external_fs_namespaceObject.promises;
 const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
 const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
 class Summary {
@@ -39915,7 +39510,7 @@ class Summary {
                 throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
             }
             try {
-                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
+                yield access(pathFromEnv, external_fs_namespaceObject.constants.R_OK | external_fs_namespaceObject.constants.W_OK);
             }
             catch (_a) {
                 throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
@@ -40011,7 +39606,7 @@ class Summary {
      * @returns {Summary} summary instance
      */
     addEOL() {
-        return this.addRaw(external_os_.EOL);
+        return this.addRaw(external_os_namespaceObject.EOL);
     }
     /**
      * Adds an HTML codeblock to the summary buffer
@@ -40215,7 +39810,7 @@ var io_util_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _
 };
 
 
-const { chmod, copyFile, lstat, mkdir, open: io_util_open, readdir, rename, rm, rmdir, stat, symlink, unlink } = external_fs_.promises;
+const { chmod, copyFile, lstat, mkdir, open: io_util_open, readdir, rename, rm, rmdir, stat, symlink, unlink } = external_fs_namespaceObject.promises;
 // export const {open} = 'fs'
 const IS_WINDOWS = process.platform === 'win32';
 /**
@@ -40242,7 +39837,7 @@ function readlink(fsPath) {
 }
 // See https://github.com/nodejs/node/blob/d0153aee367422d0858105abec186da4dff0a0c5/deps/uv/include/uv/win.h#L691
 const UV_FS_O_EXLOCK = 0x10000000;
-const READONLY = external_fs_.constants.O_RDONLY;
+const READONLY = external_fs_namespaceObject.constants.O_RDONLY;
 function exists(fsPath) {
     return io_util_awaiter(this, void 0, void 0, function* () {
         try {
@@ -40300,7 +39895,7 @@ function tryGetExecutablePath(filePath, extensions) {
         if (stats && stats.isFile()) {
             if (IS_WINDOWS) {
                 // on Windows, test for valid extension
-                const upperExt = external_path_.extname(filePath).toUpperCase();
+                const upperExt = external_path_namespaceObject.extname(filePath).toUpperCase();
                 if (extensions.some(validExt => validExt.toUpperCase() === upperExt)) {
                     return filePath;
                 }
@@ -40329,11 +39924,11 @@ function tryGetExecutablePath(filePath, extensions) {
                 if (IS_WINDOWS) {
                     // preserve the case of the actual file (since an extension was appended)
                     try {
-                        const directory = external_path_.dirname(filePath);
-                        const upperName = external_path_.basename(filePath).toUpperCase();
+                        const directory = external_path_namespaceObject.dirname(filePath);
+                        const upperName = external_path_namespaceObject.basename(filePath).toUpperCase();
                         for (const actualName of yield readdir(directory)) {
                             if (upperName === actualName.toUpperCase()) {
-                                filePath = external_path_.join(directory, actualName);
+                                filePath = external_path_namespaceObject.join(directory, actualName);
                                 break;
                             }
                         }
@@ -40553,7 +40148,7 @@ function findInPath(tool) {
         // build the list of extensions to try
         const extensions = [];
         if (IS_WINDOWS && process.env['PATHEXT']) {
-            for (const extension of process.env['PATHEXT'].split(external_path_.delimiter)) {
+            for (const extension of process.env['PATHEXT'].split(external_path_namespaceObject.delimiter)) {
                 if (extension) {
                     extensions.push(extension);
                 }
@@ -40568,7 +40163,7 @@ function findInPath(tool) {
             return [];
         }
         // if any path separators, return empty
-        if (tool.includes(external_path_.sep)) {
+        if (tool.includes(external_path_namespaceObject.sep)) {
             return [];
         }
         // build the list of directories
@@ -40579,7 +40174,7 @@ function findInPath(tool) {
         // across platforms.
         const directories = [];
         if (process.env.PATH) {
-            for (const p of process.env.PATH.split(external_path_.delimiter)) {
+            for (const p of process.env.PATH.split(external_path_namespaceObject.delimiter)) {
                 if (p) {
                     directories.push(p);
                 }
@@ -40588,7 +40183,7 @@ function findInPath(tool) {
         // find all matches
         const matches = [];
         for (const directory of directories) {
-            const filePath = yield tryGetExecutablePath(external_path_.join(directory, tool), extensions);
+            const filePath = yield tryGetExecutablePath(external_path_namespaceObject.join(directory, tool), extensions);
             if (filePath) {
                 matches.push(filePath);
             }
@@ -40735,13 +40330,13 @@ class ToolRunner extends external_events_.EventEmitter {
     _processLineBuffer(data, strBuffer, onLine) {
         try {
             let s = strBuffer + data.toString();
-            let n = s.indexOf(external_os_.EOL);
+            let n = s.indexOf(external_os_namespaceObject.EOL);
             while (n > -1) {
                 const line = s.substring(0, n);
                 onLine(line);
                 // the rest of the string ...
-                s = s.substring(n + external_os_.EOL.length);
-                n = s.indexOf(external_os_.EOL);
+                s = s.substring(n + external_os_namespaceObject.EOL.length);
+                n = s.indexOf(external_os_namespaceObject.EOL);
             }
             return s;
         }
@@ -41019,7 +40614,7 @@ class ToolRunner extends external_events_.EventEmitter {
                 (this.toolPath.includes('/') ||
                     (toolrunner_IS_WINDOWS && this.toolPath.includes('\\')))) {
                 // prefer options.cwd if it is specified, however options.cwd may also need to be rooted
-                this.toolPath = external_path_.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
+                this.toolPath = external_path_namespaceObject.resolve(process.cwd(), this.options.cwd || process.cwd(), this.toolPath);
             }
             // if the tool is only a file name, then resolve it from the PATH
             // otherwise verify it exists (add extension on Windows if necessary)
@@ -41032,7 +40627,7 @@ class ToolRunner extends external_events_.EventEmitter {
                 }
                 const optionsNonNull = this._cloneExecOptions(this.options);
                 if (!optionsNonNull.silent && optionsNonNull.outStream) {
-                    optionsNonNull.outStream.write(this._getCommandString(optionsNonNull) + external_os_.EOL);
+                    optionsNonNull.outStream.write(this._getCommandString(optionsNonNull) + external_os_namespaceObject.EOL);
                 }
                 const state = new ExecState(optionsNonNull, this.toolPath);
                 state.on('debug', (message) => {
@@ -41371,8 +40966,8 @@ const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* ()
         version
     };
 });
-const platform = external_os_.platform();
-const arch = external_os_.arch();
+const platform = external_os_namespaceObject.platform();
+const arch = external_os_namespaceObject.arch();
 const isWindows = platform === 'win32';
 const isMacOS = platform === 'darwin';
 const isLinux = platform === 'linux';
@@ -41553,7 +41148,7 @@ function setOutput(name, value) {
     if (filePath) {
         return file_command_issueFileCommand('OUTPUT', file_command_prepareKeyValueMessage(name, value));
     }
-    process.stdout.write(external_os_.EOL);
+    process.stdout.write(external_os_namespaceObject.EOL);
     command_issueCommand('set-output', { name }, utils_toCommandValue(value));
 }
 /**
@@ -41590,7 +41185,7 @@ function isDebug() {
  * @param message debug message
  */
 function core_debug(message) {
-    command_issueCommand('debug', {}, message);
+    issueCommand('debug', {}, message);
 }
 /**
  * Adds an error issue
@@ -41621,7 +41216,7 @@ function notice(message, properties = {}) {
  * @param message info message
  */
 function info(message) {
-    process.stdout.write(message + external_os_.EOL);
+    process.stdout.write(message + external_os_namespaceObject.EOL);
 }
 /**
  * Begin an output group.

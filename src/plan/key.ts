@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { period } from './freshness.ts';
 import type { Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
 import { normalizeName } from './names.ts';
+import { optionText } from './requirement-options.ts';
 import { fingerprinted } from './secrets.ts';
 
 /** The number changes when older entries must no longer be found. */
@@ -207,24 +208,11 @@ export function canonical(line: RequestLine): string {
     ];
     return `${role}direct ${parts.join(' ')}`;
   }
-  const [requirement = '', ...marker] = line.plain.split(';');
-  const open = requirement.indexOf('[');
-  const close = requirement.indexOf(']');
-  const extras = (open < 0 || close < open ? '' : requirement.slice(open + 1, close))
-    .split(',')
-    .map((extra) => normalizeName(extra.trim()))
-    .filter((extra) => extra !== '')
-    .sort();
-  const specifiers = (close < 0 ? requirement : requirement.slice(close + 1))
-    .replace(close < 0 ? /^\s*[A-Za-z0-9._-]*[A-Za-z0-9]/ : /^/, '')
-    .replace(/[()\s]/g, '')
-    .split(',')
-    .filter((specifier) => specifier !== '')
-    .sort();
+  const extras = line.extras.map(normalizeName).sort();
   const parts = [
-    `${line.name}[${extras.join(',')}]${specifiers.join(',')}`,
-    spaced(marker.join(';')),
-    ...line.others,
+    `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
+    spaced(line.marker ?? ''),
+    ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
     ...line.hashes.toSorted(),
   ];
   return `${role}${parts.join(' ; ')}`;

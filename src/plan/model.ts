@@ -147,7 +147,10 @@ export interface Source {
 
 interface Line {
   readonly source: Source;
-  /** The logical line without comments, variables unexpanded: what is handed to pip. */
+  /**
+   * What is handed to pip: the logical line without comments, variables unexpanded. Empty when the
+   * line before says it too.
+   */
   readonly text: string;
   /** For people: variables are expanded except in options and URLs, which lose their secrets. */
   readonly shown: string;
@@ -155,21 +158,39 @@ interface Line {
   readonly constraint: boolean;
 }
 
+/** An option of a line. */
+export interface LineOption {
+  /** Long form without dashes: `index-url`. */
+  readonly name: string;
+  readonly isFlag: boolean;
+  /** Expanded. May contain secrets: never shown. Empty for flags. */
+  readonly value: string;
+  /**
+   * The value with its variables as they are; undefined when one of them gives more than this
+   * value.
+   */
+  readonly written: string | undefined;
+}
+
 /** `name[extras] specifier ; marker --hash=…`, found through an index. */
 export interface IndexRequirement extends Line {
   readonly kind: 'index';
   /** Normalised (PEP 503). */
   readonly name: string;
+  /** The name as it is spelled. */
+  readonly project: string;
+  /** As they are spelled, in order. */
+  readonly extras: readonly string[];
+  /** Clauses without white space, in order: `>=2`, `<3`. */
+  readonly specifiers: readonly string[];
   /** The version of a lone `==` (no wildcard) or `===`. */
   readonly pin: string | undefined;
   /** Environment marker, without the semicolon. */
   readonly marker: string | undefined;
   /** `sha256:…`, as asked for. */
   readonly hashes: readonly string[];
-  /** The expanded text without any options. */
-  readonly plain: string;
-  /** Its options beside `--hash`, as pip reads them. */
-  readonly others: readonly string[];
+  /** Its options beside `--hash`. */
+  readonly options: readonly LineOption[];
 }
 
 /** A requirement that names its file or source instead of an index. */
@@ -191,12 +212,8 @@ export interface DirectRequirement extends Line {
 }
 
 /** An option that stands alone on its line. */
-export interface OptionLine extends Line {
+export interface OptionLine extends Line, Pick<LineOption, 'name' | 'value' | 'written'> {
   readonly kind: 'option';
-  /** Long form without dashes: `index-url`. */
-  readonly name: string;
-  /** Expanded. May hold secrets: never shown. Empty for flags. */
-  readonly value: string;
 }
 
 export type RequestLine = IndexRequirement | DirectRequirement | OptionLine;

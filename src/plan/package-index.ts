@@ -1,7 +1,7 @@
 /** Which package index a fill uses, and what its answers mean. */
 import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
 import type { PipSettings } from './pip-settings.ts';
-import { indexRequirements } from './requirements.ts';
+import { indexRequirements, indexRequirementsIn } from './requirements.ts';
 import { shownAddress, withoutSecrets } from './secrets.ts';
 
 /** The indexes of a run. Their URLs may hold credentials: shown only without. */
@@ -114,12 +114,9 @@ export function confusionWarning(indexes: Indexes): string | undefined {
 export function probeCandidates(
   requested: RequestedSet,
 ): { readonly name: string; readonly marker: string | undefined }[] {
-  const lines = indexRequirements(requested.lines)
-    .filter((line) => !line.constraint)
-    .map(({ name, marker }) => ({ name, marker }));
-  const building = requested.projects
-    .flatMap((project) => project.buildRequires)
-    .flatMap((text) => /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? [])
-    .map((name) => ({ name, marker: undefined }));
-  return [...lines, ...building];
+  const building = requested.projects.flatMap((project) => project.buildRequires);
+  return [
+    ...indexRequirements(requested.lines).filter((line) => !line.constraint),
+    ...indexRequirementsIn(building),
+  ];
 }

@@ -2,8 +2,11 @@
  * The copies of a request that pip is given. They are flattened, so that each step gets exactly
  * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
-import type { RequestLine, Source } from './model.ts';
-import { indexRequirements, quoted } from './requirements.ts';
+import type { IndexRequirement, RequestLine, Source } from './model.ts';
+import { namesIndex, plainText } from './requirement-line.ts';
+import { optionText } from './requirement-options.ts';
+import { quoted } from './requirement-words.ts';
+import { indexRequirements } from './requirements.ts';
 
 /** pip guesses the encoding of a file without this line. */
 const header = '# -*- coding: utf-8 -*-';
@@ -71,11 +74,8 @@ export function fillFiles(
   const render = (line: RequestLine): Entry => {
     const offer =
       line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
-    const text =
-      hashMode && offer && line.kind === 'index'
-        ? [line.plain, ...line.others, `--hash=sha256:${offer.sha256}`].join(' ')
-        : line.text;
-    return { text, source: line.source };
+    const text = hashMode && offer && line.kind === 'index' ? withHash(line, offer) : undefined;
+    return { text: text ?? line.text, source: line.source };
   };
   return request(
     [
@@ -83,12 +83,12 @@ export function fillFiles(
         .filter((offer) => !offer.isPin)
         .map((offer) => ({ text: `--find-links ${quoted(offer.url)}` })),
       ...lines
-        .filter((line) => !line.constraint && line.kind !== 'direct' && !namesIndex(line))
+        .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
         .map(render),
       ...resolved.map((each) => resolvedLine(each, hashMode)),
     ],
     [
-      ...lines.filter((line) => line.constraint && !namesIndex(line)).map(render),
+      ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
       // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
       ...offers
         .filter((offer) => offer.isPin)
@@ -98,11 +98,16 @@ export function fillFiles(
   );
 }
 
-/** Indexes are given in the environment, where their credentials belong. */
-function namesIndex(line: RequestLine): boolean {
-  return (
-    line.kind === 'option' && ['index-url', 'extra-index-url', 'trusted-host'].includes(line.name)
-  );
+function isForPip(line: RequestLine): boolean {
+  return line.text !== '' && !namesIndex(line);
+}
+
+/** @returns undefined when its options can't be told apart from its hashes */
+function withHash(line: IndexRequirement, { sha256 }: Offer): string | undefined {
+  const options = line.options.map(optionText);
+  return options.includes(undefined)
+    ? undefined
+    : [plainText(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 
 /**
@@ -117,7 +122,7 @@ export function closeFiles(
   const plain = (constraint: boolean): Entry[] =>
     indexRequirements(lines)
       .filter((line) => line.constraint === constraint)
-      .map((line) => ({ text: line.plain, source: line.source }));
+      .map((line) => ({ text: plainText(line), source: line.source }));
   return request(
     [...plain(false), ...resolved.map((each) => resolvedLine(each, false))],
     plain(true),

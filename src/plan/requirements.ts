@@ -3,7 +3,6 @@
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import {
   type DirectRequirement,
@@ -13,8 +12,10 @@ import {
   type Source,
   UserError,
 } from './model.ts';
-import { normalizeName, sameVersion } from './names.ts';
-import { fingerprinted, shownAddress, withoutSecrets } from './secrets.ts';
+import { sameVersion } from './names.ts';
+import { fileOfUrl, isPath, type LineContext, parseLine } from './requirement-line.ts';
+import { expand, quoted } from './requirement-words.ts';
+import { shownAddress, withoutSecrets } from './secrets.ts';
 
 /** A file with its place on disk (or its URL) and its name in messages. */
 export interface RequirementFile {
@@ -33,10 +34,7 @@ export interface RequirementSources {
 }
 
 /** What gathering needs from outside. */
-export interface RequirementReading {
-  /** Absolute path where pip will run: local paths start here, as in pip. */
-  readonly workingDirectory: string;
-  readonly environment: Readonly<Record<string, string>>;
+export interface RequirementReading extends LineContext {
   /** Gives the decoded text of a file or URL; throws with a message that says why not. */
   readonly read: (location: string) => Promise<string>;
 }
@@ -45,6 +43,15 @@ export interface RequirementReading {
 export interface GatheredLines {
   readonly lines: readonly RequestLine[];
   readonly files: readonly { readonly path: string; readonly lines: number }[];
+}
+
+/** How a file is come to. */
+interface Visit {
+  readonly constraint: boolean;
+  /** The files that include it, the outermost first. */
+  readonly stack: readonly RequirementFile[];
+  /** The line that includes it; undefined for files of inputs. */
+  readonly from: Source | undefined;
 }
 
 /**
@@ -60,12 +67,7 @@ export async function gatherLines(
   const files: { path: string; lines: number }[] = [];
   const seen = new Set<string>();
 
-  async function visit(
-    file: RequirementFile,
-    constraint: boolean,
-    stack: readonly RequirementFile[],
-    from: Source | undefined,
-  ): Promise<void> {
+  async function visit(file: RequirementFile, { constraint, stack, from }: Visit): Promise<void> {
     if (stack.some((other) => other.location === file.location)) {
       const way = [...stack, file].map((each) => each.shown).join(' → ');
       throw new UserError(
@@ -90,14 +92,13 @@ export async function gatherLines(
     for (const { text: logical, line } of logicalLines(text)) {
       const source = { file: file.shown, line };
       counted += 1;
-      const parsed = parseLine(logical, source, constraint, reading);
+      const parsed = parseLine(logical, { source, constraint }, reading);
       if ('include' in parsed) {
-        await visit(
-          includedFile(parsed.include, file, source),
-          parsed.constraint,
-          [...stack, file],
-          source,
-        );
+        await visit(includedFile(parsed.include, file, source), {
+          constraint: parsed.constraint,
+          stack: [...stack, file],
+          from: source,
+        });
       } else {
         lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
       }
@@ -105,14 +106,16 @@ export async function gatherLines(
     files.push({ path: file.shown, lines: counted });
   }
 
-  for (const file of sources.requirements) await visit(file, false, [], undefined);
+  for (const file of sources.requirements)
+    await visit(file, { constraint: false, stack: [], from: undefined });
   for (const { text, file } of sources.groups) {
     lines.push(parseSpecifier(text, { file, line: undefined }, reading));
   }
   for (const { text } of logicalLines(sources.packages.join('\n'))) {
     lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
   }
-  for (const file of sources.constraints) await visit(file, true, [], undefined);
+  for (const file of sources.constraints)
+    await visit(file, { constraint: true, stack: [], from: undefined });
   return { lines, files };
 }
 
@@ -167,175 +170,12 @@ function stripBackslashes(text: string): string {
   return text.slice(start, end);
 }
 
-/** Replaces `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
-export function expandVariables(
-  text: string,
-  environment: Readonly<Record<string, string>>,
-): string {
-  return text.replace(/\$\{([A-Z0-9_]+)\}/g, (whole, name: string) => environment[name] || whole);
-}
-
-/**
- * A word as pip's files want it, which are split like a shell's lines: with white space or
- * backslashes (every path of Windows has them) it needs quotes.
- */
-export function quoted(word: string): string {
-  return `"${word.replace(/["\\]/g, '\\$&')}"`;
-}
-
-const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
-const urlScheme = /^(?:https?|ftp|file):/i;
-const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
-const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\][]*)\])?\s*/;
-
-/** Options that are followed by a value, by their spellings. */
-const valued: Readonly<Record<string, string>> = {
-  '-r': 'requirement',
-  '--requirement': 'requirement',
-  '--requirements': 'requirement',
-  '-c': 'constraint',
-  '--constraint': 'constraint',
-  '-e': 'editable',
-  '--editable': 'editable',
-  '-i': 'index-url',
-  '--index-url': 'index-url',
-  '--pypi-url': 'index-url',
-  '--extra-index-url': 'extra-index-url',
-  '-f': 'find-links',
-  '--find-links': 'find-links',
-  '--no-binary': 'no-binary',
-  '--only-binary': 'only-binary',
-  '--trusted-host': 'trusted-host',
-  '--use-feature': 'use-feature',
-  '--hash': 'hash',
-  '--global-option': 'global-option',
-  '-C': 'config-settings',
-  '--config-setting': 'config-settings',
-  '--config-settings': 'config-settings',
-};
-
-interface Option {
-  readonly name: string;
-  readonly value: string;
-}
-
-/** What a logical line is: an include, or lines of the request. */
-type Parsed =
-  | { readonly include: string; readonly constraint: boolean }
-  | { readonly lines: readonly RequestLine[] };
-
-type ParseContext = Pick<RequirementReading, 'environment' | 'workingDirectory'>;
-
-/**
- * One logical line of a requirement file.
- * @throws UserError when it is neither an option nor a requirement
- */
-export function parseLine(
-  text: string,
-  source: Source,
-  constraint: boolean,
-  context: ParseContext,
-): Parsed {
-  const expanded = expandVariables(text, context.environment);
-  const { body, rest } = splitOptions(expanded);
-  // Values of options may be secrets: they are shown as they are written.
-  const { body: writtenBody, rest: written } = splitOptions(text);
-  // So may parts of a URL be.
-  const shownBody = isDirect(body) ? writtenBody : body;
-  const shown = withoutSecrets(`${shownBody} ${written}`.trim());
-  const base = { source, text, shown, constraint };
-  const options = parseOptions(rest, base.shown, source);
-  if (body !== '') {
-    const others = parseOptions(written, shown, source)
-      .filter((option) => option.name !== 'hash')
-      .map(({ name, value }) => optionText(name, value));
-    return { lines: [parseRequirement(base, body, options, others, context)] };
-  }
-
-  // pip takes one include or one editable of a line and nothing else of it.
-  const include =
-    options.find((option) => option.name === 'requirement') ??
-    options.find((option) => option.name === 'constraint');
-  if (include) {
-    if (include.value === '') throw new UserError(`"${base.shown}" names no file.`, source);
-    // Also within a constraint file, `-r` asks for what it includes.
-    return { include: include.value, constraint: include.name === 'constraint' };
-  }
-  const editable = options.find((option) => option.name === 'editable');
-  if (editable && constraint) {
-    throw new UserError(
-      `"${base.shown}" is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version.`,
-      source,
-    );
-  }
-  if (editable) {
-    return { lines: [parseDirect(base, editable.value, true, [], context.workingDirectory)] };
-  }
-  const single = options.length === 1;
-  const unexpanded = parseOptions(text, base.shown, source);
-  return {
-    lines: options.map(({ name, value }, index) => {
-      const written = unexpanded[index]?.value ?? '';
-      const isSame = expandVariables(written, context.environment) === value;
-      return {
-        ...base,
-        kind: 'option',
-        name,
-        value,
-        text: single ? text : optionText(name, isSame ? written : value),
-      };
-    }),
-  };
-}
-
-function optionText(name: string, value: string): string {
-  return value === '' ? `--${name}` : `--${name} ${quoted(value)}`;
-}
-
-function parseRequirement(
-  base: LineBase,
-  body: string,
-  options: readonly Option[],
-  others: readonly string[],
-  { workingDirectory }: ParseContext,
-): IndexRequirement | DirectRequirement {
-  const hashes = options
-    .filter((option) => option.name === 'hash' && /^[a-z0-9]+:[0-9a-f]+$/i.test(option.value))
-    .map((option) => option.value.toLowerCase());
-  if (isDirect(body)) return parseDirect(base, body, false, hashes, workingDirectory);
-
-  const [specified, marker] = splitMarker(body, ';');
-  const match = projectName.exec(specified);
-  const specifier = match ? unparenthesized(specified.slice(match[0].length)) : '';
-  if (!match || !/^(?:$|[=<>!~])/.test(specifier)) {
-    throw new UserError(
-      `"${base.shown}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`,
-      base.source,
-    );
-  }
-  return {
-    ...base,
-    kind: 'index',
-    name: normalizeName(String(match[1])),
-    pin: /^={2,3}\s*([^\s,*]+)$/.exec(specifier)?.[1],
-    marker,
-    hashes,
-    plain: body,
-    others,
-  };
-}
-
-function unparenthesized(specifier: string): string {
-  const text = specifier.trim();
-  return text.startsWith('(') && text.endsWith(')') ? text.slice(1, -1).trim() : text;
-}
-
 /**
  * A requirement that stands alone, outside a file: no option and no path.
  * @throws UserError otherwise
  */
-export function parseSpecifier(text: string, source: Source, context: ParseContext): RequestLine {
-  const expanded = expandVariables(text, context.environment);
+export function parseSpecifier(text: string, source: Source, context: LineContext): RequestLine {
+  const expanded = expand(text, context.environment).value;
   const shown = withoutSecrets(text).split(lineEnd).join(' ');
   if (lineEnd.test(expanded)) {
     throw new UserError(`"${shown}" holds a line break; write one requirement an entry.`, source);
@@ -346,168 +186,17 @@ export function parseSpecifier(text: string, source: Source, context: ParseConte
       source,
     );
   }
-  const parsed = parseLine(text, source, false, context);
-  const line = 'lines' in parsed ? parsed.lines[0] : undefined;
-  if (
-    line === undefined ||
-    line.kind === 'option' ||
-    (line.kind === 'direct' && line.form === 'path')
-  ) {
+  const refusePath = (): never => {
     throw new UserError(
       `"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
       source,
     );
-  }
-  return line;
-}
-
-/** pip ends the requirement at the first word that begins with a dash. */
-function splitOptions(text: string): { body: string; rest: string } {
-  if (text.startsWith('-')) return { body: '', rest: text };
-  const start = text.search(/\s-/);
-  return start < 0
-    ? { body: text, rest: '' }
-    : { body: text.slice(0, start).trim(), rest: text.slice(start).trim() };
-}
-
-/** Options of a line as optparse reads them; words that belong to none are passed over, as in pip. */
-function parseOptions(rest: string, shown: string, source: Source): Option[] {
-  const options: Option[] = [];
-  const words = shellWords(rest, shown, source).values();
-  for (const word of words) {
-    if (!word.startsWith('-') || word === '-' || word === '--') continue;
-    const isLong = word.startsWith('--');
-    const equals = isLong ? word.indexOf('=') : -1;
-    const spelling = isLong ? (equals < 0 ? word : word.slice(0, equals)) : word.slice(0, 2);
-    const attached = isLong ? (equals < 0 ? undefined : word.slice(equals + 1)) : word.slice(2);
-    const name = valued[spelling];
-    if (name === undefined) {
-      options.push({ name: spelling.replace(/^-+/, ''), value: attached ?? '' });
-    } else {
-      options.push({ name, value: attached || String(words.next().value ?? '') });
-    }
-  }
-  return options;
-}
-
-/** Words of a line as Python's `shlex.split` makes them. */
-function shellWords(text: string, shown: string, source: Source): string[] {
-  const words: string[] = [];
-  let word: string | undefined;
-  let quote = '';
-  for (let index = 0; index < text.length; index += 1) {
-    const character = text.charAt(index);
-    const next = text.charAt(index + 1);
-    if (quote !== '') {
-      if (character === quote) quote = '';
-      else if (quote === '"' && character === '\\' && (next === '"' || next === '\\')) {
-        word += next;
-        index += 1;
-      } else word += character;
-    } else if (/\s/.test(character)) {
-      if (word !== undefined) words.push(word);
-      word = undefined;
-    } else if (character === '"' || character === "'") {
-      quote = character;
-      word ??= '';
-    } else if (character === '\\') {
-      word = (word ?? '') + next;
-      index += 1;
-    } else {
-      word = (word ?? '') + character;
-    }
-  }
-  if (quote !== '') throw new UserError(`"${shown}" has a quote without its end.`, source);
-  if (word !== undefined) words.push(word);
-  return words;
-}
-
-/** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
-function isDirect(body: string): boolean {
-  if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body)) return true;
-  const bare = splitExtras(splitMarker(body, ';')[0])[0];
-  return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
-}
-
-function isNamedUrl(body: string): boolean {
-  const name = projectName.exec(body);
-  return name !== null && body.charAt(name[0].length) === '@';
-}
-
-function splitMarker(body: string, separator: string): [body: string, marker: string | undefined] {
-  const at = body.indexOf(separator);
-  if (at < 0) return [body.trim(), undefined];
-  return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
-}
-
-/** `path[a,b]` */
-function splitExtras(text: string): [rest: string, extras: string] {
-  const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
-  return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
-}
-
-type LineBase = Pick<RequestLine, 'source' | 'text' | 'shown' | 'constraint'>;
-
-function parseDirect(
-  base: LineBase,
-  body: string,
-  editable: boolean,
-  optionHashes: readonly string[],
-  workingDirectory: string,
-): DirectRequirement {
-  const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
-  const isUrl = urlScheme.test(body) || vcsScheme.test(body);
-  // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
-  const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
-  const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
-  const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
-  const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
-  if (target === '') throw new UserError(`"${base.shown}" names no path or URL.`, base.source);
-
-  const fragment = new Map(
-    target
-      .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
-      .split('&')
-      .map((part): [string, string] => {
-        const equals = part.indexOf('=');
-        return [part.slice(0, equals), part.slice(equals + 1)];
-      }),
-  );
-  const isFile = /^file:/i.test(target);
-  const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-  const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
-  return {
-    ...base,
-    kind: 'direct',
-    form,
-    editable,
-    target:
-      form === 'path'
-        ? path.resolve(workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
-        : target,
-    shownTarget: form === 'path' ? withoutSecrets(target) : fingerprinted(target),
-    extras: (bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1])
-      .split(',')
-      .map((extra) => normalizeName(extra.trim()))
-      .filter((extra) => extra !== '')
-      .sort(),
-    marker,
-    hashes: algorithm
-      ? [...optionHashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
-      : optionHashes,
-    checksHashes: optionHashes.length > 0,
   };
-}
-
-function fileOfUrl(url: string, source: Source): string {
-  const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-  // `file:relative/path` is no URL by the standard, but pip takes it.
-  if (!/^file:\//i.test(bare)) return bare.slice('file:'.length);
-  try {
-    return fileURLToPath(bare);
-  } catch (error) {
-    throw new UserError(`"${bare}" names no file of this machine: ${messageOf(error)}.`, source);
-  }
+  if (isPath(expanded.trim())) return refusePath();
+  const parsed = parseLine(text, { source, constraint: false }, context);
+  const line = 'lines' in parsed ? parsed.lines[0] : undefined;
+  if (line === undefined || line.kind === 'option') return refusePath();
+  return line.kind === 'direct' && line.form === 'path' ? refusePath() : line;
 }
 
 /** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
@@ -538,11 +227,10 @@ function anchored(line: RequestLine, file: RequirementFile): RequestLine[] {
     !path.isAbsolute(line.value) &&
     !/^https?:/i.test(file.location);
   if (!isRelative) return [line];
-  const beside = path.resolve(path.dirname(file.location), line.value);
-  return [
-    { ...line, text: optionText('find-links', beside) },
-    { ...line, text: optionText('find-links', line.value) },
-  ];
+  const { written } = line;
+  if (written === undefined) return [line];
+  const beside = path.join(path.dirname(file.location), written);
+  return [beside, written].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
 }
 
 /**
@@ -555,7 +243,11 @@ export function requirementOf(
   source: Source,
   workingDirectory: string,
 ): DirectRequirement {
-  const parsed = parseLine(text, source, false, { environment: {}, workingDirectory });
+  const parsed = parseLine(
+    text,
+    { source, constraint: false },
+    { environment: {}, workingDirectory },
+  );
   const [line] = 'lines' in parsed ? parsed.lines : [];
   if (line?.kind !== 'direct') {
     throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
@@ -566,6 +258,20 @@ export function requirementOf(
 /** The requirements that are to be found through an index, constraints among them. */
 export function indexRequirements(lines: readonly RequestLine[]): IndexRequirement[] {
   return lines.filter((line) => line.kind === 'index');
+}
+
+/** The same of texts outside files, such as `build-system.requires`; what is invalid is left to pip. */
+export function indexRequirementsIn(texts: readonly string[]): IndexRequirement[] {
+  const context = { workingDirectory: path.sep, environment: {} };
+  return texts.flatMap((text) => {
+    try {
+      const source = { file: 'build-system.requires', line: undefined };
+      const parsed = parseLine(text, { source, constraint: false }, context);
+      return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** What is installed from its own place instead of from an index. */

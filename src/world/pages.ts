@@ -23,6 +23,8 @@ export interface Access {
   readonly certificates?: string | undefined;
   /** Its certificate need not be valid, as with pip's --trusted-host. */
   readonly isTrusted?: (url: URL) => boolean;
+  /** Default: project pages. */
+  readonly accept?: string;
   /** Ends it all. */
   readonly signal: AbortSignal;
 }
@@ -68,7 +70,7 @@ export async function follow(
 async function get(
   url: URL,
   isOrigin: boolean,
-  { credentials, isTrusted, signal }: Access,
+  { credentials, isTrusted, signal, accept: accepted = accept }: Access,
   ca: Buffer | undefined,
 ): Promise<HttpClientResponse> {
   const handler = {
@@ -90,7 +92,7 @@ async function get(
     keepAlive: false,
   });
   return client.get(url.href, {
-    accept,
+    accept: accepted,
     ...(credentials && isOrigin
       ? { authorization: `Basic ${basicCredentials(credentials.username, credentials.password)}` }
       : {}),
@@ -118,9 +120,18 @@ export async function persistently<T>(
  * @param limit bytes after which it is cut off, or more when it ends with a chunk
  */
 export async function textOf(
-  { message }: HttpClientResponse,
+  response: HttpClientResponse,
   limit: number,
 ): Promise<{ readonly text: string; readonly isWhole: boolean }> {
+  const { bytes, isWhole } = await bytesOf(response, limit);
+  return { text: bytes.toString('utf8'), isWhole };
+}
+
+/** As {@link textOf}, not decoded. */
+export async function bytesOf(
+  { message }: HttpClientResponse,
+  limit: number,
+): Promise<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of message) {
@@ -128,5 +139,5 @@ export async function textOf(
     size += (chunk as Buffer).length;
     if (size >= limit) break;
   }
-  return { text: Buffer.concat(chunks).toString('utf8'), isWhole: size < limit };
+  return { bytes: Buffer.concat(chunks), isWhole: size < limit };
 }

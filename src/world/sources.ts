@@ -5,14 +5,13 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import * as glob from '@actions/glob';
-import { HttpClient } from '@actions/http-client';
-
 import { projectParts } from '../plan/local-project.ts';
 import { messageOf, type Request, UserError } from '../plan/model.ts';
 import type { RequirementFile } from '../plan/requirements.ts';
-import { withoutSecrets } from '../plan/secrets.ts';
-import type { Sources } from '../ports.ts';
+import type { RemoteAccess, Sources } from '../ports.ts';
+import { decode } from './decode.ts';
+import { filesMatching } from './glob.ts';
+import { remoteFile } from './remote-files.ts';
 
 export function sourcesAdapter(): Sources {
   return { check, find, read, project };
@@ -73,18 +72,7 @@ async function matchesOf(request: Request, pattern: string): Promise<string[]> {
   const literal = await stat(absolute).catch(() => undefined);
   if (literal?.isFile()) return [absolute];
   if (literal?.isDirectory() || !/[*?[]/.test(pattern)) return [];
-  // Only the pattern may hold wildcards, not the path of the checkout.
-  const base = request.workingDirectory.replace(/[*?[]/g, '[$&]');
-  const full = path.isAbsolute(pattern) ? pattern : path.join(base, pattern);
-  const search = async (followSymbolicLinks: boolean): Promise<string[]> =>
-    (await glob.create(full, { matchDirectories: false, followSymbolicLinks })).glob();
-  try {
-    return await search(true);
-  } catch (error) {
-    // A link to itself ends the whole search: then all links are left out.
-    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw error;
-    return search(false);
-  }
+  return filesMatching(request.workingDirectory, pattern);
 }
 
 async function checkInside(request: Request, file: string, what: string): Promise<void> {
@@ -124,8 +112,8 @@ function contentDigest(content: Buffer): string {
   return createHash('sha256').update(normal).digest('hex');
 }
 
-async function read(location: string): Promise<string> {
-  if (/^https?:/i.test(location)) return download(location);
+async function read(location: string, access?: RemoteAccess): Promise<string> {
+  if (/^https?:/i.test(location)) return decode(await remoteFile(location, access));
   try {
     return decode(await readFile(location));
   } catch (error) {
@@ -141,97 +129,6 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: 'it may not be read',
   ELOOP: 'its links lead in a circle',
 };
-
-/** Seconds that a requirement file behind a URL may take: it is small, and a job waits for it. */
-const downloadTimeout = 20;
-
-async function download(url: string): Promise<string> {
-  const client = new HttpClient('wheelhouse', [], {
-    socketTimeout: downloadTimeout * 1000,
-    allowRetries: true,
-    maxRetries: 2,
-  });
-  try {
-    const response = await client.get(url);
-    const body = (await response.readBodyBuffer?.()) ?? Buffer.alloc(0);
-    if (response.message.statusCode !== 200) {
-      throw new Error(`the server answers ${response.message.statusCode}`);
-    }
-    return decode(body);
-  } catch (error) {
-    throw error instanceof UserError ? error : new Error(withoutSecrets(messageOf(error)));
-  } finally {
-    client.dispose();
-  }
-}
-
-/**
- * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
- * @throws UserError that names the line which is none of these
- */
-export function decode(content: Buffer): string {
-  const mark = byteOrderMark(content);
-  const cookie = encodingCookie(content);
-  let text: string;
-  try {
-    text = new TextDecoder(mark ?? cookie ?? 'utf-8', { fatal: true }).decode(content);
-  } catch {
-    const line = firstBadLine(content);
-    throw new UserError(
-      `line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`,
-      { line },
-    );
-  }
-  const nul = text.indexOf('\0');
-  if (nul >= 0) {
-    const line = text.slice(0, nul).split('\n').length;
-    throw new UserError(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
-      line,
-    });
-  }
-  return text;
-}
-
-/** PEP 263 as pip reads it: a comment at the very start of one of the first two lines. */
-function encodingCookie(content: Buffer): string | undefined {
-  const lines = content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2);
-  const name = lines
-    .filter((line) => line.startsWith('#'))
-    .map((line) => /coding[:=]\s*([-\w.]+)/.exec(line)?.[1])
-    .find((found) => found !== undefined);
-  // Python's names of encodings, where they are not those of the web.
-  return name
-    ?.toLowerCase()
-    .replaceAll('_', '-')
-    .replace(/^latin-1$|^iso-8859-1$|^l1$/, 'latin1')
-    .replace(/^utf-8-sig$/, 'utf-8')
-    .replace(/^cp(125\d|874)$/, 'windows-$1');
-}
-
-function byteOrderMark(content: Buffer): string | undefined {
-  if (content[0] === 0xff && content[1] === 0xfe) return 'utf-16le';
-  if (content[0] === 0xfe && content[1] === 0xff) return 'utf-16be';
-  return content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf ? 'utf-8' : undefined;
-}
-
-function firstBadLine(content: Buffer): number {
-  const valid = (text: Buffer): boolean => {
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(text);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  let line = 1;
-  for (let start = 0; start < content.length; line += 1) {
-    const end = content.indexOf(0x0a, start);
-    const stop = end < 0 ? content.length : end + 1;
-    if (!valid(content.subarray(start, stop))) return line;
-    start = stop;
-  }
-  return 1;
-}
 
 /** `./api` and `pyproject.toml`: `api/pyproject.toml`. */
 function inside(shown: string, name: string): string {

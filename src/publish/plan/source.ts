@@ -73,7 +73,7 @@ export function buildRequirements(sdist: string, requires: readonly string[]): s
     // pip would expand variables, and join lines that end in a backslash.
     const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
     const line = isPlain ? indexLine(text, context) : undefined;
-    if (line !== undefined) return line.plain;
+    if (line !== undefined) return line.text;
     const shown = withoutSecrets(text).replace(/\p{Cc}/gu, ' ');
     throw new UserError(
       `${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`,
