@@ -221,6 +221,12 @@ const lies: Row[] = [
     ...isUnused('it holds beta 3.0 instead of 2.0'),
   },
   {
+    fault: 'manifest: a wheel with a file name that no disk takes, consistently',
+    arrange: tampered((at) => poison(at, beta.filename, longName.content)),
+    ...allNew,
+    says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
+  },
+  {
     fault: 'manifest: a wheel for building that nothing needs',
     ...withWheel(evil, 'build', 'build'),
     artifacts: [],
@@ -415,6 +421,12 @@ const archives: Row[] = [
     hit: true,
   },
 ];
+
+const longName = wheel({
+  name: 'beta',
+  version: '2.0',
+  files: { [`beta/${'x'.repeat(300)}.py`]: '' },
+});
 
 /** Keys that the service answers with. */
 const keys: Row[] = ['$(id)', '`id`', '"; id; "', '\n::error::pwned'].map((tail) => ({

@@ -5,6 +5,7 @@ import vm from 'node:vm';
 import {
   adviceFor,
   isMirrorsFault,
+  isSystems,
   isUnreachable,
   lastWords,
   parseReport,
@@ -310,5 +311,36 @@ describe('what build environments were made of', () => {
     test(`nothing but names and versions are taken: ${items}`, () => {
       assert.deepEqual(readBuildLog(`2026-11-21T14:59:18,637 Successfully installed ${items}`), []);
     });
+  }
+});
+
+describe('an installer failed for something of the machine', () => {
+  const table: readonly [string, boolean][] = [
+    [
+      'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device',
+      true,
+    ],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'",
+      true,
+    ],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '/x'",
+      true,
+    ],
+    ['error: failed to create file `/x` Caused by: Disk quota exceeded (os error 122)', true],
+    ['MemoryError', true],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 36] File name too long: '/x'",
+      false,
+    ],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 20] Not a directory: '/x'",
+      false,
+    ],
+    ['ERROR: Wheel x is invalid.', false],
+  ];
+  for (const [output, expected] of table) {
+    test(`${output}: ${expected}`, () => assert.equal(isSystems(output), expected));
   }
 });

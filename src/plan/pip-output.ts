@@ -186,9 +186,13 @@ export function isMirrorsFault(output: string): boolean {
   );
 }
 
-/** Whether an installer failed for something of the machine, whatever it had to install. */
+/**
+ * Whether an installer failed for something of the machine, whatever it had to install: no memory,
+ * no right to write (EPERM, EACCES), an error of the disk, a full or read-only one (EIO, ENOSPC,
+ * EROFS, EDQUOT). Other errors of the system, such as a name that is too long, may be a wheel's.
+ */
 export function isSystems(output: string): boolean {
-  return /OSError|\bErrno \d|os error \d|PermissionError|MemoryError/.test(output);
+  return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
 }
 
 /** One sentence on what to do about a failed pip. */
