@@ -42,7 +42,7 @@ export interface Case {
   readonly pip?: string;
   /**
    * How it is installed: by the command line into an environment that is there (default), into one
-   * that it makes itself (`--venv`), or by the action in a job.
+   * that it makes itself (`--venv`), with the pip that Python brings, or by the action in a job.
    */
   readonly by?: 'command line' | 'venv' | 'action';
   /** Wheels to be there before: relative directory to requirements, for `--find-links`. */

@@ -30,6 +30,8 @@ export interface Python {
   readonly version: string;
   /** 11 for Python 3.11. */
   readonly minor: number;
+  /** The version of the pip that it puts into virtual environments. */
+  readonly bundledPip: string;
 }
 
 /** The oldest pip that the product takes, common ones, and the newest known. */
@@ -52,11 +54,11 @@ export const settings: Readonly<Record<string, string>> = Object.fromEntries(
 /** What a command is, where it is a Python that can make environments. */
 function probe(command: string): Python | undefined {
   const script =
-    'import ensurepip, platform, sys; print(sys.executable, platform.python_version())';
+    'import ensurepip, platform, sys; print(ensurepip.version(), platform.python_version(), sys.executable)';
   try {
     const output = execFileSync(command, ['-c', script], { encoding: 'utf8', stdio: 'pipe' });
-    const [executable = '', version = ''] = output.trim().split(' ');
-    return { command: executable, version, minor: Number(version.split('.')[1]) };
+    const [bundledPip = '', version = '', ...path] = output.trim().split(' ');
+    return { command: path.join(' '), version, minor: Number(version.split('.')[1]), bundledPip };
   } catch {
     return undefined;
   }
@@ -106,12 +108,18 @@ export function legsOf(pythons: readonly Python[]): Leg[] {
   ).flat();
 }
 
+/** Each Python with its own pip, for environments that are made by the product itself. */
+export function bundledLegsOf(pythons: readonly Python[]): Leg[] {
+  return pythons.map((python) => ({ python, pip: python.bundledPip }));
+}
+
 const patterns = new Map<string, Promise<string>>();
 let patternRoot: string | undefined;
 
 /** An environment to make others from; made once for each leg. */
 async function makePattern({ python, pip }: Leg, directory: string): Promise<string> {
   await promisify(execFile)(python.command, ['-m', 'venv', directory]);
+  if (pip === python.bundledPip) return directory;
   const args = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check', `pip==${pip}`];
   const env = { ...process.env, ...settings };
   delete env['PIP_FIND_LINKS'];
@@ -119,8 +127,8 @@ async function makePattern({ python, pip }: Leg, directory: string): Promise<str
   return directory;
 }
 
-/** Puts a fresh environment of a leg into a directory that does not exist yet. */
-export async function makeEnvironment(leg: Leg, directory: string): Promise<void> {
+/** The environment that those of a leg are made from. */
+function patternOf(leg: Leg): Promise<string> {
   if (patternRoot === undefined) {
     const made = realpathSync(mkdtempSync(join(tmpdir(), 'environments-')));
     process.once('exit', () => rmSync(made, { recursive: true, force: true }));
@@ -129,9 +137,22 @@ export async function makeEnvironment(leg: Leg, directory: string): Promise<void
   const name = `${leg.python.version}-${leg.pip}`;
   const pattern = patterns.get(name) ?? makePattern(leg, join(patternRoot, name));
   patterns.set(name, pattern);
+  return pattern;
+}
+
+/** Puts a fresh environment of a leg into a directory that does not exist yet. */
+export async function makeEnvironment(leg: Leg, directory: string): Promise<void> {
   // Installers replace files, they don't write into them: links are enough, where `cp` makes them.
   const flags = process.platform === 'linux' ? '-al' : '-a';
-  await promisify(execFile)('cp', [flags, await pattern, directory]);
+  await promisify(execFile)('cp', [flags, await patternOf(leg), directory]);
+}
+
+/**
+ * The interpreter to make environments with, whose pip is as it was released: Pythons that many use
+ * have another one, or changed its certificates.
+ */
+export async function interpreterOf(leg: Leg): Promise<string> {
+  return join(await patternOf(leg), 'bin', 'python');
 }
 
 /** Files that say how something was installed, not what. */

@@ -24,9 +24,11 @@ import { createJob } from '../support/runner.ts';
 import type { Case, Inputs } from './case.ts';
 import { cases } from './cases/index.ts';
 import {
+  bundledLegsOf,
   contentOf,
   differences,
   findPythons,
+  interpreterOf,
   type Leg,
   legsOf,
   makeEnvironment,
@@ -62,8 +64,6 @@ interface Place {
 }
 
 const everyLeg = process.env['LIVE_LEGS'] === 'all';
-/** Characters of an error that its line in the report has; the whole of it comes at the end. */
-const shown = Number(process.env['LIVE_SHOWN'] ?? 200);
 const wanted = process.env['LIVE_CASES'] ?? '';
 
 /** What pip has downloaded, by URL, for all cases of a run; wheels that it has built are not there. */
@@ -72,6 +72,7 @@ after(() => rmSync(downloads, { recursive: true, force: true }));
 
 const pythons = findPythons();
 const legs = legsOf(pythons);
+const bundledLegs = bundledLegsOf(pythons);
 const rows: { readonly name: string; readonly held: boolean; readonly seconds: number }[] = [];
 
 function normalize(name: string): string {
@@ -164,10 +165,12 @@ async function startAfresh(
     );
   }
   for (const [directory, requirements] of Object.entries(each.vendored ?? {})) {
-    const args = ['-m', 'pip', 'download', '-q', '--no-deps', '-d', directory, ...requirements];
-    const env = environmentIn(place);
-    const { exitCode, log } = await run([leg.python.command, ...args], place.project, env);
-    assert.equal(exitCode, 0, log);
+    for (const requirement of requirements) {
+      const args = ['-m', 'pip', 'download', '-q', '--no-deps', '-d', directory, requirement];
+      const env = environmentIn(place);
+      const { exitCode, log } = await run([leg.python.command, ...args], place.project, env);
+      assert.equal(exitCode, 0, log);
+    }
   }
   rmSync(place.pipCache, { recursive: true, force: true });
   mkdirSync(place.pipCache, { recursive: true });
@@ -182,7 +185,7 @@ async function startAfresh(
 async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place): Promise<void> {
   if (each.by === 'venv') {
     const made = await run(
-      [leg.python.command, '-m', 'venv', place.environment],
+      [await interpreterOf(leg), '-m', 'venv', place.environment],
       place.root,
       environmentIn(place),
     );
@@ -220,7 +223,7 @@ function commandLine(each: Case, leg: Leg, place: Place): Product {
       );
       const into =
         each.by === 'venv'
-          ? ['--python', leg.python.command, '--venv', place.environment]
+          ? ['--python', await interpreterOf(leg), '--venv', place.environment]
           : ['--python', join(place.environment, 'bin', 'python')];
       const command = [process.execPath, entry, 'install', '--json', ...into, ...flags];
       command.push('--store', join(place.root, 'store'));
@@ -232,7 +235,7 @@ function commandLine(each: Case, leg: Leg, place: Place): Product {
         place.project,
         env,
       );
-      assert.equal(finished.exitCode, 0, finished.log);
+      assert.equal(finished.exitCode, 0, `exit code ${finished.exitCode}\n${finished.log}`);
       const { hit, wheels, fromCache } = JSON.parse(finished.stdout) as {
         hit: string;
         wheels: { name: string; sha256: string }[];
@@ -278,7 +281,7 @@ async function action(place: Place): Promise<Product> {
           action: root,
           with: { python, ...Object.fromEntries(values) },
         });
-        assert.equal(main.conclusion, 'success', main.log);
+        assert.equal(main.conclusion, 'success', `the job fails\n${main.log}`);
         const [post] = await job.post();
         assert.equal(post?.conclusion, 'success', post?.log);
         return {
@@ -368,7 +371,7 @@ async function check(each: Case, leg: Leg): Promise<string> {
     await startAfresh(each, each.files ?? {}, leg, directories);
     const hit = await timed('hit', product.install(inputs, true));
     assert.ok(hit.exact, `the second run has no exact hit\n${hit.log}`);
-    assert.deepEqual([hit.requests, hit.fetched], [0, []], hit.log);
+    assert.deepEqual([hit.requests, hit.fetched], [0, []], `requests of an exact hit\n${hit.log}`);
     await same('exact hit', plain, hit.log);
 
     const next = bumped(each, inputs);
@@ -392,7 +395,7 @@ async function check(each: Case, leg: Leg): Promise<string> {
 describe('requirement files of public projects', { concurrency: availableParallelism() }, () => {
   for (const [number, each] of cases.entries()) {
     if (!each.name.includes(wanted)) continue;
-    const fitting = legs.filter((leg) => fits(each, leg));
+    const fitting = (each.by === 'venv' ? bundledLegs : legs).filter((leg) => fits(each, leg));
     const chosen = everyLeg
       ? fitting
       : [fitting[number % fitting.length]].flatMap((leg) => leg ?? []);
@@ -408,7 +411,9 @@ describe('requirement files of public projects', { concurrency: availableParalle
         try {
           outcome = await check(each, leg);
         } catch (error) {
-          outcome = `FAILS: ${String((error as Error).message).slice(0, shown)}`;
+          // All of it comes at the end.
+          const [reason = ''] = String((error as Error).message).split('\n');
+          outcome = `FAILS: ${reason.slice(0, 120)}`;
           throw error;
         } finally {
           const seconds = (performance.now() - begun) / 1000;

@@ -5,4 +5,4 @@ import { nested } from './nested.ts';
 import { pinned } from './pinned.ts';
 import { projects } from './projects.ts';
 
-export const cases: readonly Case[] = [...pinned, ...nested, ...projects, ...forms];
+export const cases: readonly Case[] = [...forms, ...pinned, ...projects, ...nested];

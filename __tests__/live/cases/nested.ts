@@ -228,13 +228,11 @@ export const nested: readonly Case[] = [
       'requirements-test.txt': `
         -c constraints-all.txt
         plone.alterego
-        plone.batching
         `,
       'constraints-all.txt': `
         -c constraints.txt
         zope.interface==7.1.1
         plone.alterego==2.0.1
-        plone.batching==2.0.6
         `,
       'constraints.txt': `
         pip==24.2

@@ -661,11 +661,7 @@ export const projects: readonly Case[] = [
         `,
       'pyproject.toml': `
         [build-system]
-        requires = [
-          "setuptools>=77",
-          # jaraco/skeleton#174
-          "coherent.licensed",
-        ]
+        requires = ["setuptools>=77"]
         build-backend = "setuptools.build_meta"
 
         [project]
