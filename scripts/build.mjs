@@ -25,6 +25,26 @@ function node(script, ...args) {
   if (status !== 0) throw new Error(`${script} ${args.join(' ')} failed`);
 }
 
+/** Python programs become a part of the bundle: the action runs without its sources. */
+function embedPrograms() {
+  const directory = join(root, 'src', 'python');
+  const programs = Object.fromEntries(
+    readdirSync(directory)
+      .filter((file) => file.endsWith('.py'))
+      .sort()
+      .map((file) => [file.slice(0, -'.py'.length), readFileSync(join(directory, file), 'utf8')]),
+  );
+  const file = join(root, 'lib', 'world', 'python-program.js');
+  const reading = /function source\(name\) \{\n.*\n\}/;
+  const text = readFileSync(file, 'utf8');
+  if (!reading.test(text)) throw new Error('python-program.ts has changed: embed its programs');
+  const embedded = `const programs = ${JSON.stringify(programs, undefined, 2)};\nfunction source(name) {\n    return programs[name];\n}`;
+  writeFileSync(
+    file,
+    text.replace(reading, () => embedded),
+  );
+}
+
 function build(output) {
   rmSync(join(root, 'lib'), { recursive: true, force: true });
   node('typescript/bin/tsc', '-p', 'tsconfig.json');
@@ -33,6 +53,7 @@ function build(output) {
     join(root, 'lib', 'version.js'),
     `export const version = ${JSON.stringify(version)};\n`,
   );
+  embedPrograms();
   rmSync(output, { recursive: true, force: true });
   for (const [entry, directory] of entries) {
     const to = join(output, directory);

@@ -95,45 +95,51 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       return timed('fill', () => fillFrom(plan, world, found));
     };
     let filled = await complete();
-    const lock = (): Promise<void> =>
-      timed('install', () => installLock(plan, world, found.directory, filled.manifest));
-
-    if (request.install) {
-      for (let isInstalled = false; !isInstalled; ) {
-        try {
-          await lock();
-          isInstalled = true;
-        } catch (error) {
-          // What a cache holds may not fail a job: without it, pip might well have installed.
-          if (found.state !== 'serves' || !(error instanceof InstallError) || !error.maybeWheels) {
-            throw error;
-          }
-          const [, reason = error.message] = error.message.split('\n');
-          reporter.warning(
-            `The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`,
-          );
-          spurned.add(found.origin.name);
-          found = await look();
-          filled = await complete();
-        }
+    /** @returns what of the found wheelhouse turned out not to fit */
+    const tryInstall = async (): Promise<Obstacle | undefined> => {
+      try {
+        await timed('install', () => installLock(plan, world, found.directory, filled.manifest));
+      } catch (error) {
+        const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
+        if (found.state !== 'serves' || !isFoundToBlame) throw error;
+        const [, reason = error.message] = error.message.split('\n');
+        return { kind: 'wheels', reason };
       }
-      if (!filled.hasInstalledSources) {
-        const { manifest } = filled;
-        const drift = await timed('local projects', () =>
-          installSources(plan, world, found.directory, manifest),
+      if (filled.hasInstalledSources) return undefined;
+      const drift = await timed('local projects', () =>
+        installSources(plan, world, found.directory, filled.manifest),
+      );
+      if (drift === undefined || found.state === 'serves') {
+        return drift && { kind: 'sources', reason: drift.reason };
+      }
+      if (drift.failure !== undefined) throw new UserError(drift.failure);
+      return undefined;
+    };
+    while (request.install) {
+      const obstacle = await tryInstall();
+      if (obstacle === undefined || found.state !== 'serves') break;
+      const { reason } = obstacle;
+      spurned.add(found.origin.name);
+      if (obstacle.kind === 'wheels') {
+        // What a cache contains may not fail a job: without it, pip might well have installed.
+        reporter.warning(
+          `The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`,
         );
-        if (drift !== undefined && found.state === 'serves') {
-          const { reason } = drift;
-          reporter.info(`Partial hit: ${reason}; updating the wheelhouse.`);
-          found = { ...found, state: 'usable', mismatch: 'request', reason, isComplete: true };
-          await wheelhouses.reopen(found.directory);
-          filled = await timed('fill', () => fillFrom(plan, world, found));
-          await lock();
-        }
-        if (drift?.failure !== undefined && !filled.hasInstalledSources) {
-          throw new UserError(drift.failure);
-        }
       }
+      const other = await look();
+      if (obstacle.kind === 'wheels' || other.state === 'serves') {
+        found = other;
+      } else {
+        // A later generation does not fit either: most of this one still does.
+        await wheelhouses.reopen(found.directory);
+        const { directory, origin, base } = found;
+        const { saveKey } = other;
+        found = {
+          ...{ state: 'usable', directory, origin, base, saveKey, reason },
+          ...{ mismatch: 'request', isComplete: true },
+        };
+      }
+      filled = await complete();
     }
 
     const { manifest, index } = filled;
@@ -165,6 +171,13 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   } finally {
     await wheelhouses.remove(workplace);
   }
+}
+
+/** What keeps a wheelhouse that seemed to serve from being installed. */
+interface Obstacle {
+  /** Its wheels can't be installed, or local projects need others. */
+  readonly kind: 'wheels' | 'sources';
+  readonly reason: string;
 }
 
 /** Both results; when one fails the other has come to its end too, so that nothing goes on. */

@@ -194,15 +194,16 @@ const cases: Case[] = [
     what: 'local projects that depend on each other by path, the last one also by an extra',
     files: text('./app[more]\n'),
     before: (job) => {
-      const lib = `file://${job.workspace}/lib`;
+      // A checkout has the same path in each job of a workflow; here it has not.
+      const lib = `file://${elsewhere}/lib`;
       projectDirectory(join(job.workspace, 'app'), {
         ...{ name: 'app', version: '0.1', requires: ['two', `lib @ ${lib}`] },
-        extras: { more: [`deep @ file://${job.workspace}/deep`], never: [`x @ file:///none`] },
+        extras: { more: [`deep @ file://${elsewhere}/deep`], never: [`x @ file:///none`] },
       });
-      projectDirectory(join(job.workspace, 'lib'), {
+      projectDirectory(join(elsewhere, 'lib'), {
         ...{ name: 'lib', version: '0.2', requires: ['one==1.0'], backend: 'tinybuild' },
       });
-      projectDirectory(join(job.workspace, 'deep'), {
+      projectDirectory(join(elsewhere, 'deep'), {
         ...{ name: 'deep', version: '0.3', requires: [`lib @ ${lib}`] },
       });
     },
@@ -280,7 +281,7 @@ test('a branch with new dependencies is noticed on an exact hit', async () => {
   assert.deepEqual(first.installed, ['moving==0.5', 'one==1.0'], first.main.log);
   const moved = await run(project(['one==1.0', 'three']));
   assert.deepEqual(moved.installed, ['moving==0.5', 'one==1.0', 'three==1.0'], moved.main.log);
-  assert.match(moved.main.log, /the dependencies of moving have changed; updating the wheelhouse/);
+  assert.match(moved.main.log, /Partial hit: .*: the dependencies of moving have changed\./);
   assert.equal(moved.main.outputs['cache-hit'], 'false');
 });
 

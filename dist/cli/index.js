@@ -34980,40 +34980,53 @@ async function install(request, world) {
             return timed('fill', () => fillFrom(plan, world, found));
         };
         let filled = await complete();
-        const lock = () => timed('install', () => installLock(plan, world, found.directory, filled.manifest));
-        if (request.install) {
-            for (let isInstalled = false; !isInstalled;) {
-                try {
-                    await lock();
-                    isInstalled = true;
-                }
-                catch (error) {
-                    // What a cache holds may not fail a job: without it, pip might well have installed.
-                    if (found.state !== 'serves' || !(error instanceof InstallError) || !error.maybeWheels) {
-                        throw error;
-                    }
-                    const [, reason = error.message] = error.message.split('\n');
-                    reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`);
-                    spurned.add(found.origin.name);
-                    found = await look();
-                    filled = await complete();
-                }
+        /** @returns what of the found wheelhouse turned out not to fit */
+        const tryInstall = async () => {
+            try {
+                await timed('install', () => installLock(plan, world, found.directory, filled.manifest));
             }
-            if (!filled.hasInstalledSources) {
-                const { manifest } = filled;
-                const drift = await timed('local projects', () => installSources(plan, world, found.directory, manifest));
-                if (drift !== undefined && found.state === 'serves') {
-                    const { reason } = drift;
-                    reporter.info(`Partial hit: ${reason}; updating the wheelhouse.`);
-                    found = { ...found, state: 'usable', mismatch: 'request', reason, isComplete: true };
-                    await wheelhouses.reopen(found.directory);
-                    filled = await timed('fill', () => fillFrom(plan, world, found));
-                    await lock();
-                }
-                if (drift?.failure !== undefined && !filled.hasInstalledSources) {
-                    throw new model/* UserError */.yo(drift.failure);
-                }
+            catch (error) {
+                const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
+                if (found.state !== 'serves' || !isFoundToBlame)
+                    throw error;
+                const [, reason = error.message] = error.message.split('\n');
+                return { kind: 'wheels', reason };
             }
+            if (filled.hasInstalledSources)
+                return undefined;
+            const drift = await timed('local projects', () => installSources(plan, world, found.directory, filled.manifest));
+            if (drift === undefined || found.state === 'serves') {
+                return drift && { kind: 'sources', reason: drift.reason };
+            }
+            if (drift.failure !== undefined)
+                throw new model/* UserError */.yo(drift.failure);
+            return undefined;
+        };
+        while (request.install) {
+            const obstacle = await tryInstall();
+            if (obstacle === undefined || found.state !== 'serves')
+                break;
+            const { reason } = obstacle;
+            spurned.add(found.origin.name);
+            if (obstacle.kind === 'wheels') {
+                // What a cache contains may not fail a job: without it, pip might well have installed.
+                reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`);
+            }
+            const other = await look();
+            if (obstacle.kind === 'wheels' || other.state === 'serves') {
+                found = other;
+            }
+            else {
+                // A later generation does not fit either: most of this one still does.
+                await wheelhouses.reopen(found.directory);
+                const { directory, origin, base } = found;
+                const { saveKey } = other;
+                found = {
+                    ...{ state: 'usable', directory, origin, base, saveKey, reason },
+                    ...{ mismatch: 'request', isComplete: true },
+                };
+            }
+            filled = await complete();
         }
         const { manifest, index } = filled;
         const isUnchanged = found.state === 'serves' && found.origin.kind === 'disk';
@@ -40928,6 +40941,8 @@ var pip_output = __nccwpck_require__(7894);
 var pages = __nccwpck_require__(832);
 // EXTERNAL MODULE: ./lib/world/process.js + 1 modules
 var process = __nccwpck_require__(6108);
+// EXTERNAL MODULE: ./lib/world/python-program.js
+var python_program = __nccwpck_require__(6045);
 ;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
 /** pip as it would choose files on another machine, and what is known of the files that it brought. */
 
@@ -40939,142 +40954,13 @@ var process = __nccwpck_require__(6108);
 
 
 
-/**
- * pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
- * `colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
- * dependencies there, so that an older version that happens to need none is silently chosen
- * instead. Both are mended within its process. Build backends run in processes of their own, for
- * the machine that they are on. See docs/decisions/0006-publish.md.
- */
-const pipElsewhere = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, runpy
-variables = json.loads(sys.argv[1])
-def unfit(what):
-    sys.exit('ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.' % what)
-from pip._vendor.packaging import markers
-own = markers.default_environment()
-markers.default_environment = lambda: dict(own, **variables)
-for name, value in variables.items():
-    if not markers.Marker('%s == "%s"' % (name, value)).evaluate():
-        unfit(name)
-from pip._internal.cli import cmdoptions
-if not hasattr(cmdoptions, 'check_dist_restriction'):
-    unfit('sdists')
-cmdoptions.check_dist_restriction = lambda *args, **kwargs: None
-sys.argv[:] = ['pip'] + sys.argv[2:]
-runpy.run_module('pip', run_name='__main__', alter_sys=True)
-`;
-/**
- * Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata
- * that an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.
- */
-const metadataScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, tarfile, zipfile
-from email.parser import Parser
 
-def members(path):
-    if path.endswith(('.zip', '.whl')):
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                yield member.filename, lambda: archive.read(member)
-    else:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile():
-                    yield member.name, lambda: archive.extractfile(member).read()
-
-def describe(path):
-    identities = []
-    pyproject = None
-    wheel = path.endswith('.whl')
-    for name, read in members(path):
-        parts = name.split('/')
-        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):
-            text = read().decode('utf-8', 'replace')
-            if wheel and 'Metadata-Version' not in text:
-                continue
-            info = Parser().parsestr(text, headersonly=True)
-            for one in info.get_all('Name', ['']):
-                for version in info.get_all('Version', ['']):
-                    identities.append({'name': str(one), 'version': str(version)})
-        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:
-            pyproject = read().decode('utf-8', 'replace')
-    return {'identities': identities, 'pyproject': pyproject}
-
-found = []
-for path in json.load(sys.stdin):
-    try:
-        found.append(describe(path))
-    except Exception as error:
-        found.append({'fault': type(error).__name__})
-sys.stdout.write(json.dumps(found))
-`;
-/**
- * Asks indexes through the HTTP session of pip's own "download": what pip reaches (by keyring,
- * netrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.
- * Errors are named by their class alone, since their texts may hold addresses with credentials.
- */
-const sessionScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import hashlib, json, os
-from urllib.parse import urljoin, urlsplit
-from urllib.request import url2pathname
-job = json.load(sys.stdin)
-from pip._internal.commands.download import DownloadCommand
-command = DownloadCommand('download', 'download')
-options, _ = command.parse_args(['--no-cache-dir', '--no-input'])
-session = command._build_session(options)
-
-def chunks(response):
-    raw = response.raw
-    if hasattr(raw, 'stream'):
-        return raw.stream(65536, decode_content=False)
-    return iter(lambda: raw.read(65536), b'')
-
-def page(url, target):
-    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):
-        url = urljoin(url, 'index.html')
-    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}
-    with session.get(url, headers=headers, stream=True) as response:
-        size = 0
-        with open(target, 'wb') as file:
-            for chunk in response.iter_content(65536):
-                size += len(chunk)
-                if size > job['limit']:
-                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}
-                file.write(chunk)
-        kind = response.headers.get('Content-Type', '')
-        return {'status': response.status_code, 'contentType': kind, 'url': response.url}
-
-def digest(url):
-    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:
-        if response.status_code != 200:
-            return {}
-        hash = hashlib.sha256()
-        for chunk in chunks(response):
-            hash.update(chunk)
-        return {'sha256': hash.hexdigest()}
-
-answers = []
-for number, url in enumerate(job['urls']):
-    try:
-        directory = job.get('directory')
-        answers.append(page(url, os.path.join(directory, str(number))) if directory else digest(url))
-    except Exception as error:
-        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})
-sys.stdout.write(json.dumps(answers))
-`;
 /** @param environment for programs that are no pip */
 function downloadsAdapter(reporter, environment) {
     return {
         async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
-            const { exitCode } = await (0,process/* run */.eF)(interpreter.executable, ['-c', pipElsewhere, JSON.stringify(markers), ...args], {
+            const { exitCode } = await (0,process/* run */.eF)(interpreter.executable, ['-c', (0,python_program/* pythonProgram */.p)('pip_elsewhere'), JSON.stringify(markers), ...args], {
                 cwd,
                 env,
                 onLine: (line) => {
@@ -41098,7 +40984,7 @@ function downloadsAdapter(reporter, environment) {
         async metadata(interpreter, directory, files) {
             if (files.length === 0)
                 return [];
-            const { exitCode, stdout, output } = await (0,process/* run */.eF)(interpreter.executable, ['-c', metadataScript], {
+            const { exitCode, stdout, output } = await (0,process/* run */.eF)(interpreter.executable, ['-c', (0,python_program/* pythonProgram */.p)('file_metadata')], {
                 env: environment,
                 input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
             });
@@ -41132,7 +41018,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
         return [];
     // URLs may hold credentials, so they are not among the arguments.
     const input = JSON.stringify({ ...job, accept: pages/* accept */.Ju, limit: pages/* maxPage */.YI });
-    const { exitCode, stdout, output } = await (0,process/* run */.eF)(interpreter.executable, ['-c', sessionScript], {
+    const { exitCode, stdout, output } = await (0,process/* run */.eF)(interpreter.executable, ['-c', (0,python_program/* pythonProgram */.p)('index_pages')], {
         cwd,
         env,
         input,
@@ -42238,324 +42124,39 @@ async function runEntry(main, reporter) {
 
 /***/ }),
 
-/***/ 5905:
+/***/ 6045:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ai: () => (/* binding */ probeScript),
-/* harmony export */   D5: () => (/* binding */ surroundingsScript),
-/* harmony export */   Rr: () => (/* binding */ venvScript),
-/* harmony export */   Z6: () => (/* binding */ pipScript),
-/* harmony export */   a9: () => (/* binding */ stubScript),
-/* harmony export */   b2: () => (/* binding */ unpackUvScript),
-/* harmony export */   gx: () => (/* binding */ markerScript)
+/* harmony export */   p: () => (/* binding */ pythonProgram)
 /* harmony export */ });
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/** The Python programs of `src/python`, as text for `python -c`. */
+
 /**
- * Asks a Python what it is. One start of the interpreter answers everything; the script keeps to
- * what Python 2.7 can parse, so that an old one gets a clear answer instead of a syntax error.
+ * Modules in the working directory must not take the place of the standard library's or pip's;
+ * `-c` puts it first on the path. (`-P` does the same, from Python 3.11 on.)
  */
-const probeScript = `
-import sys
-# Modules of the working directory must not stand in for the standard library's.
-sys.path[:] = [p for p in sys.path if p]
-if sys.version_info < (3, 7):
-    sys.stdout.write('{"tooOld": "%d.%d"}' % sys.version_info[:2])
-    sys.exit(0)
-import json, os, platform, struct, sysconfig
-
-def libc():
-    if sys.platform == 'darwin':
-        return 'macos' + platform.mac_ver()[0].split('.')[0]
-    if not sys.platform.startswith('linux'):
-        return 'none'
-    try:
-        name = os.confstr('CS_GNU_LIBC_VERSION')
-        if name:
-            return name.replace(' ', '')
-    except (ValueError, OSError):
-        pass
-    import glob, subprocess
-    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):
-        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')
-        for line in said.splitlines():
-            if line.startswith('Version '):
-                return 'musl' + '.'.join(line.split()[1].split('.')[:2])
-    return 'unknown'
-
-def importable(name):
-    import importlib.util
-    return importlib.util.find_spec(name) is not None
-
-def pip_version():
-    try:
-        import pip
-        return pip.__version__
-    except Exception:
-        return None
-
-def pip_config():
-    # pip's own reading of its files and environment: stable since pip 10, with nested values
-    # (one table a file, later files win) since 25.
-    from pip._internal.configuration import Configuration
-    configuration = Configuration(isolated=False)
-    configuration.load()
-    merged = {}
-    for key, value in configuration.items():
-        merged.update(value if isinstance(value, dict) else {key: value})
-    return merged
-
-def default_index():
-    try:
-        from pip._internal.models.index import PyPI
-        return PyPI.simple_url
-    except Exception:
-        return ''
-
-def has_netrc():
-    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']
-    return any(os.path.exists(os.path.expanduser(name)) for name in names)
-
-v = sys.version_info
-series = '%d.%d' % v[:2]
-if v.releaselevel != 'final':
-    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)
-machine = platform.machine().lower()
-in_venv = sys.prefix != sys.base_prefix
-pip = pip_version()
-config, config_error = {}, None
-if pip:
-    try:
-        config = pip_config()
-    except BaseException as error:
-        config_error = str(error) or type(error).__name__
-sys.stdout.write(json.dumps({
-    'executable': sys.executable,
-    'implementation': sys.implementation.name,
-    'version': platform.python_version(),
-    'series': series,
-    'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',
-    'platform': sysconfig.get_platform(),
-    'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),
-    'arch': machine + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),
-    'libc': libc(),
-    'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),
-    'sitePackages': sysconfig.get_path('purelib'),
-    'searchPath': [p for p in sys.path if os.path.isdir(p)],
-    'externallyManaged': not in_venv and os.path.exists(
-        os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),
-    'pip': pip,
-    'buildsLegacy': importable('setuptools') and importable('wheel'),
-    'defaultIndex': default_index(),
-    'keyring': importable('keyring'),
-    'netrc': has_netrc(),
-    'pipConfig': config,
-    'pipConfigError': config_error,
-}))
-`;
-/**
- * Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.
- */
-const pipScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import runpy
-runpy.run_module('pip', run_name='__main__', alter_sys=True)
-`;
-/**
- * Writes wheels that hold nothing but metadata (PEP 427): pip then resolves a local project's
- * dependencies, extras and markers itself, without building the project. Takes a JSON list of
- * {name, version, requires} on standard input and the directory as argument; prints the paths.
- */
-const stubScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, os, re, zipfile
-paths = []
-for number, stub in enumerate(json.load(sys.stdin)):
-    escaped = re.sub(r'[-_.]+', '_', stub['name'])
-    base = '%s-%s' % (escaped, stub['version'])
-    extras = sorted(set(re.findall(r'''extra\\s*==\\s*['"]([^'"]+)['"]''', ' '.join(stub['requires']))))
-    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]
-    metadata += ['Provides-Extra: ' + extra for extra in extras]
-    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]
-    files = {
-        'METADATA': '\\n'.join(metadata) + '\\n',
-        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',
-    }
-    directory = os.path.join(sys.argv[1], str(number))
-    os.mkdir(directory)
-    # The build tag keeps its name apart from that of a real wheel.
-    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')
-    with zipfile.ZipFile(path, 'w') as archive:
-        record = ''
-        for name, text in files.items():
-            archive.writestr('%s.dist-info/%s' % (base, name), text)
-            record += '%s.dist-info/%s,,\\n' % (base, name)
-        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')
-    paths.append(path)
-sys.stdout.write(json.dumps(paths))
-`;
-/**
- * Which environment markers of a JSON object {markers, extras} apply to this Python; pip's own
- * reading of them.
- */
-const markerScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json
-from pip._vendor.packaging.markers import Marker
-given = json.load(sys.stdin)
-extras = given['extras'] or ['']
-sys.stdout.write(json.dumps([
-    any(Marker(text).evaluate({'extra': extra}) for extra in extras) for text in given['markers']
-]))
-`;
-/**
- * Makes a virtual environment with the pip of the Python that runs this (and its setuptools, where
- * `python -m venv` would bring one, before 3.12). ensurepip takes 2.4 s for the same, nearly all of
- * it to compile what is compiled already. Prints its interpreter and site-packages as JSON; fails
- * where pip was not installed by pip, as a system's may not be.
- */
-const venvScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, os, shutil, sysconfig, venv
-from importlib import metadata
-from importlib.util import cache_from_source
-directory = sys.argv[1]
-windows = os.name == 'nt'
-names = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])
-found = []
-for name in names:
-    try:
-        found.append(metadata.distribution(name))
-    except metadata.PackageNotFoundError:
-        if name == 'pip':
-            raise
-source = sysconfig.get_path('purelib')
-assert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)
-# As the command does, from 3.13 on: the environment must not show up in the checkout.
-ignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}
-venv.create(directory, with_pip=False, symlinks=not windows, **ignored)
-base = {'base': directory, 'platbase': directory}
-scheme = 'nt' if windows else 'posix_prefix'
-target = sysconfig.get_path('purelib', scheme, base)
-files = set()
-for dist in found:
-    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']
-    files.update(own)
-    # Bytecode may have come later than the list of files, as Python wrote it.
-    for file in own:
-        if file.endswith('.py'):
-            cached = cache_from_source(file)
-            if os.path.exists(os.path.join(source, cached)):
-                files.add(cached)
-for directory_of in set(os.path.dirname(file) for file in files):
-    os.makedirs(os.path.join(target, directory_of), exist_ok=True)
-for file in files:
-    origin, to = os.path.join(source, file), os.path.join(target, file)
-    shutil.copyfile(origin, to)
-    # Bytecode counts only with the time of its source.
-    status = os.stat(origin)
-    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
-from pip._vendor.distlib.scripts import ScriptMaker
-scripts = os.path.join(directory, 'Scripts' if windows else 'bin')
-python = os.path.join(scripts, 'python.exe' if windows else 'python')
-maker = ScriptMaker(None, scripts)
-maker.executable = python
-maker.clobber = True
-maker.set_mode = True
-maker.variants = {'', 'X', 'X.Y'}
-maker.make('pip = pip._internal.cli.main:main')
-sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
-`;
-/**
- * Says which projects pip finds installed, and what each wheel of a JSON list of paths on standard
- * input would put where; null for one that may put something anywhere.
- */
-const surroundingsScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import json, os, posixpath, zipfile
-
-def installed():
-    # pip is run as a module: the working directory is on its path.
-    for directory in sys.path + [os.getcwd()]:
-        try:
-            entries = os.listdir(directory)
-        except OSError:
-            continue
-        for entry in entries:
-            stem, suffix = os.path.splitext(entry)
-            if suffix == '.egg-link':
-                yield stem
-            elif suffix in ('.dist-info', '.egg-info', '.egg'):
-                yield stem.split('-')[0]
-
-def scripts(text):
-    wanted = False
-    for line in text.splitlines():
-        line = line.strip()
-        if line.startswith('['):
-            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')
-        elif wanted and '=' in line:
-            yield line.split('=')[0].strip()
-
-def script(name):
-    # On Windows more than one kind of file stands for a command.
-    name = name.lower().split('/')[0]
-    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):
-        if name.endswith(suffix):
-            name = name[:-len(suffix)]
-    return 'scripts/' + name
-
-def contents(wheel):
-    files, size, names = 0, 0, set()
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            path = member.filename
-            if path.endswith('/'):
-                continue
-            files += 1
-            size += member.file_size
-            parts = path.split('/')
-            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):
-                return None
-            if not parts[0].endswith('.data'):
-                names.add(parts[0].lower())
-            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):
-                names.add(parts[2].lower())
-            elif len(parts) > 2 and parts[1] == 'scripts':
-                names.add(script(parts[2]))
-            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):
-                names.add('data/' + parts[2])
-            elif len(parts) < 3 or parts[1] != 'headers':  # Each project has a directory for headers.
-                return None
-            if len(parts) == 2 and parts[0].endswith('.dist-info') and parts[1] == 'entry_points.txt':
-                if member.file_size > 1000000:
-                    return None
-                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))
-    return {'files': files, 'bytes': size, 'names': sorted(names)}
-
-sys.stdout.write(json.dumps({
-    'installed': sorted(set(installed())),
-    'contents': [contents(wheel) for wheel in json.load(sys.stdin)],
-}))
-`;
-/** Takes the program uv out of its wheel, given as argument, into a directory; prints its path. */
-const unpackUvScript = `
-import sys
-sys.path[:] = [p for p in sys.path if p]
-import os, zipfile
-wheel, directory = sys.argv[1:]
-with zipfile.ZipFile(wheel) as archive:
-    [member] = [m for m in archive.namelist() if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])]
-    path = os.path.join(directory, member.split('/')[-1])
-    with open(path, 'wb') as program:
-        program.write(archive.read(member))
-os.chmod(path, 0o755)
-sys.stdout.write(path)
-`;
+const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
+function pythonProgram(name) {
+    return preamble + source(name);
+}
+/** The build puts a function in its place that knows all of them: see scripts/build.mjs. */
+const programs = {
+  "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata\nthat an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
+  "index_pages": "\"\"\"Asks indexes through the HTTP session of pip's own \"download\": what pip reaches (by keyring,\nnetrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.\nErrors are named by their class alone, since their texts may hold addresses with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
+  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._vendor.distlib.scripts import ScriptMaker\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\nvenv.create(directory, with_pip=False, symlinks=not windows, **ignored)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\nmaker = ScriptMaker(None, scripts)\nmaker.executable = python\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {'', 'X', 'X.Y'}\nmaker.make('pip = pip._internal.cli.main:main')\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
+  "markers": "\"\"\"Prints which environment markers apply to this Python, by pip's own reading of them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
+  "pip_elsewhere": "\"\"\"Runs pip as it would choose on another machine.\n\npip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with\ndependencies there, so that an older version that happens to need none is silently chosen\ninstead. Both are mended within its process. Build backends run in processes of their own, for\nthe machine that they are on. See docs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
+  "probe": "\"\"\"Prints, as JSON, what this Python is. One start of the interpreter answers everything.\n\nKeeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in said.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # pip's own reading of its files and environment: stable since pip 10, with nested values\n    # (one table a file, later files win) since 25.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
+  "run_pip": "\"\"\"Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.\"\"\"\n\nimport runpy\n\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
+  "surroundings": "\"\"\"Prints which projects pip finds installed, and what each of a list of wheels would put where.\n\nTakes a JSON list of paths on standard input. The answer for a wheel is null if it may put something\nanywhere.\n\"\"\"\n\nimport json\nimport os\nimport posixpath\nimport sys\nimport zipfile\n\n\ndef installed():\n    # pip is run as a module: the working directory is on its path.\n    for directory in sys.path + [os.getcwd()]:\n        try:\n            entries = os.listdir(directory)\n        except OSError:\n            continue\n        for entry in entries:\n            stem, suffix = os.path.splitext(entry)\n            if suffix == '.egg-link':\n                yield stem\n            elif suffix in ('.dist-info', '.egg-info', '.egg'):\n                yield stem.split('-')[0]\n\n\ndef scripts(text):\n    wanted = False\n    for line in text.splitlines():\n        line = line.strip()\n        if line.startswith('['):\n            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')\n        elif wanted and '=' in line:\n            yield line.split('=')[0].strip()\n\n\ndef script(name):\n    # On Windows more than one kind of file stands for a command.\n    name = name.lower().split('/')[0]\n    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):\n        if name.endswith(suffix):\n            name = name[: -len(suffix)]\n    return 'scripts/' + name\n\n\ndef contents(wheel):\n    files, size, names = 0, 0, set()\n    with zipfile.ZipFile(wheel) as archive:\n        for member in archive.infolist():\n            path = member.filename\n            if path.endswith('/'):\n                continue\n            files += 1\n            size += member.file_size\n            parts = path.split('/')\n            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):\n                return None\n            if not parts[0].endswith('.data'):\n                names.add(parts[0].lower())\n            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):\n                names.add(parts[2].lower())\n            elif len(parts) > 2 and parts[1] == 'scripts':\n                names.add(script(parts[2]))\n            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):\n                names.add('data/' + parts[2])\n            elif (\n                len(parts) < 3 or parts[1] != 'headers'\n            ):  # Each project has a directory for headers.\n                return None\n            if (\n                len(parts) == 2\n                and parts[0].endswith('.dist-info')\n                and parts[1] == 'entry_points.txt'\n            ):\n                if member.file_size > 1000000:\n                    return None\n                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))\n    return {'files': files, 'bytes': size, 'names': sorted(names)}\n\n\nsys.stdout.write(\n    json.dumps(\n        {\n            'installed': sorted(set(installed())),\n            'contents': [contents(wheel) for wheel in json.load(sys.stdin)],\n        }\n    )\n)\n",
+  "unpack_uv": "\"\"\"Takes the program uv out of its wheel; prints its path.\n\nArguments: the wheel, the directory to put it into.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
+  "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the paths as a JSON list.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\npaths = []\nfor number, stub in enumerate(json.load(sys.stdin)):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag keeps its name apart from that of a real wheel.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    paths.append(path)\nsys.stdout.write(json.dumps(paths))\n"
+};
+function source(name) {
+    return programs[name];
+}
 
 
 /***/ }),
@@ -42576,8 +42177,8 @@ sys.stdout.write(path)
 /* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
 /* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7894);
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6108);
-/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5905);
-/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(8663);
+/* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6045);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
 
 
@@ -42600,8 +42201,8 @@ function pythonAdapter(reporter, environment) {
         async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
             const lines = [];
             // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
-            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .pipScript */ .Z6, ...args], {
+            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('run_pip'), ...args], {
                 cwd,
                 env: temporary ? { ...env, ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_10__/* .temporaryVariables */ .fp)(temporary) } : env,
                 onLine: (line) => {
@@ -42611,11 +42212,11 @@ function pythonAdapter(reporter, environment) {
                 },
             });
             if (temporary)
-                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .discard */ .vf)(temporary);
+                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .discard */ .vf)(temporary);
             return { exitCode, output: lines.join('\n') };
         },
         async surroundings(interpreter, wheels, cwd) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .surroundingsScript */ .D5], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('surroundings')], {
                 cwd,
                 env: environment,
                 input: JSON.stringify(wheels),
@@ -42628,14 +42229,14 @@ function pythonAdapter(reporter, environment) {
             }
         },
         async applies(interpreter, markers, extras = []) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .markerScript */ .gx], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('markers')], {
                 env: environment,
                 input: JSON.stringify({ markers, extras }),
             });
             return exitCode === 0 ? JSON.parse(stdout) : undefined;
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .stubScript */ .a9, directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('write_stubs'), directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
                 throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
@@ -42646,7 +42247,7 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(command, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .probeScript */ .Ai], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(command, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('probe')], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
@@ -42719,16 +42320,16 @@ async function createVenv(interpreter, request, directory) {
     }
     // Half an environment must not be taken for a whole one by a later run.
     if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory))
-        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .untilExit */ .dF)(directory);
+        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .untilExit */ .dF)(directory);
     const made = await withCopiedPip(interpreter, request, directory);
     if (made === undefined)
         await withEnsuredPip(interpreter, request, directory);
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_8__/* .release */ ._r)(directory);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .release */ ._r)(directory);
     return made ?? probe({ ...request, venv: directory });
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_9__/* .venvScript */ .Rr, directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('make_venv'), directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -48236,7 +47837,7 @@ function unlock(directory) {
 /* harmony export */   t: () => (/* binding */ uvAdapter)
 /* harmony export */ });
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6108);
-/* harmony import */ var _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5905);
+/* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6045);
 
 
 function uvAdapter(reporter) {
@@ -48251,7 +47852,7 @@ function uvAdapter(reporter) {
             }
         },
         async unpack(interpreter, wheel, directory) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)(interpreter.executable, ['-c', _python_scripts_js__WEBPACK_IMPORTED_MODULE_1__/* .unpackUvScript */ .b2, wheel, directory], { env: {} });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_0__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_1__/* .pythonProgram */ .p)('unpack_uv'), wheel, directory], { env: {} });
             if (exitCode !== 0)
                 throw new Error(`uv could not be unpacked: ${output}`);
             return stdout;

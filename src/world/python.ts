@@ -11,14 +11,7 @@ import { lastWords } from '../plan/pip-output.ts';
 import type { Surroundings } from '../plan/portions.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
-import {
-  markerScript,
-  pipScript,
-  probeScript,
-  stubScript,
-  surroundingsScript,
-  venvScript,
-} from './python-scripts.ts';
+import { pythonProgram } from './python-program.ts';
 import { discard, release, temporaryDirectory, untilExit } from './temporary.ts';
 
 const oldestPython = '3.7';
@@ -36,24 +29,32 @@ export function pythonAdapter(
       const lines: string[] = [];
       // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
       const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
-      const { exitCode } = await run(interpreter.executable, ['-c', pipScript, ...args], {
-        cwd,
-        env: temporary ? { ...env, ...temporaryVariables(temporary) } : env,
-        onLine: (line) => {
-          const own = rewrite(line);
-          lines.push(own);
-          reporter.foreign(own);
+      const { exitCode } = await run(
+        interpreter.executable,
+        ['-c', pythonProgram('run_pip'), ...args],
+        {
+          cwd,
+          env: temporary ? { ...env, ...temporaryVariables(temporary) } : env,
+          onLine: (line) => {
+            const own = rewrite(line);
+            lines.push(own);
+            reporter.foreign(own);
+          },
         },
-      });
+      );
       if (temporary) await discard(temporary);
       return { exitCode, output: lines.join('\n') };
     },
     async surroundings(interpreter, wheels, cwd) {
-      const { exitCode, stdout } = await run(interpreter.executable, ['-c', surroundingsScript], {
-        cwd,
-        env: environment,
-        input: JSON.stringify(wheels),
-      });
+      const { exitCode, stdout } = await run(
+        interpreter.executable,
+        ['-c', pythonProgram('surroundings')],
+        {
+          cwd,
+          env: environment,
+          input: JSON.stringify(wheels),
+        },
+      );
       try {
         return exitCode === 0 ? (JSON.parse(stdout) as Surroundings) : undefined;
       } catch {
@@ -61,16 +62,20 @@ export function pythonAdapter(
       }
     },
     async applies(interpreter, markers, extras = []) {
-      const { exitCode, stdout } = await run(interpreter.executable, ['-c', markerScript], {
-        env: environment,
-        input: JSON.stringify({ markers, extras }),
-      });
+      const { exitCode, stdout } = await run(
+        interpreter.executable,
+        ['-c', pythonProgram('markers')],
+        {
+          env: environment,
+          input: JSON.stringify({ markers, extras }),
+        },
+      );
       return exitCode === 0 ? (JSON.parse(stdout) as boolean[]) : undefined;
     },
     async writeStubs(interpreter, directory, stubs) {
       const { exitCode, stdout, output } = await run(
         interpreter.executable,
-        ['-c', stubScript, directory],
+        ['-c', pythonProgram('write_stubs'), directory],
         { env: environment, input: JSON.stringify(stubs) },
       );
       if (exitCode !== 0) throw new Error(`Stub wheels could not be written: ${lastWords(output)}`);
@@ -83,7 +88,7 @@ async function probe(request: Request): Promise<Interpreter> {
   const candidates = pythonCandidates(request);
   for (const command of candidates) {
     try {
-      const { exitCode, stdout, output } = await run(command, ['-c', probeScript], {
+      const { exitCode, stdout, output } = await run(command, ['-c', pythonProgram('probe')], {
         cwd: request.workingDirectory,
         env: request.environment,
       });
@@ -182,9 +187,13 @@ async function withCopiedPip(
   { environment }: Request,
   directory: string,
 ): Promise<Interpreter | undefined> {
-  const { exitCode, stdout } = await run(interpreter.executable, ['-c', venvScript, directory], {
-    env: environment,
-  });
+  const { exitCode, stdout } = await run(
+    interpreter.executable,
+    ['-c', pythonProgram('make_venv'), directory],
+    {
+      env: environment,
+    },
+  );
   if (exitCode !== 0) {
     await rm(directory, { recursive: true, force: true });
     return undefined;

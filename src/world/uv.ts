@@ -1,7 +1,7 @@
 /** uv, as an installer from the lock. */
 import type { Reporter, Uv } from '../ports.ts';
 import { run } from './process.ts';
-import { unpackUvScript } from './python-scripts.ts';
+import { pythonProgram } from './python-program.ts';
 
 export function uvAdapter(reporter: Reporter): Uv {
   return {
@@ -16,7 +16,7 @@ export function uvAdapter(reporter: Reporter): Uv {
     async unpack(interpreter, wheel, directory) {
       const { exitCode, stdout, output } = await run(
         interpreter.executable,
-        ['-c', unpackUvScript, wheel, directory],
+        ['-c', pythonProgram('unpack_uv'), wheel, directory],
         { env: {} },
       );
       if (exitCode !== 0) throw new Error(`uv could not be unpacked: ${output}`);

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { python, root } from '../../scripts/tools.mjs';
+import { type PythonProgram, pythonProgram } from '../../src/world/python-program.ts';
+
+const directory = join(root, 'src', 'python');
+const files = readdirSync(directory).filter((file) => file.endsWith('.py'));
+const scratch = mkdtempSync(join(tmpdir(), 'programs-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+for (const file of files) {
+  test(`${file} compiles, with the lines in front of it`, () => {
+    const text = pythonProgram(file.slice(0, -'.py'.length) as PythonProgram);
+    execFileSync(python, ['-c', 'import sys; compile(sys.stdin.read(), "program", "exec")'], {
+      input: text,
+    });
+  });
+}
+
+test('a Python program imports nothing from the working directory', () => {
+  writeFileSync(join(scratch, 'json.py'), 'raise SystemExit("hijacked")\n');
+  const { status, stderr } = spawnSync(python, ['-c', pythonProgram('markers')], {
+    cwd: scratch,
+    input: JSON.stringify({ markers: ['python_version >= "3"'], extras: [] }),
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+});

@@ -1,0 +1,20 @@
+"""Prints which environment markers apply to this Python, by pip's own reading of them.
+
+Takes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.
+"""
+
+import json
+import sys
+
+from pip._vendor.packaging.markers import Marker
+
+given = json.load(sys.stdin)
+extras = given['extras'] or ['']
+sys.stdout.write(
+    json.dumps(
+        [
+            any(Marker(text).evaluate({'extra': extra}) for extra in extras)
+            for text in given['markers']
+        ]
+    )
+)

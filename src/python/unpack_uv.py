@@ -1,0 +1,21 @@
+"""Takes the program uv out of its wheel; prints its path.
+
+Arguments: the wheel, the directory to put it into.
+"""
+
+import os
+import sys
+import zipfile
+
+wheel, directory = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive:
+    [member] = [
+        m
+        for m in archive.namelist()
+        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])
+    ]
+    path = os.path.join(directory, member.split('/')[-1])
+    with open(path, 'wb') as program:
+        program.write(archive.read(member))
+os.chmod(path, 0o755)
+sys.stdout.write(path)

@@ -1,0 +1,39 @@
+"""Writes wheels that contain nothing but metadata (PEP 427).
+
+pip then resolves a local project's dependencies, extras and markers itself, without building the
+project. Takes a JSON list of {name, version, requires} on standard input and the directory as
+argument; prints the paths as a JSON list.
+"""
+
+import json
+import os
+import re
+import sys
+import zipfile
+
+paths = []
+for number, stub in enumerate(json.load(sys.stdin)):
+    escaped = re.sub(r'[-_.]+', '_', stub['name'])
+    base = '%s-%s' % (escaped, stub['version'])
+    extras = sorted(
+        set(re.findall(r"""extra\s*==\s*['"]([^'"]+)['"]""", ' '.join(stub['requires'])))
+    )
+    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]
+    metadata += ['Provides-Extra: ' + extra for extra in extras]
+    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]
+    files = {
+        'METADATA': '\n'.join(metadata) + '\n',
+        'WHEEL': 'Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+    }
+    directory = os.path.join(sys.argv[1], str(number))
+    os.mkdir(directory)
+    # The build tag keeps its name apart from that of a real wheel.
+    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')
+    with zipfile.ZipFile(path, 'w') as archive:
+        record = ''
+        for name, text in files.items():
+            archive.writestr('%s.dist-info/%s' % (base, name), text)
+            record += '%s.dist-info/%s,,\n' % (base, name)
+        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\n')
+    paths.append(path)
+sys.stdout.write(json.dumps(paths))
