@@ -10,24 +10,8 @@ import { ensureTools, node24, root, run } from './tools.mjs';
 
 /** Tests with commands of their own: they need more than npm's packages, or take long. */
 const others = ['workflows', 'mirror', 'live', 'faults'];
-
 /** Tests that take minutes: `npm run test:more`. */
-const slow = [
-  'canary',
-  'command-line',
-  'exported',
-  'feeds',
-  'hosts',
-  'indexes',
-  'publish',
-  'publish-sources',
-  'rotating',
-];
-
-/** @param {string} file */
-function isSlow(file) {
-  return slow.some((name) => file === join('e2e', `${name}.test.ts`));
-}
+const slow = 'slow';
 
 const wantsMore = process.argv.includes('--more');
 
@@ -35,7 +19,7 @@ function testFiles() {
   return readdirSync(join(root, '__tests__'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => !others.some((name) => file.startsWith(name)))
-    .filter((file) => isSlow(file) === wantsMore)
+    .filter((file) => file.startsWith(slow) === wantsMore)
     .sort()
     .map((file) => join('__tests__', file));
 }
