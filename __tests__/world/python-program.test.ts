@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { python, root } from '../../scripts/tools.mjs';
@@ -30,4 +30,20 @@ test('a Python program imports nothing from the working directory', () => {
     encoding: 'utf8',
   });
   assert.equal(status, 0, stderr);
+});
+
+test('an environment is what `python -m venv` makes, with the same pip commands', () => {
+  const plain = join(scratch, 'plain');
+  const own = join(scratch, 'own');
+  execFileSync(python, ['-m', 'venv', plain]);
+  // pip as ensurepip brings it, and not one that was installed over it since.
+  const base = join(plain, 'bin', basename(python));
+  const said = execFileSync(base, ['-c', pythonProgram('make_venv'), own], { encoding: 'utf8' });
+  assert.equal((JSON.parse(said) as { executable: string }).executable, join(own, 'bin', 'python'));
+  const commands = (at: string) => readdirSync(join(at, 'bin')).sort();
+  assert.deepEqual(commands(own), commands(plain));
+  const pip = (at: string) =>
+    readFileSync(join(at, 'bin', 'pip3'), 'utf8').replaceAll(at, '{environment}');
+  assert.equal(pip(own), pip(plain));
+  assert.deepEqual(readdirSync(own).sort(), readdirSync(plain).sort());
 });

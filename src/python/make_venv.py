@@ -14,7 +14,7 @@ import venv
 from importlib import metadata
 from importlib.util import cache_from_source
 
-from pip._vendor.distlib.scripts import ScriptMaker
+from pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs
 
 directory = sys.argv[1]
 windows = os.name == 'nt'
@@ -54,10 +54,12 @@ for file in files:
     os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
 scripts = os.path.join(directory, 'Scripts' if windows else 'bin')
 python = os.path.join(scripts, 'python.exe' if windows else 'python')
-maker = ScriptMaker(None, scripts)
-maker.executable = python
+# pip's own maker and names: pip, pip3, pip3.11.
+maker = PipScriptMaker(None, scripts)
+# As the command would name it.
+maker.executable = os.path.join(scripts, os.path.basename(sys.executable))
 maker.clobber = True
 maker.set_mode = True
-maker.variants = {'', 'X', 'X.Y'}
-maker.make('pip = pip._internal.cli.main:main')
+maker.variants = {''}
+maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
