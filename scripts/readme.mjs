@@ -1,8 +1,9 @@
 /**
- * Writes into README.md what action.yml says, between the markers `<!-- inputs -->` and
- * `<!-- outputs -->` and their ends. With --check it only compares.
+ * Writes what action.yml says of inputs and outputs into README.md, between the markers
+ * `<!-- inputs -->` and `<!-- outputs -->` and their ends, and into the texts of the command line's
+ * --help. With --check it only compares.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { parseYaml } from '../__tests__/support/runner.ts';
@@ -39,23 +40,51 @@ function outputTable(outputs) {
   return ['| output | |', '| --- | --- |', ...rows].join('\n');
 }
 
-const file = join(root, 'README.md');
-const action = parseYaml(readFileSync(join(root, 'action.yml'), 'utf8'));
-const before = readFileSync(file, 'utf8');
-let after = before;
+/**
+ * @param {string} name of the constant
+ * @param {Record<string, any>} inputs
+ */
+function helpTexts(name, inputs) {
+  const lines = Object.entries(inputs).map(([input, { description }]) => {
+    const quote = description.includes("'") ? '"' : "'";
+    const key = /^\w+$/.test(input) ? input : `'${input}'`;
+    const line = `  ${key}: ${quote}${description}${quote},`;
+    return line.length > 100 ? line.replace(': ', ':\n    ') : line;
+  });
+  return [`export const ${name} = {`, ...lines, '} as const;'].join('\n');
+}
+
+/** @param {string} path */
+function readAction(path) {
+  return parseYaml(readFileSync(join(root, path), 'utf8'));
+}
+
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const action = readAction('action.yml');
+let filledIn = readme;
 for (const [name, text] of [
   ['inputs', withBlock(/** @type {any} */ (action.inputs))],
   ['outputs', outputTable(/** @type {any} */ (action.outputs))],
 ]) {
   const section = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
-  if (!section.test(after)) throw new Error(`README.md has no section for ${name}.`);
-  after = after.replace(section, (_whole, start, end) => `${start}${text}\n${end}`);
+  if (!section.test(filledIn)) throw new Error(`README.md has no section for ${name}.`);
+  filledIn = filledIn.replace(section, (_whole, start, end) => `${start}${text}\n${end}`);
 }
-if (process.argv.includes('--check')) {
-  if (after !== before) {
-    console.error('README.md is not what action.yml says. Run "npm run readme".');
-    process.exit(1);
+const help = [
+  '/** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */',
+  helpTexts('installHelp', /** @type {any} */ (action.inputs)),
+  '',
+  helpTexts('publishHelp', /** @type {any} */ (readAction('publish/action.yml').inputs)),
+  '',
+].join('\n');
+for (const [path, text] of [
+  ['README.md', filledIn],
+  ['src/help.ts', help],
+]) {
+  const file = join(root, path);
+  if (!process.argv.includes('--check')) writeFileSync(file, text);
+  else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
+    console.error(`${path} is not what action.yml says. Run "npm run readme".`);
+    process.exitCode = 1;
   }
-} else {
-  writeFileSync(file, after);
 }

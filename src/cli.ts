@@ -7,6 +7,7 @@ import path from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 
 import { doctor } from './doctor.ts';
+import { installHelp, publishHelp } from './help.ts';
 import { type Host, type InputName, inputDefaults, loadRequest } from './inputs.ts';
 import { install } from './install.ts';
 import { environmentForPrograms } from './plan/environment.ts';
@@ -48,6 +49,10 @@ type Values = Readonly<Record<string, unknown>>;
 interface Flags<Name extends string> {
   /** Every input of the action, with its default. */
   readonly defaults: Readonly<Record<Name, string>>;
+  /** What action.yml says of it. */
+  readonly help: Readonly<Record<Name, string>>;
+  /** Flags of one letter. */
+  readonly short: Readonly<Partial<Record<Name, string>>>;
   /** They take more than one value. */
   readonly many: readonly Name[];
   /** Passwords, addresses that may hold one, and their variables: everybody can read flags. */
@@ -64,6 +69,8 @@ const indexVariables = {
 } as const;
 const installFlags: Flags<InputName> = {
   defaults: inputDefaults,
+  help: installHelp,
+  short: { requirements: '-r', constraints: '-c' },
   many: [
     'requirements',
     'packages',
@@ -82,23 +89,25 @@ const installFlags: Flags<InputName> = {
 };
 const publishFlags: Flags<PublishInputName> = {
   defaults: publishInputDefaults,
+  help: publishHelp,
+  short: { requirements: '-r', constraints: '-c' },
   many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
   variables: { ...indexVariables, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
   switches: ['dry-run'],
 };
 
 function addInputs<Name extends string>(command: Command, flags: Flags<Name>): Command {
-  const { defaults, many, variables, switches = [], workflowOnly = [] } = flags;
+  const { defaults, help, many, variables, switches = [], workflowOnly = [] } = flags;
   for (const [name, value] of Object.entries(defaults) as [Name, string][]) {
     if (workflowOnly.includes(name)) continue;
-    const short = name === 'requirements' ? '-r, ' : '';
+    const short = flags.short[name] === undefined ? '' : `${flags.short[name]}, `;
     const argument = switches.includes(name) ? '' : ' <value>';
     const about = [
-      "as the action's input",
-      ...(value === '' || argument === '' ? [] : [`default ${value}`]),
-      ...(many.includes(name) ? ['may be repeated'] : []),
+      help[name],
+      ...(value === '' || argument === '' ? [] : [`Default: ${value}.`]),
+      ...(many.includes(name) ? ['Can be repeated.'] : []),
     ];
-    const option = new Option(`${short}--${name}${argument}`, about.join(', '));
+    const option = new Option(`${short}--${name}${argument}`, about.join(' '));
     if (many.includes(name)) {
       option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
     }

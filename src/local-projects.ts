@@ -90,7 +90,10 @@ export async function resolveSources(
         return attempt(plan.index);
       },
     );
-    if (result.state === 'failed') throw new UserError(installFailure('pip', result.output));
+    if (result.state === 'failed') {
+      const asked = requirement.form === 'url' ? 'url' : 'index';
+      throw new UserError(installFailure('pip', result.output, asked), requirement.source);
+    }
     if (result.item === undefined) continue;
     names.add(result.item.name);
     items.push({ requirement, item: result.item });

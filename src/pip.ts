@@ -9,7 +9,7 @@ import path from 'node:path';
 import type { ChosenIndex } from './choose-index.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
 import { buildDirectory } from './plan/manifest.ts';
-import { type Interpreter, isOlderPip, messageOf, UserError } from './plan/model.ts';
+import { type Interpreter, isOlderPip, messageOf, type Source, UserError } from './plan/model.ts';
 import {
   closeArgs,
   type InstallOptions,
@@ -21,6 +21,7 @@ import {
   adviceFor,
   type BuildRequirement,
   type FillLog,
+  failedRequirement,
   isMirrorsFault,
   isUnreachable,
   lastWords,
@@ -30,7 +31,7 @@ import {
   readFillLog,
 } from './plan/pip-output.ts';
 import { breaksSystemPackages, isolatesBuilds } from './plan/pip-settings.ts';
-import { type GeneratedRequest, withUserSources } from './plan/request-file.ts';
+import { type GeneratedRequest, placeOf, withUserSources } from './plan/request-file.ts';
 import type { World } from './ports.ts';
 import type { Plan } from './run.ts';
 
@@ -41,8 +42,8 @@ export class FillError extends UserError {
   /** Another index with the same content may do better. */
   readonly maybeIndex: boolean;
 
-  constructor(message: string, output: string) {
-    super(message);
+  constructor(message: string, output: string, at: Partial<Source> = {}) {
+    super(message, at);
     this.unreachable = isUnreachable(output);
     this.maybeIndex = isMirrorsFault(output);
   }
@@ -78,7 +79,7 @@ export async function fetchWheels(
     env: indexEnvironment(plan, index),
     rewrite,
   });
-  if (exitCode !== 0) throw fillError(output);
+  if (exitCode !== 0) throw fillError(output, request);
   return readFillLog(output, await world.wheelhouses.read(log).catch(() => ''));
 }
 
@@ -112,7 +113,7 @@ export async function resolveOffline(
     env: offlineEnvironment(plan.request.environment, devNull),
     rewrite,
   });
-  if (exitCode !== 0) throw fillError(output);
+  if (exitCode !== 0) throw fillError(output, request);
   return readReport(world, report, output);
 }
 
@@ -188,8 +189,12 @@ export function installOptions(plan: Plan, wheelhouse: string): InstallOptions {
 }
 
 /** What an error says of an installer that failed: advice, and its last words. */
-export function installFailure(installer: 'pip' | 'uv', output: string): string {
-  return `${installer} could not install. ${adviceFor(output)}\n${lastWords(output)}`;
+export function installFailure(
+  installer: 'pip' | 'uv',
+  output: string,
+  asked: 'index' | 'url' = 'index',
+): string {
+  return `${installer} could not install. ${adviceFor(output, asked)}\n${lastWords(output)}`;
 }
 
 function indexEnvironment(
@@ -246,9 +251,13 @@ async function readReport(
   }
 }
 
-function fillError(output: string): FillError {
+/** @param request what pip was given, when its error may be about a line of it */
+function fillError(output: string, request?: GeneratedRequest): FillError {
+  const failed = failedRequirement(output);
+  const where = failed ? ` (it failed at ${failed.project})` : '';
   return new FillError(
-    `pip could not get all wheels. ${adviceFor(output)}\n${lastWords(output)}`,
+    `pip could not get all wheels${where}. ${adviceFor(output)}\n${lastWords(output)}`,
     output,
+    failed && request ? placeOf(failed, request) : undefined,
   );
 }

@@ -157,6 +157,11 @@ export interface Sources {
    * @throws UserError or Error, in a few words, when it can't be read or decoded
    */
   read(location: string, access?: RemoteAccess): Promise<string>;
+  /**
+   * Decoded text of a file of the checkout.
+   * @throws Error, in a few words, when it can't be read, decoded or lies outside the workspace
+   */
+  readInside(request: Request, file: string): Promise<string>;
   /** What of a local path decides its dependencies. @throws UserError when nothing is there */
   project(target: string, shown: string): Promise<LocalProject>;
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { fillEnvironment } from './plan/environment.ts';
-import { type Keys, keysOf } from './plan/key.ts';
+import { canonical, type Keys, keysOf } from './plan/key.ts';
 import { groupRequirements } from './plan/local-project.ts';
 import {
   type Interpreter,
@@ -19,8 +19,19 @@ import {
   refuseIgnoredSettings,
   withOptionLines,
 } from './plan/pip-settings.ts';
-import { directRequirements, gatherLines } from './plan/requirements.ts';
-import { secretsOfInputs, secretsOfLine, secretsOfSettings, shownAddress } from './plan/secrets.ts';
+import {
+  directRequirements,
+  gatherLines,
+  type RequirementFile,
+  type RequirementReading,
+} from './plan/requirements.ts';
+import {
+  fingerprinted,
+  secretsOfInputs,
+  secretsOfLine,
+  secretsOfSettings,
+  shownAddress,
+} from './plan/secrets.ts';
 import type { RemoteAccess, Reporter, Sources, World } from './ports.ts';
 
 export interface KeyedRequest {
@@ -87,6 +98,13 @@ async function requestedSet(
   sources: Sources,
 ): Promise<RequestedSet> {
   const access = remoteAccess(request, interpreter, settings);
+  const reading: RequirementReading = {
+    workingDirectory: request.workingDirectory,
+    environment: request.environment,
+    pip: interpreter.pip,
+    replacedVariables: replacedVariables(request.index),
+    read: (location) => sources.read(location, access),
+  };
   const found = await sources.find(request);
   for (const file of found.requirements) refuseOtherFormats(file.shown);
   const { lines: all, files } = await gatherLines(
@@ -94,26 +112,9 @@ async function requestedSet(
       requirements: found.requirements,
       packages: request.packages,
       groups: await groupLines(request, sources),
-      constraints: [
-        ...found.constraints,
-        ...settings.words('constraint').map((file) => ({
-          location: /^https?:/i.test(file)
-            ? file
-            : path.resolve(
-                request.workingDirectory,
-                /^file:/i.test(file) ? fileURLToPath(file) : file,
-              ),
-          shown: shownAddress(file),
-        })),
-      ],
+      constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     },
-    {
-      workingDirectory: request.workingDirectory,
-      environment: request.environment,
-      pip: interpreter.pip,
-      replacedVariables: replacedVariables(request.index),
-      read: (location) => sources.read(location, access),
-    },
+    reading,
   );
   // Files carry the index that they were compiled with; an index that is given here is meant.
   const given = request.index.url !== undefined;
@@ -130,7 +131,47 @@ async function requestedSet(
       throw new UserError(error.message, source);
     }
   }
-  return { lines, files, projects: [...projects.values()], extra: found.extra };
+  return {
+    ...{ lines, files, projects: [...projects.values()], extra: found.extra },
+    buildConstraints: await buildConstraints(
+      configuredFiles(request, settings, 'build-constraint'),
+      reading,
+    ),
+  };
+}
+
+/** The files that a setting of pip names: paths, from where pip runs, or URLs. */
+function configuredFiles(
+  { workingDirectory }: Request,
+  settings: PipSettings,
+  name: 'constraint' | 'build-constraint',
+): RequirementFile[] {
+  return settings.words(name).map((file) => ({
+    location: /^https?:/i.test(file)
+      ? file
+      : path.resolve(workingDirectory, /^file:/i.test(file) ? fileURLToPath(file) : file),
+    shown: shownAddress(file),
+  }));
+}
+
+/**
+ * The content of build constraints, as it counts for the key. Only a build reads them, so one that
+ * can't be read is pip's to complain about.
+ */
+async function buildConstraints(
+  files: readonly RequirementFile[],
+  reading: RequirementReading,
+): Promise<string[]> {
+  const parts = files.map(async (file) => {
+    const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
+    try {
+      return (await gatherLines(sources, reading)).lines.map(canonical);
+    } catch (error) {
+      if (error instanceof UserError) return [`file ${fingerprinted(file.location)}`];
+      throw error;
+    }
+  });
+  return (await Promise.all(parts)).flat().sort();
 }
 
 /** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
@@ -181,7 +222,7 @@ async function groupLines(
     const file = path.resolve(request.workingDirectory, shown);
     let text: string;
     try {
-      text = await sources.read(file);
+      text = await sources.readInside(request, file);
     } catch (error) {
       throw new UserError(
         `${shown} can't be read for the group "${input}": ${(error as Error).message}. Set working-directory, or write path/to/pyproject.toml:group.`,

@@ -49,6 +49,7 @@ interface Variation {
   readonly tools?: readonly string[];
   readonly projects?: RequestedSet['projects'];
   readonly extra?: RequestedSet['extra'];
+  readonly buildConstraints?: readonly string[];
 }
 
 /** Keys of requirements.txt and what it includes. */
@@ -78,6 +79,7 @@ async function keysFor(text: string, variation: Variation = {}): Promise<Keys> {
       files: read,
       projects: variation.projects ?? [],
       extra: variation.extra ?? [],
+      buildConstraints: variation.buildConstraints ?? [],
     },
     new Map(Object.entries(variation.settings ?? {})),
     {
@@ -183,6 +185,12 @@ describe('does not change the key', () => {
     }));
 
   const same: readonly [string, string, string, Variation?, Variation?][] = [
+    ['an index that a later line overrules', '-i https://g/s\n-i https://h/s', '-i https://h/s'],
+    [
+      'the order of other sources',
+      '-f https://g/a\n-f https://h/b\n--pre',
+      '--pre\n-f https://h/b\n-f https://g/a',
+    ],
     ['white space in a specifier', 'a >= 1 , < 2', 'a<2,>=1'],
     ['parentheses', 'a (==1)', 'a==1'],
     ['the spelling of a name', 'Zope.Interface==1', 'zope-interface==1'],
@@ -299,6 +307,24 @@ describe('changes the key', () => {
     ['one hash more', `a==1 --hash=${hash('a')}`, `a==1 --hash=${hash('a')} --hash=${hash('b')}`],
     ['no hash', `a==1 --hash=${hash('a')}`, 'a==1'],
     ['an index', '-i https://h/simple', '-i https://h/other'],
+    [
+      'the index that overrules',
+      '-i https://h/a\n-i https://h/b',
+      '-i https://h/b\n-i https://h/a',
+    ],
+    [
+      'the format that overrules',
+      '--only-binary :all:\n--only-binary :none:',
+      '--only-binary :none:\n--only-binary :all:',
+    ],
+    ['an abbreviated option', '--extra-index https://a/simple', '--extra-index https://b/simple'],
+    [
+      'the content of a build constraint',
+      'a==1',
+      'a==1',
+      { buildConstraints: ['constraint setuptools[]<70'] },
+      { buildConstraints: ['constraint setuptools[]<60'] },
+    ],
     ['one more index', 'a', 'a\n--extra-index-url https://h/simple'],
     ['the role of an index', '-i https://h/', '--extra-index-url https://h/'],
     ['--pre', 'a', '--pre\na'],

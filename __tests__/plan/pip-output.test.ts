@@ -4,6 +4,7 @@ import vm from 'node:vm';
 
 import {
   adviceFor,
+  failedRequirement,
   isMirrorsFault,
   isSystems,
   isUnreachable,
@@ -165,12 +166,100 @@ describe('the last words', () => {
   test('are not without end behind an error', () => {
     assert.equal(lastWords(`ERROR: one\n${noise.join('\n')}`, 2), 'line 28\nline 29');
   });
+  test("begin with git's own reason, and say nothing twice", () => {
+    // pip 23.2.1
+    const output = `Collecting x@ git+https://h.example/y.git (from -r r.txt (line 1))
+  Running command git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x
+  fatal: unable to access 'https://h.example/y.git/': Could not resolve host: h.example
+  error: subprocess-exited-with-error
+
+  × git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x did not run successfully.
+  │ exit code: 128
+  ╰─> See above for output.
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+error: subprocess-exited-with-error
+
+× git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x did not run successfully.
+│ exit code: 128
+╰─> See above for output.
+
+note: This error originates from a subprocess, and is likely not a problem with pip.
+`;
+    assert.equal(
+      lastWords(output),
+      `  fatal: unable to access 'https://h.example/y.git/': Could not resolve host: h.example
+  error: subprocess-exited-with-error
+  × git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x did not run successfully.
+  │ exit code: 128`,
+    );
+    assert.match(adviceFor(output), /^git could not get a repository: /);
+    assert.deepEqual(failedRequirement(output), {
+      project: 'x@',
+      place: { file: 'r.txt', line: 1 },
+      dependent: undefined,
+    });
+  });
   test('of nothing', () => assert.equal(lastWords(''), ''));
   test('keep secrets', () => {
     assert.equal(
       lastWords('ERROR: 401 for url: https://u:s3cret@h.example/a?t=s3cret'),
       'ERROR: 401 for url: https://h.example/a',
     );
+  });
+
+  test('of a version for another Python', () => {
+    const output = (wanted: string): string =>
+      [
+        'ERROR: Ignored the following versions that require a different python version: 2.0 Requires-Python >=3.99; 2.1 Requires-Python >=3.99',
+        `ERROR: Could not find a version that satisfies the requirement ${wanted} (from r.txt (line 7)) (from versions: 1.0)`,
+        'ERROR: No matching distribution found for alpha',
+      ].join('\n');
+    for (const wanted of ['alpha==2.0.0', 'alpha>=2']) {
+      assert.match(adviceFor(output(wanted)), /require another Python/);
+    }
+    assert.match(adviceFor(output('alpha==3.0')), /^Check the name/);
+    const place = { file: 'r.txt', line: 7 };
+    const failed = { project: 'alpha>=2', place, dependent: undefined };
+    assert.deepEqual(failedRequirement(output('alpha>=2')), failed);
+  });
+
+  test('of a build name its project and its line', () => {
+    // pip 26.3
+    const output = `Collecting good==1 (from requirements.txt (line 1))
+Collecting mod_wsgi==4.9 (from sub/r.txt (line 12))
+Building wheels for collected packages: good, mod-wsgi
+  Building wheel for mod-wsgi (pyproject.toml): finished with status 'error'
+  error: subprocess-exited-with-error
+  ERROR: Failed building wheel for mod-wsgi
+`;
+    const place = { file: 'sub/r.txt', line: 12 };
+    const failed = { project: 'mod_wsgi==4.9', place, dependent: undefined };
+    assert.deepEqual(failedRequirement(output), failed);
+    const metadata = output.replace(/Building[\s\S]*/, '  error: subprocess-exited-with-error\n');
+    assert.deepEqual(failedRequirement(metadata), failed);
+  });
+
+  test('of a dependency name what depends on it', () => {
+    const build = '  error: subprocess-exited-with-error\n';
+    for (const [output, place, dependent] of [
+      [`Collecting b (from a==1->r.txt (line 1))\n${build}`, { file: 'r.txt', line: 1 }, 'a==1'],
+      [`Collecting b (from a)\n${build}`, undefined, 'a'],
+      [`Collecting b\n${build}`, undefined, undefined],
+      [
+        'ERROR: Could not find a version that satisfies the requirement b (from a) (from versions: none)\n',
+        undefined,
+        'a',
+      ],
+      [
+        'ERROR: Could not find a version that satisfies the requirement b (from versions: 1, 2)\n',
+        undefined,
+        undefined,
+      ],
+    ] as const) {
+      assert.deepEqual(failedRequirement(output), { project: 'b', place, dependent });
+    }
+    assert.equal(failedRequirement('Collecting b\nERROR: something else\n'), undefined);
   });
 
   // One long line of a build.
@@ -188,12 +277,16 @@ describe('the last words', () => {
     'what could not be installed': run('Cannot install '),
     URLs: run('https://u:p/'),
     'statuses of servers': run('500 '),
+    repositories: run('× git clone '),
+    'versions for another Python': `No matching distribution found ${run('; 1 Requires-Python ')}`,
+    'places of requirements': run('Collecting a (from '),
   })) {
     test(`a log of 1 MB does not hang: ${description}`, () => {
       const read = (): void => {
         readFillLog(text, text);
         readBuildLog(text);
         adviceFor(text);
+        failedRequirement(text);
         isUnreachable(text);
         isMirrorsFault(text);
         lastWords(text);

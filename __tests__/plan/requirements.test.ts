@@ -1010,7 +1010,9 @@ describe('secrets of URLs', () => {
     ['the same quotes around quotes', '"https://u:p"x"@h/y"', '"https://h/y"'],
     ['an at sign in the path', 'git+https://u:p@h/r.git@v1', 'git+https://h/r.git@v1'],
     ['a path with an at sign only', 'https://h/r@v1', 'https://h/r@v1'],
-    ['ssh', 'git+ssh://git@h/r.git', 'git+ssh://h/r.git'],
+    ['the user of git', 'git+ssh://git@h/r.git', 'git+ssh://git@h/r.git'],
+    ['another user of ssh', 'git+ssh://me@h/r.git', 'git+ssh://h/r.git'],
+    ['a password of the user of git', 'git+ssh://git:p@h/r.git', 'git+ssh://h/r.git'],
     ['a port', 'http://u:p@h:8080/x', 'http://h:8080/x'],
     ['upper case', 'HTTPS://u:p@H/x', 'HTTPS://H/x'],
     [

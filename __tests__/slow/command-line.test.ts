@@ -283,6 +283,16 @@ test('the command that npm puts on PATH', { skip: process.platform === 'win32' }
   assert.equal(stdout, `${version}\n`);
 });
 
+test('--help says of each flag what action.yml says', async (t) => {
+  const { stdout } = await machine(t, {}).run(['install', '--help']);
+  const text = stdout.replace(/\s+/g, ' ');
+  assert.match(
+    text,
+    /-c, --constraints <value> Constraint files or globs, one per line\. Can be repeated\./,
+  );
+  assert.match(text, /--installer <value> .* Default: pip\./);
+});
+
 test('the version is that of package.json', async (t) => {
   const { stdout } = await machine(t).run(['--version']);
   const file = readFileSync(join(root, 'package.json'), 'utf8');
@@ -404,6 +414,35 @@ describe('key', () => {
     await m.run(['install', '--store', m.store, '--python', python]);
     assert.deepEqual(m.stored(), [key], 'it is the very key that an installation keeps');
     assert.equal(index.count('root'), 0);
+  });
+
+  test('a glob adds nothing to standard output, and -c names constraints', async (t) => {
+    const m = machine(t, { 'reqs/a.txt': pinned, 'limits.txt': 'beta<2\n' });
+    const python = await m.python();
+    const args = ['key', '-r', 'reqs/*.txt', '-c', 'limits.txt', '--python', python];
+    const { stdout, stderr, exitCode } = await m.run(args);
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stdout, /^wheelhouse-v1-[^\n]+\n/);
+    const long = args.map((word) => (word === '-c' ? '--constraints' : word));
+    assert.deepEqual(
+      (await m.run([...long, '--json'])).json<{ key: string }>().key,
+      stdout.split('\n')[0],
+    );
+  });
+
+  test('changes with the content of build constraints, and with nothing else of them', async (t) => {
+    const m = machine(t);
+    const python = await m.python('26.3');
+    const key = async (text: string): Promise<string> => {
+      m.write({ 'limits.txt': text });
+      const env = { PIP_BUILD_CONSTRAINT: 'limits.txt' };
+      const { stdout, stderr } = await m.run(['key', '--python', python], { env });
+      assert.match(stdout, /^wheelhouse-v1-/, stderr);
+      return stdout;
+    };
+    const before = await key('setuptools<70\n');
+    assert.equal(await key('# why\nsetuptools < 70\n'), before);
+    assert.notEqual(await key('setuptools<60\n'), before);
   });
 
   test('asks no index', async (t) => {

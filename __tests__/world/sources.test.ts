@@ -182,6 +182,30 @@ describe('reading', () => {
   });
 });
 
+describe('a file of the checkout', () => {
+  test('is read', async () => {
+    assert.equal(await sources.readInside(request(), write('sub/pyproject.toml', 'a')), 'a');
+  });
+
+  test('is not outside the workspace, neither by its path nor through a link', async () => {
+    const outside = path.join(scratch, 'pyproject.toml');
+    writeFileSync(outside, 'a');
+    symlinkSync(outside, path.join(workspace, 'link.toml'));
+    symlinkSync(scratch, path.join(workspace, 'up'));
+    for (const file of [outside, ...['link.toml', 'up/pyproject.toml', '../pyproject.toml']]) {
+      await assert.rejects(sources.readInside(request(), path.resolve(workspace, file)), {
+        message: 'it leads outside the workspace, and only files of the checkout can be used',
+      });
+    }
+  });
+
+  test('may be missing', async () => {
+    await assert.rejects(sources.readInside(request(), path.join(workspace, 'no')), {
+      message: 'it does not exist',
+    });
+  });
+});
+
 describe('finding', () => {
   test('literal names and globs, each file once, sorted', async () => {
     for (const name of ['requirements.txt', 'b/r.txt', 'a/r.txt', 'a/r.in', 'c/d/r.txt'])

@@ -33055,31 +33055,33 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9183);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_harmless_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(8420);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(7479);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3690);
-/* harmony import */ var _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4206);
-/* harmony import */ var _publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1317);
-/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(4476);
-/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9940);
-/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5834);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5462);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(3411);
-/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(8348);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(553);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_temporary_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(8663);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(5638);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1120);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6848);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9183);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(8420);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5611);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(7479);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3690);
+/* harmony import */ var _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4206);
+/* harmony import */ var _publish_plan_report_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(1317);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(4476);
+/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9940);
+/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5834);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5462);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(3411);
+/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(8348);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(553);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_temporary_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(8663);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(5638);
 /** Entry of the command line: the same stories with a directory as their store. */
+
 
 
 
@@ -33111,13 +33113,15 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 /** Documented in docs/command-line.md. */
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_20__/* .consoleReporter */ .P)();
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_21__/* .consoleReporter */ .P)();
 const indexVariables = {
     'index-url': 'WHEELHOUSE_INDEX_URL',
     'index-password': 'WHEELHOUSE_INDEX_PASSWORD',
 };
 const installFlags = {
-    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .inputDefaults */ .V,
+    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .inputDefaults */ .V,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_5__/* .installHelp */ .P,
+    short: { requirements: '-r', constraints: '-c' },
     many: [
         'requirements',
         'packages',
@@ -33135,24 +33139,26 @@ const installFlags = {
     workflowOnly: ['restore-cache', 'save-cache', 'export'],
 };
 const publishFlags = {
-    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .publishInputDefaults */ .i,
+    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_10__/* .publishInputDefaults */ .i,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_5__/* .publishHelp */ .F,
+    short: { requirements: '-r', constraints: '-c' },
     many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
     variables: { ...indexVariables, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
 function addInputs(command, flags) {
-    const { defaults, many, variables, switches = [], workflowOnly = [] } = flags;
+    const { defaults, help, many, variables, switches = [], workflowOnly = [] } = flags;
     for (const [name, value] of Object.entries(defaults)) {
         if (workflowOnly.includes(name))
             continue;
-        const short = name === 'requirements' ? '-r, ' : '';
+        const short = flags.short[name] === undefined ? '' : `${flags.short[name]}, `;
         const argument = switches.includes(name) ? '' : ' <value>';
         const about = [
-            "as the action's input",
-            ...(value === '' || argument === '' ? [] : [`default ${value}`]),
-            ...(many.includes(name) ? ['may be repeated'] : []),
+            help[name],
+            ...(value === '' || argument === '' ? [] : [`Default: ${value}.`]),
+            ...(many.includes(name) ? ['Can be repeated.'] : []),
         ];
-        const option = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$(`${short}--${name}${argument}`, about.join(', '));
+        const option = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$(`${short}--${name}${argument}`, about.join(' '));
         if (many.includes(name)) {
             option.argParser((text, before) => [...(before ?? []), text]);
         }
@@ -33194,7 +33200,7 @@ function parseSize(text) {
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, small and certain Python installs from a kept directory of wheels')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_25__/* .version */ .r)
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_26__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
     addStore(addInputs(root.command('install'), installFlags))
@@ -33226,13 +33232,13 @@ function program() {
 }
 async function installCommand(values) {
     await withWorld(values, async (request, world, store) => {
-        const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
+        const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_7__/* .install */ .a)(request, world);
         if (state !== undefined)
-            await (0,_save_js__WEBPACK_IMPORTED_MODULE_15__/* .save */ .U)(state, world);
+            await (0,_save_js__WEBPACK_IMPORTED_MODULE_16__/* .save */ .U)(state, world);
         if (store && state !== undefined) {
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_27__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
         }
-        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .totals */ .Sd)(report);
+        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_9__/* .totals */ .Sd)(report);
         if (values['json']) {
             print({
                 hit: report.hit,
@@ -33252,7 +33258,7 @@ async function installCommand(values) {
             });
         }
         else {
-            say((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report));
+            say((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_9__/* .formatReport */ .CI)(report));
         }
     });
 }
@@ -33260,7 +33266,7 @@ async function keyCommand(values) {
     await withWorld(values, async (request, world) => {
         await world.sources.check(request);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_14__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
+        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_15__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
             print({ key: primary, restoreKeys: restore });
@@ -33286,26 +33292,26 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
-    const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_26__/* .prune */ .R)(store, Number(values['maxSize']));
+    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_17__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_27__/* .prune */ .R)(store, Number(values['maxSize']));
     const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
-    say([`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}`]);
+    say([`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_9__/* .size */ .Ej)(bytes)}`]);
 }
 async function publishCommand(packages, values) {
     const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadPublishRequest */ .z)(inputIn(given), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_10__/* .loadPublishRequest */ .z)(inputIn(given), host);
         const tell = (report) => {
             if (values['json'])
-                print({ counts: (0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__/* .publishCounts */ .sl)(report), ...report });
+                print({ counts: (0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_12__/* .publishCounts */ .sl)(report), ...report });
             else
-                say((0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_11__/* .formatPublishReport */ .r2)(report));
+                say((0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_12__/* .formatPublishReport */ .r2)(report));
         };
         try {
-            tell(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_12__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__/* .publishingWorld */ .s)(request, reporter)));
+            tell(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_13__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_14__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
-            if (error instanceof _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_10__/* .PublishConflict */ ._h)
+            if (error instanceof _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_11__/* .PublishConflict */ ._h)
                 tell(error.report);
             throw error;
         }
@@ -33313,30 +33319,30 @@ async function publishCommand(packages, values) {
 }
 /** Says where a command runs; the directory for what is not kept is emptied when all went well. */
 async function withHost(work) {
-    const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_22__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_23__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_27__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_28__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
-    await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_22__/* .discard */ .vf)(temporary);
+    await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_23__/* .discard */ .vf)(temporary);
 }
 /** Gives a command the request and the world that its flags describe. */
 function withWorld(values, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W)(inputIn(values), host);
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .loadRequest */ .W)(inputIn(values), host);
         const store = typeof values['store'] === 'string'
-            ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_16__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
+            ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_17__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
             : undefined;
         const world = {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_19__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_23__/* .uvAdapter */ .t)(reporter),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_21__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__/* .wheelhousesAdapter */ .S)(),
+            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_20__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_24__/* .uvAdapter */ .t)(reporter),
+            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_22__/* .sourcesAdapter */ .u)(),
+            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_25__/* .wheelhousesAdapter */ .S)(),
             store: store ?? nowhere(),
-            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_17__/* .indexProbe */ .Z)(),
+            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_18__/* .indexProbe */ .Z)(),
             reporter,
             cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
             now: () => new Date(),
@@ -33354,18 +33360,18 @@ function nowhere() {
     };
 }
 function say(lines) {
-    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_28__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function print(value) {
-    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_28__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     reporter.error(error);
-    return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
+    return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_18__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_19__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -33604,6 +33610,62 @@ async function indexFinding(request, interpreter, { settings, requested }, world
         return { level: hit ? 'note' : 'problem', text: `${(0,model/* messageOf */.bD)(error)}${needed}` };
     }
 }
+
+
+/***/ }),
+
+/***/ 1120:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   F: () => (/* binding */ publishHelp),
+/* harmony export */   P: () => (/* binding */ installHelp)
+/* harmony export */ });
+/** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */
+const installHelp = {
+    requirements: 'Requirement files or globs, one per line. Default is requirements.txt, unless packages or groups is given.',
+    packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
+    constraints: 'Constraint files or globs, one per line.',
+    groups: 'Dependency groups of pyproject.toml, one per line; path/to/pyproject.toml:group for another file.',
+    'working-directory': 'Where relative paths start.',
+    'cache-dependency-path': 'More files or globs whose content changes the cache key, one per line.',
+    python: 'The Python to install for, as a path or a command. Default is python or python3 on PATH.',
+    venv: 'A virtual environment to install into. It is made if missing, and active for later steps.',
+    installer: 'What installs from the lock, pip or uv. Where uv is not on PATH, its wheel is kept in the wheelhouse.',
+    'compile-bytecode': 'Compile to bytecode while installing (true or false). Python does it at the first import otherwise.',
+    install: 'Install the packages; false only fills the wheelhouse.',
+    export: 'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps, so that tox, nox, pip and uv use the wheelhouse.',
+    refresh: 'How long a resolution of unpinned requirements counts. One of auto, always, daily, weekly, monthly, never.',
+    'restore-cache': 'Restore from the cache (true, false or auto). auto is off for releases, tags and privileged events.',
+    'save-cache': 'Save to the cache (true, false or auto). auto is also off for merge queues and forks.',
+    'cache-suffix': 'Text in the cache key that sets this use apart. Letters, digits and . _ - only.',
+    wheelhouse: "Directory of the wheelhouse. Default is a directory of its own under the runner's temporary one.",
+    'index-url': "The package index that decides what there is; it never falls back to another. Default is pip's own configuration.",
+    'extra-index-url': 'More indexes, one per line. pip merges them, it does not fall back; see the README on dependency confusion.',
+    'trusted-host': 'Hosts whose certificate need not be valid, one per line.',
+    'index-username': 'User name for index-url.',
+    'index-password': 'Password or token for index-url, from a secret. Only the pip that fills the wheelhouse gets it.',
+    'mirror-url': 'A caching proxy of the index, used while it is healthy; else the index itself, with a warning.',
+};
+const publishHelp = {
+    packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
+    requirements: 'Requirement files or globs, one per line; a lock with hashes is one.',
+    constraints: 'Constraint files or globs, one per line.',
+    'working-directory': 'Where relative paths start.',
+    python: 'The Python that brings the packages, as a path or a command. Default is python or python3 on PATH.',
+    platforms: "Platform tags to publish for, one per line, such as manylinux_2_28_x86_64 or win_amd64. Default is the runner's own.",
+    'python-versions': 'Versions of CPython to publish for, one per line, such as 3.12. Default is the version of python.',
+    'index-url': "The package index that the files come from. Default is pip's own configuration.",
+    'index-username': 'User name for index-url.',
+    'index-password': 'Password or token for index-url, from a secret.',
+    'feed-url': 'Address of the simple index of the private feed, which is asked what it has.',
+    'upload-url': 'Where files are uploaded to. Default is what feed-url tells, for the feeds that docs/publish.md names.',
+    'feed-username': 'User name for the feed.',
+    'feed-password': 'Password or token for the feed, from a secret.',
+    uploader: 'The program that uploads, twine (7 or newer) or uv. It must be installed.',
+    audit: 'Look for known vulnerabilities with pip-audit first. One of off, warn, fail.',
+    'dry-run': 'Only say what would be uploaded (true or false).',
+};
 
 
 /***/ }),
@@ -34005,8 +34067,8 @@ class FillError extends model/* UserError */.yo {
     unreachable;
     /** Another index with the same content may do better. */
     maybeIndex;
-    constructor(message, output) {
-        super(message);
+    constructor(message, output, at = {}) {
+        super(message, at);
         this.unreachable = (0,pip_output/* isUnreachable */.R0)(output);
         this.maybeIndex = (0,pip_output/* isMirrorsFault */.nZ)(output);
     }
@@ -34036,7 +34098,7 @@ async function fetchWheels(plan, world, index, request, options) {
         rewrite,
     });
     if (exitCode !== 0)
-        throw fillError(output);
+        throw fillError(output, request);
     return (0,pip_output/* readFillLog */.EW)(output, await world.wheelhouses.read(log).catch(() => ''));
 }
 /**
@@ -34065,7 +34127,7 @@ async function resolveOffline(plan, world, request, options) {
         rewrite,
     });
     if (exitCode !== 0)
-        throw fillError(output);
+        throw fillError(output, request);
     return readReport(world, report, output);
 }
 /**
@@ -34117,8 +34179,8 @@ function installOptions(plan, wheelhouse) {
     };
 }
 /** What an error says of an installer that failed: advice, and its last words. */
-function installFailure(installer, output) {
-    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`;
+function installFailure(installer, output, asked = 'index') {
+    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, asked)}\n${(0,pip_output/* lastWords */.aN)(output)}`;
 }
 function indexEnvironment({ request, interpreter }, index) {
     return (0,environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, index.environment, interpreter.keyring);
@@ -34155,8 +34217,11 @@ async function readReport(world, file, output) {
         throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,model/* messageOf */.bD)(error)}`);
     }
 }
-function fillError(output) {
-    return new FillError(`pip could not get all wheels. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output);
+/** @param request what pip was given, when its error may be about a line of it */
+function fillError(output, request) {
+    const failed = (0,pip_output/* failedRequirement */.pD)(output);
+    const where = failed ? ` (it failed at ${failed.project})` : '';
+    return new FillError(`pip could not get all wheels${where}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output, failed && request ? (0,request_file/* placeOf */.$t)(failed, request) : undefined);
 }
 
 // EXTERNAL MODULE: ./lib/plan/key.js
@@ -34231,8 +34296,10 @@ async function resolveSources(plan, world, directory, kept) {
             }
             return attempt(plan.index);
         });
-        if (result.state === 'failed')
-            throw new model/* UserError */.yo(installFailure('pip', result.output));
+        if (result.state === 'failed') {
+            const asked = requirement.form === 'url' ? 'url' : 'index';
+            throw new model/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
+        }
         if (result.item === undefined)
             continue;
         names.add(result.item.name);
@@ -35453,7 +35520,6 @@ const sourceSettings = [
     'no-use-pep517',
     'use-feature',
     'use-deprecated',
-    'build-constraint',
     'uploaded-prior-to',
     'ignore-requires-python',
 ];
@@ -35467,7 +35533,7 @@ const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-relea
  *   takes; restore keys never cross system, architecture, libc or Python
  */
 function keysOf(interpreter, requested, settings, options) {
-    const sourceList = sourceParts(requested.lines, settings);
+    const sourceList = sourceParts(requested, settings);
     const sources = digest(sourceList);
     const asked = [
         ...new Set([
@@ -35557,10 +35623,16 @@ function keyPart(text) {
 function isSource(line) {
     return line.kind === 'option' && sourceSettings.includes(line.name);
 }
-function sourceParts(lines, settings) {
+/** The order of lines does not matter, except that a later index or format overrules earlier ones. */
+function sourceParts({ lines, buildConstraints = [] }, settings) {
+    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
+    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
     return [
         ...sourceSettings.flatMap((name) => settingPart(name, settings)),
-        ...lines.filter(isSource).map(canonical).sort(),
+        ...given((name) => name === 'index-url').slice(-1),
+        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
+        ...given(isFormat),
+        ...buildConstraints.map((part) => `build-constraint ${part}`),
     ];
 }
 function settingPart(name, settings) {
@@ -37628,7 +37700,9 @@ function probeCandidates(requested) {
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor),
 /* harmony export */   lQ: () => (/* binding */ isSystems),
-/* harmony export */   nZ: () => (/* binding */ isMirrorsFault)
+/* harmony export */   nZ: () => (/* binding */ isMirrorsFault),
+/* harmony export */   pD: () => (/* binding */ failedRequirement),
+/* harmony export */   yW: () => (/* binding */ isOf)
 /* harmony export */ });
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
@@ -37719,8 +37793,19 @@ function lastWords(output, lines = 12) {
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '')
         .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
-    const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
-    return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
+    // git says why before pip says that it failed.
+    const firstError = all.findIndex((line) => /^\s*(?:ERROR|error|fatal):/.test(line));
+    if (firstError < 0)
+        return all.slice(-lines).join('\n');
+    // Older pips say what a program said twice, the second time without its margin.
+    const said = new Set();
+    const errors = all.slice(firstError).filter((line) => {
+        const bare = line.trim();
+        const isNew = !said.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
+        said.add(bare);
+        return isNew;
+    });
+    return errors.slice(-lines).join('\n');
 }
 const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
 const notFound = /No matching distribution found|Could not find a version/i;
@@ -37742,6 +37827,10 @@ const advices = [
         'The index refused the credentials: check those that pip is configured with.',
     ],
     [
+        /× git .{0,1000}did not run successfully/,
+        'git could not get a repository: check its address, its branch or tag, and the credentials that git has here.',
+    ],
+    [
         unreachable,
         'The index could not be reached: run again, or check the network and the index settings of pip.',
     ],
@@ -37751,7 +37840,7 @@ const advices = [
     ],
     [
         /requires a different Python/i,
-        'No version supports this Python: use another Python or another version.',
+        'It does not support this Python: use another Python or another version.',
     ],
     [
         /No space left on device|Errno 28/i,
@@ -37783,10 +37872,60 @@ function isMirrorsFault(output) {
 function isSystems(output) {
     return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
 }
-/** One sentence on what to do about a failed pip. */
-function adviceFor(output) {
+/**
+ * One sentence on what to do about a failed pip.
+ * @param asked whom it asked: package indexes, or the server of a URL that the request names
+ */
+function adviceFor(output, asked = 'index') {
+    if (asked === 'url' && unreachable.test(output)) {
+        return 'The server of this URL could not be reached: check the address, or run again.';
+    }
+    if (notFound.test(output) && needsOtherPython(output)) {
+        return 'The versions that you allow require another Python: use another Python, or allow another version.';
+    }
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
         "See pip's output above; the same command outside this action should fail alike.");
+}
+/** pip passes over files that require another Python, and then finds none. */
+function needsOtherPython(output) {
+    const ignored = [...output.matchAll(/[:;] (\S+) Requires-Python /g)].map(([, version = '']) => version);
+    const [, pin] = /satisfies the requirement [^\s(]*===?([^\s,;(]+)/.exec(output) ?? [];
+    return (ignored.length > 0 && (pin === undefined || ignored.some((each) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(each, pin))));
+}
+/**
+ * The requirement that a pip failed for, as far as it says so: the one in its error, or the last one
+ * that it had turned to when a build or a repository failed.
+ * @param output in the user's words, as `withUserSources` puts them
+ */
+function failedRequirement(output) {
+    const lines = output.split(/\r?\n/).filter((line) => line.length <= longestLine);
+    for (const line of lines) {
+        const missing = /^\s*ERROR: Could not find .* the requirement (\S+)(.*) \(from versions: /.exec(line);
+        if (missing)
+            return requirementFrom(missing[1], missing[2]);
+    }
+    const [, unbuilt] = /Failed building wheel for (\S+)/.exec(output) ?? [];
+    const failure = lines.findIndex((line) => /^\s*(?:error: subprocess-exited|error: metadata-generation|fatal:)/.test(line));
+    const begun = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
+        const [, project, rest] = /^\s*(?:Collecting|Processing|Obtaining) (\S+)(.*)/.exec(line) ?? [];
+        return project === undefined ? [] : [requirementFrom(project, rest)];
+    });
+    return unbuilt ? begun.findLast(({ project }) => isOf(project, unbuilt)) : begun.at(-1);
+}
+function requirementFrom(project = '', rest = '') {
+    const [, from = ''] = / \(from (.*)\)\s*$/.exec(rest) ?? [];
+    const [, file, line] = /(?:^|->)(?:-[rc] )?([^()>]+) \(line (\d+)\)$/.exec(from) ?? [];
+    const [dependent = ''] = from.split('->');
+    return {
+        project,
+        place: file === undefined ? undefined : { file, line: Number(line) },
+        dependent: /^[\w.-]+(?:[=<>!~[].*)?$/.test(dependent) ? dependent : undefined,
+    };
+}
+/** Whether two requirements are of one project, whatever versions and extras they name. */
+function isOf(one, other) {
+    const [name, otherName] = [one, other].map((text) => /^[\w.-]*/.exec(text)?.[0] ?? '');
+    return Boolean(name) && (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(name ?? '') === (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(otherName ?? '');
 }
 
 
@@ -38042,15 +38181,18 @@ function unescaped(text) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $4: () => (/* binding */ fillFiles),
+/* harmony export */   $t: () => (/* binding */ placeOf),
 /* harmony export */   AU: () => (/* binding */ closeFiles),
 /* harmony export */   _2: () => (/* binding */ withUserSources),
 /* harmony export */   dC: () => (/* binding */ plainFile),
 /* harmony export */   k1: () => (/* binding */ plainRequest)
 /* harmony export */ });
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1789);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6135);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1840);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2251);
+/* harmony import */ var _pip_output_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7894);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1789);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6135);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1840);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2251);
+
 
 
 
@@ -38072,7 +38214,7 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
     return request([
         ...offers
             .filter((offer) => !offer.isPin)
-            .map((offer) => ({ text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_3__/* .quoted */ .TL)(offer.url)}` })),
+            .map((offer) => ({ text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_4__/* .quoted */ .TL)(offer.url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
             .map(render),
@@ -38086,23 +38228,23 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
     ], constraintsFile);
 }
 function isForPip(line) {
-    return line.text !== '' && !(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_0__/* .namesIndex */ .l_)(line);
+    return line.text !== '' && !(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_1__/* .namesIndex */ .l_)(line);
 }
 /** @returns undefined when its options can't be told apart from its hashes */
 function withHash(line, { sha256 }) {
-    const options = line.options.map(_requirement_options_js__WEBPACK_IMPORTED_MODULE_1__/* .optionText */ .re);
+    const options = line.options.map(_requirement_options_js__WEBPACK_IMPORTED_MODULE_2__/* .optionText */ .re);
     return options.includes(undefined)
         ? undefined
-        : [(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_0__/* .plainText */ .wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
+        : [(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_1__/* .plainText */ .wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 /**
  * The request for the closing: without hashes (a built wheel has another than its sdist) and
  * without options, as only the wheels that the fill chose are there to be found.
  */
 function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .indexRequirements */ .zM)(lines)
+    const plain = (constraint) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_3__/* .indexRequirements */ .zM)(lines)
         .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_0__/* .plainText */ .wh)(line), source: line.source }));
+        .map((line) => ({ text: (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_1__/* .plainText */ .wh)(line), source: line.source }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
 /** A request of the given lines only. */
@@ -38133,8 +38275,19 @@ function withUserSources(text, files) {
     }
     return result;
 }
+/**
+ * Where the user asks for what pip failed for.
+ * @returns undefined when no line of the user's does
+ */
+function placeOf({ place, project, dependent }, { request }) {
+    if (place !== undefined)
+        return place;
+    const lines = request.text.split('\n');
+    const index = lines.findIndex((line) => (0,_pip_output_js__WEBPACK_IMPORTED_MODULE_0__/* .isOf */ .yW)(line, dependent ?? project));
+    return request.sources[index];
+}
 function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_3__/* .quoted */ .TL)(constraintsFile)}` }] : [];
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_4__/* .quoted */ .TL)(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 function file(entries) {
@@ -39219,11 +39372,17 @@ function indexOrEnd(text, character, from) {
     return index < 0 ? text.length : index;
 }
 /**
- * Takes userinfo and query out of every URL in a text, and the query out of paths as HTTP
+ * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
  * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
  */
 function withoutSecrets(text) {
-    const bare = without(text, urlsIn(text).map(({ start, host }) => [start, host]));
+    return withoutParts(text, (userinfo) => userinfo !== 'git@');
+}
+/** @param isSecret what of the userinfos is taken out */
+function withoutParts(text, isSecret) {
+    const bare = without(text, urlsIn(text)
+        .filter(({ start, host }) => isSecret(text.slice(start, host)))
+        .map(({ start, host }) => [start, host]));
     let query = 0;
     let fragment = 0;
     const queries = urlsIn(bare).flatMap(({ start, end }) => {
@@ -39248,7 +39407,7 @@ const fingerprintLength = 32;
  * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
  */
 function fingerprinted(text) {
-    const clean = withoutSecrets(text);
+    const clean = withoutParts(text, () => true);
     let result = '';
     let position = 0;
     for (const { start, end, isInner } of urlsIn(clean)) {
@@ -41207,6 +41366,13 @@ async function readRequestWithKeys(request, interpreter, world) {
  */
 async function requestedSet(request, interpreter, settings, sources) {
     const access = remoteAccess(request, interpreter, settings);
+    const reading = {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        pip: interpreter.pip,
+        replacedVariables: replacedVariables(request.index),
+        read: (location) => sources.read(location, access),
+    };
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
@@ -41214,22 +41380,8 @@ async function requestedSet(request, interpreter, settings, sources) {
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...settings.words('constraint').map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
-                shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .shownAddress */ .Uk)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        pip: interpreter.pip,
-        replacedVariables: replacedVariables(request.index),
-        read: (location) => sources.read(location, access),
-    });
+        constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
+    }, reading);
     // Files carry the index that they were compiled with; an index that is given here is meant.
     const given = request.index.url !== undefined;
     const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
@@ -41246,7 +41398,37 @@ async function requestedSet(request, interpreter, settings, sources) {
             throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(error.message, source);
         }
     }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
+    return {
+        ...{ lines, files, projects: [...projects.values()], extra: found.extra },
+        buildConstraints: await buildConstraints(configuredFiles(request, settings, 'build-constraint'), reading),
+    };
+}
+/** The files that a setting of pip names: paths, from where pip runs, or URLs. */
+function configuredFiles({ workingDirectory }, settings, name) {
+    return settings.words(name).map((file) => ({
+        location: /^https?:/i.test(file)
+            ? file
+            : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
+        shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .shownAddress */ .Uk)(file),
+    }));
+}
+/**
+ * The content of build constraints, as it counts for the key. Only a build reads them, so one that
+ * can't be read is pip's to complain about.
+ */
+async function buildConstraints(files, reading) {
+    const parts = files.map(async (file) => {
+        const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
+        try {
+            return (await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)(sources, reading)).lines.map(_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .canonical */ .$N);
+        }
+        catch (error) {
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo)
+                return [`file ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .fingerprinted */ .g0)(file.location)}`];
+            throw error;
+        }
+    });
+    return (await Promise.all(parts)).flat().sort();
 }
 /** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
 function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
@@ -41279,7 +41461,7 @@ async function groupLines(request, sources) {
         const file = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, shown);
         let text;
         try {
-            text = await sources.read(file);
+            text = await sources.readInside(request, file);
         }
         catch (error) {
             throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
@@ -47603,7 +47785,7 @@ except BaseException as error:
 
 
 function sourcesAdapter() {
-    return { check, find, read, project };
+    return { check, find, read, readInside, project };
 }
 async function find(request) {
     const requirements = await sources_expand(request, request.requirements, 'requirements');
@@ -47690,6 +47872,16 @@ async function read(location, access) {
         throw reason === undefined ? error : new Error(reason);
     }
 }
+async function readInside(request, file) {
+    if (!isInside(request.workspace, file))
+        throw new Error(leads);
+    const real = await (0,promises_.realpath)(file).catch(() => undefined);
+    if (real !== undefined && !isInside(await (0,promises_.realpath)(request.workspace), real)) {
+        throw new Error(leads);
+    }
+    return read(file);
+}
+const leads = 'it leads outside the workspace, and only files of the checkout can be used';
 const reasons = {
     ENOENT: 'it does not exist',
     ENOTDIR: 'it does not exist',

@@ -581,11 +581,17 @@ function indexOrEnd(text, character, from) {
     return index < 0 ? text.length : index;
 }
 /**
- * Takes userinfo and query out of every URL in a text, and the query out of paths as HTTP
+ * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
  * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
  */
 function secrets_withoutSecrets(text) {
-    const bare = without(text, urlsIn(text).map(({ start, host }) => [start, host]));
+    return withoutParts(text, (userinfo) => userinfo !== 'git@');
+}
+/** @param isSecret what of the userinfos is taken out */
+function withoutParts(text, isSecret) {
+    const bare = without(text, urlsIn(text)
+        .filter(({ start, host }) => isSecret(text.slice(start, host)))
+        .map(({ start, host }) => [start, host]));
     let query = 0;
     let fragment = 0;
     const queries = urlsIn(bare).flatMap(({ start, end }) => {
@@ -610,7 +616,7 @@ const fingerprintLength = 32;
  * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
  */
 function secrets_fingerprinted(text) {
-    const clean = secrets_withoutSecrets(text);
+    const clean = withoutParts(text, () => true);
     let result = '';
     let position = 0;
     for (const { start, end, isInner } of urlsIn(clean)) {

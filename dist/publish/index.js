@@ -28692,9 +28692,10 @@ function buildEnvironment(environment, settings, nullDevice) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $N: () => (/* binding */ canonical),
 /* harmony export */   br: () => (/* binding */ digest)
 /* harmony export */ });
-/* unused harmony exports keysOf, interpreterIdentity, generations, matchKind, canonical */
+/* unused harmony exports keysOf, interpreterIdentity, generations, matchKind */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
 /* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6135);
@@ -28727,7 +28728,6 @@ const sourceSettings = (/* unused pure expression or super */ null && ([
     'no-use-pep517',
     'use-feature',
     'use-deprecated',
-    'build-constraint',
     'uploaded-prior-to',
     'ignore-requires-python',
 ]));
@@ -28741,7 +28741,7 @@ const selectionSettings = (/* unused pure expression or super */ null && (['no-d
  *   takes; restore keys never cross system, architecture, libc or Python
  */
 function keysOf(interpreter, requested, settings, options) {
-    const sourceList = sourceParts(requested.lines, settings);
+    const sourceList = sourceParts(requested, settings);
     const sources = digest(sourceList);
     const asked = [
         ...new Set([
@@ -28831,10 +28831,16 @@ function keyPart(text) {
 function isSource(line) {
     return line.kind === 'option' && sourceSettings.includes(line.name);
 }
-function sourceParts(lines, settings) {
+/** The order of lines does not matter, except that a later index or format overrules earlier ones. */
+function sourceParts({ lines, buildConstraints = [] }, settings) {
+    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
+    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
     return [
         ...sourceSettings.flatMap((name) => settingPart(name, settings)),
-        ...lines.filter(isSource).map(canonical).sort(),
+        ...given((name) => name === 'index-url').slice(-1),
+        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
+        ...given(isFormat),
+        ...buildConstraints.map((part) => `build-constraint ${part}`),
     ];
 }
 function settingPart(name, settings) {
@@ -28845,7 +28851,7 @@ function settingPart(name, settings) {
 function valuePart(name, value) {
     return ['config-settings', 'global-option', 'build-option'].includes(name)
         ? digest([value]).slice(0, 12)
-        : fingerprinted(value);
+        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .fingerprinted */ .g0)(value);
 }
 /** One line in the only spelling that counts. */
 function canonical(line) {
@@ -28863,11 +28869,11 @@ function canonical(line) {
         ];
         return `${role}direct ${parts.join(' ')}`;
     }
-    const extras = line.extras.map(normalizeName).sort();
+    const extras = line.extras.map(_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc).sort();
     const parts = [
         `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
         spaced(line.marker ?? ''),
-        ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
+        ...line.options.map((option) => (0,_requirement_options_js__WEBPACK_IMPORTED_MODULE_2__/* .optionText */ .re)(option) ?? `--${option.name}`),
         ...line.hashes.toSorted(),
     ];
     return `${role}${parts.join(' ; ')}`;
@@ -30770,7 +30776,7 @@ function canonicalVersion(version) {
 /* harmony export */   aN: () => (/* binding */ lastWords),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorsFault, isSystems */
+/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorsFault, isSystems, failedRequirement, isOf */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
 /** What pip says, and what it means for us and for the user. */
@@ -30860,8 +30866,19 @@ function lastWords(output, lines = 12) {
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '')
         .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
-    const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
-    return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
+    // git says why before pip says that it failed.
+    const firstError = all.findIndex((line) => /^\s*(?:ERROR|error|fatal):/.test(line));
+    if (firstError < 0)
+        return all.slice(-lines).join('\n');
+    // Older pips say what a program said twice, the second time without its margin.
+    const said = new Set();
+    const errors = all.slice(firstError).filter((line) => {
+        const bare = line.trim();
+        const isNew = !said.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
+        said.add(bare);
+        return isNew;
+    });
+    return errors.slice(-lines).join('\n');
 }
 const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
 const notFound = /No matching distribution found|Could not find a version/i;
@@ -30883,6 +30900,10 @@ const advices = [
         'The index refused the credentials: check those that pip is configured with.',
     ],
     [
+        /× git .{0,1000}did not run successfully/,
+        'git could not get a repository: check its address, its branch or tag, and the credentials that git has here.',
+    ],
+    [
         unreachable,
         'The index could not be reached: run again, or check the network and the index settings of pip.',
     ],
@@ -30892,7 +30913,7 @@ const advices = [
     ],
     [
         /requires a different Python/i,
-        'No version supports this Python: use another Python or another version.',
+        'It does not support this Python: use another Python or another version.',
     ],
     [
         /No space left on device|Errno 28/i,
@@ -30924,10 +30945,60 @@ function isMirrorsFault(output) {
 function isSystems(output) {
     return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
 }
-/** One sentence on what to do about a failed pip. */
-function adviceFor(output) {
+/**
+ * One sentence on what to do about a failed pip.
+ * @param asked whom it asked: package indexes, or the server of a URL that the request names
+ */
+function adviceFor(output, asked = 'index') {
+    if (asked === 'url' && unreachable.test(output)) {
+        return 'The server of this URL could not be reached: check the address, or run again.';
+    }
+    if (notFound.test(output) && needsOtherPython(output)) {
+        return 'The versions that you allow require another Python: use another Python, or allow another version.';
+    }
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
         "See pip's output above; the same command outside this action should fail alike.");
+}
+/** pip passes over files that require another Python, and then finds none. */
+function needsOtherPython(output) {
+    const ignored = [...output.matchAll(/[:;] (\S+) Requires-Python /g)].map(([, version = '']) => version);
+    const [, pin] = /satisfies the requirement [^\s(]*===?([^\s,;(]+)/.exec(output) ?? [];
+    return (ignored.length > 0 && (pin === undefined || ignored.some((each) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(each, pin))));
+}
+/**
+ * The requirement that a pip failed for, as far as it says so: the one in its error, or the last one
+ * that it had turned to when a build or a repository failed.
+ * @param output in the user's words, as `withUserSources` puts them
+ */
+function failedRequirement(output) {
+    const lines = output.split(/\r?\n/).filter((line) => line.length <= longestLine);
+    for (const line of lines) {
+        const missing = /^\s*ERROR: Could not find .* the requirement (\S+)(.*) \(from versions: /.exec(line);
+        if (missing)
+            return requirementFrom(missing[1], missing[2]);
+    }
+    const [, unbuilt] = /Failed building wheel for (\S+)/.exec(output) ?? [];
+    const failure = lines.findIndex((line) => /^\s*(?:error: subprocess-exited|error: metadata-generation|fatal:)/.test(line));
+    const begun = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
+        const [, project, rest] = /^\s*(?:Collecting|Processing|Obtaining) (\S+)(.*)/.exec(line) ?? [];
+        return project === undefined ? [] : [requirementFrom(project, rest)];
+    });
+    return unbuilt ? begun.findLast(({ project }) => isOf(project, unbuilt)) : begun.at(-1);
+}
+function requirementFrom(project = '', rest = '') {
+    const [, from = ''] = / \(from (.*)\)\s*$/.exec(rest) ?? [];
+    const [, file, line] = /(?:^|->)(?:-[rc] )?([^()>]+) \(line (\d+)\)$/.exec(from) ?? [];
+    const [dependent = ''] = from.split('->');
+    return {
+        project,
+        place: file === undefined ? undefined : { file, line: Number(line) },
+        dependent: /^[\w.-]+(?:[=<>!~[].*)?$/.test(dependent) ? dependent : undefined,
+    };
+}
+/** Whether two requirements are of one project, whatever versions and extras they name. */
+function isOf(one, other) {
+    const [name, otherName] = [one, other].map((text) => /^[\w.-]*/.exec(text)?.[0] ?? '');
+    return Boolean(name) && normalizeName(name ?? '') === normalizeName(otherName ?? '');
 }
 
 
@@ -31990,11 +32061,17 @@ function indexOrEnd(text, character, from) {
     return index < 0 ? text.length : index;
 }
 /**
- * Takes userinfo and query out of every URL in a text, and the query out of paths as HTTP
+ * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
  * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
  */
 function withoutSecrets(text) {
-    const bare = without(text, urlsIn(text).map(({ start, host }) => [start, host]));
+    return withoutParts(text, (userinfo) => userinfo !== 'git@');
+}
+/** @param isSecret what of the userinfos is taken out */
+function withoutParts(text, isSecret) {
+    const bare = without(text, urlsIn(text)
+        .filter(({ start, host }) => isSecret(text.slice(start, host)))
+        .map(({ start, host }) => [start, host]));
     let query = 0;
     let fragment = 0;
     const queries = urlsIn(bare).flatMap(({ start, end }) => {
@@ -32019,7 +32096,7 @@ const fingerprintLength = 32;
  * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
  */
 function fingerprinted(text) {
-    const clean = withoutSecrets(text);
+    const clean = withoutParts(text, () => true);
     let result = '';
     let position = 0;
     for (const { start, end, isInner } of urlsIn(clean)) {
@@ -33392,6 +33469,13 @@ async function readRequestWithKeys(request, interpreter, world) {
  */
 async function requestedSet(request, interpreter, settings, sources) {
     const access = remoteAccess(request, interpreter, settings);
+    const reading = {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        pip: interpreter.pip,
+        replacedVariables: replacedVariables(request.index),
+        read: (location) => sources.read(location, access),
+    };
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
@@ -33399,22 +33483,8 @@ async function requestedSet(request, interpreter, settings, sources) {
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
-        constraints: [
-            ...found.constraints,
-            ...settings.words('constraint').map((file) => ({
-                location: /^https?:/i.test(file)
-                    ? file
-                    : external_node_path_.resolve(request.workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-                shown: (0,secrets/* shownAddress */.Uk)(file),
-            })),
-        ],
-    }, {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        pip: interpreter.pip,
-        replacedVariables: replacedVariables(request.index),
-        read: (location) => sources.read(location, access),
-    });
+        constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
+    }, reading);
     // Files carry the index that they were compiled with; an index that is given here is meant.
     const given = request.index.url !== undefined;
     const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
@@ -33431,7 +33501,37 @@ async function requestedSet(request, interpreter, settings, sources) {
             throw new model/* UserError */.yo(error.message, source);
         }
     }
-    return { lines, files, projects: [...projects.values()], extra: found.extra };
+    return {
+        ...{ lines, files, projects: [...projects.values()], extra: found.extra },
+        buildConstraints: await buildConstraints(configuredFiles(request, settings, 'build-constraint'), reading),
+    };
+}
+/** The files that a setting of pip names: paths, from where pip runs, or URLs. */
+function configuredFiles({ workingDirectory }, settings, name) {
+    return settings.words(name).map((file) => ({
+        location: /^https?:/i.test(file)
+            ? file
+            : external_node_path_.resolve(workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+        shown: (0,secrets/* shownAddress */.Uk)(file),
+    }));
+}
+/**
+ * The content of build constraints, as it counts for the key. Only a build reads them, so one that
+ * can't be read is pip's to complain about.
+ */
+async function buildConstraints(files, reading) {
+    const parts = files.map(async (file) => {
+        const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
+        try {
+            return (await (0,requirements/* gatherLines */.zV)(sources, reading)).lines.map(key/* canonical */.$N);
+        }
+        catch (error) {
+            if (error instanceof model/* UserError */.yo)
+                return [`file ${(0,secrets/* fingerprinted */.g0)(file.location)}`];
+            throw error;
+        }
+    });
+    return (await Promise.all(parts)).flat().sort();
 }
 /** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
 function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
@@ -33464,7 +33564,7 @@ async function groupLines(request, sources) {
         const file = external_node_path_.resolve(request.workingDirectory, shown);
         let text;
         try {
-            text = await sources.read(file);
+            text = await sources.readInside(request, file);
         }
         catch (error) {
             throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
@@ -33486,6 +33586,7 @@ var requirement_options = __nccwpck_require__(6135);
 // EXTERNAL MODULE: ./lib/plan/requirement-words.js
 var requirement_words = __nccwpck_require__(1840);
 ;// CONCATENATED MODULE: ./lib/plan/request-file.js
+
 
 
 
@@ -33567,6 +33668,17 @@ function withUserSources(text, files) {
             .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
     }
     return result;
+}
+/**
+ * Where the user asks for what pip failed for.
+ * @returns undefined when no line of the user's does
+ */
+function placeOf({ place, project, dependent }, { request }) {
+    if (place !== undefined)
+        return place;
+    const lines = request.text.split('\n');
+    const index = lines.findIndex((line) => isOf(line, dependent ?? project));
+    return request.sources[index];
 }
 function request(lines, constraints, constraintsFile) {
     const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
@@ -37882,7 +37994,7 @@ except BaseException as error:
 
 
 function sourcesAdapter() {
-    return { check, find, read, project };
+    return { check, find, read, readInside, project };
 }
 async function find(request) {
     const requirements = await sources_expand(request, request.requirements, 'requirements');
@@ -37969,6 +38081,16 @@ async function read(location, access) {
         throw reason === undefined ? error : new Error(reason);
     }
 }
+async function readInside(request, file) {
+    if (!isInside(request.workspace, file))
+        throw new Error(leads);
+    const real = await (0,promises_namespaceObject.realpath)(file).catch(() => undefined);
+    if (real !== undefined && !isInside(await (0,promises_namespaceObject.realpath)(request.workspace), real)) {
+        throw new Error(leads);
+    }
+    return read(file);
+}
+const leads = 'it leads outside the workspace, and only files of the checkout can be used';
 const reasons = {
     ENOENT: 'it does not exist',
     ENOTDIR: 'it does not exist',

@@ -31,7 +31,6 @@ const sourceSettings = [
   'no-use-pep517',
   'use-feature',
   'use-deprecated',
-  'build-constraint',
   'uploaded-prior-to',
   'ignore-requires-python',
 ] as const;
@@ -72,7 +71,7 @@ export function keysOf(
     readonly tools: readonly string[];
   },
 ): Keys {
-  const sourceList = sourceParts(requested.lines, settings);
+  const sourceList = sourceParts(requested, settings);
   const sources = digest(sourceList);
   const asked = [
     ...new Set([
@@ -170,13 +169,22 @@ function isSource(line: RequestLine): boolean {
   return line.kind === 'option' && (sourceSettings as readonly string[]).includes(line.name);
 }
 
+/** The order of lines does not matter, except that a later index or format overrules earlier ones. */
 function sourceParts(
-  lines: readonly RequestLine[],
+  { lines, buildConstraints = [] }: RequestedSet,
   settings: ReadonlyMap<string, string>,
 ): string[] {
+  const given = (isWanted: (name: string) => boolean): string[] =>
+    lines.flatMap((line) =>
+      line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : [],
+    );
+  const isFormat = (name: string): boolean => name === 'no-binary' || name === 'only-binary';
   return [
     ...sourceSettings.flatMap((name) => settingPart(name, settings)),
-    ...lines.filter(isSource).map(canonical).sort(),
+    ...given((name) => name === 'index-url').slice(-1),
+    ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
+    ...given(isFormat),
+    ...buildConstraints.map((part) => `build-constraint ${part}`),
   ];
 }
 

@@ -225,6 +225,8 @@ export interface RequestedSet {
   readonly files: readonly { readonly path: string; readonly lines: number }[];
   /** What decides the dependencies of local projects: shown path and hex digest. */
   readonly projects: readonly LocalProject[];
+  /** What builds are constrained to, in canonical spelling. */
+  readonly buildConstraints?: readonly string[];
   /** Digests of the files of `cache-dependency-path`. */
   readonly extra: readonly { readonly path: string; readonly digest: string }[];
 }

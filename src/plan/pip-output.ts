@@ -1,5 +1,5 @@
 /** What pip says, and what it means for us and for the user. */
-import { isWheelFileName, normalizeName } from './names.ts';
+import { isWheelFileName, normalizeName, sameVersion } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /** What one run of `pip wheel` did. */
@@ -119,8 +119,18 @@ export function lastWords(output: string, lines = 12): string {
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '')
     .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
-  const firstError = all.findIndex((line) => /^(?:ERROR|error):/.test(line.trimStart()));
-  return (firstError < 0 ? all.slice(-lines) : all.slice(firstError).slice(-lines)).join('\n');
+  // git says why before pip says that it failed.
+  const firstError = all.findIndex((line) => /^\s*(?:ERROR|error|fatal):/.test(line));
+  if (firstError < 0) return all.slice(-lines).join('\n');
+  // Older pips say what a program said twice, the second time without its margin.
+  const said = new Set<string>();
+  const errors = all.slice(firstError).filter((line) => {
+    const bare = line.trim();
+    const isNew = !said.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
+    said.add(bare);
+    return isNew;
+  });
+  return errors.slice(-lines).join('\n');
 }
 
 const unreachable =
@@ -146,6 +156,10 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
     'The index refused the credentials: check those that pip is configured with.',
   ],
   [
+    /× git .{0,1000}did not run successfully/,
+    'git could not get a repository: check its address, its branch or tag, and the credentials that git has here.',
+  ],
+  [
     unreachable,
     'The index could not be reached: run again, or check the network and the index settings of pip.',
   ],
@@ -155,7 +169,7 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
   [
     /requires a different Python/i,
-    'No version supports this Python: use another Python or another version.',
+    'It does not support this Python: use another Python or another version.',
   ],
   [
     /No space left on device|Errno 28/i,
@@ -195,10 +209,81 @@ export function isSystems(output: string): boolean {
   return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
 }
 
-/** One sentence on what to do about a failed pip. */
-export function adviceFor(output: string): string {
+/**
+ * One sentence on what to do about a failed pip.
+ * @param asked whom it asked: package indexes, or the server of a URL that the request names
+ */
+export function adviceFor(output: string, asked: 'index' | 'url' = 'index'): string {
+  if (asked === 'url' && unreachable.test(output)) {
+    return 'The server of this URL could not be reached: check the address, or run again.';
+  }
+  if (notFound.test(output) && needsOtherPython(output)) {
+    return 'The versions that you allow require another Python: use another Python, or allow another version.';
+  }
   return (
     advices.find(([pattern]) => pattern.test(output))?.[1] ??
     "See pip's output above; the same command outside this action should fail alike."
   );
+}
+
+/** pip passes over files that require another Python, and then finds none. */
+function needsOtherPython(output: string): boolean {
+  const ignored = [...output.matchAll(/[:;] (\S+) Requires-Python /g)].map(
+    ([, version = '']) => version,
+  );
+  const [, pin] = /satisfies the requirement [^\s(]*===?([^\s,;(]+)/.exec(output) ?? [];
+  return (
+    ignored.length > 0 && (pin === undefined || ignored.some((each) => sameVersion(each, pin)))
+  );
+}
+
+/** A requirement as pip speaks of it. */
+export interface FailedRequirement {
+  /** With its version, as it was asked for. */
+  readonly project: string;
+  /** Where it stands, or where the one stands that depends on it, when pip says so. */
+  readonly place: { readonly file: string; readonly line: number } | undefined;
+  /** The project that depends on it, when pip says so. */
+  readonly dependent: string | undefined;
+}
+
+/**
+ * The requirement that a pip failed for, as far as it says so: the one in its error, or the last one
+ * that it had turned to when a build or a repository failed.
+ * @param output in the user's words, as `withUserSources` puts them
+ */
+export function failedRequirement(output: string): FailedRequirement | undefined {
+  const lines = output.split(/\r?\n/).filter((line) => line.length <= longestLine);
+  for (const line of lines) {
+    const missing = /^\s*ERROR: Could not find .* the requirement (\S+)(.*) \(from versions: /.exec(
+      line,
+    );
+    if (missing) return requirementFrom(missing[1], missing[2]);
+  }
+  const [, unbuilt] = /Failed building wheel for (\S+)/.exec(output) ?? [];
+  const failure = lines.findIndex((line) =>
+    /^\s*(?:error: subprocess-exited|error: metadata-generation|fatal:)/.test(line),
+  );
+  const begun = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
+    const [, project, rest] = /^\s*(?:Collecting|Processing|Obtaining) (\S+)(.*)/.exec(line) ?? [];
+    return project === undefined ? [] : [requirementFrom(project, rest)];
+  });
+  return unbuilt ? begun.findLast(({ project }) => isOf(project, unbuilt)) : begun.at(-1);
+}
+
+function requirementFrom(project = '', rest = ''): FailedRequirement {
+  const [, from = ''] = / \(from (.*)\)\s*$/.exec(rest) ?? [];
+  const [, file, line] = /(?:^|->)(?:-[rc] )?([^()>]+) \(line (\d+)\)$/.exec(from) ?? [];
+  const [dependent = ''] = from.split('->');
+  return {
+    project,
+    place: file === undefined ? undefined : { file, line: Number(line) },
+    dependent: /^[\w.-]+(?:[=<>!~[].*)?$/.test(dependent) ? dependent : undefined,
+  };
+}
+
+/** Whether two requirements are of one project, whatever versions and extras they name. */
+export function isOf(one: string, other: string): boolean {
+  const [name, otherName] = [one, other].map((text) => /^[\w.-]*/.exec(text)?.[0] ?? '');
+  return Boolean(name) && normalizeName(name ?? '') === normalizeName(otherName ?? '');
 }

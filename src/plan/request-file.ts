@@ -3,6 +3,7 @@
  * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
 import type { IndexRequirement, RequestLine, Source } from './model.ts';
+import { type FailedRequirement, isOf } from './pip-output.ts';
 import { namesIndex, plainText } from './requirement-line.ts';
 import { optionText } from './requirement-options.ts';
 import { quoted } from './requirement-words.ts';
@@ -162,6 +163,20 @@ export function withUserSources(text: string, files: ReadonlyMap<string, Generat
       );
   }
   return result;
+}
+
+/**
+ * Where the user asks for what pip failed for.
+ * @returns undefined when no line of the user's does
+ */
+export function placeOf(
+  { place, project, dependent }: FailedRequirement,
+  { request }: GeneratedRequest,
+): Source | undefined {
+  if (place !== undefined) return place;
+  const lines = request.text.split('\n');
+  const index = lines.findIndex((line) => isOf(line, dependent ?? project));
+  return request.sources[index];
 }
 
 function request(

@@ -103,13 +103,20 @@ function indexOrEnd(text: string, character: string, from: number): number {
 }
 
 /**
- * Takes userinfo and query out of every URL in a text, and the query out of paths as HTTP
+ * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
  * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
  */
 export function withoutSecrets(text: string): string {
+  return withoutParts(text, (userinfo) => userinfo !== 'git@');
+}
+
+/** @param isSecret what of the userinfos is taken out */
+function withoutParts(text: string, isSecret: (userinfo: string) => boolean): string {
   const bare = without(
     text,
-    urlsIn(text).map(({ start, host }) => [start, host]),
+    urlsIn(text)
+      .filter(({ start, host }) => isSecret(text.slice(start, host)))
+      .map(({ start, host }) => [start, host]),
   );
   let query = 0;
   let fragment = 0;
@@ -134,7 +141,7 @@ const fingerprintLength = 32;
  * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
  */
 export function fingerprinted(text: string): string {
-  const clean = withoutSecrets(text);
+  const clean = withoutParts(text, () => true);
   let result = '';
   let position = 0;
   for (const { start, end, isInner } of urlsIn(clean)) {

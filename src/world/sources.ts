@@ -14,7 +14,7 @@ import { filesMatching } from './glob.ts';
 import { remoteFile } from './remote-files.ts';
 
 export function sourcesAdapter(): Sources {
-  return { check, find, read, project };
+  return { check, find, read, readInside, project };
 }
 
 async function find(request: Request): ReturnType<Sources['find']> {
@@ -121,6 +121,17 @@ async function read(location: string, access?: RemoteAccess): Promise<string> {
     throw reason === undefined ? error : new Error(reason);
   }
 }
+
+async function readInside(request: Request, file: string): Promise<string> {
+  if (!isInside(request.workspace, file)) throw new Error(leads);
+  const real = await realpath(file).catch(() => undefined);
+  if (real !== undefined && !isInside(await realpath(request.workspace), real)) {
+    throw new Error(leads);
+  }
+  return read(file);
+}
+
+const leads = 'it leads outside the workspace, and only files of the checkout can be used';
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist',
