@@ -95,6 +95,7 @@ export async function fill(
     asked: askedHashes(lines),
     urls: sourced.urls,
     built: new Set([...log.built, ...sourced.built]),
+    pipCache: plan.settings.text('cache-dir') ?? plan.interpreter.pipCache,
     earlier,
   });
   refuseUnhashed(wheels, rules);
@@ -334,6 +335,8 @@ async function describe(
     readonly tools: readonly string[];
     readonly kept: readonly Wheel[];
     readonly built: ReadonlySet<string>;
+    /** The directory of pip's cache. */
+    readonly pipCache: string;
     /** What was there before this fill. */
     readonly earlier: ReadonlySet<string>;
     readonly asked: ReadonlyMap<string, readonly string[]>;
@@ -342,6 +345,11 @@ async function describe(
 ): Promise<Wheel[]> {
   const files = [...new Set([...found.closure.keys(), ...found.build, ...found.tools])].sort();
   const measured = await world.wheelhouses.measure(directory, files);
+  const digests = files.flatMap((file, number) => {
+    const sha256 = measured[number]?.sha256;
+    return sha256 === undefined ? [] : [{ file, sha256 }];
+  });
+  const cached = await world.python.cachedBuilds(found.pipCache, digests);
   return files.map((file, number): Wheel => {
     const size = measured[number];
     if (size === undefined) throw new Error(`${file} has no digest`);
@@ -355,7 +363,9 @@ async function describe(
       asked?.every((hash) => hash.startsWith('sha256:')) &&
       !asked.includes(`sha256:${size.sha256}`) &&
       !found.earlier.has(file);
-    const isBuilt = before ? before.origin === 'built' : found.built.has(file) || isUnnamed;
+    const isBuilt = before
+      ? before.origin === 'built'
+      : found.built.has(file) || cached.has(file) || isUnnamed;
     return {
       name: named.name,
       project: item?.writtenName ?? named.name,

@@ -64,13 +64,11 @@ export async function fetchWheels(
   options: { readonly into: string; readonly dependencies: boolean },
 ): Promise<FillLog> {
   const { requestFile, rewrite } = await writeRequest(plan, world, request);
-  const log = `${requestFile}.log`;
   const { interpreter, settings } = plan;
   const dependencies = options.dependencies && !settings.flag('no-deps');
   const args = wheelArgs({
     wheelDir: options.into,
     requestFile,
-    log,
     noDeps: !dependencies,
     usePep517: usesPep517(interpreter),
   });
@@ -80,7 +78,7 @@ export async function fetchWheels(
     rewrite,
   });
   if (exitCode !== 0) throw fillError(output, request);
-  return readFillLog(output, await world.wheelhouses.read(log).catch(() => ''));
+  return readFillLog(output);
 }
 
 /**
@@ -162,8 +160,8 @@ export async function installProject(
     : buildEnvironment(request.environment, settings.configured, devNull);
   const { exitCode, output } = await world.python.pip(interpreter, args, {
     cwd: request.workingDirectory,
-    // The pips that it starts for its build environments write there what they install.
-    env: { ...env, PIP_LOG: buildLog },
+    env,
+    buildLog,
     rewrite,
   });
   if (exitCode !== 0) return { state: 'failed', output };

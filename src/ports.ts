@@ -76,6 +76,8 @@ export interface Python {
       readonly env: Readonly<Record<string, string>>;
       /** Puts a line of its output into the user's words, for the log and for the result. */
       readonly rewrite?: (line: string) => string;
+      /** Path of a file where the pips that it starts for build environments log what they do. */
+      readonly buildLog?: string;
     },
   ): Promise<PipResult>;
   /**
@@ -99,6 +101,15 @@ export interface Python {
     markers: readonly string[],
     extras?: readonly string[],
   ): Promise<readonly boolean[] | undefined>;
+  /**
+   * Which wheels lie in pip's own cache of wheels that it has built.
+   * @param directory of pip's cache
+   * @returns their names
+   */
+  cachedBuilds(
+    directory: string,
+    wheels: readonly { readonly file: string; readonly sha256: string }[],
+  ): Promise<ReadonlySet<string>>;
   /** The projects that the environment has. @returns version by normalised name */
   installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>>;
   /** Writes wheels that hold nothing but metadata. @returns their paths, in order */

@@ -14,10 +14,7 @@ const quiet = '--disable-pip-version-check --no-input';
 const words = (text: string): string[] => text.split(' ');
 
 describe('command lines', () => {
-  const wheel = {
-    ...{ wheelDir: '/w', requestFile: '/s/r.txt', log: '/s/r.log' },
-    ...{ noDeps: false, usePep517: false },
-  };
+  const wheel = { wheelDir: '/w', requestFile: '/s/r.txt', noDeps: false, usePep517: false };
   const install = { wheelhouse: '/w', compile: false, breakSystemPackages: false };
   const close = {
     ...{ wheelDir: '/w', requestFile: '/s/c.txt', report: '/s/c.json', noDeps: false },
@@ -25,20 +22,16 @@ describe('command lines', () => {
   };
   const local = { ...install, requestFile: '/s/i.txt', report: '/s/i.json', findLinks: ['/w'] };
   const table: readonly [string, string[], string][] = [
-    [
-      'wheels',
-      wheelArgs(wheel),
-      `wheel ${quiet} --progress-bar=off --wheel-dir=/w --log=/s/r.log -r /s/r.txt`,
-    ],
+    ['wheels', wheelArgs(wheel), `wheel ${quiet} --progress-bar=off --wheel-dir=/w -r /s/r.txt`],
     [
       'wheels with a pip that needs setuptools',
       wheelArgs({ ...wheel, usePep517: true }),
-      `wheel ${quiet} --progress-bar=off --use-pep517 --wheel-dir=/w --log=/s/r.log -r /s/r.txt`,
+      `wheel ${quiet} --progress-bar=off --use-pep517 --wheel-dir=/w -r /s/r.txt`,
     ],
     [
       'wheels without dependencies',
       wheelArgs({ ...wheel, noDeps: true }),
-      `wheel ${quiet} --progress-bar=off --no-deps --wheel-dir=/w --log=/s/r.log -r /s/r.txt`,
+      `wheel ${quiet} --progress-bar=off --no-deps --wheel-dir=/w -r /s/r.txt`,
     ],
     [
       'metadata with the index',
@@ -114,8 +107,8 @@ describe('command lines', () => {
 
 test('a directory with spaces stays one word', () => {
   const args = wheelArgs({
-    ...{ wheelDir: '/a b', requestFile: '/c d/r.txt', log: '/c d/r.log' },
+    ...{ wheelDir: '/a b', requestFile: '/c d/r.txt' },
     ...{ noDeps: false, usePep517: false },
   });
-  assert.deepEqual(args.slice(-4), ['--wheel-dir=/a b', '--log=/c d/r.log', '-r', '/c d/r.txt']);
+  assert.deepEqual(args.slice(-3), ['--wheel-dir=/a b', '-r', '/c d/r.txt']);
 });

@@ -14,6 +14,7 @@ const hash = (letter: string): string => `sha256:${hex(letter)}`;
 const interpreter: Interpreter = {
   executable: '/python',
   searchPath: [],
+  pipCache: '',
   implementation: 'cpython',
   version: '3.11.7',
   series: '3.11',

@@ -236,7 +236,7 @@ test("no process carries it in its arguments but pip's own for building", {
   const watch = async (): Promise<void> => {
     for (; running; await sleep(20)) {
       for (const words of processes().map((each) => each.words.join(' '))) {
-        if (/ -m pip wheel /.test(words)) fills.add(words);
+        if (/run_module\('pip'[^\n]*\)\s+wheel /.test(words)) fills.add(words);
         if (starts.some((start) => words.includes(start))) telling.add(words);
       }
     }

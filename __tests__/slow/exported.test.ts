@@ -15,8 +15,8 @@ const skip = ensurePrograms() ?? false;
 
 const show = (name: string) => `python -c "import ${name}; print('${name}', ${name}.__version__)"`;
 const files = {
-  // The wheelhouse also keeps what the local project is built with.
-  'requirements.txt': 'alpha==1.0\nbuilt-here==1.0\n-e .\n',
+  // tox packages the project in an environment of its own: what that needs has to be listed.
+  'requirements.txt': 'alpha==1.0\nbuilt-here==1.0\ntinybuild\n-e .\n',
   'pyproject.toml': [
     '[build-system]',
     'requires = ["tinybuild"]',

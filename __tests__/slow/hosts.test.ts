@@ -329,7 +329,11 @@ test('five hosts, one lock, and no request to the index in a second run', { skip
   }
   const lock = distributions
     .filter(({ project, version }) => project !== 'beta' || version === '2.0')
-    .map(({ project, version, sha256 }) => `${project}==${version} --hash=sha256:${sha256}\n`);
+    .map(({ project, version, sha256 }) => {
+      // The name as metadata spell it.
+      const name = project === 'gamma-rays' ? 'Gamma.Rays' : project;
+      return `${name}==${version} --hash=sha256:${sha256}\n`;
+    });
   assert.deepEqual(locks, Array(5).fill(lock.join('')));
 });
 

@@ -91,7 +91,7 @@ const unavailable: Broken[] = [
 
 /** Takes the place of what a resolver says of a name that there is not, which differs. */
 const unknownName = /its name (?:is not known|cannot be looked up)|it does not answer within 3 s/;
-const unknownHost = 'http://wheelhouse-tests.invalid/simple/';
+const unknownHost = 'https://wheelhouse-tests.invalid/simple/';
 
 describe('an index that', () => {
   const lastGood = join(keep, 'last-good');

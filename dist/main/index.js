@@ -29112,7 +29112,6 @@ function wheelArgs(options) {
         ...(options.noDeps ? ['--no-deps'] : []),
         ...(options.usePep517 ? ['--use-pep517'] : []),
         `--wheel-dir=${options.wheelDir}`,
-        `--log=${options.log}`,
         '-r',
         options.requestFile,
     ];
@@ -29376,13 +29375,11 @@ class FillError extends model/* UserError */.yo {
  */
 async function fetchWheels(plan, world, index, request, options) {
     const { requestFile, rewrite } = await writeRequest(plan, world, request);
-    const log = `${requestFile}.log`;
     const { interpreter, settings } = plan;
     const dependencies = options.dependencies && !settings.flag('no-deps');
     const args = wheelArgs({
         wheelDir: options.into,
         requestFile,
-        log,
         noDeps: !dependencies,
         usePep517: usesPep517(interpreter),
     });
@@ -29393,7 +29390,7 @@ async function fetchWheels(plan, world, index, request, options) {
     });
     if (exitCode !== 0)
         throw fillError(output, request);
-    return (0,pip_output/* readFillLog */.EW)(output, await world.wheelhouses.read(log).catch(() => ''));
+    return (0,pip_output/* readFillLog */.EW)(output);
 }
 /**
  * Names what a request installs when nothing but the wheels of a directory can be found. Asks no
@@ -29448,8 +29445,8 @@ async function installProject(plan, world, requirement, options) {
         : (0,plan_environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
     const { exitCode, output } = await world.python.pip(interpreter, args, {
         cwd: request.workingDirectory,
-        // The pips that it starts for its build environments write there what they install.
-        env: { ...env, PIP_LOG: buildLog },
+        env,
+        buildLog,
         rewrite,
     });
     if (exitCode !== 0)
@@ -29857,6 +29854,7 @@ async function fill(plan, world, directory, usable, { resume, effort }) {
         asked: (0,requirements/* askedHashes */.xJ)(lines),
         urls: sourced.urls,
         built: new Set([...log.built, ...sourced.built]),
+        pipCache: plan.settings.text('cache-dir') ?? plan.interpreter.pipCache,
         earlier,
     });
     refuseUnhashed(wheels, rules);
@@ -30045,6 +30043,11 @@ async function fetchTools(plan, world, directory, kept) {
 async function describe(world, directory, found) {
     const files = [...new Set([...found.closure.keys(), ...found.build, ...found.tools])].sort();
     const measured = await world.wheelhouses.measure(directory, files);
+    const digests = files.flatMap((file, number) => {
+        const sha256 = measured[number]?.sha256;
+        return sha256 === undefined ? [] : [{ file, sha256 }];
+    });
+    const cached = await world.python.cachedBuilds(found.pipCache, digests);
     return files.map((file, number) => {
         const size = measured[number];
         if (size === undefined)
@@ -30058,7 +30061,9 @@ async function describe(world, directory, found) {
         const isUnnamed = asked?.every((hash) => hash.startsWith('sha256:')) &&
             !asked.includes(`sha256:${size.sha256}`) &&
             !found.earlier.has(file);
-        const isBuilt = before ? before.origin === 'built' : found.built.has(file) || isUnnamed;
+        const isBuilt = before
+            ? before.origin === 'built'
+            : found.built.has(file) || cached.has(file) || isUnnamed;
         return {
             name: named.name,
             project: item?.writtenName ?? named.name,
@@ -33065,15 +33070,16 @@ function splitSource(text) {
 /* harmony export */   X: () => (/* binding */ formatLock)
 /* harmony export */ });
 /**
- * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
- * text. Names rather than paths or URLs keep `pip freeze` clean and leave editables alone.
+ * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
+ * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
+ * editables alone.
  */
 function formatLock(wheels) {
-    const lines = wheels
+    return wheels
         .filter((wheel) => wheel.role === 'runtime')
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
-        .sort();
-    return lines.join('');
+        .join('');
 }
 
 
@@ -33462,10 +33468,8 @@ function canonicalVersion(version) {
 /**
  * Reads what `pip wheel` prints. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
  * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
- * @param log its verbose log, which alone tells a wheel from pip's cache of built wheels ("Using
- *   cached wheel link: URL") from a cached download
  */
-function readFillLog(output, log) {
+function readFillLog(output) {
     const built = new Set();
     const reused = new Set();
     for (const line of output.split('\n').map((each) => each.trim())) {
@@ -33477,9 +33481,6 @@ function readFillLog(output, log) {
             built.add(file ?? '');
         }
     }
-    for (const [, link = ''] of log.matchAll(/^\S+ +Using cached wheel link: (file:\S+)/gm)) {
-        built.add(decodeURIComponent(baseName(link)));
-    }
     return {
         built: new Set([...built].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
         reused: new Set([...reused].filter(_names_js__WEBPACK_IMPORTED_MODULE_0__/* .isWheelFileName */ .jh)),
@@ -33489,8 +33490,7 @@ function baseName(text) {
     return text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
 }
 /**
- * Reads the verbose log of a pip and of the pips that it starts for its build environments: each
- * ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ * Reads the log of the pips that another one starts for its build environments: each ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
  */
 function readBuildLog(log) {
     const found = new Map();
@@ -36159,8 +36159,8 @@ const programs = {
   "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\nvenv.create(directory, with_pip=False, symlinks=not windows, **ignored)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\n# As the command would name it.\nmaker.executable = os.path.join(scripts, os.path.basename(sys.executable))\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmaker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
   "markers": "\"\"\"Prints which environment markers apply to this Python, by pip's own reading of them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip as it would choose on another machine.\n\npip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with\ndependencies there, so that an older version that happens to need none is silently chosen\ninstead. Both are mended within its process. Build backends run in processes of their own, for\nthe machine that they are on. See docs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
-  "probe": "\"\"\"Prints, as JSON, what this Python is. One start of the interpreter answers everything.\n\nKeeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in said.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # pip's own reading of its files and environment: stable since pip 10, with nested values\n    # (one table a file, later files win) since 25.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
-  "run_pip": "\"\"\"Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.\"\"\"\n\nimport runpy\n\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
+  "probe": "\"\"\"Prints, as JSON, what this Python is. One start of the interpreter answers everything.\n\nKeeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in said.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # pip's own reading of its files and environment: stable since pip 10, with nested values\n    # (one table a file, later files win) since 25.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
+  "run_pip": "\"\"\"Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.\n\nWHEELHOUSE_BUILD_LOG names a file where the pips that this one starts for its build environments log\nwhat they install. PIP_LOG would do that, but this pip would obey it too, and then hide the output of\nbuilds that fail. So the variable is set when this pip has read its options and sets up its logging.\n\"\"\"\n\nimport logging.config\nimport os\nimport runpy\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "surroundings": "\"\"\"Prints which projects pip finds installed, and what each of a list of wheels would put where.\n\nTakes a JSON list of paths on standard input. The answer for a wheel is null if it may put something\nanywhere.\n\"\"\"\n\nimport json\nimport os\nimport posixpath\nimport sys\nimport zipfile\n\n\ndef installed():\n    # pip is run as a module: the working directory is on its path.\n    for directory in sys.path + [os.getcwd()]:\n        try:\n            entries = os.listdir(directory)\n        except OSError:\n            continue\n        for entry in entries:\n            stem, suffix = os.path.splitext(entry)\n            if suffix == '.egg-link':\n                yield stem\n            elif suffix in ('.dist-info', '.egg-info', '.egg'):\n                yield stem.split('-')[0]\n\n\ndef scripts(text):\n    wanted = False\n    for line in text.splitlines():\n        line = line.strip()\n        if line.startswith('['):\n            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')\n        elif wanted and '=' in line:\n            yield line.split('=')[0].strip()\n\n\ndef script(name):\n    # On Windows more than one kind of file stands for a command.\n    name = name.lower().split('/')[0]\n    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):\n        if name.endswith(suffix):\n            name = name[: -len(suffix)]\n    return 'scripts/' + name\n\n\ndef contents(wheel):\n    files, size, names = 0, 0, set()\n    with zipfile.ZipFile(wheel) as archive:\n        for member in archive.infolist():\n            path = member.filename\n            if path.endswith('/'):\n                continue\n            files += 1\n            size += member.file_size\n            parts = path.split('/')\n            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):\n                return None\n            if not parts[0].endswith('.data'):\n                names.add(parts[0].lower())\n            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):\n                names.add(parts[2].lower())\n            elif len(parts) > 2 and parts[1] == 'scripts':\n                names.add(script(parts[2]))\n            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):\n                names.add('data/' + parts[2])\n            elif (\n                len(parts) < 3 or parts[1] != 'headers'\n            ):  # Each project has a directory for headers.\n                return None\n            if (\n                len(parts) == 2\n                and parts[0].endswith('.dist-info')\n                and parts[1] == 'entry_points.txt'\n            ):\n                if member.file_size > 1000000:\n                    return None\n                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))\n    return {'files': files, 'bytes': size, 'names': sorted(names)}\n\n\nsys.stdout.write(\n    json.dumps(\n        {\n            'installed': sorted(set(installed())),\n            'contents': [contents(wheel) for wheel in json.load(sys.stdin)],\n        }\n    )\n)\n",
   "unpack_uv": "\"\"\"Takes the program uv out of its wheel; prints its path.\n\nArguments: the wheel, the directory to put it into.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
   "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the paths as a JSON list.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\npaths = []\nfor number, stub in enumerate(json.load(sys.stdin)):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag keeps its name apart from that of a real wheel.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    paths.append(path)\nsys.stdout.write(json.dumps(paths))\n"
@@ -36180,18 +36180,20 @@ function source(name) {
 /* harmony export */   Wp: () => (/* binding */ pythonAdapter)
 /* harmony export */ });
 /* unused harmony export venvPython */
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
-/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8161);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7894);
-/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5733);
-/* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6045);
-/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8663);
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6760);
+/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
+/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1554);
+/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(595);
+/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7894);
+/* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5733);
+/* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6045);
+/* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8663);
 /** The chosen Python and its pip. */
+
 
 
 
@@ -36210,13 +36212,18 @@ function pythonAdapter(reporter, environment) {
         probe,
         createVenv,
         installed,
-        async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
+        cachedBuilds,
+        async pip(interpreter, args, { cwd, env, rewrite = (line) => line, buildLog }) {
             const lines = [];
             // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
-            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('run_pip'), ...args], {
+            const temporary = await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_10__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_3__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
+            const { exitCode } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('run_pip'), ...args], {
                 cwd,
-                env: temporary ? { ...env, ...(0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_10__/* .temporaryVariables */ .fp)(temporary) } : env,
+                env: {
+                    ...env,
+                    ...(temporary ? (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .temporaryVariables */ .fp)(temporary) : {}),
+                    ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
+                },
                 onLine: (line) => {
                     const own = rewrite(line);
                     lines.push(own);
@@ -36224,11 +36231,11 @@ function pythonAdapter(reporter, environment) {
                 },
             });
             if (temporary)
-                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .discard */ .vf)(temporary);
+                await (0,_temporary_js__WEBPACK_IMPORTED_MODULE_10__/* .discard */ .vf)(temporary);
             return { exitCode, output: lines.join('\n') };
         },
         async surroundings(interpreter, wheels, cwd) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('surroundings')], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('surroundings')], {
                 cwd,
                 env: environment,
                 input: JSON.stringify(wheels),
@@ -36241,16 +36248,16 @@ function pythonAdapter(reporter, environment) {
             }
         },
         async applies(interpreter, markers, extras = []) {
-            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('markers')], {
+            const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('markers')], {
                 env: environment,
                 input: JSON.stringify({ markers, extras }),
             });
             return exitCode === 0 ? JSON.parse(stdout) : undefined;
         },
         async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('write_stubs'), directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('write_stubs'), directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .lastWords */ .aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -36259,14 +36266,14 @@ async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(command, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('probe')], {
+            const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(command, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('probe')], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             });
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo)
+            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -36280,17 +36287,17 @@ async function probe(request) {
 function pythonCandidates(request) {
     if (request.venv !== undefined) {
         const inside = venvPython(request.venv);
-        if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(inside))
+        if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(inside))
             return [inside];
     }
     if (request.python === undefined)
         return ['python', 'python3'];
     const isPath = /[\\/]/.test(request.python);
-    return [isPath ? node_path__WEBPACK_IMPORTED_MODULE_3__.resolve(request.workingDirectory, request.python) : request.python];
+    return [isPath ? node_path__WEBPACK_IMPORTED_MODULE_4__.resolve(request.workingDirectory, request.python) : request.python];
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(asked
+    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -36303,15 +36310,15 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
@@ -36320,32 +36327,32 @@ function readProbe(command, exitCode, stdout, output) {
 }
 /** @returns where a virtual environment keeps its interpreter */
 function venvPython(directory) {
-    return node_path__WEBPACK_IMPORTED_MODULE_3__.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
+    return node_path__WEBPACK_IMPORTED_MODULE_4__.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
 }
 /** @returns where a virtual environment keeps its commands */
 function venvBin(directory) {
-    return node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
+    return node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
 async function createVenv(interpreter, request, directory) {
-    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, 'pyvenv.cfg'))) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+    if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'pyvenv.cfg'))) {
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     // Half an environment must not be taken for a whole one by a later run.
-    if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory))
-        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .untilExit */ .dF)(directory);
+    if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory))
+        (0,_temporary_js__WEBPACK_IMPORTED_MODULE_10__/* .untilExit */ .dF)(directory);
     const made = await withCopiedPip(interpreter, request, directory);
     if (made === undefined)
         await withEnsuredPip(interpreter, request, directory);
-    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_9__/* .release */ ._r)(directory);
+    (0,_temporary_js__WEBPACK_IMPORTED_MODULE_10__/* .release */ ._r)(directory);
     return made ?? probe({ ...request, venv: directory });
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_8__/* .pythonProgram */ .p)('make_venv'), directory], {
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('make_venv'), directory], {
         env: environment,
     });
     if (exitCode !== 0) {
-        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(directory, { recursive: true, force: true });
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
         return undefined;
     }
     const { executable, sitePackages } = JSON.parse(stdout);
@@ -36353,16 +36360,34 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
     return { ...interpreter, ...own };
 }
+/** pip keeps what it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
+async function cachedBuilds(directory, wheels) {
+    const digests = new Map(wheels.map(({ file, sha256 }) => [file, sha256]));
+    const found = new Set();
+    const places = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'wheels'), {
+        recursive: true,
+        withFileTypes: true,
+    }).catch(() => []);
+    for (const { name, parentPath } of places) {
+        const digest = digests.get(name);
+        if (digest === undefined)
+            continue;
+        const content = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(parentPath, name)).catch(() => '');
+        if ((0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(content).digest('hex') === digest)
+            found.add(name);
+    }
+    return found;
+}
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
 const metadataName = /^([A-Za-z0-9._]+)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$/;
 async function installed({ searchPath }) {
     const versions = new Map();
     for (const directory of searchPath) {
-        for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(() => [])) {
+        for (const entry of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => [])) {
             const [, name, version] = metadataName.exec(entry) ?? [];
             if (name === undefined || version === undefined)
                 continue;
-            const normalized = (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .normalizeName */ .Pc)(name);
+            const normalized = (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_6__/* .normalizeName */ .Pc)(name);
             if (!versions.has(normalized))
                 versions.set(normalized, version);
         }
@@ -36370,11 +36395,11 @@ async function installed({ searchPath }) {
     return versions;
 }
 async function withEnsuredPip(interpreter, { environment }, directory) {
-    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
+    const { exitCode, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-m', 'venv', directory], {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 

@@ -1997,15 +1997,16 @@ function unlock(directory) {
 
 ;// CONCATENATED MODULE: ./lib/plan/lock.js
 /**
- * `name==version --hash=sha256:…`, one line a runtime wheel, sorted: the same wheels give the same
- * text. Names rather than paths or URLs keep `pip freeze` clean and leave editables alone.
+ * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
+ * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
+ * editables alone.
  */
 function formatLock(wheels) {
-    const lines = wheels
+    return wheels
         .filter((wheel) => wheel.role === 'runtime')
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
-        .sort();
-    return lines.join('');
+        .join('');
 }
 
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js

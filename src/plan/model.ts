@@ -123,6 +123,8 @@ export interface Interpreter {
   readonly buildsLegacy: boolean;
   /** The index that pip asks when nobody names one. */
   readonly defaultIndex: string;
+  /** The directory where pip caches unless it is told another; empty when that can't be told. */
+  readonly pipCache: string;
   /** The package keyring can be imported: pip may ask it for credentials. */
   readonly keyring: boolean;
   /** There is a netrc file, from which pip takes credentials. */

@@ -12,8 +12,6 @@ const offline = ['--isolated', '--no-index'];
 export function wheelArgs(options: {
   readonly wheelDir: string;
   readonly requestFile: string;
-  /** Where pip writes its verbose log. */
-  readonly log: string;
   readonly noDeps: boolean;
   readonly usePep517: boolean;
 }): string[] {
@@ -24,7 +22,6 @@ export function wheelArgs(options: {
     ...(options.noDeps ? ['--no-deps'] : []),
     ...(options.usePep517 ? ['--use-pep517'] : []),
     `--wheel-dir=${options.wheelDir}`,
-    `--log=${options.log}`,
     '-r',
     options.requestFile,
   ];

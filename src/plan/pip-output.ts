@@ -4,7 +4,7 @@ import { withoutSecrets } from './secrets.ts';
 
 /** What one run of `pip wheel` did. */
 export interface FillLog {
-  /** Wheels that were built, now or by an earlier pip that cached them; by file name. */
+  /** Wheels that it built, by file name. */
   readonly built: ReadonlySet<string>;
   /** Wheels of the wheelhouse that it chose again, by file name. */
   readonly reused: ReadonlySet<string>;
@@ -13,10 +13,8 @@ export interface FillLog {
 /**
  * Reads what `pip wheel` prints. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
  * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
- * @param log its verbose log, which alone tells a wheel from pip's cache of built wheels ("Using
- *   cached wheel link: URL") from a cached download
  */
-export function readFillLog(output: string, log: string): FillLog {
+export function readFillLog(output: string): FillLog {
   const built = new Set<string>();
   const reused = new Set<string>();
   for (const line of output.split('\n').map((each) => each.trim())) {
@@ -26,9 +24,6 @@ export function readFillLog(output: string, log: string): FillLog {
       const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
       built.add(file ?? '');
     }
-  }
-  for (const [, link = ''] of log.matchAll(/^\S+ +Using cached wheel link: (file:\S+)/gm)) {
-    built.add(decodeURIComponent(baseName(link)));
   }
   return {
     built: new Set([...built].filter(isWheelFileName)),
@@ -48,8 +43,7 @@ export interface BuildRequirement {
 }
 
 /**
- * Reads the verbose log of a pip and of the pips that it starts for its build environments: each
- * ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ * Reads the log of the pips that another one starts for its build environments: each ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
  */
 export function readBuildLog(log: string): BuildRequirement[] {
   const found = new Map<string, BuildRequirement>();

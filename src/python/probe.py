@@ -37,6 +37,15 @@ def libc():
     return 'unknown'
 
 
+def pip_cache():
+    try:
+        from pip._internal.locations import USER_CACHE_DIR
+
+        return USER_CACHE_DIR
+    except Exception:
+        return ''
+
+
 def importable(name):
     import importlib.util
 
@@ -113,6 +122,7 @@ sys.stdout.write(
             'pip': pip,
             'buildsLegacy': importable('setuptools') and importable('wheel'),
             'defaultIndex': default_index(),
+            'pipCache': pip_cache(),
             'keyring': importable('keyring'),
             'netrc': has_netrc(),
             'pipConfig': config,

@@ -1,6 +1,7 @@
 /** The chosen Python and its pip. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -25,7 +26,8 @@ export function pythonAdapter(
     probe,
     createVenv,
     installed,
-    async pip(interpreter, args, { cwd, env, rewrite = (line) => line }) {
+    cachedBuilds,
+    async pip(interpreter, args, { cwd, env, rewrite = (line) => line, buildLog }) {
       const lines: string[] = [];
       // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
       const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
@@ -34,7 +36,11 @@ export function pythonAdapter(
         ['-c', pythonProgram('run_pip'), ...args],
         {
           cwd,
-          env: temporary ? { ...env, ...temporaryVariables(temporary) } : env,
+          env: {
+            ...env,
+            ...(temporary ? temporaryVariables(temporary) : {}),
+            ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
+          },
           onLine: (line) => {
             const own = rewrite(line);
             lines.push(own);
@@ -202,6 +208,26 @@ async function withCopiedPip(
   const searchPath = [sitePackages];
   const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
   return { ...interpreter, ...own };
+}
+
+/** pip keeps what it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
+async function cachedBuilds(
+  directory: string,
+  wheels: readonly { readonly file: string; readonly sha256: string }[],
+): Promise<ReadonlySet<string>> {
+  const digests = new Map(wheels.map(({ file, sha256 }) => [file, sha256]));
+  const found = new Set<string>();
+  const places = await readdir(path.join(directory, 'wheels'), {
+    recursive: true,
+    withFileTypes: true,
+  }).catch(() => []);
+  for (const { name, parentPath } of places) {
+    const digest = digests.get(name);
+    if (digest === undefined) continue;
+    const content = await readFile(path.join(parentPath, name)).catch(() => '');
+    if (createHash('sha256').update(content).digest('hex') === digest) found.add(name);
+  }
+  return found;
 }
 
 /** Metadata directories are named after project and version (PEP 376, PEP 427). */
