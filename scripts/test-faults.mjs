@@ -12,7 +12,16 @@ import { ensureTools, node24, root, run } from './tools.mjs';
 /** Before a row in a test's diagnostics; see rows.ts. */
 const rowMark = 'fault-row: ';
 /** Beginnings of the groups' names, in the order of the table. */
-const order = ['cache service', 'wheelhouse content', 'hash roots', 'input', 'process', 'install'];
+const order = [
+  'cache service',
+  'wheelhouse content',
+  'hash roots',
+  'local projects',
+  'package index',
+  'input',
+  'process',
+  'install',
+];
 
 /** @param {string} text */
 function cell(text) {

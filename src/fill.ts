@@ -12,7 +12,7 @@ import { type HashRules, hashRules, isAdmitted } from './plan/admission.ts';
 import { interpreterIdentity } from './plan/key.ts';
 import { keepableParts, type Manifest, type Wheel } from './plan/manifest.ts';
 import type { DirectRequirement, IndexRequirement } from './plan/model.ts';
-import { normalizeName, sameVersion, wheelNameParts } from './plan/names.ts';
+import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './plan/names.ts';
 import type { BuildRequirement, ReportItem } from './plan/pip-output.ts';
 import {
   closeFiles,
@@ -162,6 +162,8 @@ async function installedProjects(plan: Plan, world: World, sourced: Sourced): Pr
   ]);
   const installed = await world.python.installed(plan.interpreter);
   const projects = [...installed]
+    // Of a metadata directory with an odd name there can't be a stub.
+    .filter(([, version]) => isWheelFileName(`stub-${version}-py3-none-any.whl`))
     .filter(([name]) => !requested.has(name))
     .map(([name, version]) => ({ name, version, requires: [] }));
   const stubs = await writeStubs(plan, world, projects);

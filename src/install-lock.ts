@@ -51,11 +51,11 @@ export async function installLock(
   const mark = path.join(interpreter.sitePackages, '.wheelhouse-installing');
   const repair = await wheelhouses.exists(mark);
   if (repair) reporter.info('A previous installation was interrupted; reinstalling everything.');
-  await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
   await reporter.group(`Install from the lock with ${request.installer}`, async () => {
     const selected = repair
       ? runtimeOf(manifest)
       : await missingWheels(plan, world, wheelhouse, manifest);
+    await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
     const work: Work = { plan, world, wheelhouse, manifest, selected, repair };
     const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
     if (exitCode !== 0) {

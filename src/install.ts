@@ -221,6 +221,8 @@ function isSavedAlready(found: Found, manifest: Manifest): boolean {
     found.origin.kind === 'cache' &&
     found.origin.isExact &&
     found.base.faults.length === 0 &&
+    // Where a project has other dependencies, the entry would be refilled in every run.
+    JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
     sameWheels(found.base.manifest.wheels, manifest.wheels)
   );
 }

@@ -1,11 +1,13 @@
 /** What hashes in the user's own files defend, and what nothing does: docs/threat-model.md. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { sdist, wheel } from '../support/packages.ts';
+import { filesBelow, sdist, wheel } from '../support/packages.ts';
 import { editManifest, poison, tampered } from './archives.ts';
-import { alpha, beta, everything, group, type Row } from './rows.ts';
+import { type After, alpha, beta, everything, group, type Place, type Row } from './rows.ts';
 
 const gamma = sdist({ name: 'gamma', version: '1.0' });
 const builtGamma = 'gamma-1.0-py3-none-any.whl';
@@ -115,3 +117,189 @@ const rows: Row[] = [
 ];
 
 group('hash roots', rows, { distributions: [gamma] });
+
+/** A file that sorts above the right one, listed as what no hash has to name. */
+const evilAlpha = wheel({ name: 'alpha', version: '1.0', files: { 'alpha/evil.py': '' } });
+const evilFile = 'alpha-1.0-1-py3-none-any.whl';
+const closed = `--only-binary :all:\n${hashed}`;
+const more = closed.replace('beta==2.0', 'beta == 2.0 ; python_version > "3"');
+
+function withEvil(role: string): (place: Place) => Promise<void> {
+  return tampered((at) => {
+    const directory = role === 'runtime' ? at : join(at, 'build');
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, evilFile), evilAlpha.content);
+    editManifest(at, ({ wheels }) => {
+      const { content, sha256 } = evilAlpha;
+      const listed = { name: 'alpha', project: 'alpha', version: '1.0', file: evilFile, sha256 };
+      wheels.push({ ...listed, size: content.length, origin: 'downloaded', role });
+    });
+  });
+}
+
+function noEvil({ python, result }: After): void {
+  execFileSync(python, [
+    '-c',
+    "import alpha, importlib.util; assert not importlib.util.find_spec('alpha.evil')",
+  ]);
+  const lock = readFileSync(String(result.outputs['lock-file']), 'utf8');
+  assert.ok(!lock.includes(evilAlpha.sha256), lock);
+}
+
+/** Words of pip that are read are missing, or in other surroundings. */
+const manners: readonly {
+  readonly what: string;
+  readonly conf?: string;
+  readonly env?: Record<string, string>;
+}[] = [
+  { what: '[global] quiet = 1', conf: '[global]\nquiet = 1\n' },
+  { what: '[wheel] quiet = 3', conf: '[wheel]\nquiet = 3\n' },
+  { what: '[global] verbose = 3', conf: '[global]\nverbose = 3\n' },
+  { what: '[global] no-color = true', conf: '[global]\nno-color = true\n' },
+  { what: 'PIP_QUIET=3', env: { PIP_QUIET: '3' } },
+  { what: 'FORCE_COLOR=1', env: { FORCE_COLOR: '1', COLUMNS: '20' } },
+];
+
+function configured(conf: string | undefined): (place: Place) => void {
+  return ({ job, own }) => {
+    if (conf === undefined) return;
+    writeFileSync(join(own, 'pip.conf'), conf);
+    job.env['PIP_CONFIG_FILE'] = join(own, 'pip.conf');
+  };
+}
+
+/** A partial hit: the entry was made for other requirements, and something was listed with it. */
+const hidden: Row[] = [
+  ...manners.map(
+    ({ what, conf, env = {} }): Row => ({
+      fault: `with --hash and --only-binary: a wheel more of role build, with ${what}`,
+      files: { 'requirements.txt': more },
+      seed: closed,
+      env,
+      arrange: async (place) => {
+        await withEvil('build')(place);
+        configured(conf)(place);
+      },
+      hit: false,
+      artifacts: [],
+      saved: ['{key}', '…'],
+      check: noEvil,
+    }),
+  ),
+  ...['tool', 'runtime'].map(
+    (role): Row => ({
+      fault: `with --hash and --only-binary: a wheel more of role ${role}, with [global] quiet = 1`,
+      files: { 'requirements.txt': more },
+      seed: closed,
+      arrange: async (place) => {
+        await withEvil(role)(place);
+        configured('[global]\nquiet = 1\n')(place);
+      },
+      hit: false,
+      saved: role === 'runtime' ? ['{key}', '…'] : ['{key}', '…'],
+      ...(role === 'runtime'
+        ? { says: 'warning: The cache entry {key} is not used: a project is listed twice.' }
+        : {}),
+      check: noEvil,
+    }),
+  ),
+  {
+    fault: 'with --hash and a local project: a wheel more of role build, with [global] quiet = 1',
+    files: { 'requirements.txt': `${more}./local\n` },
+    seed: `${closed}./local\n`,
+    project: filesBelow('local', { name: 'local', version: '0.1' }),
+    arrange: async (place) => {
+      await withEvil('build')(place);
+      configured('[global]\nquiet = 1\n')(place);
+    },
+    hit: false,
+    artifacts: [],
+    installed: [...everything, 'local==0.1'],
+    saved: ['{key}', '…'],
+    check: noEvil,
+  },
+];
+
+const other: Row[] = [
+  {
+    fault: 'with --hash: the index has another file under the name',
+    files: { 'requirements.txt': hashed },
+    seed: 'gamma==1.0\n',
+    empty: true,
+    arrange: ({ index, later }) => {
+      index.add({ ...evilBeta, filename: beta.filename });
+      later(() => index.add(beta));
+    },
+    conclusion: 'failure',
+    installed: [],
+    saved: [],
+    says: 'error: pip could not …. The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.…',
+  },
+  {
+    fault: 'with --hash: the index damages a file on its way',
+    files: { 'requirements.txt': hashed },
+    seed: 'gamma==1.0\n',
+    empty: true,
+    arrange: ({ index, later }) => {
+      index.add({ ...beta, content: evilBeta.content });
+      later(() => index.add(beta));
+    },
+    conclusion: 'failure',
+    installed: [],
+    saved: [],
+    says: 'error: pip could not …. The index offers a file that your hashes do not allow: …',
+  },
+  {
+    fault: 'PIP_REQUIRE_HASHES=1 with requirements that have none',
+    env: { PIP_REQUIRE_HASHES: '1' },
+    empty: true,
+    conclusion: 'failure',
+    installed: [],
+    saved: [],
+    says: 'error: pip could not …. One line with --hash asks for hashes …',
+  },
+  {
+    fault: 'PIP_REQUIRE_HASHES=1 with requirements that have all',
+    files: { 'requirements.txt': hashed },
+    seed: 'gamma==1.0\n',
+    empty: true,
+    env: { PIP_REQUIRE_HASHES: '1' },
+    saved: ['…'],
+  },
+  {
+    fault: 'PIP_REQUIRE_HASHES=0 with --hash: a poisoned wheel, manifest and lock agreeing',
+    files: { 'requirements.txt': hashed },
+    env: { PIP_REQUIRE_HASHES: '0' },
+    arrange: tampered((at) => poison(at, beta.filename, evilBeta.content)),
+    artifacts: [beta.filename],
+    saved: ['{key}', '…'],
+  },
+  {
+    fault: 'with --hash: a wheel is swapped between two runs, and its manifest with it',
+    files: { 'requirements.txt': hashed },
+    seed: 'gamma==1.0\n',
+    empty: true,
+    with: { wheelhouse: 'kept' },
+    act: async (place) => {
+      const first = await place.main();
+      assert.equal(first.conclusion, 'success', first.log);
+      poison(join(place.job.workspace, 'kept'), beta.filename, evilBeta.content);
+      place.index.reset();
+      return place.main();
+    },
+    hit: false,
+    artifacts: [beta.filename],
+    saved: ['…'],
+    // The first use's post step, as both have the same wheelhouse.
+    says: 'warning: The wheelhouse is not saved: it has changed since this step filled it.',
+    check: ({ python }) => {
+      execFileSync(python, [
+        '-c',
+        "import beta, importlib.util; assert not importlib.util.find_spec('beta.evil')",
+      ]);
+    },
+  },
+];
+
+group('hash roots: what pip says', hidden, { distributions: [gamma] });
+group('hash roots: index and settings', other, { distributions: [gamma] });

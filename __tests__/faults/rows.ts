@@ -76,6 +76,8 @@ export interface Row
   readonly fault: string;
   /** The requirements whose wheelhouse is in the cache before. Default: those of the job. */
   readonly seed?: string;
+  /** Files of the workspace that the job of the entry has as well: local projects. */
+  readonly project?: Readonly<Record<string, string | Buffer>>;
   /** Nothing is in the cache before. */
   readonly empty?: boolean;
   /** Makes the fault. */
@@ -118,7 +120,7 @@ interface Stage {
   readonly index: IndexServer;
   /** Free ones. */
   readonly caches: CacheService[];
-  seed(requirements: string): Promise<Entry>;
+  seed(requirements: string, project?: Row['project']): Promise<Entry>;
   close(): Promise<void>;
 }
 
@@ -153,7 +155,8 @@ export function group(
         const { index, caches, seed } = await stage;
         // A job that must fail has no entry of its own: any will do.
         const isFailing = row.conclusion === 'failure' && row.empty;
-        const entry = await seed(row.seed ?? (isFailing ? pinned : requirementsOf(row)));
+        const requirements = row.seed ?? (isFailing ? pinned : requirementsOf(row));
+        const entry = await seed(requirements, row.empty ? {} : row.project);
         const cache = caches.pop();
         assert.ok(cache, 'as many caches as lanes');
         try {
@@ -196,9 +199,10 @@ async function openStage(
   )) as [CacheService, ...CacheService[]];
   const entries = new Map<string, Promise<Entry>>();
   let before: Promise<unknown> = Promise.resolve();
-  const make = async (requirements: string): Promise<Entry> => {
+  const make = async (requirements: string, project: Row['project']): Promise<Entry> => {
     await seeder.reset();
-    const job = createJob({ files: { 'requirements.txt': requirements }, env: pipEnv(index) });
+    const files = { ...project, 'requirements.txt': requirements };
+    const job = createJob({ files, env: pipEnv(index) });
     Object.assign(job.env, seeder.env());
     try {
       const python = await linkedPython(join(job.root, 'environment'));
@@ -220,10 +224,11 @@ async function openStage(
       await Promise.all([seeder, ...caches].map((cache) => cache.close()));
       await index.close();
     },
-    seed(requirements) {
+    seed(requirements, project) {
       // Only the first rows can come while others run, and those of more lanes share one seed.
-      const made = entries.get(requirements) ?? before.then(() => make(requirements));
-      entries.set(requirements, made);
+      const name = JSON.stringify([requirements, project]);
+      const made = entries.get(name) ?? before.then(() => make(requirements, project));
+      entries.set(name, made);
       before = made.catch(() => {});
       return made;
     },
@@ -245,7 +250,7 @@ async function carryOut(
   const marker = `WHEELHOUSE_TEST_JOB=${randomUUID()}`;
   const job = createJob({
     ...row.job,
-    files: { 'requirements.txt': pinned, ...row.files },
+    files: { 'requirements.txt': pinned, ...row.project, ...row.files },
     env: { ...cache.env(row.identity), ...pipEnv(index), ...row.env },
   });
   const own = join(job.root, 'own');

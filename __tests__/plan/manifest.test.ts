@@ -197,6 +197,12 @@ describe('is not read', () => {
     ['direct', [1], /"direct\[0\]" must be an object/],
     ['direct.0.requirement', 1, /"direct\[0\]\.requirement" must be a line of text/],
     ['direct.0.name', undefined, /name" must be a normalized project name/],
+    [
+      'direct.0.extras',
+      ['x] @ https://evil.example/x.tar.gz\ny[z'],
+      /must be the name of an extra/,
+    ],
+    ['direct.0.extras', ['x] @ https://evil.example/x.tar.gz #'], /must be the name of an extra/],
     ['direct.0.requires', 'x', /"direct\[0\]\.requires" must be a list/],
     ['direct.0.requires', [{}], /"direct\[0\]\.requires\[0\]" must be a string/],
   ];

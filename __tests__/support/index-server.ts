@@ -46,6 +46,8 @@ export interface Mode {
   metadata?: boolean | undefined;
   /** Compress pages for those who accept it. */
   gzip: boolean;
+  /** `Cache-Control` of pages: `no-cache` unless said otherwise. */
+  pageCaching: string;
   /** Milliseconds before each answer. For benchmarks. */
   latency: number;
   /** Bytes per second for all answers together; 0: as fast as it goes. For benchmarks. */
@@ -164,6 +166,7 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     htmlOnly: false,
     hashes: true,
     gzip: false,
+    pageCaching: 'no-cache',
     latency: 0,
     bandwidth: 0,
     ...given,
@@ -301,7 +304,7 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     }
     const headers: Record<string, string> = {
       'content-type': asJson ? jsonType : 'text/html; charset=utf-8',
-      'cache-control': 'no-cache',
+      'cache-control': mode.pageCaching,
       vary: 'Accept, Accept-Encoding',
       etag: etagOf(body),
     };

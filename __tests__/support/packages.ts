@@ -132,6 +132,16 @@ export function projectDirectory(directory: string, description: ProjectDescript
   return directory;
 }
 
+/** The same files as `projectDirectory` writes, by their path below the directory's parent. */
+export function filesBelow(
+  directory: string,
+  description: ProjectDescription,
+): Record<string, Buffer> {
+  return Object.fromEntries(
+    [...projectFiles(description)].map(([path, content]) => [`${directory}/${path}`, content]),
+  );
+}
+
 function moduleName(name: string): string {
   return normalise(name).replaceAll('-', '_');
 }

@@ -29911,6 +29911,8 @@ async function installedProjects(plan, world, sourced) {
     ]);
     const installed = await world.python.installed(plan.interpreter);
     const projects = [...installed]
+        // Of a metadata directory with an odd name there can't be a stub.
+        .filter(([, version]) => (0,plan_names/* isWheelFileName */.jh)(`stub-${version}-py3-none-any.whl`))
         .filter(([name]) => !requested.has(name))
         .map(([name, version]) => ({ name, version, requires: [] }));
     const stubs = await writeStubs(plan, world, projects);
@@ -30193,11 +30195,11 @@ async function installLock(plan, world, wheelhouse, manifest) {
     const repair = await wheelhouses.exists(mark);
     if (repair)
         reporter.info('A previous installation was interrupted; reinstalling everything.');
-    await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
         const selected = repair
             ? runtimeOf(manifest)
             : await missingWheels(plan, world, wheelhouse, manifest);
+        await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
         const work = { plan, world, wheelhouse, manifest, selected, repair };
         const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
         if (exitCode !== 0) {
@@ -30983,6 +30985,8 @@ function isSavedAlready(found, manifest) {
         found.origin.kind === 'cache' &&
         found.origin.isExact &&
         found.base.faults.length === 0 &&
+        // Where a project has other dependencies, the entry would be refilled in every run.
+        JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
         (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
 }
 /**
@@ -33121,6 +33125,7 @@ const schema = 2;
 /** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
 const buildDirectory = 'build';
 const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
 const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -33152,7 +33157,7 @@ const projectSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .I
     requirement: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
     name: projectName,
     version,
-    extras: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj),
+    extras: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(extraName),
     /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
     requires: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj),
 });
@@ -36337,6 +36342,7 @@ async function createVenv(interpreter, request, directory) {
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'pyvenv.cfg'))) {
         throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
+    await removeDeadLinks(venvBin(directory));
     // Half an environment must not be taken for a whole one by a later run.
     if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory))
         (0,_temporary_js__WEBPACK_IMPORTED_MODULE_10__/* .untilExit */ .dF)(directory);
@@ -36345,6 +36351,14 @@ async function createVenv(interpreter, request, directory) {
         await withEnsuredPip(interpreter, request, directory);
     (0,_temporary_js__WEBPACK_IMPORTED_MODULE_10__/* .release */ ._r)(directory);
     return made ?? probe({ ...request, venv: directory });
+}
+/** An interpreter that is gone leaves links that lead nowhere, and venv would keep them. */
+async function removeDeadLinks(directory) {
+    for (const name of await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => [])) {
+        const file = node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, name);
+        if (!(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(file))
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(file, { force: true });
+    }
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {

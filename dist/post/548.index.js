@@ -1338,6 +1338,7 @@ const schema = 2;
 /** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
 const buildDirectory = 'build';
 const manifest_projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const extraName = lineOf('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
 const manifest_version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -1369,7 +1370,7 @@ const projectSchema = object({
     requirement: line,
     name: manifest_projectName,
     version: manifest_version,
-    extras: list(string),
+    extras: list(extraName),
     /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
     requires: list(string),
 });

@@ -30445,6 +30445,7 @@ const schema = 2;
 /** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
 const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const extraName = lineOf('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
 const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -30476,7 +30477,7 @@ const projectSchema = object({
     requirement: line,
     name: projectName,
     version,
-    extras: list(string),
+    extras: list(extraName),
     /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
     requires: list(string),
 });
@@ -34848,6 +34849,7 @@ async function createVenv(interpreter, request, directory) {
     if ((0,external_node_fs_.existsSync)(directory) && !(0,external_node_fs_.existsSync)(external_node_path_.join(directory, 'pyvenv.cfg'))) {
         throw new model/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
+    await removeDeadLinks(venvBin(directory));
     // Half an environment must not be taken for a whole one by a later run.
     if (!(0,external_node_fs_.existsSync)(directory))
         untilExit(directory);
@@ -34856,6 +34858,14 @@ async function createVenv(interpreter, request, directory) {
         await withEnsuredPip(interpreter, request, directory);
     release(directory);
     return made ?? probe({ ...request, venv: directory });
+}
+/** An interpreter that is gone leaves links that lead nowhere, and venv would keep them. */
+async function removeDeadLinks(directory) {
+    for (const name of await (0,promises_namespaceObject.readdir)(directory).catch(() => [])) {
+        const file = external_node_path_.join(directory, name);
+        if (!(0,external_node_fs_.existsSync)(file))
+            await (0,promises_namespaceObject.rm)(file, { force: true });
+    }
 }
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
 async function withCopiedPip(interpreter, { environment }, directory) {

@@ -32,6 +32,9 @@ export const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) =>
   /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text),
 );
+const extraName = lineOf('the name of an extra', (text) =>
+  /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text),
+);
 const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf(
   'a date and time in UTC',
@@ -77,7 +80,7 @@ const projectSchema = object({
   requirement: line,
   name: projectName,
   version,
-  extras: list(string),
+  extras: list(extraName),
   /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
   requires: list(string),
 });

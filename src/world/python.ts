@@ -179,12 +179,21 @@ async function createVenv(
       `${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`,
     );
   }
+  await removeDeadLinks(venvBin(directory));
   // Half an environment must not be taken for a whole one by a later run.
   if (!existsSync(directory)) untilExit(directory);
   const made = await withCopiedPip(interpreter, request, directory);
   if (made === undefined) await withEnsuredPip(interpreter, request, directory);
   release(directory);
   return made ?? probe({ ...request, venv: directory });
+}
+
+/** An interpreter that is gone leaves links that lead nowhere, and venv would keep them. */
+async function removeDeadLinks(directory: string): Promise<void> {
+  for (const name of await readdir(directory).catch(() => [])) {
+    const file = path.join(directory, name);
+    if (!existsSync(file)) await rm(file, { force: true });
+  }
 }
 
 /** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
