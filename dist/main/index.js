@@ -35068,7 +35068,8 @@ function redactor() {
 const version = 2;
 const stateSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     version: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .satisfying */ .uT)(`${version}`, (value) => value === version),
-    wheelhouse: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
+    // A path may contain anything; it is signed, and not shown as it is.
+    wheelhouse: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .string */ .Yj,
     key: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
     manifest: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
     signature: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
