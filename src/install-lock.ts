@@ -85,14 +85,14 @@ async function missingWheels(
   const runtime = runtimeOf(manifest);
   if (settings.flag('ignore-installed') || settings.flag('force-reinstall')) return runtime;
   const installed = await world.python.installed(plan.interpreter);
-  const lines = await applying(plan, world);
-  const doubtful = runtime.filter(({ name, version }) => {
-    const present = installed.get(name);
-    return (
-      present !== undefined && !sameVersion(present, version) && !isPinned(lines, name, version)
-    );
-  });
   const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
+  const others = runtime.filter(({ name, version }) => {
+    const present = installed.get(name);
+    return present !== undefined && !sameVersion(present, version);
+  });
+  if (others.length === 0 && absent.length === 0) return runtime;
+  const lines = await applying(plan, world);
+  const doubtful = others.filter(({ name, version }) => !isPinned(lines, name, version));
   if (doubtful.length === 0 && absent.length === 0) return runtime;
 
   const sources = await resolvedSources(plan, world, wheelhouse, manifest);

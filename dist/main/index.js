@@ -30223,12 +30223,15 @@ async function missingWheels(plan, world, wheelhouse, manifest) {
     if (settings.flag('ignore-installed') || settings.flag('force-reinstall'))
         return runtime;
     const installed = await world.python.installed(plan.interpreter);
-    const lines = await applying(plan, world);
-    const doubtful = runtime.filter(({ name, version }) => {
-        const present = installed.get(name);
-        return (present !== undefined && !(0,plan_names/* sameVersion */.r1)(present, version) && !(0,requirements/* isPinned */.T4)(lines, name, version));
-    });
     const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
+    const others = runtime.filter(({ name, version }) => {
+        const present = installed.get(name);
+        return present !== undefined && !(0,plan_names/* sameVersion */.r1)(present, version);
+    });
+    if (others.length === 0 && absent.length === 0)
+        return runtime;
+    const lines = await applying(plan, world);
+    const doubtful = others.filter(({ name, version }) => !(0,requirements/* isPinned */.T4)(lines, name, version));
     if (doubtful.length === 0 && absent.length === 0)
         return runtime;
     const sources = await resolvedSources(plan, world, wheelhouse, manifest);
@@ -36361,13 +36364,15 @@ async function removeDeadLinks(directory) {
             await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(file, { force: true });
     }
 }
-/** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
+/** @returns undefined where this Python's pip can't be copied: a new directory is gone then */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('make_venv'), directory], {
-        env: environment,
-    });
+    const isNew = !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory);
+    const program = ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('make_venv'), directory];
+    const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, program, { env: environment });
     if (exitCode !== 0) {
-        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+        // What was there before is the user's.
+        if (isNew)
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
         return undefined;
     }
     const { executable, sitePackages } = JSON.parse(stdout);

@@ -34867,13 +34867,15 @@ async function removeDeadLinks(directory) {
             await (0,promises_namespaceObject.rm)(file, { force: true });
     }
 }
-/** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
+/** @returns undefined where this Python's pip can't be copied: a new directory is gone then */
 async function withCopiedPip(interpreter, { environment }, directory) {
-    const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('make_venv'), directory], {
-        env: environment,
-    });
+    const isNew = !(0,external_node_fs_.existsSync)(directory);
+    const program = ['-c', pythonProgram('make_venv'), directory];
+    const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, program, { env: environment });
     if (exitCode !== 0) {
-        await (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
+        // What was there before is the user's.
+        if (isNew)
+            await (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
         return undefined;
     }
     const { executable, sitePackages } = JSON.parse(stdout);

@@ -196,21 +196,18 @@ async function removeDeadLinks(directory: string): Promise<void> {
   }
 }
 
-/** @returns undefined where this Python's pip can't be copied: then nothing of it is left */
+/** @returns undefined where this Python's pip can't be copied: a new directory is gone then */
 async function withCopiedPip(
   interpreter: Interpreter,
   { environment }: Request,
   directory: string,
 ): Promise<Interpreter | undefined> {
-  const { exitCode, stdout } = await run(
-    interpreter.executable,
-    ['-c', pythonProgram('make_venv'), directory],
-    {
-      env: environment,
-    },
-  );
+  const isNew = !existsSync(directory);
+  const program = ['-c', pythonProgram('make_venv'), directory];
+  const { exitCode, stdout } = await run(interpreter.executable, program, { env: environment });
   if (exitCode !== 0) {
-    await rm(directory, { recursive: true, force: true });
+    // What was there before is the user's.
+    if (isNew) await rm(directory, { recursive: true, force: true });
     return undefined;
   }
   const { executable, sitePackages } = JSON.parse(stdout) as Interpreter;

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, test } from 'node:test';
+
+import { python } from '../../scripts/tools.mjs';
+import type { Interpreter, Request } from '../../src/plan/model.ts';
+import type { Reporter } from '../../src/ports.ts';
+import { pythonAdapter } from '../../src/world/python.ts';
+
+const scratch = mkdtempSync(join(tmpdir(), 'python-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const environment = { PATH: process.env['PATH'] ?? '' };
+const adapter = pythonAdapter({} as Reporter, environment);
+
+function write(file: string, content: string, mode = 0o644): string {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content, { mode });
+  return file;
+}
+
+test('an environment that can not be made by copying pip keeps the files of its user', async () => {
+  // A Python whose pip can't be copied: the program that copies it fails.
+  const executable = write(
+    join(scratch, 'python'),
+    `#!/bin/sh\n[ "$1" = -c ] && exit 1\nexec ${python} "$@"\n`,
+    0o755,
+  );
+  const directory = join(scratch, 'venv');
+  write(join(directory, 'pyvenv.cfg'), 'home = /nowhere\n');
+  const precious = write(join(directory, 'precious.txt'), 'precious\n');
+  const request = { environment, workingDirectory: scratch } as unknown as Request;
+  const made = await adapter.createVenv(
+    { executable } as unknown as Interpreter,
+    request,
+    directory,
+  );
+  assert.equal(readFileSync(precious, 'utf8'), 'precious\n');
+  assert.ok(made.executable.startsWith(directory), made.executable);
+  assert.notEqual(made.pip, undefined);
+});
+
+test('installed projects are read from the names of their metadata, the first on the path counts', async () => {
+  const first = join(scratch, 'first');
+  const second = join(scratch, 'second');
+  for (const name of ['Zope.Proxy-5.0.dist-info', 'six-1.16.0.egg-info', 'no_version.dist-info']) {
+    mkdirSync(join(first, name), { recursive: true });
+  }
+  for (const name of ['six-1.17.0.dist-info', 'old-1.0-py3.11.egg-info', '__pycache__', 'six.py']) {
+    mkdirSync(join(second, name), { recursive: true });
+  }
+  const searchPath = [first, join(scratch, 'missing'), second];
+  const found = await adapter.installed({ searchPath } as unknown as Interpreter);
+  assert.deepEqual(Object.fromEntries(found), {
+    'zope-proxy': '5.0',
+    six: '1.16.0',
+    old: '1.0',
+  });
+});
+
+test("a wheel is found in pip's cache of built wheels by its name and its content", async () => {
+  const cache = join(scratch, 'cache');
+  const file = 'docopt-0.6.2-py2.py3-none-any.whl';
+  write(join(cache, 'wheels', '1a', 'b0', '8c', 'digest', file), 'content');
+  const sha256 = createHash('sha256').update('content').digest('hex');
+  const found = async (...wheels: { file: string; sha256: string }[]): Promise<string[]> => [
+    ...(await adapter.cachedBuilds(cache, wheels)),
+  ];
+  assert.deepEqual(await found({ file, sha256 }), [file]);
+  assert.deepEqual(await found({ file, sha256: '0'.repeat(64) }), []);
+  assert.deepEqual(await found({ file: 'other-1.0-py3-none-any.whl', sha256 }), []);
+  assert.deepEqual(
+    [...(await adapter.cachedBuilds(join(scratch, 'none'), [{ file, sha256 }]))],
+    [],
+  );
+  assert.ok(existsSync(cache));
+});
