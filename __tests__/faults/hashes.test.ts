@@ -37,7 +37,14 @@ const withStranger = tampered((at) => {
   writeFileSync(join(at, stranger.filename), stranger.content);
   editManifest(at, ({ wheels }) => {
     const { filename: file, content, sha256 } = stranger;
-    const listed = { name: 'stranger', version: '1.0', file, sha256, size: content.length };
+    const listed = {
+      name: 'stranger',
+      project: 'stranger',
+      version: '1.0',
+      file,
+      sha256,
+      size: content.length,
+    };
     wheels.push({ ...listed, origin: 'downloaded', role: 'runtime' });
   });
 });

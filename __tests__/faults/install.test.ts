@@ -122,7 +122,7 @@ const rows: Row[] = [
     files: { 'requirements.txt': withMany },
     installed: all,
     act: halfWay(async (place) => (await untilHalfWay(place)).cancel()),
-    logs: 'An installation before this one did not end: installing all again.',
+    logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
     fault: 'main and pip are killed in the middle of an installation; the next run repairs it',
@@ -135,7 +135,7 @@ const rows: Row[] = [
       killPip(place);
       return running.result;
     }),
-    logs: 'An installation before this one did not end: installing all again.',
+    logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
     fault: 'pip is killed in the middle of an installation, as by a lack of memory',
@@ -147,7 +147,7 @@ const rows: Row[] = [
       killPip(place);
       return running.result;
     }),
-    logs: 'An installation before this one did not end: installing all again.',
+    logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
     fault: 'an unfinished installation has left a package with files missing',
@@ -157,7 +157,7 @@ const rows: Row[] = [
       writeFileSync(join(packagesOf(place), '.wheelhouse-installing'), '');
     },
     hit: true,
-    logs: 'An installation before this one did not end: installing all again.',
+    logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
     fault: 'an unfinished installation has left a package without metadata',
@@ -167,7 +167,7 @@ const rows: Row[] = [
       writeFileSync(join(packagesOf(place), '.wheelhouse-installing'), '');
     },
     hit: true,
-    logs: 'An installation before this one did not end: installing all again.',
+    logs: 'A previous installation was interrupted; reinstalling everything.',
   },
 ];
 

@@ -1,0 +1,320 @@
+/** The ways that a run can take, each in memory: see fake-world.ts for what is real. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { UserError } from '../../src/plan/model.ts';
+import { type Fake, fakeIndex, fakeWorld, indexUrl, type Projects } from '../support/fake-world.ts';
+
+const projects: Projects = {
+  app: { '1.0': ['base'], '2.0': ['base'] },
+  base: { '1.0': [], '2.0': [] },
+  other: { '1.0': [] },
+};
+const mirrorUrl = 'https://mirror.example/simple/';
+const unreachable = 'ERROR: Could not install: ConnectionError';
+
+function index(fake: Fake, url = indexUrl) {
+  const found = fake.indexes[url];
+  assert.ok(found);
+  return found;
+}
+
+/** Names and versions in the environment, without pip. */
+function environment(fake: Fake): string[] {
+  return [...fake.installed]
+    .map((each) => each.join('=='))
+    .filter((each) => !/^pip=/.test(each))
+    .sort();
+}
+
+/** An environment that nothing has been installed into. */
+function fresh(fake: Fake): void {
+  fake.installed.clear();
+  fake.installed.set('pip', '25.0');
+}
+
+async function filled(text = 'app==1.0\n'): Promise<Fake> {
+  const fake = fakeWorld(projects);
+  await fake.run({}, text);
+  fresh(fake);
+  index(fake).fetched.length = 0;
+  return fake;
+}
+
+test('a miss fills, installs and saves', async () => {
+  const fake = fakeWorld(projects);
+  const { report } = await fake.run({}, 'app==1.0\n');
+  assert.equal(report.hit, 'miss');
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+  assert.deepEqual(index(fake).fetched, ['app-1.0-py3-none-any.whl', 'base-2.0-py3-none-any.whl']);
+  assert.deepEqual(fake.entries(), [report.primaryKey]);
+  assert.deepEqual(fake.said, []);
+});
+
+test('an exact hit asks no index and saves nothing', async () => {
+  const fake = await filled();
+  index(fake).health = { state: 'down', reason: 'nobody should ask' };
+  index(fake).fails = unreachable;
+  const { report, state } = await fake.run({}, 'app==1.0\n');
+  assert.equal(report.hit, 'exact');
+  assert.equal(report.index, undefined);
+  assert.equal(state, undefined);
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+});
+
+test('a bumped pin fetches one wheel, and the old one leaves with the save', async () => {
+  const fake = await filled();
+  const { report, wheelhouse } = await fake.run({}, 'app==2.0\n');
+  assert.equal(report.hit, 'partial');
+  assert.deepEqual(index(fake).fetched, ['app-2.0-py3-none-any.whl']);
+  assert.ok(!existsSync(join(wheelhouse, 'app-1.0-py3-none-any.whl')));
+  assert.equal(fake.entries().length, 2);
+});
+
+test('unpinned requirements are resolved again in a new period', async () => {
+  const fake = await filled('app\n');
+  index(fake).projects = { ...projects, base: { '1.0': [], '2.0': [], '3.0': [] } };
+  assert.equal((await fake.run({}, 'app\n')).report.hit, 'exact');
+  fresh(fake);
+  fake.now = new Date('2026-12-21T12:00:00Z');
+  assert.equal((await fake.run({}, 'app\n')).report.hit, 'partial');
+  assert.deepEqual(environment(fake), ['app==2.0', 'base==3.0']);
+});
+
+test('refresh: always asks the index although nothing changed', async () => {
+  const fake = await filled('app\n');
+  const { report } = await fake.run({ refresh: 'always' }, 'app\n');
+  assert.equal(report.hit, 'partial');
+  assert.match(String(report.index?.why), /authoritative|mirror is not healthy/);
+  assert.deepEqual(index(fake).fetched, []);
+});
+
+test('the last good set is installed while the index is down, and that is no exact hit', async () => {
+  const fake = await filled('app\n');
+  index(fake).health = { state: 'down', reason: 'the connection is refused' };
+  const { report, state } = await fake.run({ refresh: 'always' }, 'app\n');
+  assert.equal(report.hit, 'partial');
+  assert.equal(report.index, undefined);
+  assert.equal(state, undefined);
+  assert.deepEqual(environment(fake), ['app==2.0', 'base==2.0']);
+  assert.match(
+    fake.said.join('\n'),
+    /^warning: .*Installing the last good set of these requirements/,
+  );
+});
+
+test('the last good set also serves when pip finds the index down in the middle', async () => {
+  const fake = await filled('app\n');
+  index(fake).fails = unreachable;
+  await fake.run({ refresh: 'always' }, 'app\n');
+  assert.deepEqual(environment(fake), ['app==2.0', 'base==2.0']);
+  assert.match(fake.said.join('\n'), /last good set/);
+});
+
+test('the last good set of other requirements is not used', async () => {
+  const fake = await filled('app==1.0\n');
+  index(fake).health = { state: 'down', reason: 'the connection is refused' };
+  await assert.rejects(fake.run({}, 'app==2.0\n'), /the connection is refused/);
+  assert.deepEqual(environment(fake), []);
+});
+
+test('without any wheelhouse an index that is down fails the run with its reason', async () => {
+  const fake = fakeWorld(projects);
+  index(fake).health = { state: 'down', reason: 'its name is not known' };
+  await assert.rejects(fake.run({}, 'app\n'), (error: Error) => {
+    assert.ok(error instanceof UserError);
+    assert.match(
+      error.message,
+      /The index https:\/\/index\.example\/simple\/ can't be used: its name/,
+    );
+    return true;
+  });
+});
+
+test('a request that the index can not satisfy fails with advice, and saves nothing', async () => {
+  const fake = fakeWorld(projects);
+  await assert.rejects(fake.run({}, 'missing\n'), /pip could not get all wheels/);
+  assert.deepEqual(fake.entries(), []);
+});
+
+for (const status of [401, 403] as const) {
+  test(`an index that answers ${status} fails the run and says which inputs are missing`, async () => {
+    const fake = await filled('app\n');
+    index(fake).health = { state: 'refused', status };
+    await assert.rejects(
+      fake.run({ refresh: 'always' }, 'app\n'),
+      new RegExp(`answers ${status} .*index-username`),
+    );
+  });
+}
+
+test('a healthy mirror is used, and shares wheelhouses with its index', async () => {
+  const fake = fakeWorld(projects);
+  fake.indexes[mirrorUrl] = fakeIndex(projects);
+  const { report } = await fake.run({ 'mirror-url': mirrorUrl }, 'app==1.0\n');
+  assert.equal(report.index?.why, 'the mirror is healthy');
+  assert.deepEqual(index(fake).fetched, []);
+  fresh(fake);
+  assert.equal((await fake.run({}, 'app==1.0\n')).report.hit, 'exact');
+});
+
+for (const health of [
+  { state: 'down', reason: 'the connection is refused' },
+  { state: 'absent' },
+  { state: 'untrusted', reason: 'its certificate is not valid' },
+] as const) {
+  test(`a mirror that is ${health.state} gives way to its index with one warning`, async () => {
+    const fake = fakeWorld(projects);
+    fake.indexes[mirrorUrl] = { ...fakeIndex(projects), health };
+    const { report } = await fake.run({ 'mirror-url': mirrorUrl }, 'app==1.0\n');
+    assert.match(String(report.index?.why), /authoritative|mirror is not healthy/);
+    assert.equal(fake.said.length, 1);
+    assert.match(
+      String(fake.said[0]),
+      /^warning: The mirror https:\/\/mirror\.example\/simple\/ is not used/,
+    );
+  });
+}
+
+test('a mirror that fails half-way gives way to its index in the same run', async () => {
+  const fake = fakeWorld(projects);
+  fake.indexes[mirrorUrl] = { ...fakeIndex(projects), fails: unreachable };
+  const { report } = await fake.run({ 'mirror-url': mirrorUrl }, 'app==1.0\n');
+  assert.match(String(report.index?.why), /authoritative|mirror is not healthy/);
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+});
+
+test('a mirror that refuses is an error: its index is not asked with other credentials', async () => {
+  const fake = fakeWorld(projects);
+  fake.indexes[mirrorUrl] = { ...fakeIndex(projects), health: { state: 'refused', status: 401 } };
+  await assert.rejects(fake.run({ 'mirror-url': mirrorUrl }, 'app\n'), /The mirror .* answers 401/);
+});
+
+test('an entry that can not be installed gives way to the index, and the job passes', async () => {
+  const fake = await filled();
+  fake.installFails = 'ERROR: has an invalid wheel';
+  const log = fake.log;
+  const isTold = (): boolean =>
+    log.some((line) => line.startsWith('Miss') || line.startsWith('Partial'));
+  // It installs as soon as something else than the entry is there.
+  Object.defineProperty(fake, 'installFails', {
+    get: () => (isTold() ? undefined : 'ERROR: has an invalid wheel'),
+  });
+  const { report } = await fake.run({}, 'app==1.0\n');
+  assert.notEqual(report.hit, 'exact');
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+  assert.match(fake.said.join('\n'), /could not be installed and is not used/);
+});
+
+test('an installation that fails for want of disk is not blamed on the entry', async () => {
+  const fake = await filled();
+  fake.installFails = 'ERROR: [Errno 28] No space left on device';
+  await assert.rejects(fake.run({}, 'app==1.0\n'), /The disk is full/);
+  assert.deepEqual(index(fake).fetched, []);
+});
+
+test('a damaged wheel is fetched again, the others are not', async () => {
+  const fake = await filled();
+  const [entry = ''] = fake.entries();
+  writeFileSync(join(fake.root, 'store', entry, 'app-1.0-py3-none-any.whl'), 'damaged!');
+  await fake.run({ wheelhouse: 'elsewhere' }, 'app==1.0\n');
+  assert.deepEqual(index(fake).fetched, ['app-1.0-py3-none-any.whl']);
+  assert.match(fake.said.join('\n'), /^warning: The wheelhouse from .*app-1\.0/);
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+});
+
+test('an entry whose manifest can not be read is a miss with one warning', async () => {
+  const fake = await filled();
+  const [entry = ''] = fake.entries();
+  writeFileSync(join(fake.root, 'store', entry, 'wheelhouse.json'), '{');
+  const { report } = await fake.run({ wheelhouse: 'elsewhere' }, 'app==1.0\n');
+  assert.equal(report.hit, 'miss');
+  assert.equal(fake.said.length, 1);
+  assert.deepEqual(fake.entries(), [report.primaryKey, `${report.primaryKey}-r1`]);
+});
+
+test('what the environment has in a version that satisfies is left', async () => {
+  const fake = await filled('app==1.0\n');
+  fake.installed.set('base', '1.0');
+  const { report } = await fake.run({}, 'app==1.0\n');
+  assert.equal(report.hit, 'exact');
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==1.0']);
+  assert.match(fake.log.join('\n'), /Leaving base 1\.0/);
+});
+
+test('a pin replaces what the environment has', async () => {
+  const fake = await filled('app==1.0\nbase==2.0\n');
+  fake.installed.set('base', '1.0');
+  await fake.run({}, 'app==1.0\nbase==2.0\n');
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+});
+
+test('an installation that was interrupted is done again', async () => {
+  const fake = await filled();
+  writeFileSync(join(fake.root, 'site', '.wheelhouse-installing'), '');
+  await fake.run({}, 'app==1.0\n');
+  assert.match(
+    fake.log.join('\n'),
+    /A previous installation was interrupted; reinstalling everything\./,
+  );
+  assert.ok(!existsSync(join(fake.root, 'site', '.wheelhouse-installing')));
+});
+
+test('install: false fills and saves, and installs nothing', async () => {
+  const fake = fakeWorld(projects);
+  await fake.run({ install: 'false' }, 'app==1.0\n');
+  assert.deepEqual(environment(fake), []);
+  assert.equal(fake.entries().length, 1);
+});
+
+test('restore-cache: false neither looks nor asks whether there is something', async () => {
+  const fake = await filled();
+  const { report } = await fake.run({ 'restore-cache': 'false', wheelhouse: 'new' }, 'app==1.0\n');
+  assert.equal(report.hit, 'miss');
+});
+
+test('save-cache: false leaves nothing to save', async () => {
+  const fake = fakeWorld(projects);
+  const { state } = await fake.run({ 'save-cache': 'false' }, 'app==1.0\n');
+  assert.equal(state, undefined);
+  assert.deepEqual(fake.entries(), []);
+});
+
+test('a wheelhouse that can not be written is kept elsewhere with one warning', async () => {
+  const fake = fakeWorld(projects);
+  // A file in the place of its parent: the user is root in many containers, whom no mode stops.
+  writeFileSync(join(fake.root, 'workspace', 'blocked'), '');
+  const { wheelhouse } = await fake.run({ wheelhouse: 'blocked/wheels' }, 'app==1.0\n');
+  assert.ok(wheelhouse.startsWith(join(fake.root, 'temp')), wheelhouse);
+  assert.match(fake.said.join('\n'), /^warning: The wheelhouse can't be kept in /);
+  assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
+});
+
+test('a directory with files of the user is not taken for a wheelhouse', async () => {
+  const fake = fakeWorld(projects);
+  const precious = join(fake.root, 'workspace', 'wheels', 'precious.txt');
+  mkdirSync(join(fake.root, 'workspace', 'wheels'));
+  writeFileSync(precious, 'precious\n');
+  await assert.rejects(
+    fake.run({ wheelhouse: 'wheels' }, 'app==1.0\n'),
+    /no wheelhouse|not a wheelhouse/,
+  );
+  assert.equal(readFileSync(precious, 'utf8'), 'precious\n');
+});
+
+test('no-index fills from nothing and fails like pip', async () => {
+  const fake = fakeWorld(projects);
+  await assert.rejects(fake.run({}, '--no-index\napp==1.0\n'), /pip could not get all wheels/);
+  assert.deepEqual(index(fake).fetched, []);
+});
+
+test('wheelhouses of another index are not used', async () => {
+  const fake = await filled();
+  const other = 'https://other.example/simple/';
+  fake.indexes[other] = fakeIndex(projects);
+  const { report } = await fake.run({ 'index-url': other, wheelhouse: 'new' }, 'app==1.0\n');
+  assert.equal(report.hit, 'miss');
+  assert.equal(index(fake, other).fetched.length, 2);
+});

@@ -1,0 +1,256 @@
+/**
+ * A world for the story in memory: pip and indexes are played, in a few lines each; wheelhouses, the
+ * store and the user's files are the real adapters on a temporary directory. A run takes some
+ * milliseconds, so that every way a run can take has a test.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { type Host, type InputName, loadRequest } from '../../src/inputs.ts';
+import { install, type Outcome } from '../../src/install.ts';
+import type { Interpreter } from '../../src/plan/model.ts';
+import type { Health } from '../../src/plan/project-page.ts';
+import type { PipResult, Python, Reporter, World } from '../../src/ports.ts';
+import { save } from '../../src/save.ts';
+import { directoryCache } from '../../src/world/directory-cache.ts';
+import { sourcesAdapter } from '../../src/world/sources.ts';
+import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
+
+/** What an index offers: version → names that it requires, by project; the last version is newest. */
+export type Projects = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+
+export interface FakeIndex {
+  projects: Projects;
+  /** What a probe is answered. */
+  health: Health;
+  /** What pip prints when it fails with this index; undefined when it works. */
+  fails: string | undefined;
+  /** Files that pip has fetched. */
+  readonly fetched: string[];
+}
+
+export function fakeIndex(projects: Projects): FakeIndex {
+  return { projects, health: { state: 'healthy' }, fails: undefined, fetched: [] };
+}
+
+export interface Fake {
+  /** By address. */
+  readonly indexes: Record<string, FakeIndex>;
+  /** Version by name of what the environment has. */
+  readonly installed: Map<string, string>;
+  /** Installing fails with these words while they are set. */
+  installFails: string | undefined;
+  /** `level: text` of everything but plain lines. */
+  readonly said: string[];
+  readonly log: string[];
+  now: Date;
+  /** The temporary directory: `workspace`, `temp` and `store` are in it. */
+  readonly root: string;
+  /** Runs the main step and, unless told otherwise, the post step. */
+  run(inputs: Partial<Record<InputName, string>>, requirements: string): Promise<Outcome>;
+  /** Directories of the store's entries. */
+  entries(): string[];
+}
+
+export const indexUrl = 'https://index.example/simple/';
+
+const interpreter: Interpreter = {
+  executable: '/opt/python/bin/python',
+  implementation: 'cpython',
+  version: '3.11.7',
+  series: '3.11',
+  extensionSuffix: '.cpython-311-x86_64-linux-gnu.so',
+  platform: 'linux-x86_64',
+  os: 'linux',
+  arch: 'x86_64',
+  libc: 'glibc2.36',
+  freeThreaded: false,
+  sitePackages: '',
+  searchPath: [],
+  externallyManaged: false,
+  pip: '25.0',
+  buildsLegacy: true,
+  defaultIndex: 'https://default.example/simple',
+  pipCache: '',
+  keyring: false,
+  netrc: false,
+  pipConfig: {},
+};
+
+export function fakeWorld(projects: Projects): Fake {
+  const root = mkdtempSync(join(tmpdir(), 'story-'));
+  process.once('exit', () => rmSync(root, { recursive: true, force: true }));
+  const workspace = join(root, 'workspace');
+  for (const name of ['workspace', 'temp', 'site']) mkdirSync(join(root, name));
+  const said: string[] = [];
+  const log: string[] = [];
+  const reporter: Reporter = {
+    info: (text) => log.push(text),
+    notice: (text) => said.push(`notice: ${text}`),
+    warning: (text) => said.push(`warning: ${text}`),
+    error: (error) => said.push(`error: ${String(error)}`),
+    foreign: (text) => log.push(text),
+    hide() {},
+    group: (title, work) => {
+      log.push(title);
+      return work();
+    },
+  };
+  const fake: Fake = {
+    indexes: { [indexUrl]: fakeIndex(projects) },
+    installed: new Map([['pip', '25.0']]),
+    installFails: undefined,
+    ...{ said, log, root },
+    now: new Date('2026-11-21T12:00:00Z'),
+    entries: () => (existsSync(join(root, 'store')) ? readdirSync(join(root, 'store')).sort() : []),
+    async run(inputs, requirements) {
+      said.length = 0;
+      log.length = 0;
+      writeFileSync(join(workspace, 'requirements.txt'), requirements);
+      const host: Host = {
+        ...{ workspace, directory: workspace, temporary: join(root, 'temp') },
+        ...{ environment: {}, event: undefined },
+      };
+      const given: Partial<Record<InputName, string>> = { 'index-url': indexUrl, ...inputs };
+      const { request } = loadRequest((name) => given[name] ?? '', host);
+      const world: World = {
+        python: fakePython(fake),
+        uv: {
+          onPath: async () => undefined,
+          unpack: async () => '/uv',
+          run: async () => ({ exitCode: 0, output: '' }),
+        },
+        sources: sourcesAdapter(),
+        wheelhouses: wheelhousesAdapter(),
+        store: directoryCache(join(root, 'store'), reporter),
+        indexProbe: {
+          probe: async (url) =>
+            fake.indexes[url]?.health ?? { state: 'down', reason: 'its name is not known' },
+          versions: async (url, project) =>
+            new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
+        },
+        reporter,
+        cores: 1,
+        now: () => fake.now,
+      };
+      const outcome = await install(request, world);
+      if (outcome.state) await save(outcome.state, world);
+      return outcome;
+    },
+  };
+  return fake;
+}
+
+const wheelFile = (name: string, version: string): string => `${name}-${version}-py3-none-any.whl`;
+
+/** `name==version` or `name` of the lines of a request that name a project. */
+function wanted(requestFile: string): { name: string; pin: string | undefined }[] {
+  return readFileSync(requestFile, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, name, pin] = /^([a-z][a-z0-9-]*)(?:==(\S+))?(?:\s|$)/.exec(line) ?? [];
+      return name === undefined ? [] : [{ name, pin }];
+    });
+}
+
+function fakePython(fake: Fake): Python {
+  const found = (name: string): Readonly<Record<string, readonly string[]>> =>
+    Object.assign({}, ...Object.values(fake.indexes).map((index) => index.projects[name] ?? {}));
+
+  /** Names and versions of a closure, each version by `choose`; a string says what is missing. */
+  const closure = (
+    requests: readonly { name: string; pin: string | undefined }[],
+    choose: (name: string, pin: string | undefined) => string | undefined,
+  ): Map<string, string> | string => {
+    const chosen = new Map<string, string>();
+    const queue = [...requests];
+    for (const { name, pin } of queue) {
+      if (chosen.has(name)) continue;
+      const version = choose(name, pin);
+      if (version === undefined) return `ERROR: No matching distribution found for ${name}`;
+      chosen.set(name, version);
+      for (const each of found(name)[version] ?? []) queue.push({ name: each, pin: undefined });
+    }
+    return chosen;
+  };
+
+  const optionOf = (args: readonly string[], option: string): string =>
+    args.find((arg) => arg.startsWith(`--${option}=`))?.slice(option.length + 3) ?? '';
+  const requestOf = (args: readonly string[]): string => String(args[args.indexOf('-r') + 1]);
+
+  const wheel = (args: readonly string[], url: string): PipResult => {
+    const index = fake.indexes[url];
+    if (index === undefined || index.fails !== undefined) {
+      return { exitCode: 1, output: index?.fails ?? 'ERROR: ConnectionError' };
+    }
+    const result = closure(wanted(requestOf(args)), (name, pin) => {
+      const versions = Object.keys(index.projects[name] ?? {});
+      return pin === undefined ? versions.at(-1) : versions.find((version) => version === pin);
+    });
+    if (typeof result === 'string') return { exitCode: 1, output: result };
+    const lines = [...result].map(([name, version]) => {
+      const file = wheelFile(name, version);
+      const at = join(optionOf(args, 'wheel-dir'), file);
+      if (existsSync(at)) return `File was already downloaded ${at}`;
+      writeFileSync(at, `${name} ${version}`);
+      index.fetched.push(file);
+      return `Saved ${at}`;
+    });
+    return { exitCode: 0, output: lines.join('\n') };
+  };
+
+  const report = (args: readonly string[]): PipResult => {
+    const directory = optionOf(args, 'find-links');
+    const files = readdirSync(directory).filter((file) => file.endsWith('.whl'));
+    const isIgnored = args.includes('--ignore-installed');
+    const result = closure(wanted(requestOf(args)), (name, pin) => {
+      const present = isIgnored ? undefined : fake.installed.get(name);
+      if (present !== undefined && (pin === undefined || pin === present)) return present;
+      const versions = files.filter((file) => file.startsWith(`${name}-`)).sort();
+      const version = versions.at(-1)?.split('-')[1];
+      return pin === undefined || versions.includes(wheelFile(name, pin))
+        ? (pin ?? version)
+        : undefined;
+    });
+    if (typeof result === 'string') return { exitCode: 1, output: result };
+    const items = [...result].filter(
+      ([name, version]) => isIgnored || fake.installed.get(name) !== version,
+    );
+    const install = items.map(([name, version]) => ({
+      metadata: { name, version, requires_dist: found(name)[version] ?? [] },
+      download_info: { url: pathToFileURL(join(directory, wheelFile(name, version))).href },
+    }));
+    writeFileSync(optionOf(args, 'report'), JSON.stringify({ install }));
+    return { exitCode: 0, output: '' };
+  };
+
+  const installLock = (args: readonly string[]): PipResult => {
+    if (fake.installFails !== undefined) return { exitCode: 1, output: fake.installFails };
+    for (const { name, pin } of wanted(requestOf(args))) fake.installed.set(name, String(pin));
+    return { exitCode: 0, output: '' };
+  };
+
+  return {
+    probe: async () => ({ ...interpreter, sitePackages: join(fake.root, 'site') }),
+    createVenv: async (made) => made,
+    surroundings: async () => undefined,
+    applies: async (_interpreter, markers) => markers.map(() => true),
+    cachedBuilds: async () => new Set(),
+    installed: async () => fake.installed,
+    writeStubs: async () => [],
+    pip: async (_interpreter, args, { env }) => {
+      if (args[0] === 'wheel') return wheel(args, String(env['PIP_INDEX_URL']));
+      return args.includes('--dry-run') ? report(args) : installLock(args);
+    },
+  };
+}
