@@ -85,7 +85,7 @@ async function untilHalfWay(place: Place): Promise<ReturnType<Place['job']['star
 function killPip({ python }: Place): void {
   for (const { id, words } of processes()) {
     const [program, ...args] = words;
-    if (program !== python || !args.includes('pip')) continue;
+    if (program !== python || !/run_module\('pip'/.test(args[1] ?? '')) continue;
     try {
       process.kill(id, 'SIGKILL');
     } catch {
