@@ -181,6 +181,10 @@ async function startAfresh(
   if (each.by !== 'venv') await makeEnvironment(leg, place.environment);
 }
 
+function hasEditable({ files = {} }: Case): boolean {
+  return Object.values(files).some((content) => /^\s*-e /m.test(String(content)));
+}
+
 /** What plain pip makes of it: the measure of everything. */
 async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place): Promise<void> {
   if (each.by === 'venv') {
@@ -196,8 +200,9 @@ async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place
   const args = [
     ...['-m', 'pip', 'install', '--no-compile'],
     // Before that, pip installs an sdist without a wheel (`setup.py install`) where it has no
-    // pyproject.toml and the environment has no `wheel`. A wheelhouse always builds one.
-    ...(isOlder(leg.pip, '23.1') ? ['--use-pep517'] : []),
+    // pyproject.toml and the environment has no `wheel`. A wheelhouse always builds one; an editable
+    // project is installed as pip does it.
+    ...(isOlder(leg.pip, '23.1') && !hasEditable(each) ? ['--use-pep517'] : []),
     ...flags('-r', inputs.requirements),
     ...flags('-c', inputs.constraints),
     ...flags('--group', inputs.groups),

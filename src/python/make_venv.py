@@ -5,6 +5,8 @@ the same, nearly all of it to compile what is compiled already. Prints interpret
 as JSON; fails where pip was not installed by pip, as a system's may not be.
 """
 
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -30,7 +32,15 @@ source = sysconfig.get_path('purelib')
 assert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)
 # As the command does, from 3.13 on: the environment must not show up in the checkout.
 ignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}
-venv.create(directory, with_pip=False, symlinks=not windows, **ignored)
+
+
+class Builder(venv.EnvBuilder):
+    def post_setup(self, context):
+        self.context = context
+
+
+builder = Builder(with_pip=False, symlinks=not windows, **ignored)
+builder.create(directory)
 base = {'base': directory, 'platbase': directory}
 scheme = 'nt' if windows else 'posix_prefix'
 target = sysconfig.get_path('purelib', scheme, base)
@@ -56,10 +66,24 @@ scripts = os.path.join(directory, 'Scripts' if windows else 'bin')
 python = os.path.join(scripts, 'python.exe' if windows else 'python')
 # pip's own maker and names: pip, pip3, pip3.11.
 maker = PipScriptMaker(None, scripts)
-# As the command would name it.
-maker.executable = os.path.join(scripts, os.path.basename(sys.executable))
+maker.executable = builder.context.env_exe
 maker.clobber = True
 maker.set_mode = True
 maker.variants = {''}
-maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))
+made = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))
+# Its list of files names the commands of the Python that it was copied from.
+record = next(
+    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'
+)
+record = os.path.join(target, *record.parts)
+with open(record, newline='') as file:
+    rows = [row for row in file.read().splitlines() if not row.startswith('../')]
+for script in sorted(set(made)):
+    with open(script, 'rb') as file:
+        content = file.read()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()
+    name = os.path.relpath(script, target).replace(os.sep, '/')
+    rows.append('%s,sha256=%s,%d' % (name, digest, len(content)))
+with open(record, 'w', newline='') as file:
+    file.write('\n'.join(rows) + '\n')
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))
