@@ -24,14 +24,7 @@ import {
 } from './plan/request-file.ts';
 import { askedHashes, indexRequirements, isHashMode, isPinned } from './plan/requirements.ts';
 import type { World } from './ports.ts';
-import type { FillPlan, Plan } from './run.ts';
-
-/** A wheelhouse that has just been filled. */
-export interface Fill {
-  readonly manifest: Manifest;
-  /** Local projects have been installed on the way, as their metadata were read. */
-  readonly hasInstalledSources: boolean;
-}
+import type { Fill, FillPlan, Plan } from './run.ts';
 
 /**
  * Makes a wheelhouse complete for a plan, in place.

@@ -10,7 +10,7 @@ import {
   IndexDown,
   staleWarning,
 } from './choose-index.ts';
-import { type Fill, fill } from './fill.ts';
+import { fill } from './fill.ts';
 import { InstallError, installLock } from './install-lock.ts';
 import { installSources } from './local-projects.ts';
 import { FillError } from './pip.ts';
@@ -22,7 +22,7 @@ import type { World } from './ports.ts';
 import { prepareInterpreter } from './prepare.ts';
 import { hideInputs, readRequestWithKeys } from './request.ts';
 import { defaultPlace, type Found, findWheelhouse } from './restore.ts';
-import type { Filled, Plan } from './run.ts';
+import type { Fill, Filled, Plan } from './run.ts';
 
 /** What a run leaves to its entry. */
 export interface Outcome {

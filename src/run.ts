@@ -19,10 +19,14 @@ export interface FillPlan extends Plan {
   readonly index: ChosenIndex;
 }
 
-/** A wheelhouse that is complete, and the index that was asked for it; undefined: none was. */
-export interface Filled {
+/** A wheelhouse that is complete. */
+export interface Fill {
   readonly manifest: Manifest;
-  readonly index: ChosenIndex | undefined;
-  /** Local projects have been installed on the way. */
+  /** Local projects have been installed on the way, as their metadata were read. */
   readonly hasInstalledSources: boolean;
+}
+
+/** The same, and the index that was asked for it; undefined when none was. */
+export interface Filled extends Fill {
+  readonly index: ChosenIndex | undefined;
 }
