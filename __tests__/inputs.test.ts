@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { type Host, type InputName, inputDefaults, loadRequest } from '../src/inputs.ts';
-import { type Request, UserError } from '../src/plan/model.ts';
+import { type Request, UserError } from '../src/logic/model.ts';
 
 const host: Host = {
   workspace: '/w',

@@ -13,7 +13,7 @@ const entries = [
   ['main', 'main'],
   ['post', 'post'],
   ['transfer', 'transfer'],
-  ['cli', 'cli'],
+  ['cli/main', 'cli'],
   ['publish/main', 'publish'],
 ];
 

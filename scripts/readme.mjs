@@ -79,7 +79,7 @@ const help = [
 ].join('\n');
 for (const [path, text] of [
   ['README.md', filledIn],
-  ['src/help.ts', help],
+  ['src/cli/help.ts', help],
 ]) {
   const file = join(root, path);
   if (!process.argv.includes('--check')) writeFileSync(file, text);

@@ -1,9 +1,9 @@
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
-import { age } from './plan/freshness.ts';
-import type { Manifest } from './plan/manifest.ts';
-import { type Interpreter, type Request, type RequestedSet, UserError } from './plan/model.ts';
-import { sameVersion } from './plan/names.ts';
+import { age } from './logic/freshness.ts';
+import type { Manifest } from './logic/manifest.ts';
+import { type Interpreter, type Request, type RequestedSet, UserError } from './logic/model.ts';
+import { sameVersion } from './logic/names.ts';
 import {
   confusionWarning,
   hasCredentials,
@@ -12,10 +12,10 @@ import {
   indexVariables,
   isSecureOrigin,
   probeCandidates,
-} from './plan/package-index.ts';
-import { certificatesOf, type PipSettings } from './plan/pip-settings.ts';
-import type { Health } from './plan/project-page.ts';
-import { shownAddress } from './plan/secrets.ts';
+} from './logic/package-index.ts';
+import { certificatesOf, type PipSettings } from './logic/pip-settings.ts';
+import type { Health } from './logic/project-page.ts';
+import { shownAddress } from './logic/secrets.ts';
 import type { IndexTrust, World } from './ports.ts';
 
 /** The index that a fill is run with. */

@@ -7,13 +7,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import { isOffered } from './choose-index.ts';
 import { resolveSources, type Sourced, standIn, writeStubs } from './local-projects.ts';
-import { constraintsFile, FillError, fetchWheels, resolveOffline } from './pip.ts';
-import { type HashRules, hashRules, isAdmitted } from './plan/admission.ts';
-import { interpreterIdentity } from './plan/key.ts';
-import { keepableParts, type Manifest, type Wheel } from './plan/manifest.ts';
-import type { DirectRequirement, IndexRequirement } from './plan/model.ts';
-import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './plan/names.ts';
-import type { BuildRequirement, ReportItem } from './plan/pip-output.ts';
+import { type HashRules, hashRules, isAdmitted } from './logic/admission.ts';
+import { interpreterIdentity } from './logic/key.ts';
+import { keepableParts, type Manifest, type Wheel } from './logic/manifest.ts';
+import type { DirectRequirement, IndexRequirement } from './logic/model.ts';
+import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './logic/names.ts';
+import type { BuildRequirement, ReportItem } from './logic/pip-output.ts';
 import {
   closeFiles,
   fillFiles,
@@ -21,13 +20,14 @@ import {
   type Offer,
   plainRequest,
   type Resolved,
-} from './plan/request-file.ts';
-import { askedHashes, indexRequirements, isHashMode, isPinned } from './plan/requirements.ts';
+} from './logic/request-file.ts';
+import { indexRequirements, isHashMode, isPinned, requestedHashes } from './logic/requirements.ts';
+import { constraintsFile, FillError, fetchWheels, resolveOffline } from './pip.ts';
 import type { World } from './ports.ts';
-import type { Fill, FillPlan, Plan } from './run.ts';
+import type { Fill, FillRun, Run } from './run.ts';
 
 /**
- * Makes a wheelhouse complete for a plan, in place.
+ * Makes a wheelhouse complete for a run, in place.
  * @param directory contains the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
  *   admit are deleted, and everything else in the directory
@@ -37,15 +37,15 @@ import type { Fill, FillPlan, Plan } from './run.ts';
  * @throws FillError with pip's last words and one sentence of advice
  */
 export async function fill(
-  plan: FillPlan,
+  run: FillRun,
   world: World,
   directory: string,
   usable: readonly Wheel[],
   { resume, effort }: { readonly resume: boolean; readonly effort: number },
 ): Promise<Fill> {
   const start = performance.now();
-  const { lines } = plan.requested;
-  const rules = hashRules(lines, plan.settings.configured);
+  const { lines } = run.requested;
+  const rules = hashRules(lines, run.settings.configured);
   const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
   if (!resume) {
     await world.wheelhouses.keepOnly(
@@ -55,54 +55,54 @@ export async function fill(
   }
 
   const earlier = new Set(await world.wheelhouses.list(directory));
-  const sourced = await resolveSources(plan, world, directory, kept);
-  const index = await applying(plan, world);
-  const relied = isHashMode(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
+  const sourced = await resolveSources(run, world, directory, kept);
+  const index = await applying(run, world);
+  const relied = isHashMode(lines) ? await installedProjects(run, world, sourced) : noneRelied;
   const resolved = [...sourced.resolved, ...relied.resolved];
-  const offers = await offersOf(plan, world, directory, kept, index);
-  const files = fillFiles(lines, constraintsFile(plan), {
+  const offers = await offersOf(run, world, directory, kept, index);
+  const files = fillFiles(lines, constraintsFile(run), {
     resolved,
     offers,
     hashMode: isHashMode(lines),
   });
-  const log = await fetchWheels(plan, world, plan.index, files, {
+  const log = await fetchWheels(run, world, run.index, files, {
     into: directory,
     dependencies: true,
   });
 
   const chosen = [...log.reused, ...log.built, ...sourced.urls.keys()];
-  const closure = await close(plan, world, directory, {
-    files: closeFiles(lines, resolved, constraintsFile(plan)),
+  const closure = await close(run, world, directory, {
+    files: closeFiles(lines, resolved, constraintsFile(run)),
     stale: kept.map(({ file }) => file).filter((file) => !chosen.includes(file)),
     stubs: new Set([...sourced.stubs, ...relied.resolved.map(({ url }) => fileURLToPath(url))]),
   });
   const others = kept.filter(({ role }) => role !== 'runtime').map(({ file }) => file);
   await world.wheelhouses.keepOnly(directory, [...closure.keys(), ...others]);
-  const build = await keepBuildRequirements(plan, world, directory, sourced.builtWith);
-  const tools = await fetchTools(plan, world, directory, kept);
+  const build = await keepBuildRequirements(run, world, directory, sourced.builtWith);
+  const tools = await fetchTools(run, world, directory, kept);
   const runtime = [...closure.keys()];
   await world.wheelhouses.keepOnly(directory, [...runtime, ...build, ...tools]);
 
   const wheels = await describe(world, directory, {
     ...{ closure, build, tools, kept },
-    asked: askedHashes(lines),
+    hashes: requestedHashes(lines),
     urls: sourced.urls,
     built: new Set([...log.built, ...sourced.built]),
-    pipCache: plan.settings.text('cache-dir') ?? plan.interpreter.pipCache,
+    pipCache: run.settings.text('cache-dir') ?? run.interpreter.pipCache,
     earlier,
   });
   refuseUnhashed(wheels, rules);
-  const parts = keepableParts(plan.keys.parts);
+  const parts = keepableParts(run.keys.parts);
   const manifest: Manifest = {
-    interpreter: interpreterIdentity(plan.interpreter),
-    request: plan.keys.request,
-    sources: plan.keys.sources,
+    interpreter: interpreterIdentity(run.interpreter),
+    request: run.keys.request,
+    sources: run.keys.sources,
     resolvedAt: world.now().toISOString(),
     wheels,
     direct: sourced.projects,
     relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
     effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
-    python: plan.interpreter.version,
+    python: run.interpreter.version,
     ...(parts === undefined ? {} : { parts }),
   };
   await world.wheelhouses.seal(directory, manifest);
@@ -125,11 +125,11 @@ function refuseUnhashed(wheels: readonly Wheel[], rules: HashRules): void {
 }
 
 /** The request's lines for an index that apply to the interpreter. */
-export async function applying(plan: Plan, world: World): Promise<IndexRequirement[]> {
-  const lines = indexRequirements(plan.requested.lines);
+export async function applying(run: Run, world: World): Promise<IndexRequirement[]> {
+  const lines = indexRequirements(run.requested.lines);
   const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
   if (markers.length === 0) return lines;
-  const applies = await world.python.applies(plan.interpreter, markers);
+  const applies = await world.python.applies(run.interpreter, markers);
   if (applies === undefined) return lines;
   const met = new Set(markers.filter((_marker, index) => applies[index]));
   return lines.filter((line) => line.marker === undefined || met.has(line.marker));
@@ -148,18 +148,18 @@ const noneRelied: Relied = { projects: [], resolved: [] };
  * pip-compile leaves pip and setuptools out and relies on that. So what is installed takes part in
  * the resolution, without dependencies of its own.
  */
-async function installedProjects(plan: Plan, world: World, sourced: Sourced): Promise<Relied> {
+async function installedProjects(run: Run, world: World, sourced: Sourced): Promise<Relied> {
   const requested = new Set([
-    ...indexRequirements(plan.requested.lines).map((line) => line.name),
+    ...indexRequirements(run.requested.lines).map((line) => line.name),
     ...sourced.resolved.map((each) => each.name),
   ]);
-  const installed = await world.python.installed(plan.interpreter);
+  const installed = await world.python.installed(run.interpreter);
   const projects = [...installed]
     // Of a metadata directory with an odd name there can't be a stub.
     .filter(([, version]) => isWheelFileName(`stub-${version}-py3-none-any.whl`))
     .filter(([name]) => !requested.has(name))
     .map(([name, version]) => ({ name, version, requires: [] }));
-  const stubs = await writeStubs(plan, world, projects);
+  const stubs = await writeStubs(run, world, projects);
   const line = { extras: [], marker: undefined, source: undefined };
   return {
     projects: projects.map(({ name, version }) => ({ name, version })),
@@ -184,13 +184,13 @@ function isMentioned(name: string, closure: readonly ReportItem[], sourced: Sour
  * built wheel would win over a newer sdist for ever, so there only pins count.
  */
 async function offersOf(
-  plan: FillPlan,
+  run: FillRun,
   world: World,
   directory: string,
   kept: readonly Wheel[],
   lines: readonly IndexRequirement[],
 ): Promise<Offer[]> {
-  const { index, settings } = plan;
+  const { index, settings } = run;
   if (!index.mayOffer) return [];
   const offers = kept
     .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
@@ -213,7 +213,7 @@ async function offersOf(
  * @returns by file name, without stubs
  */
 async function close(
-  plan: FillPlan,
+  run: FillRun,
   world: World,
   directory: string,
   options: {
@@ -224,9 +224,9 @@ async function close(
 ): Promise<Map<string, ReportItem>> {
   const { stale } = options;
   const resolve = (): Promise<ReportItem[]> =>
-    resolveOffline(plan, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
+    resolveOffline(run, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
   const resolveWithoutStale = async (): Promise<ReportItem[]> => {
-    const aside = await world.wheelhouses.stage(plan.workplace);
+    const aside = await world.wheelhouses.stage(run.workplace);
     for (const file of stale) await world.wheelhouses.move(file, directory, aside);
     try {
       return await resolve();
@@ -235,7 +235,7 @@ async function close(
     }
   };
   const items = await resolveWithoutStale().catch((error: unknown) => {
-    const mayRetry = stale.length > 0 && !isHashMode(plan.requested.lines);
+    const mayRetry = stale.length > 0 && !isHashMode(run.requested.lines);
     if (error instanceof FillError && mayRetry) return resolve();
     throw error;
   });
@@ -274,7 +274,7 @@ function wheelOf(
  * @returns names of the files
  */
 async function keepBuildRequirements(
-  plan: FillPlan,
+  run: FillRun,
   world: World,
   directory: string,
   requirements: readonly BuildRequirement[],
@@ -289,7 +289,7 @@ async function keepBuildRequirements(
       const batch = rest.filter(({ name }) => !names.has(name) && names.add(name));
       rest = rest.filter((each) => !batch.includes(each));
       const request = plainRequest(batch.map(({ name, version }) => `${name}==${version}`));
-      await fetchWheels(plan, world, plan.index, request, { into: directory, dependencies: false });
+      await fetchWheels(run, world, run.index, request, { into: directory, dependencies: false });
     }
   } catch (error) {
     if (!(error instanceof FillError)) throw error;
@@ -303,17 +303,17 @@ async function keepBuildRequirements(
 
 /** The installer itself, if not on PATH. A cached one is reused without checking for updates. */
 async function fetchTools(
-  plan: FillPlan,
+  run: FillRun,
   world: World,
   directory: string,
   kept: readonly Wheel[],
 ): Promise<string[]> {
-  if (plan.request.installer !== 'uv' || plan.uv !== undefined) return [];
+  if (run.request.installer !== 'uv' || run.uv !== undefined) return [];
   const known = kept.filter((wheel) => wheel.role === 'tool');
   if (known.length > 0) return known.map((wheel) => wheel.file);
-  const place = await world.wheelhouses.stage(plan.workplace);
+  const place = await world.wheelhouses.stage(run.workplace);
   const request = plainRequest(['uv']);
-  await fetchWheels(plan, world, plan.index, request, { into: place, dependencies: false });
+  await fetchWheels(run, world, run.index, request, { into: place, dependencies: false });
   const files = await world.wheelhouses.list(place);
   for (const file of files) await world.wheelhouses.move(file, place, directory);
   return [...files];
@@ -334,7 +334,7 @@ async function describe(
     readonly pipCache: string;
     /** What was there before this fill. */
     readonly earlier: ReadonlySet<string>;
-    readonly asked: ReadonlyMap<string, readonly string[]>;
+    readonly hashes: ReadonlyMap<string, readonly string[]>;
     readonly urls: ReadonlyMap<string, DirectRequirement>;
   },
 ): Promise<Wheel[]> {
@@ -351,12 +351,12 @@ async function describe(
     const item = found.closure.get(file);
     const named = wheelNameParts(file);
     const url = found.urls.get(file);
-    const asked = item && (url ? url.hashes : found.asked.get(named.name));
+    const hashes = item && (url ? url.hashes : found.hashes.get(named.name));
     const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === size.sha256);
     // pip has checked what it downloaded: a new file that no hash names was built from one that was.
     const isUnnamed =
-      asked?.every((hash) => hash.startsWith('sha256:')) &&
-      !asked.includes(`sha256:${size.sha256}`) &&
+      hashes?.every((hash) => hash.startsWith('sha256:')) &&
+      !hashes.includes(`sha256:${size.sha256}`) &&
       !found.earlier.has(file);
     const isBuilt = before
       ? before.origin === 'built'
@@ -369,7 +369,7 @@ async function describe(
       ...size,
       origin: isBuilt ? 'built' : 'downloaded',
       role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
-      ...(asked === undefined ? {} : { asked }),
+      ...(hashes === undefined ? {} : { requestHashes: hashes }),
       ...(url === undefined ? {} : { url: url.shownTarget }),
     };
   });

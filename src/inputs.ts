@@ -6,8 +6,8 @@ import {
   cachePolicy,
   type Setting,
   type WorkflowEvent,
-} from './plan/cache-policy.ts';
-import { type IndexInputs, type Request, refreshPeriods, UserError } from './plan/model.ts';
+} from './logic/cache-policy.ts';
+import { type IndexInputs, type Request, refreshPeriods, UserError } from './logic/model.ts';
 
 /** Where a run happens: the part of a Request that is not asked for but found. */
 export interface Host {

@@ -4,6 +4,16 @@ import path from 'node:path';
 
 import { applying } from './fill.ts';
 import { resolvedSources } from './local-projects.ts';
+import { offlineEnvironment, temporaryVariables } from './logic/environment.ts';
+import { formatLock } from './logic/lock.ts';
+import { lockFile, type Manifest, type Wheel, wheelPath } from './logic/manifest.ts';
+import { UserError } from './logic/model.ts';
+import { sameVersion } from './logic/names.ts';
+import { installArgs, uvInstallArgs } from './logic/pip-args.ts';
+import { isSystems } from './logic/pip-output.ts';
+import { mayDivide, portionsOf } from './logic/portions.ts';
+import { closeFiles } from './logic/request-file.ts';
+import { isPinned } from './logic/requirements.ts';
 import {
   constraintsFile,
   FillError,
@@ -11,18 +21,8 @@ import {
   installOptions,
   resolveOffline,
 } from './pip.ts';
-import { offlineEnvironment, temporaryVariables } from './plan/environment.ts';
-import { formatLock } from './plan/lock.ts';
-import { lockFile, type Manifest, type Wheel, wheelPath } from './plan/manifest.ts';
-import { UserError } from './plan/model.ts';
-import { sameVersion } from './plan/names.ts';
-import { installArgs, uvInstallArgs } from './plan/pip-args.ts';
-import { isSystems } from './plan/pip-output.ts';
-import { mayDivide, portionsOf } from './plan/portions.ts';
-import { closeFiles } from './plan/request-file.ts';
-import { isPinned } from './plan/requirements.ts';
 import type { PipResult, World } from './ports.ts';
-import type { Plan } from './run.ts';
+import type { Run } from './run.ts';
 
 /** What was to be installed could not be. */
 export class InstallError extends UserError {
@@ -40,12 +40,12 @@ const signalled = 128;
 
 /** @throws InstallError with the installer's last words */
 export async function installLock(
-  plan: Plan,
+  run: Run,
   world: World,
   wheelhouse: string,
   manifest: Manifest,
 ): Promise<void> {
-  const { request, interpreter } = plan;
+  const { request, interpreter } = run;
   const { wheelhouses, reporter } = world;
   // Lies there while the installer is at work: a later run then knows that this one did not end.
   const mark = path.join(interpreter.sitePackages, '.wheelhouse-installing');
@@ -54,9 +54,9 @@ export async function installLock(
   await reporter.group(`Install from the lock with ${request.installer}`, async () => {
     const selected = repair
       ? runtimeOf(manifest)
-      : await missingWheels(plan, world, wheelhouse, manifest);
+      : await missingWheels(run, world, wheelhouse, manifest);
     await wheelhouses.write(mark, '').catch(() => {}); // Where it can't be written, pip says why.
-    const work: Work = { plan, world, wheelhouse, manifest, selected, repair };
+    const work: Work = { run, world, wheelhouse, manifest, selected, repair };
     const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
     if (exitCode !== 0) {
       const maybeWheels = exitCode < signalled && !isSystems(output);
@@ -76,29 +76,29 @@ function runtimeOf({ wheels }: Manifest): readonly Wheel[] {
  * asked, and only where there is such a version.
  */
 async function missingWheels(
-  plan: Plan,
+  run: Run,
   world: World,
   wheelhouse: string,
   manifest: Manifest,
 ): Promise<readonly Wheel[]> {
-  const { settings, requested } = plan;
+  const { settings, requested } = run;
   const runtime = runtimeOf(manifest);
   if (settings.flag('ignore-installed') || settings.flag('force-reinstall')) return runtime;
-  const installed = await world.python.installed(plan.interpreter);
+  const installed = await world.python.installed(run.interpreter);
   const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
   const others = runtime.filter(({ name, version }) => {
     const present = installed.get(name);
     return present !== undefined && !sameVersion(present, version);
   });
   if (others.length === 0 && absent.length === 0) return runtime;
-  const lines = await applying(plan, world);
+  const lines = await applying(run, world);
   const doubtful = others.filter(({ name, version }) => !isPinned(lines, name, version));
   if (doubtful.length === 0 && absent.length === 0) return runtime;
 
-  const sources = await resolvedSources(plan, world, wheelhouse, manifest);
-  const request = closeFiles(requested.lines, sources.resolved, constraintsFile(plan));
+  const sources = await resolvedSources(run, world, wheelhouse, manifest);
+  const request = closeFiles(requested.lines, sources.resolved, constraintsFile(run));
   try {
-    const wanted = await resolveOffline(plan, world, request, { wheelhouse, installed: 'counts' });
+    const wanted = await resolveOffline(run, world, request, { wheelhouse, installed: 'counts' });
     const names = new Set(wanted.map((item) => item.name));
     for (const { name } of doubtful.filter((wheel) => !names.has(wheel.name))) {
       world.reporter.info(`Leaving ${name} ${installed.get(name)}, which satisfies the request.`);
@@ -114,7 +114,7 @@ async function missingWheels(
 
 /** One installation. */
 interface Work {
-  readonly plan: Plan;
+  readonly run: Run;
   readonly world: World;
   readonly wheelhouse: string;
   readonly manifest: Manifest;
@@ -125,27 +125,27 @@ interface Work {
 }
 
 /** @returns path of the lock to install from: the wheelhouse's own, or one of fewer wheels */
-async function lockOf({ plan, world, wheelhouse, manifest, selected }: Work): Promise<string> {
+async function lockOf({ run, world, wheelhouse, manifest, selected }: Work): Promise<string> {
   if (selected.length === runtimeOf(manifest).length) return path.join(wheelhouse, lockFile);
-  const lock = path.join(plan.scratch, 'selected.txt');
+  const lock = path.join(run.scratch, 'selected.txt');
   await world.wheelhouses.write(lock, formatLock(selected));
   return lock;
 }
 
 async function withPip(work: Work): Promise<PipResult> {
-  const { plan, world, wheelhouse, repair } = work;
+  const { run, world, wheelhouse, repair } = work;
   const { python, wheelhouses, reporter } = world;
-  const options = installOptions(plan, wheelhouse);
-  const surroundings = { cwd: plan.request.workingDirectory, env: environmentOf(plan) };
+  const options = installOptions(run, wheelhouse);
+  const surroundings = { cwd: run.request.workingDirectory, env: environmentOf(run) };
   const pip = (lock: string, again: boolean): Promise<PipResult> =>
-    python.pip(plan.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
+    python.pip(run.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
 
   const whole = await lockOf(work);
   const portions = await portionsOfLock(work);
   if (portions.length < 2) return pip(whole, repair);
   reporter.info(`${portions.length} pips share the work.`);
   const pips = portions.map(async (portion, index) => {
-    const lock = path.join(plan.scratch, `portion-${index + 1}.txt`);
+    const lock = path.join(run.scratch, `portion-${index + 1}.txt`);
     await wheelhouses.write(lock, formatLock(portion));
     return pip(lock, false);
   });
@@ -161,7 +161,7 @@ async function withPip(work: Work): Promise<PipResult> {
 
 /** The wheels of the lock, divided where several pips can share the work. */
 async function portionsOfLock({
-  plan: { interpreter, request },
+  run: { interpreter, request },
   world: { python, cores },
   wheelhouse,
   selected,
@@ -176,32 +176,32 @@ async function portionsOfLock({
 }
 
 async function withUv(work: Work): Promise<PipResult> {
-  const { plan, world, wheelhouse, manifest, repair } = work;
-  const uv = await uvOf(plan, world, wheelhouse, manifest.wheels);
-  const options = { ...installOptions(plan, wheelhouse), repair };
+  const { run, world, wheelhouse, manifest, repair } = work;
+  const uv = await uvOf(run, world, wheelhouse, manifest.wheels);
+  const options = { ...installOptions(run, wheelhouse), repair };
   const lock = await lockOf(work);
-  const args = uvInstallArgs({ ...options, lock, python: plan.interpreter.executable });
+  const args = uvInstallArgs({ ...options, lock, python: run.interpreter.executable });
   return world.uv.run(uv, args, {
-    cwd: plan.request.workingDirectory,
+    cwd: run.request.workingDirectory,
     // Where uv unpacks: on the disk of the workspace, from where files are linked.
-    env: { ...environmentOf(plan), ...temporaryVariables(plan.scratch) },
+    env: { ...environmentOf(run), ...temporaryVariables(run.scratch) },
   });
 }
 
-function environmentOf({ request }: Plan): Record<string, string> {
+function environmentOf({ request }: Run): Record<string, string> {
   return offlineEnvironment(request.environment, devNull);
 }
 
 /** The uv of the machine, or the one that the wheelhouse brings along. */
 async function uvOf(
-  plan: Plan,
+  run: Run,
   world: World,
   wheelhouse: string,
   wheels: readonly Wheel[],
 ): Promise<string> {
-  if (plan.uv !== undefined) return plan.uv;
+  if (run.uv !== undefined) return run.uv;
   const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
   if (tool === undefined)
     throw new UserError('The index has no uv for this system. Use installer: pip.');
-  return world.uv.unpack(plan.interpreter, path.join(wheelhouse, wheelPath(tool)), plan.scratch);
+  return world.uv.unpack(run.interpreter, path.join(wheelhouse, wheelPath(tool)), run.scratch);
 }

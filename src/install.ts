@@ -12,17 +12,17 @@ import {
 } from './choose-index.ts';
 import { fill } from './fill.ts';
 import { InstallError, installLock } from './install-lock.ts';
+import { prepareInterpreter } from './interpreter.ts';
 import { installSources } from './local-projects.ts';
+import { type Manifest, manifestDigest, sameWheels } from './logic/manifest.ts';
+import { type Interpreter, messageOf, type Request, UserError } from './logic/model.ts';
+import type { State } from './logic/state.ts';
+import type { Phase, Report } from './logic/summary.ts';
 import { FillError } from './pip.ts';
-import { type Manifest, manifestDigest, sameWheels } from './plan/manifest.ts';
-import { type Interpreter, messageOf, type Request, UserError } from './plan/model.ts';
-import type { State } from './plan/state.ts';
-import type { Phase, Report } from './plan/summary.ts';
 import type { World } from './ports.ts';
-import { prepareInterpreter } from './prepare.ts';
 import { hideInputs, readRequestWithKeys } from './request.ts';
 import { defaultPlace, type Found, findWheelhouse } from './restore.ts';
-import type { Fill, Filled, Plan } from './run.ts';
+import type { Fill, Filled, Run } from './run.ts';
 
 /** What a run leaves to its entry. */
 export interface Outcome {
@@ -69,7 +69,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
   const workplace = await wheelhouses.workplace(request.temporary);
   try {
     const scratch = await wheelhouses.stage(workplace);
-    const sketch: Plan = {
+    const sketch: Run = {
       ...keyed,
       ...{ request, interpreter: prepared.interpreter, workplace, scratch },
     };
@@ -84,7 +84,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       look(),
       makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter),
     );
-    const plan: Plan = { ...sketch, interpreter };
+    const run: Run = { ...sketch, interpreter };
     const complete = async (): Promise<Filled> => {
       if (found.state === 'serves') {
         reporter.info(`Exact hit: ${found.origin.name}. No index is asked.`);
@@ -92,13 +92,13 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       }
       const hit = found.state === 'usable' ? `Partial hit: ${found.origin.name}` : 'Miss';
       reporter.info(`${hit}: ${found.reason}.`);
-      return timed('fill', () => fillFrom(plan, world, found));
+      return timed('fill', () => fillFrom(run, world, found));
     };
     let filled = await complete();
     /** @returns what of the found wheelhouse turned out not to fit */
     const tryInstall = async (): Promise<Obstacle | undefined> => {
       try {
-        await timed('install', () => installLock(plan, world, found.directory, filled.manifest));
+        await timed('install', () => installLock(run, world, found.directory, filled.manifest));
       } catch (error) {
         const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
         if (found.state !== 'serves' || !isFoundToBlame) throw error;
@@ -107,7 +107,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
       }
       if (filled.hasInstalledSources) return undefined;
       const drift = await timed('local projects', () =>
-        installSources(plan, world, found.directory, filled.manifest),
+        installSources(run, world, found.directory, filled.manifest),
       );
       if (drift === undefined || found.state === 'serves') {
         return drift && { kind: 'sources', reason: drift.reason };
@@ -231,9 +231,9 @@ function isSavedAlready(found: Found, manifest: Manifest): boolean {
  * Fills the found directory; where no index can be used and the last good set was made for these
  * very requirements, that set is used as it is.
  */
-async function fillFrom(plan: Plan, world: World, found: Found): Promise<Filled> {
+async function fillFrom(run: Run, world: World, found: Found): Promise<Filled> {
   try {
-    return await fillByMirror(plan, world, found);
+    return await fillByMirror(run, world, found);
   } catch (error) {
     const last = found.state === 'usable' && found.isComplete ? found.base.manifest : undefined;
     const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
@@ -250,16 +250,16 @@ async function fillFrom(plan: Plan, world: World, found: Found): Promise<Filled>
 }
 
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
-async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Filled> {
+async function fillByMirror(run: Run, world: World, found: Found): Promise<Filled> {
   const base = found.state === 'nothing' ? undefined : found.base;
   const usable = base?.sound ?? [];
   const attempt = (index: ChosenIndex, resume: boolean): Promise<Fill> =>
     world.reporter.group('Fill the wheelhouse', async () => {
       world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
       const effort = base?.manifest.effort ?? 0;
-      return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
+      return fill({ ...run, index }, world, found.directory, usable, { resume, effort });
     });
-  const index = await chooseIndex(plan, world);
+  const index = await chooseIndex(run, world);
   try {
     return { ...(await attempt(index, false)), index };
   } catch (error) {
@@ -269,10 +269,10 @@ async function fillByMirror(plan: Plan, world: World, found: Found): Promise<Fil
     }
     if (!error.maybeIndex) throw error;
     if (index.role !== 'mirror') {
-      await askAgain(plan, world);
+      await askAgain(run, world);
       throw error;
     }
-    const other = await chooseIndex(plan, world, 'pip failed with it');
+    const other = await chooseIndex(run, world, 'pip failed with it');
     return { ...(await attempt(other, true)), index: other };
   }
 }

@@ -5,19 +5,19 @@
  */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { canonical } from './logic/key.ts';
+import { splitSource } from './logic/local-project.ts';
+import type { DirectProject, Manifest, Wheel } from './logic/manifest.ts';
+import { type DirectRequirement, UserError } from './logic/model.ts';
+import { wheelNameParts } from './logic/names.ts';
+import type { BuildRequirement, ReportItem } from './logic/pip-output.ts';
+import { isolatesBuilds } from './logic/pip-settings.ts';
+import { type GeneratedRequest, plainRequest, type Resolved } from './logic/request-file.ts';
+import { directRequirements, isCacheable, requirementOf } from './logic/requirements.ts';
+import { fingerprinted } from './logic/secrets.ts';
 import { fetchWheels, installFailure, installProject, type ProjectResult } from './pip.ts';
-import { canonical } from './plan/key.ts';
-import { splitSource } from './plan/local-project.ts';
-import type { DirectProject, Manifest, Wheel } from './plan/manifest.ts';
-import { type DirectRequirement, UserError } from './plan/model.ts';
-import { wheelNameParts } from './plan/names.ts';
-import type { BuildRequirement, ReportItem } from './plan/pip-output.ts';
-import { isolatesBuilds } from './plan/pip-settings.ts';
-import { type GeneratedRequest, plainRequest, type Resolved } from './plan/request-file.ts';
-import { directRequirements, isCacheable, requirementOf } from './plan/requirements.ts';
-import { fingerprinted } from './plan/secrets.ts';
 import type { World } from './ports.ts';
-import type { FillPlan, Plan } from './run.ts';
+import type { FillRun, Run } from './run.ts';
 
 /** What became of the requirements that name their own source. */
 export interface Sourced {
@@ -43,7 +43,7 @@ export interface Sourced {
  * @throws FillError or UserError with pip's last words
  */
 export async function resolveSources(
-  plan: FillPlan,
+  run: FillRun,
   world: World,
   directory: string,
   kept: readonly Wheel[],
@@ -54,15 +54,15 @@ export async function resolveSources(
   const builtWith: BuildRequirement[] = [];
   const items: { requirement: DirectRequirement; item: ReportItem }[] = [];
   // Without isolation a build may need what the lock has yet to install.
-  const isInstalled = plan.request.install && isolatesBuilds(plan.settings);
+  const isInstalled = run.request.install && isolatesBuilds(run.settings);
   const hasBuildWheels = kept.some((wheel) => wheel.role === 'build');
 
-  const queue = [...directRequirements(plan.requested.lines)];
+  const queue = [...directRequirements(run.requested.lines)];
   const names = new Set<string>();
   for (const requirement of queue) {
     const request = plainRequest([requirement.text], requirement.source);
     if (isCacheable(requirement)) {
-      const wheel = await fetchUrl(plan, world, directory, kept, requirement, request);
+      const wheel = await fetchUrl(run, world, directory, kept, requirement, request);
       if (wheel === undefined) continue;
       if (wheel.isBuilt) built.push(wheel.file);
       urls.set(wheel.file, requirement);
@@ -71,8 +71,8 @@ export async function resolveSources(
       resolved.push(standIn(requirement, name, await fileOf(world, directory, wheel.file)));
       continue;
     }
-    const attempt = (index: FillPlan['index'] | undefined): Promise<ProjectResult> =>
-      installProject(plan, world, request, {
+    const attempt = (index: FillRun['index'] | undefined): Promise<ProjectResult> =>
+      installProject(run, world, request, {
         action: isInstalled ? 'install' : 'read metadata',
         index,
         wheelhouse: directory,
@@ -87,7 +87,7 @@ export async function resolveSources(
             'The build needs packages that are not in the wheelhouse; retrying with the index.',
           );
         }
-        return attempt(plan.index);
+        return attempt(run.index);
       },
     );
     if (result.state === 'failed') {
@@ -98,12 +98,12 @@ export async function resolveSources(
     names.add(result.item.name);
     items.push({ requirement, item: result.item });
     builtWith.push(...result.builtWith);
-    const found = await sourcesOf(plan, world, requirement, result.item);
+    const found = await sourcesOf(run, world, requirement, result.item);
     queue.push(...found.filter(({ name }) => !names.has(name)).map((each) => each.requirement));
     for (const { name } of found) names.add(name);
   }
   const projects = items.map(({ requirement, item }) => directProject(requirement, item));
-  const stubs = await writeStubs(plan, world, projects);
+  const stubs = await writeStubs(run, world, projects);
   for (const [number, { requirement, item }] of items.entries()) {
     const stub = stubs[number];
     if (stub === undefined) throw new Error(`There is no stub for ${item.name}.`);
@@ -120,18 +120,18 @@ export async function resolveSources(
  * @returns why the wheelhouse does not fit them any more; undefined when it does
  */
 export async function installSources(
-  plan: Plan,
+  run: Run,
   world: World,
   wheelhouse: string,
   manifest: Manifest,
 ): Promise<{ readonly reason: string; readonly failure?: string } | undefined> {
-  const queue = directRequirements(plan.requested.lines).filter((each) => !isCacheable(each));
+  const queue = directRequirements(run.requested.lines).filter((each) => !isCacheable(each));
   const names = new Set<string>();
   let changed: string | undefined;
   for (const requirement of queue) {
     const request = plainRequest([requirement.text], requirement.source);
     const result = await world.reporter.group(`Install ${requirement.shown}`, () =>
-      installProject(plan, world, request, { action: 'install', index: undefined, wheelhouse }),
+      installProject(run, world, request, { action: 'install', index: undefined, wheelhouse }),
     );
     if (result.state === 'failed') {
       return {
@@ -144,7 +144,7 @@ export async function installSources(
     names.add(now.name);
     const before = manifest.direct.find((project) => project.requirement === now.requirement);
     if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires)) changed ??= now.name;
-    const found = await sourcesOf(plan, world, requirement, result.item);
+    const found = await sourcesOf(run, world, requirement, result.item);
     for (const each of found) {
       if (!names.has(each.name) && !isCacheable(each.requirement)) queue.push(each.requirement);
       names.add(each.name);
@@ -157,12 +157,12 @@ export async function installSources(
 
 /** The files that stand for them in a wheelhouse that is complete. */
 export async function resolvedSources(
-  plan: Plan,
+  run: Run,
   world: World,
   directory: string,
   manifest: Manifest,
 ): Promise<{ readonly resolved: readonly Resolved[]; readonly stubs: readonly string[] }> {
-  const wheels = directRequirements(plan.requested.lines)
+  const wheels = directRequirements(run.requested.lines)
     .filter(isCacheable)
     .flatMap((requirement): Resolved[] => {
       const wheel = manifest.wheels.find((each) => isFrom(each, requirement));
@@ -170,7 +170,7 @@ export async function resolvedSources(
       const file = path.join(directory, wheel.file);
       return [standIn(requirement, wheel.name, { file, sha256: wheel.sha256 })];
     });
-  const stubs = await writeStubs(plan, world, manifest.direct);
+  const stubs = await writeStubs(run, world, manifest.direct);
   const projects = manifest.direct.flatMap(({ name, extras }, number): Resolved[] => {
     const stub = stubs[number];
     return stub ? [standIn({ extras, marker: undefined, source: undefined }, name, stub)] : [];
@@ -191,7 +191,7 @@ function directProject(requirement: DirectRequirement, item: ReportItem): Direct
 
 /** The dependencies of a project that name their own sources in turn. */
 async function sourcesOf(
-  { interpreter, request }: Plan,
+  { interpreter, request }: Run,
   { python }: World,
   { extras, source }: DirectRequirement,
   item: ReportItem,
@@ -234,29 +234,32 @@ export function standIn(
 
 /** Stubs in the order of the projects. */
 export async function writeStubs(
-  plan: Plan,
+  run: Run,
   world: World,
   projects: readonly Pick<DirectProject, 'name' | 'version' | 'requires'>[],
 ): Promise<Measured[]> {
   if (projects.length === 0) return [];
-  const place = await world.wheelhouses.stage(plan.workplace);
+  const place = await world.wheelhouses.stage(run.workplace);
   const stubs = projects.map(({ name, version, requires }) => ({
     name,
     version,
     // A manifest that anybody may have written must not make pip fetch a URL.
     requires: requires.filter((text) => !/[@\p{Cc}\u2028\u2029]/u.test(text)),
   }));
-  const files = await world.python.writeStubs(plan.interpreter, place, stubs);
+  const files = await world.python.writeStubs(run.interpreter, place, stubs);
   return Promise.all(files.map((file) => fileOf(world, path.dirname(file), path.basename(file))));
 }
 
 function isFrom(wheel: Wheel, requirement: DirectRequirement): boolean {
-  return wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join();
+  return (
+    wheel.url === requirement.shownTarget &&
+    wheel.requestHashes?.join() === requirement.hashes.join()
+  );
 }
 
 /** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
 async function fetchUrl(
-  plan: FillPlan,
+  run: FillRun,
   world: World,
   directory: string,
   kept: readonly Wheel[],
@@ -265,8 +268,8 @@ async function fetchUrl(
 ): Promise<{ readonly file: string; readonly isBuilt: boolean } | undefined> {
   const known = kept.find((wheel) => isFrom(wheel, requirement));
   if (known) return { file: known.file, isBuilt: known.origin === 'built' };
-  const place = await world.wheelhouses.stage(plan.workplace);
-  const log = await fetchWheels(plan, world, plan.index, request, {
+  const place = await world.wheelhouses.stage(run.workplace);
+  const log = await fetchWheels(run, world, run.index, request, {
     into: place,
     dependencies: false,
   });

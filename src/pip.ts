@@ -7,16 +7,16 @@ import { devNull } from 'node:os';
 import path from 'node:path';
 
 import type { ChosenIndex } from './choose-index.ts';
-import { buildEnvironment, fillEnvironment, offlineEnvironment } from './plan/environment.ts';
-import { buildDirectory } from './plan/manifest.ts';
-import { type Interpreter, isOlderPip, messageOf, type Source, UserError } from './plan/model.ts';
+import { buildEnvironment, fillEnvironment, offlineEnvironment } from './logic/environment.ts';
+import { buildDirectory } from './logic/manifest.ts';
+import { type Interpreter, isOlderPip, messageOf, type Source, UserError } from './logic/model.ts';
 import {
   closeArgs,
   type InstallOptions,
   installDirectArgs,
   metadataArgs,
   wheelArgs,
-} from './plan/pip-args.ts';
+} from './logic/pip-args.ts';
 import {
   adviceFor,
   type BuildRequirement,
@@ -29,11 +29,11 @@ import {
   type ReportItem,
   readBuildLog,
   readFillLog,
-} from './plan/pip-output.ts';
-import { breaksSystemPackages, isolatesBuilds } from './plan/pip-settings.ts';
-import { type GeneratedRequest, placeOf, withUserSources } from './plan/request-file.ts';
+} from './logic/pip-output.ts';
+import { breaksSystemPackages, isolatesBuilds } from './logic/pip-settings.ts';
+import { type GeneratedRequest, placeOf, withUserSources } from './logic/request-file.ts';
 import type { World } from './ports.ts';
-import type { Plan } from './run.ts';
+import type { Run } from './run.ts';
 
 /** pip could not fill the wheelhouse. */
 export class FillError extends UserError {
@@ -57,14 +57,14 @@ export class FillError extends UserError {
  * @throws FillError with pip's last words and one sentence of advice
  */
 export async function fetchWheels(
-  plan: Plan,
+  run: Run,
   world: World,
   index: ChosenIndex,
   request: GeneratedRequest,
   options: { readonly into: string; readonly dependencies: boolean },
 ): Promise<FillLog> {
-  const { requestFile, rewrite } = await writeRequest(plan, world, request);
-  const { interpreter, settings } = plan;
+  const { requestFile, rewrite } = await writeRequest(run, world, request);
+  const { interpreter, settings } = run;
   const dependencies = options.dependencies && !settings.flag('no-deps');
   const args = wheelArgs({
     wheelDir: options.into,
@@ -73,8 +73,8 @@ export async function fetchWheels(
     usePep517: usesPep517(interpreter),
   });
   const { exitCode, output } = await world.python.pip(interpreter, args, {
-    cwd: plan.request.workingDirectory,
-    env: indexEnvironment(plan, index),
+    cwd: run.request.workingDirectory,
+    env: indexEnvironment(run, index),
     rewrite,
   });
   if (exitCode !== 0) throw fillError(output, request);
@@ -89,14 +89,14 @@ export async function fetchWheels(
  * @throws FillError when the directory does not satisfy the request
  */
 export async function resolveOffline(
-  plan: Plan,
+  run: Run,
   world: World,
   request: GeneratedRequest,
   options: { readonly wheelhouse: string; readonly installed: 'counts' | 'is ignored' },
 ): Promise<ReportItem[]> {
-  const { requestFile, rewrite } = await writeRequest(plan, world, request);
+  const { requestFile, rewrite } = await writeRequest(run, world, request);
   const report = `${requestFile}.json`;
-  const { settings } = plan;
+  const { settings } = run;
   const args = closeArgs({
     wheelDir: options.wheelhouse,
     requestFile,
@@ -106,9 +106,9 @@ export async function resolveOffline(
     upgrade: settings.flag('upgrade'),
     upgradeStrategy: settings.text('upgrade-strategy'),
   });
-  const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
-    cwd: plan.request.workingDirectory,
-    env: offlineEnvironment(plan.request.environment, devNull),
+  const { exitCode, output } = await world.python.pip(run.interpreter, args, {
+    cwd: run.request.workingDirectory,
+    env: offlineEnvironment(run.request.environment, devNull),
     rewrite,
   });
   if (exitCode !== 0) throw fillError(output, request);
@@ -132,7 +132,7 @@ export type ProjectResult =
  * @param options.index undefined to build with the wheels of `wheelhouse` alone
  */
 export async function installProject(
-  plan: Plan,
+  run: Run,
   world: World,
   requirement: GeneratedRequest,
   options: {
@@ -141,10 +141,10 @@ export async function installProject(
     readonly wheelhouse: string;
   },
 ): Promise<ProjectResult> {
-  const { requestFile, rewrite } = await writeRequest(plan, world, requirement);
+  const { requestFile, rewrite } = await writeRequest(run, world, requirement);
   const report = `${requestFile}.json`;
   const buildLog = `${requestFile}.log`;
-  const { request, settings, interpreter } = plan;
+  const { request, settings, interpreter } = run;
   const { index, wheelhouse } = options;
   const buildWheels = path.join(wheelhouse, buildDirectory);
   // pip warns of a directory that is missing.
@@ -153,10 +153,10 @@ export async function installProject(
   const source = { requestFile, report, findLinks: index ? undefined : findLinks };
   const args =
     options.action === 'install'
-      ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })
+      ? installDirectArgs({ ...installOptions(run, wheelhouse), ...source })
       : metadataArgs(source);
   const env = index
-    ? indexEnvironment(plan, index)
+    ? indexEnvironment(run, index)
     : buildEnvironment(request.environment, settings.configured, devNull);
   const { exitCode, output } = await world.python.pip(interpreter, args, {
     cwd: request.workingDirectory,
@@ -177,12 +177,11 @@ export async function installProject(
 }
 
 /** What all installations of a run share. */
-export function installOptions(plan: Plan, wheelhouse: string): InstallOptions {
+export function installOptions(run: Run, wheelhouse: string): InstallOptions {
   return {
     wheelhouse,
-    compile: plan.request.compileBytecode,
-    breakSystemPackages:
-      plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
+    compile: run.request.compileBytecode,
+    breakSystemPackages: run.interpreter.externallyManaged && breaksSystemPackages(run.interpreter),
   };
 }
 
@@ -196,7 +195,7 @@ export function installFailure(
 }
 
 function indexEnvironment(
-  { request, interpreter }: Plan,
+  { request, interpreter }: Run,
   index: ChosenIndex,
 ): Record<string, string> {
   return fillEnvironment(
@@ -213,20 +212,20 @@ function usesPep517(interpreter: Interpreter): boolean {
 }
 
 /** Where the constraints of a request lie while pip reads them. */
-export function constraintsFile({ scratch }: Plan): string {
+export function constraintsFile({ scratch }: Run): string {
   return path.join(scratch, 'constraints.txt');
 }
 
 /** @returns where pip reads it, and how to say what pip says of it of the user's files */
 async function writeRequest(
-  plan: Plan,
+  run: Run,
   { wheelhouses }: World,
   { request, constraints }: GeneratedRequest,
 ): Promise<{ readonly requestFile: string; readonly rewrite: (line: string) => string }> {
-  const requestFile = path.join(plan.scratch, `request-${randomUUID().slice(0, 8)}.txt`);
+  const requestFile = path.join(run.scratch, `request-${randomUUID().slice(0, 8)}.txt`);
   const generated = new Map([
     [requestFile, request],
-    [constraintsFile(plan), constraints],
+    [constraintsFile(run), constraints],
   ]);
   for (const [file, { text }] of generated) await wheelhouses.write(file, text);
   return { requestFile, rewrite: (line) => withUserSources(line, generated) };

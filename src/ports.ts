@@ -1,9 +1,9 @@
 /** What the story needs of the world: each is one adapter in `world/`, chosen by the entry. */
-import type { Manifest, Wheel } from './plan/manifest.ts';
-import type { Interpreter, LocalProject, Request } from './plan/model.ts';
-import type { Surroundings } from './plan/portions.ts';
-import type { Health } from './plan/project-page.ts';
-import type { RequirementFile } from './plan/requirements.ts';
+import type { Manifest, Wheel } from './logic/manifest.ts';
+import type { Interpreter, LocalProject, Request } from './logic/model.ts';
+import type { Surroundings } from './logic/portions.ts';
+import type { Health } from './logic/project-page.ts';
+import type { RequirementFile } from './logic/requirements.ts';
 
 /** Where entries are kept between runs. */
 export interface CacheStore {
@@ -23,28 +23,6 @@ export interface CacheStore {
   ): Promise<Restored | undefined>;
   /** Keeps a copy of a directory; never replaces an entry, never throws for a fault of the store. */
   save(directory: string, key: string): Promise<'saved' | 'exists' | 'failed'>;
-}
-
-/** A store whose entries can be looked at and deleted. */
-export interface LocalStore extends CacheStore {
-  /** Entries, the last used first. */
-  entries(): Promise<readonly StoreEntry[]>;
-  delete(key: string): Promise<void>;
-  /** Deletes what runs have left that were killed while they saved. */
-  sweep(): Promise<void>;
-  /** Why nothing can be written; undefined: it can. */
-  readOnly(): Promise<string | undefined>;
-  /** The same store, which does not note that its entries are used. */
-  peeking(): CacheStore;
-}
-
-export interface StoreEntry {
-  readonly key: string;
-  /** Absolute path. */
-  readonly directory: string;
-  /** Bytes. */
-  readonly size: number;
-  readonly usedAt: Date;
 }
 
 /** An entry that a store has. */

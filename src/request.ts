@@ -2,36 +2,36 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { fillEnvironment } from './plan/environment.ts';
-import { canonical, type Keys, keysOf } from './plan/key.ts';
-import { groupRequirements } from './plan/local-project.ts';
+import { fillEnvironment } from './logic/environment.ts';
+import { canonical, type Keys, keysOf } from './logic/key.ts';
+import { groupRequirements } from './logic/local-project.ts';
 import {
   type Interpreter,
   type LocalProject,
   type Request,
   type RequestedSet,
   UserError,
-} from './plan/model.ts';
+} from './logic/model.ts';
 import {
   certificatesOf,
   type PipSettings,
   pipSettings,
   refuseIgnoredSettings,
   withOptionLines,
-} from './plan/pip-settings.ts';
+} from './logic/pip-settings.ts';
 import {
   directRequirements,
   gatherLines,
   type RequirementFile,
   type RequirementReading,
-} from './plan/requirements.ts';
+} from './logic/requirements.ts';
 import {
   fingerprinted,
   secretsOfInputs,
   secretsOfLine,
   secretsOfSettings,
   shownAddress,
-} from './plan/secrets.ts';
+} from './logic/secrets.ts';
 import type { RemoteAccess, Reporter, Sources, World } from './ports.ts';
 
 export interface KeyedRequest {

@@ -1,9 +1,9 @@
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 import path from 'node:path';
 
-import { generations, type Keys, matchKind } from './plan/key.ts';
-import { ManifestError, manifestFile, wheelPath } from './plan/manifest.ts';
-import { messageOf, type Request, UserError } from './plan/model.ts';
+import { generations, type Keys, matchKind } from './logic/key.ts';
+import { ManifestError, manifestFile, wheelPath } from './logic/manifest.ts';
+import { messageOf, type Request, UserError } from './logic/model.ts';
 import {
   decisiveMarkers,
   type Markers,
@@ -11,9 +11,9 @@ import {
   type Verdict,
   verdict,
   type Wanted,
-} from './plan/verdict.ts';
+} from './logic/verdict.ts';
 import type { Inspected, World } from './ports.ts';
-import type { Plan } from './run.ts';
+import type { Run } from './run.ts';
 
 /** Where a wheelhouse was found; its name is a path or a key. */
 export type Origin =
@@ -47,8 +47,8 @@ export function defaultPlace(request: Request, keys: Keys): string {
 }
 
 /** What a wheelhouse has to be good for. */
-export function wantedOf(plan: Omit<Plan, 'workplace' | 'scratch'>, now: Date): Wanted {
-  const { keys, interpreter, settings, request, requested, uv } = plan;
+export function wantedOf(run: Omit<Run, 'workplace' | 'scratch'>, now: Date): Wanted {
+  const { keys, interpreter, settings, request, requested, uv } = run;
   return {
     ...{ keys, interpreter, now },
     settings: settings.configured,
@@ -85,14 +85,14 @@ async function evaluated(
  * @throws UserError when something else than a wheelhouse is there
  */
 export async function findWheelhouse(
-  plan: Plan,
+  run: Run,
   world: World,
   place: string,
   rejected: ReadonlySet<string>,
 ): Promise<Found> {
-  const { request, keys } = plan;
+  const { request, keys } = run;
   const { store, reporter } = world;
-  const onDisk = rejected.has(place) ? undefined : await fromDisk(plan, world, place);
+  const onDisk = rejected.has(place) ? undefined : await fromDisk(run, world, place);
   if (onDisk?.state === 'serves') return { ...onDisk, saveKey: undefined };
 
   let best: Sighting | undefined = onDisk;
@@ -103,12 +103,12 @@ export async function findWheelhouse(
   }
   if (request.restoreCache && store.unavailable === undefined) {
     for (const key of generations(keys.primary)) {
-      const directory = await world.wheelhouses.stage(plan.workplace);
+      const directory = await world.wheelhouses.stage(run.workplace);
       const prefixes = key === keys.primary ? keys.restore : [];
       const restored = await store.restore(directory, key, prefixes);
       if (restored?.key !== key) saveKey ??= key;
       if (restored?.arrived && !rejected.has(restored.key)) {
-        best = await better(world, best, await fromStore(plan, world, directory, restored.key));
+        best = await better(world, best, await fromStore(run, world, directory, restored.key));
       } else {
         await world.wheelhouses.remove(directory);
       }
@@ -117,11 +117,11 @@ export async function findWheelhouse(
   } else if (store.unavailable === undefined) {
     saveKey = keys.primary;
   }
-  return { ...(best ?? (await nothing(plan, world))), saveKey };
+  return { ...(best ?? (await nothing(run, world))), saveKey };
 }
 
-async function nothing(plan: Plan, world: World): Promise<Sighting> {
-  const directory = await world.wheelhouses.stage(plan.workplace);
+async function nothing(run: Run, world: World): Promise<Sighting> {
+  const directory = await world.wheelhouses.stage(run.workplace);
   return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
 }
 
@@ -138,15 +138,15 @@ function rank(sighting: Sighting): number {
   return sighting.state === 'usable' ? sighting.base.sound.length : -1;
 }
 
-async function fromDisk(plan: Plan, world: World, place: string): Promise<Sighting | undefined> {
+async function fromDisk(run: Run, world: World, place: string): Promise<Sighting | undefined> {
   const { wheelhouses, reporter } = world;
   if (!(await wheelhouses.exists(place))) return undefined;
-  const directory = await wheelhouses.stage(plan.workplace);
+  const directory = await wheelhouses.stage(run.workplace);
   try {
     await wheelhouses.share(place, directory);
     const inspected = await wheelhouses.inspect(directory);
     if (inspected !== undefined) {
-      return await assess(plan, world, directory, inspected, { kind: 'disk', name: place });
+      return await assess(run, world, directory, inspected, { kind: 'disk', name: place });
     }
   } catch (error) {
     if (!(error instanceof ManifestError)) throw error;
@@ -163,23 +163,23 @@ async function fromDisk(plan: Plan, world: World, place: string): Promise<Sighti
 
 /** Looks into what the store brought. Never throws for what it finds there. */
 async function fromStore(
-  plan: Plan,
+  run: Run,
   world: World,
   directory: string,
   key: string,
 ): Promise<Sighting> {
   const { reporter, wheelhouses } = world;
-  const kind = matchKind(key, plan.keys);
+  const kind = matchKind(key, run.keys);
   try {
     if (kind === 'foreign') throw new ManifestError('its key is none that was asked for');
     const inspected = await wheelhouses.inspect(directory);
     if (inspected === undefined) throw new ManifestError('it is empty');
     const origin = { kind: 'cache', name: key, isExact: kind === 'exact' } as const;
-    return await assess(plan, world, directory, inspected, origin);
+    return await assess(run, world, directory, inspected, origin);
   } catch (error) {
     reporter.warning(`The cache entry ${key} is not used: ${messageOf(error)}.`);
     await wheelhouses.remove(directory);
-    return nothing(plan, world);
+    return nothing(run, world);
   }
 }
 
@@ -187,7 +187,7 @@ async function fromStore(
 const maxFaultsShown = 5;
 
 async function assess(
-  plan: Plan,
+  run: Run,
   world: World,
   directory: string,
   inspected: Inspected,
@@ -195,7 +195,7 @@ async function assess(
 ): Promise<Sighting> {
   const { manifest, faults } = inspected;
   const { wheelhouses, reporter } = world;
-  const judged = await judge(inspected, wantedOf(plan, world.now()), world);
+  const judged = await judge(inspected, wantedOf(run, world.now()), world);
   if (judged.kind === 'unusable') throw new ManifestError(judged.reason);
   if (faults.length > 0) {
     const shown = faults.slice(0, maxFaultsShown).join('; ');

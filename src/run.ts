@@ -1,11 +1,11 @@
 /** What a run knows, from the first look at the request to the filled wheelhouse. */
 import type { ChosenIndex } from './choose-index.ts';
-import type { Manifest } from './plan/manifest.ts';
-import type { Interpreter, Request } from './plan/model.ts';
+import type { Manifest } from './logic/manifest.ts';
+import type { Interpreter, Request } from './logic/model.ts';
 import type { KeyedRequest } from './request.ts';
 
 /** Everything that is known before anything is looked for. */
-export interface Plan extends KeyedRequest {
+export interface Run extends KeyedRequest {
   readonly request: Request;
   readonly interpreter: Interpreter;
   /** A directory for all that the run does not keep. */
@@ -14,8 +14,8 @@ export interface Plan extends KeyedRequest {
   readonly scratch: string;
 }
 
-/** A plan with the index that it is carried out with. */
-export interface FillPlan extends Plan {
+/** A run with the index that it is carried out with. */
+export interface FillRun extends Run {
   readonly index: ChosenIndex;
 }
 

@@ -1,8 +1,8 @@
 /** Wires the story of the post step; loaded only when there is something to save. */
 import { tmpdir } from 'node:os';
 
-import { messageOf } from './plan/model.ts';
-import { parseState } from './plan/state.ts';
+import { messageOf } from './logic/model.ts';
+import { parseState } from './logic/state.ts';
 import { save } from './save.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
 import { endOnSignals } from './world/process.ts';

@@ -1,6 +1,6 @@
 /** The story of the post step: checks once more what the main step made, and saves it. */
-import { ManifestError, manifestDigest } from './plan/manifest.ts';
-import type { State } from './plan/state.ts';
+import { ManifestError, manifestDigest } from './logic/manifest.ts';
+import type { State } from './logic/state.ts';
 import type { CacheStore, Reporter, Wheelhouses } from './ports.ts';
 
 /**

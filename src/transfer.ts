@@ -13,8 +13,13 @@ import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
 
-import { messageOf } from './plan/model.ts';
-import { bytesMark, resultMark, type TransferOrder, type TransferResult } from './plan/transfer.ts';
+import { messageOf } from './logic/model.ts';
+import {
+  bytesMark,
+  resultMark,
+  type TransferOrder,
+  type TransferResult,
+} from './logic/transfer.ts';
 
 async function carryOut(order: TransferOrder): Promise<TransferResult> {
   if (!isFeatureAvailable()) return { outcome: 'unavailable' };

@@ -348,7 +348,7 @@ const rows: Row[] = [
     fault: 'manifest: the older schema, which has addresses',
     arrange: edited((manifest) => {
       manifest['schema'] = 1;
-      manifest['parts'] = { sources: ['index-url=https://h.example/simple'], asked: [] };
+      manifest['parts'] = { sources: ['index-url=https://h.example/simple'], lines: [] };
     }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 1; this version reads 2.',

@@ -29,7 +29,10 @@ const hashedGamma = line('gamma==1.0', hash(gamma.content));
 const otherGamma = line('gamma==1.0', hash(gamma.content), `sha256:${'0'.repeat(64)}`);
 
 const claimsBuilt = tampered((at) =>
-  poison(at, beta.filename, evilBeta.content, { origin: 'built', asked: [hash(beta.content)] }),
+  poison(at, beta.filename, evilBeta.content, {
+    origin: 'built',
+    requestHashes: [hash(beta.content)],
+  }),
 );
 
 const stranger = wheel({ name: 'stranger', version: '1.0' });
@@ -62,7 +65,7 @@ const rows: Row[] = [
     fault: 'with --hash: a poisoned wheel, and a manifest that claims the hash asked for',
     files: { 'requirements.txt': hashed },
     arrange: tampered((at) =>
-      poison(at, beta.filename, evilBeta.content, { asked: [hash(beta.content)] }),
+      poison(at, beta.filename, evilBeta.content, { requestHashes: [hash(beta.content)] }),
     ),
     artifacts: [beta.filename],
     saved: ['{key}', '{key}-r1'],

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { formatState } from '../../src/plan/state.ts';
+import { formatState } from '../../src/logic/state.ts';
 import { wheel } from '../support/packages.ts';
 import { readActionManifest } from '../support/runner.ts';
 import { editManifest, poison } from './archives.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { auditMessage, mergedAudit, readAudit } from '../../src/publish/plan/audit.ts';
+import { auditMessage, mergedAudit, readAudit } from '../../src/publish/logic/audit.ts';
 
 describe('audit', () => {
   const list = 'alpha==1.0 --hash=sha256:aa\nbeta==2.0 --hash=sha256:bb\n';

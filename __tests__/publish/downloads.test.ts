@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { pipVersions } from '../../scripts/tools.mjs';
-import type { Interpreter } from '../../src/plan/model.ts';
+import type { Interpreter } from '../../src/logic/model.ts';
 import { downloadsAdapter } from '../../src/publish/world/downloads.ts';
 import { consoleReporter } from '../../src/world/reporters.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';

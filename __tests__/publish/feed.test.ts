@@ -7,8 +7,8 @@ import {
   readAnswer,
   readForeignRedirect,
   stateOf,
-} from '../../src/publish/plan/feed.ts';
-import type { FeedAnswer, PublishRow } from '../../src/publish/plan/model.ts';
+} from '../../src/publish/logic/feed.ts';
+import type { FeedAnswer, PublishRow } from '../../src/publish/logic/model.ts';
 import { digit, file } from './files.ts';
 
 describe('what a feed answers', () => {

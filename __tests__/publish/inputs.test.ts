@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import type { Host } from '../../src/inputs.ts';
-import { UserError } from '../../src/plan/model.ts';
+import { UserError } from '../../src/logic/model.ts';
 import {
   loadPublishRequest,
   type PublishInputName,
   publishInputDefaults,
 } from '../../src/publish/inputs.ts';
-import type { PublishRequest } from '../../src/publish/plan/model.ts';
+import type { PublishRequest } from '../../src/publish/logic/model.ts';
 
 const host: Host = {
   workspace: '/w',

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import type { ProjectFile } from '../../src/plan/project-page.ts';
+import type { ProjectFile } from '../../src/logic/project-page.ts';
 import {
   listingMessage,
   listingOf,
   pageUrl,
   readPage,
   unreadableMessage,
-} from '../../src/publish/plan/listing.ts';
+} from '../../src/publish/logic/listing.ts';
 import { digit, file } from './files.ts';
 
 const alpha = file('alpha', '1.0', 'a');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { auditLists, publishLock } from '../../src/publish/plan/lock.ts';
+import { auditLists, publishLock } from '../../src/publish/logic/lock.ts';
 import { digit, file } from './files.ts';
 
 test('a lock has one line a version, all hashes, and nothing that is there to build', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { pipConf } from '../../src/publish/plan/pip-conf.ts';
+import { pipConf } from '../../src/publish/logic/pip-conf.ts';
 
 describe('pip.conf', () => {
   test('holds no credentials, and says where they belong', () => {

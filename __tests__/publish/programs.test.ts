@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { UserError } from '../../src/plan/model.ts';
+import { UserError } from '../../src/logic/model.ts';
 import {
   batches,
   checkTool,
@@ -9,7 +9,7 @@ import {
   uploadAdvice,
   uploadArgs,
   uploadEnvironment,
-} from '../../src/publish/plan/programs.ts';
+} from '../../src/publish/logic/programs.ts';
 import { words } from './files.ts';
 
 describe('uploaders', () => {

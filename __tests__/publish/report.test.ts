@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { PublishRow } from '../../src/publish/plan/model.ts';
-import { formatPublishReport, formatPublishSummary } from '../../src/publish/plan/report.ts';
+import type { PublishRow } from '../../src/publish/logic/model.ts';
+import { formatPublishReport, formatPublishSummary } from '../../src/publish/logic/report.ts';
 import { digit, file } from './files.ts';
 
 test('the report says what became of each file', () => {

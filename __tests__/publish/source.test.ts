@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { UserError } from '../../src/plan/model.ts';
-import { isDistributionName } from '../../src/plan/names.ts';
-import { buildRequirements, downloadArgs, identity } from '../../src/publish/plan/source.ts';
+import { UserError } from '../../src/logic/model.ts';
+import { isDistributionName } from '../../src/logic/names.ts';
+import { buildRequirements, downloadArgs, identity } from '../../src/publish/logic/source.ts';
 import { words } from './files.ts';
 
 test('pip is told the target and the place', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { platformTags, targetsOf } from '../../src/publish/plan/targets.ts';
+import { platformTags, targetsOf } from '../../src/publish/logic/targets.ts';
 import { words } from './files.ts';
 
 describe('targets', () => {

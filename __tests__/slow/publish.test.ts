@@ -15,7 +15,7 @@ import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { pipVersions } from '../../scripts/tools.mjs';
-import { derivedUploadUrl } from '../../src/publish/plan/feed.ts';
+import { derivedUploadUrl } from '../../src/publish/logic/feed.ts';
 import { createMachine } from '../support/command-line.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
 import { distributionsIn, linkedPython } from '../support/jobs.ts';

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-
-import type { Interpreter, Request } from '../../src/plan/model.ts';
+import { prepareInterpreter } from '../../src/interpreter.ts';
+import type { Interpreter, Request } from '../../src/logic/model.ts';
 import type { World } from '../../src/ports.ts';
-import { prepareInterpreter } from '../../src/prepare.ts';
 
 const base = {
   executable: '/usr/bin/python3',

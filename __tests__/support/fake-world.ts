@@ -15,14 +15,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-
+import { directoryCache } from '../../src/cli/directory-cache.ts';
 import { type Host, type InputName, loadRequest } from '../../src/inputs.ts';
 import { install, type Outcome } from '../../src/install.ts';
-import type { Interpreter } from '../../src/plan/model.ts';
-import type { Health } from '../../src/plan/project-page.ts';
+import type { Interpreter } from '../../src/logic/model.ts';
+import type { Health } from '../../src/logic/project-page.ts';
 import type { PipResult, Python, Reporter, World } from '../../src/ports.ts';
 import { save } from '../../src/save.ts';
-import { directoryCache } from '../../src/world/directory-cache.ts';
 import { sourcesAdapter } from '../../src/world/sources.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
 

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { python } from '../../scripts/tools.mjs';
-import type { Interpreter, Request } from '../../src/plan/model.ts';
+import type { Interpreter, Request } from '../../src/logic/model.ts';
 import type { Reporter } from '../../src/ports.ts';
 import { pythonAdapter } from '../../src/world/python.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 
-import type { Interpreter } from '../../src/plan/model.ts';
+import type { Interpreter } from '../../src/logic/model.ts';
 import { pythonAdapter } from '../../src/world/python.ts';
 import { consoleReporter } from '../../src/world/reporters.ts';
 import { wheel } from '../support/packages.ts';

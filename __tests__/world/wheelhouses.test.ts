@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 
-import type { Manifest, Wheel } from '../../src/plan/manifest.ts';
+import type { Manifest, Wheel } from '../../src/logic/manifest.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
 
 const wheelhouses = wheelhousesAdapter();

@@ -32893,12 +32893,12 @@ exports.suggestSimilar = suggestSimilar;
 /* harmony export */   kd: () => (/* binding */ isOffered),
 /* harmony export */   xn: () => (/* binding */ IndexDown)
 /* harmony export */ });
-/* harmony import */ var _plan_freshness_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6416);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
-/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9494);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
+/* harmony import */ var _logic_freshness_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2933);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2519);
+/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8829);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
 
@@ -32915,7 +32915,7 @@ const noIndex = {
     trust: { trustedHosts: [], certificates: undefined },
 };
 /** No index can be used now, and it is not the user's fault. */
-class IndexDown extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+class IndexDown extends _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
 }
 /**
  * Chooses the index for a fill.
@@ -32928,12 +32928,12 @@ async function chooseIndex(asking, world, failed) {
     if (asked === undefined)
         return { ...noIndex, why: 'no-index is set' };
     const { indexes, trust, project, health } = asked;
-    const confusion = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .confusionWarning */ .RQ)(indexes);
+    const confusion = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .confusionWarning */ .RQ)(indexes);
     if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
         return authoritative(asked, 'it is the authoritative index');
-    const shown = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.mirror);
+    const shown = (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.mirror);
     const answer = await health(indexes.mirror);
     if (answer.state === 'healthy' && failed === undefined) {
         return {
@@ -32944,14 +32944,14 @@ async function chooseIndex(asking, world, failed) {
         };
     }
     if (answer.state === 'refused') {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
     }
     const reason = answer.state === 'healthy'
         ? String(failed)
         : answer.state === 'absent'
             ? `it answers 404 for ${project}`
             : answer.reason;
-    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.authoritative)}.`);
+    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(indexes.authoritative)}.`);
     return authoritative(asked, `the mirror is not healthy (${reason})`);
 }
 /**
@@ -32967,13 +32967,13 @@ async function askAgain(asking, world) {
 /** @returns undefined when no index is to be used */
 async function whomToAsk(asking, world) {
     const { request, interpreter, settings, requested } = asking;
-    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings);
+    const indexes = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings);
     if (indexes === undefined)
         return undefined;
     const project = await projectToAsk(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
-        certificates: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .certificatesOf */ .mm)(settings, request.environment),
+        certificates: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .certificatesOf */ .mm)(settings, request.environment),
     };
     return {
         indexes,
@@ -32981,7 +32981,7 @@ async function whomToAsk(asking, world) {
         project,
         health: async (url) => {
             // Credentials are not sent where pip would not send them.
-            if (!(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(url, indexes.trustedHosts)) {
+            if (!(0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(url, indexes.trustedHosts)) {
                 const reason = 'pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host';
                 return { state: 'untrusted', reason };
             }
@@ -32995,13 +32995,13 @@ async function whomToAsk(asking, world) {
 async function authoritative({ indexes, trust, project, health }, why) {
     const url = indexes.authoritative;
     const answer = await health(url);
-    if (answer.state === 'refused' && ((0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${(0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url)
+    if (answer.state === 'refused' && ((0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${(0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
     if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} can't be used: ${answer.reason}.`);
+        throw new IndexDown(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} can't be used: ${answer.reason}.`);
     }
     return {
         ...chosen(indexes, trust, url),
@@ -33013,9 +33013,9 @@ async function authoritative({ indexes, trust, project, health }, why) {
 }
 function chosen(indexes, trust, url) {
     return {
-        environment: (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, url),
-        shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url),
-        urls: [url, ...indexes.extra].filter((each) => (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(each, indexes.trustedHosts)),
+        environment: (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, url),
+        shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url),
+        urls: [url, ...indexes.extra].filter((each) => (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(each, indexes.trustedHosts)),
         trust,
     };
 }
@@ -33026,11 +33026,11 @@ function chosen(indexes, trust, url) {
  */
 async function isOffered(index, world, name, version) {
     const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(each, version)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToAsk(interpreter, requested, world) {
-    const candidates = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .probeCandidates */ .xr)(requested);
+    const candidates = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .probeCandidates */ .xr)(requested);
     const [first] = candidates;
     if (first === undefined || first.marker === undefined)
         return first?.name;
@@ -33040,13 +33040,444 @@ async function projectToAsk(interpreter, requested, world) {
 }
 /** What is said when the last good set is installed instead. */
 function staleWarning(reason, last, now) {
-    return `${reason} Installing the last good set of these requirements, which is ${(0,_plan_freshness_js__WEBPACK_IMPORTED_MODULE_5__/* .age */ .KW)(last.resolvedAt, now)} old.`;
+    return `${reason} Installing the last good set of these requirements, which is ${(0,_logic_freshness_js__WEBPACK_IMPORTED_MODULE_5__/* .age */ .KW)(last.resolvedAt, now)} old.`;
 }
 
 
 /***/ }),
 
-/***/ 9069:
+/***/ 482:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   K: () => (/* binding */ directoryCache)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5615);
+/** A cache in a directory: for laptops, for other CI systems, for runners without a service. */
+
+
+
+
+
+/** Older than this, a half-written entry is no longer in use by anybody. Milliseconds. */
+const abandonedAfter = 24 * 3_600_000;
+/** Copies share their blocks with the original where the file system can do that. */
+const copying = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE };
+/**
+ * @param root absolute path; made when something is saved
+ * @param notesUse whether a restored entry counts as used, which keeps it from being pruned
+ */
+function directoryCache(root, reporter, notesUse = true) {
+    return {
+        peeking: () => directoryCache(root, reporter, false),
+        unavailable: undefined,
+        warmUp() { },
+        async restore(directory, key, prefixes) {
+            let found;
+            try {
+                found = await find(root, key, prefixes);
+                if (found === undefined)
+                    return undefined;
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), directory, copying);
+                const now = new Date();
+                if (notesUse)
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), now, now).catch(() => { });
+                return { key: found, arrived: true };
+            }
+            catch (error) {
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+                reporter.warning(`The cache in ${root} could not be read: ${(0,_logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Going on without it.`);
+                return found === undefined ? undefined : { key: found, arrived: false };
+            }
+        },
+        async save(directory, key) {
+            const entry = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
+            const temporary = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+            try {
+                if (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(entry).catch(() => undefined))
+                    return 'exists';
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(root, { recursive: true });
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(directory, temporary, copying);
+                try {
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, entry);
+                    return 'saved';
+                }
+                catch (error) {
+                    // Another run was faster: a directory with content is never replaced by rename.
+                    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST'))
+                        throw error;
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true });
+                    return 'exists';
+                }
+            }
+            catch (error) {
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
+                reporter.warning(`The cache in ${root} could not be written: ${(0,_logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}.`);
+                return 'failed';
+            }
+        },
+        async entries() {
+            const names = await namesIn(root);
+            const found = await Promise.all(names
+                .filter((name) => !name.startsWith('.'))
+                .map((key) => entryAt(root, key).catch(unlessGone)));
+            return found
+                .filter((entry) => entry !== undefined)
+                .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
+        },
+        delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, node_path__WEBPACK_IMPORTED_MODULE_3__.basename(key)), { recursive: true, force: true }),
+        async sweep() {
+            for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
+                const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name);
+                const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory).catch(unlessGone);
+                if (found?.isDirectory() && Date.now() - found.mtimeMs > abandonedAfter) {
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+                }
+            }
+        },
+        async readOnly() {
+            let place = root;
+            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(place).catch(() => undefined)))
+                place = node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place);
+            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(place, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+            try {
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(probe, { recursive: true, force: true });
+                return undefined;
+            }
+            catch (error) {
+                return (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error);
+            }
+        },
+    };
+}
+async function entryAt(root, key) {
+    const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
+    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { recursive: true });
+    const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))).size));
+    const size = sizes.reduce((sum, each) => sum + each, 0);
+    return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
+}
+async function namesIn(root) {
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch(unlessGone)) ?? [];
+}
+/** Another run may have deleted it meanwhile, and what is no directory is not ours. */
+function unlessGone(error) {
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR'))
+        throw error;
+}
+function hasCode(error, ...codes) {
+    return codes.includes(String(error.code));
+}
+/** The entry of that key, else the newest one of the first prefix that has any. */
+async function find(root, key, prefixes) {
+    const names = await namesIn(root);
+    if (names.includes(key))
+        return key;
+    for (const prefix of prefixes) {
+        const matching = names.filter((name) => name.startsWith(prefix));
+        const dated = await Promise.all(matching.map(async (name) => ({ name, time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name))).mtimeMs })));
+        const newest = dated.sort((a, b) => b.time - a.time)[0];
+        if (newest)
+            return newest.name;
+    }
+    return undefined;
+}
+
+
+/***/ }),
+
+/***/ 3826:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  A: () => (/* binding */ doctor)
+});
+
+// EXTERNAL MODULE: ./lib/choose-index.js
+var choose_index = __nccwpck_require__(8167);
+// EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
+var manifest = __nccwpck_require__(4646);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/request.js
+var lib_request = __nccwpck_require__(5834);
+// EXTERNAL MODULE: ./lib/restore.js + 1 modules
+var restore = __nccwpck_require__(552);
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var freshness = __nccwpck_require__(2933);
+// EXTERNAL MODULE: ./lib/logic/key.js
+var key = __nccwpck_require__(6397);
+;// CONCATENATED MODULE: ./lib/cli/diagnosis.js
+/** Why a run would hit or miss, in plain words. */
+
+
+const identityParts = [
+    'the Python implementation',
+    'the Python version',
+    'the ABI',
+    'the platform',
+    'the machine',
+    'the C library',
+    'the threading model',
+];
+/**
+ * Puts a mismatch into the words of what the user changed.
+ * @param reason what the verdict says of it
+ * @returns reasons, the deepest first
+ */
+function explain(mismatch, reason, stored, wanted) {
+    const { parts } = wanted.keys;
+    switch (mismatch) {
+        case 'interpreter':
+            return [changedIdentity(stored.interpreter, (0,key/* interpreterIdentity */.tb)(wanted.interpreter))];
+        case 'sources':
+            return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
+        case 'request':
+            return changedParts('what is asked for', stored.parts?.lines, parts.lines);
+        case 'age':
+            return [tooOld(stored.resolvedAt, wanted)];
+        default:
+            return [reason];
+    }
+}
+/** The first part that differs: the ABI and the platform follow from the version. */
+function changedIdentity(stored, wanted) {
+    const before = stored.split(' ');
+    const now = wanted.split(' ');
+    const index = identityParts.findIndex((_name, part) => before[part] !== now[part]);
+    const name = identityParts[index];
+    return name === undefined
+        ? 'the interpreter is another one'
+        : `${name} was ${before[index]} and is ${now[index]}`;
+}
+function tooOld(resolvedAt, { refresh, now }) {
+    if (refresh === 'always')
+        return 'refresh is always: the index is asked on every run';
+    const then = (0,freshness/* period */.iE)(refresh, new Date(resolvedAt));
+    return `it was resolved on ${resolvedAt.slice(0, 10)} (${then}), now is ${(0,freshness/* period */.iE)(refresh, now)}, and not everything is pinned (refresh: ${refresh})`;
+}
+function changedParts(what, before, now) {
+    if (before === undefined)
+        return [`${what} has changed`];
+    const gone = before.filter((part) => !now.includes(part));
+    const added = now.filter((part) => !before.includes(part));
+    const reasons = gone.map((part) => {
+        const successor = added.findIndex((each) => subject(each) === subject(part));
+        const [after] = successor < 0 ? [] : added.splice(successor, 1);
+        return after === undefined
+            ? `${readable(part)} is no longer there`
+            : `${readable(part)} is now ${readable(after)}`;
+    });
+    return [...reasons, ...added.map((part) => `${readable(part)} is new`)];
+}
+/** What a part is about: the project's name, the setting, the kind. */
+function subject(part) {
+    return /^(?:constraint )?(?:--)?[a-z0-9-]+/i.exec(part)?.[0] ?? part;
+}
+/** A canonical line as people write it. */
+function readable(part) {
+    if (/^(?:project|file) [0-9a-f]{64}$/.test(part)) {
+        return part.startsWith('project')
+            ? 'the dependencies of a local project'
+            : 'a file of cache-dependency-path';
+    }
+    return part
+        .split(' ; ')
+        .filter((piece) => piece !== '')
+        .map((piece) => piece.replace('[]', '').replace(/^sha\d+:(.{8}).*/, '#$1…'))
+        .join(' ');
+}
+
+;// CONCATENATED MODULE: ./lib/cli/doctor.js
+/** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
+
+
+
+
+
+
+/** @throws UserError for anything that would end a run before its wheelhouse is looked for */
+async function doctor(request, world) {
+    (0,lib_request/* hideInputs */.UZ)(request, world.reporter);
+    const interpreter = await world.python.probe(request);
+    const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world);
+    const lookup = await lookUp({ ...keyed, request, interpreter }, world);
+    return {
+        hit: lookup.hit,
+        findings: [
+            ...pythonFindings(request, interpreter),
+            ...lookup.findings,
+            ...(await storeFindings(world.store)),
+            await indexFinding(request, interpreter, keyed, world, lookup.hit),
+        ],
+    };
+}
+function pythonFindings(request, interpreter) {
+    const { version, executable, pip, externallyManaged } = interpreter;
+    const findings = [
+        {
+            level: pip === undefined ? 'problem' : 'good',
+            text: `Python ${version} at ${executable}, ${pip === undefined ? 'without pip' : `pip ${pip}`}`,
+        },
+    ];
+    if (externallyManaged && request.venv === undefined && request.install) {
+        findings.push({
+            level: 'problem',
+            text: 'this Python is managed by the system, which forbids pip to install into it (PEP 668): set venv',
+        });
+    }
+    return findings;
+}
+/** Looks for the wheelhouse as a run does; on a miss, says what the closest entry lacks. */
+async function lookUp(asked, world) {
+    const { request, interpreter, keys } = asked;
+    const { wheelhouses, store } = world;
+    const findings = [{ level: 'good', text: `key: ${keys.primary}` }];
+    const reporter = {
+        ...world.reporter,
+        info: () => { },
+        warning: (text) => void findings.push({ level: 'problem', text: text.replace(/\.$/, '') }),
+    };
+    const workplace = await wheelhouses.workplace(request.temporary);
+    try {
+        const run = { ...asked, workplace, scratch: await wheelhouses.stage(workplace) };
+        const place = request.wheelhouse ?? (0,restore/* defaultPlace */.hA)(request, keys);
+        const found = await (0,restore/* findWheelhouse */.pX)(run, { ...world, reporter, store: store.peeking() }, place, new Set());
+        if (found.state === 'serves') {
+            const { python } = found.base.manifest;
+            if (python !== undefined && python !== interpreter.version) {
+                findings.push({
+                    level: 'note',
+                    text: `it was made with Python ${python}, this is ${interpreter.version}: a patch release does not matter`,
+                });
+            }
+            const text = `hit: ${found.origin.name} serves, no index would be asked`;
+            return { hit: true, findings: [...findings, { level: 'good', text }] };
+        }
+        const reasons = await differences(asked, found, world);
+        return {
+            hit: false,
+            findings: [...findings, { level: 'note', text: `miss: ${reasons.join('\n  - ')}` }],
+        };
+    }
+    finally {
+        await wheelhouses.remove(workplace);
+    }
+}
+/** Entries that are compared at most, the last used first, where a run finds nothing to use. */
+const maxCompared = 20;
+/** What differs between what is wanted and what was found, or else the last used sound entry. */
+async function differences(asked, found, world) {
+    const wanted = { ...(0,restore/* wantedOf */.Lm)(asked, world.now()), keys: asked.keys };
+    if (found.state === 'usable') {
+        const { origin, base, mismatch, reason } = found;
+        return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
+    }
+    const entries = await world.store.entries();
+    for (const { key, directory } of entries.slice(0, maxCompared)) {
+        try {
+            const inspected = await world.wheelhouses.inspect(directory);
+            if (inspected === undefined || inspected.faults.length > 0)
+                continue;
+            const judged = await (0,restore/* judge */.S4)(inspected, wanted, world);
+            const reasons = judged.kind === 'serves'
+                ? ['it would serve, but is stored under a key of another cache-suffix or refresh']
+                : explain(judged.mismatch, judged.reason, inspected.manifest, wanted);
+            return [`compared with ${key}:`, ...reasons];
+        }
+        catch (error) {
+            if (!(error instanceof manifest/* ManifestError */.Sh))
+                throw error;
+        }
+    }
+    return [entries.length === 0 ? 'the store is empty' : 'no sound entry is left'];
+}
+async function storeFindings(store) {
+    const reason = await store.readOnly();
+    return reason === undefined
+        ? [{ level: 'good', text: 'the store can be written' }]
+        : [{ level: 'problem', text: `the store can't be written, so nothing new is kept: ${reason}` }];
+}
+async function indexFinding(request, interpreter, { settings, requested }, world, hit) {
+    try {
+        const index = await (0,choose_index/* chooseIndex */.SK)({ request, interpreter, settings, requested }, world);
+        return { level: 'good', text: `index: ${index.shown || 'none'}, as ${index.why}` };
+    }
+    catch (error) {
+        if (!(error instanceof model/* UserError */.yo))
+            throw error;
+        const needed = hit ? ' (a hit does not need it)' : '';
+        return { level: hit ? 'note' : 'problem', text: `${(0,model/* messageOf */.bD)(error)}${needed}` };
+    }
+}
+
+
+/***/ }),
+
+/***/ 931:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   F: () => (/* binding */ publishHelp),
+/* harmony export */   P: () => (/* binding */ installHelp)
+/* harmony export */ });
+/** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */
+const installHelp = {
+    requirements: 'Requirement files or globs, one per line. Default is requirements.txt, unless packages or groups is given.',
+    packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
+    constraints: 'Constraint files or globs, one per line.',
+    groups: 'Dependency groups of pyproject.toml, one per line; path/to/pyproject.toml:group for another file.',
+    'working-directory': 'Where relative paths start.',
+    'cache-dependency-path': 'More files or globs whose content changes the cache key, one per line.',
+    python: 'The Python to install for, as a path or a command. Default is python or python3 on PATH.',
+    venv: 'A virtual environment to install into. It is made if missing, and active for later steps.',
+    installer: 'What installs from the lock, pip or uv. Where uv is not on PATH, its wheel is kept in the wheelhouse.',
+    'compile-bytecode': 'Compile to bytecode while installing (true or false). Python does it at the first import otherwise.',
+    install: 'Install the packages; false only fills the wheelhouse.',
+    export: 'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps, so that tox, nox, pip and uv use the wheelhouse.',
+    refresh: 'How long a resolution of unpinned requirements counts. One of auto, always, daily, weekly, monthly, never.',
+    'restore-cache': 'Restore from the cache (true, false or auto). auto is off for releases, tags and privileged events.',
+    'save-cache': 'Save to the cache (true, false or auto). auto is also off for merge queues and forks.',
+    'cache-suffix': 'Text in the cache key that sets this use apart. Letters, digits and . _ - only.',
+    wheelhouse: "Directory of the wheelhouse. Default is a directory of its own under the runner's temporary one.",
+    'index-url': "The package index that decides what there is; it never falls back to another. Default is pip's own configuration.",
+    'extra-index-url': 'More indexes, one per line. pip merges them, it does not fall back; see the README on dependency confusion.',
+    'trusted-host': 'Hosts whose certificate need not be valid, one per line.',
+    'index-username': 'User name for index-url.',
+    'index-password': 'Password or token for index-url, from a secret. Only the pip that fills the wheelhouse gets it.',
+    'mirror-url': 'A caching proxy of the index, used while it is healthy; else the index itself, with a warning.',
+};
+const publishHelp = {
+    packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
+    requirements: 'Requirement files or globs, one per line; a lock with hashes is one.',
+    constraints: 'Constraint files or globs, one per line.',
+    'working-directory': 'Where relative paths start.',
+    python: 'The Python that brings the packages, as a path or a command. Default is python or python3 on PATH.',
+    platforms: "Platform tags to publish for, one per line, such as manylinux_2_28_x86_64 or win_amd64. Default is the runner's own.",
+    'python-versions': 'Versions of CPython to publish for, one per line, such as 3.12. Default is the version of python.',
+    'index-url': "The package index that the files come from. Default is pip's own configuration.",
+    'index-username': 'User name for index-url.',
+    'index-password': 'Password or token for index-url, from a secret.',
+    'feed-url': 'Address of the simple index of the private feed, which is asked what it has.',
+    'upload-url': 'Where files are uploaded to. Default is what feed-url tells, for the feeds that docs/publish.md names.',
+    'feed-username': 'User name for the feed.',
+    'feed-password': 'Password or token for the feed, from a secret.',
+    uploader: 'The program that uploads, twine (7 or newer) or uv. It must be installed.',
+    audit: 'Look for known vulnerabilities with pip-audit first. One of off, warn, fail.',
+    'dry-run': 'Only say what would be uploaded (true or false).',
+};
+
+
+/***/ }),
+
+/***/ 1273:
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
@@ -33054,32 +33485,32 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
-/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2127);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1120);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6848);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(9183);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(8420);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5611);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(7479);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3690);
-/* harmony import */ var _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4206);
-/* harmony import */ var _publish_plan_report_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(1317);
-/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(4476);
-/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(9940);
-/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5834);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5462);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2739);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8628);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(7363);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2718);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3690);
+/* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2059);
+/* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6426);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6784);
+/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9940);
+/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5834);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5462);
 /* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(3411);
-/* harmony import */ var _world_directory_cache_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(8348);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(553);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_temporary_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(8663);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(5638);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(553);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_temporary_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(8663);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(5638);
+/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(482);
+/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(3826);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(931);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(806);
 /** Entry of the command line: the same stories with a directory as their store. */
 
 
@@ -33113,14 +33544,14 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 /** Documented in docs/command-line.md. */
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_21__/* .consoleReporter */ .P)();
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_18__/* .consoleReporter */ .P)();
 const indexVariables = {
     'index-url': 'WHEELHOUSE_INDEX_URL',
     'index-password': 'WHEELHOUSE_INDEX_PASSWORD',
 };
 const installFlags = {
-    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .inputDefaults */ .V,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_5__/* .installHelp */ .P,
+    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputDefaults */ .V,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_25__/* .installHelp */ .P,
     short: { requirements: '-r', constraints: '-c' },
     many: [
         'requirements',
@@ -33139,8 +33570,8 @@ const installFlags = {
     workflowOnly: ['restore-cache', 'save-cache', 'export'],
 };
 const publishFlags = {
-    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_10__/* .publishInputDefaults */ .i,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_5__/* .publishHelp */ .F,
+    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .publishInputDefaults */ .i,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_25__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
     many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
     variables: { ...indexVariables, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
@@ -33232,13 +33663,13 @@ function program() {
 }
 async function installCommand(values) {
     await withWorld(values, async (request, world, store) => {
-        const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_7__/* .install */ .a)(request, world);
+        const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, world);
         if (state !== undefined)
-            await (0,_save_js__WEBPACK_IMPORTED_MODULE_16__/* .save */ .U)(state, world);
+            await (0,_save_js__WEBPACK_IMPORTED_MODULE_14__/* .save */ .U)(state, world);
         if (store && state !== undefined) {
             await (0,_prune_js__WEBPACK_IMPORTED_MODULE_27__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
         }
-        const { cache, downloaded, built } = (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_9__/* .totals */ .Sd)(report);
+        const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .totals */ .Sd)(report);
         if (values['json']) {
             print({
                 hit: report.hit,
@@ -33258,7 +33689,7 @@ async function installCommand(values) {
             });
         }
         else {
-            say((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_9__/* .formatReport */ .CI)(report));
+            say((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(report));
         }
     });
 }
@@ -33266,7 +33697,7 @@ async function keyCommand(values) {
     await withWorld(values, async (request, world) => {
         await world.sources.check(request);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_15__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
+        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_13__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
             print({ key: primary, restoreKeys: restore });
@@ -33278,7 +33709,7 @@ async function doctorCommand(values) {
     await withWorld(values, async (request, world, store) => {
         if (store === undefined)
             return;
-        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_4__/* .doctor */ .A)(request, { ...world, store });
+        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_24__/* .doctor */ .A)(request, { ...world, store });
         const marks = { good: 'ok', note: '--', problem: '!!' };
         if (values['json'])
             print({ hit, findings });
@@ -33292,26 +33723,26 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const store = (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_17__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    const store = (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_23__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
     const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_27__/* .prune */ .R)(store, Number(values['maxSize']));
     const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
-    say([`deleted ${gone.length} wheelhouses, ${(0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_9__/* .size */ .Ej)(bytes)}`]);
+    say([`deleted ${gone.length} wheelhouses, ${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .size */ .Ej)(bytes)}`]);
 }
 async function publishCommand(packages, values) {
     const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_10__/* .loadPublishRequest */ .z)(inputIn(given), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .loadPublishRequest */ .z)(inputIn(given), host);
         const tell = (report) => {
             if (values['json'])
-                print({ counts: (0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_12__/* .publishCounts */ .sl)(report), ...report });
+                print({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .publishCounts */ .sl)(report), ...report });
             else
-                say((0,_publish_plan_report_js__WEBPACK_IMPORTED_MODULE_12__/* .formatPublishReport */ .r2)(report));
+                say((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .formatPublishReport */ .r2)(report));
         };
         try {
-            tell(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_13__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_14__/* .publishingWorld */ .s)(request, reporter)));
+            tell(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_11__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
-            if (error instanceof _publish_plan_model_js__WEBPACK_IMPORTED_MODULE_11__/* .PublishConflict */ ._h)
+            if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__/* .PublishConflict */ ._h)
                 tell(error.report);
             throw error;
         }
@@ -33319,30 +33750,30 @@ async function publishCommand(packages, values) {
 }
 /** Says where a command runs; the directory for what is not kept is emptied when all went well. */
 async function withHost(work) {
-    const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_23__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_20__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_28__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_28__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
-    await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_23__/* .discard */ .vf)(temporary);
+    await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_20__/* .discard */ .vf)(temporary);
 }
 /** Gives a command the request and the world that its flags describe. */
 function withWorld(values, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .loadRequest */ .W)(inputIn(values), host);
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)(inputIn(values), host);
         const store = typeof values['store'] === 'string'
-            ? (0,_world_directory_cache_js__WEBPACK_IMPORTED_MODULE_17__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
+            ? (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_23__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
             : undefined;
         const world = {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_20__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_24__/* .uvAdapter */ .t)(reporter),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_22__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_25__/* .wheelhousesAdapter */ .S)(),
+            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_17__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_21__/* .uvAdapter */ .t)(reporter),
+            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_19__/* .sourcesAdapter */ .u)(),
+            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_22__/* .wheelhousesAdapter */ .S)(),
             store: store ?? nowhere(),
-            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_18__/* .indexProbe */ .Z)(),
+            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_15__/* .indexProbe */ .Z)(),
             reporter,
             cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
             now: () => new Date(),
@@ -33360,18 +33791,18 @@ function nowhere() {
     };
 }
 function say(lines) {
-    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function print(value) {
-    process.stdout.write(`${(0,_plan_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     reporter.error(error);
-    return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_8__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
+    return (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_6__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_19__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_16__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -33384,293 +33815,37 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2127:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  A: () => (/* binding */ doctor)
-});
-
-// EXTERNAL MODULE: ./lib/choose-index.js
-var choose_index = __nccwpck_require__(8167);
-// EXTERNAL MODULE: ./lib/plan/freshness.js
-var freshness = __nccwpck_require__(6416);
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-;// CONCATENATED MODULE: ./lib/plan/diagnosis.js
-/** Why a run would hit or miss, in plain words. */
-
-
-const identityParts = [
-    'the Python implementation',
-    'the Python version',
-    'the ABI',
-    'the platform',
-    'the machine',
-    'the C library',
-    'the threading model',
-];
-/**
- * Puts a mismatch into the words of what the user changed.
- * @param reason what the verdict says of it
- * @returns reasons, the deepest first
- */
-function explain(mismatch, reason, stored, wanted) {
-    const { parts } = wanted.keys;
-    switch (mismatch) {
-        case 'interpreter':
-            return [changedIdentity(stored.interpreter, (0,key/* interpreterIdentity */.tb)(wanted.interpreter))];
-        case 'sources':
-            return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
-        case 'request':
-            return changedParts('what is asked for', stored.parts?.asked, parts.asked);
-        case 'age':
-            return [tooOld(stored.resolvedAt, wanted)];
-        default:
-            return [reason];
-    }
-}
-/** The first part that differs: the ABI and the platform follow from the version. */
-function changedIdentity(stored, wanted) {
-    const before = stored.split(' ');
-    const now = wanted.split(' ');
-    const index = identityParts.findIndex((_name, part) => before[part] !== now[part]);
-    const name = identityParts[index];
-    return name === undefined
-        ? 'the interpreter is another one'
-        : `${name} was ${before[index]} and is ${now[index]}`;
-}
-function tooOld(resolvedAt, { refresh, now }) {
-    if (refresh === 'always')
-        return 'refresh is always: the index is asked on every run';
-    const then = (0,freshness/* period */.iE)(refresh, new Date(resolvedAt));
-    return `it was resolved on ${resolvedAt.slice(0, 10)} (${then}), now is ${(0,freshness/* period */.iE)(refresh, now)}, and not everything is pinned (refresh: ${refresh})`;
-}
-function changedParts(what, before, now) {
-    if (before === undefined)
-        return [`${what} has changed`];
-    const gone = before.filter((part) => !now.includes(part));
-    const added = now.filter((part) => !before.includes(part));
-    const reasons = gone.map((part) => {
-        const successor = added.findIndex((each) => subject(each) === subject(part));
-        const [after] = successor < 0 ? [] : added.splice(successor, 1);
-        return after === undefined
-            ? `${readable(part)} is no longer there`
-            : `${readable(part)} is now ${readable(after)}`;
-    });
-    return [...reasons, ...added.map((part) => `${readable(part)} is new`)];
-}
-/** What a part is about: the project's name, the setting, the kind. */
-function subject(part) {
-    return /^(?:constraint )?(?:--)?[a-z0-9-]+/i.exec(part)?.[0] ?? part;
-}
-/** A canonical line as people write it. */
-function readable(part) {
-    if (/^(?:project|file) [0-9a-f]{64}$/.test(part)) {
-        return part.startsWith('project')
-            ? 'the dependencies of a local project'
-            : 'a file of cache-dependency-path';
-    }
-    return part
-        .split(' ; ')
-        .filter((piece) => piece !== '')
-        .map((piece) => piece.replace('[]', '').replace(/^sha\d+:(.{8}).*/, '#$1…'))
-        .join(' ');
-}
-
-// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
-var manifest = __nccwpck_require__(3523);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/request.js
-var lib_request = __nccwpck_require__(5834);
-// EXTERNAL MODULE: ./lib/restore.js + 1 modules
-var restore = __nccwpck_require__(2369);
-;// CONCATENATED MODULE: ./lib/doctor.js
-/** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
-
-
-
-
-
-
-/** @throws UserError for anything that would end a run before its wheelhouse is looked for */
-async function doctor(request, world) {
-    (0,lib_request/* hideInputs */.UZ)(request, world.reporter);
-    const interpreter = await world.python.probe(request);
-    const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world);
-    const lookup = await lookUp({ ...keyed, request, interpreter }, world);
-    return {
-        hit: lookup.hit,
-        findings: [
-            ...pythonFindings(request, interpreter),
-            ...lookup.findings,
-            ...(await storeFindings(world.store)),
-            await indexFinding(request, interpreter, keyed, world, lookup.hit),
-        ],
-    };
-}
-function pythonFindings(request, interpreter) {
-    const { version, executable, pip, externallyManaged } = interpreter;
-    const findings = [
-        {
-            level: pip === undefined ? 'problem' : 'good',
-            text: `Python ${version} at ${executable}, ${pip === undefined ? 'without pip' : `pip ${pip}`}`,
-        },
-    ];
-    if (externallyManaged && request.venv === undefined && request.install) {
-        findings.push({
-            level: 'problem',
-            text: 'this Python is managed by the system, which forbids pip to install into it (PEP 668): set venv',
-        });
-    }
-    return findings;
-}
-/** Looks for the wheelhouse as a run does; on a miss, says what the closest entry lacks. */
-async function lookUp(asked, world) {
-    const { request, interpreter, keys } = asked;
-    const { wheelhouses, store } = world;
-    const findings = [{ level: 'good', text: `key: ${keys.primary}` }];
-    const reporter = {
-        ...world.reporter,
-        info: () => { },
-        warning: (text) => void findings.push({ level: 'problem', text: text.replace(/\.$/, '') }),
-    };
-    const workplace = await wheelhouses.workplace(request.temporary);
-    try {
-        const plan = { ...asked, workplace, scratch: await wheelhouses.stage(workplace) };
-        const place = request.wheelhouse ?? (0,restore/* defaultPlace */.hA)(request, keys);
-        const found = await (0,restore/* findWheelhouse */.pX)(plan, { ...world, reporter, store: store.peeking() }, place, new Set());
-        if (found.state === 'serves') {
-            const { python } = found.base.manifest;
-            if (python !== undefined && python !== interpreter.version) {
-                findings.push({
-                    level: 'note',
-                    text: `it was made with Python ${python}, this is ${interpreter.version}: a patch release does not matter`,
-                });
-            }
-            const text = `hit: ${found.origin.name} serves, no index would be asked`;
-            return { hit: true, findings: [...findings, { level: 'good', text }] };
-        }
-        const reasons = await differences(asked, found, world);
-        return {
-            hit: false,
-            findings: [...findings, { level: 'note', text: `miss: ${reasons.join('\n  - ')}` }],
-        };
-    }
-    finally {
-        await wheelhouses.remove(workplace);
-    }
-}
-/** Entries that are compared at most, the last used first, where a run finds nothing to use. */
-const maxCompared = 20;
-/** What differs between what is wanted and what was found, or else the last used sound entry. */
-async function differences(asked, found, world) {
-    const wanted = { ...(0,restore/* wantedOf */.Lm)(asked, world.now()), keys: asked.keys };
-    if (found.state === 'usable') {
-        const { origin, base, mismatch, reason } = found;
-        return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
-    }
-    const entries = await world.store.entries();
-    for (const { key, directory } of entries.slice(0, maxCompared)) {
-        try {
-            const inspected = await world.wheelhouses.inspect(directory);
-            if (inspected === undefined || inspected.faults.length > 0)
-                continue;
-            const judged = await (0,restore/* judge */.S4)(inspected, wanted, world);
-            const reasons = judged.kind === 'serves'
-                ? ['it would serve, but is stored under a key of another cache-suffix or refresh']
-                : explain(judged.mismatch, judged.reason, inspected.manifest, wanted);
-            return [`compared with ${key}:`, ...reasons];
-        }
-        catch (error) {
-            if (!(error instanceof manifest/* ManifestError */.Sh))
-                throw error;
-        }
-    }
-    return [entries.length === 0 ? 'the store is empty' : 'no sound entry is left'];
-}
-async function storeFindings(store) {
-    const reason = await store.readOnly();
-    return reason === undefined
-        ? [{ level: 'good', text: 'the store can be written' }]
-        : [{ level: 'problem', text: `the store can't be written, so nothing new is kept: ${reason}` }];
-}
-async function indexFinding(request, interpreter, { settings, requested }, world, hit) {
-    try {
-        const index = await (0,choose_index/* chooseIndex */.SK)({ request, interpreter, settings, requested }, world);
-        return { level: 'good', text: `index: ${index.shown || 'none'}, as ${index.why}` };
-    }
-    catch (error) {
-        if (!(error instanceof model/* UserError */.yo))
-            throw error;
-        const needed = hit ? ' (a hit does not need it)' : '';
-        return { level: hit ? 'note' : 'problem', text: `${(0,model/* messageOf */.bD)(error)}${needed}` };
-    }
-}
-
-
-/***/ }),
-
-/***/ 1120:
+/***/ 806:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   F: () => (/* binding */ publishHelp),
-/* harmony export */   P: () => (/* binding */ installHelp)
+/* harmony export */   R: () => (/* binding */ prune)
 /* harmony export */ });
-/** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */
-const installHelp = {
-    requirements: 'Requirement files or globs, one per line. Default is requirements.txt, unless packages or groups is given.',
-    packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
-    constraints: 'Constraint files or globs, one per line.',
-    groups: 'Dependency groups of pyproject.toml, one per line; path/to/pyproject.toml:group for another file.',
-    'working-directory': 'Where relative paths start.',
-    'cache-dependency-path': 'More files or globs whose content changes the cache key, one per line.',
-    python: 'The Python to install for, as a path or a command. Default is python or python3 on PATH.',
-    venv: 'A virtual environment to install into. It is made if missing, and active for later steps.',
-    installer: 'What installs from the lock, pip or uv. Where uv is not on PATH, its wheel is kept in the wheelhouse.',
-    'compile-bytecode': 'Compile to bytecode while installing (true or false). Python does it at the first import otherwise.',
-    install: 'Install the packages; false only fills the wheelhouse.',
-    export: 'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps, so that tox, nox, pip and uv use the wheelhouse.',
-    refresh: 'How long a resolution of unpinned requirements counts. One of auto, always, daily, weekly, monthly, never.',
-    'restore-cache': 'Restore from the cache (true, false or auto). auto is off for releases, tags and privileged events.',
-    'save-cache': 'Save to the cache (true, false or auto). auto is also off for merge queues and forks.',
-    'cache-suffix': 'Text in the cache key that sets this use apart. Letters, digits and . _ - only.',
-    wheelhouse: "Directory of the wheelhouse. Default is a directory of its own under the runner's temporary one.",
-    'index-url': "The package index that decides what there is; it never falls back to another. Default is pip's own configuration.",
-    'extra-index-url': 'More indexes, one per line. pip merges them, it does not fall back; see the README on dependency confusion.',
-    'trusted-host': 'Hosts whose certificate need not be valid, one per line.',
-    'index-username': 'User name for index-url.',
-    'index-password': 'Password or token for index-url, from a secret. Only the pip that fills the wheelhouse gets it.',
-    'mirror-url': 'A caching proxy of the index, used while it is healthy; else the index itself, with a warning.',
-};
-const publishHelp = {
-    packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
-    requirements: 'Requirement files or globs, one per line; a lock with hashes is one.',
-    constraints: 'Constraint files or globs, one per line.',
-    'working-directory': 'Where relative paths start.',
-    python: 'The Python that brings the packages, as a path or a command. Default is python or python3 on PATH.',
-    platforms: "Platform tags to publish for, one per line, such as manylinux_2_28_x86_64 or win_amd64. Default is the runner's own.",
-    'python-versions': 'Versions of CPython to publish for, one per line, such as 3.12. Default is the version of python.',
-    'index-url': "The package index that the files come from. Default is pip's own configuration.",
-    'index-username': 'User name for index-url.',
-    'index-password': 'Password or token for index-url, from a secret.',
-    'feed-url': 'Address of the simple index of the private feed, which is asked what it has.',
-    'upload-url': 'Where files are uploaded to. Default is what feed-url tells, for the feeds that docs/publish.md names.',
-    'feed-username': 'User name for the feed.',
-    'feed-password': 'Password or token for the feed, from a secret.',
-    uploader: 'The program that uploads, twine (7 or newer) or uv. It must be installed.',
-    audit: 'Look for known vulnerabilities with pip-audit first. One of off, warn, fail.',
-    'dry-run': 'Only say what would be uploaded (true or false).',
-};
+/**
+ * @param maxSize bytes that may stay
+ * @param keep a key that stays in any case
+ * @returns what was deleted
+ */
+async function prune(store, maxSize, keep) {
+    await store.sweep();
+    const entries = [...(await store.entries())].sort((a, b) => Number(b.key === keep) - Number(a.key === keep));
+    let total = 0;
+    const gone = [];
+    for (const entry of entries) {
+        total += entry.size;
+        if (total <= maxSize || entry.key === keep)
+            continue;
+        await store.delete(entry.key);
+        gone.push(entry);
+        total -= entry.size;
+    }
+    return gone;
+}
 
 
 /***/ }),
 
-/***/ 6848:
+/***/ 2739:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33682,7 +33857,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: ./lib/plan/cache-policy.js
+;// CONCATENATED MODULE: ./lib/logic/cache-policy.js
 /** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
 /**
  * The event, from what the runner hands to every action.
@@ -33755,8 +33930,8 @@ function saveRisk(event) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
 ;// CONCATENATED MODULE: ./lib/inputs.js
 /** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
 
@@ -33892,7 +34067,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 9183:
+/***/ 8628:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33907,17 +34082,31 @@ var choose_index = __nccwpck_require__(8167);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/key.js
+var key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pip-settings.js
+var pip_settings = __nccwpck_require__(8829);
+// EXTERNAL MODULE: ./lib/logic/request-file.js
+var request_file = __nccwpck_require__(4206);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
-var plan_manifest = __nccwpck_require__(3523);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-;// CONCATENATED MODULE: ./lib/plan/pip-args.js
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
+var logic_manifest = __nccwpck_require__(4646);
+;// CONCATENATED MODULE: ./lib/logic/pip-args.js
 /** pip's command lines, as data. All follow `python -m pip`. */
 const common = ['--disable-pip-version-check', '--no-input'];
 /** Nothing of the user's settings, and no index: what an offline step starts from. */
@@ -34039,12 +34228,8 @@ function installFlags(options) {
     ];
 }
 
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/pip-settings.js
-var pip_settings = __nccwpck_require__(9494);
-// EXTERNAL MODULE: ./lib/plan/request-file.js
-var request_file = __nccwpck_require__(8073);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
 ;// CONCATENATED MODULE: ./lib/pip.js
 /**
  * pip, as a run uses it: the requests it is given, the environments it runs in, and what its logs
@@ -34079,9 +34264,9 @@ class FillError extends model/* UserError */.yo {
  * @param options.dependencies whether to take dependencies too
  * @throws FillError with pip's last words and one sentence of advice
  */
-async function fetchWheels(plan, world, index, request, options) {
-    const { requestFile, rewrite } = await writeRequest(plan, world, request);
-    const { interpreter, settings } = plan;
+async function fetchWheels(run, world, index, request, options) {
+    const { requestFile, rewrite } = await writeRequest(run, world, request);
+    const { interpreter, settings } = run;
     const dependencies = options.dependencies && !settings.flag('no-deps');
     const args = wheelArgs({
         wheelDir: options.into,
@@ -34090,8 +34275,8 @@ async function fetchWheels(plan, world, index, request, options) {
         usePep517: usesPep517(interpreter),
     });
     const { exitCode, output } = await world.python.pip(interpreter, args, {
-        cwd: plan.request.workingDirectory,
-        env: indexEnvironment(plan, index),
+        cwd: run.request.workingDirectory,
+        env: indexEnvironment(run, index),
         rewrite,
     });
     if (exitCode !== 0)
@@ -34105,10 +34290,10 @@ async function fetchWheels(plan, world, index, request, options) {
  *   pip leaves a version that satisfies the request, and names only what it would install
  * @throws FillError when the directory does not satisfy the request
  */
-async function resolveOffline(plan, world, request, options) {
-    const { requestFile, rewrite } = await writeRequest(plan, world, request);
+async function resolveOffline(run, world, request, options) {
+    const { requestFile, rewrite } = await writeRequest(run, world, request);
     const report = `${requestFile}.json`;
-    const { settings } = plan;
+    const { settings } = run;
     const args = closeArgs({
         wheelDir: options.wheelhouse,
         requestFile,
@@ -34118,9 +34303,9 @@ async function resolveOffline(plan, world, request, options) {
         upgrade: settings.flag('upgrade'),
         upgradeStrategy: settings.text('upgrade-strategy'),
     });
-    const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
-        cwd: plan.request.workingDirectory,
-        env: (0,environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
+    const { exitCode, output } = await world.python.pip(run.interpreter, args, {
+        cwd: run.request.workingDirectory,
+        env: (0,environment/* offlineEnvironment */.JK)(run.request.environment, external_node_os_.devNull),
         rewrite,
     });
     if (exitCode !== 0)
@@ -34132,22 +34317,22 @@ async function resolveOffline(plan, world, request, options) {
  * metadata. The index is for what its build needs.
  * @param options.index undefined to build with the wheels of `wheelhouse` alone
  */
-async function installProject(plan, world, requirement, options) {
-    const { requestFile, rewrite } = await writeRequest(plan, world, requirement);
+async function installProject(run, world, requirement, options) {
+    const { requestFile, rewrite } = await writeRequest(run, world, requirement);
     const report = `${requestFile}.json`;
     const buildLog = `${requestFile}.log`;
-    const { request, settings, interpreter } = plan;
+    const { request, settings, interpreter } = run;
     const { index, wheelhouse } = options;
-    const buildWheels = external_node_path_.join(wheelhouse, plan_manifest/* buildDirectory */.WP);
+    const buildWheels = external_node_path_.join(wheelhouse, logic_manifest/* buildDirectory */.WP);
     // pip warns of a directory that is missing.
     const hasBuildWheels = await world.wheelhouses.exists(buildWheels);
     const findLinks = [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
     const source = { requestFile, report, findLinks: index ? undefined : findLinks };
     const args = options.action === 'install'
-        ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })
+        ? installDirectArgs({ ...installOptions(run, wheelhouse), ...source })
         : metadataArgs(source);
     const env = index
-        ? indexEnvironment(plan, index)
+        ? indexEnvironment(run, index)
         : (0,environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
     const { exitCode, output } = await world.python.pip(interpreter, args, {
         cwd: request.workingDirectory,
@@ -34168,11 +34353,11 @@ async function installProject(plan, world, requirement, options) {
     };
 }
 /** What all installations of a run share. */
-function installOptions(plan, wheelhouse) {
+function installOptions(run, wheelhouse) {
     return {
         wheelhouse,
-        compile: plan.request.compileBytecode,
-        breakSystemPackages: plan.interpreter.externallyManaged && (0,pip_settings/* breaksSystemPackages */.Tv)(plan.interpreter),
+        compile: run.request.compileBytecode,
+        breakSystemPackages: run.interpreter.externallyManaged && (0,pip_settings/* breaksSystemPackages */.Tv)(run.interpreter),
     };
 }
 /** What an error says of an installer that failed: advice, and its last words. */
@@ -34191,11 +34376,11 @@ function constraintsFile({ scratch }) {
     return external_node_path_.join(scratch, 'constraints.txt');
 }
 /** @returns where pip reads it, and how to say what pip says of it of the user's files */
-async function writeRequest(plan, { wheelhouses }, { request, constraints }) {
-    const requestFile = external_node_path_.join(plan.scratch, `request-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.txt`);
+async function writeRequest(run, { wheelhouses }, { request, constraints }) {
+    const requestFile = external_node_path_.join(run.scratch, `request-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.txt`);
     const generated = new Map([
         [requestFile, request],
-        [constraintsFile(plan), constraints],
+        [constraintsFile(run), constraints],
     ]);
     for (const [file, { text }] of generated)
         await wheelhouses.write(file, text);
@@ -34221,16 +34406,6 @@ function fillError(output, request) {
     return new FillError(`pip could not get all wheels${where}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output, failed && request ? (0,request_file/* placeOf */.$t)(failed, request) : undefined);
 }
 
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var plan_names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
 ;// CONCATENATED MODULE: ./lib/local-projects.js
 /**
  * Requirements that name their own source: local projects, branches and URLs. A URL with a hash
@@ -34254,32 +34429,32 @@ var secrets = __nccwpck_require__(8578);
  * @param directory the wheelhouse that is filled
  * @throws FillError or UserError with pip's last words
  */
-async function resolveSources(plan, world, directory, kept) {
+async function resolveSources(run, world, directory, kept) {
     const resolved = [];
     const urls = new Map();
     const built = [];
     const builtWith = [];
     const items = [];
     // Without isolation a build may need what the lock has yet to install.
-    const isInstalled = plan.request.install && (0,pip_settings/* isolatesBuilds */.QG)(plan.settings);
+    const isInstalled = run.request.install && (0,pip_settings/* isolatesBuilds */.QG)(run.settings);
     const hasBuildWheels = kept.some((wheel) => wheel.role === 'build');
-    const queue = [...(0,requirements/* directRequirements */.S8)(plan.requested.lines)];
+    const queue = [...(0,requirements/* directRequirements */.S8)(run.requested.lines)];
     const names = new Set();
     for (const requirement of queue) {
         const request = (0,request_file/* plainRequest */.k1)([requirement.text], requirement.source);
         if ((0,requirements/* isCacheable */.TZ)(requirement)) {
-            const wheel = await fetchUrl(plan, world, directory, kept, requirement, request);
+            const wheel = await fetchUrl(run, world, directory, kept, requirement, request);
             if (wheel === undefined)
                 continue;
             if (wheel.isBuilt)
                 built.push(wheel.file);
             urls.set(wheel.file, requirement);
-            const { name } = (0,plan_names/* wheelNameParts */.LI)(wheel.file);
+            const { name } = (0,logic_names/* wheelNameParts */.LI)(wheel.file);
             names.add(name);
             resolved.push(standIn(requirement, name, await fileOf(world, directory, wheel.file)));
             continue;
         }
-        const attempt = (index) => installProject(plan, world, request, {
+        const attempt = (index) => installProject(run, world, request, {
             action: isInstalled ? 'install' : 'read metadata',
             index,
             wheelhouse: directory,
@@ -34291,7 +34466,7 @@ async function resolveSources(plan, world, directory, kept) {
             if (offline !== undefined) {
                 world.reporter.info('The build needs packages that are not in the wheelhouse; retrying with the index.');
             }
-            return attempt(plan.index);
+            return attempt(run.index);
         });
         if (result.state === 'failed') {
             const asked = requirement.form === 'url' ? 'url' : 'index';
@@ -34302,13 +34477,13 @@ async function resolveSources(plan, world, directory, kept) {
         names.add(result.item.name);
         items.push({ requirement, item: result.item });
         builtWith.push(...result.builtWith);
-        const found = await sourcesOf(plan, world, requirement, result.item);
+        const found = await sourcesOf(run, world, requirement, result.item);
         queue.push(...found.filter(({ name }) => !names.has(name)).map((each) => each.requirement));
         for (const { name } of found)
             names.add(name);
     }
     const projects = items.map(({ requirement, item }) => directProject(requirement, item));
-    const stubs = await writeStubs(plan, world, projects);
+    const stubs = await writeStubs(run, world, projects);
     for (const [number, { requirement, item }] of items.entries()) {
         const stub = stubs[number];
         if (stub === undefined)
@@ -34324,13 +34499,13 @@ async function resolveSources(plan, world, directory, kept) {
  * Installs them from their own sources, with the wheels of the wheelhouse and without an index.
  * @returns why the wheelhouse does not fit them any more; undefined when it does
  */
-async function installSources(plan, world, wheelhouse, manifest) {
-    const queue = (0,requirements/* directRequirements */.S8)(plan.requested.lines).filter((each) => !(0,requirements/* isCacheable */.TZ)(each));
+async function installSources(run, world, wheelhouse, manifest) {
+    const queue = (0,requirements/* directRequirements */.S8)(run.requested.lines).filter((each) => !(0,requirements/* isCacheable */.TZ)(each));
     const names = new Set();
     let changed;
     for (const requirement of queue) {
         const request = (0,request_file/* plainRequest */.k1)([requirement.text], requirement.source);
-        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(plan, world, request, { action: 'install', index: undefined, wheelhouse }));
+        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(run, world, request, { action: 'install', index: undefined, wheelhouse }));
         if (result.state === 'failed') {
             return {
                 reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
@@ -34344,7 +34519,7 @@ async function installSources(plan, world, wheelhouse, manifest) {
         const before = manifest.direct.find((project) => project.requirement === now.requirement);
         if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
             changed ??= now.name;
-        const found = await sourcesOf(plan, world, requirement, result.item);
+        const found = await sourcesOf(run, world, requirement, result.item);
         for (const each of found) {
             if (!names.has(each.name) && !(0,requirements/* isCacheable */.TZ)(each.requirement))
                 queue.push(each.requirement);
@@ -34356,8 +34531,8 @@ async function installSources(plan, world, wheelhouse, manifest) {
         : { reason: `the dependencies of ${changed} have changed` };
 }
 /** The files that stand for them in a wheelhouse that is complete. */
-async function resolvedSources(plan, world, directory, manifest) {
-    const wheels = (0,requirements/* directRequirements */.S8)(plan.requested.lines)
+async function resolvedSources(run, world, directory, manifest) {
+    const wheels = (0,requirements/* directRequirements */.S8)(run.requested.lines)
         .filter(requirements/* isCacheable */.TZ)
         .flatMap((requirement) => {
         const wheel = manifest.wheels.find((each) => isFrom(each, requirement));
@@ -34366,7 +34541,7 @@ async function resolvedSources(plan, world, directory, manifest) {
         const file = external_node_path_.join(directory, wheel.file);
         return [standIn(requirement, wheel.name, { file, sha256: wheel.sha256 })];
     });
-    const stubs = await writeStubs(plan, world, manifest.direct);
+    const stubs = await writeStubs(run, world, manifest.direct);
     const projects = manifest.direct.flatMap(({ name, extras }, number) => {
         const stub = stubs[number];
         return stub ? [standIn({ extras, marker: undefined, source: undefined }, name, stub)] : [];
@@ -34410,29 +34585,30 @@ function standIn(requirement, name, { file, sha256 }) {
     return { name, extras, marker, source, url: (0,external_node_url_.pathToFileURL)(file).href, sha256 };
 }
 /** Stubs in the order of the projects. */
-async function writeStubs(plan, world, projects) {
+async function writeStubs(run, world, projects) {
     if (projects.length === 0)
         return [];
-    const place = await world.wheelhouses.stage(plan.workplace);
+    const place = await world.wheelhouses.stage(run.workplace);
     const stubs = projects.map(({ name, version, requires }) => ({
         name,
         version,
         // A manifest that anybody may have written must not make pip fetch a URL.
         requires: requires.filter((text) => !/[@\p{Cc}\u2028\u2029]/u.test(text)),
     }));
-    const files = await world.python.writeStubs(plan.interpreter, place, stubs);
+    const files = await world.python.writeStubs(run.interpreter, place, stubs);
     return Promise.all(files.map((file) => fileOf(world, external_node_path_.dirname(file), external_node_path_.basename(file))));
 }
 function isFrom(wheel, requirement) {
-    return wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join();
+    return (wheel.url === requirement.shownTarget &&
+        wheel.requestHashes?.join() === requirement.hashes.join());
 }
 /** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
-async function fetchUrl(plan, world, directory, kept, requirement, request) {
+async function fetchUrl(run, world, directory, kept, requirement, request) {
     const known = kept.find((wheel) => isFrom(wheel, requirement));
     if (known)
         return { file: known.file, isBuilt: known.origin === 'built' };
-    const place = await world.wheelhouses.stage(plan.workplace);
-    const log = await fetchWheels(plan, world, plan.index, request, {
+    const place = await world.wheelhouses.stage(run.workplace);
+    const log = await fetchWheels(run, world, run.index, request, {
         into: place,
         dependencies: false,
     });
@@ -34443,8 +34619,8 @@ async function fetchUrl(plan, world, directory, kept, requirement, request) {
     return { file, isBuilt: log.built.has(file) };
 }
 
-// EXTERNAL MODULE: ./lib/plan/admission.js
-var admission = __nccwpck_require__(4326);
+// EXTERNAL MODULE: ./lib/logic/admission.js
+var admission = __nccwpck_require__(7071);
 ;// CONCATENATED MODULE: ./lib/fill.js
 /**
  * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
@@ -34462,7 +34638,7 @@ var admission = __nccwpck_require__(4326);
 
 
 /**
- * Makes a wheelhouse complete for a plan, in place.
+ * Makes a wheelhouse complete for a run, in place.
  * @param directory contains the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
  *   admit are deleted, and everything else in the directory
@@ -34471,61 +34647,61 @@ var admission = __nccwpck_require__(4326);
  * @returns the manifest, already written with its lock
  * @throws FillError with pip's last words and one sentence of advice
  */
-async function fill(plan, world, directory, usable, { resume, effort }) {
+async function fill(run, world, directory, usable, { resume, effort }) {
     const start = performance.now();
-    const { lines } = plan.requested;
-    const rules = (0,admission/* hashRules */._)(lines, plan.settings.configured);
+    const { lines } = run.requested;
+    const rules = (0,admission/* hashRules */._)(lines, run.settings.configured);
     const kept = usable.filter((wheel) => (0,admission/* isAdmitted */.j)(wheel, rules));
     if (!resume) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
     }
     const earlier = new Set(await world.wheelhouses.list(directory));
-    const sourced = await resolveSources(plan, world, directory, kept);
-    const index = await applying(plan, world);
-    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
+    const sourced = await resolveSources(run, world, directory, kept);
+    const index = await applying(run, world);
+    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(run, world, sourced) : noneRelied;
     const resolved = [...sourced.resolved, ...relied.resolved];
-    const offers = await offersOf(plan, world, directory, kept, index);
-    const files = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(plan), {
+    const offers = await offersOf(run, world, directory, kept, index);
+    const files = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(run), {
         resolved,
         offers,
         hashMode: (0,requirements/* isHashMode */.mD)(lines),
     });
-    const log = await fetchWheels(plan, world, plan.index, files, {
+    const log = await fetchWheels(run, world, run.index, files, {
         into: directory,
         dependencies: true,
     });
     const chosen = [...log.reused, ...log.built, ...sourced.urls.keys()];
-    const closure = await fill_close(plan, world, directory, {
-        files: (0,request_file/* closeFiles */.AU)(lines, resolved, constraintsFile(plan)),
+    const closure = await fill_close(run, world, directory, {
+        files: (0,request_file/* closeFiles */.AU)(lines, resolved, constraintsFile(run)),
         stale: kept.map(({ file }) => file).filter((file) => !chosen.includes(file)),
         stubs: new Set([...sourced.stubs, ...relied.resolved.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))]),
     });
     const others = kept.filter(({ role }) => role !== 'runtime').map(({ file }) => file);
     await world.wheelhouses.keepOnly(directory, [...closure.keys(), ...others]);
-    const build = await keepBuildRequirements(plan, world, directory, sourced.builtWith);
-    const tools = await fetchTools(plan, world, directory, kept);
+    const build = await keepBuildRequirements(run, world, directory, sourced.builtWith);
+    const tools = await fetchTools(run, world, directory, kept);
     const runtime = [...closure.keys()];
     await world.wheelhouses.keepOnly(directory, [...runtime, ...build, ...tools]);
     const wheels = await describe(world, directory, {
         ...{ closure, build, tools, kept },
-        asked: (0,requirements/* askedHashes */.xJ)(lines),
+        hashes: (0,requirements/* requestedHashes */.FN)(lines),
         urls: sourced.urls,
         built: new Set([...log.built, ...sourced.built]),
-        pipCache: plan.settings.text('cache-dir') ?? plan.interpreter.pipCache,
+        pipCache: run.settings.text('cache-dir') ?? run.interpreter.pipCache,
         earlier,
     });
     refuseUnhashed(wheels, rules);
-    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
+    const parts = (0,logic_manifest/* keepableParts */.On)(run.keys.parts);
     const manifest = {
-        interpreter: (0,key/* interpreterIdentity */.tb)(plan.interpreter),
-        request: plan.keys.request,
-        sources: plan.keys.sources,
+        interpreter: (0,key/* interpreterIdentity */.tb)(run.interpreter),
+        request: run.keys.request,
+        sources: run.keys.sources,
         resolvedAt: world.now().toISOString(),
         wheels,
         direct: sourced.projects,
         relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
         effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
-        python: plan.interpreter.version,
+        python: run.interpreter.version,
         ...(parts === undefined ? {} : { parts }),
     };
     await world.wheelhouses.seal(directory, manifest);
@@ -34544,12 +34720,12 @@ function refuseUnhashed(wheels, rules) {
     throw new FillError(`pip chose files that the hashes of the requirements do not allow: ${files}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`, '');
 }
 /** The request's lines for an index that apply to the interpreter. */
-async function applying(plan, world) {
-    const lines = (0,requirements/* indexRequirements */.zM)(plan.requested.lines);
+async function applying(run, world) {
+    const lines = (0,requirements/* indexRequirements */.zM)(run.requested.lines);
     const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
     if (markers.length === 0)
         return lines;
-    const applies = await world.python.applies(plan.interpreter, markers);
+    const applies = await world.python.applies(run.interpreter, markers);
     if (applies === undefined)
         return lines;
     const met = new Set(markers.filter((_marker, index) => applies[index]));
@@ -34561,18 +34737,18 @@ const noneRelied = { projects: [], resolved: [] };
  * pip-compile leaves pip and setuptools out and relies on that. So what is installed takes part in
  * the resolution, without dependencies of its own.
  */
-async function installedProjects(plan, world, sourced) {
+async function installedProjects(run, world, sourced) {
     const requested = new Set([
-        ...(0,requirements/* indexRequirements */.zM)(plan.requested.lines).map((line) => line.name),
+        ...(0,requirements/* indexRequirements */.zM)(run.requested.lines).map((line) => line.name),
         ...sourced.resolved.map((each) => each.name),
     ]);
-    const installed = await world.python.installed(plan.interpreter);
+    const installed = await world.python.installed(run.interpreter);
     const projects = [...installed]
         // Of a metadata directory with an odd name there can't be a stub.
-        .filter(([, version]) => (0,plan_names/* isWheelFileName */.jh)(`stub-${version}-py3-none-any.whl`))
+        .filter(([, version]) => (0,logic_names/* isWheelFileName */.jh)(`stub-${version}-py3-none-any.whl`))
         .filter(([name]) => !requested.has(name))
         .map(([name, version]) => ({ name, version, requires: [] }));
-    const stubs = await writeStubs(plan, world, projects);
+    const stubs = await writeStubs(run, world, projects);
     const line = { extras: [], marker: undefined, source: undefined };
     return {
         projects: projects.map(({ name, version }) => ({ name, version })),
@@ -34585,15 +34761,15 @@ async function installedProjects(plan, world, sourced) {
 /** Whether anything in a closure depends on a project. */
 function isMentioned(name, closure, sourced) {
     const requires = [...closure, ...sourced.projects].flatMap((each) => each.requires);
-    return requires.some((text) => (0,plan_names/* normalizeName */.Pc)(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name);
+    return requires.some((text) => (0,logic_names/* normalizeName */.Pc)(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name);
 }
 /**
  * Built wheels that pip may take instead of building again: those of pins, and of versions that
  * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
  * built wheel would win over a newer sdist for ever, so there only pins count.
  */
-async function offersOf(plan, world, directory, kept, lines) {
-    const { index, settings } = plan;
+async function offersOf(run, world, directory, kept, lines) {
+    const { index, settings } = run;
     if (!index.mayOffer)
         return [];
     const offers = kept
@@ -34614,11 +34790,11 @@ async function offersOf(plan, world, directory, kept, lines) {
  *   in another version. Without hashes they count when pip finds no closure without them.
  * @returns by file name, without stubs
  */
-async function fill_close(plan, world, directory, options) {
+async function fill_close(run, world, directory, options) {
     const { stale } = options;
-    const resolve = () => resolveOffline(plan, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
+    const resolve = () => resolveOffline(run, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
     const resolveWithoutStale = async () => {
-        const aside = await world.wheelhouses.stage(plan.workplace);
+        const aside = await world.wheelhouses.stage(run.workplace);
         for (const file of stale)
             await world.wheelhouses.move(file, directory, aside);
         try {
@@ -34630,7 +34806,7 @@ async function fill_close(plan, world, directory, options) {
         }
     };
     const items = await resolveWithoutStale().catch((error) => {
-        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(plan.requested.lines);
+        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
         if (error instanceof FillError && mayRetry)
             return resolve();
         throw error;
@@ -34653,15 +34829,15 @@ async function fill_close(plan, world, directory, options) {
 /** The wheel of a project's version among files. */
 function wheelOf({ name, version }, files) {
     return files.find((file) => {
-        const parts = (0,plan_names/* wheelNameParts */.LI)(file);
-        return parts.name === name && (0,plan_names/* sameVersion */.r1)(parts.version, version);
+        const parts = (0,logic_names/* wheelNameParts */.LI)(file);
+        return parts.name === name && (0,logic_names/* sameVersion */.r1)(parts.version, version);
     });
 }
 /**
  * Adds what builds of local projects needed, so that a later run builds them offline.
  * @returns names of the files
  */
-async function keepBuildRequirements(plan, world, directory, requirements) {
+async function keepBuildRequirements(run, world, directory, requirements) {
     const present = await world.wheelhouses.list(directory);
     const different = new Map(requirements.map((each) => [`${each.name} ${each.version}`, each]));
     const missing = [...different.values()].filter((each) => wheelOf(each, present) === undefined);
@@ -34672,7 +34848,7 @@ async function keepBuildRequirements(plan, world, directory, requirements) {
             const batch = rest.filter(({ name }) => !names.has(name) && names.add(name));
             rest = rest.filter((each) => !batch.includes(each));
             const request = (0,request_file/* plainRequest */.k1)(batch.map(({ name, version }) => `${name}==${version}`));
-            await fetchWheels(plan, world, plan.index, request, { into: directory, dependencies: false });
+            await fetchWheels(run, world, run.index, request, { into: directory, dependencies: false });
         }
     }
     catch (error) {
@@ -34684,15 +34860,15 @@ async function keepBuildRequirements(plan, world, directory, requirements) {
     return requirements.flatMap((each) => wheelOf(each, files) ?? []);
 }
 /** The installer itself, if not on PATH. A cached one is reused without checking for updates. */
-async function fetchTools(plan, world, directory, kept) {
-    if (plan.request.installer !== 'uv' || plan.uv !== undefined)
+async function fetchTools(run, world, directory, kept) {
+    if (run.request.installer !== 'uv' || run.uv !== undefined)
         return [];
     const known = kept.filter((wheel) => wheel.role === 'tool');
     if (known.length > 0)
         return known.map((wheel) => wheel.file);
-    const place = await world.wheelhouses.stage(plan.workplace);
+    const place = await world.wheelhouses.stage(run.workplace);
     const request = (0,request_file/* plainRequest */.k1)(['uv']);
-    await fetchWheels(plan, world, plan.index, request, { into: place, dependencies: false });
+    await fetchWheels(run, world, run.index, request, { into: place, dependencies: false });
     const files = await world.wheelhouses.list(place);
     for (const file of files)
         await world.wheelhouses.move(file, place, directory);
@@ -34712,13 +34888,13 @@ async function describe(world, directory, found) {
         if (size === undefined)
             throw new Error(`${file} has no digest`);
         const item = found.closure.get(file);
-        const named = (0,plan_names/* wheelNameParts */.LI)(file);
+        const named = (0,logic_names/* wheelNameParts */.LI)(file);
         const url = found.urls.get(file);
-        const asked = item && (url ? url.hashes : found.asked.get(named.name));
+        const hashes = item && (url ? url.hashes : found.hashes.get(named.name));
         const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === size.sha256);
         // pip has checked what it downloaded: a new file that no hash names was built from one that was.
-        const isUnnamed = asked?.every((hash) => hash.startsWith('sha256:')) &&
-            !asked.includes(`sha256:${size.sha256}`) &&
+        const isUnnamed = hashes?.every((hash) => hash.startsWith('sha256:')) &&
+            !hashes.includes(`sha256:${size.sha256}`) &&
             !found.earlier.has(file);
         const isBuilt = before
             ? before.origin === 'built'
@@ -34731,15 +34907,15 @@ async function describe(world, directory, found) {
             ...size,
             origin: isBuilt ? 'built' : 'downloaded',
             role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
-            ...(asked === undefined ? {} : { asked }),
+            ...(hashes === undefined ? {} : { requestHashes: hashes }),
             ...(url === undefined ? {} : { url: url.shownTarget }),
         };
     });
 }
 
-// EXTERNAL MODULE: ./lib/plan/lock.js
-var plan_lock = __nccwpck_require__(4504);
-;// CONCATENATED MODULE: ./lib/plan/portions.js
+// EXTERNAL MODULE: ./lib/logic/lock.js
+var logic_lock = __nccwpck_require__(6851);
+;// CONCATENATED MODULE: ./lib/logic/portions.js
 /**
  * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
  * pips share what is much. See docs/decisions/0007-several-pips.md.
@@ -34773,7 +34949,7 @@ function mayDivide(wheels, pip, cores) {
  *   is installed already, and no name is put into place by two portions
  */
 function portionsOf(wheels, { installed, contents }, { cores, compile }) {
-    const present = new Set(installed.map(plan_names/* normalizeName */.Pc));
+    const present = new Set(installed.map(logic_names/* normalizeName */.Pc));
     // What is exchanged is removed first, and the files of one project may have become another's.
     if (wheels.some((wheel) => present.has(wheel.name)))
         return [wheels];
@@ -34844,8 +35020,8 @@ class InstallError extends model/* UserError */.yo {
 /** From this exit code on a program was ended by a signal. */
 const signalled = 128;
 /** @throws InstallError with the installer's last words */
-async function installLock(plan, world, wheelhouse, manifest) {
-    const { request, interpreter } = plan;
+async function installLock(run, world, wheelhouse, manifest) {
+    const { request, interpreter } = run;
     const { wheelhouses, reporter } = world;
     // Lies there while the installer is at work: a later run then knows that this one did not end.
     const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
@@ -34855,9 +35031,9 @@ async function installLock(plan, world, wheelhouse, manifest) {
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
         const selected = repair
             ? runtimeOf(manifest)
-            : await missingWheels(plan, world, wheelhouse, manifest);
+            : await missingWheels(run, world, wheelhouse, manifest);
         await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-        const work = { plan, world, wheelhouse, manifest, selected, repair };
+        const work = { run, world, wheelhouse, manifest, selected, repair };
         const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
         if (exitCode !== 0) {
             const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
@@ -34874,27 +35050,27 @@ function runtimeOf({ wheels }) {
  * installed version that satisfies the request, also where the lock has another one. pip itself is
  * asked, and only where there is such a version.
  */
-async function missingWheels(plan, world, wheelhouse, manifest) {
-    const { settings, requested } = plan;
+async function missingWheels(run, world, wheelhouse, manifest) {
+    const { settings, requested } = run;
     const runtime = runtimeOf(manifest);
     if (settings.flag('ignore-installed') || settings.flag('force-reinstall'))
         return runtime;
-    const installed = await world.python.installed(plan.interpreter);
+    const installed = await world.python.installed(run.interpreter);
     const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
     const others = runtime.filter(({ name, version }) => {
         const present = installed.get(name);
-        return present !== undefined && !(0,plan_names/* sameVersion */.r1)(present, version);
+        return present !== undefined && !(0,logic_names/* sameVersion */.r1)(present, version);
     });
     if (others.length === 0 && absent.length === 0)
         return runtime;
-    const lines = await applying(plan, world);
+    const lines = await applying(run, world);
     const doubtful = others.filter(({ name, version }) => !(0,requirements/* isPinned */.T4)(lines, name, version));
     if (doubtful.length === 0 && absent.length === 0)
         return runtime;
-    const sources = await resolvedSources(plan, world, wheelhouse, manifest);
-    const request = (0,request_file/* closeFiles */.AU)(requested.lines, sources.resolved, constraintsFile(plan));
+    const sources = await resolvedSources(run, world, wheelhouse, manifest);
+    const request = (0,request_file/* closeFiles */.AU)(requested.lines, sources.resolved, constraintsFile(run));
     try {
-        const wanted = await resolveOffline(plan, world, request, { wheelhouse, installed: 'counts' });
+        const wanted = await resolveOffline(run, world, request, { wheelhouse, installed: 'counts' });
         const names = new Set(wanted.map((item) => item.name));
         for (const { name } of doubtful.filter((wheel) => !names.has(wheel.name))) {
             world.reporter.info(`Leaving ${name} ${installed.get(name)}, which satisfies the request.`);
@@ -34911,27 +35087,27 @@ async function missingWheels(plan, world, wheelhouse, manifest) {
     }
 }
 /** @returns path of the lock to install from: the wheelhouse's own, or one of fewer wheels */
-async function lockOf({ plan, world, wheelhouse, manifest, selected }) {
+async function lockOf({ run, world, wheelhouse, manifest, selected }) {
     if (selected.length === runtimeOf(manifest).length)
-        return external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
-    const lock = external_node_path_.join(plan.scratch, 'selected.txt');
-    await world.wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(selected));
+        return external_node_path_.join(wheelhouse, logic_manifest/* lockFile */.Ke);
+    const lock = external_node_path_.join(run.scratch, 'selected.txt');
+    await world.wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(selected));
     return lock;
 }
 async function withPip(work) {
-    const { plan, world, wheelhouse, repair } = work;
+    const { run, world, wheelhouse, repair } = work;
     const { python, wheelhouses, reporter } = world;
-    const options = installOptions(plan, wheelhouse);
-    const surroundings = { cwd: plan.request.workingDirectory, env: environmentOf(plan) };
-    const pip = (lock, again) => python.pip(plan.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
+    const options = installOptions(run, wheelhouse);
+    const surroundings = { cwd: run.request.workingDirectory, env: environmentOf(run) };
+    const pip = (lock, again) => python.pip(run.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
     const whole = await lockOf(work);
     const portions = await portionsOfLock(work);
     if (portions.length < 2)
         return pip(whole, repair);
     reporter.info(`${portions.length} pips share the work.`);
     const pips = portions.map(async (portion, index) => {
-        const lock = external_node_path_.join(plan.scratch, `portion-${index + 1}.txt`);
-        await wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(portion));
+        const lock = external_node_path_.join(run.scratch, `portion-${index + 1}.txt`);
+        await wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(portion));
         return pip(lock, false);
     });
     const ends = (await Promise.allSettled(pips)).map((end) => end.status === 'fulfilled' ? end.value : undefined);
@@ -34943,7 +35119,7 @@ async function withPip(work) {
     return pip(whole, true);
 }
 /** The wheels of the lock, divided where several pips can share the work. */
-async function portionsOfLock({ plan: { interpreter, request }, world: { python, cores }, wheelhouse, selected, repair, }) {
+async function portionsOfLock({ run: { interpreter, request }, world: { python, cores }, wheelhouse, selected, repair, }) {
     if (repair || !mayDivide(selected, interpreter.pip ?? '', cores))
         return [selected];
     const files = selected.map((wheel) => external_node_path_.join(wheelhouse, wheel.file));
@@ -34953,36 +35129,36 @@ async function portionsOfLock({ plan: { interpreter, request }, world: { python,
         : portionsOf(selected, surroundings, { cores, compile: request.compileBytecode });
 }
 async function withUv(work) {
-    const { plan, world, wheelhouse, manifest, repair } = work;
-    const uv = await uvOf(plan, world, wheelhouse, manifest.wheels);
-    const options = { ...installOptions(plan, wheelhouse), repair };
+    const { run, world, wheelhouse, manifest, repair } = work;
+    const uv = await uvOf(run, world, wheelhouse, manifest.wheels);
+    const options = { ...installOptions(run, wheelhouse), repair };
     const lock = await lockOf(work);
-    const args = uvInstallArgs({ ...options, lock, python: plan.interpreter.executable });
+    const args = uvInstallArgs({ ...options, lock, python: run.interpreter.executable });
     return world.uv.run(uv, args, {
-        cwd: plan.request.workingDirectory,
+        cwd: run.request.workingDirectory,
         // Where uv unpacks: on the disk of the workspace, from where files are linked.
-        env: { ...environmentOf(plan), ...(0,environment/* temporaryVariables */.fp)(plan.scratch) },
+        env: { ...environmentOf(run), ...(0,environment/* temporaryVariables */.fp)(run.scratch) },
     });
 }
 function environmentOf({ request }) {
     return (0,environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
 }
 /** The uv of the machine, or the one that the wheelhouse brings along. */
-async function uvOf(plan, world, wheelhouse, wheels) {
-    if (plan.uv !== undefined)
-        return plan.uv;
+async function uvOf(run, world, wheelhouse, wheels) {
+    if (run.uv !== undefined)
+        return run.uv;
     const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
     if (tool === undefined)
         throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
-    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, (0,plan_manifest/* wheelPath */.NV)(tool)), plan.scratch);
+    return world.uv.unpack(run.interpreter, external_node_path_.join(wheelhouse, (0,logic_manifest/* wheelPath */.NV)(tool)), run.scratch);
 }
 
-// EXTERNAL MODULE: ./lib/prepare.js
-var prepare = __nccwpck_require__(728);
+// EXTERNAL MODULE: ./lib/interpreter.js
+var interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/request.js
 var lib_request = __nccwpck_require__(5834);
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
-var restore = __nccwpck_require__(2369);
+var restore = __nccwpck_require__(552);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
@@ -35019,7 +35195,7 @@ async function install(request, world) {
     await world.sources.check(request);
     if (request.restoreCache && world.store.unavailable === undefined)
         world.store.warmUp();
-    const prepared = await timed('python', () => (0,prepare/* prepareInterpreter */.o)(request, world));
+    const prepared = await timed('python', () => (0,interpreter/* prepareInterpreter */.o)(request, world));
     const keyed = await timed('read', () => (0,lib_request/* readRequestWithKeys */["if"])(request, prepared.interpreter, world));
     const { requested, keys } = keyed;
     await reporter.group('Cache key', async () => {
@@ -35046,7 +35222,7 @@ async function install(request, world) {
         const look = () => timed('restore', () => (0,restore/* findWheelhouse */.pX)(sketch, world, place, spurned));
         const { makeVenv } = prepared;
         let [found, interpreter] = await together(look(), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
-        const plan = { ...sketch, interpreter };
+        const run = { ...sketch, interpreter };
         const complete = async () => {
             if (found.state === 'serves') {
                 reporter.info(`Exact hit: ${found.origin.name}. No index is asked.`);
@@ -35054,13 +35230,13 @@ async function install(request, world) {
             }
             const hit = found.state === 'usable' ? `Partial hit: ${found.origin.name}` : 'Miss';
             reporter.info(`${hit}: ${found.reason}.`);
-            return timed('fill', () => fillFrom(plan, world, found));
+            return timed('fill', () => fillFrom(run, world, found));
         };
         let filled = await complete();
         /** @returns what of the found wheelhouse turned out not to fit */
         const tryInstall = async () => {
             try {
-                await timed('install', () => installLock(plan, world, found.directory, filled.manifest));
+                await timed('install', () => installLock(run, world, found.directory, filled.manifest));
             }
             catch (error) {
                 const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
@@ -35071,7 +35247,7 @@ async function install(request, world) {
             }
             if (filled.hasInstalledSources)
                 return undefined;
-            const drift = await timed('local projects', () => installSources(plan, world, found.directory, filled.manifest));
+            const drift = await timed('local projects', () => installSources(run, world, found.directory, filled.manifest));
             if (drift === undefined || found.state === 'serves') {
                 return drift && { kind: 'sources', reason: drift.reason };
             }
@@ -35127,7 +35303,7 @@ async function install(request, world) {
                 index,
             },
             state: isNew && request.saveCache && found.saveKey !== undefined
-                ? { wheelhouse, key: found.saveKey, manifest: (0,plan_manifest/* manifestDigest */.It)(manifest) }
+                ? { wheelhouse, key: found.saveKey, manifest: (0,logic_manifest/* manifestDigest */.It)(manifest) }
                 : undefined,
         };
     }
@@ -35169,15 +35345,15 @@ function isSavedAlready(found, manifest) {
         found.base.faults.length === 0 &&
         // Where a project has other dependencies, the entry would be refilled in every run.
         JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
-        (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
+        (0,logic_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
 }
 /**
  * Fills the found directory; where no index can be used and the last good set was made for these
  * very requirements, that set is used as it is.
  */
-async function fillFrom(plan, world, found) {
+async function fillFrom(run, world, found) {
     try {
-        return await fillByMirror(plan, world, found);
+        return await fillByMirror(run, world, found);
     }
     catch (error) {
         const last = found.state === 'usable' && found.isComplete ? found.base.manifest : undefined;
@@ -35192,15 +35368,15 @@ async function fillFrom(plan, world, found) {
     }
 }
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
-async function fillByMirror(plan, world, found) {
+async function fillByMirror(run, world, found) {
     const base = found.state === 'nothing' ? undefined : found.base;
     const usable = base?.sound ?? [];
     const attempt = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
         world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
         const effort = base?.manifest.effort ?? 0;
-        return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
+        return fill({ ...run, index }, world, found.directory, usable, { resume, effort });
     });
-    const index = await (0,choose_index/* chooseIndex */.SK)(plan, world);
+    const index = await (0,choose_index/* chooseIndex */.SK)(run, world);
     try {
         return { ...(await attempt(index, false)), index };
     }
@@ -35213,10 +35389,10 @@ async function fillByMirror(plan, world, found) {
         if (!error.maybeIndex)
             throw error;
         if (index.role !== 'mirror') {
-            await (0,choose_index/* askAgain */.et)(plan, world);
+            await (0,choose_index/* askAgain */.et)(run, world);
             throw error;
         }
-        const other = await (0,choose_index/* chooseIndex */.SK)(plan, world, 'pip failed with it');
+        const other = await (0,choose_index/* chooseIndex */.SK)(run, world, 'pip failed with it');
         return { ...(await attempt(other, true)), index: other };
     }
 }
@@ -35224,21 +35400,101 @@ async function fillByMirror(plan, world, found) {
 
 /***/ }),
 
-/***/ 4326:
+/***/ 8049:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   o: () => (/* binding */ prepareInterpreter),
+/* harmony export */   w: () => (/* binding */ checkPip)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2519);
+/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8829);
+/** The interpreter that is installed into. */
+
+
+
+
+
+/** The oldest pip with `install --report`, which names the closure. */
+const oldestPip = [22, 2];
+/**
+ * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * @throws UserError when it can't be used, with what to do; so does `makeVenv`
+ */
+async function prepareInterpreter(request, world) {
+    const interpreter = await world.python.probe(request);
+    const { venv } = request;
+    if (venv === undefined || isInside(venv, interpreter.executable)) {
+        return { interpreter: checked(request, interpreter), makeVenv: undefined };
+    }
+    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    // Without a pip nobody knows how pip is configured.
+    return interpreter.pip === undefined
+        ? { interpreter: await makeVenv(), makeVenv: undefined }
+        : { interpreter, makeVenv };
+}
+async function virtualEnvironment(request, { python, reporter }, base, directory) {
+    const made = await python.createVenv(base, request, directory);
+    reporter.info(`Made the virtual environment ${directory}.`);
+    if (made.pip === undefined || !(0,_logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
+        return made;
+    const indexes = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, made, (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .pipSettings */ .zq)(made, request.index));
+    const index = indexes ? (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative) : {};
+    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+        cwd: request.workingDirectory,
+        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_4__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, index, made.keyring),
+    });
+    return python.probe(request);
+}
+/** @throws UserError for an interpreter that can't be installed into */
+function checked(request, interpreter) {
+    checkPip(interpreter, ', or set the input venv');
+    const { executable, version } = interpreter;
+    if (request.install && interpreter.externallyManaged && !(0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .breaksSystemPackages */ .Tv)(interpreter)) {
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    }
+    return interpreter;
+}
+/**
+ * @param otherwise what else helps where there is no pip, as the end of a sentence
+ * @returns the interpreter
+ * @throws UserError when it has no pip, or one that is older than all that were tried
+ */
+function checkPip(interpreter, otherwise = ' before this step') {
+    const { pip, executable, version } = interpreter;
+    if (pip === undefined) {
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+    }
+    if ((0,_logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    }
+    return interpreter;
+}
+function isInside(venv, executable) {
+    return executable.startsWith(venv + node_path__WEBPACK_IMPORTED_MODULE_0__.sep);
+}
+
+
+/***/ }),
+
+/***/ 7071:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   _: () => (/* binding */ hashRules),
 /* harmony export */   j: () => (/* binding */ isAdmitted)
 /* harmony export */ });
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7692);
 /** Which wheels of an earlier wheelhouse the request's own hashes admit. */
 
 
 /** @param settings pip's effective settings */
 function hashRules(lines, settings) {
-    const byName = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .askedHashes */ .xJ)(lines);
+    const byName = (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .requestedHashes */ .FN)(lines);
     const byUrl = new Map();
     for (const { target, shownTarget, hashes } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .directRequirements */ .S8)(lines).filter(_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .isCacheable */ .TZ)) {
         const sorted = hashes.toSorted();
@@ -35278,21 +35534,21 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
         return false;
     if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name)
         return false;
-    const asked = byName.get(wheel.name) ?? rule?.hashes;
-    if (asked === undefined)
+    const hashes = byName.get(wheel.name) ?? rule?.hashes;
+    if (hashes === undefined)
         return !all;
     const isWheelUrl = [...byUrl.values()].some(({ wheelOf }) => wheelOf === wheel.name);
     const isItself = wheel.origin === 'downloaded' || isWheelUrl || neverBuilt(wheel.name);
-    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
-        return asked.includes(`sha256:${wheel.sha256}`);
+    if (isItself && hashes.some((hash) => hash.startsWith('sha256:'))) {
+        return hashes.includes(`sha256:${wheel.sha256}`);
     }
-    return wheel.asked?.toSorted().join() === asked.join();
+    return wheel.requestHashes?.toSorted().join() === hashes.join();
 }
 
 
 /***/ }),
 
-/***/ 4702:
+/***/ 6131:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -35394,7 +35650,7 @@ function buildEnvironment(environment, settings, nullDevice) {
 
 /***/ }),
 
-/***/ 6416:
+/***/ 2933:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -35452,7 +35708,7 @@ function age(since, now) {
 
 /***/ }),
 
-/***/ 8420:
+/***/ 7363:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -35488,7 +35744,7 @@ function harmlessJson(value) {
 
 /***/ }),
 
-/***/ 720:
+/***/ 6397:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -35500,10 +35756,10 @@ function harmlessJson(value) {
 /* harmony export */   tb: () => (/* binding */ interpreterIdentity)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6416);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6135);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
+/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2933);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
 /** From a request and an interpreter to the cache's keys. */
 
 
@@ -35547,7 +35803,7 @@ const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-relea
 function keysOf(interpreter, requested, settings, options) {
     const sourceList = sourceParts(requested, settings);
     const sources = digest(sourceList);
-    const asked = [
+    const lines = [
         ...new Set([
             ...requested.lines
                 .filter((line) => !isSource(line))
@@ -35559,7 +35815,7 @@ function keysOf(interpreter, requested, settings, options) {
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
-    const request = digest([sources, ...asked]);
+    const request = digest([sources, ...lines]);
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
@@ -35579,7 +35835,7 @@ function keysOf(interpreter, requested, settings, options) {
         restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
         request,
         sources,
-        parts: { sources: sourceList, asked },
+        parts: { sources: sourceList, lines },
         components: [
             ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
@@ -35699,7 +35955,7 @@ function digest(parts) {
 
 /***/ }),
 
-/***/ 6920:
+/***/ 6511:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -37025,13 +37281,13 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var plan_names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/local-project.js
+// EXTERNAL MODULE: ./lib/logic/key.js
+var key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/local-project.js
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
 
 
@@ -37104,9 +37360,9 @@ function stable(value) {
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,plan_names/* normalizeName */.Pc)(name), name]));
+    const names = new Map(Object.keys(groups).map((name) => [(0,logic_names/* normalizeName */.Pc)(name), name]));
     const resolve = (name, stack) => {
-        const key = (0,plan_names/* normalizeName */.Pc)(name);
+        const key = (0,logic_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
             throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
@@ -37141,7 +37397,7 @@ function splitSource(text) {
     // In a file pip would expand variables, among them the address of the index with its credentials.
     const literal = url.replaceAll('${', '$%7B');
     return {
-        name: (0,plan_names/* normalizeName */.Pc)(name),
+        name: (0,logic_names/* normalizeName */.Pc)(name),
         named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
         marker,
         text: `${name}${extras} @ ${literal}`,
@@ -37151,7 +37407,7 @@ function splitSource(text) {
 
 /***/ }),
 
-/***/ 4504:
+/***/ 6851:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -37173,7 +37429,7 @@ function formatLock(wheels) {
 
 /***/ }),
 
-/***/ 3523:
+/***/ 4646:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -37195,11 +37451,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var plan_names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/plan/schema.js
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+;// CONCATENATED MODULE: ./lib/logic/schema.js
 /** Checks values that anybody may have written, such as parsed JSON. */
 /** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
 class SchemaError extends Error {
@@ -37257,7 +37513,7 @@ function object(fields) {
     };
 }
 
-;// CONCATENATED MODULE: ./lib/plan/manifest.js
+;// CONCATENATED MODULE: ./lib/logic/manifest.js
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
@@ -37287,7 +37543,7 @@ const wheelSchema = object({
     project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
     version,
     /** A file name without directories. */
-    file: lineOf('the file name of a wheel', plan_names/* isWheelFileName */.jh),
+    file: lineOf('the file name of a wheel', logic_names/* isWheelFileName */.jh),
     /** Hex. */
     sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
     /** Bytes. */
@@ -37296,7 +37552,7 @@ const wheelSchema = object({
     /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
     role: oneOf('runtime', 'build', 'tool'),
     /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
-    asked: optional(list(string)),
+    requestHashes: optional(list(string)),
     /** The fingerprint of the URL that the request named for it. */
     url: optional(line),
 });
@@ -37329,7 +37585,7 @@ const manifestSchema = object({
     /** Version of the Python that it was made with; a patch release does not matter. */
     python: optional(line),
     /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
-    parts: optional(object({ sources: list(shownText), asked: list(shownText) })),
+    parts: optional(object({ sources: list(shownText), lines: list(shownText) })),
 });
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
@@ -37384,13 +37640,13 @@ const schemaNumber = object({ schema: (value) => value });
 /** @throws ManifestError where two fields can't both be true */
 function checkConsistency({ wheels }) {
     for (const { file, name, project, version } of wheels) {
-        const named = (0,plan_names/* wheelNameParts */.LI)(file);
+        const named = (0,logic_names/* wheelNameParts */.LI)(file);
         if (named.name !== name)
             throw new ManifestError(`${file} is not a wheel of "${name}"`);
-        if ((0,plan_names/* normalizeName */.Pc)(project) !== name) {
+        if ((0,logic_names/* normalizeName */.Pc)(project) !== name) {
             throw new ManifestError(`${file} is not a wheel of "${project}"`);
         }
-        if (!(0,plan_names/* sameVersion */.r1)(version, named.version)) {
+        if (!(0,logic_names/* sameVersion */.r1)(version, named.version)) {
             throw new ManifestError(`${file} is not version "${version}"`);
         }
     }
@@ -37425,7 +37681,7 @@ function contradiction({ wheels, direct }, lines) {
 /** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
-    return (0,plan_names/* sameVersion */.r1)(version, pin) || (!pin.includes('+') && (0,plan_names/* sameVersion */.r1)(base, pin));
+    return (0,logic_names/* sameVersion */.r1)(version, pin) || (!pin.includes('+') && (0,logic_names/* sameVersion */.r1)(base, pin));
 }
 /** What changed between two sets of runtime wheels, by name. */
 function changes(before, after) {
@@ -37449,7 +37705,7 @@ function sameList(one, other) {
 
 /***/ }),
 
-/***/ 1554:
+/***/ 5615:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -37504,7 +37760,7 @@ function isOlderPip(version, [major, minor]) {
 
 /***/ }),
 
-/***/ 595:
+/***/ 9882:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -37598,7 +37854,7 @@ function canonicalVersion(version) {
 
 /***/ }),
 
-/***/ 7570:
+/***/ 2519:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -37610,9 +37866,9 @@ function canonicalVersion(version) {
 /* harmony export */   xr: () => (/* binding */ probeCandidates)
 /* harmony export */ });
 /* unused harmony export withCredentials */
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2251);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7692);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
 /** Which package index a fill uses, and what its answers mean. */
 
 
@@ -37703,7 +37959,7 @@ function probeCandidates(requested) {
 
 /***/ }),
 
-/***/ 7894:
+/***/ 7949:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -37718,8 +37974,8 @@ function probeCandidates(requested) {
 /* harmony export */   pD: () => (/* binding */ failedRequirement),
 /* harmony export */   yW: () => (/* binding */ isOf)
 /* harmony export */ });
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
 /** What pip says, and what it means for us and for the user. */
 
 
@@ -37939,7 +38195,7 @@ function isOf(one, other) {
 
 /***/ }),
 
-/***/ 9494:
+/***/ 8829:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -37951,7 +38207,7 @@ function isOf(one, other) {
 /* harmony export */   zq: () => (/* binding */ pipSettings)
 /* harmony export */ });
 /* unused harmony export effectiveSettings */
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
@@ -38047,7 +38303,7 @@ function certificatesOf(settings, environment) {
 
 /***/ }),
 
-/***/ 6732:
+/***/ 9347:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -38055,7 +38311,7 @@ function certificatesOf(settings, environment) {
 /* harmony export */   x6: () => (/* binding */ projectFiles),
 /* harmony export */   zw: () => (/* binding */ judgePage)
 /* harmony export */ });
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
 
 /**
@@ -38184,7 +38440,7 @@ function unescaped(text) {
 
 /***/ }),
 
-/***/ 8073:
+/***/ 4206:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -38195,11 +38451,11 @@ function unescaped(text) {
 /* harmony export */   dC: () => (/* binding */ plainFile),
 /* harmony export */   k1: () => (/* binding */ plainRequest)
 /* harmony export */ });
-/* harmony import */ var _pip_output_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7894);
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1789);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6135);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1840);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2251);
+/* harmony import */ var _pip_output_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7949);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8956);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2377);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7692);
 
 
 
@@ -38316,7 +38572,7 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
 
 /***/ }),
 
-/***/ 1789:
+/***/ 8956:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -38333,11 +38589,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/pep508.js
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
 /**
  * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
  * inside pip reads it. A text that any supported pip accepts is valid here.
@@ -38460,13 +38716,13 @@ function skipSpace(text, at) {
     return skip(/\s*/y, text, at);
 }
 
-// EXTERNAL MODULE: ./lib/plan/requirement-options.js
-var requirement_options = __nccwpck_require__(6135);
-// EXTERNAL MODULE: ./lib/plan/requirement-words.js
-var requirement_words = __nccwpck_require__(1840);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/requirement-line.js
+// EXTERNAL MODULE: ./lib/logic/requirement-options.js
+var requirement_options = __nccwpck_require__(1090);
+// EXTERNAL MODULE: ./lib/logic/requirement-words.js
+var requirement_words = __nccwpck_require__(2377);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
 /** One logical line of a requirement file, read once, by the grammar of pip's file format. */
 
 
@@ -38737,7 +38993,7 @@ function plainText({ project, extras, specifiers, marker }) {
 
 /***/ }),
 
-/***/ 6135:
+/***/ 1090:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -38746,8 +39002,8 @@ function plainText({ project, extras, specifiers, marker }) {
 /* harmony export */   oe: () => (/* binding */ isUnknownPip),
 /* harmony export */   re: () => (/* binding */ optionText)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1840);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2377);
 /** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
 
 
@@ -38873,7 +39129,7 @@ function optionText({ name, isFlag, written }) {
 
 /***/ }),
 
-/***/ 1840:
+/***/ 2377:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -38999,10 +39255,11 @@ function quoted(word) {
 
 /***/ }),
 
-/***/ 2251:
+/***/ 7692:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   FN: () => (/* binding */ requestedHashes),
 /* harmony export */   S8: () => (/* binding */ directRequirements),
 /* harmony export */   SO: () => (/* binding */ indexRequirementsIn),
 /* harmony export */   T4: () => (/* binding */ isPinned),
@@ -39010,17 +39267,16 @@ function quoted(word) {
 /* harmony export */   as: () => (/* binding */ parseSpecifier),
 /* harmony export */   h2: () => (/* binding */ requirementOf),
 /* harmony export */   mD: () => (/* binding */ isHashMode),
-/* harmony export */   xJ: () => (/* binding */ askedHashes),
 /* harmony export */   zM: () => (/* binding */ indexRequirements),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
 /* unused harmony export logicalLines */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(595);
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1789);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1840);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
@@ -39251,15 +39507,15 @@ function isHashMode(lines) {
     });
 }
 /** The hashes asked for, by normalised name. */
-function askedHashes(lines) {
-    const asked = new Map();
+function requestedHashes(lines) {
+    const hashes = new Map();
     for (const line of indexRequirements(lines)) {
         if (line.hashes.length === 0)
             continue;
-        const all = new Set([...(asked.get(line.name) ?? []), ...line.hashes]);
-        asked.set(line.name, [...all].sort());
+        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+        hashes.set(line.name, [...all].sort());
     }
-    return asked;
+    return hashes;
 }
 /**
  * Whether the request fixes the version of one project.
@@ -39272,7 +39528,7 @@ function isPinned(lines, name, version) {
 
 /***/ }),
 
-/***/ 8578:
+/***/ 3983:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -39607,7 +39863,7 @@ function redactor() {
 
 /***/ }),
 
-/***/ 5611:
+/***/ 2718:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -39616,7 +39872,7 @@ function redactor() {
 /* harmony export */   Sd: () => (/* binding */ totals)
 /* harmony export */ });
 /* unused harmony exports headline, changeLines, formatSummary */
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3523);
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4646);
 /** What a run says of itself: for the job summary, for the log, for a terminal. */
 
 function rowsOf(report) {
@@ -39738,116 +39994,6 @@ function cell(text) {
 
 /***/ }),
 
-/***/ 728:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   o: () => (/* binding */ prepareInterpreter),
-/* harmony export */   w: () => (/* binding */ checkPip)
-/* harmony export */ });
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7570);
-/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9494);
-/** The interpreter that is installed into. */
-
-
-
-
-
-/** The oldest pip with `install --report`, which names the closure. */
-const oldestPip = [22, 2];
-/**
- * Finds the interpreter that is installed into, or that an environment is to be made from.
- * @throws UserError when it can't be used, with what to do; so does `makeVenv`
- */
-async function prepareInterpreter(request, world) {
-    const interpreter = await world.python.probe(request);
-    const { venv } = request;
-    if (venv === undefined || isInside(venv, interpreter.executable)) {
-        return { interpreter: checked(request, interpreter), makeVenv: undefined };
-    }
-    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
-    // Without a pip nobody knows how pip is configured.
-    return interpreter.pip === undefined
-        ? { interpreter: await makeVenv(), makeVenv: undefined }
-        : { interpreter, makeVenv };
-}
-async function virtualEnvironment(request, { python, reporter }, base, directory) {
-    const made = await python.createVenv(base, request, directory);
-    reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
-        return made;
-    const indexes = (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, made, (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .pipSettings */ .zq)(made, request.index));
-    const index = indexes ? (0,_plan_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative) : {};
-    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
-        cwd: request.workingDirectory,
-        env: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_4__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, index, made.keyring),
-    });
-    return python.probe(request);
-}
-/** @throws UserError for an interpreter that can't be installed into */
-function checked(request, interpreter) {
-    checkPip(interpreter, ', or set the input venv');
-    const { executable, version } = interpreter;
-    if (request.install && interpreter.externallyManaged && !(0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .breaksSystemPackages */ .Tv)(interpreter)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
-    }
-    return interpreter;
-}
-/**
- * @param otherwise what else helps where there is no pip, as the end of a sentence
- * @returns the interpreter
- * @throws UserError when it has no pip, or one that is older than all that were tried
- */
-function checkPip(interpreter, otherwise = ' before this step') {
-    const { pip, executable, version } = interpreter;
-    if (pip === undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
-    }
-    if ((0,_plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
-    }
-    return interpreter;
-}
-function isInside(venv, executable) {
-    return executable.startsWith(venv + node_path__WEBPACK_IMPORTED_MODULE_0__.sep);
-}
-
-
-/***/ }),
-
-/***/ 7479:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   R: () => (/* binding */ prune)
-/* harmony export */ });
-/**
- * @param maxSize bytes that may stay
- * @param keep a key that stays in any case
- * @returns what was deleted
- */
-async function prune(store, maxSize, keep) {
-    await store.sweep();
-    const entries = [...(await store.entries())].sort((a, b) => Number(b.key === keep) - Number(a.key === keep));
-    let total = 0;
-    const gone = [];
-    for (const entry of entries) {
-        total += entry.size;
-        if (total <= maxSize || entry.key === keep)
-            continue;
-        await store.delete(entry.key);
-        gone.push(entry);
-        total -= entry.size;
-    }
-    return gone;
-}
-
-
-/***/ }),
-
 /***/ 3690:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -39855,10 +40001,10 @@ async function prune(store, maxSize, keep) {
 /* harmony export */   i: () => (/* binding */ publishInputDefaults),
 /* harmony export */   z: () => (/* binding */ loadPublishRequest)
 /* harmony export */ });
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6848);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_feed_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1379);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4206);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2739);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_feed_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6504);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2059);
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 
 
@@ -39903,7 +40049,7 @@ function loadPublishRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || publishInputDefaults[name];
         if (value.includes('\0'))
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
+            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -39914,24 +40060,24 @@ function loadPublishRequest(get, host) {
         const found = allowed.find((each) => each === text(name).toLowerCase());
         if (found !== undefined)
             return found;
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
     };
     if (text('packages') === '' && text('requirements') === '') {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
     }
     const { request: source } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W)((name) => (shared.includes(name) ? get(name) : ''), host);
     const feedUrl = address('feed-url', text('feed-url'));
     if (feedUrl === undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
     }
-    const uploadUrl = address('upload-url', text('upload-url')) ?? (0,_plan_feed_js__WEBPACK_IMPORTED_MODULE_2__/* .derivedUploadUrl */ .K)(withSlash(feedUrl));
+    const uploadUrl = address('upload-url', text('upload-url')) ?? (0,_logic_feed_js__WEBPACK_IMPORTED_MODULE_2__/* .derivedUploadUrl */ .K)(withSlash(feedUrl));
     if (uploadUrl === undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
     }
     const username = text('feed-username') || undefined;
     const password = text('feed-password') || undefined;
     if ((username === undefined) !== (password === undefined)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
     }
     return Object.freeze({
         source,
@@ -39939,8 +40085,8 @@ function loadPublishRequest(get, host) {
         pythonVersions: lines('python-versions'),
         feed: { url: withSlash(feedUrl), username, password },
         uploadUrl,
-        uploader: oneOf('uploader', _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .uploaders */ .wl),
-        audit: oneOf('audit', _plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .auditModes */ .IH),
+        uploader: oneOf('uploader', _logic_model_js__WEBPACK_IMPORTED_MODULE_3__/* .uploaders */ .wl),
+        audit: oneOf('audit', _logic_model_js__WEBPACK_IMPORTED_MODULE_3__/* .auditModes */ .IH),
         dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
     });
 }
@@ -39950,10 +40096,10 @@ function address(name, value) {
         return undefined;
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
     }
     if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
     }
     return url.href;
 }
@@ -39964,7 +40110,7 @@ function withSlash(url) {
 
 /***/ }),
 
-/***/ 1379:
+/***/ 6504:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -39974,8 +40120,8 @@ function withSlash(url) {
 /* harmony export */   L4: () => (/* binding */ stateOf),
 /* harmony export */   px: () => (/* binding */ readForeignRedirect)
 /* harmony export */ });
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6732);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9347);
 /** What a feed says of its files, and where it takes new ones. */
 
 
@@ -39984,7 +40130,7 @@ function withSlash(url) {
  * @param url of the page, for relative links
  */
 function readAnswer(status, contentType, body, url) {
-    const health = (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(status, contentType, body);
+    const health = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(status, contentType, body);
     switch (health.state) {
         case 'refused':
         case 'absent':
@@ -39995,7 +40141,7 @@ function readAnswer(status, contentType, body, url) {
             return { state: 'unreadable', reason: health.reason };
     }
     try {
-        return { state: 'listed', files: (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(contentType, body, url) };
+        return { state: 'listed', files: (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(contentType, body, url) };
     }
     catch {
         return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
@@ -40008,7 +40154,7 @@ function readAnswer(status, contentType, body, url) {
  */
 function readForeignRedirect(location, project) {
     const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
-    return (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(last) === project
+    return (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(last) === project
         ? { state: 'absent', forwarded: location.host }
         : {
             state: 'unreadable',
@@ -40052,7 +40198,7 @@ function derivedUploadUrl(feedUrl) {
 
 /***/ }),
 
-/***/ 4206:
+/***/ 2059:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -40060,13 +40206,13 @@ function derivedUploadUrl(feedUrl) {
 /* harmony export */   _h: () => (/* binding */ PublishConflict),
 /* harmony export */   wl: () => (/* binding */ uploaders)
 /* harmony export */ });
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
 /** What a publishing run is asked for, works on, and reports. */
 
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
 /** Files on the feed have other content than the source's. */
-class PublishConflict extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+class PublishConflict extends _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
     report;
     constructor(message, report) {
         super(message);
@@ -40077,7 +40223,7 @@ class PublishConflict extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .Use
 
 /***/ }),
 
-/***/ 1317:
+/***/ 6426:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -40085,7 +40231,7 @@ class PublishConflict extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .Use
 /* harmony export */   sl: () => (/* binding */ publishCounts)
 /* harmony export */ });
 /* unused harmony export formatPublishSummary */
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5611);
+/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2718);
 /** What a publishing run says of itself: for the log, a terminal and the job summary. */
 
 /** How many files are in each state. */
@@ -40160,7 +40306,7 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 4476:
+/***/ 6784:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40171,31 +40317,31 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/package-index.js
-var package_index = __nccwpck_require__(7570);
-// EXTERNAL MODULE: ./lib/plan/pip-settings.js
-var pip_settings = __nccwpck_require__(9494);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-// EXTERNAL MODULE: ./lib/prepare.js
-var prepare = __nccwpck_require__(728);
+// EXTERNAL MODULE: ./lib/interpreter.js
+var lib_interpreter = __nccwpck_require__(8049);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/package-index.js
+var package_index = __nccwpck_require__(2519);
+// EXTERNAL MODULE: ./lib/logic/pip-settings.js
+var pip_settings = __nccwpck_require__(8829);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./lib/request.js
 var lib_request = __nccwpck_require__(5834);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/request-file.js
-var request_file = __nccwpck_require__(8073);
-// EXTERNAL MODULE: ./lib/publish/plan/feed.js
-var plan_feed = __nccwpck_require__(1379);
-;// CONCATENATED MODULE: ./lib/publish/plan/listing.js
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
+// EXTERNAL MODULE: ./lib/logic/request-file.js
+var request_file = __nccwpck_require__(4206);
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js
+var logic_feed = __nccwpck_require__(6504);
+;// CONCATENATED MODULE: ./lib/publish/logic/listing.js
 
 /** @returns URL of a project's page, as pip makes it */
 function pageUrl(index, project) {
@@ -40206,7 +40352,7 @@ function readPage(page) {
     if (page?.status === undefined) {
         return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
     }
-    return (0,plan_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
+    return (0,logic_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
 }
 /**
  * @param entries the files of its project on the pages of all indexes of the request; more than one
@@ -40244,9 +40390,9 @@ function unreadableMessage(index, project, answer) {
         : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists are published. Check the input index-url.`;
 }
 
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/publish/plan/source.js
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+;// CONCATENATED MODULE: ./lib/publish/logic/source.js
 /** What is asked of the source index, and what its files are. */
 
 
@@ -40366,14 +40512,14 @@ async function collect(plan, world, targets) {
     const queue = targets.map((target) => ({
         target,
         files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, constraintsFile),
-        role: 'asked',
+        role: 'runtime',
     }));
     const access = await pipAccess(plan, world);
     const collected = new Map();
     const seen = new Set();
     for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
         const { target, role } = wanted;
-        const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, access, wanted));
+        const directory = await world.reporter.group(`Download ${role === 'runtime' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, access, wanted));
         const files = await world.downloads.list(directory);
         const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
@@ -40397,7 +40543,7 @@ async function collect(plan, world, targets) {
             await world.wheelhouses.move(each.file, directory, plan.collection);
         for (const each of found) {
             const known = collected.get(each.file);
-            collected.set(each.file, known?.role === 'asked' ? known : each);
+            collected.set(each.file, known?.role === 'runtime' ? known : each);
         }
         for (const [index, { pyproject }] of metadata.entries()) {
             const file = String(files[index]?.file);
@@ -40438,11 +40584,11 @@ async function pipAccess({ request: { source }, interpreter, indexes, workplace 
 async function checkListed({ interpreter, indexes, workplace }, { downloads, wheelhouses }, access, files) {
     const urls = [indexes.authoritative, ...indexes.extra];
     const projects = [...new Set(files.map(({ name }) => name))];
-    const asked = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
     const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, asked.map(({ project, index }) => pageUrl(index, project)), { ...access, directory });
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => pageUrl(index, project)), { ...access, directory });
     await wheelhouses.remove(directory);
-    const answers = asked.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
+    const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
     for (const file of files) {
         const own = answers.filter(({ project }) => project === file.name);
         const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
@@ -40493,7 +40639,7 @@ async function download(plan, world, access, wanted) {
     throw new model/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/audit.js
+;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
 /** pip-audit: what it is told, and what its reports mean. */
 
 function auditArgs(list, cache) {
@@ -40561,11 +40707,11 @@ function auditMessage({ state, findings }) {
         : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/lock.js
+;// CONCATENATED MODULE: ./lib/publish/logic/lock.js
 /** The closure for pip: installable where all targets have the same versions. */
 function publishLock(files) {
-    const asked = files.filter((file) => file.role === 'asked');
-    const lines = versionsByName(asked).flatMap((versions) => versions.map(lockLine));
+    const runtime = files.filter((file) => file.role === 'runtime');
+    const lines = versionsByName(runtime).flatMap((versions) => versions.map(lockLine));
     return `${lines.join('\n')}\n`;
 }
 /**
@@ -40604,9 +40750,9 @@ function lockLine(files) {
     ].join(' ');
 }
 
-// EXTERNAL MODULE: ./lib/publish/plan/model.js
-var plan_model = __nccwpck_require__(4206);
-;// CONCATENATED MODULE: ./lib/publish/plan/pip-conf.js
+// EXTERNAL MODULE: ./lib/publish/logic/model.js
+var logic_model = __nccwpck_require__(2059);
+;// CONCATENATED MODULE: ./lib/publish/logic/pip-conf.js
 /** What a machine needs to install from the feed; it holds no credentials. */
 function pipConf(feed) {
     const { protocol, hostname, host, pathname } = new URL(feed.url);
@@ -40630,7 +40776,7 @@ function pipConf(feed) {
     ].join('\n');
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/programs.js
+;// CONCATENATED MODULE: ./lib/publish/logic/programs.js
 /** The programs that upload and audit: where they are found, what they are told. */
 
 /** Where an uploader or auditor may be found, the first one first. */
@@ -40716,7 +40862,7 @@ function uploadAdvice(output) {
         : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/targets.js
+;// CONCATENATED MODULE: ./lib/publish/logic/targets.js
 /** The machines that packages are published for: tags, markers, and what pip is told of them. */
 
 /**
@@ -40857,7 +41003,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     for (const file of files) {
         const there = onFeed.get(file.file);
         const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
-        const state = (0,plan_feed/* stateOf */.L4)(file, feedSha256);
+        const state = (0,logic_feed/* stateOf */.L4)(file, feedSha256);
         reporter.info(`${file.file}: ${state}`);
         rows.push({ ...file, state, feedSha256 });
     }
@@ -40975,7 +41121,7 @@ async function publish(request, world) {
     if (feed.password !== undefined)
         reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
-    const interpreter = (0,prepare/* checkPip */.w)(await world.python.probe(source));
+    const interpreter = (0,lib_interpreter/* checkPip */.w)(await world.python.probe(source));
     const { settings, requested } = await (0,lib_request/* readRequest */["in"])(source, interpreter, world);
     refuseDirect(requested);
     const indexes = sourceIndexes(source, interpreter, settings);
@@ -41017,7 +41163,7 @@ async function publish(request, world) {
         const checked = (rows) => {
             if (!rows.some((row) => row.state === 'conflict'))
                 return rows;
-            throw new plan_model/* PublishConflict */._h((0,plan_feed/* conflictMessage */.GN)(rows), reportOf(rows));
+            throw new logic_model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), reportOf(rows));
         };
         const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
         if (uploader === undefined)
@@ -41100,10 +41246,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:stream/promises"
 var external_node_stream_promises_ = __nccwpck_require__(6466);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/world/pages.js
 var pages = __nccwpck_require__(832);
 // EXTERNAL MODULE: ./lib/world/process.js + 1 modules
@@ -41195,10 +41341,10 @@ async function throughPip(interpreter, job, { cwd, env }) {
     throw new model/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
 }
 
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-// EXTERNAL MODULE: ./lib/publish/plan/feed.js
-var feed = __nccwpck_require__(1379);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js
+var feed = __nccwpck_require__(6504);
 ;// CONCATENATED MODULE: ./lib/publish/world/feed.js
 /** A private feed: what its project pages say, and the content of its files. */
 
@@ -41318,13 +41464,13 @@ function publishingWorld(request, reporter) {
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_key_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(720);
-/* harmony import */ var _plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6920);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9494);
-/* harmony import */ var _plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2251);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8578);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_key_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6397);
+/* harmony import */ var _logic_local_project_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6511);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8829);
+/* harmony import */ var _logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7692);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3983);
 /** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
 
 
@@ -41337,19 +41483,19 @@ function publishingWorld(request, reporter) {
 
 /** Keeps the secrets of the inputs out of everything that is shown. */
 function hideInputs(request, reporter) {
-    reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfInputs */ .yL)(request.index));
+    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfInputs */ .yL)(request.index));
 }
 /**
  * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .pipSettings */ .zq)(interpreter, request.index);
-    reporter.hide((0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfSettings */ .YA)(configured.configured));
-    (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .refuseIgnoredSettings */ .yG)(configured, interpreter.pip ?? '');
+    const configured = (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .pipSettings */ .zq)(interpreter, request.index);
+    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfSettings */ .YA)(configured.configured));
+    (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .refuseIgnoredSettings */ .yG)(configured, interpreter.pip ?? '');
     const requested = await requestedSet(request, interpreter, configured, sources);
-    reporter.hide(requested.lines.flatMap(_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfLine */ .Bo));
-    return { settings: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .withOptionLines */ .Bf)(configured, requested.lines), requested };
+    reporter.hide(requested.lines.flatMap(_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfLine */ .Bo));
+    return { settings: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .withOptionLines */ .Bf)(configured, requested.lines), requested };
 }
 /**
  * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
@@ -41359,7 +41505,7 @@ async function readRequestWithKeys(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .keysOf */ .YD)(interpreter, requested, settings.configured, {
+    const keys = (0,_logic_key_js__WEBPACK_IMPORTED_MODULE_2__/* .keysOf */ .YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -41384,7 +41530,7 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const { lines: all, files } = await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)({
+    const { lines: all, files } = await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
@@ -41394,16 +41540,16 @@ async function requestedSet(request, interpreter, settings, sources) {
     const given = request.index.url !== undefined;
     const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
     const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .directRequirements */ .S8)(lines)) {
+    for (const { form, target, shownTarget, source } of (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .directRequirements */ .S8)(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
-            if (!(error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo) || error.file !== undefined)
+            if (!(error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo) || error.file !== undefined)
                 throw error;
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(error.message, source);
+            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(error.message, source);
         }
     }
     return {
@@ -41417,7 +41563,7 @@ function configuredFiles({ workingDirectory }, settings, name) {
         location: /^https?:/i.test(file)
             ? file
             : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
-        shown: (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .shownAddress */ .Uk)(file),
+        shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .shownAddress */ .Uk)(file),
     }));
 }
 /**
@@ -41428,11 +41574,11 @@ async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
         const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await (0,_plan_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)(sources, reading)).lines.map(_plan_key_js__WEBPACK_IMPORTED_MODULE_2__/* .canonical */ .$N);
+            return (await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)(sources, reading)).lines.map(_logic_key_js__WEBPACK_IMPORTED_MODULE_2__/* .canonical */ .$N);
         }
         catch (error) {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo)
-                return [`file ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .fingerprinted */ .g0)(file.location)}`];
+            if (error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo)
+                return [`file ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .fingerprinted */ .g0)(file.location)}`];
             throw error;
         }
     });
@@ -41441,11 +41587,11 @@ async function buildConstraints(files, reading) {
 /** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
 function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
     return {
-        certificates: (0,_plan_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .certificatesOf */ .mm)(settings, environment),
+        certificates: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .certificatesOf */ .mm)(settings, environment),
         hasProxy: settings.configured.has('proxy'),
         python: executable,
         cwd: workingDirectory,
-        env: (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .fillEnvironment */ .b3)(environment, pipConfig, {}, keyring),
+        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .fillEnvironment */ .b3)(environment, pipConfig, {}, keyring),
     };
 }
 /** Variables that pip is given with the inputs' values, which may contain credentials. */
@@ -41458,7 +41604,7 @@ function replacedVariables({ url, extra, username, mirror }) {
 }
 function refuseOtherFormats(shown) {
     if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
 }
 async function groupLines(request, sources) {
@@ -41472,10 +41618,10 @@ async function groupLines(request, sources) {
             text = await sources.readInside(request, file);
         }
         catch (error) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
         }
         const group = input.slice(colon + 1);
-        lines.push(...(0,_plan_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .groupRequirements */ ._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
+        lines.push(...(0,_logic_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .groupRequirements */ ._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
     }
     return lines;
 }
@@ -41483,7 +41629,7 @@ async function groupLines(request, sources) {
 
 /***/ }),
 
-/***/ 2369:
+/***/ 552:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -41497,19 +41643,19 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
-var plan_manifest = __nccwpck_require__(3523);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/admission.js
-var admission = __nccwpck_require__(4326);
-// EXTERNAL MODULE: ./lib/plan/freshness.js
-var freshness = __nccwpck_require__(6416);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/plan/verdict.js
+// EXTERNAL MODULE: ./lib/logic/key.js
+var logic_key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
+var logic_manifest = __nccwpck_require__(4646);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/admission.js
+var admission = __nccwpck_require__(7071);
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var freshness = __nccwpck_require__(2933);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+;// CONCATENATED MODULE: ./lib/logic/verdict.js
 /**
  * Whether a wheelhouse serves a request, and if not, why. The one answer to that question: a run
  * acts upon it, and `doctor` explains it.
@@ -41527,7 +41673,7 @@ var requirements = __nccwpck_require__(2251);
  */
 function verdict({ manifest, sound }, wanted, markers) {
     const { keys, refresh, now } = wanted;
-    if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(wanted.interpreter)) {
+    if (manifest.interpreter !== (0,logic_key/* interpreterIdentity */.tb)(wanted.interpreter)) {
         return {
             kind: 'unusable',
             mismatch: 'interpreter',
@@ -41543,7 +41689,7 @@ function verdict({ manifest, sound }, wanted, markers) {
     }
     const isSameRequest = manifest.request === keys.request;
     const lines = decided(wanted.lines, markers);
-    const wrong = isSameRequest ? (0,plan_manifest/* contradiction */.qX)(manifest, lines) : undefined;
+    const wrong = isSameRequest ? (0,logic_manifest/* contradiction */.qX)(manifest, lines) : undefined;
     if (wrong !== undefined)
         return { kind: 'unusable', mismatch: 'contents', reason: wrong };
     const rules = { ...(0,admission/* hashRules */._)(lines, wanted.settings), all: (0,requirements/* isHashMode */.mD)(wanted.lines) };
@@ -41571,7 +41717,7 @@ function verdict({ manifest, sound }, wanted, markers) {
  */
 function decisiveMarkers(manifest, wanted) {
     const { keys, interpreter, refresh, now } = wanted;
-    const isForThis = manifest.interpreter === (0,plan_key/* interpreterIdentity */.tb)(interpreter) && manifest.sources === keys.sources;
+    const isForThis = manifest.interpreter === (0,logic_key/* interpreterIdentity */.tb)(interpreter) && manifest.sources === keys.sources;
     if (!isForThis)
         return [];
     const lines = (0,requirements/* indexRequirements */.zM)(wanted.lines);
@@ -41626,8 +41772,8 @@ function defaultPlace(request, keys) {
     return external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
 }
 /** What a wheelhouse has to be good for. */
-function wantedOf(plan, now) {
-    const { keys, interpreter, settings, request, requested, uv } = plan;
+function wantedOf(run, now) {
+    const { keys, interpreter, settings, request, requested, uv } = run;
     return {
         ...{ keys, interpreter, now },
         settings: settings.configured,
@@ -41653,10 +41799,10 @@ async function evaluated({ manifest }, wanted, world) {
  * @param rejected names of wheelhouses that turned out to be useless
  * @throws UserError when something else than a wheelhouse is there
  */
-async function findWheelhouse(plan, world, place, rejected) {
-    const { request, keys } = plan;
+async function findWheelhouse(run, world, place, rejected) {
+    const { request, keys } = run;
     const { store, reporter } = world;
-    const onDisk = rejected.has(place) ? undefined : await fromDisk(plan, world, place);
+    const onDisk = rejected.has(place) ? undefined : await fromDisk(run, world, place);
     if (onDisk?.state === 'serves')
         return { ...onDisk, saveKey: undefined };
     let best = onDisk;
@@ -41666,14 +41812,14 @@ async function findWheelhouse(plan, world, place, rejected) {
         reporter.info(`The cache is not used: ${store.unavailable}.`);
     }
     if (request.restoreCache && store.unavailable === undefined) {
-        for (const key of (0,plan_key/* generations */.YZ)(keys.primary)) {
-            const directory = await world.wheelhouses.stage(plan.workplace);
+        for (const key of (0,logic_key/* generations */.YZ)(keys.primary)) {
+            const directory = await world.wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
             if (restored?.arrived && !rejected.has(restored.key)) {
-                best = await better(world, best, await fromStore(plan, world, directory, restored.key));
+                best = await better(world, best, await fromStore(run, world, directory, restored.key));
             }
             else {
                 await world.wheelhouses.remove(directory);
@@ -41685,10 +41831,10 @@ async function findWheelhouse(plan, world, place, rejected) {
     else if (store.unavailable === undefined) {
         saveKey = keys.primary;
     }
-    return { ...(best ?? (await nothing(plan, world))), saveKey };
+    return { ...(best ?? (await nothing(run, world))), saveKey };
 }
-async function nothing(plan, world) {
-    const directory = await world.wheelhouses.stage(plan.workplace);
+async function nothing(run, world) {
+    const directory = await world.wheelhouses.stage(run.workplace);
     return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
 }
 /** Keeps the one that serves, or else the one with more wheels; deletes the other's directory. */
@@ -41704,22 +41850,22 @@ function rank(sighting) {
         return Number.POSITIVE_INFINITY;
     return sighting.state === 'usable' ? sighting.base.sound.length : -1;
 }
-async function fromDisk(plan, world, place) {
+async function fromDisk(run, world, place) {
     const { wheelhouses, reporter } = world;
     if (!(await wheelhouses.exists(place)))
         return undefined;
-    const directory = await wheelhouses.stage(plan.workplace);
+    const directory = await wheelhouses.stage(run.workplace);
     try {
         await wheelhouses.share(place, directory);
         const inspected = await wheelhouses.inspect(directory);
         if (inspected !== undefined) {
-            return await assess(plan, world, directory, inspected, { kind: 'disk', name: place });
+            return await assess(run, world, directory, inspected, { kind: 'disk', name: place });
         }
     }
     catch (error) {
-        if (!(error instanceof plan_manifest/* ManifestError */.Sh))
+        if (!(error instanceof logic_manifest/* ManifestError */.Sh))
             throw error;
-        if (!(await wheelhouses.exists(external_node_path_.join(place, plan_manifest/* manifestFile */.YE)))) {
+        if (!(await wheelhouses.exists(external_node_path_.join(place, logic_manifest/* manifestFile */.YE)))) {
             throw new model/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
         }
         reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
@@ -41728,38 +41874,38 @@ async function fromDisk(plan, world, place) {
     return undefined;
 }
 /** Looks into what the store brought. Never throws for what it finds there. */
-async function fromStore(plan, world, directory, key) {
+async function fromStore(run, world, directory, key) {
     const { reporter, wheelhouses } = world;
-    const kind = (0,plan_key/* matchKind */.O4)(key, plan.keys);
+    const kind = (0,logic_key/* matchKind */.O4)(key, run.keys);
     try {
         if (kind === 'foreign')
-            throw new plan_manifest/* ManifestError */.Sh('its key is none that was asked for');
+            throw new logic_manifest/* ManifestError */.Sh('its key is none that was asked for');
         const inspected = await wheelhouses.inspect(directory);
         if (inspected === undefined)
-            throw new plan_manifest/* ManifestError */.Sh('it is empty');
+            throw new logic_manifest/* ManifestError */.Sh('it is empty');
         const origin = { kind: 'cache', name: key, isExact: kind === 'exact' };
-        return await assess(plan, world, directory, inspected, origin);
+        return await assess(run, world, directory, inspected, origin);
     }
     catch (error) {
         reporter.warning(`The cache entry ${key} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
         await wheelhouses.remove(directory);
-        return nothing(plan, world);
+        return nothing(run, world);
     }
 }
 /** Faults that a warning lists; of more it gives the number. */
 const maxFaultsShown = 5;
-async function assess(plan, world, directory, inspected, origin) {
+async function assess(run, world, directory, inspected, origin) {
     const { manifest, faults } = inspected;
     const { wheelhouses, reporter } = world;
-    const judged = await judge(inspected, wantedOf(plan, world.now()), world);
+    const judged = await judge(inspected, wantedOf(run, world.now()), world);
     if (judged.kind === 'unusable')
-        throw new plan_manifest/* ManifestError */.Sh(judged.reason);
+        throw new logic_manifest/* ManifestError */.Sh(judged.reason);
     if (faults.length > 0) {
         const shown = faults.slice(0, maxFaultsShown).join('; ');
         const more = faults.length > maxFaultsShown ? ` and ${faults.length - maxFaultsShown} more` : '';
         reporter.warning(`The wheelhouse from ${origin.name} is damaged; what is sound of it is used: ${shown}${more}.`);
     }
-    await wheelhouses.keepOnly(directory, judged.wheels.map(plan_manifest/* wheelPath */.NV));
+    await wheelhouses.keepOnly(directory, judged.wheels.map(logic_manifest/* wheelPath */.NV));
     const base = { manifest, sound: judged.wheels, faults };
     if (judged.kind === 'serves') {
         // The lock that is installed follows from the manifest; the one in the entry is never used.
@@ -41780,7 +41926,7 @@ async function assess(plan, world, directory, inspected, origin) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   U: () => (/* binding */ save)
 /* harmony export */ });
-/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3523);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4646);
 /** The story of the post step: checks once more what the main step made, and saves it. */
 
 /**
@@ -41796,16 +41942,16 @@ async function save(state, world) {
     try {
         const inspected = await wheelhouses.inspect(state.wheelhouse);
         if (inspected === undefined)
-            throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it is gone');
+            throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it is gone');
         const { manifest, faults } = inspected;
-        if ((0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .manifestDigest */ .It)(manifest) !== state.manifest) {
-            throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it has changed since this step filled it');
+        if ((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .manifestDigest */ .It)(manifest) !== state.manifest) {
+            throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh('it has changed since this step filled it');
         }
         if (faults.length > 0)
-            throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh(faults.join('; '));
+            throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh(faults.join('; '));
     }
     catch (error) {
-        if (!(error instanceof _plan_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh))
+        if (!(error instanceof _logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh))
             throw error;
         reporter.warning(`The wheelhouse is not saved: ${error.message}.`);
         return;
@@ -41831,160 +41977,15 @@ const version = "0.1.0";
 
 /***/ }),
 
-/***/ 8348:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   K: () => (/* binding */ directoryCache)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1554);
-/** A cache in a directory: for laptops, for other CI systems, for runners without a service. */
-
-
-
-
-
-/** Older than this, a half-written entry is no longer in use by anybody. Milliseconds. */
-const abandonedAfter = 24 * 3_600_000;
-/** Copies share their blocks with the original where the file system can do that. */
-const copying = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE };
-/**
- * @param root absolute path; made when something is saved
- * @param notesUse whether a restored entry counts as used, which keeps it from being pruned
- */
-function directoryCache(root, reporter, notesUse = true) {
-    return {
-        peeking: () => directoryCache(root, reporter, false),
-        unavailable: undefined,
-        warmUp() { },
-        async restore(directory, key, prefixes) {
-            let found;
-            try {
-                found = await find(root, key, prefixes);
-                if (found === undefined)
-                    return undefined;
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), directory, copying);
-                const now = new Date();
-                if (notesUse)
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), now, now).catch(() => { });
-                return { key: found, arrived: true };
-            }
-            catch (error) {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-                reporter.warning(`The cache in ${root} could not be read: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Going on without it.`);
-                return found === undefined ? undefined : { key: found, arrived: false };
-            }
-        },
-        async save(directory, key) {
-            const entry = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
-            const temporary = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
-            try {
-                if (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(entry).catch(() => undefined))
-                    return 'exists';
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(root, { recursive: true });
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(directory, temporary, copying);
-                try {
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, entry);
-                    return 'saved';
-                }
-                catch (error) {
-                    // Another run was faster: a directory with content is never replaced by rename.
-                    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST'))
-                        throw error;
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true });
-                    return 'exists';
-                }
-            }
-            catch (error) {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
-                reporter.warning(`The cache in ${root} could not be written: ${(0,_plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}.`);
-                return 'failed';
-            }
-        },
-        async entries() {
-            const names = await namesIn(root);
-            const found = await Promise.all(names
-                .filter((name) => !name.startsWith('.'))
-                .map((key) => entryAt(root, key).catch(unlessGone)));
-            return found
-                .filter((entry) => entry !== undefined)
-                .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
-        },
-        delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, node_path__WEBPACK_IMPORTED_MODULE_3__.basename(key)), { recursive: true, force: true }),
-        async sweep() {
-            for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
-                const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name);
-                const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory).catch(unlessGone);
-                if (found?.isDirectory() && Date.now() - found.mtimeMs > abandonedAfter) {
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-                }
-            }
-        },
-        async readOnly() {
-            let place = root;
-            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(place).catch(() => undefined)))
-                place = node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place);
-            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(place, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
-            try {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe);
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(probe, { recursive: true, force: true });
-                return undefined;
-            }
-            catch (error) {
-                return (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error);
-            }
-        },
-    };
-}
-async function entryAt(root, key) {
-    const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
-    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { recursive: true });
-    const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))).size));
-    const size = sizes.reduce((sum, each) => sum + each, 0);
-    return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
-}
-async function namesIn(root) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch(unlessGone)) ?? [];
-}
-/** Another run may have deleted it meanwhile, and what is no directory is not ours. */
-function unlessGone(error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTDIR'))
-        throw error;
-}
-function hasCode(error, ...codes) {
-    return codes.includes(String(error.code));
-}
-/** The entry of that key, else the newest one of the first prefix that has any. */
-async function find(root, key, prefixes) {
-    const names = await namesIn(root);
-    if (names.includes(key))
-        return key;
-    for (const prefix of prefixes) {
-        const matching = names.filter((name) => name.startsWith(prefix));
-        const dated = await Promise.all(matching.map(async (name) => ({ name, time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name))).mtimeMs })));
-        const newest = dated.sort((a, b) => b.time - a.time)[0];
-        if (newest)
-            return newest.name;
-    }
-    return undefined;
-}
-
-
-/***/ }),
-
 /***/ 4597:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Z: () => (/* binding */ indexProbe)
 /* harmony export */ });
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6732);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9347);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
 /* harmony import */ var _pages_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(832);
 /** Asks a package index for pages of projects, with limits that keep a job from waiting. */
 
@@ -42016,8 +42017,8 @@ function indexProbe() {
                 const { text, isWhole } = await (0,_pages_js__WEBPACK_IMPORTED_MODULE_3__/* .textOf */ .b6)(response, _pages_js__WEBPACK_IMPORTED_MODULE_3__/* .maxPage */ .YI);
                 if (statusCode !== 200 || !isWhole)
                     return undefined;
-                const files = (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(headers['content-type'] ?? '', text, from.href);
-                return (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .offeredVersions */ .dO)(files, project);
+                const files = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(headers['content-type'] ?? '', text, from.href);
+                return (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .offeredVersions */ .dO)(files, project);
             }
             catch {
                 return undefined;
@@ -42043,7 +42044,7 @@ async function judge(page, trust, signal) {
     const { response } = await ask(page, trust, signal);
     const { statusCode = 0, headers } = response.message;
     const { text } = await (0,_pages_js__WEBPACK_IMPORTED_MODULE_3__/* .textOf */ .b6)(response, enough);
-    return (0,_plan_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(statusCode, headers['content-type'] ?? '', text);
+    return (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(statusCode, headers['content-type'] ?? '', text);
 }
 function credentialsIn({ username, password }) {
     if (username === '' && password === '')
@@ -42059,7 +42060,7 @@ async function withinLimit(work) {
         if (signal.aborted)
             return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
         const { code } = error;
-        const reason = (0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error));
+        const reason = (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error));
         return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
     }
 }
@@ -42091,7 +42092,7 @@ function isCertificateError(code) {
 /* harmony export */ });
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
 /* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4942);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
 /** Gets pages and files over HTTP, with redirects followed by hand. */
 
 
@@ -42148,7 +42149,7 @@ async function get(url, isOrigin, { credentials, isTrusted, signal, accept: acce
     return client.get(url.href, {
         accept: accepted,
         ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .basicCredentials */ .BG)(credentials.username, credentials.password)}` }
+            ? { authorization: `Basic ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .basicCredentials */ .BG)(credentials.username, credentials.password)}` }
             : {}),
     });
 }
@@ -42335,7 +42336,7 @@ function pythonProgram(name) {
 const programs = {
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata\nthat an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Asks indexes through the HTTP session of pip's own \"download\": what pip reaches (by keyring,\nnetrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.\nErrors are named by their class alone, since their texts may hold addresses with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
-  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport base64\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# Its list of files names the commands of the Python that it was copied from.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='') as file:\n    rows = [row for row in file.read().splitlines() if not row.startswith('../')]\nfor script in sorted(set(made)):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append('%s,sha256=%s,%d' % (name, digest, len(content)))\nwith open(record, 'w', newline='') as file:\n    file.write('\\n'.join(rows) + '\\n')\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
+  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# Its list of files names the commands of the Python that it was copied from.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip too writes the rows sorted, in the csv module's own form.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
   "markers": "\"\"\"Prints which environment markers apply to this Python, by pip's own reading of them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip as it would choose on another machine.\n\npip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with\ndependencies there, so that an older version that happens to need none is silently chosen\ninstead. Both are mended within its process. Build backends run in processes of their own, for\nthe machine that they are on. See docs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "probe": "\"\"\"Prints, as JSON, what this Python is. One start of the interpreter answers everything.\n\nKeeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in said.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # pip's own reading of its files and environment: stable since pip 10, with nested values\n    # (one table a file, later files win) since 25.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
@@ -42363,10 +42364,10 @@ function source(name) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(595);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7894);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7949);
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6108);
 /* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6045);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8663);
@@ -42399,7 +42400,7 @@ function pythonAdapter(reporter, environment) {
                 cwd,
                 env: {
                     ...env,
-                    ...(temporary ? (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .temporaryVariables */ .fp)(temporary) : {}),
+                    ...(temporary ? (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .temporaryVariables */ .fp)(temporary) : {}),
                     ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
                 },
                 onLine: (line) => {
@@ -42435,7 +42436,7 @@ function pythonAdapter(reporter, environment) {
         async writeStubs(interpreter, directory, stubs) {
             const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('write_stubs'), directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -42451,7 +42452,7 @@ async function probe(request) {
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
+            if (error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -42475,7 +42476,7 @@ function pythonCandidates(request) {
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
+    return new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -42488,15 +42489,15 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
@@ -42513,7 +42514,7 @@ function venvBin(directory) {
 }
 async function createVenv(interpreter, request, directory) {
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'pyvenv.cfg'))) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     await removeDeadLinks(venvBin(directory));
     // Half an environment must not be taken for a whole one by a later run.
@@ -42576,7 +42577,7 @@ async function installed({ searchPath }) {
             const [, name, version] = metadataName.exec(entry) ?? [];
             if (name === undefined || version === undefined)
                 continue;
-            const normalized = (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_6__/* .normalizeName */ .Pc)(name);
+            const normalized = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .normalizeName */ .Pc)(name);
             if (!versions.has(normalized))
                 versions.set(normalized, version);
         }
@@ -42588,7 +42589,7 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -44721,12 +44722,12 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
-// EXTERNAL MODULE: ./lib/plan/harmless.js
-var plan_harmless = __nccwpck_require__(8420);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/logic/harmless.js
+var logic_harmless = __nccwpck_require__(7363);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/world/reporters.js
 /** What people see: in a workflow's log, or on a terminal. */
 
@@ -44775,7 +44776,7 @@ function actionsReporter(title) {
 function consoleReporter() {
     const { add, clean } = (0,secrets/* redactor */.$p)();
     const say = (text) => {
-        process.stderr.write(`${(0,plan_harmless/* harmless */.I)(clean(text))}\n`);
+        process.stderr.write(`${(0,logic_harmless/* harmless */.I)(clean(text))}\n`);
     };
     return {
         info: say,
@@ -44823,10 +44824,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:stream/promises"
 var external_node_stream_promises_ = __nccwpck_require__(6466);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
 /** Decodes the user's files as pip does. */
 
@@ -47687,8 +47688,8 @@ async function filesMatching(root, pattern) {
     return found;
 }
 
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./lib/world/pages.js
 var pages = __nccwpck_require__(832);
 // EXTERNAL MODULE: ./lib/world/process.js + 1 modules
@@ -48111,9 +48112,9 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4504);
-/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3523);
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
+/* harmony import */ var _logic_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6851);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4646);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9882);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 
@@ -48163,7 +48164,7 @@ async function share(directory, staged) {
 }
 /** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
 async function reopen(directory) {
-    const aside = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
+    const aside = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
     for (const file of await list(aside)) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(aside, file), node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file));
     }
@@ -48179,24 +48180,24 @@ async function reopen(directory) {
     }
 }
 async function inspect(directory) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE);
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE);
     const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined);
     if (found === undefined) {
         const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
-        throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
     }
     if (!found.isFile() || found.size > maxManifestBytes) {
-        throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE} is not an ordinary file`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE} is not an ordinary file`);
     }
-    const manifest = (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'));
+    const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'));
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
-    const known = new Set([_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map(_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)]);
+    const known = new Set([_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)]);
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
@@ -48208,7 +48209,7 @@ async function inspect(directory) {
     };
 }
 async function wheelFault(directory, wheel, piece) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
     // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
     const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(file)).catch(() => undefined);
     const found = parent?.isDirectory() ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined) : undefined;
@@ -48243,7 +48244,7 @@ async function keepOnly(directory, files) {
     await clean('');
 }
 async function list(directory) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(unlessMissing)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(unlessMissing)).filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
 }
 function unlessMissing(error) {
     if (error.code !== 'ENOENT')
@@ -48257,10 +48258,10 @@ function unlessMissing(error) {
 async function filesBelow(directory) {
     const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { withFileTypes: true }).catch(() => []);
     const nested = entries.map(async (entry) => {
-        if (entry.name !== _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
+        if (entry.name !== _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
             return [entry.name];
-        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
-        return inside.map((name) => `${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
+        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
+        return inside.map((name) => `${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
     });
     return (await Promise.all(nested)).flat();
 }
@@ -48272,15 +48273,15 @@ function measure(directory, files) {
 }
 async function seal(directory, manifest) {
     for (const wheel of manifest.wheels) {
-        const place = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+        const place = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
         const flat = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, wheel.file);
         if (place === flat || (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(place).catch(() => undefined)) !== undefined)
             continue;
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(flat, place);
     }
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_logic_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }
 async function writeWhole(file, text) {
     const temporary = `${file}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`;
@@ -49379,6 +49380,6 @@ const {
 /******/ // startup
 /******/ // Load entry module and return exports
 /******/ // This entry module used 'module' so it can't be inlined
-/******/ var __webpack_exports__ = __nccwpck_require__(9069);
+/******/ var __webpack_exports__ = __nccwpck_require__(1273);
 /******/ __webpack_exports__ = await __webpack_exports__;
 /******/ 

@@ -28602,8 +28602,8 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /* harmony export */ });
 /* unused harmony export inputDefaults */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9552);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
+/* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9839);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
 /** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
 
 
@@ -28642,7 +28642,7 @@ function loadRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || inputDefaults[name];
         if (value.includes('\0'))
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
+            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -28662,16 +28662,16 @@ function loadRequest(get, host) {
     const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
     }
     if (suffix.length > 100)
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input cache-suffix is longer than 100 characters.');
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
     const holds = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory));
     if (holds !== undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
     }
-    const policy = (0,_plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__/* .cachePolicy */ .d)(host.event, setting('restore-cache'), setting('save-cache'));
+    const policy = (0,_logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__/* .cachePolicy */ .d)(host.event, setting('restore-cache'), setting('save-cache'));
     return {
         notices: policy.notices,
         request: Object.freeze({
@@ -28688,7 +28688,7 @@ function loadRequest(get, host) {
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .refreshPeriods */ .Ys),
+            refresh: oneOf('refresh', text('refresh'), _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .refreshPeriods */ .Ys),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -28704,7 +28704,7 @@ function indexInputs(text, lines) {
         // The value may hold a secret: it is not repeated.
         // The parser passes over line breaks; what reads the value next may not.
         if (/\s/.test(value) || !URL.canParse(value)) {
-            throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
+            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
         }
         return value;
     };
@@ -28712,7 +28712,7 @@ function indexInputs(text, lines) {
     const username = text('index-username') || undefined;
     const password = text('index-password') || undefined;
     if (password !== undefined && username === undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
     }
     return {
         url: optional('index-url'),
@@ -28726,7 +28726,7 @@ function indexInputs(text, lines) {
 function oneOf(name, value, allowed) {
     const found = allowed.find((each) => each === value.toLowerCase());
     if (found === undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
     }
     return found;
 }
@@ -28738,7 +28738,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 4817:
+/***/ 2664:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28747,17 +28747,17 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
-// EXTERNAL MODULE: ./lib/plan/freshness.js
-var freshness = __nccwpck_require__(6416);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var plan_names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/package-index.js
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var freshness = __nccwpck_require__(2933);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/package-index.js
 /** Which package index a fill uses, and what its answers mean. */
 
 
@@ -28845,7 +28845,7 @@ function probeCandidates(requested) {
     ];
 }
 
-;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
+;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
@@ -29066,7 +29066,7 @@ function chosen(indexes, trust, url) {
  */
 async function isOffered(index, world, name, version) {
     const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,plan_names/* sameVersion */.r1)(each, version)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,logic_names/* sameVersion */.r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToAsk(interpreter, requested, world) {
@@ -29087,15 +29087,141 @@ function staleWarning(reason, last, now) {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/key.js
+var logic_key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
+// EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
+var requirement_line = __nccwpck_require__(8956);
+// EXTERNAL MODULE: ./lib/logic/requirement-options.js
+var requirement_options = __nccwpck_require__(1090);
+// EXTERNAL MODULE: ./lib/logic/requirement-words.js
+var requirement_words = __nccwpck_require__(2377);
+;// CONCATENATED MODULE: ./lib/logic/request-file.js
+
+
+
+
+
+/** pip guesses the encoding of a file without this line. */
+const header = '# -*- coding: utf-8 -*-';
+/**
+ * The request for the fill: the user's lines, with built wheels offered.
+ * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
+ * prefer the sdist and build again (seen on pip 23.2 and 26.3).
+ */
+function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
+    const offered = new Map(offers.map((offer) => [offer.name, offer]));
+    const render = (line) => {
+        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
+        const text = hashMode && offer && line.kind === 'index' ? withHash(line, offer) : undefined;
+        return { text: text ?? line.text, source: line.source };
+    };
+    return request([
+        ...offers
+            .filter((offer) => !offer.isPin)
+            .map((offer) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(offer.url)}` })),
+        ...lines
+            .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
+            .map(render),
+        ...resolved.map((each) => resolvedLine(each, hashMode)),
+    ], [
+        ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
+        // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
+        ...offers
+            .filter((offer) => offer.isPin)
+            .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
+    ], constraintsFile);
+}
+function isForPip(line) {
+    return line.text !== '' && !(0,requirement_line/* namesIndex */.l_)(line);
+}
+/** @returns undefined when its options can't be told apart from its hashes */
+function withHash(line, { sha256 }) {
+    const options = line.options.map(requirement_options/* optionText */.re);
+    return options.includes(undefined)
+        ? undefined
+        : [(0,requirement_line/* plainText */.wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
+}
+/**
+ * The request for the closing: without hashes (a built wheel has another than its sdist) and
+ * without options, as only the wheels that the fill chose are there to be found.
+ */
+function closeFiles(lines, resolved, constraintsFile) {
+    const plain = (constraint) => (0,requirements/* indexRequirements */.zM)(lines)
+        .filter((line) => line.constraint === constraint)
+        .map((line) => ({ text: (0,requirement_line/* plainText */.wh)(line), source: line.source }));
+    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
+}
+/** A request of the given lines only. */
+function plainRequest(lines, source) {
+    return { request: plainFile(lines, source), constraints: plainFile([]) };
+}
+/** A file with the given lines only. */
+function plainFile(lines, source) {
+    return file(lines.map((text) => (source ? { text, source } : { text })));
+}
+/**
+ * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
+ * @param files generated files by path
+ */
+function withUserSources(text, files) {
+    let result = text;
+    for (const [path, { sources }] of files) {
+        const named = (line, plain) => {
+            const source = sources[Number(line) - 1];
+            if (source === undefined)
+                return plain;
+            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
+        };
+        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+        result = result
+            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
+            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
+    }
+    return result;
+}
+/**
+ * Where the user asks for what pip failed for.
+ * @returns undefined when no line of the user's does
+ */
+function placeOf({ place, project, dependent }, { request }) {
+    if (place !== undefined)
+        return place;
+    const lines = request.text.split('\n');
+    const index = lines.findIndex((line) => (0,pip_output/* isOf */.yW)(line, dependent ?? project));
+    return request.sources[index];
+}
+function request(lines, constraints, constraintsFile) {
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
+    return { request: file([...include, ...lines]), constraints: file(constraints) };
+}
+function file(entries) {
+    return {
+        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
+        sources: [undefined, ...entries.map((entry) => entry.source)],
+    };
+}
+function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
+    const text = [
+        `${name}${extras.length > 0 ? `[${extras.join(',')}]` : ''} @ ${url}`,
+        ...(marker === undefined ? [] : [` ; ${marker}`]),
+        ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
+    ].join('');
+    return source ? { text, source } : { text };
+}
+
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var plan_environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/manifest.js
-var plan_manifest = __nccwpck_require__(1114);
-;// CONCATENATED MODULE: ./lib/plan/pip-args.js
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/manifest.js
+var logic_manifest = __nccwpck_require__(4649);
+;// CONCATENATED MODULE: ./lib/logic/pip-args.js
 /** pip's command lines, as data. All follow `python -m pip`. */
 const common = ['--disable-pip-version-check', '--no-input'];
 /** Nothing of the user's settings, and no index: what an offline step starts from. */
@@ -29217,128 +29343,6 @@ function installFlags(options) {
     ];
 }
 
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/requirement-line.js + 1 modules
-var requirement_line = __nccwpck_require__(1789);
-// EXTERNAL MODULE: ./lib/plan/requirement-options.js
-var requirement_options = __nccwpck_require__(6135);
-// EXTERNAL MODULE: ./lib/plan/requirement-words.js
-var requirement_words = __nccwpck_require__(1840);
-;// CONCATENATED MODULE: ./lib/plan/request-file.js
-
-
-
-
-
-/** pip guesses the encoding of a file without this line. */
-const header = '# -*- coding: utf-8 -*-';
-/**
- * The request for the fill: the user's lines, with built wheels offered.
- * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
- * prefer the sdist and build again (seen on pip 23.2 and 26.3).
- */
-function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
-    const offered = new Map(offers.map((offer) => [offer.name, offer]));
-    const render = (line) => {
-        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
-        const text = hashMode && offer && line.kind === 'index' ? withHash(line, offer) : undefined;
-        return { text: text ?? line.text, source: line.source };
-    };
-    return request([
-        ...offers
-            .filter((offer) => !offer.isPin)
-            .map((offer) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(offer.url)}` })),
-        ...lines
-            .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
-            .map(render),
-        ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ], [
-        ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
-        // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
-        ...offers
-            .filter((offer) => offer.isPin)
-            .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
-    ], constraintsFile);
-}
-function isForPip(line) {
-    return line.text !== '' && !(0,requirement_line/* namesIndex */.l_)(line);
-}
-/** @returns undefined when its options can't be told apart from its hashes */
-function withHash(line, { sha256 }) {
-    const options = line.options.map(requirement_options/* optionText */.re);
-    return options.includes(undefined)
-        ? undefined
-        : [(0,requirement_line/* plainText */.wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
-}
-/**
- * The request for the closing: without hashes (a built wheel has another than its sdist) and
- * without options, as only the wheels that the fill chose are there to be found.
- */
-function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => (0,requirements/* indexRequirements */.zM)(lines)
-        .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: (0,requirement_line/* plainText */.wh)(line), source: line.source }));
-    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
-}
-/** A request of the given lines only. */
-function plainRequest(lines, source) {
-    return { request: plainFile(lines, source), constraints: plainFile([]) };
-}
-/** A file with the given lines only. */
-function plainFile(lines, source) {
-    return file(lines.map((text) => (source ? { text, source } : { text })));
-}
-/**
- * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
- * @param files generated files by path
- */
-function withUserSources(text, files) {
-    let result = text;
-    for (const [path, { sources }] of files) {
-        const named = (line, plain) => {
-            const source = sources[Number(line) - 1];
-            if (source === undefined)
-                return plain;
-            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
-        };
-        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-        result = result
-            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
-            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
-    }
-    return result;
-}
-/**
- * Where the user asks for what pip failed for.
- * @returns undefined when no line of the user's does
- */
-function placeOf({ place, project, dependent }, { request }) {
-    if (place !== undefined)
-        return place;
-    const lines = request.text.split('\n');
-    const index = lines.findIndex((line) => (0,pip_output/* isOf */.yW)(line, dependent ?? project));
-    return request.sources[index];
-}
-function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
-    return { request: file([...include, ...lines]), constraints: file(constraints) };
-}
-function file(entries) {
-    return {
-        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
-        sources: [undefined, ...entries.map((entry) => entry.source)],
-    };
-}
-function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
-    const text = [
-        `${name}${extras.length > 0 ? `[${extras.join(',')}]` : ''} @ ${url}`,
-        ...(marker === undefined ? [] : [` ; ${marker}`]),
-        ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
-    ].join('');
-    return source ? { text, source } : { text };
-}
-
 ;// CONCATENATED MODULE: ./lib/pip.js
 /**
  * pip, as a run uses it: the requests it is given, the environments it runs in, and what its logs
@@ -29373,9 +29377,9 @@ class FillError extends model/* UserError */.yo {
  * @param options.dependencies whether to take dependencies too
  * @throws FillError with pip's last words and one sentence of advice
  */
-async function fetchWheels(plan, world, index, request, options) {
-    const { requestFile, rewrite } = await writeRequest(plan, world, request);
-    const { interpreter, settings } = plan;
+async function fetchWheels(run, world, index, request, options) {
+    const { requestFile, rewrite } = await writeRequest(run, world, request);
+    const { interpreter, settings } = run;
     const dependencies = options.dependencies && !settings.flag('no-deps');
     const args = wheelArgs({
         wheelDir: options.into,
@@ -29384,8 +29388,8 @@ async function fetchWheels(plan, world, index, request, options) {
         usePep517: usesPep517(interpreter),
     });
     const { exitCode, output } = await world.python.pip(interpreter, args, {
-        cwd: plan.request.workingDirectory,
-        env: indexEnvironment(plan, index),
+        cwd: run.request.workingDirectory,
+        env: indexEnvironment(run, index),
         rewrite,
     });
     if (exitCode !== 0)
@@ -29399,10 +29403,10 @@ async function fetchWheels(plan, world, index, request, options) {
  *   pip leaves a version that satisfies the request, and names only what it would install
  * @throws FillError when the directory does not satisfy the request
  */
-async function resolveOffline(plan, world, request, options) {
-    const { requestFile, rewrite } = await writeRequest(plan, world, request);
+async function resolveOffline(run, world, request, options) {
+    const { requestFile, rewrite } = await writeRequest(run, world, request);
     const report = `${requestFile}.json`;
-    const { settings } = plan;
+    const { settings } = run;
     const args = closeArgs({
         wheelDir: options.wheelhouse,
         requestFile,
@@ -29412,9 +29416,9 @@ async function resolveOffline(plan, world, request, options) {
         upgrade: settings.flag('upgrade'),
         upgradeStrategy: settings.text('upgrade-strategy'),
     });
-    const { exitCode, output } = await world.python.pip(plan.interpreter, args, {
-        cwd: plan.request.workingDirectory,
-        env: (0,plan_environment/* offlineEnvironment */.JK)(plan.request.environment, external_node_os_.devNull),
+    const { exitCode, output } = await world.python.pip(run.interpreter, args, {
+        cwd: run.request.workingDirectory,
+        env: (0,logic_environment/* offlineEnvironment */.JK)(run.request.environment, external_node_os_.devNull),
         rewrite,
     });
     if (exitCode !== 0)
@@ -29426,23 +29430,23 @@ async function resolveOffline(plan, world, request, options) {
  * metadata. The index is for what its build needs.
  * @param options.index undefined to build with the wheels of `wheelhouse` alone
  */
-async function installProject(plan, world, requirement, options) {
-    const { requestFile, rewrite } = await writeRequest(plan, world, requirement);
+async function installProject(run, world, requirement, options) {
+    const { requestFile, rewrite } = await writeRequest(run, world, requirement);
     const report = `${requestFile}.json`;
     const buildLog = `${requestFile}.log`;
-    const { request, settings, interpreter } = plan;
+    const { request, settings, interpreter } = run;
     const { index, wheelhouse } = options;
-    const buildWheels = external_node_path_.join(wheelhouse, plan_manifest/* buildDirectory */.WP);
+    const buildWheels = external_node_path_.join(wheelhouse, logic_manifest/* buildDirectory */.WP);
     // pip warns of a directory that is missing.
     const hasBuildWheels = await world.wheelhouses.exists(buildWheels);
     const findLinks = [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
     const source = { requestFile, report, findLinks: index ? undefined : findLinks };
     const args = options.action === 'install'
-        ? installDirectArgs({ ...installOptions(plan, wheelhouse), ...source })
+        ? installDirectArgs({ ...installOptions(run, wheelhouse), ...source })
         : metadataArgs(source);
     const env = index
-        ? indexEnvironment(plan, index)
-        : (0,plan_environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
+        ? indexEnvironment(run, index)
+        : (0,logic_environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
     const { exitCode, output } = await world.python.pip(interpreter, args, {
         cwd: request.workingDirectory,
         env,
@@ -29462,11 +29466,11 @@ async function installProject(plan, world, requirement, options) {
     };
 }
 /** What all installations of a run share. */
-function installOptions(plan, wheelhouse) {
+function installOptions(run, wheelhouse) {
     return {
         wheelhouse,
-        compile: plan.request.compileBytecode,
-        breakSystemPackages: plan.interpreter.externallyManaged && breaksSystemPackages(plan.interpreter),
+        compile: run.request.compileBytecode,
+        breakSystemPackages: run.interpreter.externallyManaged && breaksSystemPackages(run.interpreter),
     };
 }
 /** What an error says of an installer that failed: advice, and its last words. */
@@ -29474,7 +29478,7 @@ function installFailure(installer, output, asked = 'index') {
     return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, asked)}\n${(0,pip_output/* lastWords */.aN)(output)}`;
 }
 function indexEnvironment({ request, interpreter }, index) {
-    return (0,plan_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, index.environment, interpreter.keyring);
+    return (0,logic_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, index.environment, interpreter.keyring);
 }
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
 function usesPep517(interpreter) {
@@ -29485,11 +29489,11 @@ function constraintsFile({ scratch }) {
     return external_node_path_.join(scratch, 'constraints.txt');
 }
 /** @returns where pip reads it, and how to say what pip says of it of the user's files */
-async function writeRequest(plan, { wheelhouses }, { request, constraints }) {
-    const requestFile = external_node_path_.join(plan.scratch, `request-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.txt`);
+async function writeRequest(run, { wheelhouses }, { request, constraints }) {
+    const requestFile = external_node_path_.join(run.scratch, `request-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.txt`);
     const generated = new Map([
         [requestFile, request],
-        [constraintsFile(plan), constraints],
+        [constraintsFile(run), constraints],
     ]);
     for (const [file, { text }] of generated)
         await wheelhouses.write(file, text);
@@ -29515,10 +29519,6 @@ function fillError(output, request) {
     return new FillError(`pip could not get all wheels${where}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`, output, failed && request ? placeOf(failed, request) : undefined);
 }
 
-// EXTERNAL MODULE: ./lib/plan/key.js
-var plan_key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
 ;// CONCATENATED MODULE: ./lib/local-projects.js
 /**
  * Requirements that name their own source: local projects, branches and URLs. A URL with a hash
@@ -29542,32 +29542,32 @@ var local_project = __nccwpck_require__(6920);
  * @param directory the wheelhouse that is filled
  * @throws FillError or UserError with pip's last words
  */
-async function resolveSources(plan, world, directory, kept) {
+async function resolveSources(run, world, directory, kept) {
     const resolved = [];
     const urls = new Map();
     const built = [];
     const builtWith = [];
     const items = [];
     // Without isolation a build may need what the lock has yet to install.
-    const isInstalled = plan.request.install && isolatesBuilds(plan.settings);
+    const isInstalled = run.request.install && isolatesBuilds(run.settings);
     const hasBuildWheels = kept.some((wheel) => wheel.role === 'build');
-    const queue = [...(0,requirements/* directRequirements */.S8)(plan.requested.lines)];
+    const queue = [...(0,requirements/* directRequirements */.S8)(run.requested.lines)];
     const names = new Set();
     for (const requirement of queue) {
         const request = plainRequest([requirement.text], requirement.source);
         if ((0,requirements/* isCacheable */.TZ)(requirement)) {
-            const wheel = await fetchUrl(plan, world, directory, kept, requirement, request);
+            const wheel = await fetchUrl(run, world, directory, kept, requirement, request);
             if (wheel === undefined)
                 continue;
             if (wheel.isBuilt)
                 built.push(wheel.file);
             urls.set(wheel.file, requirement);
-            const { name } = (0,plan_names/* wheelNameParts */.LI)(wheel.file);
+            const { name } = (0,logic_names/* wheelNameParts */.LI)(wheel.file);
             names.add(name);
             resolved.push(standIn(requirement, name, await fileOf(world, directory, wheel.file)));
             continue;
         }
-        const attempt = (index) => installProject(plan, world, request, {
+        const attempt = (index) => installProject(run, world, request, {
             action: isInstalled ? 'install' : 'read metadata',
             index,
             wheelhouse: directory,
@@ -29579,7 +29579,7 @@ async function resolveSources(plan, world, directory, kept) {
             if (offline !== undefined) {
                 world.reporter.info('The build needs packages that are not in the wheelhouse; retrying with the index.');
             }
-            return attempt(plan.index);
+            return attempt(run.index);
         });
         if (result.state === 'failed') {
             const asked = requirement.form === 'url' ? 'url' : 'index';
@@ -29590,13 +29590,13 @@ async function resolveSources(plan, world, directory, kept) {
         names.add(result.item.name);
         items.push({ requirement, item: result.item });
         builtWith.push(...result.builtWith);
-        const found = await sourcesOf(plan, world, requirement, result.item);
+        const found = await sourcesOf(run, world, requirement, result.item);
         queue.push(...found.filter(({ name }) => !names.has(name)).map((each) => each.requirement));
         for (const { name } of found)
             names.add(name);
     }
     const projects = items.map(({ requirement, item }) => directProject(requirement, item));
-    const stubs = await writeStubs(plan, world, projects);
+    const stubs = await writeStubs(run, world, projects);
     for (const [number, { requirement, item }] of items.entries()) {
         const stub = stubs[number];
         if (stub === undefined)
@@ -29612,13 +29612,13 @@ async function resolveSources(plan, world, directory, kept) {
  * Installs them from their own sources, with the wheels of the wheelhouse and without an index.
  * @returns why the wheelhouse does not fit them any more; undefined when it does
  */
-async function installSources(plan, world, wheelhouse, manifest) {
-    const queue = (0,requirements/* directRequirements */.S8)(plan.requested.lines).filter((each) => !(0,requirements/* isCacheable */.TZ)(each));
+async function installSources(run, world, wheelhouse, manifest) {
+    const queue = (0,requirements/* directRequirements */.S8)(run.requested.lines).filter((each) => !(0,requirements/* isCacheable */.TZ)(each));
     const names = new Set();
     let changed;
     for (const requirement of queue) {
         const request = plainRequest([requirement.text], requirement.source);
-        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(plan, world, request, { action: 'install', index: undefined, wheelhouse }));
+        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(run, world, request, { action: 'install', index: undefined, wheelhouse }));
         if (result.state === 'failed') {
             return {
                 reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
@@ -29632,7 +29632,7 @@ async function installSources(plan, world, wheelhouse, manifest) {
         const before = manifest.direct.find((project) => project.requirement === now.requirement);
         if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
             changed ??= now.name;
-        const found = await sourcesOf(plan, world, requirement, result.item);
+        const found = await sourcesOf(run, world, requirement, result.item);
         for (const each of found) {
             if (!names.has(each.name) && !(0,requirements/* isCacheable */.TZ)(each.requirement))
                 queue.push(each.requirement);
@@ -29644,8 +29644,8 @@ async function installSources(plan, world, wheelhouse, manifest) {
         : { reason: `the dependencies of ${changed} have changed` };
 }
 /** The files that stand for them in a wheelhouse that is complete. */
-async function resolvedSources(plan, world, directory, manifest) {
-    const wheels = (0,requirements/* directRequirements */.S8)(plan.requested.lines)
+async function resolvedSources(run, world, directory, manifest) {
+    const wheels = (0,requirements/* directRequirements */.S8)(run.requested.lines)
         .filter(requirements/* isCacheable */.TZ)
         .flatMap((requirement) => {
         const wheel = manifest.wheels.find((each) => isFrom(each, requirement));
@@ -29654,7 +29654,7 @@ async function resolvedSources(plan, world, directory, manifest) {
         const file = external_node_path_.join(directory, wheel.file);
         return [standIn(requirement, wheel.name, { file, sha256: wheel.sha256 })];
     });
-    const stubs = await writeStubs(plan, world, manifest.direct);
+    const stubs = await writeStubs(run, world, manifest.direct);
     const projects = manifest.direct.flatMap(({ name, extras }, number) => {
         const stub = stubs[number];
         return stub ? [standIn({ extras, marker: undefined, source: undefined }, name, stub)] : [];
@@ -29665,7 +29665,7 @@ async function resolvedSources(plan, world, directory, manifest) {
 function directProject(requirement, item) {
     const { name, version, requires } = item;
     return {
-        ...{ requirement: (0,plan_key/* canonical */.$N)(requirement), name, version },
+        ...{ requirement: (0,logic_key/* canonical */.$N)(requirement), name, version },
         extras: requirement.extras,
         // An address may hold secrets, and a manifest is read by everybody.
         requires: requires.map((text) => (0,secrets/* fingerprinted */.g0)((0,local_project/* splitSource */.qJ)(text)?.named ?? text)),
@@ -29698,29 +29698,30 @@ function standIn(requirement, name, { file, sha256 }) {
     return { name, extras, marker, source, url: (0,external_node_url_.pathToFileURL)(file).href, sha256 };
 }
 /** Stubs in the order of the projects. */
-async function writeStubs(plan, world, projects) {
+async function writeStubs(run, world, projects) {
     if (projects.length === 0)
         return [];
-    const place = await world.wheelhouses.stage(plan.workplace);
+    const place = await world.wheelhouses.stage(run.workplace);
     const stubs = projects.map(({ name, version, requires }) => ({
         name,
         version,
         // A manifest that anybody may have written must not make pip fetch a URL.
         requires: requires.filter((text) => !/[@\p{Cc}\u2028\u2029]/u.test(text)),
     }));
-    const files = await world.python.writeStubs(plan.interpreter, place, stubs);
+    const files = await world.python.writeStubs(run.interpreter, place, stubs);
     return Promise.all(files.map((file) => fileOf(world, external_node_path_.dirname(file), external_node_path_.basename(file))));
 }
 function isFrom(wheel, requirement) {
-    return wheel.url === requirement.shownTarget && wheel.asked?.join() === requirement.hashes.join();
+    return (wheel.url === requirement.shownTarget &&
+        wheel.requestHashes?.join() === requirement.hashes.join());
 }
 /** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
-async function fetchUrl(plan, world, directory, kept, requirement, request) {
+async function fetchUrl(run, world, directory, kept, requirement, request) {
     const known = kept.find((wheel) => isFrom(wheel, requirement));
     if (known)
         return { file: known.file, isBuilt: known.origin === 'built' };
-    const place = await world.wheelhouses.stage(plan.workplace);
-    const log = await fetchWheels(plan, world, plan.index, request, {
+    const place = await world.wheelhouses.stage(run.workplace);
+    const log = await fetchWheels(run, world, run.index, request, {
         into: place,
         dependencies: false,
     });
@@ -29731,18 +29732,18 @@ async function fetchUrl(plan, world, directory, kept, requirement, request) {
     return { file, isBuilt: log.built.has(file) };
 }
 
-;// CONCATENATED MODULE: ./lib/plan/admission.js
+;// CONCATENATED MODULE: ./lib/logic/admission.js
 /** Which wheels of an earlier wheelhouse the request's own hashes admit. */
 
 
 /** @param settings pip's effective settings */
 function hashRules(lines, settings) {
-    const byName = (0,requirements/* askedHashes */.xJ)(lines);
+    const byName = (0,requirements/* requestedHashes */.FN)(lines);
     const byUrl = new Map();
     for (const { target, shownTarget, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
         const sorted = hashes.toSorted();
         const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-        const wheelOf = (0,plan_names/* isWheelFileName */.jh)(file) ? (0,plan_names/* wheelNameParts */.LI)(file).name : undefined;
+        const wheelOf = (0,logic_names/* isWheelFileName */.jh)(file) ? (0,logic_names/* wheelNameParts */.LI)(file).name : undefined;
         byUrl.set(shownTarget, { hashes: sorted, wheelOf });
         if (wheelOf !== undefined)
             byName.set(wheelOf, sorted);
@@ -29758,7 +29759,7 @@ function neverBuilt(lines, settings) {
     const binary = words('only-binary');
     if (words('no-binary').length > 0 || binary.includes(':none:'))
         return () => false;
-    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,plan_names/* normalizeName */.Pc)(word))));
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,logic_names/* normalizeName */.Pc)(word))));
     return (name) => names.has(':all:') || names.has(name);
 }
 /**
@@ -29777,15 +29778,15 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
         return false;
     if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name)
         return false;
-    const asked = byName.get(wheel.name) ?? rule?.hashes;
-    if (asked === undefined)
+    const hashes = byName.get(wheel.name) ?? rule?.hashes;
+    if (hashes === undefined)
         return !all;
     const isWheelUrl = [...byUrl.values()].some(({ wheelOf }) => wheelOf === wheel.name);
     const isItself = wheel.origin === 'downloaded' || isWheelUrl || neverBuilt(wheel.name);
-    if (isItself && asked.some((hash) => hash.startsWith('sha256:'))) {
-        return asked.includes(`sha256:${wheel.sha256}`);
+    if (isItself && hashes.some((hash) => hash.startsWith('sha256:'))) {
+        return hashes.includes(`sha256:${wheel.sha256}`);
     }
-    return wheel.asked?.toSorted().join() === asked.join();
+    return wheel.requestHashes?.toSorted().join() === hashes.join();
 }
 
 ;// CONCATENATED MODULE: ./lib/fill.js
@@ -29805,7 +29806,7 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
 
 
 /**
- * Makes a wheelhouse complete for a plan, in place.
+ * Makes a wheelhouse complete for a run, in place.
  * @param directory contains the wheels of `usable` and nothing else
  * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
  *   admit are deleted, and everything else in the directory
@@ -29814,61 +29815,61 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
  * @returns the manifest, already written with its lock
  * @throws FillError with pip's last words and one sentence of advice
  */
-async function fill(plan, world, directory, usable, { resume, effort }) {
+async function fill(run, world, directory, usable, { resume, effort }) {
     const start = performance.now();
-    const { lines } = plan.requested;
-    const rules = hashRules(lines, plan.settings.configured);
+    const { lines } = run.requested;
+    const rules = hashRules(lines, run.settings.configured);
     const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
     if (!resume) {
         await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
     }
     const earlier = new Set(await world.wheelhouses.list(directory));
-    const sourced = await resolveSources(plan, world, directory, kept);
-    const index = await applying(plan, world);
-    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(plan, world, sourced) : noneRelied;
+    const sourced = await resolveSources(run, world, directory, kept);
+    const index = await applying(run, world);
+    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(run, world, sourced) : noneRelied;
     const resolved = [...sourced.resolved, ...relied.resolved];
-    const offers = await offersOf(plan, world, directory, kept, index);
-    const files = fillFiles(lines, constraintsFile(plan), {
+    const offers = await offersOf(run, world, directory, kept, index);
+    const files = fillFiles(lines, constraintsFile(run), {
         resolved,
         offers,
         hashMode: (0,requirements/* isHashMode */.mD)(lines),
     });
-    const log = await fetchWheels(plan, world, plan.index, files, {
+    const log = await fetchWheels(run, world, run.index, files, {
         into: directory,
         dependencies: true,
     });
     const chosen = [...log.reused, ...log.built, ...sourced.urls.keys()];
-    const closure = await fill_close(plan, world, directory, {
-        files: closeFiles(lines, resolved, constraintsFile(plan)),
+    const closure = await fill_close(run, world, directory, {
+        files: closeFiles(lines, resolved, constraintsFile(run)),
         stale: kept.map(({ file }) => file).filter((file) => !chosen.includes(file)),
         stubs: new Set([...sourced.stubs, ...relied.resolved.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))]),
     });
     const others = kept.filter(({ role }) => role !== 'runtime').map(({ file }) => file);
     await world.wheelhouses.keepOnly(directory, [...closure.keys(), ...others]);
-    const build = await keepBuildRequirements(plan, world, directory, sourced.builtWith);
-    const tools = await fetchTools(plan, world, directory, kept);
+    const build = await keepBuildRequirements(run, world, directory, sourced.builtWith);
+    const tools = await fetchTools(run, world, directory, kept);
     const runtime = [...closure.keys()];
     await world.wheelhouses.keepOnly(directory, [...runtime, ...build, ...tools]);
     const wheels = await describe(world, directory, {
         ...{ closure, build, tools, kept },
-        asked: (0,requirements/* askedHashes */.xJ)(lines),
+        hashes: (0,requirements/* requestedHashes */.FN)(lines),
         urls: sourced.urls,
         built: new Set([...log.built, ...sourced.built]),
-        pipCache: plan.settings.text('cache-dir') ?? plan.interpreter.pipCache,
+        pipCache: run.settings.text('cache-dir') ?? run.interpreter.pipCache,
         earlier,
     });
     refuseUnhashed(wheels, rules);
-    const parts = (0,plan_manifest/* keepableParts */.On)(plan.keys.parts);
+    const parts = (0,logic_manifest/* keepableParts */.On)(run.keys.parts);
     const manifest = {
-        interpreter: (0,plan_key/* interpreterIdentity */.tb)(plan.interpreter),
-        request: plan.keys.request,
-        sources: plan.keys.sources,
+        interpreter: (0,logic_key/* interpreterIdentity */.tb)(run.interpreter),
+        request: run.keys.request,
+        sources: run.keys.sources,
         resolvedAt: world.now().toISOString(),
         wheels,
         direct: sourced.projects,
         relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
         effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
-        python: plan.interpreter.version,
+        python: run.interpreter.version,
         ...(parts === undefined ? {} : { parts }),
     };
     await world.wheelhouses.seal(directory, manifest);
@@ -29887,12 +29888,12 @@ function refuseUnhashed(wheels, rules) {
     throw new FillError(`pip chose files that the hashes of the requirements do not allow: ${files}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`, '');
 }
 /** The request's lines for an index that apply to the interpreter. */
-async function applying(plan, world) {
-    const lines = (0,requirements/* indexRequirements */.zM)(plan.requested.lines);
+async function applying(run, world) {
+    const lines = (0,requirements/* indexRequirements */.zM)(run.requested.lines);
     const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
     if (markers.length === 0)
         return lines;
-    const applies = await world.python.applies(plan.interpreter, markers);
+    const applies = await world.python.applies(run.interpreter, markers);
     if (applies === undefined)
         return lines;
     const met = new Set(markers.filter((_marker, index) => applies[index]));
@@ -29904,18 +29905,18 @@ const noneRelied = { projects: [], resolved: [] };
  * pip-compile leaves pip and setuptools out and relies on that. So what is installed takes part in
  * the resolution, without dependencies of its own.
  */
-async function installedProjects(plan, world, sourced) {
+async function installedProjects(run, world, sourced) {
     const requested = new Set([
-        ...(0,requirements/* indexRequirements */.zM)(plan.requested.lines).map((line) => line.name),
+        ...(0,requirements/* indexRequirements */.zM)(run.requested.lines).map((line) => line.name),
         ...sourced.resolved.map((each) => each.name),
     ]);
-    const installed = await world.python.installed(plan.interpreter);
+    const installed = await world.python.installed(run.interpreter);
     const projects = [...installed]
         // Of a metadata directory with an odd name there can't be a stub.
-        .filter(([, version]) => (0,plan_names/* isWheelFileName */.jh)(`stub-${version}-py3-none-any.whl`))
+        .filter(([, version]) => (0,logic_names/* isWheelFileName */.jh)(`stub-${version}-py3-none-any.whl`))
         .filter(([name]) => !requested.has(name))
         .map(([name, version]) => ({ name, version, requires: [] }));
-    const stubs = await writeStubs(plan, world, projects);
+    const stubs = await writeStubs(run, world, projects);
     const line = { extras: [], marker: undefined, source: undefined };
     return {
         projects: projects.map(({ name, version }) => ({ name, version })),
@@ -29928,15 +29929,15 @@ async function installedProjects(plan, world, sourced) {
 /** Whether anything in a closure depends on a project. */
 function isMentioned(name, closure, sourced) {
     const requires = [...closure, ...sourced.projects].flatMap((each) => each.requires);
-    return requires.some((text) => (0,plan_names/* normalizeName */.Pc)(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name);
+    return requires.some((text) => (0,logic_names/* normalizeName */.Pc)(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name);
 }
 /**
  * Built wheels that pip may take instead of building again: those of pins, and of versions that
  * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
  * built wheel would win over a newer sdist for ever, so there only pins count.
  */
-async function offersOf(plan, world, directory, kept, lines) {
-    const { index, settings } = plan;
+async function offersOf(run, world, directory, kept, lines) {
+    const { index, settings } = run;
     if (!index.mayOffer)
         return [];
     const offers = kept
@@ -29957,11 +29958,11 @@ async function offersOf(plan, world, directory, kept, lines) {
  *   in another version. Without hashes they count when pip finds no closure without them.
  * @returns by file name, without stubs
  */
-async function fill_close(plan, world, directory, options) {
+async function fill_close(run, world, directory, options) {
     const { stale } = options;
-    const resolve = () => resolveOffline(plan, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
+    const resolve = () => resolveOffline(run, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
     const resolveWithoutStale = async () => {
-        const aside = await world.wheelhouses.stage(plan.workplace);
+        const aside = await world.wheelhouses.stage(run.workplace);
         for (const file of stale)
             await world.wheelhouses.move(file, directory, aside);
         try {
@@ -29973,7 +29974,7 @@ async function fill_close(plan, world, directory, options) {
         }
     };
     const items = await resolveWithoutStale().catch((error) => {
-        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(plan.requested.lines);
+        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
         if (error instanceof FillError && mayRetry)
             return resolve();
         throw error;
@@ -29996,15 +29997,15 @@ async function fill_close(plan, world, directory, options) {
 /** The wheel of a project's version among files. */
 function wheelOf({ name, version }, files) {
     return files.find((file) => {
-        const parts = (0,plan_names/* wheelNameParts */.LI)(file);
-        return parts.name === name && (0,plan_names/* sameVersion */.r1)(parts.version, version);
+        const parts = (0,logic_names/* wheelNameParts */.LI)(file);
+        return parts.name === name && (0,logic_names/* sameVersion */.r1)(parts.version, version);
     });
 }
 /**
  * Adds what builds of local projects needed, so that a later run builds them offline.
  * @returns names of the files
  */
-async function keepBuildRequirements(plan, world, directory, requirements) {
+async function keepBuildRequirements(run, world, directory, requirements) {
     const present = await world.wheelhouses.list(directory);
     const different = new Map(requirements.map((each) => [`${each.name} ${each.version}`, each]));
     const missing = [...different.values()].filter((each) => wheelOf(each, present) === undefined);
@@ -30015,7 +30016,7 @@ async function keepBuildRequirements(plan, world, directory, requirements) {
             const batch = rest.filter(({ name }) => !names.has(name) && names.add(name));
             rest = rest.filter((each) => !batch.includes(each));
             const request = plainRequest(batch.map(({ name, version }) => `${name}==${version}`));
-            await fetchWheels(plan, world, plan.index, request, { into: directory, dependencies: false });
+            await fetchWheels(run, world, run.index, request, { into: directory, dependencies: false });
         }
     }
     catch (error) {
@@ -30027,15 +30028,15 @@ async function keepBuildRequirements(plan, world, directory, requirements) {
     return requirements.flatMap((each) => wheelOf(each, files) ?? []);
 }
 /** The installer itself, if not on PATH. A cached one is reused without checking for updates. */
-async function fetchTools(plan, world, directory, kept) {
-    if (plan.request.installer !== 'uv' || plan.uv !== undefined)
+async function fetchTools(run, world, directory, kept) {
+    if (run.request.installer !== 'uv' || run.uv !== undefined)
         return [];
     const known = kept.filter((wheel) => wheel.role === 'tool');
     if (known.length > 0)
         return known.map((wheel) => wheel.file);
-    const place = await world.wheelhouses.stage(plan.workplace);
+    const place = await world.wheelhouses.stage(run.workplace);
     const request = plainRequest(['uv']);
-    await fetchWheels(plan, world, plan.index, request, { into: place, dependencies: false });
+    await fetchWheels(run, world, run.index, request, { into: place, dependencies: false });
     const files = await world.wheelhouses.list(place);
     for (const file of files)
         await world.wheelhouses.move(file, place, directory);
@@ -30055,13 +30056,13 @@ async function describe(world, directory, found) {
         if (size === undefined)
             throw new Error(`${file} has no digest`);
         const item = found.closure.get(file);
-        const named = (0,plan_names/* wheelNameParts */.LI)(file);
+        const named = (0,logic_names/* wheelNameParts */.LI)(file);
         const url = found.urls.get(file);
-        const asked = item && (url ? url.hashes : found.asked.get(named.name));
+        const hashes = item && (url ? url.hashes : found.hashes.get(named.name));
         const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === size.sha256);
         // pip has checked what it downloaded: a new file that no hash names was built from one that was.
-        const isUnnamed = asked?.every((hash) => hash.startsWith('sha256:')) &&
-            !asked.includes(`sha256:${size.sha256}`) &&
+        const isUnnamed = hashes?.every((hash) => hash.startsWith('sha256:')) &&
+            !hashes.includes(`sha256:${size.sha256}`) &&
             !found.earlier.has(file);
         const isBuilt = before
             ? before.origin === 'built'
@@ -30074,15 +30075,15 @@ async function describe(world, directory, found) {
             ...size,
             origin: isBuilt ? 'built' : 'downloaded',
             role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
-            ...(asked === undefined ? {} : { asked }),
+            ...(hashes === undefined ? {} : { requestHashes: hashes }),
             ...(url === undefined ? {} : { url: url.shownTarget }),
         };
     });
 }
 
-// EXTERNAL MODULE: ./lib/plan/lock.js
-var plan_lock = __nccwpck_require__(4504);
-;// CONCATENATED MODULE: ./lib/plan/portions.js
+// EXTERNAL MODULE: ./lib/logic/lock.js
+var logic_lock = __nccwpck_require__(6851);
+;// CONCATENATED MODULE: ./lib/logic/portions.js
 /**
  * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
  * pips share what is much. See docs/decisions/0007-several-pips.md.
@@ -30116,7 +30117,7 @@ function mayDivide(wheels, pip, cores) {
  *   is installed already, and no name is put into place by two portions
  */
 function portionsOf(wheels, { installed, contents }, { cores, compile }) {
-    const present = new Set(installed.map(plan_names/* normalizeName */.Pc));
+    const present = new Set(installed.map(logic_names/* normalizeName */.Pc));
     // What is exchanged is removed first, and the files of one project may have become another's.
     if (wheels.some((wheel) => present.has(wheel.name)))
         return [wheels];
@@ -30187,8 +30188,8 @@ class InstallError extends model/* UserError */.yo {
 /** From this exit code on a program was ended by a signal. */
 const signalled = 128;
 /** @throws InstallError with the installer's last words */
-async function installLock(plan, world, wheelhouse, manifest) {
-    const { request, interpreter } = plan;
+async function installLock(run, world, wheelhouse, manifest) {
+    const { request, interpreter } = run;
     const { wheelhouses, reporter } = world;
     // Lies there while the installer is at work: a later run then knows that this one did not end.
     const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
@@ -30198,9 +30199,9 @@ async function installLock(plan, world, wheelhouse, manifest) {
     await reporter.group(`Install from the lock with ${request.installer}`, async () => {
         const selected = repair
             ? runtimeOf(manifest)
-            : await missingWheels(plan, world, wheelhouse, manifest);
+            : await missingWheels(run, world, wheelhouse, manifest);
         await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-        const work = { plan, world, wheelhouse, manifest, selected, repair };
+        const work = { run, world, wheelhouse, manifest, selected, repair };
         const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
         if (exitCode !== 0) {
             const maybeWheels = exitCode < signalled && !(0,pip_output/* isSystems */.lQ)(output);
@@ -30217,27 +30218,27 @@ function runtimeOf({ wheels }) {
  * installed version that satisfies the request, also where the lock has another one. pip itself is
  * asked, and only where there is such a version.
  */
-async function missingWheels(plan, world, wheelhouse, manifest) {
-    const { settings, requested } = plan;
+async function missingWheels(run, world, wheelhouse, manifest) {
+    const { settings, requested } = run;
     const runtime = runtimeOf(manifest);
     if (settings.flag('ignore-installed') || settings.flag('force-reinstall'))
         return runtime;
-    const installed = await world.python.installed(plan.interpreter);
+    const installed = await world.python.installed(run.interpreter);
     const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
     const others = runtime.filter(({ name, version }) => {
         const present = installed.get(name);
-        return present !== undefined && !(0,plan_names/* sameVersion */.r1)(present, version);
+        return present !== undefined && !(0,logic_names/* sameVersion */.r1)(present, version);
     });
     if (others.length === 0 && absent.length === 0)
         return runtime;
-    const lines = await applying(plan, world);
+    const lines = await applying(run, world);
     const doubtful = others.filter(({ name, version }) => !(0,requirements/* isPinned */.T4)(lines, name, version));
     if (doubtful.length === 0 && absent.length === 0)
         return runtime;
-    const sources = await resolvedSources(plan, world, wheelhouse, manifest);
-    const request = closeFiles(requested.lines, sources.resolved, constraintsFile(plan));
+    const sources = await resolvedSources(run, world, wheelhouse, manifest);
+    const request = closeFiles(requested.lines, sources.resolved, constraintsFile(run));
     try {
-        const wanted = await resolveOffline(plan, world, request, { wheelhouse, installed: 'counts' });
+        const wanted = await resolveOffline(run, world, request, { wheelhouse, installed: 'counts' });
         const names = new Set(wanted.map((item) => item.name));
         for (const { name } of doubtful.filter((wheel) => !names.has(wheel.name))) {
             world.reporter.info(`Leaving ${name} ${installed.get(name)}, which satisfies the request.`);
@@ -30254,27 +30255,27 @@ async function missingWheels(plan, world, wheelhouse, manifest) {
     }
 }
 /** @returns path of the lock to install from: the wheelhouse's own, or one of fewer wheels */
-async function lockOf({ plan, world, wheelhouse, manifest, selected }) {
+async function lockOf({ run, world, wheelhouse, manifest, selected }) {
     if (selected.length === runtimeOf(manifest).length)
-        return external_node_path_.join(wheelhouse, plan_manifest/* lockFile */.Ke);
-    const lock = external_node_path_.join(plan.scratch, 'selected.txt');
-    await world.wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(selected));
+        return external_node_path_.join(wheelhouse, logic_manifest/* lockFile */.Ke);
+    const lock = external_node_path_.join(run.scratch, 'selected.txt');
+    await world.wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(selected));
     return lock;
 }
 async function withPip(work) {
-    const { plan, world, wheelhouse, repair } = work;
+    const { run, world, wheelhouse, repair } = work;
     const { python, wheelhouses, reporter } = world;
-    const options = installOptions(plan, wheelhouse);
-    const surroundings = { cwd: plan.request.workingDirectory, env: environmentOf(plan) };
-    const pip = (lock, again) => python.pip(plan.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
+    const options = installOptions(run, wheelhouse);
+    const surroundings = { cwd: run.request.workingDirectory, env: environmentOf(run) };
+    const pip = (lock, again) => python.pip(run.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
     const whole = await lockOf(work);
     const portions = await portionsOfLock(work);
     if (portions.length < 2)
         return pip(whole, repair);
     reporter.info(`${portions.length} pips share the work.`);
     const pips = portions.map(async (portion, index) => {
-        const lock = external_node_path_.join(plan.scratch, `portion-${index + 1}.txt`);
-        await wheelhouses.write(lock, (0,plan_lock/* formatLock */.X)(portion));
+        const lock = external_node_path_.join(run.scratch, `portion-${index + 1}.txt`);
+        await wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(portion));
         return pip(lock, false);
     });
     const ends = (await Promise.allSettled(pips)).map((end) => end.status === 'fulfilled' ? end.value : undefined);
@@ -30286,7 +30287,7 @@ async function withPip(work) {
     return pip(whole, true);
 }
 /** The wheels of the lock, divided where several pips can share the work. */
-async function portionsOfLock({ plan: { interpreter, request }, world: { python, cores }, wheelhouse, selected, repair, }) {
+async function portionsOfLock({ run: { interpreter, request }, world: { python, cores }, wheelhouse, selected, repair, }) {
     if (repair || !mayDivide(selected, interpreter.pip ?? '', cores))
         return [selected];
     const files = selected.map((wheel) => external_node_path_.join(wheelhouse, wheel.file));
@@ -30296,31 +30297,31 @@ async function portionsOfLock({ plan: { interpreter, request }, world: { python,
         : portionsOf(selected, surroundings, { cores, compile: request.compileBytecode });
 }
 async function withUv(work) {
-    const { plan, world, wheelhouse, manifest, repair } = work;
-    const uv = await uvOf(plan, world, wheelhouse, manifest.wheels);
-    const options = { ...installOptions(plan, wheelhouse), repair };
+    const { run, world, wheelhouse, manifest, repair } = work;
+    const uv = await uvOf(run, world, wheelhouse, manifest.wheels);
+    const options = { ...installOptions(run, wheelhouse), repair };
     const lock = await lockOf(work);
-    const args = uvInstallArgs({ ...options, lock, python: plan.interpreter.executable });
+    const args = uvInstallArgs({ ...options, lock, python: run.interpreter.executable });
     return world.uv.run(uv, args, {
-        cwd: plan.request.workingDirectory,
+        cwd: run.request.workingDirectory,
         // Where uv unpacks: on the disk of the workspace, from where files are linked.
-        env: { ...environmentOf(plan), ...(0,plan_environment/* temporaryVariables */.fp)(plan.scratch) },
+        env: { ...environmentOf(run), ...(0,logic_environment/* temporaryVariables */.fp)(run.scratch) },
     });
 }
 function environmentOf({ request }) {
-    return (0,plan_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
+    return (0,logic_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
 }
 /** The uv of the machine, or the one that the wheelhouse brings along. */
-async function uvOf(plan, world, wheelhouse, wheels) {
-    if (plan.uv !== undefined)
-        return plan.uv;
+async function uvOf(run, world, wheelhouse, wheels) {
+    if (run.uv !== undefined)
+        return run.uv;
     const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
     if (tool === undefined)
         throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
-    return world.uv.unpack(plan.interpreter, external_node_path_.join(wheelhouse, (0,plan_manifest/* wheelPath */.NV)(tool)), plan.scratch);
+    return world.uv.unpack(run.interpreter, external_node_path_.join(wheelhouse, (0,logic_manifest/* wheelPath */.NV)(tool)), run.scratch);
 }
 
-;// CONCATENATED MODULE: ./lib/prepare.js
+;// CONCATENATED MODULE: ./lib/interpreter.js
 /** The interpreter that is installed into. */
 
 
@@ -30328,7 +30329,7 @@ async function uvOf(plan, world, wheelhouse, wheels) {
 
 
 /** The oldest pip with `install --report`, which names the closure. */
-const prepare_oldestPip = [22, 2];
+const interpreter_oldestPip = [22, 2];
 /**
  * Finds the interpreter that is installed into, or that an environment is to be made from.
  * @throws UserError when it can't be used, with what to do; so does `makeVenv`
@@ -30348,13 +30349,13 @@ async function prepareInterpreter(request, world) {
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,model/* isOlderPip */.Ui)(made.pip, prepare_oldestPip))
+    if (made.pip === undefined || !(0,model/* isOlderPip */.Ui)(made.pip, interpreter_oldestPip))
         return made;
     const indexes = indexesOf(request, made, pipSettings(made, request.index));
     const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
-        env: (0,plan_environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, index, made.keyring),
+        env: (0,logic_environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, index, made.keyring),
     });
     return python.probe(request);
 }
@@ -30377,8 +30378,8 @@ function checkPip(interpreter, otherwise = ' before this step') {
     if (pip === undefined) {
         throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if ((0,model/* isOlderPip */.Ui)(pip, prepare_oldestPip)) {
-        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${prepare_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,model/* isOlderPip */.Ui)(pip, interpreter_oldestPip)) {
+        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${interpreter_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
@@ -30421,7 +30422,7 @@ async function readRequestWithKeys(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,plan_key/* keysOf */.YD)(interpreter, requested, settings.configured, {
+    const keys = (0,logic_key/* keysOf */.YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -30490,7 +30491,7 @@ async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
         const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await (0,requirements/* gatherLines */.zV)(sources, reading)).lines.map(plan_key/* canonical */.$N);
+            return (await (0,requirements/* gatherLines */.zV)(sources, reading)).lines.map(logic_key/* canonical */.$N);
         }
         catch (error) {
             if (error instanceof model/* UserError */.yo)
@@ -30507,7 +30508,7 @@ function remoteAccess({ environment, workingDirectory }, { executable, keyring, 
         hasProxy: settings.configured.has('proxy'),
         python: executable,
         cwd: workingDirectory,
-        env: (0,plan_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
+        env: (0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
     };
 }
 /** Variables that pip is given with the inputs' values, which may contain credentials. */
@@ -30542,7 +30543,7 @@ async function groupLines(request, sources) {
     return lines;
 }
 
-;// CONCATENATED MODULE: ./lib/plan/verdict.js
+;// CONCATENATED MODULE: ./lib/logic/verdict.js
 /**
  * Whether a wheelhouse serves a request, and if not, why. The one answer to that question: a run
  * acts upon it, and `doctor` explains it.
@@ -30560,7 +30561,7 @@ async function groupLines(request, sources) {
  */
 function verdict({ manifest, sound }, wanted, markers) {
     const { keys, refresh, now } = wanted;
-    if (manifest.interpreter !== (0,plan_key/* interpreterIdentity */.tb)(wanted.interpreter)) {
+    if (manifest.interpreter !== (0,logic_key/* interpreterIdentity */.tb)(wanted.interpreter)) {
         return {
             kind: 'unusable',
             mismatch: 'interpreter',
@@ -30576,7 +30577,7 @@ function verdict({ manifest, sound }, wanted, markers) {
     }
     const isSameRequest = manifest.request === keys.request;
     const lines = decided(wanted.lines, markers);
-    const wrong = isSameRequest ? (0,plan_manifest/* contradiction */.qX)(manifest, lines) : undefined;
+    const wrong = isSameRequest ? (0,logic_manifest/* contradiction */.qX)(manifest, lines) : undefined;
     if (wrong !== undefined)
         return { kind: 'unusable', mismatch: 'contents', reason: wrong };
     const rules = { ...hashRules(lines, wanted.settings), all: (0,requirements/* isHashMode */.mD)(wanted.lines) };
@@ -30604,7 +30605,7 @@ function verdict({ manifest, sound }, wanted, markers) {
  */
 function decisiveMarkers(manifest, wanted) {
     const { keys, interpreter, refresh, now } = wanted;
-    const isForThis = manifest.interpreter === (0,plan_key/* interpreterIdentity */.tb)(interpreter) && manifest.sources === keys.sources;
+    const isForThis = manifest.interpreter === (0,logic_key/* interpreterIdentity */.tb)(interpreter) && manifest.sources === keys.sources;
     if (!isForThis)
         return [];
     const lines = (0,requirements/* indexRequirements */.zM)(wanted.lines);
@@ -30659,8 +30660,8 @@ function defaultPlace(request, keys) {
     return external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
 }
 /** What a wheelhouse has to be good for. */
-function wantedOf(plan, now) {
-    const { keys, interpreter, settings, request, requested, uv } = plan;
+function wantedOf(run, now) {
+    const { keys, interpreter, settings, request, requested, uv } = run;
     return {
         ...{ keys, interpreter, now },
         settings: settings.configured,
@@ -30686,10 +30687,10 @@ async function evaluated({ manifest }, wanted, world) {
  * @param rejected names of wheelhouses that turned out to be useless
  * @throws UserError when something else than a wheelhouse is there
  */
-async function findWheelhouse(plan, world, place, rejected) {
-    const { request, keys } = plan;
+async function findWheelhouse(run, world, place, rejected) {
+    const { request, keys } = run;
     const { store, reporter } = world;
-    const onDisk = rejected.has(place) ? undefined : await fromDisk(plan, world, place);
+    const onDisk = rejected.has(place) ? undefined : await fromDisk(run, world, place);
     if (onDisk?.state === 'serves')
         return { ...onDisk, saveKey: undefined };
     let best = onDisk;
@@ -30699,14 +30700,14 @@ async function findWheelhouse(plan, world, place, rejected) {
         reporter.info(`The cache is not used: ${store.unavailable}.`);
     }
     if (request.restoreCache && store.unavailable === undefined) {
-        for (const key of (0,plan_key/* generations */.YZ)(keys.primary)) {
-            const directory = await world.wheelhouses.stage(plan.workplace);
+        for (const key of (0,logic_key/* generations */.YZ)(keys.primary)) {
+            const directory = await world.wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
             if (restored?.arrived && !rejected.has(restored.key)) {
-                best = await better(world, best, await fromStore(plan, world, directory, restored.key));
+                best = await better(world, best, await fromStore(run, world, directory, restored.key));
             }
             else {
                 await world.wheelhouses.remove(directory);
@@ -30718,10 +30719,10 @@ async function findWheelhouse(plan, world, place, rejected) {
     else if (store.unavailable === undefined) {
         saveKey = keys.primary;
     }
-    return { ...(best ?? (await nothing(plan, world))), saveKey };
+    return { ...(best ?? (await nothing(run, world))), saveKey };
 }
-async function nothing(plan, world) {
-    const directory = await world.wheelhouses.stage(plan.workplace);
+async function nothing(run, world) {
+    const directory = await world.wheelhouses.stage(run.workplace);
     return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
 }
 /** Keeps the one that serves, or else the one with more wheels; deletes the other's directory. */
@@ -30737,22 +30738,22 @@ function rank(sighting) {
         return Number.POSITIVE_INFINITY;
     return sighting.state === 'usable' ? sighting.base.sound.length : -1;
 }
-async function fromDisk(plan, world, place) {
+async function fromDisk(run, world, place) {
     const { wheelhouses, reporter } = world;
     if (!(await wheelhouses.exists(place)))
         return undefined;
-    const directory = await wheelhouses.stage(plan.workplace);
+    const directory = await wheelhouses.stage(run.workplace);
     try {
         await wheelhouses.share(place, directory);
         const inspected = await wheelhouses.inspect(directory);
         if (inspected !== undefined) {
-            return await assess(plan, world, directory, inspected, { kind: 'disk', name: place });
+            return await assess(run, world, directory, inspected, { kind: 'disk', name: place });
         }
     }
     catch (error) {
-        if (!(error instanceof plan_manifest/* ManifestError */.Sh))
+        if (!(error instanceof logic_manifest/* ManifestError */.Sh))
             throw error;
-        if (!(await wheelhouses.exists(external_node_path_.join(place, plan_manifest/* manifestFile */.YE)))) {
+        if (!(await wheelhouses.exists(external_node_path_.join(place, logic_manifest/* manifestFile */.YE)))) {
             throw new model/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
         }
         reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
@@ -30761,38 +30762,38 @@ async function fromDisk(plan, world, place) {
     return undefined;
 }
 /** Looks into what the store brought. Never throws for what it finds there. */
-async function fromStore(plan, world, directory, key) {
+async function fromStore(run, world, directory, key) {
     const { reporter, wheelhouses } = world;
-    const kind = (0,plan_key/* matchKind */.O4)(key, plan.keys);
+    const kind = (0,logic_key/* matchKind */.O4)(key, run.keys);
     try {
         if (kind === 'foreign')
-            throw new plan_manifest/* ManifestError */.Sh('its key is none that was asked for');
+            throw new logic_manifest/* ManifestError */.Sh('its key is none that was asked for');
         const inspected = await wheelhouses.inspect(directory);
         if (inspected === undefined)
-            throw new plan_manifest/* ManifestError */.Sh('it is empty');
+            throw new logic_manifest/* ManifestError */.Sh('it is empty');
         const origin = { kind: 'cache', name: key, isExact: kind === 'exact' };
-        return await assess(plan, world, directory, inspected, origin);
+        return await assess(run, world, directory, inspected, origin);
     }
     catch (error) {
         reporter.warning(`The cache entry ${key} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
         await wheelhouses.remove(directory);
-        return nothing(plan, world);
+        return nothing(run, world);
     }
 }
 /** Faults that a warning lists; of more it gives the number. */
 const maxFaultsShown = 5;
-async function assess(plan, world, directory, inspected, origin) {
+async function assess(run, world, directory, inspected, origin) {
     const { manifest, faults } = inspected;
     const { wheelhouses, reporter } = world;
-    const judged = await judge(inspected, wantedOf(plan, world.now()), world);
+    const judged = await judge(inspected, wantedOf(run, world.now()), world);
     if (judged.kind === 'unusable')
-        throw new plan_manifest/* ManifestError */.Sh(judged.reason);
+        throw new logic_manifest/* ManifestError */.Sh(judged.reason);
     if (faults.length > 0) {
         const shown = faults.slice(0, maxFaultsShown).join('; ');
         const more = faults.length > maxFaultsShown ? ` and ${faults.length - maxFaultsShown} more` : '';
         reporter.warning(`The wheelhouse from ${origin.name} is damaged; what is sound of it is used: ${shown}${more}.`);
     }
-    await wheelhouses.keepOnly(directory, judged.wheels.map(plan_manifest/* wheelPath */.NV));
+    await wheelhouses.keepOnly(directory, judged.wheels.map(logic_manifest/* wheelPath */.NV));
     const base = { manifest, sound: judged.wheels, faults };
     if (judged.kind === 'serves') {
         // The lock that is installed follows from the manifest; the one in the entry is never used.
@@ -30867,7 +30868,7 @@ async function install(request, world) {
         const look = () => timed('restore', () => findWheelhouse(sketch, world, place, spurned));
         const { makeVenv } = prepared;
         let [found, interpreter] = await together(look(), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
-        const plan = { ...sketch, interpreter };
+        const run = { ...sketch, interpreter };
         const complete = async () => {
             if (found.state === 'serves') {
                 reporter.info(`Exact hit: ${found.origin.name}. No index is asked.`);
@@ -30875,13 +30876,13 @@ async function install(request, world) {
             }
             const hit = found.state === 'usable' ? `Partial hit: ${found.origin.name}` : 'Miss';
             reporter.info(`${hit}: ${found.reason}.`);
-            return timed('fill', () => fillFrom(plan, world, found));
+            return timed('fill', () => fillFrom(run, world, found));
         };
         let filled = await complete();
         /** @returns what of the found wheelhouse turned out not to fit */
         const tryInstall = async () => {
             try {
-                await timed('install', () => installLock(plan, world, found.directory, filled.manifest));
+                await timed('install', () => installLock(run, world, found.directory, filled.manifest));
             }
             catch (error) {
                 const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
@@ -30892,7 +30893,7 @@ async function install(request, world) {
             }
             if (filled.hasInstalledSources)
                 return undefined;
-            const drift = await timed('local projects', () => installSources(plan, world, found.directory, filled.manifest));
+            const drift = await timed('local projects', () => installSources(run, world, found.directory, filled.manifest));
             if (drift === undefined || found.state === 'serves') {
                 return drift && { kind: 'sources', reason: drift.reason };
             }
@@ -30948,7 +30949,7 @@ async function install(request, world) {
                 index,
             },
             state: isNew && request.saveCache && found.saveKey !== undefined
-                ? { wheelhouse, key: found.saveKey, manifest: (0,plan_manifest/* manifestDigest */.It)(manifest) }
+                ? { wheelhouse, key: found.saveKey, manifest: (0,logic_manifest/* manifestDigest */.It)(manifest) }
                 : undefined,
         };
     }
@@ -30990,15 +30991,15 @@ function isSavedAlready(found, manifest) {
         found.base.faults.length === 0 &&
         // Where a project has other dependencies, the entry would be refilled in every run.
         JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
-        (0,plan_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
+        (0,logic_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
 }
 /**
  * Fills the found directory; where no index can be used and the last good set was made for these
  * very requirements, that set is used as it is.
  */
-async function fillFrom(plan, world, found) {
+async function fillFrom(run, world, found) {
     try {
-        return await fillByMirror(plan, world, found);
+        return await fillByMirror(run, world, found);
     }
     catch (error) {
         const last = found.state === 'usable' && found.isComplete ? found.base.manifest : undefined;
@@ -31013,15 +31014,15 @@ async function fillFrom(plan, world, found) {
     }
 }
 /** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
-async function fillByMirror(plan, world, found) {
+async function fillByMirror(run, world, found) {
     const base = found.state === 'nothing' ? undefined : found.base;
     const usable = base?.sound ?? [];
     const attempt = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
         world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
         const effort = base?.manifest.effort ?? 0;
-        return fill({ ...plan, index }, world, found.directory, usable, { resume, effort });
+        return fill({ ...run, index }, world, found.directory, usable, { resume, effort });
     });
-    const index = await chooseIndex(plan, world);
+    const index = await chooseIndex(run, world);
     try {
         return { ...(await attempt(index, false)), index };
     }
@@ -31034,10 +31035,10 @@ async function fillByMirror(plan, world, found) {
         if (!error.maybeIndex)
             throw error;
         if (index.role !== 'mirror') {
-            await askAgain(plan, world);
+            await askAgain(run, world);
             throw error;
         }
-        const other = await chooseIndex(plan, world, 'pip failed with it');
+        const other = await chooseIndex(run, world, 'pip failed with it');
         return { ...(await attempt(other, true)), index: other };
     }
 }
@@ -31045,127 +31046,7 @@ async function fillByMirror(plan, world, found) {
 
 /***/ }),
 
-/***/ 342:
-/***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
-
-__nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4817);
-/* harmony import */ var _plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9552);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(1114);
-/* harmony import */ var _plan_state_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(1994);
-/* harmony import */ var _plan_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5611);
-/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6888);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1512);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9986);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(4194);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5638);
-/** Entry of the action's main step: wire, run, report. */
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)('Wheelhouse');
-async function main() {
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_17__/* .environmentForPrograms */ .cx)(process.env);
-    const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
-    for (const notice of notices)
-        reporter.notice(notice);
-    const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
-        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_15__/* .uvAdapter */ .t)(reporter),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__/* .wheelhousesAdapter */ .S)(),
-        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .githubCache */ .m)({
-            environment: process.env,
-            temporary: request.temporary,
-            program: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .transferProgram */ .U)(),
-            reporter,
-        }),
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
-        reporter,
-        cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
-        now: () => new Date(),
-    });
-    handOver(request, outcome);
-    for (const line of (0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(outcome.report))
-        reporter.info(line);
-    if (process.env['GITHUB_STEP_SUMMARY']) {
-        await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatSummary */ .kq)(outcome.report)).write();
-    }
-}
-/** Where the runner says that this run happens. */
-function hostOf(environment) {
-    const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
-    return {
-        workspace,
-        directory: workspace,
-        temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
-        environment,
-        event: (0,_plan_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__/* .workflowEvent */ .k)(environment, payloadOf(environment)),
-    };
-}
-function payloadOf(environment) {
-    try {
-        return JSON.parse((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(environment['GITHUB_EVENT_PATH'] ?? '', 'utf8'));
-    }
-    catch {
-        return undefined;
-    }
-}
-/** What later steps and the post step get. */
-function handOver(request, { report, state, wheelhouse, interpreter }) {
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-hit', report.hit === 'exact');
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-primary-key', report.primaryKey);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-matched-key', report.matchedKey ?? '');
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('wheelhouse', wheelhouse);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', node_path__WEBPACK_IMPORTED_MODULE_2__.join(wheelhouse, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .lockFile */ .Ke));
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('venv', request.venv ?? '');
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('python-version', interpreter.version);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('index-used', report.index?.shown ?? '');
-    // Always, as the last text of that name counts.
-    const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state === undefined ? '' : (0,_plan_state_js__WEBPACK_IMPORTED_MODULE_7__/* .formatState */ .l)(state, token));
-    if (request.venv !== undefined) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .venvBin */ .RS)(request.venv));
-    }
-    if (request.export) {
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('PIP_FIND_LINKS', wheelhouse);
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
-    }
-}
-await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .runEntry */ .CN)(main, reporter);
-
-__webpack_async_result__();
-} catch(e) { __webpack_async_result__(e); } }, 1);
-
-/***/ }),
-
-/***/ 9552:
+/***/ 9839:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -31247,7 +31128,7 @@ function saveRisk(event) {
 
 /***/ }),
 
-/***/ 4702:
+/***/ 6131:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -31349,7 +31230,7 @@ function buildEnvironment(environment, settings, nullDevice) {
 
 /***/ }),
 
-/***/ 6416:
+/***/ 2933:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -31407,7 +31288,7 @@ function age(since, now) {
 
 /***/ }),
 
-/***/ 720:
+/***/ 6397:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -31419,10 +31300,10 @@ function age(since, now) {
 /* harmony export */   tb: () => (/* binding */ interpreterIdentity)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6416);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6135);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
+/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2933);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
 /** From a request and an interpreter to the cache's keys. */
 
 
@@ -31466,7 +31347,7 @@ const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-relea
 function keysOf(interpreter, requested, settings, options) {
     const sourceList = sourceParts(requested, settings);
     const sources = digest(sourceList);
-    const asked = [
+    const lines = [
         ...new Set([
             ...requested.lines
                 .filter((line) => !isSource(line))
@@ -31478,7 +31359,7 @@ function keysOf(interpreter, requested, settings, options) {
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
-    const request = digest([sources, ...asked]);
+    const request = digest([sources, ...lines]);
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
@@ -31498,7 +31379,7 @@ function keysOf(interpreter, requested, settings, options) {
         restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
         request,
         sources,
-        parts: { sources: sourceList, asked },
+        parts: { sources: sourceList, lines },
         components: [
             ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
@@ -31618,7 +31499,7 @@ function digest(parts) {
 
 /***/ }),
 
-/***/ 6920:
+/***/ 6511:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32944,13 +32825,13 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var plan_names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/local-project.js
+// EXTERNAL MODULE: ./lib/logic/key.js
+var key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/local-project.js
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
 
 
@@ -33023,9 +32904,9 @@ function stable(value) {
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,plan_names/* normalizeName */.Pc)(name), name]));
+    const names = new Map(Object.keys(groups).map((name) => [(0,logic_names/* normalizeName */.Pc)(name), name]));
     const resolve = (name, stack) => {
-        const key = (0,plan_names/* normalizeName */.Pc)(name);
+        const key = (0,logic_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
             throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
@@ -33060,7 +32941,7 @@ function splitSource(text) {
     // In a file pip would expand variables, among them the address of the index with its credentials.
     const literal = url.replaceAll('${', '$%7B');
     return {
-        name: (0,plan_names/* normalizeName */.Pc)(name),
+        name: (0,logic_names/* normalizeName */.Pc)(name),
         named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
         marker,
         text: `${name}${extras} @ ${literal}`,
@@ -33070,7 +32951,7 @@ function splitSource(text) {
 
 /***/ }),
 
-/***/ 4504:
+/***/ 6851:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -33092,7 +32973,7 @@ function formatLock(wheels) {
 
 /***/ }),
 
-/***/ 1114:
+/***/ 4649:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -33110,9 +32991,9 @@ function formatLock(wheels) {
 /* harmony export */   qX: () => (/* binding */ contradiction)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2251);
-/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5652);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7692);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3227);
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
@@ -33151,7 +33032,7 @@ const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)
     /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
     role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
     /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
-    asked: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj)),
+    requestHashes: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj)),
     /** The fingerprint of the URL that the request named for it. */
     url: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8),
 });
@@ -33184,7 +33065,7 @@ const manifestSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .
     /** Version of the Python that it was made with; a patch release does not matter. */
     python: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8),
     /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
-    parts: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ sources: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText), asked: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText) })),
+    parts: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ sources: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText), lines: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText) })),
 });
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
@@ -33304,7 +33185,7 @@ function sameList(one, other) {
 
 /***/ }),
 
-/***/ 1554:
+/***/ 5615:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -33359,7 +33240,7 @@ function isOlderPip(version, [major, minor]) {
 
 /***/ }),
 
-/***/ 595:
+/***/ 9882:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -33453,7 +33334,7 @@ function canonicalVersion(version) {
 
 /***/ }),
 
-/***/ 7894:
+/***/ 7949:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -33468,8 +33349,8 @@ function canonicalVersion(version) {
 /* harmony export */   pD: () => (/* binding */ failedRequirement),
 /* harmony export */   yW: () => (/* binding */ isOf)
 /* harmony export */ });
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
 /** What pip says, and what it means for us and for the user. */
 
 
@@ -33689,7 +33570,7 @@ function isOf(one, other) {
 
 /***/ }),
 
-/***/ 1789:
+/***/ 8956:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33706,11 +33587,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/pep508.js
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
 /**
  * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
  * inside pip reads it. A text that any supported pip accepts is valid here.
@@ -33833,13 +33714,13 @@ function skipSpace(text, at) {
     return skip(/\s*/y, text, at);
 }
 
-// EXTERNAL MODULE: ./lib/plan/requirement-options.js
-var requirement_options = __nccwpck_require__(6135);
-// EXTERNAL MODULE: ./lib/plan/requirement-words.js
-var requirement_words = __nccwpck_require__(1840);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/requirement-line.js
+// EXTERNAL MODULE: ./lib/logic/requirement-options.js
+var requirement_options = __nccwpck_require__(1090);
+// EXTERNAL MODULE: ./lib/logic/requirement-words.js
+var requirement_words = __nccwpck_require__(2377);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
 /** One logical line of a requirement file, read once, by the grammar of pip's file format. */
 
 
@@ -34110,7 +33991,7 @@ function plainText({ project, extras, specifiers, marker }) {
 
 /***/ }),
 
-/***/ 6135:
+/***/ 1090:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -34119,8 +34000,8 @@ function plainText({ project, extras, specifiers, marker }) {
 /* harmony export */   oe: () => (/* binding */ isUnknownPip),
 /* harmony export */   re: () => (/* binding */ optionText)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1840);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2377);
 /** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
 
 
@@ -34246,7 +34127,7 @@ function optionText({ name, isFlag, written }) {
 
 /***/ }),
 
-/***/ 1840:
+/***/ 2377:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -34372,27 +34253,27 @@ function quoted(word) {
 
 /***/ }),
 
-/***/ 2251:
+/***/ 7692:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   FN: () => (/* binding */ requestedHashes),
 /* harmony export */   S8: () => (/* binding */ directRequirements),
 /* harmony export */   SO: () => (/* binding */ indexRequirementsIn),
 /* harmony export */   T4: () => (/* binding */ isPinned),
 /* harmony export */   TZ: () => (/* binding */ isCacheable),
 /* harmony export */   h2: () => (/* binding */ requirementOf),
 /* harmony export */   mD: () => (/* binding */ isHashMode),
-/* harmony export */   xJ: () => (/* binding */ askedHashes),
 /* harmony export */   zM: () => (/* binding */ indexRequirements),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
 /* unused harmony exports logicalLines, parseSpecifier */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(595);
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1789);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1840);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
@@ -34623,15 +34504,15 @@ function isHashMode(lines) {
     });
 }
 /** The hashes asked for, by normalised name. */
-function askedHashes(lines) {
-    const asked = new Map();
+function requestedHashes(lines) {
+    const hashes = new Map();
     for (const line of indexRequirements(lines)) {
         if (line.hashes.length === 0)
             continue;
-        const all = new Set([...(asked.get(line.name) ?? []), ...line.hashes]);
-        asked.set(line.name, [...all].sort());
+        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+        hashes.set(line.name, [...all].sort());
     }
-    return asked;
+    return hashes;
 }
 /**
  * Whether the request fixes the version of one project.
@@ -34644,7 +34525,7 @@ function isPinned(lines, name, version) {
 
 /***/ }),
 
-/***/ 5652:
+/***/ 3227:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -34718,7 +34599,7 @@ function object(fields) {
 
 /***/ }),
 
-/***/ 8578:
+/***/ 3983:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -35051,7 +34932,7 @@ function redactor() {
 
 /***/ }),
 
-/***/ 1994:
+/***/ 7979:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -35059,7 +34940,7 @@ function redactor() {
 /* harmony export */ });
 /* unused harmony export parseState */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5652);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3227);
 /**
  * What the main step tells the post step: one versioned JSON text, signed with the job's token for
  * the cache service. Programs that main starts can write to the file that carries it, but do not
@@ -35104,7 +34985,7 @@ function signature({ wheelhouse, key, manifest }, token) {
 
 /***/ }),
 
-/***/ 5611:
+/***/ 2718:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -35112,7 +34993,7 @@ function signature({ wheelhouse, key, manifest }, token) {
 /* harmony export */   kq: () => (/* binding */ formatSummary)
 /* harmony export */ });
 /* unused harmony exports totals, size, headline, changeLines */
-/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1114);
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4649);
 /** What a run says of itself: for the job summary, for the log, for a terminal. */
 
 function rowsOf(report) {
@@ -35234,7 +35115,127 @@ function cell(text) {
 
 /***/ }),
 
-/***/ 6888:
+/***/ 342:
+/***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
+
+__nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2664);
+/* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
+/* harmony import */ var _logic_state_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7979);
+/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2718);
+/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8613);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3300);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2150);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(4194);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5638);
+/** Entry of the action's main step: wire, run, report. */
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)('Wheelhouse');
+async function main() {
+    const environment = (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_17__/* .environmentForPrograms */ .cx)(process.env);
+    const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
+    for (const notice of notices)
+        reporter.notice(notice);
+    const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_15__/* .uvAdapter */ .t)(reporter),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__/* .wheelhousesAdapter */ .S)(),
+        store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .githubCache */ .m)({
+            environment: process.env,
+            temporary: request.temporary,
+            program: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .transferProgram */ .U)(),
+            reporter,
+        }),
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
+        reporter,
+        cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
+        now: () => new Date(),
+    });
+    handOver(request, outcome);
+    for (const line of (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(outcome.report))
+        reporter.info(line);
+    if (process.env['GITHUB_STEP_SUMMARY']) {
+        await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatSummary */ .kq)(outcome.report)).write();
+    }
+}
+/** Where the runner says that this run happens. */
+function hostOf(environment) {
+    const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
+    return {
+        workspace,
+        directory: workspace,
+        temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
+        environment,
+        event: (0,_logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__/* .workflowEvent */ .k)(environment, payloadOf(environment)),
+    };
+}
+function payloadOf(environment) {
+    try {
+        return JSON.parse((0,node_fs__WEBPACK_IMPORTED_MODULE_0__.readFileSync)(environment['GITHUB_EVENT_PATH'] ?? '', 'utf8'));
+    }
+    catch {
+        return undefined;
+    }
+}
+/** What later steps and the post step get. */
+function handOver(request, { report, state, wheelhouse, interpreter }) {
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-hit', report.hit === 'exact');
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-primary-key', report.primaryKey);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-matched-key', report.matchedKey ?? '');
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('wheelhouse', wheelhouse);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', node_path__WEBPACK_IMPORTED_MODULE_2__.join(wheelhouse, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .lockFile */ .Ke));
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('venv', request.venv ?? '');
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('python-version', interpreter.version);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('index-used', report.index?.shown ?? '');
+    // Always, as the last text of that name counts.
+    const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state === undefined ? '' : (0,_logic_state_js__WEBPACK_IMPORTED_MODULE_7__/* .formatState */ .l)(state, token));
+    if (request.venv !== undefined) {
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .venvBin */ .RS)(request.venv));
+    }
+    if (request.export) {
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('PIP_FIND_LINKS', wheelhouse);
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
+    }
+}
+await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .runEntry */ .CN)(main, reporter);
+
+__webpack_async_result__();
+} catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 8613:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -35248,13 +35249,13 @@ __nccwpck_require__.d(__webpack_exports__, {
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var plan_environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/transfer.js
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/transfer.js
 /** What main and post tell the transfer process, and what its talk means. */
 /** Before the result, on the last line of the transfer process. */
 const resultMark = 'wheelhouse-transfer-result: ';
@@ -35578,7 +35579,7 @@ async function workplace({ temporary }) {
 function environmentOf({ environment }, { work, archives, programs }) {
     const service = Object.entries(environment).filter((entry) => entry[1] !== undefined && /^ACTIONS_(?:RUNTIME|RESULTS|CACHE)_/i.test(entry[0]));
     return {
-        ...(0,plan_environment/* environmentForPrograms */.cx)(environment),
+        ...(0,logic_environment/* environmentForPrograms */.cx)(environment),
         ...Object.fromEntries(service),
         PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
         // GNU tar reads 10 KiB at a time otherwise; others don't know this variable.
@@ -35672,7 +35673,7 @@ function complain(reporter, done, talk) {
 
 /***/ }),
 
-/***/ 1512:
+/***/ 3300:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -35681,11 +35682,11 @@ __nccwpck_require__.d(__webpack_exports__, {
   Z: () => (/* binding */ indexProbe)
 });
 
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/project-page.js
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/project-page.js
 /** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
 
 /**
@@ -35811,8 +35812,8 @@ function unescaped(text) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./lib/world/pages.js
 var pages = __nccwpck_require__(832);
 ;// CONCATENATED MODULE: ./lib/world/package-index.js
@@ -35921,7 +35922,7 @@ function isCertificateError(code) {
 /* unused harmony export accept */
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
 /* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4942);
-/* harmony import */ var _plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8578);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
 /** Gets pages and files over HTTP, with redirects followed by hand. */
 
 
@@ -35978,7 +35979,7 @@ async function get(url, isOrigin, { credentials, isTrusted, signal, accept: acce
     return client.get(url.href, {
         accept: accepted,
         ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,_plan_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .basicCredentials */ .BG)(credentials.username, credentials.password)}` }
+            ? { authorization: `Basic ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .basicCredentials */ .BG)(credentials.username, credentials.password)}` }
             : {}),
     });
 }
@@ -36165,7 +36166,7 @@ function pythonProgram(name) {
 const programs = {
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata\nthat an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Asks indexes through the HTTP session of pip's own \"download\": what pip reaches (by keyring,\nnetrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.\nErrors are named by their class alone, since their texts may hold addresses with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
-  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport base64\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# Its list of files names the commands of the Python that it was copied from.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='') as file:\n    rows = [row for row in file.read().splitlines() if not row.startswith('../')]\nfor script in sorted(set(made)):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append('%s,sha256=%s,%d' % (name, digest, len(content)))\nwith open(record, 'w', newline='') as file:\n    file.write('\\n'.join(rows) + '\\n')\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
+  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# Its list of files names the commands of the Python that it was copied from.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip too writes the rows sorted, in the csv module's own form.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
   "markers": "\"\"\"Prints which environment markers apply to this Python, by pip's own reading of them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip as it would choose on another machine.\n\npip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with\ndependencies there, so that an older version that happens to need none is silently chosen\ninstead. Both are mended within its process. Build backends run in processes of their own, for\nthe machine that they are on. See docs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "probe": "\"\"\"Prints, as JSON, what this Python is. One start of the interpreter answers everything.\n\nKeeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in said.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # pip's own reading of its files and environment: stable since pip 10, with nested values\n    # (one table a file, later files win) since 25.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
@@ -36194,10 +36195,10 @@ function source(name) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(595);
-/* harmony import */ var _plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7894);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7949);
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5733);
 /* harmony import */ var _python_program_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6045);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8663);
@@ -36230,7 +36231,7 @@ function pythonAdapter(reporter, environment) {
                 cwd,
                 env: {
                     ...env,
-                    ...(temporary ? (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .temporaryVariables */ .fp)(temporary) : {}),
+                    ...(temporary ? (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .temporaryVariables */ .fp)(temporary) : {}),
                     ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
                 },
                 onLine: (line) => {
@@ -36266,7 +36267,7 @@ function pythonAdapter(reporter, environment) {
         async writeStubs(interpreter, directory, stubs) {
             const { exitCode, stdout, output } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_8__/* .run */ .eF)(interpreter.executable, ['-c', (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .pythonProgram */ .p)('write_stubs'), directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -36282,7 +36283,7 @@ async function probe(request) {
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
+            if (error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -36306,7 +36307,7 @@ function pythonCandidates(request) {
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
+    return new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -36319,15 +36320,15 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
@@ -36344,7 +36345,7 @@ function venvBin(directory) {
 }
 async function createVenv(interpreter, request, directory) {
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'pyvenv.cfg'))) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     await removeDeadLinks(venvBin(directory));
     // Half an environment must not be taken for a whole one by a later run.
@@ -36407,7 +36408,7 @@ async function installed({ searchPath }) {
             const [, name, version] = metadataName.exec(entry) ?? [];
             if (name === undefined || version === undefined)
                 continue;
-            const normalized = (0,_plan_names_js__WEBPACK_IMPORTED_MODULE_6__/* .normalizeName */ .Pc)(name);
+            const normalized = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_6__/* .normalizeName */ .Pc)(name);
             if (!versions.has(normalized))
                 versions.set(normalized, version);
         }
@@ -36419,14 +36420,14 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _plan_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_plan_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
 
 /***/ }),
 
-/***/ 9986:
+/***/ 2150:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -36439,7 +36440,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 18 modules
 var core = __nccwpck_require__(9402);
-;// CONCATENATED MODULE: ./lib/plan/harmless.js
+;// CONCATENATED MODULE: ./lib/logic/harmless.js
 /** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
 /**
  * Takes everything out of a text that a runner or a terminal would act on.
@@ -36466,10 +36467,10 @@ function harmlessJson(value) {
     return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }
 
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/world/reporters.js
 /** What people see: in a workflow's log, or on a terminal. */
 
@@ -36566,10 +36567,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
 /** Decodes the user's files as pip does. */
 
@@ -39430,8 +39431,8 @@ async function filesMatching(root, pattern) {
     return found;
 }
 
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./lib/world/pages.js
 var pages = __nccwpck_require__(832);
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
@@ -39854,9 +39855,9 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _plan_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4504);
-/* harmony import */ var _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1114);
-/* harmony import */ var _plan_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(595);
+/* harmony import */ var _logic_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6851);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4649);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9882);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 
@@ -39906,7 +39907,7 @@ async function share(directory, staged) {
 }
 /** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
 async function reopen(directory) {
-    const aside = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
+    const aside = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP);
     for (const file of await list(aside)) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(aside, file), node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file));
     }
@@ -39922,24 +39923,24 @@ async function reopen(directory) {
     }
 }
 async function inspect(directory) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE);
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE);
     const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined);
     if (found === undefined) {
         const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
-        throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE}`);
     }
     if (!found.isFile() || found.size > maxManifestBytes) {
-        throw new _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE} is not an ordinary file`);
+        throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .ManifestError */ .Sh(`${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE} is not an ordinary file`);
     }
-    const manifest = (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'));
+    const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8'));
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
-    const known = new Set([_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map(_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)]);
+    const known = new Set([_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke, ...manifest.wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)]);
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
@@ -39951,7 +39952,7 @@ async function inspect(directory) {
     };
 }
 async function wheelFault(directory, wheel, piece) {
-    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+    const file = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
     // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
     const parent = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(file)).catch(() => undefined);
     const found = parent?.isDirectory() ? await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file).catch(() => undefined) : undefined;
@@ -39986,7 +39987,7 @@ async function keepOnly(directory, files) {
     await clean('');
 }
 async function list(directory) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(unlessMissing)).filter(_plan_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory).catch(unlessMissing)).filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_5__/* .isWheelFileName */ .jh).sort();
 }
 function unlessMissing(error) {
     if (error.code !== 'ENOENT')
@@ -40000,10 +40001,10 @@ function unlessMissing(error) {
 async function filesBelow(directory) {
     const entries = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { withFileTypes: true }).catch(() => []);
     const nested = entries.map(async (entry) => {
-        if (entry.name !== _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
+        if (entry.name !== _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP || !entry.isDirectory())
             return [entry.name];
-        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
-        return inside.map((name) => `${_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
+        const inside = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP)).catch(() => []);
+        return inside.map((name) => `${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .buildDirectory */ .WP}/${name}`);
     });
     return (await Promise.all(nested)).flat();
 }
@@ -40015,15 +40016,15 @@ function measure(directory, files) {
 }
 async function seal(directory, manifest) {
     for (const wheel of manifest.wheels) {
-        const place = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
+        const place = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelPath */ .NV)(wheel));
         const flat = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, wheel.file);
         if (place === flat || (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(place).catch(() => undefined)) !== undefined)
             continue;
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(flat, place);
     }
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_plan_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_plan_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_logic_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }
 async function writeWhole(file, text) {
     const temporary = `${file}.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`;

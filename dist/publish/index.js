@@ -28587,7 +28587,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
-/***/ 4702:
+/***/ 6131:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -28688,7 +28688,7 @@ function buildEnvironment(environment, settings, nullDevice) {
 
 /***/ }),
 
-/***/ 720:
+/***/ 6397:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -28697,9 +28697,9 @@ function buildEnvironment(environment, settings, nullDevice) {
 /* harmony export */ });
 /* unused harmony exports keysOf, interpreterIdentity, generations, matchKind */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(595);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6135);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
 /** From a request and an interpreter to the cache's keys. */
 
 
@@ -28743,7 +28743,7 @@ const selectionSettings = (/* unused pure expression or super */ null && (['no-d
 function keysOf(interpreter, requested, settings, options) {
     const sourceList = sourceParts(requested, settings);
     const sources = digest(sourceList);
-    const asked = [
+    const lines = [
         ...new Set([
             ...requested.lines
                 .filter((line) => !isSource(line))
@@ -28755,7 +28755,7 @@ function keysOf(interpreter, requested, settings, options) {
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
-    const request = digest([sources, ...asked]);
+    const request = digest([sources, ...lines]);
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
@@ -28775,7 +28775,7 @@ function keysOf(interpreter, requested, settings, options) {
         restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
         request,
         sources,
-        parts: { sources: sourceList, asked },
+        parts: { sources: sourceList, lines },
         components: [
             ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
@@ -28895,7 +28895,7 @@ function digest(parts) {
 
 /***/ }),
 
-/***/ 6920:
+/***/ 6511:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -30222,13 +30222,13 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var plan_names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/local-project.js
+// EXTERNAL MODULE: ./lib/logic/key.js
+var key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/local-project.js
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
 
 
@@ -30301,9 +30301,9 @@ function stable(value) {
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,plan_names/* normalizeName */.Pc)(name), name]));
+    const names = new Map(Object.keys(groups).map((name) => [(0,logic_names/* normalizeName */.Pc)(name), name]));
     const resolve = (name, stack) => {
-        const key = (0,plan_names/* normalizeName */.Pc)(name);
+        const key = (0,logic_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
             throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
@@ -30348,7 +30348,7 @@ function splitSource(text) {
 
 /***/ }),
 
-/***/ 3523:
+/***/ 4646:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -30367,11 +30367,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var plan_names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-;// CONCATENATED MODULE: ./lib/plan/schema.js
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+;// CONCATENATED MODULE: ./lib/logic/schema.js
 /** Checks values that anybody may have written, such as parsed JSON. */
 /** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
 class SchemaError extends Error {
@@ -30429,7 +30429,7 @@ function object(fields) {
     };
 }
 
-;// CONCATENATED MODULE: ./lib/plan/manifest.js
+;// CONCATENATED MODULE: ./lib/logic/manifest.js
 /**
  * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
  * what may be used; a cache key only helps to find it.
@@ -30459,7 +30459,7 @@ const wheelSchema = object({
     project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
     version,
     /** A file name without directories. */
-    file: lineOf('the file name of a wheel', plan_names/* isWheelFileName */.jh),
+    file: lineOf('the file name of a wheel', logic_names/* isWheelFileName */.jh),
     /** Hex. */
     sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
     /** Bytes. */
@@ -30468,7 +30468,7 @@ const wheelSchema = object({
     /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
     role: oneOf('runtime', 'build', 'tool'),
     /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
-    asked: optional(list(string)),
+    requestHashes: optional(list(string)),
     /** The fingerprint of the URL that the request named for it. */
     url: optional(line),
 });
@@ -30501,7 +30501,7 @@ const manifestSchema = object({
     /** Version of the Python that it was made with; a patch release does not matter. */
     python: optional(line),
     /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
-    parts: optional(object({ sources: list(shownText), asked: list(shownText) })),
+    parts: optional(object({ sources: list(shownText), lines: list(shownText) })),
 });
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
@@ -30556,13 +30556,13 @@ const schemaNumber = object({ schema: (value) => value });
 /** @throws ManifestError where two fields can't both be true */
 function checkConsistency({ wheels }) {
     for (const { file, name, project, version } of wheels) {
-        const named = (0,plan_names/* wheelNameParts */.LI)(file);
+        const named = (0,logic_names/* wheelNameParts */.LI)(file);
         if (named.name !== name)
             throw new ManifestError(`${file} is not a wheel of "${name}"`);
-        if ((0,plan_names/* normalizeName */.Pc)(project) !== name) {
+        if ((0,logic_names/* normalizeName */.Pc)(project) !== name) {
             throw new ManifestError(`${file} is not a wheel of "${project}"`);
         }
-        if (!(0,plan_names/* sameVersion */.r1)(version, named.version)) {
+        if (!(0,logic_names/* sameVersion */.r1)(version, named.version)) {
             throw new ManifestError(`${file} is not version "${version}"`);
         }
     }
@@ -30621,7 +30621,7 @@ function sameList(one, other) {
 
 /***/ }),
 
-/***/ 1554:
+/***/ 5615:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -30676,7 +30676,7 @@ function isOlderPip(version, [major, minor]) {
 
 /***/ }),
 
-/***/ 595:
+/***/ 9882:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -30770,7 +30770,7 @@ function canonicalVersion(version) {
 
 /***/ }),
 
-/***/ 7894:
+/***/ 7949:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -30778,8 +30778,8 @@ function canonicalVersion(version) {
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
 /* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorsFault, isSystems, failedRequirement, isOf */
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(595);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8578);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
 /** What pip says, and what it means for us and for the user. */
 
 
@@ -30999,7 +30999,7 @@ function isOf(one, other) {
 
 /***/ }),
 
-/***/ 1789:
+/***/ 8956:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31016,11 +31016,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/pep508.js
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
 /**
  * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
  * inside pip reads it. A text that any supported pip accepts is valid here.
@@ -31143,13 +31143,13 @@ function skipSpace(text, at) {
     return skip(/\s*/y, text, at);
 }
 
-// EXTERNAL MODULE: ./lib/plan/requirement-options.js
-var requirement_options = __nccwpck_require__(6135);
-// EXTERNAL MODULE: ./lib/plan/requirement-words.js
-var requirement_words = __nccwpck_require__(1840);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/requirement-line.js
+// EXTERNAL MODULE: ./lib/logic/requirement-options.js
+var requirement_options = __nccwpck_require__(1090);
+// EXTERNAL MODULE: ./lib/logic/requirement-words.js
+var requirement_words = __nccwpck_require__(2377);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
 /** One logical line of a requirement file, read once, by the grammar of pip's file format. */
 
 
@@ -31420,7 +31420,7 @@ function plainText({ project, extras, specifiers, marker }) {
 
 /***/ }),
 
-/***/ 6135:
+/***/ 1090:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -31429,8 +31429,8 @@ function plainText({ project, extras, specifiers, marker }) {
 /* harmony export */   oe: () => (/* binding */ isUnknownPip),
 /* harmony export */   re: () => (/* binding */ optionText)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1840);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2377);
 /** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
 
 
@@ -31556,7 +31556,7 @@ function optionText({ name, isFlag, written }) {
 
 /***/ }),
 
-/***/ 1840:
+/***/ 2377:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -31682,7 +31682,7 @@ function quoted(word) {
 
 /***/ }),
 
-/***/ 2251:
+/***/ 7692:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -31690,13 +31690,13 @@ function quoted(word) {
 /* harmony export */   as: () => (/* binding */ parseSpecifier),
 /* harmony export */   zV: () => (/* binding */ gatherLines)
 /* harmony export */ });
-/* unused harmony exports logicalLines, requirementOf, indexRequirements, indexRequirementsIn, isCacheable, isHashMode, askedHashes, isPinned */
+/* unused harmony exports logicalLines, requirementOf, indexRequirements, indexRequirementsIn, isCacheable, isHashMode, requestedHashes, isPinned */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1554);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(595);
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1789);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1840);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8578);
+/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
 /**
  * Reads requirement and constraint files the way pip does, without touching a disk: the caller
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
@@ -31927,15 +31927,15 @@ function isHashMode(lines) {
     });
 }
 /** The hashes asked for, by normalised name. */
-function askedHashes(lines) {
-    const asked = new Map();
+function requestedHashes(lines) {
+    const hashes = new Map();
     for (const line of indexRequirements(lines)) {
         if (line.hashes.length === 0)
             continue;
-        const all = new Set([...(asked.get(line.name) ?? []), ...line.hashes]);
-        asked.set(line.name, [...all].sort());
+        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+        hashes.set(line.name, [...all].sort());
     }
-    return asked;
+    return hashes;
 }
 /**
  * Whether the request fixes the version of one project.
@@ -31948,7 +31948,7 @@ function isPinned(lines, name, version) {
 
 /***/ }),
 
-/***/ 8578:
+/***/ 3983:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -32283,7 +32283,7 @@ function redactor() {
 
 /***/ }),
 
-/***/ 3896:
+/***/ 7509:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32296,7 +32296,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-;// CONCATENATED MODULE: ./lib/plan/cache-policy.js
+;// CONCATENATED MODULE: ./lib/logic/cache-policy.js
 /** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
 /**
  * The event, from what the runner hands to every action.
@@ -32369,8 +32369,8 @@ function saveRisk(event) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
 ;// CONCATENATED MODULE: ./lib/inputs.js
 /** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
 
@@ -32503,10 +32503,10 @@ function isAncestor(directory, of) {
     return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
 }
 
-// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
-var feed = __nccwpck_require__(599);
-// EXTERNAL MODULE: ./lib/publish/plan/model.js
-var plan_model = __nccwpck_require__(4206);
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
+var feed = __nccwpck_require__(4848);
+// EXTERNAL MODULE: ./lib/publish/logic/model.js
+var logic_model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/inputs.js
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 
@@ -32588,8 +32588,8 @@ function loadPublishRequest(get, host) {
         pythonVersions: lines('python-versions'),
         feed: { url: withSlash(feedUrl), username, password },
         uploadUrl,
-        uploader: oneOf('uploader', plan_model/* uploaders */.wl),
-        audit: oneOf('audit', plan_model/* auditModes */.IH),
+        uploader: oneOf('uploader', logic_model/* uploaders */.wl),
+        audit: oneOf('audit', logic_model/* auditModes */.IH),
         dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
     });
 }
@@ -32613,86 +32613,7 @@ function withSlash(url) {
 
 /***/ }),
 
-/***/ 5458:
-/***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
-
-__nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
-/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
-/* harmony import */ var _plan_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4702);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9986);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3896);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(4206);
-/* harmony import */ var _plan_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(7523);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(9811);
-/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(466);
-/** Entry of the action publish/action.yml: wire, run, report. */
-
-
-
-
-
-
-
-
-
-
-
-
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_5__/* .actionsReporter */ .t)('Wheelhouse publish');
-async function main() {
-    const environment = (0,_plan_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .environmentForPrograms */ .cx)(process.env);
-    const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
-    const request = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .loadPublishRequest */ .z)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), {
-        workspace,
-        directory: workspace,
-        temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
-        environment,
-        event: undefined,
-    });
-    const say = (report) => {
-        handOver(request, report);
-        for (const line of (0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishReport */ .r2)(report))
-            reporter.info(line);
-        return process.env['GITHUB_STEP_SUMMARY']
-            ? _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishSummary */ .Fb)(report)).write()
-            : Promise.resolve();
-    };
-    try {
-        await say(await (0,_story_js__WEBPACK_IMPORTED_MODULE_9__/* .publish */ .m)(request, (0,_world_world_js__WEBPACK_IMPORTED_MODULE_10__/* .publishingWorld */ .s)(request, reporter)));
-    }
-    catch (error) {
-        if (error instanceof _plan_model_js__WEBPACK_IMPORTED_MODULE_7__/* .PublishConflict */ ._h)
-            await say(error.report);
-        throw error;
-    }
-}
-/** What later steps get. */
-function handOver(request, report) {
-    const directory = node_path__WEBPACK_IMPORTED_MODULE_2__.join(request.source.temporary, 'wheelhouse-publish');
-    const lock = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'requirements.lock');
-    const pipConf = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pip.conf');
-    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.mkdirSync)(directory, { recursive: true });
-    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(lock, report.lock);
-    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(pipConf, report.pipConf);
-    const counts = (0,_plan_report_js__WEBPACK_IMPORTED_MODULE_8__/* .publishCounts */ .sl)(report);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('uploaded', counts.uploaded);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('present', counts.present);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('conflicts', counts.conflict);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', lock);
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('pip-conf', pipConf);
-}
-await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_4__/* .runEntry */ .CN)(main, reporter);
-
-__webpack_async_result__();
-} catch(e) { __webpack_async_result__(e); } }, 1);
-
-/***/ }),
-
-/***/ 599:
+/***/ 4848:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32705,9 +32626,9 @@ __nccwpck_require__.d(__webpack_exports__, {
   L4: () => (/* binding */ stateOf)
 });
 
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-;// CONCATENATED MODULE: ./lib/plan/project-page.js
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/project-page.js
 /** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
 
 /**
@@ -32833,7 +32754,7 @@ function unescaped(text) {
     });
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/feed.js
+;// CONCATENATED MODULE: ./lib/publish/logic/feed.js
 /** What a feed says of its files, and where it takes new ones. */
 
 
@@ -32910,7 +32831,7 @@ function derivedUploadUrl(feedUrl) {
 
 /***/ }),
 
-/***/ 4206:
+/***/ 2059:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -32918,13 +32839,13 @@ function derivedUploadUrl(feedUrl) {
 /* harmony export */   _h: () => (/* binding */ PublishConflict),
 /* harmony export */   wl: () => (/* binding */ uploaders)
 /* harmony export */ });
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1554);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
 /** What a publishing run is asked for, works on, and reports. */
 
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
 /** Files on the feed have other content than the source's. */
-class PublishConflict extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+class PublishConflict extends _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
     report;
     constructor(message, report) {
         super(message);
@@ -32935,7 +32856,7 @@ class PublishConflict extends _plan_model_js__WEBPACK_IMPORTED_MODULE_0__/* .Use
 
 /***/ }),
 
-/***/ 7523:
+/***/ 5987:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32946,9 +32867,9 @@ __nccwpck_require__.d(__webpack_exports__, {
   sl: () => (/* binding */ publishCounts)
 });
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
-var manifest = __nccwpck_require__(3523);
-;// CONCATENATED MODULE: ./lib/plan/summary.js
+// EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
+var manifest = __nccwpck_require__(4646);
+;// CONCATENATED MODULE: ./lib/logic/summary.js
 /** What a run says of itself: for the job summary, for the log, for a terminal. */
 
 function rowsOf(report) {
@@ -33067,7 +32988,7 @@ function cell(text) {
     return oneLine(text).replace(/[|<>&`\\[\]]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/report.js
+;// CONCATENATED MODULE: ./lib/publish/logic/report.js
 /** What a publishing run says of itself: for the log, a terminal and the job summary. */
 
 /** How many files are in each state. */
@@ -33142,7 +33063,86 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 9811:
+/***/ 5458:
+/***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
+
+__nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6131);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2150);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7509);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
+/* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1185);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8101);
+/** Entry of the action publish/action.yml: wire, run, report. */
+
+
+
+
+
+
+
+
+
+
+
+
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_5__/* .actionsReporter */ .t)('Wheelhouse publish');
+async function main() {
+    const environment = (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_11__/* .environmentForPrograms */ .cx)(process.env);
+    const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
+    const request = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_6__/* .loadPublishRequest */ .z)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), {
+        workspace,
+        directory: workspace,
+        temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
+        environment,
+        event: undefined,
+    });
+    const say = (report) => {
+        handOver(request, report);
+        for (const line of (0,_logic_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishReport */ .r2)(report))
+            reporter.info(line);
+        return process.env['GITHUB_STEP_SUMMARY']
+            ? _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_logic_report_js__WEBPACK_IMPORTED_MODULE_8__/* .formatPublishSummary */ .Fb)(report)).write()
+            : Promise.resolve();
+    };
+    try {
+        await say(await (0,_story_js__WEBPACK_IMPORTED_MODULE_9__/* .publish */ .m)(request, (0,_world_world_js__WEBPACK_IMPORTED_MODULE_10__/* .publishingWorld */ .s)(request, reporter)));
+    }
+    catch (error) {
+        if (error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_7__/* .PublishConflict */ ._h)
+            await say(error.report);
+        throw error;
+    }
+}
+/** What later steps get. */
+function handOver(request, report) {
+    const directory = node_path__WEBPACK_IMPORTED_MODULE_2__.join(request.source.temporary, 'wheelhouse-publish');
+    const lock = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'requirements.lock');
+    const pipConf = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, 'pip.conf');
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.mkdirSync)(directory, { recursive: true });
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(lock, report.lock);
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_0__.writeFileSync)(pipConf, report.pipConf);
+    const counts = (0,_logic_report_js__WEBPACK_IMPORTED_MODULE_8__/* .publishCounts */ .sl)(report);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('uploaded', counts.uploaded);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('present', counts.present);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('conflicts', counts.conflict);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', lock);
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('pip-conf', pipConf);
+}
+await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_4__/* .runEntry */ .CN)(main, reporter);
+
+__webpack_async_result__();
+} catch(e) { __webpack_async_result__(e); } }, 1);
+
+/***/ }),
+
+/***/ 1185:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33153,13 +33153,13 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/requirements.js
-var requirements = __nccwpck_require__(2251);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
-;// CONCATENATED MODULE: ./lib/plan/package-index.js
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/package-index.js
 /** Which package index a fill uses, and what its answers mean. */
 
 
@@ -33247,7 +33247,7 @@ function probeCandidates(requested) {
     ];
 }
 
-;// CONCATENATED MODULE: ./lib/plan/pip-settings.js
+;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
@@ -33340,7 +33340,7 @@ function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
-;// CONCATENATED MODULE: ./lib/prepare.js
+;// CONCATENATED MODULE: ./lib/interpreter.js
 /** The interpreter that is installed into. */
 
 
@@ -33408,12 +33408,12 @@ function isInside(venv, executable) {
 
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var plan_environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/key.js
-var key = __nccwpck_require__(720);
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/key.js
+var key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
 
@@ -33535,7 +33535,7 @@ function remoteAccess({ environment, workingDirectory }, { executable, keyring, 
         hasProxy: settings.configured.has('proxy'),
         python: executable,
         cwd: workingDirectory,
-        env: (0,plan_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
+        env: (0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
     };
 }
 /** Variables that pip is given with the inputs' values, which may contain credentials. */
@@ -33570,17 +33570,17 @@ async function groupLines(request, sources) {
     return lines;
 }
 
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
-// EXTERNAL MODULE: ./lib/plan/requirement-line.js + 1 modules
-var requirement_line = __nccwpck_require__(1789);
-// EXTERNAL MODULE: ./lib/plan/requirement-options.js
-var requirement_options = __nccwpck_require__(6135);
-// EXTERNAL MODULE: ./lib/plan/requirement-words.js
-var requirement_words = __nccwpck_require__(1840);
-;// CONCATENATED MODULE: ./lib/plan/request-file.js
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
+// EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
+var requirement_line = __nccwpck_require__(8956);
+// EXTERNAL MODULE: ./lib/logic/requirement-options.js
+var requirement_options = __nccwpck_require__(1090);
+// EXTERNAL MODULE: ./lib/logic/requirement-words.js
+var requirement_words = __nccwpck_require__(2377);
+;// CONCATENATED MODULE: ./lib/logic/request-file.js
 
 
 
@@ -33694,9 +33694,9 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
     return source ? { text, source } : { text };
 }
 
-// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
-var plan_feed = __nccwpck_require__(599);
-;// CONCATENATED MODULE: ./lib/publish/plan/listing.js
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
+var logic_feed = __nccwpck_require__(4848);
+;// CONCATENATED MODULE: ./lib/publish/logic/listing.js
 
 /** @returns URL of a project's page, as pip makes it */
 function pageUrl(index, project) {
@@ -33707,7 +33707,7 @@ function readPage(page) {
     if (page?.status === undefined) {
         return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
     }
-    return (0,plan_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
+    return (0,logic_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
 }
 /**
  * @param entries the files of its project on the pages of all indexes of the request; more than one
@@ -33745,7 +33745,7 @@ function unreadableMessage(index, project, answer) {
         : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists are published. Check the input index-url.`;
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/source.js
+;// CONCATENATED MODULE: ./lib/publish/logic/source.js
 /** What is asked of the source index, and what its files are. */
 
 
@@ -33865,14 +33865,14 @@ async function collect(plan, world, targets) {
     const queue = targets.map((target) => ({
         target,
         files: (constraintsFile) => fillFiles(lines, constraintsFile),
-        role: 'asked',
+        role: 'runtime',
     }));
     const access = await pipAccess(plan, world);
     const collected = new Map();
     const seen = new Set();
     for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
         const { target, role } = wanted;
-        const directory = await world.reporter.group(`Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, access, wanted));
+        const directory = await world.reporter.group(`Download ${role === 'runtime' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, access, wanted));
         const files = await world.downloads.list(directory);
         const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
@@ -33896,7 +33896,7 @@ async function collect(plan, world, targets) {
             await world.wheelhouses.move(each.file, directory, plan.collection);
         for (const each of found) {
             const known = collected.get(each.file);
-            collected.set(each.file, known?.role === 'asked' ? known : each);
+            collected.set(each.file, known?.role === 'runtime' ? known : each);
         }
         for (const [index, { pyproject }] of metadata.entries()) {
             const file = String(files[index]?.file);
@@ -33923,7 +33923,7 @@ async function pipAccess({ request: { source }, interpreter, indexes, workplace 
     return {
         cwd: source.workingDirectory,
         env: {
-            ...(0,plan_environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, package_index_indexVariables(indexes, indexes.authoritative), interpreter.keyring),
+            ...(0,logic_environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, package_index_indexVariables(indexes, indexes.authoritative), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
@@ -33937,11 +33937,11 @@ async function pipAccess({ request: { source }, interpreter, indexes, workplace 
 async function checkListed({ interpreter, indexes, workplace }, { downloads, wheelhouses }, access, files) {
     const urls = [indexes.authoritative, ...indexes.extra];
     const projects = [...new Set(files.map(({ name }) => name))];
-    const asked = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
     const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, asked.map(({ project, index }) => pageUrl(index, project)), { ...access, directory });
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => pageUrl(index, project)), { ...access, directory });
     await wheelhouses.remove(directory);
-    const answers = asked.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
+    const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
     for (const file of files) {
         const own = answers.filter(({ project }) => project === file.name);
         const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
@@ -33992,7 +33992,7 @@ async function download(plan, world, access, wanted) {
     throw new model/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/audit.js
+;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
 /** pip-audit: what it is told, and what its reports mean. */
 
 function auditArgs(list, cache) {
@@ -34060,11 +34060,11 @@ function auditMessage({ state, findings }) {
         : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/lock.js
+;// CONCATENATED MODULE: ./lib/publish/logic/lock.js
 /** The closure for pip: installable where all targets have the same versions. */
 function publishLock(files) {
-    const asked = files.filter((file) => file.role === 'asked');
-    const lines = versionsByName(asked).flatMap((versions) => versions.map(lockLine));
+    const runtime = files.filter((file) => file.role === 'runtime');
+    const lines = versionsByName(runtime).flatMap((versions) => versions.map(lockLine));
     return `${lines.join('\n')}\n`;
 }
 /**
@@ -34103,9 +34103,9 @@ function lockLine(files) {
     ].join(' ');
 }
 
-// EXTERNAL MODULE: ./lib/publish/plan/model.js
-var plan_model = __nccwpck_require__(4206);
-;// CONCATENATED MODULE: ./lib/publish/plan/pip-conf.js
+// EXTERNAL MODULE: ./lib/publish/logic/model.js
+var logic_model = __nccwpck_require__(2059);
+;// CONCATENATED MODULE: ./lib/publish/logic/pip-conf.js
 /** What a machine needs to install from the feed; it holds no credentials. */
 function pipConf(feed) {
     const { protocol, hostname, host, pathname } = new URL(feed.url);
@@ -34129,7 +34129,7 @@ function pipConf(feed) {
     ].join('\n');
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/programs.js
+;// CONCATENATED MODULE: ./lib/publish/logic/programs.js
 /** The programs that upload and audit: where they are found, what they are told. */
 
 /** Where an uploader or auditor may be found, the first one first. */
@@ -34215,7 +34215,7 @@ function uploadAdvice(output) {
         : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
 }
 
-;// CONCATENATED MODULE: ./lib/publish/plan/targets.js
+;// CONCATENATED MODULE: ./lib/publish/logic/targets.js
 /** The machines that packages are published for: tags, markers, and what pip is told of them. */
 
 /**
@@ -34356,7 +34356,7 @@ async function askFeed({ request }, { reporter }, feed, files) {
     for (const file of files) {
         const there = onFeed.get(file.file);
         const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
-        const state = (0,plan_feed/* stateOf */.L4)(file, feedSha256);
+        const state = (0,logic_feed/* stateOf */.L4)(file, feedSha256);
         reporter.info(`${file.file}: ${state}`);
         rows.push({ ...file, state, feedSha256 });
     }
@@ -34516,7 +34516,7 @@ async function publish(request, world) {
         const checked = (rows) => {
             if (!rows.some((row) => row.state === 'conflict'))
                 return rows;
-            throw new plan_model/* PublishConflict */._h((0,plan_feed/* conflictMessage */.GN)(rows), reportOf(rows));
+            throw new logic_model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), reportOf(rows));
         };
         const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
         if (uploader === undefined)
@@ -34574,7 +34574,7 @@ async function auditFiles(plan, world, auditor, files) {
 
 /***/ }),
 
-/***/ 466:
+/***/ 8101:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34593,14 +34593,14 @@ const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.ur
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/plan/environment.js
-var plan_environment = __nccwpck_require__(4702);
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/names.js
-var names = __nccwpck_require__(595);
-// EXTERNAL MODULE: ./lib/plan/pip-output.js
-var pip_output = __nccwpck_require__(7894);
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
 var world_process = __nccwpck_require__(5733);
 ;// CONCATENATED MODULE: ./lib/world/python-program.js
@@ -34618,7 +34618,7 @@ function pythonProgram(name) {
 const programs = {
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata\nthat an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Asks indexes through the HTTP session of pip's own \"download\": what pip reaches (by keyring,\nnetrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.\nErrors are named by their class alone, since their texts may hold addresses with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
-  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport base64\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# Its list of files names the commands of the Python that it was copied from.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='') as file:\n    rows = [row for row in file.read().splitlines() if not row.startswith('../')]\nfor script in sorted(set(made)):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append('%s,sha256=%s,%d' % (name, digest, len(content)))\nwith open(record, 'w', newline='') as file:\n    file.write('\\n'.join(rows) + '\\n')\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
+  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# Its list of files names the commands of the Python that it was copied from.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip too writes the rows sorted, in the csv module's own form.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
   "markers": "\"\"\"Prints which environment markers apply to this Python, by pip's own reading of them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip as it would choose on another machine.\n\npip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with\ndependencies there, so that an older version that happens to need none is silently chosen\ninstead. Both are mended within its process. Build backends run in processes of their own, for\nthe machine that they are on. See docs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "probe": "\"\"\"Prints, as JSON, what this Python is. One start of the interpreter answers everything.\n\nKeeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in said.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # pip's own reading of its files and environment: stable since pip 10, with nested values\n    # (one table a file, later files win) since 25.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
@@ -34733,7 +34733,7 @@ function pythonAdapter(reporter, environment) {
                 cwd,
                 env: {
                     ...env,
-                    ...(temporary ? (0,plan_environment/* temporaryVariables */.fp)(temporary) : {}),
+                    ...(temporary ? (0,logic_environment/* temporaryVariables */.fp)(temporary) : {}),
                     ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
                 },
                 onLine: (line) => {
@@ -34928,8 +34928,8 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
-// EXTERNAL MODULE: ./lib/plan/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6920);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
 /** Decodes the user's files as pip does. */
 
@@ -37790,8 +37790,8 @@ async function filesMatching(root, pattern) {
     return found;
 }
 
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
 var lib = __nccwpck_require__(4942);
 ;// CONCATENATED MODULE: ./lib/world/pages.js
@@ -38171,7 +38171,7 @@ async function project(target, shown) {
     };
 }
 
-;// CONCATENATED MODULE: ./lib/plan/lock.js
+;// CONCATENATED MODULE: ./lib/logic/lock.js
 /**
  * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
  * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
@@ -38185,8 +38185,8 @@ function formatLock(wheels) {
         .join('');
 }
 
-// EXTERNAL MODULE: ./lib/plan/manifest.js + 1 modules
-var plan_manifest = __nccwpck_require__(3523);
+// EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
+var logic_manifest = __nccwpck_require__(4646);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
 
@@ -38236,7 +38236,7 @@ async function share(directory, staged) {
 }
 /** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
 async function reopen(directory) {
-    const aside = external_node_path_.join(directory, plan_manifest/* buildDirectory */.WP);
+    const aside = external_node_path_.join(directory, logic_manifest/* buildDirectory */.WP);
     for (const file of await list(aside)) {
         await (0,promises_namespaceObject.rename)(external_node_path_.join(aside, file), external_node_path_.join(directory, file));
     }
@@ -38252,24 +38252,24 @@ async function reopen(directory) {
     }
 }
 async function inspect(directory) {
-    const file = external_node_path_.join(directory, plan_manifest/* manifestFile */.YE);
+    const file = external_node_path_.join(directory, logic_manifest/* manifestFile */.YE);
     const found = await (0,promises_namespaceObject.lstat)(file).catch(() => undefined);
     if (found === undefined) {
         const entries = await (0,promises_namespaceObject.readdir)(directory).catch(() => []);
         if (entries.length === 0)
             return undefined;
-        throw new plan_manifest/* ManifestError */.Sh(`it has no ${plan_manifest/* manifestFile */.YE}`);
+        throw new logic_manifest/* ManifestError */.Sh(`it has no ${logic_manifest/* manifestFile */.YE}`);
     }
     if (!found.isFile() || found.size > maxManifestBytes) {
-        throw new plan_manifest/* ManifestError */.Sh(`${plan_manifest/* manifestFile */.YE} is not an ordinary file`);
+        throw new logic_manifest/* ManifestError */.Sh(`${logic_manifest/* manifestFile */.YE} is not an ordinary file`);
     }
-    const manifest = (0,plan_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
+    const manifest = (0,logic_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
     const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
         const fault = await wheelFault(directory, wheel, piece);
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
-    const known = new Set([plan_manifest/* manifestFile */.YE, plan_manifest/* lockFile */.Ke, ...manifest.wheels.map(plan_manifest/* wheelPath */.NV)]);
+    const known = new Set([logic_manifest/* manifestFile */.YE, logic_manifest/* lockFile */.Ke, ...manifest.wheels.map(logic_manifest/* wheelPath */.NV)]);
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
@@ -38281,7 +38281,7 @@ async function inspect(directory) {
     };
 }
 async function wheelFault(directory, wheel, piece) {
-    const file = external_node_path_.join(directory, (0,plan_manifest/* wheelPath */.NV)(wheel));
+    const file = external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel));
     // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
     const parent = await (0,promises_namespaceObject.lstat)(external_node_path_.dirname(file)).catch(() => undefined);
     const found = parent?.isDirectory() ? await (0,promises_namespaceObject.lstat)(file).catch(() => undefined) : undefined;
@@ -38330,10 +38330,10 @@ function unlessMissing(error) {
 async function filesBelow(directory) {
     const entries = await (0,promises_namespaceObject.readdir)(directory, { withFileTypes: true }).catch(() => []);
     const nested = entries.map(async (entry) => {
-        if (entry.name !== plan_manifest/* buildDirectory */.WP || !entry.isDirectory())
+        if (entry.name !== logic_manifest/* buildDirectory */.WP || !entry.isDirectory())
             return [entry.name];
-        const inside = await (0,promises_namespaceObject.readdir)(external_node_path_.join(directory, plan_manifest/* buildDirectory */.WP)).catch(() => []);
-        return inside.map((name) => `${plan_manifest/* buildDirectory */.WP}/${name}`);
+        const inside = await (0,promises_namespaceObject.readdir)(external_node_path_.join(directory, logic_manifest/* buildDirectory */.WP)).catch(() => []);
+        return inside.map((name) => `${logic_manifest/* buildDirectory */.WP}/${name}`);
     });
     return (await Promise.all(nested)).flat();
 }
@@ -38345,15 +38345,15 @@ function measure(directory, files) {
 }
 async function seal(directory, manifest) {
     for (const wheel of manifest.wheels) {
-        const place = external_node_path_.join(directory, (0,plan_manifest/* wheelPath */.NV)(wheel));
+        const place = external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel));
         const flat = external_node_path_.join(directory, wheel.file);
         if (place === flat || (await (0,promises_namespaceObject.lstat)(place).catch(() => undefined)) !== undefined)
             continue;
         await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(place), { recursive: true });
         await (0,promises_namespaceObject.rename)(flat, place);
     }
-    await writeWhole(external_node_path_.join(directory, plan_manifest/* lockFile */.Ke), formatLock(manifest.wheels));
-    await writeWhole(external_node_path_.join(directory, plan_manifest/* manifestFile */.YE), (0,plan_manifest/* formatManifest */.L_)(manifest));
+    await writeWhole(external_node_path_.join(directory, logic_manifest/* lockFile */.Ke), formatLock(manifest.wheels));
+    await writeWhole(external_node_path_.join(directory, logic_manifest/* manifestFile */.YE), (0,logic_manifest/* formatManifest */.L_)(manifest));
 }
 async function writeWhole(file, text) {
     const temporary = `${file}.${(0,external_node_crypto_.randomUUID)()}`;
@@ -38523,8 +38523,8 @@ async function throughPip(interpreter, job, { cwd, env }) {
     throw new model/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
 }
 
-// EXTERNAL MODULE: ./lib/publish/plan/feed.js + 1 modules
-var feed = __nccwpck_require__(599);
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
+var feed = __nccwpck_require__(4848);
 ;// CONCATENATED MODULE: ./lib/publish/world/feed.js
 /** A private feed: what its project pages say, and the content of its files. */
 
@@ -38760,7 +38760,7 @@ async function runEntry(main, reporter) {
 
 /***/ }),
 
-/***/ 9986:
+/***/ 2150:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -38773,7 +38773,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 18 modules
 var core = __nccwpck_require__(9402);
-;// CONCATENATED MODULE: ./lib/plan/harmless.js
+;// CONCATENATED MODULE: ./lib/logic/harmless.js
 /** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
 /**
  * Takes everything out of a text that a runner or a terminal would act on.
@@ -38800,10 +38800,10 @@ function harmlessJson(value) {
     return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }
 
-// EXTERNAL MODULE: ./lib/plan/model.js
-var model = __nccwpck_require__(1554);
-// EXTERNAL MODULE: ./lib/plan/secrets.js
-var secrets = __nccwpck_require__(8578);
+// EXTERNAL MODULE: ./lib/logic/model.js
+var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/world/reporters.js
 /** What people see: in a workflow's log, or on a terminal. */
 

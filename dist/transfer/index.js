@@ -39708,7 +39708,7 @@ module.exports = { version: packageJson.version }
 
 /***/ }),
 
-/***/ 1554:
+/***/ 5615:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -39760,7 +39760,7 @@ function isOlderPip(version, [major, minor]) {
 
 /***/ }),
 
-/***/ 8444:
+/***/ 599:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -39853,8 +39853,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3053);
 /* harmony import */ var node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8321);
 /* harmony import */ var _actions_cache__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6471);
-/* harmony import */ var _plan_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1554);
-/* harmony import */ var _plan_transfer_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8444);
+/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_transfer_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(599);
 /**
  * Entry of the process that talks to GitHub's cache service, so that the rest can end it whenever
  * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
@@ -39893,7 +39893,7 @@ let told = 0;
 setInterval(() => {
     const bytes = [...sockets].reduce((sum, each) => sum + each.bytesRead + each.bytesWritten, 0);
     if (bytes !== told)
-        process.stdout.write(`${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .bytesMark */ .Rc}${bytes}\n`);
+        process.stdout.write(`${_logic_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .bytesMark */ .Rc}${bytes}\n`);
     told = bytes;
 }, 1000).unref();
 let result;
@@ -39901,9 +39901,9 @@ try {
     result = await carryOut(JSON.parse(await (0,node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__.text)(process.stdin)));
 }
 catch (error) {
-    result = { outcome: 'failed', reason: (0,_plan_model_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error) };
+    result = { outcome: 'failed', reason: (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error) };
 }
-process.stdout.write(`\n${_plan_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
+process.stdout.write(`\n${_logic_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);

@@ -1,22 +1,28 @@
 /** Brings the original files of the source index. */
 import path from 'node:path';
 
-import { fillEnvironment } from '../plan/environment.ts';
-import { projectParts } from '../plan/local-project.ts';
-import { UserError } from '../plan/model.ts';
-import { isDistributionName, isSdistName } from '../plan/names.ts';
-import { indexVariables } from '../plan/package-index.ts';
-import { adviceFor, lastWords } from '../plan/pip-output.ts';
+import { fillEnvironment } from '../logic/environment.ts';
+import { projectParts } from '../logic/local-project.ts';
+import { UserError } from '../logic/model.ts';
+import { isDistributionName, isSdistName } from '../logic/names.ts';
+import { indexVariables } from '../logic/package-index.ts';
+import { adviceFor, lastWords } from '../logic/pip-output.ts';
 import {
   fillFiles,
   type GeneratedRequest,
   plainFile,
   withUserSources,
-} from '../plan/request-file.ts';
-import { withoutSecrets } from '../plan/secrets.ts';
-import { listingMessage, listingOf, pageUrl, readPage, unreadableMessage } from './plan/listing.ts';
-import type { PublishPlan, SourceFile, Target } from './plan/model.ts';
-import { buildRequirements, downloadArgs, identity } from './plan/source.ts';
+} from '../logic/request-file.ts';
+import { withoutSecrets } from '../logic/secrets.ts';
+import {
+  listingMessage,
+  listingOf,
+  pageUrl,
+  readPage,
+  unreadableMessage,
+} from './logic/listing.ts';
+import type { PublishPlan, SourceFile, Target } from './logic/model.ts';
+import { buildRequirements, downloadArgs, identity } from './logic/source.ts';
 import type { PublishWorld } from './ports.ts';
 
 /** Requirements that are brought together for one target. */
@@ -39,7 +45,7 @@ export async function collect(
   const queue: Wanted[] = targets.map((target) => ({
     target,
     files: (constraintsFile) => fillFiles(lines, constraintsFile),
-    role: 'asked',
+    role: 'runtime',
   }));
   const access = await pipAccess(plan, world);
   const collected = new Map<string, SourceFile>();
@@ -47,7 +53,7 @@ export async function collect(
   for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
     const { target, role } = wanted;
     const directory = await world.reporter.group(
-      `Download ${role === 'asked' ? 'the packages' : 'what they are built with'} for ${target.name}`,
+      `Download ${role === 'runtime' ? 'the packages' : 'what they are built with'} for ${target.name}`,
       () => download(plan, world, access, wanted),
     );
     const files = await world.downloads.list(directory);
@@ -80,7 +86,7 @@ export async function collect(
     for (const each of fresh) await world.wheelhouses.move(each.file, directory, plan.collection);
     for (const each of found) {
       const known = collected.get(each.file);
-      collected.set(each.file, known?.role === 'asked' ? known : each);
+      collected.set(each.file, known?.role === 'runtime' ? known : each);
     }
     for (const [index, { pyproject }] of metadata.entries()) {
       const file = String(files[index]?.file);
@@ -137,15 +143,15 @@ async function checkListed(
 ): Promise<void> {
   const urls = [indexes.authoritative, ...indexes.extra];
   const projects = [...new Set(files.map(({ name }) => name))];
-  const asked = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+  const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
   const directory = await wheelhouses.stage(workplace);
   const pages = await downloads.pages(
     interpreter,
-    asked.map(({ project, index }) => pageUrl(index, project)),
+    queries.map(({ project, index }) => pageUrl(index, project)),
     { ...access, directory },
   );
   await wheelhouses.remove(directory);
-  const answers = asked.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
+  const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
   for (const file of files) {
     const own = answers.filter(({ project }) => project === file.name);
     const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));

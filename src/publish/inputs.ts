@@ -1,8 +1,8 @@
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 import { type Host, type InputName, loadRequest } from '../inputs.ts';
-import { UserError } from '../plan/model.ts';
-import { derivedUploadUrl } from './plan/feed.ts';
-import { auditModes, type PublishRequest, uploaders } from './plan/model.ts';
+import { UserError } from '../logic/model.ts';
+import { derivedUploadUrl } from './logic/feed.ts';
+import { auditModes, type PublishRequest, uploaders } from './logic/model.ts';
 
 /** Every input with its default, as publish/action.yml declares them. */
 export const publishInputDefaults = {

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as core from '@actions/core';
 
-import { environmentForPrograms } from '../plan/environment.ts';
+import { environmentForPrograms } from '../logic/environment.ts';
 import { runEntry } from '../world/process.ts';
 import { actionsReporter } from '../world/reporters.ts';
 import { loadPublishRequest } from './inputs.ts';
-import { PublishConflict, type PublishReport, type PublishRequest } from './plan/model.ts';
-import { formatPublishReport, formatPublishSummary, publishCounts } from './plan/report.ts';
+import { PublishConflict, type PublishReport, type PublishRequest } from './logic/model.ts';
+import { formatPublishReport, formatPublishSummary, publishCounts } from './logic/report.ts';
 import { publish } from './story.ts';
 import { publishingWorld } from './world/world.ts';
 

@@ -1,9 +1,9 @@
 /** What publishing needs of the world: each is one adapter, here in `world/` or of the core. */
-import type { Interpreter } from '../plan/model.ts';
-import type { ProjectFile } from '../plan/project-page.ts';
+import type { Interpreter } from '../logic/model.ts';
+import type { ProjectFile } from '../logic/project-page.ts';
 import type { PipResult, Python, Reporter, Sources, Wheelhouses } from '../ports.ts';
-import type { DownloadedFile, FeedAnswer, FileMetadata, IndexPage } from './plan/model.ts';
-import type { Command } from './plan/programs.ts';
+import type { DownloadedFile, FeedAnswer, FileMetadata, IndexPage } from './logic/model.ts';
+import type { Command } from './logic/programs.ts';
 
 /** Asks the feed. */
 export interface Feed {

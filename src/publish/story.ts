@@ -3,17 +3,16 @@
  * them it has, upload the others.
  */
 import path from 'node:path';
-
-import { type Interpreter, UserError } from '../plan/model.ts';
-import { confusionWarning } from '../plan/package-index.ts';
-import { certificatesOf } from '../plan/pip-settings.ts';
-import { secretForms, secretsOfUrl, shownAddress } from '../plan/secrets.ts';
-import { checkPip } from '../prepare.ts';
+import { checkPip } from '../interpreter.ts';
+import { type Interpreter, UserError } from '../logic/model.ts';
+import { confusionWarning } from '../logic/package-index.ts';
+import { certificatesOf } from '../logic/pip-settings.ts';
+import { secretForms, secretsOfUrl, shownAddress } from '../logic/secrets.ts';
 import { hideInputs, readRequest } from '../request.ts';
 import { collect } from './collect.ts';
-import { auditArgs, auditMessage, mergedAudit, readAudit } from './plan/audit.ts';
-import { conflictMessage } from './plan/feed.ts';
-import { auditLists, publishLock } from './plan/lock.ts';
+import { auditArgs, auditMessage, mergedAudit, readAudit } from './logic/audit.ts';
+import { conflictMessage } from './logic/feed.ts';
+import { auditLists, publishLock } from './logic/lock.ts';
 import {
   type AuditResult,
   PublishConflict,
@@ -23,11 +22,11 @@ import {
   type PublishRow,
   type SourceFile,
   type Uploader,
-} from './plan/model.ts';
-import { pipConf } from './plan/pip-conf.ts';
-import { type Command, checkTool, commandsOf } from './plan/programs.ts';
-import { refuseDirect, sourceIndexes } from './plan/source.ts';
-import { targetsOf } from './plan/targets.ts';
+} from './logic/model.ts';
+import { pipConf } from './logic/pip-conf.ts';
+import { type Command, checkTool, commandsOf } from './logic/programs.ts';
+import { refuseDirect, sourceIndexes } from './logic/source.ts';
+import { targetsOf } from './logic/targets.ts';
 import type { PublishWorld } from './ports.ts';
 import { askFeed, uploadAbsent } from './upload.ts';
 

@@ -1,23 +1,23 @@
 /** What the feed has, and the upload of what it lacks. */
-import { messageOf, UserError } from '../plan/model.ts';
-import { lastWords } from '../plan/pip-output.ts';
-import type { ProjectFile } from '../plan/project-page.ts';
+import { messageOf, UserError } from '../logic/model.ts';
+import { lastWords } from '../logic/pip-output.ts';
+import type { ProjectFile } from '../logic/project-page.ts';
 import type { PipResult } from '../ports.ts';
-import { stateOf } from './plan/feed.ts';
+import { stateOf } from './logic/feed.ts';
 import type {
   FeedAnswer,
   PublishPlan,
   PublishRequest,
   PublishRow,
   SourceFile,
-} from './plan/model.ts';
+} from './logic/model.ts';
 import {
   batches,
   type Command,
   uploadAdvice,
   uploadArgs,
   uploadEnvironment,
-} from './plan/programs.ts';
+} from './logic/programs.ts';
 import type { Feed, PublishWorld } from './ports.ts';
 
 /** Projects that are asked for at the same time. */

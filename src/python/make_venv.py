@@ -6,6 +6,7 @@ as JSON; fails where pip was not installed by pip, as a system's may not be.
 """
 
 import base64
+import csv
 import hashlib
 import json
 import os
@@ -76,14 +77,15 @@ record = next(
     f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'
 )
 record = os.path.join(target, *record.parts)
-with open(record, newline='') as file:
-    rows = [row for row in file.read().splitlines() if not row.startswith('../')]
-for script in sorted(set(made)):
+with open(record, newline='', encoding='utf-8') as file:
+    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]
+for script in set(made):
     with open(script, 'rb') as file:
         content = file.read()
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()
     name = os.path.relpath(script, target).replace(os.sep, '/')
-    rows.append('%s,sha256=%s,%d' % (name, digest, len(content)))
-with open(record, 'w', newline='') as file:
-    file.write('\n'.join(rows) + '\n')
+    rows.append([name, 'sha256=' + digest, str(len(content))])
+# pip too writes the rows sorted, in the csv module's own form.
+with open(record, 'w', newline='', encoding='utf-8') as file:
+    csv.writer(file).writerows(sorted(rows))
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))

@@ -8,16 +8,16 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 
-import { environmentForPrograms } from '../plan/environment.ts';
-import { messageOf } from '../plan/model.ts';
-import { withoutSecrets } from '../plan/secrets.ts';
+import { environmentForPrograms } from '../logic/environment.ts';
+import { messageOf } from '../logic/model.ts';
+import { withoutSecrets } from '../logic/secrets.ts';
 import {
   heard,
   isWorthSaying,
   silence,
   type TransferOrder,
   type TransferTalk,
-} from '../plan/transfer.ts';
+} from '../logic/transfer.ts';
 import type { CacheStore, Reporter } from '../ports.ts';
 import { confineTar, contentsOf, hostility } from './archive.ts';
 import { run } from './process.ts';

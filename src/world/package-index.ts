@@ -1,7 +1,7 @@
 /** Asks a package index for pages of projects, with limits that keep a job from waiting. */
-import { messageOf } from '../plan/model.ts';
-import { type Health, judgePage, offeredVersions, projectFiles } from '../plan/project-page.ts';
-import { withoutSecrets } from '../plan/secrets.ts';
+import { messageOf } from '../logic/model.ts';
+import { type Health, judgePage, offeredVersions, projectFiles } from '../logic/project-page.ts';
+import { withoutSecrets } from '../logic/secrets.ts';
 import type { IndexProbe, IndexTrust } from '../ports.ts';
 import { type Answer, type Credentials, follow, maxPage, persistently, textOf } from './pages.ts';
 

@@ -4,7 +4,7 @@ import type { RequestOptions } from 'node:http';
 
 import { HttpClient, type HttpClientResponse } from '@actions/http-client';
 
-import { basicCredentials } from '../plan/secrets.ts';
+import { basicCredentials } from '../logic/secrets.ts';
 
 const maxRedirects = 5;
 

@@ -5,11 +5,11 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { temporaryVariables } from '../plan/environment.ts';
-import { type Interpreter, type Request, UserError } from '../plan/model.ts';
-import { normalizeName } from '../plan/names.ts';
-import { lastWords } from '../plan/pip-output.ts';
-import type { Surroundings } from '../plan/portions.ts';
+import { temporaryVariables } from '../logic/environment.ts';
+import { type Interpreter, type Request, UserError } from '../logic/model.ts';
+import { normalizeName } from '../logic/names.ts';
+import { lastWords } from '../logic/pip-output.ts';
+import type { Surroundings } from '../logic/portions.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
 import { pythonProgram } from './python-program.ts';

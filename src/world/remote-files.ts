@@ -1,6 +1,6 @@
 /** Gets requirement files behind URLs: by a request of our own, else as pip would. */
-import { messageOf } from '../plan/model.ts';
-import { withoutSecrets } from '../plan/secrets.ts';
+import { messageOf } from '../logic/model.ts';
+import { withoutSecrets } from '../logic/secrets.ts';
 import type { RemoteAccess } from '../ports.ts';
 import { bytesOf, follow } from './pages.ts';
 import { run } from './process.ts';

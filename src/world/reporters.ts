@@ -1,9 +1,9 @@
 /** What people see: in a workflow's log, or on a terminal. */
 import * as core from '@actions/core';
 
-import { harmless } from '../plan/harmless.ts';
-import { asUserError } from '../plan/model.ts';
-import { redactor, withoutSecrets } from '../plan/secrets.ts';
+import { harmless } from '../logic/harmless.ts';
+import { asUserError } from '../logic/model.ts';
+import { redactor, withoutSecrets } from '../logic/secrets.ts';
 import type { Reporter } from '../ports.ts';
 
 /** @returns the stack of what the program itself did wrong */

@@ -5,9 +5,9 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import { projectParts } from '../plan/local-project.ts';
-import { messageOf, type Request, UserError } from '../plan/model.ts';
-import type { RequirementFile } from '../plan/requirements.ts';
+import { projectParts } from '../logic/local-project.ts';
+import { messageOf, type Request, UserError } from '../logic/model.ts';
+import type { RequirementFile } from '../logic/requirements.ts';
 import type { RemoteAccess, Sources } from '../ports.ts';
 import { decode } from './decode.ts';
 import { filesMatching } from './glob.ts';

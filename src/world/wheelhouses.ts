@@ -16,7 +16,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import path from 'node:path';
-import { formatLock } from '../plan/lock.ts';
+import { formatLock } from '../logic/lock.ts';
 import {
   buildDirectory,
   formatManifest,
@@ -27,8 +27,8 @@ import {
   parseManifest,
   type Wheel,
   wheelPath,
-} from '../plan/manifest.ts';
-import { isWheelFileName } from '../plan/names.ts';
+} from '../logic/manifest.ts';
+import { isWheelFileName } from '../logic/names.ts';
 import type { Inspected, Wheelhouses } from '../ports.ts';
 import { discard, release, temporaryDirectory, untilExit } from './temporary.ts';
 

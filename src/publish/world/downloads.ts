@@ -5,13 +5,13 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import { type Interpreter, UserError } from '../../plan/model.ts';
-import { lastWords } from '../../plan/pip-output.ts';
+import { type Interpreter, UserError } from '../../logic/model.ts';
+import { lastWords } from '../../logic/pip-output.ts';
 import type { PipResult, Python, Reporter } from '../../ports.ts';
 import { accept, maxPage } from '../../world/pages.ts';
 import { run } from '../../world/process.ts';
 import { pythonProgram } from '../../world/python-program.ts';
-import type { DownloadedFile, FileMetadata, Identity, IndexPage } from '../plan/model.ts';
+import type { DownloadedFile, FileMetadata, Identity, IndexPage } from '../logic/model.ts';
 
 /** @param environment for programs that are no pip */
 export function downloadsAdapter(

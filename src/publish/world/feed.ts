@@ -1,12 +1,12 @@
 /** A private feed: what its project pages say, and the content of its files. */
 import { createHash } from 'node:crypto';
 
-import { messageOf } from '../../plan/model.ts';
-import type { ProjectFile } from '../../plan/project-page.ts';
-import { withoutSecrets } from '../../plan/secrets.ts';
+import { messageOf } from '../../logic/model.ts';
+import type { ProjectFile } from '../../logic/project-page.ts';
+import { withoutSecrets } from '../../logic/secrets.ts';
 import { type Answer, follow, maxPage, persistently, textOf } from '../../world/pages.ts';
-import { readAnswer, readForeignRedirect } from '../plan/feed.ts';
-import type { FeedAccess, FeedAnswer } from '../plan/model.ts';
+import { readAnswer, readForeignRedirect } from '../logic/feed.ts';
+import type { FeedAccess, FeedAnswer } from '../logic/model.ts';
 
 /** Milliseconds for one page, redirects included. */
 const pageLimit = 30_000;

@@ -1,7 +1,7 @@
 /** Programs that are not pip: what uploads and what audits. */
 import type { Reporter } from '../../ports.ts';
 import { type Finished, run } from '../../world/process.ts';
-import type { Command } from '../plan/programs.ts';
+import type { Command } from '../logic/programs.ts';
 
 /** Runs programs that are not pip. */
 export function programsAdapter(reporter: Reporter) {

@@ -3,7 +3,7 @@ import type { Reporter } from '../../ports.ts';
 import { pythonAdapter } from '../../world/python.ts';
 import { sourcesAdapter } from '../../world/sources.ts';
 import { wheelhousesAdapter } from '../../world/wheelhouses.ts';
-import type { PublishRequest } from '../plan/model.ts';
+import type { PublishRequest } from '../logic/model.ts';
 import type { PublishWorld } from '../ports.ts';
 import { downloadsAdapter } from './downloads.ts';
 import { feedAdapter } from './feed.ts';

@@ -1,0 +1,426 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import vm from 'node:vm';
+
+import {
+  adviceFor,
+  failedRequirement,
+  isMirrorsFault,
+  isSystems,
+  isUnreachable,
+  lastWords,
+  parseReport,
+  readBuildLog,
+  readFillLog,
+} from '../../src/logic/pip-output.ts';
+
+describe('the log of a fill', () => {
+  const logs: Record<string, string> = {
+    'pip 22.2': `Looking in indexes: http://127.0.0.1/simple
+Looking in links: file:///w/sd-1.0-py3-none-any.whl
+Collecting alpha==1.0
+  Using cached http://127.0.0.1/files/other-1.0-py3-none-any.whl (1 kB)
+  File was already downloaded /my work/w/alpha-1.0-py3-none-any.whl
+Collecting sd
+  Downloading http://127.0.0.1/files/sd-1.0.tar.gz (1 kB)
+  Preparing metadata (setup.py): started
+Building wheels for collected packages: sd
+  Building wheel for sd (setup.py): started
+  Building wheel for sd (setup.py): finished with status 'done'
+  Created wheel for sd: filename=sd-1.0-py3-none-any.whl size=1062 sha256=${'a'.repeat(64)}
+  Stored in directory: /home/runner/.cache/pip/wheels/aa/bb
+Successfully built sd
+`,
+    'pip 26.3': `Looking in indexes: http://127.0.0.1/simple
+Collecting alpha==1.0 (from -r /s/request.txt (line 2))
+  File was already downloaded /my work/w/alpha-1.0-py3-none-any.whl
+Collecting sd (from -r /s/request.txt (line 3))
+  Downloading http://127.0.0.1/files/sd-1.0.tar.gz (1 kB)
+  Installing build dependencies: started
+Saved ./new-1.0-py3-none-any.whl
+Building wheels for collected packages: sd
+  Building wheel for sd (pyproject.toml): started
+  Created wheel for sd: filename=sd-1.0-py3-none-any.whl size=1062 sha256=${'a'.repeat(64)}
+Successfully built sd
+`,
+  };
+  logs['pip on Windows'] = (logs['pip 26.3'] ?? '')
+    .replaceAll('/my work/w/', 'C:\\my work\\w\\')
+    .replaceAll('\n', '\r\n');
+  for (const [pip, log] of Object.entries(logs)) {
+    test(`of ${pip}`, () => {
+      const { built, reused } = readFillLog(log);
+      assert.deepEqual([...built], ['sd-1.0-py3-none-any.whl']);
+      assert.deepEqual([...reused], ['alpha-1.0-py3-none-any.whl']);
+    });
+  }
+
+  test('several of each, each once', () => {
+    const { built, reused } = readFillLog(
+      [
+        'Created wheel for a: filename=a-1-py3-none-any.whl size=1 sha256=0',
+        'Created wheel for b: filename=b-1-cp311-cp311-linux_x86_64.whl size=1 sha256=0',
+        'Created wheel for a: filename=a-1-py3-none-any.whl size=1 sha256=0',
+        '  File was already downloaded /w/c-1-py3-none-any.whl',
+        '  File was already downloaded /w/d-1-py3-none-any.whl',
+      ].join('\n'),
+    );
+    assert.deepEqual([...built], ['a-1-py3-none-any.whl', 'b-1-cp311-cp311-linux_x86_64.whl']);
+    assert.deepEqual([...reused], ['c-1-py3-none-any.whl', 'd-1-py3-none-any.whl']);
+  });
+
+  for (const log of [
+    '',
+    'garbage \0\uFFFD',
+    'Created wheel for a: filename=../../a.whl size=1',
+    'Created wheel for a: filename=.a-1-py3-none-any.whl size=1',
+    'File was already downloaded /w/a-1.tar.gz',
+    'Created wheel for a: size=1',
+  ]) {
+    test(`nothing of ${JSON.stringify(log)}`, () => {
+      const { built, reused } = readFillLog(log);
+      assert.deepEqual([...built, ...reused], []);
+    });
+  }
+});
+
+describe("pip's report", () => {
+  const item = (change: object): string =>
+    JSON.stringify({
+      version: '1',
+      pip_version: '26.3',
+      install: [
+        {
+          download_info: { url: 'file:///w/A_b-1.0-py3-none-any.whl', archive_info: {} },
+          is_direct: false,
+          requested: true,
+          metadata: { name: 'A_b', version: '1.0', requires_dist: ['z>1', 'c ; extra == "x"'] },
+          ...change,
+        },
+      ],
+    });
+
+  test('gives name, version, place and sorted requirements', () => {
+    assert.deepEqual(parseReport(item({})), [
+      {
+        name: 'a-b',
+        writtenName: 'A_b',
+        version: '1.0',
+        url: 'file:///w/A_b-1.0-py3-none-any.whl',
+        requires: ['c ; extra == "x"', 'z>1'],
+      },
+    ]);
+  });
+
+  test('may say nothing of requirements or of a place', () => {
+    const [read] = parseReport(
+      item({ metadata: { name: 'a', version: '1' }, download_info: undefined }),
+    );
+    assert.deepEqual(read, { name: 'a', writtenName: 'a', version: '1', url: '', requires: [] });
+  });
+
+  test('may be empty', () => assert.deepEqual(parseReport('{"install": []}'), []));
+
+  for (const text of [
+    '',
+    '{}',
+    'null',
+    '[]',
+    '{"install": {}}',
+    '{"install": [null]}',
+    '{"install": [1]}',
+    item({ metadata: undefined }),
+    item({ metadata: null }),
+    item({ metadata: { name: 'a' } }),
+    item({ metadata: { name: 1, version: '1' } }),
+  ]) {
+    test(`is refused: ${text.slice(0, 40)}`, () => assert.throws(() => parseReport(text), Error));
+  }
+});
+
+describe('the last words', () => {
+  const noise = Array.from({ length: 30 }, (_, index) => `line ${index}`);
+  test('are the last lines', () => {
+    assert.equal(lastWords(noise.join('\n'), 3), 'line 27\nline 28\nline 29');
+  });
+  test('are twelve', () => assert.equal(lastWords(noise.join('\n')).split('\n').length, 12));
+  test('begin with the first error', () => {
+    assert.equal(
+      lastWords(['x', '  ERROR: one', 'why', '', 'ERROR: two', ' '].join('\r\n')),
+      '  ERROR: one\nwhy\nERROR: two',
+    );
+  });
+  test('are not without end behind an error', () => {
+    assert.equal(lastWords(`ERROR: one\n${noise.join('\n')}`, 2), 'line 28\nline 29');
+  });
+  test("begin with git's own reason, and say nothing twice", () => {
+    // pip 23.2.1
+    const output = `Collecting x@ git+https://h.example/y.git (from -r r.txt (line 1))
+  Running command git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x
+  fatal: unable to access 'https://h.example/y.git/': Could not resolve host: h.example
+  error: subprocess-exited-with-error
+
+  × git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x did not run successfully.
+  │ exit code: 128
+  ╰─> See above for output.
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+error: subprocess-exited-with-error
+
+× git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x did not run successfully.
+│ exit code: 128
+╰─> See above for output.
+
+note: This error originates from a subprocess, and is likely not a problem with pip.
+`;
+    assert.equal(
+      lastWords(output),
+      `  fatal: unable to access 'https://h.example/y.git/': Could not resolve host: h.example
+  error: subprocess-exited-with-error
+  × git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x did not run successfully.
+  │ exit code: 128`,
+    );
+    assert.match(adviceFor(output), /^git could not get a repository: /);
+    assert.deepEqual(failedRequirement(output), {
+      project: 'x@',
+      place: { file: 'r.txt', line: 1 },
+      dependent: undefined,
+    });
+  });
+  test('of nothing', () => assert.equal(lastWords(''), ''));
+  test('keep secrets', () => {
+    assert.equal(
+      lastWords('ERROR: 401 for url: https://u:s3cret@h.example/a?t=s3cret'),
+      'ERROR: 401 for url: https://h.example/a',
+    );
+  });
+
+  test('of a version for another Python', () => {
+    const output = (wanted: string): string =>
+      [
+        'ERROR: Ignored the following versions that require a different python version: 2.0 Requires-Python >=3.99; 2.1 Requires-Python >=3.99',
+        `ERROR: Could not find a version that satisfies the requirement ${wanted} (from r.txt (line 7)) (from versions: 1.0)`,
+        'ERROR: No matching distribution found for alpha',
+      ].join('\n');
+    for (const wanted of ['alpha==2.0.0', 'alpha>=2']) {
+      assert.match(adviceFor(output(wanted)), /require another Python/);
+    }
+    assert.match(adviceFor(output('alpha==3.0')), /^Check the name/);
+    const place = { file: 'r.txt', line: 7 };
+    const failed = { project: 'alpha>=2', place, dependent: undefined };
+    assert.deepEqual(failedRequirement(output('alpha>=2')), failed);
+  });
+
+  test('of a build name its project and its line', () => {
+    // pip 26.3
+    const output = `Collecting good==1 (from requirements.txt (line 1))
+Collecting mod_wsgi==4.9 (from sub/r.txt (line 12))
+Building wheels for collected packages: good, mod-wsgi
+  Building wheel for mod-wsgi (pyproject.toml): finished with status 'error'
+  error: subprocess-exited-with-error
+  ERROR: Failed building wheel for mod-wsgi
+`;
+    const place = { file: 'sub/r.txt', line: 12 };
+    const failed = { project: 'mod_wsgi==4.9', place, dependent: undefined };
+    assert.deepEqual(failedRequirement(output), failed);
+    const metadata = output.replace(/Building[\s\S]*/, '  error: subprocess-exited-with-error\n');
+    assert.deepEqual(failedRequirement(metadata), failed);
+  });
+
+  test('of a dependency name what depends on it', () => {
+    const build = '  error: subprocess-exited-with-error\n';
+    for (const [output, place, dependent] of [
+      [`Collecting b (from a==1->r.txt (line 1))\n${build}`, { file: 'r.txt', line: 1 }, 'a==1'],
+      [`Collecting b (from a)\n${build}`, undefined, 'a'],
+      [`Collecting b\n${build}`, undefined, undefined],
+      [
+        'ERROR: Could not find a version that satisfies the requirement b (from a) (from versions: none)\n',
+        undefined,
+        'a',
+      ],
+      [
+        'ERROR: Could not find a version that satisfies the requirement b (from versions: 1, 2)\n',
+        undefined,
+        undefined,
+      ],
+    ] as const) {
+      assert.deepEqual(failedRequirement(output), { project: 'b', place, dependent });
+    }
+    assert.equal(failedRequirement('Collecting b\nERROR: something else\n'), undefined);
+  });
+
+  // One long line of a build.
+  const run = (text: string): string => text.repeat(Math.ceil(1_000_000 / text.length));
+  for (const [description, text] of Object.entries({
+    letters: run('a'),
+    'a file that was downloaded': `File was already downloaded ${run('a')}`,
+    'files that were downloaded': run('File was already downloaded '),
+    'hashes of hashes': run('hash '),
+    'white space': run(' '),
+    'line ends': run('\n'),
+    'carriage returns': run('\r'),
+    'wheels that were created': run('Created wheel for '),
+    'wheels of a name': `Created wheel for a: filename=a${run('-1.')}.whl`,
+    'what could not be installed': run('Cannot install '),
+    URLs: run('https://u:p/'),
+    'statuses of servers': run('500 '),
+    repositories: run('× git clone '),
+    'versions for another Python': `No matching distribution found ${run('; 1 Requires-Python ')}`,
+    'places of requirements': run('Collecting a (from '),
+  })) {
+    test(`a log of 1 MB does not hang: ${description}`, () => {
+      const read = (): void => {
+        readFillLog(text);
+        readBuildLog(text);
+        adviceFor(text);
+        failedRequirement(text);
+        isUnreachable(text);
+        isMirrorsFault(text);
+        lastWords(text);
+      };
+      // Only V8's own clock stops a pattern that doesn't come back. A part of a second should do.
+      vm.runInNewContext('read()', { read }, { timeout: 10_000 });
+    });
+  }
+});
+
+describe('advice', () => {
+  const table: readonly [string, RegExp][] = [
+    [
+      'ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n    a==1:\n        Expected sha256 0\n             Got        1',
+      /hashes do not allow/,
+    ],
+    [
+      'ERROR: In --require-hashes mode, all requirements must have their versions pinned with ==.',
+      /hashes on every line/,
+    ],
+    [
+      'ERROR: Hashes are required in --require-hashes mode, but they are missing from some requirements.',
+      /hashes on every line/,
+    ],
+    [
+      'ERROR: Cannot install a==1 and b==1 because these package versions have conflicting dependencies.\nERROR: ResolutionImpossible: for help visit …',
+      /contradict/,
+    ],
+    [
+      'ERROR: HTTP error 401 while getting\nERROR: 401 Client Error: Unauthorized for url: https://h',
+      /credentials/,
+    ],
+    ['ERROR: 403 Client Error: Forbidden for url: https://h', /credentials/],
+    ["ERROR: Package 'a' requires a different Python: 3.11.7 not in '>=3.12'", /this Python/],
+    [
+      "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('…')': /simple/a/\nERROR: Could not find a version that satisfies the requirement a",
+      /could not be reached/,
+    ],
+    ['ERROR: 503 Server Error: Service Unavailable for url: https://h', /could not be reached/],
+    [
+      'ERROR: Could not find a version that satisfies the requirement nosuch (from versions: none)\nERROR: No matching distribution found for nosuch',
+      /Check the name/,
+    ],
+    [
+      'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device',
+      /disk is full/,
+    ],
+    [
+      'error: subprocess-exited-with-error\n × python setup.py bdist_wheel did not run',
+      /had to be built/,
+    ],
+    [
+      'ERROR: Failed building wheel for a\nERROR: Failed to build one or more wheels',
+      /had to be built/,
+    ],
+    ['ERROR: something new', /same command outside/],
+    ['', /same command outside/],
+    // pip lists versions for other Pythons whenever a version isn't found.
+    [
+      'ERROR: Ignored the following versions that require a different python version: 2.0 Requires-Python >=3.13\nERROR: Could not find a version that satisfies the requirement a==9 (from versions: 1.0, 1.1)\nERROR: No matching distribution found for a==9',
+      /Check the name/,
+    ],
+    // A name is not a fault.
+    [
+      'ERROR: Could not find a version that satisfies the requirement gcloud-credentials (from versions: none)\nERROR: No matching distribution found for gcloud-credentials',
+      /Check the name/,
+    ],
+  ];
+  for (const [output, advice] of table) {
+    test(output.split('\n').at(-1) || 'nothing', () => assert.match(adviceFor(output), advice));
+  }
+
+  for (const [output, expected] of [
+    ['HTTPConnectionPool: Max retries exceeded with url: /simple', true],
+    ["ReadTimeoutError(\"HTTPSConnectionPool(host='h', port=443): Read timed out.", true],
+    ['500 Server Error: Internal Server Error for url', true],
+    ['404 Client Error: Not Found for url', false],
+    ['401 Client Error: Unauthorized for url', false],
+    ['No matching distribution found for a', false],
+    ['', false],
+  ] as const) {
+    test(`${output || 'nothing'}: ${expected ? 'un' : ''}reachable`, () => {
+      assert.equal(isUnreachable(output), expected);
+    });
+  }
+});
+
+describe('what build environments were made of', () => {
+  test('is read from the log that all pips of a build share', () => {
+    assert.deepEqual(
+      readBuildLog(
+        [
+          '2026-11-21T14:59:18,638   Successfully installed hatchling-1.33.0 trove-classifiers-2026.9.21.13',
+          '2026-11-21T14:59:18,637 Successfully installed hatchling-1.33.0 trove-classifiers-2026.9.21.13',
+          '2026-11-21T14:59:20,894 Successfully installed editables-0.6',
+          '2026-11-21T14:59:21,265 Successfully installed proj-1.0',
+        ].join('\n'),
+      ),
+      [
+        { name: 'hatchling', version: '1.33.0' },
+        { name: 'trove-classifiers', version: '2026.9.21.13' },
+        { name: 'editables', version: '0.6' },
+        { name: 'proj', version: '1.0' },
+      ],
+    );
+  });
+
+  for (const items of [
+    '--index-url-1.0',
+    'a@https://evil.example/x-1.0',
+    '../x-1.0',
+    'x-$(y)',
+    '',
+  ]) {
+    test(`nothing but names and versions are taken: ${items}`, () => {
+      assert.deepEqual(readBuildLog(`2026-11-21T14:59:18,637 Successfully installed ${items}`), []);
+    });
+  }
+});
+
+describe('an installer failed for something of the machine', () => {
+  const table: readonly [string, boolean][] = [
+    [
+      'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device',
+      true,
+    ],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'",
+      true,
+    ],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '/x'",
+      true,
+    ],
+    ['error: failed to create file `/x` Caused by: Disk quota exceeded (os error 122)', true],
+    ['MemoryError', true],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 36] File name too long: '/x'",
+      false,
+    ],
+    [
+      "ERROR: Could not install packages due to an OSError: [Errno 20] Not a directory: '/x'",
+      false,
+    ],
+    ['ERROR: Wheel x is invalid.', false],
+  ];
+  for (const [output, expected] of table) {
+    test(`${output}: ${expected}`, () => assert.equal(isSystems(output), expected));
+  }
+});

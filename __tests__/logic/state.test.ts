@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+
+import { formatState, parseState, type State } from '../../src/logic/state.ts';
+
+const token = 'token of the job';
+const state: State = {
+  wheelhouse: '/tmp/wheelhouse/ab',
+  key: 'wheelhouse-v1-linux',
+  manifest: 'ab',
+};
+
+test('a state that was written is read', () => {
+  const text = fc.stringMatching(/^[^\p{Cc}\u2028\u2029]+$/u);
+  fc.assert(
+    fc.property(fc.record({ wheelhouse: text, key: text, manifest: text }), (value) => {
+      const written = formatState(value, token);
+      // Records of fast-check have no prototype.
+      assert.deepEqual(parseState(written, token), structuredClone(value));
+      assert.doesNotMatch(written, /\n/);
+      assert.doesNotMatch(written, /token of the job/);
+    }),
+  );
+});
+
+describe('nothing is done with', () => {
+  const whole = JSON.parse(formatState(state, token)) as Record<string, unknown>;
+  const table: Record<string, string> = {
+    'no state': '',
+    'what is not JSON': '{"version":2',
+    'a text': '"x"',
+    null: 'null',
+    'a list': '[1]',
+    'another version': JSON.stringify({ ...whole, version: 1 }),
+    'a version that is a text': JSON.stringify({ ...whole, version: '2' }),
+    'another key': JSON.stringify({ ...whole, key: 'wheelhouse-v1-windows' }),
+    'another directory': JSON.stringify({ ...whole, wheelhouse: '/tmp/evil' }),
+    'another manifest': JSON.stringify({ ...whole, manifest: 'cd' }),
+    'a signature with another token': formatState(state, 'another token'),
+    'a signature without a token': formatState(state, ''),
+    'a shorter signature': JSON.stringify({ ...whole, signature: 'ab' }),
+  };
+  for (const field of Object.keys(whole)) {
+    table[`no ${field}`] = JSON.stringify({ ...whole, [field]: undefined });
+    table[`an empty ${field}`] = JSON.stringify({ ...whole, [field]: '' });
+    table[`a list as ${field}`] = JSON.stringify({ ...whole, [field]: ['x'] });
+  }
+  for (const [description, text] of Object.entries(table)) {
+    test(description, () => assert.equal(parseState(text, token), undefined));
+  }
+
+  test('a job without a token', () => {
+    assert.equal(parseState(formatState(state, ''), ''), undefined);
+  });
+
+  test('values of other states in the fields of this one', () => {
+    const moved = { ...state, wheelhouse: state.key, key: state.wheelhouse };
+    const { signature } = JSON.parse(formatState(state, token)) as { signature: string };
+    const forged = JSON.stringify({ version: 2, ...moved, signature });
+    assert.equal(parseState(forged, token), undefined);
+  });
+});
+
+describe('arbitrary texts give no state', () => {
+  test('bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        assert.equal(parseState(Buffer.from(bytes).toString('utf8'), token), undefined);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test('JSON, and states with values replaced', () => {
+    const fields = fc.dictionary(
+      fc.constantFrom('version', 'signature', ...Object.keys(state), '__proto__'),
+      fc.jsonValue(),
+      { minKeys: 1 },
+    );
+    fc.assert(
+      fc.property(fc.jsonValue(), fields, (value, replaced) => {
+        assert.equal(parseState(JSON.stringify(value), token), undefined);
+        const text = JSON.stringify({ version: 2, ...state, signature: 'ab', ...replaced });
+        assert.equal(parseState(text, token), undefined);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});

@@ -1,0 +1,243 @@
+/** From a request and an interpreter to the cache's keys. */
+
+import { createHash } from 'node:crypto';
+import { period } from './freshness.ts';
+import type { Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
+import { normalizeName } from './names.ts';
+import { optionText } from './requirement-options.ts';
+import { fingerprinted } from './secrets.ts';
+
+/** The number changes when older entries must no longer be found. */
+const generation = 'wheelhouse-v1';
+
+/** How often a damaged or outdated entry can be replaced before it must be evicted. */
+const maxRepairs = 3;
+
+/** pip's settings that decide which files are chosen or how they are built. */
+const sourceSettings = [
+  'index-url',
+  'extra-index-url',
+  'no-index',
+  'find-links',
+  'no-binary',
+  'only-binary',
+  'prefer-binary',
+  'pre',
+  'config-settings',
+  'global-option',
+  'build-option',
+  'no-build-isolation',
+  'use-pep517',
+  'no-use-pep517',
+  'use-feature',
+  'use-deprecated',
+  'uploaded-prior-to',
+  'ignore-requires-python',
+] as const;
+
+/** Settings that decide what is asked for, beside the lines themselves. */
+const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'] as const;
+
+export interface Keys {
+  readonly primary: string;
+  /** Prefixes, the closest first. */
+  readonly restore: readonly string[];
+  /** Hex digest of all that is asked for. */
+  readonly request: string;
+  /** Hex digest of where wheels come from and how they are built. */
+  readonly sources: string;
+  /** What the two digests are made of, addresses as fingerprints: to explain why one differs. */
+  readonly parts: { readonly sources: readonly string[]; readonly lines: readonly string[] };
+  /** What went in, for the log: name and value, secrets taken out. */
+  readonly components: readonly (readonly [name: string, value: string])[];
+}
+
+/**
+ * The keys of a request.
+ * @param settings what pip is configured with: value by option name
+ * @param now the moment that decides the period
+ * @returns lower-case keys of at most 512 characters without commas, which is what GitHub's cache
+ *   takes; restore keys never cross system, architecture, libc or Python
+ */
+export function keysOf(
+  interpreter: Interpreter,
+  requested: RequestedSet,
+  settings: ReadonlyMap<string, string>,
+  options: {
+    readonly refresh: Refresh;
+    readonly suffix: string;
+    readonly now: Date;
+    /** Programs that the wheelhouse has to bring along. */
+    readonly tools: readonly string[];
+  },
+): Keys {
+  const sourceList = sourceParts(requested, settings);
+  const sources = digest(sourceList);
+  const lines = [
+    ...new Set([
+      ...requested.lines
+        .filter((line) => !isSource(line))
+        .map(canonical)
+        .sort(),
+      ...requested.projects.map((project) => `project ${project.digest}`).sort(),
+      ...requested.extra.map((file) => `file ${file.digest}`).sort(),
+      ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+      ...options.tools.map((tool) => `tool ${tool}`),
+    ]),
+  ];
+  const request = digest([sources, ...lines]);
+  const python = pythonTag(interpreter);
+  const freshness = everyLineHashed(requested.lines)
+    ? 'pinned'
+    : period(options.refresh, options.now);
+  const suffix = options.suffix === '' ? [] : [options.suffix];
+  const family = [
+    generation,
+    ...suffix,
+    interpreter.os,
+    interpreter.arch,
+    interpreter.libc,
+    python,
+  ].map(keyPart);
+  const short = request.slice(0, 40);
+  return {
+    primary: [...family, short, freshness].join('-'),
+    restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+    request,
+    sources,
+    parts: { sources: sourceList, lines },
+    components: [
+      ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
+      ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
+      ...(options.suffix === '' ? [] : [['suffix', options.suffix] as const]),
+      ['sources', sourceList.join('; ') || "pip's default index"],
+      ['request', short],
+      ['freshness', freshness],
+    ],
+  };
+}
+
+/** The identity that a wheelhouse belongs to: wheels of one are of no use, or harm, to another. */
+export function interpreterIdentity(interpreter: Interpreter): string {
+  return [
+    interpreter.implementation,
+    interpreter.series,
+    interpreter.extensionSuffix,
+    interpreter.platform,
+    interpreter.arch,
+    interpreter.libc,
+    interpreter.freeThreaded ? 'free-threaded' : 'gil',
+  ].join(' ');
+}
+
+/** `<key>`, `<key>-r1`, … : where an entry can be kept, as none can be overwritten. */
+export function generations(primary: string): string[] {
+  return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
+}
+
+/**
+ * What a key that the service answered with is to us; a service that answers something else is
+ * not believed.
+ */
+export function matchKind(
+  matched: string,
+  keys: Pick<Keys, 'primary' | 'restore'>,
+): 'exact' | 'partial' | 'foreign' {
+  if (generations(keys.primary).includes(matched)) return 'exact';
+  // The key becomes an output, which workflows may put into a script.
+  if (!/^[a-z0-9._-]+$/.test(matched)) return 'foreign';
+  return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
+}
+
+/** `cp311`, `cp313t`, `cp315b1`; other implementations with their ABI, which changes under one X.Y. */
+function pythonTag(interpreter: Interpreter): string {
+  const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
+  if (interpreter.implementation === 'cpython') {
+    return `cp${digits}${interpreter.freeThreaded ? 't' : ''}`;
+  }
+  const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
+  return `${interpreter.implementation}${digits}_${abi}`;
+}
+
+/** Keeps a component from ending early or from holding what the service refuses. */
+function keyPart(text: string): string {
+  return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
+}
+
+/** Lines that say where wheels come from and how they are built, not which are wanted. */
+function isSource(line: RequestLine): boolean {
+  return line.kind === 'option' && (sourceSettings as readonly string[]).includes(line.name);
+}
+
+/** The order of lines does not matter, except that a later index or format overrules earlier ones. */
+function sourceParts(
+  { lines, buildConstraints = [] }: RequestedSet,
+  settings: ReadonlyMap<string, string>,
+): string[] {
+  const given = (isWanted: (name: string) => boolean): string[] =>
+    lines.flatMap((line) =>
+      line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : [],
+    );
+  const isFormat = (name: string): boolean => name === 'no-binary' || name === 'only-binary';
+  return [
+    ...sourceSettings.flatMap((name) => settingPart(name, settings)),
+    ...given((name) => name === 'index-url').slice(-1),
+    ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
+    ...given(isFormat),
+    ...buildConstraints.map((part) => `build-constraint ${part}`),
+  ];
+}
+
+function settingPart(name: string, settings: ReadonlyMap<string, string>): string[] {
+  const value = settings.get(name);
+  return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
+}
+
+/** Parts are stored in cache entries: build values can contain any secret, addresses a token. */
+function valuePart(name: string, value: string): string {
+  return ['config-settings', 'global-option', 'build-option'].includes(name)
+    ? digest([value]).slice(0, 12)
+    : fingerprinted(value);
+}
+
+/** One line in the only spelling that counts. */
+export function canonical(line: RequestLine): string {
+  const role = line.constraint ? 'constraint ' : '';
+  if (line.kind === 'option') {
+    return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
+  }
+  if (line.kind === 'direct') {
+    const parts = [
+      line.editable ? '-e' : '',
+      line.shownTarget,
+      `[${line.extras.join(',')}]`,
+      spaced(line.marker ?? ''),
+      [...line.hashes].sort().join(' '),
+    ];
+    return `${role}direct ${parts.join(' ')}`;
+  }
+  const extras = line.extras.map(normalizeName).sort();
+  const parts = [
+    `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
+    spaced(line.marker ?? ''),
+    ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
+    ...line.hashes.toSorted(),
+  ];
+  return `${role}${parts.join(' ; ')}`;
+}
+
+function spaced(marker: string): string {
+  return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
+}
+
+/** Then pip itself guarantees the closure: it takes no dependency without a hash. */
+function everyLineHashed(lines: readonly RequestLine[]): boolean {
+  const index = lines.filter((line) => line.kind === 'index');
+  const wanted = index.filter((line) => !line.constraint);
+  return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
+}
+
+/** SHA-256 over a list, unambiguous whatever the parts hold. */
+export function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}

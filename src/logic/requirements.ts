@@ -1,0 +1,321 @@
+/**
+ * Reads requirement and constraint files the way pip does, without touching a disk: the caller
+ * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ */
+import path from 'node:path';
+
+import {
+  type DirectRequirement,
+  type IndexRequirement,
+  messageOf,
+  type RequestLine,
+  type Source,
+  UserError,
+} from './model.ts';
+import { sameVersion } from './names.ts';
+import { fileOfUrl, isPath, type LineContext, parseLine } from './requirement-line.ts';
+import { expand, quoted } from './requirement-words.ts';
+import { shownAddress, withoutSecrets } from './secrets.ts';
+
+/** A file with its place on disk (or its URL) and its name in messages. */
+export interface RequirementFile {
+  readonly location: string;
+  readonly shown: string;
+}
+
+/** Where the lines of a request come from. */
+export interface RequirementSources {
+  readonly requirements: readonly RequirementFile[];
+  readonly constraints: readonly RequirementFile[];
+  /** Lines of the input `packages`. */
+  readonly packages: readonly string[];
+  /** Lines of dependency groups, with the file that they stand in. */
+  readonly groups: readonly { readonly text: string; readonly file: string }[];
+}
+
+/** What gathering needs from outside. */
+export interface RequirementReading extends LineContext {
+  /** Gives the decoded text of a file or URL; throws with a message that says why not. */
+  readonly read: (location: string) => Promise<string>;
+}
+
+/** The lines of all files in the order in which pip would see them, and the files read. */
+export interface GatheredLines {
+  readonly lines: readonly RequestLine[];
+  readonly files: readonly { readonly path: string; readonly lines: number }[];
+}
+
+/** How a file is come to. */
+interface Visit {
+  readonly constraint: boolean;
+  /** The files that include it, the outermost first. */
+  readonly stack: readonly RequirementFile[];
+  /** The line that includes it; undefined for files of inputs. */
+  readonly from: Source | undefined;
+}
+
+/**
+ * Reads all sources, following `-r` and `-c`.
+ * @throws UserError for a file that can't be read, a cycle, or a line that is no requirement;
+ *   it names the file and the line.
+ */
+export async function gatherLines(
+  sources: RequirementSources,
+  reading: RequirementReading,
+): Promise<GatheredLines> {
+  const lines: RequestLine[] = [];
+  const files: { path: string; lines: number }[] = [];
+  const seen = new Set<string>();
+
+  async function visit(file: RequirementFile, { constraint, stack, from }: Visit): Promise<void> {
+    if (stack.some((other) => other.location === file.location)) {
+      const way = [...stack, file].map((each) => each.shown).join(' → ');
+      throw new UserError(
+        `Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`,
+        from,
+      );
+    }
+    const visited = `${constraint}:${file.location}`;
+    if (seen.has(visited)) return;
+    seen.add(visited);
+    let text: string;
+    try {
+      text = await reading.read(file.location);
+    } catch (error) {
+      const line = error instanceof UserError ? error.line : undefined;
+      throw new UserError(
+        `${file.shown} can't be read: ${messageOf(error)}.`,
+        line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line },
+      );
+    }
+    let counted = 0;
+    for (const { text: logical, line } of logicalLines(text)) {
+      const source = { file: file.shown, line };
+      counted += 1;
+      const parsed = parseLine(logical, { source, constraint }, reading);
+      if ('include' in parsed) {
+        await visit(includedFile(parsed.include, file, source), {
+          constraint: parsed.constraint,
+          stack: [...stack, file],
+          from: source,
+        });
+      } else {
+        lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
+      }
+    }
+    files.push({ path: file.shown, lines: counted });
+  }
+
+  for (const file of sources.requirements)
+    await visit(file, { constraint: false, stack: [], from: undefined });
+  for (const { text, file } of sources.groups) {
+    lines.push(parseSpecifier(text, { file, line: undefined }, reading));
+  }
+  for (const { text } of logicalLines(sources.packages.join('\n'))) {
+    lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
+  }
+  for (const file of sources.constraints)
+    await visit(file, { constraint: true, stack: [], from: undefined });
+  return { lines, files };
+}
+
+/** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Python takes for an end.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+
+/**
+ * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
+ * comment ends a continuation, and a `#` needs white space before it.
+ * @returns logical lines with the 1-based number of their first physical line
+ */
+export function logicalLines(text: string): { text: string; line: number }[] {
+  const logical: { text: string; line: number }[] = [];
+  let pending: string[] = [];
+  let first = 0;
+  const emit = (joined: string, line: number): void => {
+    const bare = withoutComment(joined).trim();
+    if (bare !== '') logical.push({ text: bare, line });
+  };
+  const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
+  physical.forEach((content, index) => {
+    const comment = content.trimStart().startsWith('#');
+    if (content.endsWith('\\') && !comment) {
+      if (pending.length === 0) first = index + 1;
+      pending.push(stripBackslashes(content));
+    } else if (pending.length > 0) {
+      pending.push(comment ? ` ${content}` : content);
+      emit(pending.join(''), first);
+      pending = [];
+    } else {
+      emit(content, index + 1);
+    }
+  });
+  if (pending.length > 0) emit(pending.join(''), first);
+  return logical;
+}
+
+function withoutComment(text: string): string {
+  for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+    if (at === 0 || /\s/.test(text.charAt(at - 1))) return text.slice(0, at);
+  }
+  return text;
+}
+
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === '\\' && start < end) start += 1;
+  while (end > start && text[end - 1] === '\\') end -= 1;
+  return text.slice(start, end);
+}
+
+/**
+ * A requirement that stands alone, outside a file: no option and no path.
+ * @throws UserError otherwise
+ */
+export function parseSpecifier(text: string, source: Source, context: LineContext): RequestLine {
+  const expanded = expand(text, context.environment).value;
+  const shown = withoutSecrets(text).split(lineEnd).join(' ');
+  if (lineEnd.test(expanded)) {
+    throw new UserError(`"${shown}" holds a line break; write one requirement an entry.`, source);
+  }
+  if (/(?:^|\s)-/.test(expanded)) {
+    throw new UserError(
+      `"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
+      source,
+    );
+  }
+  const refusePath = (): never => {
+    throw new UserError(
+      `"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
+      source,
+    );
+  };
+  if (isPath(expanded.trim())) return refusePath();
+  const parsed = parseLine(text, { source, constraint: false }, context);
+  const line = 'lines' in parsed ? parsed.lines[0] : undefined;
+  if (line === undefined || line.kind === 'option') return refusePath();
+  return line.kind === 'direct' && line.form === 'path' ? refusePath() : line;
+}
+
+/** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
+function includedFile(value: string, parent: RequirementFile, source: Source): RequirementFile {
+  if (/^https?:/i.test(value)) return { location: value, shown: shownAddress(value) };
+  if (/^https?:/i.test(parent.location)) {
+    const location = new URL(value, parent.location).href;
+    return { location, shown: shownAddress(location) };
+  }
+  const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
+  return {
+    location: path.resolve(path.dirname(parent.location), local),
+    shown: path.isAbsolute(local)
+      ? local
+      : path.posix.join(path.posix.dirname(parent.shown), local),
+  };
+}
+
+/**
+ * The flattened copy lies elsewhere, so a relative `--find-links` gets its anchors here: pip takes
+ * what lies beside the file, else what lies where it runs; the one that isn't there is passed over.
+ */
+function anchored(line: RequestLine, file: RequirementFile): RequestLine[] {
+  const isRelative =
+    line.kind === 'option' &&
+    line.name === 'find-links' &&
+    !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+    !path.isAbsolute(line.value) &&
+    !/^https?:/i.test(file.location);
+  if (!isRelative) return [line];
+  const { written } = line;
+  if (written === undefined) return [line];
+  const beside = path.join(path.dirname(file.location), written);
+  return [beside, written].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
+}
+
+/**
+ * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * @param text without a marker
+ * @throws UserError when it can't be read
+ */
+export function requirementOf(
+  text: string,
+  source: Source,
+  workingDirectory: string,
+): DirectRequirement {
+  const parsed = parseLine(
+    text,
+    { source, constraint: false },
+    { environment: {}, workingDirectory },
+  );
+  const [line] = 'lines' in parsed ? parsed.lines : [];
+  if (line?.kind !== 'direct') {
+    throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
+  }
+  return line;
+}
+
+/** The requirements that are to be found through an index, constraints among them. */
+export function indexRequirements(lines: readonly RequestLine[]): IndexRequirement[] {
+  return lines.filter((line) => line.kind === 'index');
+}
+
+/** The same of texts outside files, such as `build-system.requires`; what is invalid is left to pip. */
+export function indexRequirementsIn(texts: readonly string[]): IndexRequirement[] {
+  const context = { workingDirectory: path.sep, environment: {} };
+  return texts.flatMap((text) => {
+    try {
+      const source = { file: 'build-system.requires', line: undefined };
+      const parsed = parseLine(text, { source, constraint: false }, context);
+      return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** What is installed from its own place instead of from an index. */
+export function directRequirements(lines: readonly RequestLine[]): DirectRequirement[] {
+  return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
+}
+
+/**
+ * A URL whose content its hash fixes may be kept; a path, a branch or a bare URL may have other
+ * content the next time.
+ */
+export function isCacheable(requirement: DirectRequirement): boolean {
+  return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
+}
+
+/** Whether pip is in hash-checking mode: one hash in any line switches it on for all. */
+export function isHashMode(lines: readonly RequestLine[]): boolean {
+  return lines.some((line) => {
+    if (line.kind === 'option') return line.name === 'require-hashes';
+    return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+  });
+}
+
+/** The hashes asked for, by normalised name. */
+export function requestedHashes(lines: readonly RequestLine[]): Map<string, string[]> {
+  const hashes = new Map<string, string[]>();
+  for (const line of indexRequirements(lines)) {
+    if (line.hashes.length === 0) continue;
+    const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+    hashes.set(line.name, [...all].sort());
+  }
+  return hashes;
+}
+
+/**
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
+ */
+export function isPinned(
+  lines: readonly IndexRequirement[],
+  name: string,
+  version: string,
+): boolean {
+  return lines.some(
+    (line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version),
+  );
+}

@@ -1,0 +1,76 @@
+/** pip-audit: what it is told, and what its reports mean. */
+import { normalizeName } from '../../logic/names.ts';
+import type { AuditResult } from './model.ts';
+
+export function auditArgs(list: string, cache: string): string[] {
+  return [
+    '--strict',
+    '--disable-pip',
+    '--require-hashes',
+    '--progress-spinner=off',
+    '--format=json',
+    `--cache-dir=${cache}`,
+    `--requirement=${list}`,
+  ];
+}
+
+/**
+ * What one run of pip-audit says. Only a report that has every project of the list, none of them
+ * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
+ * clean, and no exit code tells "vulnerable" from "failed" (both 1).
+ */
+export function readAudit(list: string, exitCode: number, stdout: string): AuditResult {
+  const failed = (why: string): AuditResult => ({ state: 'failed', findings: [why] });
+  let dependencies: unknown;
+  try {
+    ({ dependencies } = JSON.parse(stdout) as { dependencies?: unknown });
+  } catch {
+    return failed(`pip-audit gave no report (exit code ${exitCode})`);
+  }
+  if (!Array.isArray(dependencies)) return failed('the report of pip-audit has another form');
+  const looked = new Map<string, string[]>();
+  for (const entry of dependencies as {
+    name?: unknown;
+    skip_reason?: unknown;
+    vulns?: unknown;
+  }[]) {
+    const name = normalizeName(String(entry.name));
+    if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
+      return failed(`${name} was not looked up`);
+    }
+    looked.set(
+      name,
+      entry.vulns.map((vulnerability: { id?: unknown }) =>
+        String(vulnerability.id).replace(/[^\w.:-]/g, '?'),
+      ),
+    );
+  }
+  const asked = list
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
+  const missing = asked.find(([, name = '']) => !looked.has(name));
+  if (missing !== undefined) return failed(`${missing[1]} was not looked up`);
+  const findings = asked.flatMap(([, name = '', version = '']) => {
+    const ids = looked.get(name) ?? [];
+    return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
+  });
+  if (findings.length > 0) return { state: 'vulnerable', findings };
+  return exitCode === 0
+    ? { state: 'clean', findings: [] }
+    : failed(`pip-audit ended with exit code ${exitCode}`);
+}
+
+/** Several look-ups as one: as bad as the worst of them. */
+export function mergedAudit(results: readonly AuditResult[]): AuditResult {
+  const order = ['failed', 'vulnerable', 'clean'] as const;
+  const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
+  return { state, findings: results.flatMap((result) => result.findings) };
+}
+
+/** One sentence on an audit that was not clean. */
+export function auditMessage({ state, findings }: AuditResult): string {
+  return state === 'failed'
+    ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
+    : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
+}

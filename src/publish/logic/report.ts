@@ -1,0 +1,80 @@
+/** What a publishing run says of itself: for the log, a terminal and the job summary. */
+
+import { size } from '../../logic/summary.ts';
+import type { PublishReport, PublishRow } from './model.ts';
+
+/** How many files are in each state. */
+export function publishCounts(report: PublishReport): Record<PublishRow['state'], number> {
+  const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
+  for (const { state } of report.rows) counts[state] += 1;
+  return counts;
+}
+
+/** One sentence. */
+function headline(report: PublishReport): string {
+  const { uploaded, present, conflict, absent } = publishCounts(report);
+  const parts = [
+    report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
+    `${present} present before`,
+    `${conflict} in conflict`,
+    ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
+  ];
+  return `${report.rows.length} files: ${parts.join(', ')}${report.dryRun ? ' (dry run)' : ''}`;
+}
+
+const auditWords = {
+  off: 'not made',
+  clean: 'no known vulnerability',
+  vulnerable: 'known vulnerabilities',
+  failed: 'failed, so nothing is known',
+} as const;
+
+function auditLine({ audit }: PublishReport): string {
+  const found = audit.findings.length > 0 ? ` (${audit.findings.join('; ')})` : '';
+  return `Audit: ${auditWords[audit.state]}${found}.`;
+}
+
+function what(row: PublishRow, report: PublishReport): string {
+  if (row.state === 'absent') return report.dryRun ? 'would be uploaded' : 'not uploaded';
+  return row.state === 'present' ? 'present before' : row.state;
+}
+
+/** Plain text. */
+export function formatPublishReport(report: PublishReport): string[] {
+  return [
+    headline(report),
+    ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
+    `For: ${report.targets.join(', ')}`,
+    auditLine(report),
+    'A machine installs from the feed with this pip.conf:',
+    ...report.pipConf
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`),
+  ];
+}
+
+/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
+export function formatPublishSummary(report: PublishReport): string {
+  return [
+    `### Wheelhouse: ${headline(report)}`,
+    '',
+    `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
+    '',
+    '| file | version | size | |',
+    '| --- | --- | --: | --- |',
+    ...report.rows.map(
+      (row) =>
+        `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`,
+    ),
+    '',
+    '<details><summary>pip.conf for machines that install from the feed</summary>',
+    '',
+    '```ini',
+    report.pipConf.trimEnd(),
+    '```',
+    '',
+    '</details>',
+    '',
+  ].join('\n');
+}
