@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
 import { type Host, type InputName, inputDefaults, loadRequest } from '../src/inputs.ts';
-import { type Request, UserError } from '../src/logic/model.ts';
+import { UserError } from '../src/logic/errors.ts';
+import type { Request } from '../src/logic/model.ts';
 
 const host: Host = {
   workspace: '/w',

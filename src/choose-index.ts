@@ -1,9 +1,7 @@
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
 
+import { UserError } from './logic/errors.ts';
 import { age } from './logic/freshness.ts';
-import type { Manifest } from './logic/manifest.ts';
-import { type Interpreter, type Request, type RequestedSet, UserError } from './logic/model.ts';
-import { sameVersion } from './logic/names.ts';
 import {
   confusionWarning,
   hasCredentials,
@@ -12,9 +10,13 @@ import {
   indexVariables,
   isSecureOrigin,
   probeCandidates,
-} from './logic/package-index.ts';
+} from './logic/index-choice.ts';
+import type { Manifest } from './logic/manifest.ts';
+import type { Interpreter, Request } from './logic/model.ts';
+import { sameVersion } from './logic/names.ts';
 import { certificatesOf, type PipSettings } from './logic/pip-settings.ts';
 import type { Health } from './logic/project-page.ts';
+import type { RequestedSet } from './logic/requirements.ts';
 import { shownAddress } from './logic/secrets.ts';
 import type { IndexTrust, World } from './ports.ts';
 

@@ -10,7 +10,6 @@ import { resolveSources, type Sourced, standIn, writeStubs } from './local-proje
 import { type HashRules, hashRules, isAdmitted } from './logic/admission.ts';
 import { interpreterIdentity } from './logic/key.ts';
 import { keepableParts, type Manifest, type Wheel } from './logic/manifest.ts';
-import type { DirectRequirement, IndexRequirement } from './logic/model.ts';
 import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './logic/names.ts';
 import type { BuildRequirement, ReportItem } from './logic/pip-output.ts';
 import {
@@ -21,6 +20,7 @@ import {
   plainRequest,
   type Resolved,
 } from './logic/request-file.ts';
+import type { DirectRequirement, IndexRequirement } from './logic/requirement-line.ts';
 import { indexRequirements, isHashMode, isPinned, requestedHashes } from './logic/requirements.ts';
 import { constraintsFile, FillError, fetchWheels, resolveOffline } from './pip.ts';
 import type { World } from './ports.ts';

@@ -7,7 +7,9 @@ import {
   type Setting,
   type WorkflowEvent,
 } from './logic/cache-policy.ts';
-import { type IndexInputs, type Request, refreshPeriods, UserError } from './logic/model.ts';
+import { UserError } from './logic/errors.ts';
+import { refreshPeriods } from './logic/freshness.ts';
+import type { IndexInputs, Request } from './logic/model.ts';
 
 /** Where a run happens: the part of a Request that is not asked for but found. */
 export interface Host {

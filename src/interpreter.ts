@@ -2,8 +2,10 @@
 import path from 'node:path';
 
 import { fillEnvironment } from './logic/environment.ts';
-import { type Interpreter, isOlderPip, type Request, UserError } from './logic/model.ts';
-import { indexesOf, indexVariables } from './logic/package-index.ts';
+import { UserError } from './logic/errors.ts';
+import { indexesOf, indexVariables } from './logic/index-choice.ts';
+import type { Interpreter, Request } from './logic/model.ts';
+import { isOlderPip } from './logic/names.ts';
 import { breaksSystemPackages, pipSettings } from './logic/pip-settings.ts';
 import type { World } from './ports.ts';
 

@@ -5,14 +5,15 @@
  */
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { UserError } from './logic/errors.ts';
 import { canonical } from './logic/key.ts';
 import { splitSource } from './logic/local-project.ts';
 import type { DirectProject, Manifest, Wheel } from './logic/manifest.ts';
-import { type DirectRequirement, UserError } from './logic/model.ts';
 import { wheelNameParts } from './logic/names.ts';
 import type { BuildRequirement, ReportItem } from './logic/pip-output.ts';
 import { isolatesBuilds } from './logic/pip-settings.ts';
 import { type GeneratedRequest, plainRequest, type Resolved } from './logic/request-file.ts';
+import type { DirectRequirement } from './logic/requirement-line.ts';
 import { directRequirements, isCacheable, requirementOf } from './logic/requirements.ts';
 import { fingerprinted } from './logic/secrets.ts';
 import { fetchWheels, installFailure, installProject, type ProjectResult } from './pip.ts';

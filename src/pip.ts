@@ -8,8 +8,10 @@ import path from 'node:path';
 
 import type { ChosenIndex } from './choose-index.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './logic/environment.ts';
+import { messageOf, type Source, UserError } from './logic/errors.ts';
 import { buildDirectory } from './logic/manifest.ts';
-import { type Interpreter, isOlderPip, messageOf, type Source, UserError } from './logic/model.ts';
+import type { Interpreter } from './logic/model.ts';
+import { isOlderPip } from './logic/names.ts';
 import {
   closeArgs,
   type InstallOptions,

@@ -1,6 +1,8 @@
 /** What the story needs of the world: each is one adapter in `world/`, chosen by the entry. */
+
+import type { LocalProject } from './logic/local-project.ts';
 import type { Manifest, Wheel } from './logic/manifest.ts';
-import type { Interpreter, LocalProject, Request } from './logic/model.ts';
+import type { Interpreter, Request } from './logic/model.ts';
 import type { Surroundings } from './logic/portions.ts';
 import type { Health } from './logic/project-page.ts';
 import type { RequirementFile } from './logic/requirements.ts';

@@ -3,15 +3,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { fillEnvironment } from './logic/environment.ts';
+import { UserError } from './logic/errors.ts';
 import { canonical, type Keys, keysOf } from './logic/key.ts';
-import { groupRequirements } from './logic/local-project.ts';
-import {
-  type Interpreter,
-  type LocalProject,
-  type Request,
-  type RequestedSet,
-  UserError,
-} from './logic/model.ts';
+import { groupRequirements, type LocalProject } from './logic/local-project.ts';
+import type { Interpreter, Request } from './logic/model.ts';
 import {
   certificatesOf,
   type PipSettings,
@@ -22,6 +17,7 @@ import {
 import {
   directRequirements,
   gatherLines,
+  type RequestedSet,
   type RequirementFile,
   type RequirementReading,
 } from './logic/requirements.ts';

@@ -1,9 +1,9 @@
 /** Finds the wheelhouse to start from: on disk, or in the cache, checked file by file. */
 import path from 'node:path';
-
+import { messageOf, UserError } from './logic/errors.ts';
 import { generations, type Keys, matchKind } from './logic/key.ts';
 import { ManifestError, manifestFile, wheelPath } from './logic/manifest.ts';
-import { messageOf, type Request, UserError } from './logic/model.ts';
+import type { Request } from './logic/model.ts';
 import {
   decisiveMarkers,
   type Markers,

@@ -1,7 +1,7 @@
 /** Wires the story of the post step; loaded only when there is something to save. */
 import { tmpdir } from 'node:os';
 
-import { messageOf } from './logic/model.ts';
+import { messageOf } from './logic/errors.ts';
 import { parseState } from './logic/state.ts';
 import { save } from './save.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';

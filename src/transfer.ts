@@ -13,13 +13,13 @@ import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { isFeatureAvailable, restoreCache, saveCache } from '@actions/cache';
 
-import { messageOf } from './logic/model.ts';
+import { messageOf } from './logic/errors.ts';
 import {
   bytesMark,
   resultMark,
   type TransferOrder,
   type TransferResult,
-} from './logic/transfer.ts';
+} from './logic/transfer-protocol.ts';
 
 async function carryOut(order: TransferOrder): Promise<TransferResult> {
   if (!isFeatureAvailable()) return { outcome: 'unavailable' };

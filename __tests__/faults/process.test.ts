@@ -347,7 +347,7 @@ const rows: Row[] = [
       readOnly(place, join(place.own, 'temp'));
       place.job.env['RUNNER_TEMP'] = join(place.own, 'temp');
     },
-    says: "error: A directory that has to be written is read-only: check where the runner keeps its files (EROFS: read-only file system, mkdir '{own}/temp/wheelhouse-work-…').",
+    says: "error: A directory that must be writable is read-only: check where the runner stores its files (EROFS: read-only file system, mkdir '{own}/temp/wheelhouse-work-…').",
   },
   {
     fault: 'no zstd',

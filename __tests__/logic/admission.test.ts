@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hashRules, isAdmitted } from '../../src/logic/admission.ts';
 import type { Wheel } from '../../src/logic/manifest.ts';
-import type { RequestLine } from '../../src/logic/model.ts';
+import type { RequestLine } from '../../src/logic/requirement-line.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
 import { fingerprinted } from '../../src/logic/secrets.ts';
 

@@ -11,7 +11,8 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 
 import { pipDirectory, python } from '../../scripts/tools.mjs';
-import { type RequestLine, UserError } from '../../src/logic/model.ts';
+import { UserError } from '../../src/logic/errors.ts';
+import type { RequestLine } from '../../src/logic/requirement-line.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
 import type { PipVersion } from '../support/python.ts';
 

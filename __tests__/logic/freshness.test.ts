@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 
-import { age, isFresh, period } from '../../src/logic/freshness.ts';
-import { type Refresh, refreshPeriods } from '../../src/logic/model.ts';
+import { age, isFresh, period, type Refresh, refreshPeriods } from '../../src/logic/freshness.ts';
 
 describe('the week of a date', () => {
   for (const [date, week] of [

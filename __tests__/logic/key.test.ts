@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-
+import type { Refresh } from '../../src/logic/freshness.ts';
 import {
   generations,
   interpreterIdentity,
@@ -9,8 +9,8 @@ import {
   keysOf,
   matchKind,
 } from '../../src/logic/key.ts';
-import type { Interpreter, Refresh, RequestedSet } from '../../src/logic/model.ts';
-import { gatherLines } from '../../src/logic/requirements.ts';
+import type { Interpreter } from '../../src/logic/model.ts';
+import { gatherLines, type RequestedSet } from '../../src/logic/requirements.ts';
 
 const interpreter: Interpreter = {
   executable: '/usr/bin/python3',

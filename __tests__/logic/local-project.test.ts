@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
+import { UserError } from '../../src/logic/errors.ts';
 import { groupRequirements, projectParts } from '../../src/logic/local-project.ts';
-import { UserError } from '../../src/logic/model.ts';
 
 const pyproject = `
 [build-system]

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   changes,
   contradiction,
+  formatLock,
   formatManifest,
   type Manifest,
   ManifestError,
@@ -435,3 +436,31 @@ test('the same wheels', () => {
   assert.equal(sameWheels([wheel], [{ ...wheel, role: 'build' }]), false);
   assert.equal(sameWheels([], []), true);
 });
+
+const member = (name: string, version: string, letter: string, role: Wheel['role']): Wheel => ({
+  ...wheel,
+  ...{ name, project: name, version, role },
+  file: `${name}-${version}-py3-none-any.whl`,
+  sha256: hex(letter),
+});
+
+test('the lock has one line per runtime wheel, sorted, whatever the order of the manifest', () => {
+  const wheels = [
+    member('zeta', '1.0+cpu', 'a', 'runtime'),
+    member('tool', '3', 'b', 'build'),
+    member('alpha', '2', 'c', 'runtime'),
+  ];
+  const expected = [
+    `alpha==2 --hash=sha256:${'c'.repeat(64)}\n`,
+    `zeta==1.0+cpu --hash=sha256:${'a'.repeat(64)}\n`,
+  ].join('');
+  assert.equal(formatLock(wheels), expected);
+  assert.equal(formatLock(wheels.toReversed()), expected);
+});
+
+test('the lock spells a project as its metadata does, because pip names directories after it', () => {
+  const zope = { ...member('zope-proxy', '5.0', 'd', 'runtime'), project: 'zope.proxy' };
+  assert.equal(formatLock([zope]), `zope.proxy==5.0 --hash=sha256:${'d'.repeat(64)}\n`);
+});
+
+test('the lock of no wheels is empty', () => assert.equal(formatLock([]), ''));

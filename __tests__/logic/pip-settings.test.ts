@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
-import type { Interpreter, OptionLine, Request, RequestLine } from '../../src/logic/model.ts';
-import { indexesOf, isSecureOrigin } from '../../src/logic/package-index.ts';
+import { indexesOf, isSecureOrigin } from '../../src/logic/index-choice.ts';
+import type { Interpreter, Request } from '../../src/logic/model.ts';
 import {
   breaksSystemPackages,
   effectiveSettings,
@@ -12,6 +11,7 @@ import {
   refuseIgnoredSettings,
   withOptionLines,
 } from '../../src/logic/pip-settings.ts';
+import type { OptionLine, RequestLine } from '../../src/logic/requirement-line.ts';
 
 const noIndexInputs = { url: undefined, extra: [] };
 

@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 
 import { python } from '../../scripts/tools.mjs';
-import type { DirectRequirement, RequestLine } from '../../src/logic/model.ts';
 import {
   closeFiles,
   fillFiles,
@@ -12,6 +11,7 @@ import {
   type Resolved,
   withUserSources,
 } from '../../src/logic/request-file.ts';
+import type { DirectRequirement, RequestLine } from '../../src/logic/requirement-line.ts';
 import { directRequirements, gatherLines } from '../../src/logic/requirements.ts';
 
 const hash = (letter: string): string => `sha256:${letter.repeat(64)}`;

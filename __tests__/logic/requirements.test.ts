@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import vm from 'node:vm';
 import fc from 'fast-check';
+import { UserError } from '../../src/logic/errors.ts';
 import { canonical } from '../../src/logic/key.ts';
+import { normalizeName, sameVersion } from '../../src/logic/names.ts';
 import {
   type DirectRequirement,
   type IndexRequirement,
   type OptionLine,
+  parseLine,
+  plainText,
   type RequestLine,
-  UserError,
-} from '../../src/logic/model.ts';
-import { normalizeName, sameVersion } from '../../src/logic/names.ts';
-import { parseLine, plainText } from '../../src/logic/requirement-line.ts';
+} from '../../src/logic/requirement-line.ts';
 import { optionText } from '../../src/logic/requirement-options.ts';
 import { expand } from '../../src/logic/requirement-words.ts';
 import {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
+import { refreshPeriods } from '../../src/logic/freshness.ts';
 import { interpreterIdentity } from '../../src/logic/key.ts';
 import type { Manifest, Wheel } from '../../src/logic/manifest.ts';
-import { type Interpreter, refreshPeriods } from '../../src/logic/model.ts';
+import type { Interpreter } from '../../src/logic/model.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
 import { fingerprinted } from '../../src/logic/secrets.ts';
 import { decisiveMarkers, type Verdict, verdict, type Wanted } from '../../src/logic/verdict.ts';

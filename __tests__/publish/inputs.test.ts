@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import type { Host } from '../../src/inputs.ts';
-import { UserError } from '../../src/logic/model.ts';
+import { UserError } from '../../src/logic/errors.ts';
 import {
   loadPublishRequest,
   type PublishInputName,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { UserError } from '../../src/logic/model.ts';
+import { UserError } from '../../src/logic/errors.ts';
 import { isDistributionName } from '../../src/logic/names.ts';
 import { buildRequirements, downloadArgs, identity } from '../../src/publish/logic/source.ts';
 import { words } from './files.ts';

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { UserError } from '../../src/logic/model.ts';
+import { UserError } from '../../src/logic/errors.ts';
 import { type Fake, fakeIndex, fakeWorld, indexUrl, type Projects } from '../support/fake-world.ts';
 
 const projects: Projects = {

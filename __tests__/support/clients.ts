@@ -7,8 +7,7 @@ import { promisify } from 'node:util';
 
 import { uvCommand } from '../../scripts/tools.mjs';
 import { distributionsIn, linkedPython } from './jobs.ts';
-import type { PipVersion } from './python.ts';
-import { sitePackages } from './python.ts';
+import { type PipVersion, sitePackages } from './python.ts';
 
 export interface Client {
   /** Installs into a fresh environment, from the cache that the last call left. */

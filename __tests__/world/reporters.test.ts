@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { UserError } from '../../src/logic/model.ts';
+import { UserError } from '../../src/logic/errors.ts';
 import type { Reporter } from '../../src/ports.ts';
 import { actionsReporter, consoleReporter } from '../../src/world/reporters.ts';
 

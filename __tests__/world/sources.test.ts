@@ -7,7 +7,8 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 
 import { loadRequest } from '../../src/inputs.ts';
-import { type Request, UserError } from '../../src/logic/model.ts';
+import { UserError } from '../../src/logic/errors.ts';
+import type { Request } from '../../src/logic/model.ts';
 import { decode } from '../../src/world/decode.ts';
 import { sourcesAdapter } from '../../src/world/sources.ts';
 

@@ -32893,10 +32893,10 @@ exports.suggestSimilar = suggestSimilar;
 /* harmony export */   kd: () => (/* binding */ isOffered),
 /* harmony export */   xn: () => (/* binding */ IndexDown)
 /* harmony export */ });
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_freshness_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2933);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
-/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2519);
+/* harmony import */ var _logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4260);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
 /* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8829);
 /* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
 /** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
@@ -32915,7 +32915,7 @@ const noIndex = {
     trust: { trustedHosts: [], certificates: undefined },
 };
 /** No index can be used now, and it is not the user's fault. */
-class IndexDown extends _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+class IndexDown extends _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
 }
 /**
  * Chooses the index for a fill.
@@ -32928,7 +32928,7 @@ async function chooseIndex(asking, world, failed) {
     if (asked === undefined)
         return { ...noIndex, why: 'no-index is set' };
     const { indexes, trust, project, health } = asked;
-    const confusion = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .confusionWarning */ .RQ)(indexes);
+    const confusion = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .confusionWarning */ .RQ)(indexes);
     if (confusion !== undefined && failed === undefined)
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
@@ -32944,7 +32944,7 @@ async function chooseIndex(asking, world, failed) {
         };
     }
     if (answer.state === 'refused') {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
     }
     const reason = answer.state === 'healthy'
         ? String(failed)
@@ -32967,7 +32967,7 @@ async function askAgain(asking, world) {
 /** @returns undefined when no index is to be used */
 async function whomToAsk(asking, world) {
     const { request, interpreter, settings, requested } = asking;
-    const indexes = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, interpreter, settings);
+    const indexes = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .indexesOf */ .O7)(request, interpreter, settings);
     if (indexes === undefined)
         return undefined;
     const project = await projectToAsk(interpreter, requested, world);
@@ -32981,7 +32981,7 @@ async function whomToAsk(asking, world) {
         project,
         health: async (url) => {
             // Credentials are not sent where pip would not send them.
-            if (!(0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(url, indexes.trustedHosts)) {
+            if (!(0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .isSecureOrigin */ .oC)(url, indexes.trustedHosts)) {
                 const reason = 'pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host';
                 return { state: 'untrusted', reason };
             }
@@ -32995,8 +32995,8 @@ async function whomToAsk(asking, world) {
 async function authoritative({ indexes, trust, project, health }, why) {
     const url = indexes.authoritative;
     const answer = await health(url);
-    if (answer.state === 'refused' && ((0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${(0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .hasCredentials */ .Lk)(url)
+    if (answer.state === 'refused' && ((0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(url) || !indexes.otherCredentials)) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The index ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url)} answers ${answer.status} for ${project}: ${(0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .hasCredentials */ .Lk)(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
@@ -33013,9 +33013,9 @@ async function authoritative({ indexes, trust, project, health }, why) {
 }
 function chosen(indexes, trust, url) {
     return {
-        environment: (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, url),
+        environment: (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .indexVariables */ .g1)(indexes, url),
         shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(url),
-        urls: [url, ...indexes.extra].filter((each) => (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .isSecureOrigin */ .oC)(each, indexes.trustedHosts)),
+        urls: [url, ...indexes.extra].filter((each) => (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .isSecureOrigin */ .oC)(each, indexes.trustedHosts)),
         trust,
     };
 }
@@ -33026,11 +33026,11 @@ function chosen(indexes, trust, url) {
  */
 async function isOffered(index, world, name, version) {
     const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(each, version)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .sameVersion */ .r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
 async function projectToAsk(interpreter, requested, world) {
-    const candidates = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .probeCandidates */ .xr)(requested);
+    const candidates = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .probeCandidates */ .xr)(requested);
     const [first] = candidates;
     if (first === undefined || first.marker === undefined)
         return first?.name;
@@ -33056,7 +33056,7 @@ function staleWarning(reason, last, now) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5895);
 /** A cache in a directory: for laptops, for other CI systems, for runners without a service. */
 
 
@@ -33090,7 +33090,7 @@ function directoryCache(root, reporter, notesUse = true) {
             }
             catch (error) {
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-                reporter.warning(`The cache in ${root} could not be read: ${(0,_logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Going on without it.`);
+                reporter.warning(`The cache in ${root} could not be read: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Going on without it.`);
                 return found === undefined ? undefined : { key: found, arrived: false };
             }
         },
@@ -33116,7 +33116,7 @@ function directoryCache(root, reporter, notesUse = true) {
             }
             catch (error) {
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
-                reporter.warning(`The cache in ${root} could not be written: ${(0,_logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}.`);
+                reporter.warning(`The cache in ${root} could not be written: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}.`);
                 return 'failed';
             }
         },
@@ -33150,7 +33150,7 @@ function directoryCache(root, reporter, notesUse = true) {
                 return undefined;
             }
             catch (error) {
-                return (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error);
+                return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error);
             }
         },
     };
@@ -33202,10 +33202,10 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
 var manifest = __nccwpck_require__(4646);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/request.js
 var lib_request = __nccwpck_require__(5834);
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
@@ -33411,10 +33411,10 @@ async function indexFinding(request, interpreter, { settings, requested }, world
         return { level: 'good', text: `index: ${index.shown || 'none'}, as ${index.why}` };
     }
     catch (error) {
-        if (!(error instanceof model/* UserError */.yo))
+        if (!(error instanceof errors/* UserError */.yo))
             throw error;
         const needed = hit ? ' (a hit does not need it)' : '';
-        return { level: hit ? 'note' : 'problem', text: `${(0,model/* messageOf */.bD)(error)}${needed}` };
+        return { level: hit ? 'note' : 'problem', text: `${(0,errors/* messageOf */.bD)(error)}${needed}` };
     }
 }
 
@@ -33488,8 +33488,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2739);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8628);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(7363);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5615);
 /* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2718);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3690);
 /* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2059);
@@ -33800,7 +33800,7 @@ function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     reporter.error(error);
-    return (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_6__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
+    return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
 (0,_world_process_js__WEBPACK_IMPORTED_MODULE_16__/* .endOnSignals */ .cn)();
 try {
@@ -33930,10 +33930,13 @@ function saveRisk(event) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var freshness = __nccwpck_require__(2933);
 ;// CONCATENATED MODULE: ./lib/inputs.js
 /** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
+
 
 
 
@@ -33971,7 +33974,7 @@ function loadRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || inputDefaults[name];
         if (value.includes('\0'))
-            throw new model/* UserError */.yo(`The input ${name} holds a NUL character.`);
+            throw new errors/* UserError */.yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -33991,14 +33994,14 @@ function loadRequest(get, host) {
     const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
-        throw new model/* UserError */.yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
+        throw new errors/* UserError */.yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
     }
     if (suffix.length > 100)
-        throw new model/* UserError */.yo('The input cache-suffix is longer than 100 characters.');
+        throw new errors/* UserError */.yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
     const holds = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory));
     if (holds !== undefined) {
-        throw new model/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
+        throw new errors/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
     }
     const policy = cachePolicy(host.event, setting('restore-cache'), setting('save-cache'));
     return {
@@ -34017,7 +34020,7 @@ function loadRequest(get, host) {
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), model/* refreshPeriods */.Ys),
+            refresh: oneOf('refresh', text('refresh'), freshness/* refreshPeriods */.Ys),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -34033,7 +34036,7 @@ function indexInputs(text, lines) {
         // The value may hold a secret: it is not repeated.
         // The parser passes over line breaks; what reads the value next may not.
         if (/\s/.test(value) || !URL.canParse(value)) {
-            throw new model/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
+            throw new errors/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
         }
         return value;
     };
@@ -34041,7 +34044,7 @@ function indexInputs(text, lines) {
     const username = text('index-username') || undefined;
     const password = text('index-password') || undefined;
     if (password !== undefined && username === undefined) {
-        throw new model/* UserError */.yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
+        throw new errors/* UserError */.yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
     }
     return {
         url: optional('index-url'),
@@ -34055,7 +34058,7 @@ function indexInputs(text, lines) {
 function oneOf(name, value, allowed) {
     const found = allowed.find((each) => each === value.toLowerCase());
     if (found === undefined) {
-        throw new model/* UserError */.yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
     }
     return found;
 }
@@ -34082,12 +34085,12 @@ var choose_index = __nccwpck_require__(8167);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/key.js
 var key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/pip-settings.js
@@ -34245,8 +34248,9 @@ var pip_output = __nccwpck_require__(7949);
 
 
 
+
 /** pip could not fill the wheelhouse. */
-class FillError extends model/* UserError */.yo {
+class FillError extends errors/* UserError */.yo {
     /** The index did not answer: not the request's fault. */
     unreachable;
     /** Another index with the same content may do better. */
@@ -34369,7 +34373,7 @@ function indexEnvironment({ request, interpreter }, index) {
 }
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
 function usesPep517(interpreter) {
-    return (0,model/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
+    return (0,logic_names/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
 }
 /** Where the constraints of a request lie while pip reads them. */
 function constraintsFile({ scratch }) {
@@ -34396,7 +34400,7 @@ async function readReport(world, file, output) {
         return (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(file));
     }
     catch (error) {
-        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,model/* messageOf */.bD)(error)}`);
+        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,errors/* messageOf */.bD)(error)}`);
     }
 }
 /** @param request what pip was given, when its error may be about a line of it */
@@ -34470,7 +34474,7 @@ async function resolveSources(run, world, directory, kept) {
         });
         if (result.state === 'failed') {
             const asked = requirement.form === 'url' ? 'url' : 'index';
-            throw new model/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
+            throw new errors/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
         }
         if (result.item === undefined)
             continue;
@@ -34913,14 +34917,11 @@ async function describe(world, directory, found) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/logic/lock.js
-var logic_lock = __nccwpck_require__(6851);
 ;// CONCATENATED MODULE: ./lib/logic/portions.js
 /**
  * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
  * pips share what is much. See docs/decisions/0007-several-pips.md.
  */
-
 
 /** Bytes of wheels below which looking into them takes as long as it could save. */
 const worthAsking = 20_000_000;
@@ -34941,7 +34942,7 @@ const oldestPip = [24, 2];
  */
 function mayDivide(wheels, pip, cores) {
     const bytes = wheels.reduce((sum, wheel) => sum + wheel.size, 0);
-    return !(0,model/* isOlderPip */.Ui)(pip, oldestPip) && cores > 1 && bytes >= worthAsking;
+    return !(0,logic_names/* isOlderPip */.Ui)(pip, oldestPip) && cores > 1 && bytes >= worthAsking;
 }
 /**
  * Divides wheels among pips that work at the same time, each portion about the same work.
@@ -35007,9 +35008,8 @@ function groupsOf(wheels, contents) {
 
 
 
-
 /** What was to be installed could not be. */
-class InstallError extends model/* UserError */.yo {
+class InstallError extends errors/* UserError */.yo {
     /** The wheels may be to blame: the installer ended by itself, and not for want of disk or rights. */
     maybeWheels;
     constructor(message, maybeWheels) {
@@ -35091,7 +35091,7 @@ async function lockOf({ run, world, wheelhouse, manifest, selected }) {
     if (selected.length === runtimeOf(manifest).length)
         return external_node_path_.join(wheelhouse, logic_manifest/* lockFile */.Ke);
     const lock = external_node_path_.join(run.scratch, 'selected.txt');
-    await world.wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(selected));
+    await world.wheelhouses.write(lock, (0,logic_manifest/* formatLock */.X5)(selected));
     return lock;
 }
 async function withPip(work) {
@@ -35107,7 +35107,7 @@ async function withPip(work) {
     reporter.info(`${portions.length} pips share the work.`);
     const pips = portions.map(async (portion, index) => {
         const lock = external_node_path_.join(run.scratch, `portion-${index + 1}.txt`);
-        await wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(portion));
+        await wheelhouses.write(lock, (0,logic_manifest/* formatLock */.X5)(portion));
         return pip(lock, false);
     });
     const ends = (await Promise.allSettled(pips)).map((end) => end.status === 'fulfilled' ? end.value : undefined);
@@ -35149,7 +35149,7 @@ async function uvOf(run, world, wheelhouse, wheels) {
         return run.uv;
     const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
     if (tool === undefined)
-        throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
+        throw new errors/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
     return world.uv.unpack(run.interpreter, external_node_path_.join(wheelhouse, (0,logic_manifest/* wheelPath */.NV)(tool)), run.scratch);
 }
 
@@ -35252,7 +35252,7 @@ async function install(request, world) {
                 return drift && { kind: 'sources', reason: drift.reason };
             }
             if (drift.failure !== undefined)
-                throw new model/* UserError */.yo(drift.failure);
+                throw new errors/* UserError */.yo(drift.failure);
             return undefined;
         };
         while (request.install) {
@@ -35328,7 +35328,7 @@ async function published(world, directory, [place, ...others]) {
     catch (error) {
         if (others.length === 0)
             throw error;
-        world.reporter.warning(`The wheelhouse can't be kept in ${place}: ${(0,model/* messageOf */.bD)(error)}. It is in ${others[0]}.`);
+        world.reporter.warning(`The wheelhouse can't be kept in ${place}: ${(0,errors/* messageOf */.bD)(error)}. It is in ${others[0]}.`);
         return published(world, directory, others);
     }
 }
@@ -35408,11 +35408,13 @@ async function fillByMirror(run, world, found) {
 /* harmony export */   w: () => (/* binding */ checkPip)
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
-/* harmony import */ var _logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2519);
-/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8829);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_index_choice_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4260);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8829);
 /** The interpreter that is installed into. */
+
 
 
 
@@ -35439,13 +35441,13 @@ async function prepareInterpreter(request, world) {
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,_logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
+    if (made.pip === undefined || !(0,_logic_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
         return made;
-    const indexes = (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, made, (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .pipSettings */ .zq)(made, request.index));
-    const index = indexes ? (0,_logic_package_index_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative) : {};
+    const indexes = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, made, (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .pipSettings */ .zq)(made, request.index));
+    const index = indexes ? (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative) : {};
     await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
         cwd: request.workingDirectory,
-        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_4__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, index, made.keyring),
+        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_5__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, index, made.keyring),
     });
     return python.probe(request);
 }
@@ -35453,8 +35455,8 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
 function checked(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
-    if (request.install && interpreter.externallyManaged && !(0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_3__/* .breaksSystemPackages */ .Tv)(interpreter)) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    if (request.install && interpreter.externallyManaged && !(0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .breaksSystemPackages */ .Tv)(interpreter)) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
     }
     return interpreter;
 }
@@ -35466,10 +35468,10 @@ function checked(request, interpreter) {
 function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
     if (pip === undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if ((0,_logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,_logic_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
@@ -35650,14 +35652,64 @@ function buildEnvironment(environment, settings, nullDevice) {
 
 /***/ }),
 
+/***/ 5895:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Yl: () => (/* binding */ asUserError),
+/* harmony export */   bD: () => (/* binding */ messageOf),
+/* harmony export */   yo: () => (/* binding */ UserError)
+/* harmony export */ });
+/** Errors that users see, and where they point. */
+/** An error that the user can fix: shown as its message, without a stack. */
+class UserError extends Error {
+    file;
+    line;
+    /**
+     * @param message what is wrong and what to do, in one or two sentences
+     * @param at the file (as the user would write it) and the 1-based line with the mistake
+     */
+    constructor(message, at = {}) {
+        super(message);
+        this.name = 'UserError';
+        this.file = at.file;
+        this.line = at.line;
+    }
+}
+/** Errors of the machine rather than of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that must be writable is read-only: check where the runner stores its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can fix; undefined when it is a bug of this program */
+function asUserError(error) {
+    if (error instanceof UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
+}
+/** The text of any thrown value, without a stack. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+
+/***/ }),
+
 /***/ 2933:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KW: () => (/* binding */ age),
+/* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   iE: () => (/* binding */ period),
 /* harmony export */   pL: () => (/* binding */ isFresh)
 /* harmony export */ });
+/** When a resolution is too old, and how a key says so. */
+const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date) {
     const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
@@ -35739,6 +35791,111 @@ const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
 /** JSON in which no runner finds a command. Its values are the same. */
 function harmlessJson(value) {
     return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
+}
+
+
+/***/ }),
+
+/***/ 4260:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Lk: () => (/* binding */ hasCredentials),
+/* harmony export */   O7: () => (/* binding */ indexesOf),
+/* harmony export */   RQ: () => (/* binding */ confusionWarning),
+/* harmony export */   g1: () => (/* binding */ indexVariables),
+/* harmony export */   oC: () => (/* binding */ isSecureOrigin),
+/* harmony export */   xr: () => (/* binding */ probeCandidates)
+/* harmony export */ });
+/* unused harmony export withCredentials */
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7692);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
+/** Which package index a fill uses, and what its answers mean. */
+
+
+
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is told to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
+        return undefined;
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // Whoever may change a requirement file must not learn them.
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .shownAddress */ .Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: settings.words('extra-index-url'),
+        mirror,
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** Whether two addresses name the same index, whatever credentials they carry. */
+function isSameIndex(one, other) {
+    return (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(one).replace(/\/*$/, '') === (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(other).replace(/\/*$/, '');
+}
+/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/**
+ * Whether pip uses an index at this address: it takes nothing over plain http from another machine
+ * that it is not told to trust (SECURE_ORIGINS in pip's session).
+ */
+function isSecureOrigin(url, trustedHosts) {
+    if (!/^http:/i.test(url) || !URL.canParse(url))
+        return true;
+    const { host, hostname } = new URL(url);
+    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
+        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
+}
+/**
+ * Variables that name indexes to pip; they hold the credentials.
+ * @param url what is asked first: the authoritative index, or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** Whether a URL carries credentials of its own. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** More than one index, and one of them private: whoever publishes the higher version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .shownAddress */ .Uk).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+}
+/** The project whose page is asked for; names in the order of the request, with their markers. */
+function probeCandidates(requested) {
+    const building = requested.projects.flatMap((project) => project.buildRequires);
+    return [
+        ...(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(requested.lines).filter((line) => !line.constraint),
+        ...(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirementsIn */ .SO)(building),
+    ];
 }
 
 
@@ -37281,10 +37438,10 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/key.js
 var key = __nccwpck_require__(6397);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/local-project.js
@@ -37307,7 +37464,7 @@ function toml(text, shown) {
     }
     catch (error) {
         const { line, message } = error;
-        throw new model/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`, { file: shown, line });
+        throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`, { file: shown, line });
     }
 }
 /** Where build backends keep dependencies outside `[project]`. */
@@ -37364,12 +37521,12 @@ function groupRequirements(text, shown, group) {
     const resolve = (name, stack) => {
         const key = (0,logic_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
-            throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
         const entries = groups[names.get(key) ?? ''];
         if (!Array.isArray(entries)) {
             const known = [...names.values()].join(', ') || 'none';
-            throw new model/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
+            throw new errors/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
                 file: shown,
             });
         }
@@ -37379,7 +37536,7 @@ function groupRequirements(text, shown, group) {
             const included = table(entry)['include-group'];
             if (typeof included === 'string')
                 return resolve(included, [...stack, key]);
-            throw new model/* UserError */.yo(`The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`, { file: shown });
         });
     };
     return resolve(group, []);
@@ -37407,28 +37564,6 @@ function splitSource(text) {
 
 /***/ }),
 
-/***/ 6851:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   X: () => (/* binding */ formatLock)
-/* harmony export */ });
-/**
- * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
- * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
- * editables alone.
- */
-function formatLock(wheels) {
-    return wheels
-        .filter((wheel) => wheel.role === 'runtime')
-        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
-        .join('');
-}
-
-
-/***/ }),
-
 /***/ 4646:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -37439,6 +37574,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   WP: () => (/* binding */ buildDirectory),
   Ao: () => (/* binding */ changes),
   qX: () => (/* binding */ contradiction),
+  X5: () => (/* binding */ formatLock),
   L_: () => (/* binding */ formatManifest),
   On: () => (/* binding */ keepableParts),
   Ke: () => (/* binding */ lockFile),
@@ -37597,6 +37733,18 @@ const maxParts = 200_000;
 function keepableParts(parts) {
     return JSON.stringify(parts).length > maxParts ? undefined : parts;
 }
+/**
+ * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
+ * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
+ * editables alone.
+ */
+function formatLock(wheels) {
+    return wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .join('');
+}
 /** Why a manifest can't be used. */
 class ManifestError extends Error {
 }
@@ -37705,61 +37853,6 @@ function sameList(one, other) {
 
 /***/ }),
 
-/***/ 5615:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ui: () => (/* binding */ isOlderPip),
-/* harmony export */   Yl: () => (/* binding */ asUserError),
-/* harmony export */   Ys: () => (/* binding */ refreshPeriods),
-/* harmony export */   bD: () => (/* binding */ messageOf),
-/* harmony export */   yo: () => (/* binding */ UserError)
-/* harmony export */ });
-/** The words of the product: what is asked for, what is found, what is decided. */
-/** An error that the user can mend: it is shown as it is, without a stack. */
-class UserError extends Error {
-    file;
-    line;
-    /**
-     * @param message what is wrong and what to do, in one or two sentences
-     * @param at the file (as the user would write it) and 1-based line that the error is about
-     */
-    constructor(message, at = {}) {
-        super(message);
-        this.name = 'UserError';
-        this.file = at.file;
-        this.line = at.line;
-    }
-}
-/** Errors of the system that are no fault of this program, and what to do about them. */
-const systemAdvice = {
-    ENOSPC: 'The disk is full: free space and run again',
-    EDQUOT: 'The disk quota is used up: free space and run again',
-    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
-    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
-};
-/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
-function asUserError(error) {
-    if (error instanceof UserError)
-        return error;
-    const { code } = (error ?? {});
-    const advice = systemAdvice[String(code)];
-    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
-}
-/** The text of any thrown value, without a stack. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
-/** @param version of a pip; what is no version counts as the oldest */
-function isOlderPip(version, [major, minor]) {
-    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
-    return own < major || (own === major && ownMinor < minor);
-}
-
-
-/***/ }),
-
 /***/ 9882:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -37768,6 +37861,7 @@ function isOlderPip(version, [major, minor]) {
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
+/* harmony export */   Ui: () => (/* binding */ isOlderPip),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
@@ -37829,6 +37923,11 @@ function versionInFileName(file, project) {
 function sameVersion(one, other) {
     return canonicalVersion(one) === canonicalVersion(other);
 }
+/** @param version of a pip; what is no version counts as the oldest */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
+}
 /** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
 const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
 function canonicalVersion(version) {
@@ -37849,111 +37948,6 @@ function canonicalVersion(version) {
         dev !== undefined && number(dev),
         local.split(/[-_.]/).map(number).join('.'),
     ].join(' ');
-}
-
-
-/***/ }),
-
-/***/ 2519:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Lk: () => (/* binding */ hasCredentials),
-/* harmony export */   O7: () => (/* binding */ indexesOf),
-/* harmony export */   RQ: () => (/* binding */ confusionWarning),
-/* harmony export */   g1: () => (/* binding */ indexVariables),
-/* harmony export */   oC: () => (/* binding */ isSecureOrigin),
-/* harmony export */   xr: () => (/* binding */ probeCandidates)
-/* harmony export */ });
-/* unused harmony export withCredentials */
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7692);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
-/** Which package index a fill uses, and what its answers mean. */
-
-
-
-/**
- * The indexes that a run may use.
- * @returns undefined when pip is told to use none
- */
-function indexesOf(request, interpreter, settings) {
-    const { trustedHosts, username, password, mirror } = request.index;
-    if (settings.flag('no-index'))
-        return undefined;
-    const named = settings.text('index-url');
-    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
-    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
-        // Whoever may change a requirement file must not learn them.
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .shownAddress */ .Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
-    }
-    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: settings.words('extra-index-url'),
-        mirror,
-        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** Whether two addresses name the same index, whatever credentials they carry. */
-function isSameIndex(one, other) {
-    return (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(one).replace(/\/*$/, '') === (0,_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(other).replace(/\/*$/, '');
-}
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/**
- * Whether pip uses an index at this address: it takes nothing over plain http from another machine
- * that it is not told to trust (SECURE_ORIGINS in pip's session).
- */
-function isSecureOrigin(url, trustedHosts) {
-    if (!/^http:/i.test(url) || !URL.canParse(url))
-        return true;
-    const { host, hostname } = new URL(url);
-    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
-        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
-}
-/**
- * Variables that name indexes to pip; they hold the credentials.
- * @param url what is asked first: the authoritative index, or its mirror
- */
-function indexVariables({ extra, trustedHosts }, url) {
-    return {
-        PIP_INDEX_URL: url,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
-}
-/** Whether a URL carries credentials of its own. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .shownAddress */ .Uk).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
-}
-/** The project whose page is asked for; names in the order of the request, with their markers. */
-function probeCandidates(requested) {
-    const building = requested.projects.flatMap((project) => project.buildRequires);
-    return [
-        ...(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirements */ .zM)(requested.lines).filter((line) => !line.constraint),
-        ...(0,_requirements_js__WEBPACK_IMPORTED_MODULE_1__/* .indexRequirementsIn */ .SO)(building),
-    ];
 }
 
 
@@ -38207,11 +38201,13 @@ function isOf(one, other) {
 /* harmony export */   zq: () => (/* binding */ pipSettings)
 /* harmony export */ });
 /* unused harmony export effectiveSettings */
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
  */
+
 
 /**
  * The settings that are in force before any requirement file is read.
@@ -38278,8 +38274,8 @@ const since = {
  */
 function refuseIgnoredSettings({ configured }, pip) {
     for (const [name, version] of Object.entries(since)) {
-        if (configured.has(name) && (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, version)) {
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+        if (configured.has(name) && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, version)) {
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
         }
     }
 }
@@ -38456,6 +38452,10 @@ function unescaped(text) {
 /* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
 /* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2377);
 /* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7692);
+/**
+ * The copies of a request that pip is given. They are flattened, so that each step gets exactly
+ * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
+ */
 
 
 
@@ -38589,8 +38589,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/pep508.js
@@ -38794,7 +38794,7 @@ function optionLines(base, options, context) {
     ];
 }
 function refusal(line, reason) {
-    return new model/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
+    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
 }
 /**
  * pip would expand a variable of its own that only this program sets, such as an index's URL with
@@ -38804,14 +38804,14 @@ function refuseUnsetVariables(text, place, { environment }) {
     for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
         if (environment[name])
             continue;
-        throw new model/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
     }
 }
 function refuseReplacedVariables({ text, shown, source }, context) {
     for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
         if (!context.replacedVariables?.has(name))
             continue;
-        throw new model/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
     }
 }
 /** pip ends the requirement at the first word that begins with a dash, and splits at spaces alone. */
@@ -38827,7 +38827,7 @@ const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i
 const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
 function dialectOf({ pip }) {
     return {
-        legacyVersions: pip !== undefined && (0,model/* isOlderPip */.Ui)(pip, [24, 1]),
+        legacyVersions: pip !== undefined && (0,names/* isOlderPip */.Ui)(pip, [24, 1]),
         isNewer: (0,requirement_options/* isUnknownPip */.oe)(pip),
     };
 }
@@ -38981,7 +38981,7 @@ function fileOfUrl(url, source) {
         return (0,external_node_url_.fileURLToPath)(bare);
     }
     catch (error) {
-        throw new model/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,model/* messageOf */.bD)(error)}.`, source);
+        throw new errors/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
     }
 }
 /** An index requirement as pip reads it, without its hashes and other options. */
@@ -39002,9 +39002,11 @@ function plainText({ project, extras, specifiers, marker }) {
 /* harmony export */   oe: () => (/* binding */ isUnknownPip),
 /* harmony export */   re: () => (/* binding */ optionText)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2377);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2377);
 /** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
 
 
 /** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
@@ -39045,7 +39047,7 @@ const missing = {
 const newestPip = [26, 3];
 /** Whether a pip may know more than this program. */
 function isUnknownPip(pip) {
-    return pip !== undefined && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
+    return pip !== undefined && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
 }
 const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
 /**
@@ -39056,9 +39058,9 @@ const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.s
  */
 function optionsOf(text, line, pip) {
     const refuse = (reason) => {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
     };
-    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .wordsOf */ .Z9)(text);
+    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .wordsOf */ .Z9)(text);
     if (words === undefined)
         return refuse('has an unterminated quote. Close it.');
     const options = [];
@@ -39112,8 +39114,8 @@ function formOf(spelling, pip = newestPip.join('.')) {
     if (exact !== undefined)
         return exact;
     const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
-        !(since && (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, since)) &&
-        !(until && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, until)));
+        !(since && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, since)) &&
+        !(until && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, until)));
     return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
 }
 /**
@@ -39123,7 +39125,7 @@ function formOf(spelling, pip = newestPip.join('.')) {
 function optionText({ name, isFlag, written }) {
     if (isFlag)
         return `--${name}`;
-    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .quoted */ .TL)(written)}`;
+    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(written)}`;
 }
 
 
@@ -39272,7 +39274,7 @@ function quoted(word) {
 /* harmony export */ });
 /* unused harmony export logicalLines */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
 /* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
 /* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
@@ -39299,7 +39301,7 @@ async function gatherLines(sources, reading) {
     async function visit(file, { constraint, stack, from }) {
         if (stack.some((other) => other.location === file.location)) {
             const way = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
         }
         const visited = `${constraint}:${file.location}`;
         if (seen.has(visited))
@@ -39310,8 +39312,8 @@ async function gatherLines(sources, reading) {
             text = await reading.read(file.location);
         }
         catch (error) {
-            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+            const line = error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
         }
         let counted = 0;
         for (const { text: logical, line } of logicalLines(text)) {
@@ -39406,13 +39408,13 @@ function parseSpecifier(text, source, context) {
     const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
     const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
     if (/(?:^|\s)-/.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
     const refusePath = () => {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
     };
     if ((0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim()))
         return refusePath();
@@ -39465,7 +39467,7 @@ function requirementOf(text, source, workingDirectory) {
     const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, { environment: {}, workingDirectory });
     const [line] = 'lines' in parsed ? parsed.lines : [];
     if (line?.kind !== 'direct') {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text)}" is not a requirement with a URL.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text)}" is not a requirement with a URL.`, source);
     }
     return line;
 }
@@ -40002,7 +40004,7 @@ function cell(text) {
 /* harmony export */   z: () => (/* binding */ loadPublishRequest)
 /* harmony export */ });
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2739);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_feed_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6504);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2059);
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
@@ -40049,7 +40051,7 @@ function loadPublishRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || publishInputDefaults[name];
         if (value.includes('\0'))
-            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -40060,24 +40062,24 @@ function loadPublishRequest(get, host) {
         const found = allowed.find((each) => each === text(name).toLowerCase());
         if (found !== undefined)
             return found;
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
     };
     if (text('packages') === '' && text('requirements') === '') {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
     }
     const { request: source } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W)((name) => (shared.includes(name) ? get(name) : ''), host);
     const feedUrl = address('feed-url', text('feed-url'));
     if (feedUrl === undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
     }
     const uploadUrl = address('upload-url', text('upload-url')) ?? (0,_logic_feed_js__WEBPACK_IMPORTED_MODULE_2__/* .derivedUploadUrl */ .K)(withSlash(feedUrl));
     if (uploadUrl === undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
     }
     const username = text('feed-username') || undefined;
     const password = text('feed-password') || undefined;
     if ((username === undefined) !== (password === undefined)) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
     }
     return Object.freeze({
         source,
@@ -40096,10 +40098,10 @@ function address(name, value) {
         return undefined;
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
     }
     if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
     }
     return url.href;
 }
@@ -40206,13 +40208,13 @@ function derivedUploadUrl(feedUrl) {
 /* harmony export */   _h: () => (/* binding */ PublishConflict),
 /* harmony export */   wl: () => (/* binding */ uploaders)
 /* harmony export */ });
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
 /** What a publishing run is asked for, works on, and reports. */
 
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
 /** Files on the feed have other content than the source's. */
-class PublishConflict extends _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+class PublishConflict extends _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
     report;
     constructor(message, report) {
         super(message);
@@ -40319,10 +40321,10 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
-// EXTERNAL MODULE: ./lib/logic/package-index.js
-var package_index = __nccwpck_require__(2519);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/index-choice.js
+var index_choice = __nccwpck_require__(4260);
 // EXTERNAL MODULE: ./lib/logic/pip-settings.js
 var pip_settings = __nccwpck_require__(8829);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
@@ -40407,16 +40409,16 @@ function refuseDirect(requested) {
     const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
     if (first === undefined)
         return;
-    throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
+    throw new errors/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
 }
 /**
  * The indexes that files may come from.
  * @throws UserError when pip is told to use none
  */
 function sourceIndexes(request, interpreter, settings) {
-    const indexes = (0,package_index/* indexesOf */.O7)(request, interpreter, settings);
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
     if (indexes === undefined) {
-        throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
+        throw new errors/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
     return indexes;
 }
@@ -40449,7 +40451,7 @@ function buildRequirements(sdist, requires) {
         if (line !== undefined)
             return line.text;
         const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
-        throw new model/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`);
+        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`);
     });
 }
 function indexLine(text, context) {
@@ -40458,7 +40460,7 @@ function indexLine(text, context) {
         return line.kind === 'index' ? line : undefined;
     }
     catch (error) {
-        if (error instanceof model/* UserError */.yo)
+        if (error instanceof errors/* UserError */.yo)
             return undefined;
         throw error;
     }
@@ -40477,14 +40479,14 @@ function identity(file, identities) {
         /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
         /^[A-Za-z0-9.!+_-]+$/.test(first.version);
     if (!isUsable) {
-        throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+        throw new errors/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
     }
     for (const each of identities) {
         const agrees = version !== undefined &&
             (0,names/* normalizeName */.Pc)(each.name) === name &&
             (0,names/* sameVersion */.r1)(each.version, version);
         if (!agrees) {
-            throw new model/* UserError */.yo(`The metadata of ${file} name another project or version than its file name does, and uploaders go by the metadata. Leave that version out, and tell whoever runs the source index.`);
+            throw new errors/* UserError */.yo(`The metadata of ${file} name another project or version than its file name does, and uploaders go by the metadata. Leave that version out, and tell whoever runs the source index.`);
         }
     }
     return { name, version: (0,names/* isSdistName */.zz)(file) ? first.version : String(version) };
@@ -40523,7 +40525,7 @@ async function collect(plan, world, targets) {
         const files = await world.downloads.list(directory);
         const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
-            throw new model/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
+            throw new errors/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
         const metadata = await world.downloads.metadata(plan.interpreter, directory, files.map(({ file }) => file));
         const found = files.map((each, index) => ({
@@ -40534,7 +40536,7 @@ async function collect(plan, world, targets) {
         const fresh = found.filter(({ file, sha256 }) => {
             const known = collected.get(file);
             if (known !== undefined && known.sha256 !== sha256) {
-                throw new model/* UserError */.yo(`The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`);
+                throw new errors/* UserError */.yo(`The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`);
             }
             return known === undefined;
         });
@@ -40570,7 +40572,7 @@ async function pipAccess({ request: { source }, interpreter, indexes, workplace 
     return {
         cwd: source.workingDirectory,
         env: {
-            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, (0,package_index/* indexVariables */.g1)(indexes, indexes.authoritative), interpreter.keyring),
+            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, (0,index_choice/* indexVariables */.g1)(indexes, indexes.authoritative), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
@@ -40602,10 +40604,10 @@ async function checkListed({ interpreter, indexes, workplace }, { downloads, whe
         }
         for (const { index, answer } of own) {
             if (answer.state === 'refused' || answer.state === 'unreadable') {
-                throw new model/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
+                throw new errors/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
             }
         }
-        throw new model/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
+        throw new errors/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
     }
 }
 /**
@@ -40636,7 +40638,7 @@ async function download(plan, world, access, wanted) {
         : await downloads.pip(interpreter, target.markers, args, options);
     if (exitCode === 0)
         return directory;
-    throw new model/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+    throw new errors/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
@@ -40751,7 +40753,7 @@ function lockLine(files) {
 }
 
 // EXTERNAL MODULE: ./lib/publish/logic/model.js
-var logic_model = __nccwpck_require__(2059);
+var model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/logic/pip-conf.js
 /** What a machine needs to install from the feed; it holds no credentials. */
 function pipConf(feed) {
@@ -40801,12 +40803,12 @@ function checkTool(tool, python, versionOutput) {
     const remedy = `Run ${python} -m pip install "${install}" before this step.`;
     const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
     if (found === null) {
-        throw new model/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+        throw new errors/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
     }
     const [text, major = '', minor = ''] = found;
     const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
     if (tooOld) {
-        throw new model/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+        throw new errors/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
     }
 }
 /** @param files names in the directory that it runs in */
@@ -40876,7 +40878,7 @@ function targetsOf(platforms, pythonVersions, interpreter) {
     }
     for (const version of pythonVersions) {
         if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new model/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+            throw new errors/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
         }
     }
     const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
@@ -40952,7 +40954,7 @@ function platformMarkers(platform) {
             return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
         }
     }
-    throw new model/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    throw new errors/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
 }
 /** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
 const machines = {
@@ -41011,11 +41013,11 @@ async function askFeed({ request }, { reporter }, feed, files) {
 }
 function feedError({ feed }, project, answer) {
     if (answer.state === 'refused') {
-        return new model/* UserError */.yo(feed.username === undefined
+        return new errors/* UserError */.yo(feed.username === undefined
             ? `The feed ${feed.url} answers ${answer.status} for ${project}: it wants credentials. Set the inputs feed-username and feed-password.`
             : `The feed ${feed.url} answers ${answer.status} for ${project}: it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired.`);
     }
-    return new model/* UserError */.yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
+    return new errors/* UserError */.yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
 }
 /** For feeds whose pages give no sha256. */
 async function downloadedDigest(feed, file) {
@@ -41023,7 +41025,7 @@ async function downloadedDigest(feed, file) {
         return await feed.digest(file);
     }
     catch (error) {
-        throw new model/* UserError */.yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,model/* messageOf */.bD)(error)}. Check what that user may do on the feed.`);
+        throw new errors/* UserError */.yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,errors/* messageOf */.bD)(error)}. Check what that user may do on the feed.`);
     }
 }
 /** Files of one command line. */
@@ -41054,10 +41056,10 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
         }));
         const missing = batch.filter((row) => now.get(row.file)?.state === 'absent');
         if (exitCode === 0 && missing.length > 0) {
-            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
+            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
@@ -41074,7 +41076,7 @@ async function checkUnchanged({ collection }, { wheelhouses }, files) {
     const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
     if (changed.length === 0)
         return;
-    throw new model/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
+    throw new errors/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
     const answer = await programs.run(uploader, uploadArgs(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
@@ -41082,7 +41084,7 @@ async function runUploader({ request, collection, certificates }, { programs }, 
         env: uploadEnvironment(request.uploader, request.source.environment, request.feed, certificates),
     });
     if (answer === undefined)
-        throw new model/* UserError */.yo(`${uploader.join(' ')} is gone: it was there before.`);
+        throw new errors/* UserError */.yo(`${uploader.join(' ')} is gone: it was there before.`);
     return answer;
 }
 
@@ -41125,7 +41127,7 @@ async function publish(request, world) {
     const { settings, requested } = await (0,lib_request/* readRequest */["in"])(source, interpreter, world);
     refuseDirect(requested);
     const indexes = sourceIndexes(source, interpreter, settings);
-    const confusion = (0,package_index/* confusionWarning */.RQ)(indexes);
+    const confusion = (0,index_choice/* confusionWarning */.RQ)(indexes);
     if (confusion !== undefined)
         reporter.warning(confusion);
     const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
@@ -41163,7 +41165,7 @@ async function publish(request, world) {
         const checked = (rows) => {
             if (!rows.some((row) => row.state === 'conflict'))
                 return rows;
-            throw new logic_model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), reportOf(rows));
+            throw new model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), reportOf(rows));
         };
         const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
         if (uploader === undefined)
@@ -41212,7 +41214,7 @@ async function auditFiles(plan, world, auditor, files) {
     const result = mergedAudit(results);
     if (result.state !== 'clean') {
         if (audit === 'fail')
-            throw new model/* UserError */.yo(`${auditMessage(result)} Nothing was uploaded.`);
+            throw new errors/* UserError */.yo(`${auditMessage(result)} Nothing was uploaded.`);
         reporter.warning(auditMessage(result));
     }
     return result;
@@ -41246,8 +41248,8 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:stream/promises"
 var external_node_stream_promises_ = __nccwpck_require__(6466);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/world/pages.js
@@ -41306,7 +41308,7 @@ function downloadsAdapter(reporter, environment) {
             const found = JSON.parse(stdout);
             return found.map(({ identities = [], pyproject, fault }, index) => {
                 if (fault !== undefined) {
-                    throw new model/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Leave that version out.`);
+                    throw new errors/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Leave that version out.`);
                 }
                 return { identities, pyproject: pyproject ?? undefined };
             });
@@ -41338,7 +41340,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
     });
     if (exitCode === 0)
         return JSON.parse(stdout);
-    throw new model/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
+    throw new errors/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
 }
 
 // EXTERNAL MODULE: ./lib/logic/secrets.js
@@ -41389,7 +41391,7 @@ function feedAdapter(access, certificates) {
                 return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
             }
             const { code } = error;
-            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
+            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,errors/* messageOf */.bD)(error)) };
         }
     }
     return {
@@ -41465,9 +41467,9 @@ function publishingWorld(request, reporter) {
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_key_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6397);
-/* harmony import */ var _logic_local_project_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6511);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_key_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6397);
+/* harmony import */ var _logic_local_project_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6511);
 /* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8829);
 /* harmony import */ var _logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7692);
 /* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3983);
@@ -41505,7 +41507,7 @@ async function readRequestWithKeys(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,_logic_key_js__WEBPACK_IMPORTED_MODULE_2__/* .keysOf */ .YD)(interpreter, requested, settings.configured, {
+    const keys = (0,_logic_key_js__WEBPACK_IMPORTED_MODULE_3__/* .keysOf */ .YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -41547,9 +41549,9 @@ async function requestedSet(request, interpreter, settings, sources) {
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
-            if (!(error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo) || error.file !== undefined)
+            if (!(error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo) || error.file !== undefined)
                 throw error;
-            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(error.message, source);
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(error.message, source);
         }
     }
     return {
@@ -41574,10 +41576,10 @@ async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
         const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)(sources, reading)).lines.map(_logic_key_js__WEBPACK_IMPORTED_MODULE_2__/* .canonical */ .$N);
+            return (await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)(sources, reading)).lines.map(_logic_key_js__WEBPACK_IMPORTED_MODULE_3__/* .canonical */ .$N);
         }
         catch (error) {
-            if (error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo)
+            if (error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo)
                 return [`file ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .fingerprinted */ .g0)(file.location)}`];
             throw error;
         }
@@ -41604,7 +41606,7 @@ function replacedVariables({ url, extra, username, mirror }) {
 }
 function refuseOtherFormats(shown) {
     if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
 }
 async function groupLines(request, sources) {
@@ -41618,10 +41620,10 @@ async function groupLines(request, sources) {
             text = await sources.readInside(request, file);
         }
         catch (error) {
-            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_4__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
         }
         const group = input.slice(colon + 1);
-        lines.push(...(0,_logic_local_project_js__WEBPACK_IMPORTED_MODULE_3__/* .groupRequirements */ ._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
+        lines.push(...(0,_logic_local_project_js__WEBPACK_IMPORTED_MODULE_4__/* .groupRequirements */ ._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
     }
     return lines;
 }
@@ -41643,12 +41645,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/key.js
 var logic_key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
 var logic_manifest = __nccwpck_require__(4646);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/admission.js
 var admission = __nccwpck_require__(7071);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
@@ -41866,7 +41868,7 @@ async function fromDisk(run, world, place) {
         if (!(error instanceof logic_manifest/* ManifestError */.Sh))
             throw error;
         if (!(await wheelhouses.exists(external_node_path_.join(place, logic_manifest/* manifestFile */.YE)))) {
-            throw new model/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
+            throw new errors/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
         }
         reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
     }
@@ -41887,7 +41889,7 @@ async function fromStore(run, world, directory, key) {
         return await assess(run, world, directory, inspected, origin);
     }
     catch (error) {
-        reporter.warning(`The cache entry ${key} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
+        reporter.warning(`The cache entry ${key} is not used: ${(0,errors/* messageOf */.bD)(error)}.`);
         await wheelhouses.remove(directory);
         return nothing(run, world);
     }
@@ -41983,7 +41985,7 @@ const version = "0.1.0";
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Z: () => (/* binding */ indexProbe)
 /* harmony export */ });
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9347);
 /* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3983);
 /* harmony import */ var _pages_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(832);
@@ -42060,7 +42062,7 @@ async function withinLimit(work) {
         if (signal.aborted)
             return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
         const { code } = error;
-        const reason = (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error));
+        const reason = (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_2__/* .withoutSecrets */ .cT)(code ? `${reasons[code] ?? code}` : (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .messageOf */ .bD)(error));
         return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
     }
 }
@@ -42365,7 +42367,7 @@ function source(name) {
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6760);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9882);
 /* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7949);
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6108);
@@ -42452,7 +42454,7 @@ async function probe(request) {
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
+            if (error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -42476,7 +42478,7 @@ function pythonCandidates(request) {
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
+    return new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -42489,15 +42491,15 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
@@ -42514,7 +42516,7 @@ function venvBin(directory) {
 }
 async function createVenv(interpreter, request, directory) {
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'pyvenv.cfg'))) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     await removeDeadLinks(venvBin(directory));
     // Half an environment must not be taken for a whole one by a later run.
@@ -42589,7 +42591,7 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -44722,10 +44724,10 @@ function getIDToken(aud) {
  */
 
 //# sourceMappingURL=core.js.map
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/harmless.js
 var logic_harmless = __nccwpck_require__(7363);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/world/reporters.js
@@ -44783,7 +44785,7 @@ function consoleReporter() {
         notice: (text) => say(`note: ${text}`),
         warning: (text) => say(`warning: ${text}`),
         error: (error) => {
-            const known = (0,model/* asUserError */.Yl)(error);
+            const known = (0,errors/* asUserError */.Yl)(error);
             if (known) {
                 const { message, file, line } = known;
                 const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
@@ -44824,10 +44826,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:stream/promises"
 var external_node_stream_promises_ = __nccwpck_require__(6466);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
 /** Decodes the user's files as pip does. */
 
@@ -44844,12 +44846,12 @@ function decode(content) {
     }
     catch {
         const line = firstBadLine(content);
-        throw new model/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
+        throw new errors/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
     }
     const nul = text.indexOf('\0');
     if (nul >= 0) {
         const line = text.slice(0, nul).split('\n').length;
-        throw new model/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+        throw new errors/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
             line,
         });
     }
@@ -47721,7 +47723,7 @@ async function remoteFile(url, access) {
             return await quickly(url, access?.certificates);
         }
         catch (error) {
-            reason = (0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error));
+            reason = (0,secrets/* withoutSecrets */.cT)((0,errors/* messageOf */.bD)(error));
             if (error instanceof Hopeless || access === undefined)
                 throw new Error(reason);
         }
@@ -47848,7 +47850,7 @@ async function find(request) {
 async function check(request) {
     const found = await (0,promises_.stat)(request.workingDirectory).catch(() => undefined);
     if (!found?.isDirectory()) {
-        throw new model/* UserError */.yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
+        throw new errors/* UserError */.yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
     }
 }
 async function sources_expand(request, patterns, input) {
@@ -47857,7 +47859,7 @@ async function sources_expand(request, patterns, input) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
             const place = shownPath(request, request.workingDirectory) || 'the working directory';
-            throw new model/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
+            throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
         }
         for (const match of matches) {
             await checkInside(request, match, `"${pattern}" of the input ${input}`);
@@ -47884,7 +47886,7 @@ async function checkInside(request, file, what) {
         throw outside(what);
 }
 function outside(what) {
-    return new model/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
+    return new errors/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
 }
 function isInside(root, file) {
     const relative = external_node_path_.relative(root, file);
@@ -47941,7 +47943,7 @@ function inside(shown, name) {
 async function project(target, shown) {
     const found = await (0,promises_.stat)(target).catch(() => undefined);
     if (found === undefined)
-        throw new model/* UserError */.yo(`${shown} does not exist.`);
+        throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
         const hash = (0,external_node_crypto_.createHash)('sha256');
         await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
@@ -47955,7 +47957,7 @@ async function project(target, shown) {
             if (error.code === 'ENOENT')
                 return undefined;
             const file = inside(shown, name);
-            throw new model/* UserError */.yo(`${file} can't be read: ${(0,model/* messageOf */.bD)(error)}.`, { file });
+            throw new errors/* UserError */.yo(`${file} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, { file });
         }
     };
     const [pyproject, setupCfg, setupPy] = await Promise.all([
@@ -47964,7 +47966,7 @@ async function project(target, shown) {
         text('setup.py'),
     ]);
     if (pyproject === undefined && setupPy === undefined) {
-        throw new model/* UserError */.yo(`${shown} is no Python project: it has neither pyproject.toml nor setup.py.`);
+        throw new errors/* UserError */.yo(`${shown} is no Python project: it has neither pyproject.toml nor setup.py.`);
     }
     return {
         path: target,
@@ -48112,12 +48114,10 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6851);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4646);
 /* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9882);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
-
 
 
 
@@ -48280,7 +48280,7 @@ async function seal(directory, manifest) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(flat, place);
     }
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_logic_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatLock */ .X5)(manifest.wheels));
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }
 async function writeWhole(file, text) {

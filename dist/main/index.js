@@ -28603,8 +28603,10 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /* unused harmony export inputDefaults */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9839);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_freshness_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2933);
 /** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
+
 
 
 
@@ -28642,7 +28644,7 @@ function loadRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || inputDefaults[name];
         if (value.includes('\0'))
-            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -28662,14 +28664,14 @@ function loadRequest(get, host) {
     const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
     }
     if (suffix.length > 100)
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input cache-suffix is longer than 100 characters.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
     const holds = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory));
     if (holds !== undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
     }
     const policy = (0,_logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_2__/* .cachePolicy */ .d)(host.event, setting('restore-cache'), setting('save-cache'));
     return {
@@ -28688,7 +28690,7 @@ function loadRequest(get, host) {
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .refreshPeriods */ .Ys),
+            refresh: oneOf('refresh', text('refresh'), _logic_freshness_js__WEBPACK_IMPORTED_MODULE_3__/* .refreshPeriods */ .Ys),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -28704,7 +28706,7 @@ function indexInputs(text, lines) {
         // The value may hold a secret: it is not repeated.
         // The parser passes over line breaks; what reads the value next may not.
         if (/\s/.test(value) || !URL.canParse(value)) {
-            throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
         }
         return value;
     };
@@ -28712,7 +28714,7 @@ function indexInputs(text, lines) {
     const username = text('index-username') || undefined;
     const password = text('index-password') || undefined;
     if (password !== undefined && username === undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
     }
     return {
         url: optional('index-url'),
@@ -28726,7 +28728,7 @@ function indexInputs(text, lines) {
 function oneOf(name, value, allowed) {
     const found = allowed.find((each) => each === value.toLowerCase());
     if (found === undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
     }
     return found;
 }
@@ -28738,7 +28740,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 2664:
+/***/ 6776:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28747,17 +28749,15 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
 var freshness = __nccwpck_require__(2933);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/requirements.js
 var requirements = __nccwpck_require__(7692);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
-;// CONCATENATED MODULE: ./lib/logic/package-index.js
+;// CONCATENATED MODULE: ./lib/logic/index-choice.js
 /** Which package index a fill uses, and what its answers mean. */
 
 
@@ -28774,7 +28774,7 @@ function indexesOf(request, interpreter, settings) {
     const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
     if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
         // Whoever may change a requirement file must not learn them.
-        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+        throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
     }
     const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
     return {
@@ -28845,11 +28845,14 @@ function probeCandidates(requested) {
     ];
 }
 
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
  */
+
 
 /**
  * The settings that are in force before any requirement file is read.
@@ -28916,8 +28919,8 @@ const since = {
  */
 function refuseIgnoredSettings({ configured }, pip) {
     for (const [name, version] of Object.entries(since)) {
-        if (configured.has(name) && (0,model/* isOlderPip */.Ui)(pip, version)) {
-            throw new model/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+        if (configured.has(name) && (0,logic_names/* isOlderPip */.Ui)(pip, version)) {
+            throw new errors/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
         }
     }
 }
@@ -28955,7 +28958,7 @@ const noIndex = {
     trust: { trustedHosts: [], certificates: undefined },
 };
 /** No index can be used now, and it is not the user's fault. */
-class IndexDown extends model/* UserError */.yo {
+class IndexDown extends errors/* UserError */.yo {
 }
 /**
  * Chooses the index for a fill.
@@ -28984,7 +28987,7 @@ async function chooseIndex(asking, world, failed) {
         };
     }
     if (answer.state === 'refused') {
-        throw new model/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
+        throw new errors/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
     }
     const reason = answer.state === 'healthy'
         ? String(failed)
@@ -29036,7 +29039,7 @@ async function authoritative({ indexes, trust, project, health }, why) {
     const url = indexes.authoritative;
     const answer = await health(url);
     if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
-        throw new model/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${hasCredentials(url)
+        throw new errors/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${hasCredentials(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
             : 'it wants credentials. Set the inputs index-username and index-password'}.`);
     }
@@ -29100,6 +29103,10 @@ var requirement_options = __nccwpck_require__(1090);
 // EXTERNAL MODULE: ./lib/logic/requirement-words.js
 var requirement_words = __nccwpck_require__(2377);
 ;// CONCATENATED MODULE: ./lib/logic/request-file.js
+/**
+ * The copies of a request that pip is given. They are flattened, so that each step gets exactly
+ * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
+ */
 
 
 
@@ -29358,8 +29365,9 @@ function installFlags(options) {
 
 
 
+
 /** pip could not fill the wheelhouse. */
-class FillError extends model/* UserError */.yo {
+class FillError extends errors/* UserError */.yo {
     /** The index did not answer: not the request's fault. */
     unreachable;
     /** Another index with the same content may do better. */
@@ -29482,7 +29490,7 @@ function indexEnvironment({ request, interpreter }, index) {
 }
 /** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
 function usesPep517(interpreter) {
-    return (0,model/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
+    return (0,logic_names/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
 }
 /** Where the constraints of a request lie while pip reads them. */
 function constraintsFile({ scratch }) {
@@ -29509,7 +29517,7 @@ async function readReport(world, file, output) {
         return (0,pip_output/* parseReport */.MM)(await world.wheelhouses.read(file));
     }
     catch (error) {
-        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,model/* messageOf */.bD)(error)}`);
+        throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,errors/* messageOf */.bD)(error)}`);
     }
 }
 /** @param request what pip was given, when its error may be about a line of it */
@@ -29583,7 +29591,7 @@ async function resolveSources(run, world, directory, kept) {
         });
         if (result.state === 'failed') {
             const asked = requirement.form === 'url' ? 'url' : 'index';
-            throw new model/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
+            throw new errors/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
         }
         if (result.item === undefined)
             continue;
@@ -30081,14 +30089,11 @@ async function describe(world, directory, found) {
     });
 }
 
-// EXTERNAL MODULE: ./lib/logic/lock.js
-var logic_lock = __nccwpck_require__(6851);
 ;// CONCATENATED MODULE: ./lib/logic/portions.js
 /**
  * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
  * pips share what is much. See docs/decisions/0007-several-pips.md.
  */
-
 
 /** Bytes of wheels below which looking into them takes as long as it could save. */
 const worthAsking = 20_000_000;
@@ -30109,7 +30114,7 @@ const oldestPip = [24, 2];
  */
 function mayDivide(wheels, pip, cores) {
     const bytes = wheels.reduce((sum, wheel) => sum + wheel.size, 0);
-    return !(0,model/* isOlderPip */.Ui)(pip, oldestPip) && cores > 1 && bytes >= worthAsking;
+    return !(0,logic_names/* isOlderPip */.Ui)(pip, oldestPip) && cores > 1 && bytes >= worthAsking;
 }
 /**
  * Divides wheels among pips that work at the same time, each portion about the same work.
@@ -30175,9 +30180,8 @@ function groupsOf(wheels, contents) {
 
 
 
-
 /** What was to be installed could not be. */
-class InstallError extends model/* UserError */.yo {
+class InstallError extends errors/* UserError */.yo {
     /** The wheels may be to blame: the installer ended by itself, and not for want of disk or rights. */
     maybeWheels;
     constructor(message, maybeWheels) {
@@ -30259,7 +30263,7 @@ async function lockOf({ run, world, wheelhouse, manifest, selected }) {
     if (selected.length === runtimeOf(manifest).length)
         return external_node_path_.join(wheelhouse, logic_manifest/* lockFile */.Ke);
     const lock = external_node_path_.join(run.scratch, 'selected.txt');
-    await world.wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(selected));
+    await world.wheelhouses.write(lock, (0,logic_manifest/* formatLock */.X5)(selected));
     return lock;
 }
 async function withPip(work) {
@@ -30275,7 +30279,7 @@ async function withPip(work) {
     reporter.info(`${portions.length} pips share the work.`);
     const pips = portions.map(async (portion, index) => {
         const lock = external_node_path_.join(run.scratch, `portion-${index + 1}.txt`);
-        await wheelhouses.write(lock, (0,logic_lock/* formatLock */.X)(portion));
+        await wheelhouses.write(lock, (0,logic_manifest/* formatLock */.X5)(portion));
         return pip(lock, false);
     });
     const ends = (await Promise.allSettled(pips)).map((end) => end.status === 'fulfilled' ? end.value : undefined);
@@ -30317,12 +30321,13 @@ async function uvOf(run, world, wheelhouse, wheels) {
         return run.uv;
     const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
     if (tool === undefined)
-        throw new model/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
+        throw new errors/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
     return world.uv.unpack(run.interpreter, external_node_path_.join(wheelhouse, (0,logic_manifest/* wheelPath */.NV)(tool)), run.scratch);
 }
 
 ;// CONCATENATED MODULE: ./lib/interpreter.js
 /** The interpreter that is installed into. */
+
 
 
 
@@ -30349,7 +30354,7 @@ async function prepareInterpreter(request, world) {
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Made the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,model/* isOlderPip */.Ui)(made.pip, interpreter_oldestPip))
+    if (made.pip === undefined || !(0,logic_names/* isOlderPip */.Ui)(made.pip, interpreter_oldestPip))
         return made;
     const indexes = indexesOf(request, made, pipSettings(made, request.index));
     const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
@@ -30364,7 +30369,7 @@ function checked(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
     if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+        throw new errors/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
     }
     return interpreter;
 }
@@ -30376,10 +30381,10 @@ function checked(request, interpreter) {
 function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
     if (pip === undefined) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+        throw new errors/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if ((0,model/* isOlderPip */.Ui)(pip, interpreter_oldestPip)) {
-        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${interpreter_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,logic_names/* isOlderPip */.Ui)(pip, interpreter_oldestPip)) {
+        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${interpreter_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
@@ -30464,9 +30469,9 @@ async function requestedSet(request, interpreter, settings, sources) {
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
+            if (!(error instanceof errors/* UserError */.yo) || error.file !== undefined)
                 throw error;
-            throw new model/* UserError */.yo(error.message, source);
+            throw new errors/* UserError */.yo(error.message, source);
         }
     }
     return {
@@ -30494,7 +30499,7 @@ async function buildConstraints(files, reading) {
             return (await (0,requirements/* gatherLines */.zV)(sources, reading)).lines.map(logic_key/* canonical */.$N);
         }
         catch (error) {
-            if (error instanceof model/* UserError */.yo)
+            if (error instanceof errors/* UserError */.yo)
                 return [`file ${(0,secrets/* fingerprinted */.g0)(file.location)}`];
             throw error;
         }
@@ -30521,7 +30526,7 @@ function replacedVariables({ url, extra, username, mirror }) {
 }
 function refuseOtherFormats(shown) {
     if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+        throw new errors/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
 }
 async function groupLines(request, sources) {
@@ -30535,7 +30540,7 @@ async function groupLines(request, sources) {
             text = await sources.readInside(request, file);
         }
         catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+            throw new errors/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
         }
         const group = input.slice(colon + 1);
         lines.push(...(0,local_project/* groupRequirements */._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
@@ -30754,7 +30759,7 @@ async function fromDisk(run, world, place) {
         if (!(error instanceof logic_manifest/* ManifestError */.Sh))
             throw error;
         if (!(await wheelhouses.exists(external_node_path_.join(place, logic_manifest/* manifestFile */.YE)))) {
-            throw new model/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
+            throw new errors/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
         }
         reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
     }
@@ -30775,7 +30780,7 @@ async function fromStore(run, world, directory, key) {
         return await assess(run, world, directory, inspected, origin);
     }
     catch (error) {
-        reporter.warning(`The cache entry ${key} is not used: ${(0,model/* messageOf */.bD)(error)}.`);
+        reporter.warning(`The cache entry ${key} is not used: ${(0,errors/* messageOf */.bD)(error)}.`);
         await wheelhouses.remove(directory);
         return nothing(run, world);
     }
@@ -30898,7 +30903,7 @@ async function install(request, world) {
                 return drift && { kind: 'sources', reason: drift.reason };
             }
             if (drift.failure !== undefined)
-                throw new model/* UserError */.yo(drift.failure);
+                throw new errors/* UserError */.yo(drift.failure);
             return undefined;
         };
         while (request.install) {
@@ -30974,7 +30979,7 @@ async function published(world, directory, [place, ...others]) {
     catch (error) {
         if (others.length === 0)
             throw error;
-        world.reporter.warning(`The wheelhouse can't be kept in ${place}: ${(0,model/* messageOf */.bD)(error)}. It is in ${others[0]}.`);
+        world.reporter.warning(`The wheelhouse can't be kept in ${place}: ${(0,errors/* messageOf */.bD)(error)}. It is in ${others[0]}.`);
         return published(world, directory, others);
     }
 }
@@ -31230,14 +31235,64 @@ function buildEnvironment(environment, settings, nullDevice) {
 
 /***/ }),
 
+/***/ 5895:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Yl: () => (/* binding */ asUserError),
+/* harmony export */   bD: () => (/* binding */ messageOf),
+/* harmony export */   yo: () => (/* binding */ UserError)
+/* harmony export */ });
+/** Errors that users see, and where they point. */
+/** An error that the user can fix: shown as its message, without a stack. */
+class UserError extends Error {
+    file;
+    line;
+    /**
+     * @param message what is wrong and what to do, in one or two sentences
+     * @param at the file (as the user would write it) and the 1-based line with the mistake
+     */
+    constructor(message, at = {}) {
+        super(message);
+        this.name = 'UserError';
+        this.file = at.file;
+        this.line = at.line;
+    }
+}
+/** Errors of the machine rather than of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that must be writable is read-only: check where the runner stores its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can fix; undefined when it is a bug of this program */
+function asUserError(error) {
+    if (error instanceof UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
+}
+/** The text of any thrown value, without a stack. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+
+/***/ }),
+
 /***/ 2933:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   KW: () => (/* binding */ age),
+/* harmony export */   Ys: () => (/* binding */ refreshPeriods),
 /* harmony export */   iE: () => (/* binding */ period),
 /* harmony export */   pL: () => (/* binding */ isFresh)
 /* harmony export */ });
+/** When a resolution is too old, and how a key says so. */
+const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date) {
     const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
@@ -32825,10 +32880,10 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/key.js
 var key = __nccwpck_require__(6397);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/local-project.js
@@ -32851,7 +32906,7 @@ function toml(text, shown) {
     }
     catch (error) {
         const { line, message } = error;
-        throw new model/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`, { file: shown, line });
+        throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`, { file: shown, line });
     }
 }
 /** Where build backends keep dependencies outside `[project]`. */
@@ -32908,12 +32963,12 @@ function groupRequirements(text, shown, group) {
     const resolve = (name, stack) => {
         const key = (0,logic_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
-            throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
         const entries = groups[names.get(key) ?? ''];
         if (!Array.isArray(entries)) {
             const known = [...names.values()].join(', ') || 'none';
-            throw new model/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
+            throw new errors/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
                 file: shown,
             });
         }
@@ -32923,7 +32978,7 @@ function groupRequirements(text, shown, group) {
             const included = table(entry)['include-group'];
             if (typeof included === 'string')
                 return resolve(included, [...stack, key]);
-            throw new model/* UserError */.yo(`The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`, { file: shown });
         });
     };
     return resolve(group, []);
@@ -32951,28 +33006,6 @@ function splitSource(text) {
 
 /***/ }),
 
-/***/ 6851:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   X: () => (/* binding */ formatLock)
-/* harmony export */ });
-/**
- * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
- * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
- * editables alone.
- */
-function formatLock(wheels) {
-    return wheels
-        .filter((wheel) => wheel.role === 'runtime')
-        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
-        .join('');
-}
-
-
-/***/ }),
-
 /***/ 4649:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -32987,6 +33020,7 @@ function formatLock(wheels) {
 /* harmony export */   On: () => (/* binding */ keepableParts),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
+/* harmony export */   X5: () => (/* binding */ formatLock),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
 /* harmony export */   qX: () => (/* binding */ contradiction)
 /* harmony export */ });
@@ -33076,6 +33110,18 @@ const maxParts = 200_000;
 /** @returns the parts, or undefined when a manifest would grow out of proportion with them */
 function keepableParts(parts) {
     return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
+/**
+ * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
+ * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
+ * editables alone.
+ */
+function formatLock(wheels) {
+    return wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .join('');
 }
 /** Why a manifest can't be used. */
 class ManifestError extends Error {
@@ -33185,61 +33231,6 @@ function sameList(one, other) {
 
 /***/ }),
 
-/***/ 5615:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ui: () => (/* binding */ isOlderPip),
-/* harmony export */   Yl: () => (/* binding */ asUserError),
-/* harmony export */   Ys: () => (/* binding */ refreshPeriods),
-/* harmony export */   bD: () => (/* binding */ messageOf),
-/* harmony export */   yo: () => (/* binding */ UserError)
-/* harmony export */ });
-/** The words of the product: what is asked for, what is found, what is decided. */
-/** An error that the user can mend: it is shown as it is, without a stack. */
-class UserError extends Error {
-    file;
-    line;
-    /**
-     * @param message what is wrong and what to do, in one or two sentences
-     * @param at the file (as the user would write it) and 1-based line that the error is about
-     */
-    constructor(message, at = {}) {
-        super(message);
-        this.name = 'UserError';
-        this.file = at.file;
-        this.line = at.line;
-    }
-}
-/** Errors of the system that are no fault of this program, and what to do about them. */
-const systemAdvice = {
-    ENOSPC: 'The disk is full: free space and run again',
-    EDQUOT: 'The disk quota is used up: free space and run again',
-    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
-    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
-};
-/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
-function asUserError(error) {
-    if (error instanceof UserError)
-        return error;
-    const { code } = (error ?? {});
-    const advice = systemAdvice[String(code)];
-    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
-}
-/** The text of any thrown value, without a stack. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
-/** @param version of a pip; what is no version counts as the oldest */
-function isOlderPip(version, [major, minor]) {
-    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
-    return own < major || (own === major && ownMinor < minor);
-}
-
-
-/***/ }),
-
 /***/ 9882:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -33248,6 +33239,7 @@ function isOlderPip(version, [major, minor]) {
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
+/* harmony export */   Ui: () => (/* binding */ isOlderPip),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion)
 /* harmony export */ });
@@ -33308,6 +33300,11 @@ function versionInFileName(file, project) {
 /** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
 function sameVersion(one, other) {
     return canonicalVersion(one) === canonicalVersion(other);
+}
+/** @param version of a pip; what is no version counts as the oldest */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
 }
 /** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
 const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
@@ -33587,8 +33584,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/pep508.js
@@ -33792,7 +33789,7 @@ function optionLines(base, options, context) {
     ];
 }
 function refusal(line, reason) {
-    return new model/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
+    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
 }
 /**
  * pip would expand a variable of its own that only this program sets, such as an index's URL with
@@ -33802,14 +33799,14 @@ function refuseUnsetVariables(text, place, { environment }) {
     for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
         if (environment[name])
             continue;
-        throw new model/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
     }
 }
 function refuseReplacedVariables({ text, shown, source }, context) {
     for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
         if (!context.replacedVariables?.has(name))
             continue;
-        throw new model/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
     }
 }
 /** pip ends the requirement at the first word that begins with a dash, and splits at spaces alone. */
@@ -33825,7 +33822,7 @@ const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i
 const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
 function dialectOf({ pip }) {
     return {
-        legacyVersions: pip !== undefined && (0,model/* isOlderPip */.Ui)(pip, [24, 1]),
+        legacyVersions: pip !== undefined && (0,names/* isOlderPip */.Ui)(pip, [24, 1]),
         isNewer: (0,requirement_options/* isUnknownPip */.oe)(pip),
     };
 }
@@ -33979,7 +33976,7 @@ function fileOfUrl(url, source) {
         return (0,external_node_url_.fileURLToPath)(bare);
     }
     catch (error) {
-        throw new model/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,model/* messageOf */.bD)(error)}.`, source);
+        throw new errors/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
     }
 }
 /** An index requirement as pip reads it, without its hashes and other options. */
@@ -34000,9 +33997,11 @@ function plainText({ project, extras, specifiers, marker }) {
 /* harmony export */   oe: () => (/* binding */ isUnknownPip),
 /* harmony export */   re: () => (/* binding */ optionText)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2377);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2377);
 /** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
 
 
 /** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
@@ -34043,7 +34042,7 @@ const missing = {
 const newestPip = [26, 3];
 /** Whether a pip may know more than this program. */
 function isUnknownPip(pip) {
-    return pip !== undefined && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
+    return pip !== undefined && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
 }
 const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
 /**
@@ -34054,9 +34053,9 @@ const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.s
  */
 function optionsOf(text, line, pip) {
     const refuse = (reason) => {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
     };
-    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .wordsOf */ .Z9)(text);
+    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .wordsOf */ .Z9)(text);
     if (words === undefined)
         return refuse('has an unterminated quote. Close it.');
     const options = [];
@@ -34110,8 +34109,8 @@ function formOf(spelling, pip = newestPip.join('.')) {
     if (exact !== undefined)
         return exact;
     const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
-        !(since && (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, since)) &&
-        !(until && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, until)));
+        !(since && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, since)) &&
+        !(until && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, until)));
     return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
 }
 /**
@@ -34121,7 +34120,7 @@ function formOf(spelling, pip = newestPip.join('.')) {
 function optionText({ name, isFlag, written }) {
     if (isFlag)
         return `--${name}`;
-    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .quoted */ .TL)(written)}`;
+    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(written)}`;
 }
 
 
@@ -34269,7 +34268,7 @@ function quoted(word) {
 /* harmony export */ });
 /* unused harmony exports logicalLines, parseSpecifier */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
 /* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
 /* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
@@ -34296,7 +34295,7 @@ async function gatherLines(sources, reading) {
     async function visit(file, { constraint, stack, from }) {
         if (stack.some((other) => other.location === file.location)) {
             const way = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
         }
         const visited = `${constraint}:${file.location}`;
         if (seen.has(visited))
@@ -34307,8 +34306,8 @@ async function gatherLines(sources, reading) {
             text = await reading.read(file.location);
         }
         catch (error) {
-            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+            const line = error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
         }
         let counted = 0;
         for (const { text: logical, line } of logicalLines(text)) {
@@ -34403,13 +34402,13 @@ function parseSpecifier(text, source, context) {
     const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
     const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
     if (/(?:^|\s)-/.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
     const refusePath = () => {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
     };
     if ((0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim()))
         return refusePath();
@@ -34462,7 +34461,7 @@ function requirementOf(text, source, workingDirectory) {
     const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, { environment: {}, workingDirectory });
     const [line] = 'lines' in parsed ? parsed.lines : [];
     if (line?.kind !== 'direct') {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text)}" is not a requirement with a URL.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text)}" is not a requirement with a URL.`, source);
     }
     return line;
 }
@@ -35124,13 +35123,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2664);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6776);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
 /* harmony import */ var _logic_state_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7979);
 /* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2718);
-/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8613);
+/* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6195);
 /* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3300);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
@@ -35235,7 +35234,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8613:
+/***/ 6195:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -35251,11 +35250,11 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/environment.js
 var logic_environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
-;// CONCATENATED MODULE: ./lib/logic/transfer.js
+;// CONCATENATED MODULE: ./lib/logic/transfer-protocol.js
 /** What main and post tell the transfer process, and what its talk means. */
 /** Before the result, on the last line of the transfer process. */
 const resultMark = 'wheelhouse-transfer-result: ';
@@ -35499,7 +35498,7 @@ function githubCache(options) {
                 return { key: arrived, arrived: true };
             }
             catch (error) {
-                reporter.warning(`The cache could not be restored: ${(0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
+                reporter.warning(`The cache could not be restored: ${(0,secrets/* withoutSecrets */.cT)((0,errors/* messageOf */.bD)(error))}.`);
                 return undefined;
             }
             finally {
@@ -35523,7 +35522,7 @@ function githubCache(options) {
                 return /another job may be/.test(talk.skipped ?? '') ? 'exists' : 'failed';
             }
             catch (error) {
-                reporter.warning(`The cache could not be saved: ${(0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error))}.`);
+                reporter.warning(`The cache could not be saved: ${(0,secrets/* withoutSecrets */.cT)((0,errors/* messageOf */.bD)(error))}.`);
                 return 'failed';
             }
             finally {
@@ -35682,8 +35681,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   Z: () => (/* binding */ indexProbe)
 });
 
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/project-page.js
@@ -35890,7 +35889,7 @@ async function withinLimit(work) {
         if (signal.aborted)
             return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
         const { code } = error;
-        const reason = (0,secrets/* withoutSecrets */.cT)(code ? `${reasons[code] ?? code}` : (0,model/* messageOf */.bD)(error));
+        const reason = (0,secrets/* withoutSecrets */.cT)(code ? `${reasons[code] ?? code}` : (0,errors/* messageOf */.bD)(error));
         return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
     }
 }
@@ -36196,7 +36195,7 @@ function source(name) {
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6760);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(9882);
 /* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7949);
 /* harmony import */ var _process_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5733);
@@ -36283,7 +36282,7 @@ async function probe(request) {
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
+            if (error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -36307,7 +36306,7 @@ function pythonCandidates(request) {
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
+    return new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -36320,15 +36319,15 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
@@ -36345,7 +36344,7 @@ function venvBin(directory) {
 }
 async function createVenv(interpreter, request, directory) {
     if ((0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(directory) && !(0,node_fs__WEBPACK_IMPORTED_MODULE_1__.existsSync)(node_path__WEBPACK_IMPORTED_MODULE_4__.join(directory, 'pyvenv.cfg'))) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     await removeDeadLinks(venvBin(directory));
     // Half an environment must not be taken for a whole one by a later run.
@@ -36420,7 +36419,7 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new _logic_model_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .UserError */ .yo(`The virtual environment ${directory} could not be made: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_7__/* .lastWords */ .aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -36440,6 +36439,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 18 modules
 var core = __nccwpck_require__(9402);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 ;// CONCATENATED MODULE: ./lib/logic/harmless.js
 /** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
 /**
@@ -36467,8 +36468,6 @@ function harmlessJson(value) {
     return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }
 
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/world/reporters.js
@@ -36493,7 +36492,7 @@ function actionsReporter(title) {
         notice: (text) => core/* notice */.lm(clean(text)),
         warning: (text) => core/* warning */.$e(clean(text)),
         error: (error) => {
-            const known = (0,model/* asUserError */.Yl)(error);
+            const known = (0,errors/* asUserError */.Yl)(error);
             if (known) {
                 const { message, file, line } = known;
                 core/* error */.z3(clean(message), {
@@ -36567,10 +36566,10 @@ var promises_ = __nccwpck_require__(1455);
 var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
 /** Decodes the user's files as pip does. */
 
@@ -36587,12 +36586,12 @@ function decode(content) {
     }
     catch {
         const line = firstBadLine(content);
-        throw new model/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
+        throw new errors/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
     }
     const nul = text.indexOf('\0');
     if (nul >= 0) {
         const line = text.slice(0, nul).split('\n').length;
-        throw new model/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+        throw new errors/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
             line,
         });
     }
@@ -39464,7 +39463,7 @@ async function remoteFile(url, access) {
             return await quickly(url, access?.certificates);
         }
         catch (error) {
-            reason = (0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error));
+            reason = (0,secrets/* withoutSecrets */.cT)((0,errors/* messageOf */.bD)(error));
             if (error instanceof Hopeless || access === undefined)
                 throw new Error(reason);
         }
@@ -39591,7 +39590,7 @@ async function find(request) {
 async function check(request) {
     const found = await (0,promises_.stat)(request.workingDirectory).catch(() => undefined);
     if (!found?.isDirectory()) {
-        throw new model/* UserError */.yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
+        throw new errors/* UserError */.yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
     }
 }
 async function sources_expand(request, patterns, input) {
@@ -39600,7 +39599,7 @@ async function sources_expand(request, patterns, input) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
             const place = shownPath(request, request.workingDirectory) || 'the working directory';
-            throw new model/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
+            throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
         }
         for (const match of matches) {
             await checkInside(request, match, `"${pattern}" of the input ${input}`);
@@ -39627,7 +39626,7 @@ async function checkInside(request, file, what) {
         throw outside(what);
 }
 function outside(what) {
-    return new model/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
+    return new errors/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
 }
 function isInside(root, file) {
     const relative = external_node_path_.relative(root, file);
@@ -39684,7 +39683,7 @@ function inside(shown, name) {
 async function project(target, shown) {
     const found = await (0,promises_.stat)(target).catch(() => undefined);
     if (found === undefined)
-        throw new model/* UserError */.yo(`${shown} does not exist.`);
+        throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
         const hash = (0,external_node_crypto_.createHash)('sha256');
         await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
@@ -39698,7 +39697,7 @@ async function project(target, shown) {
             if (error.code === 'ENOENT')
                 return undefined;
             const file = inside(shown, name);
-            throw new model/* UserError */.yo(`${file} can't be read: ${(0,model/* messageOf */.bD)(error)}.`, { file });
+            throw new errors/* UserError */.yo(`${file} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, { file });
         }
     };
     const [pyproject, setupCfg, setupPy] = await Promise.all([
@@ -39707,7 +39706,7 @@ async function project(target, shown) {
         text('setup.py'),
     ]);
     if (pyproject === undefined && setupPy === undefined) {
-        throw new model/* UserError */.yo(`${shown} is no Python project: it has neither pyproject.toml nor setup.py.`);
+        throw new errors/* UserError */.yo(`${shown} is no Python project: it has neither pyproject.toml nor setup.py.`);
     }
     return {
         path: target,
@@ -39855,12 +39854,10 @@ function uvAdapter(reporter) {
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_lock_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6851);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4649);
 /* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9882);
 /* harmony import */ var _temporary_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8663);
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
-
 
 
 
@@ -40023,7 +40020,7 @@ async function seal(directory, manifest) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(flat, place);
     }
-    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_logic_lock_js__WEBPACK_IMPORTED_MODULE_7__/* .formatLock */ .X)(manifest.wheels));
+    await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .lockFile */ .Ke), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatLock */ .X5)(manifest.wheels));
     await writeWhole(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_4__/* .formatManifest */ .L_)(manifest));
 }
 async function writeWhole(file, text) {

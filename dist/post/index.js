@@ -289,7 +289,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const state = process.env['STATE_wheelhouse'];
 // After an exact hit it is empty: there is nothing to save, and nothing is loaded.
 if (state)
-    await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(718)]).then(__nccwpck_require__.bind(__nccwpck_require__, 1718))).saveFromState(state);
+    await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(351)]).then(__nccwpck_require__.bind(__nccwpck_require__, 351))).saveFromState(state);
 // Not before all is said: what lies in a pipe's buffer would be lost.
 process.stdout.write('', () => process.exit(0));
 

@@ -28688,6 +28688,53 @@ function buildEnvironment(environment, settings, nullDevice) {
 
 /***/ }),
 
+/***/ 5895:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Yl: () => (/* binding */ asUserError),
+/* harmony export */   bD: () => (/* binding */ messageOf),
+/* harmony export */   yo: () => (/* binding */ UserError)
+/* harmony export */ });
+/** Errors that users see, and where they point. */
+/** An error that the user can fix: shown as its message, without a stack. */
+class UserError extends Error {
+    file;
+    line;
+    /**
+     * @param message what is wrong and what to do, in one or two sentences
+     * @param at the file (as the user would write it) and the 1-based line with the mistake
+     */
+    constructor(message, at = {}) {
+        super(message);
+        this.name = 'UserError';
+        this.file = at.file;
+        this.line = at.line;
+    }
+}
+/** Errors of the machine rather than of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that must be writable is read-only: check where the runner stores its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can fix; undefined when it is a bug of this program */
+function asUserError(error) {
+    if (error instanceof UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
+}
+/** The text of any thrown value, without a stack. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+
+/***/ }),
+
 /***/ 6397:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -30222,10 +30269,10 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/key.js
 var key = __nccwpck_require__(6397);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/local-project.js
@@ -30248,7 +30295,7 @@ function toml(text, shown) {
     }
     catch (error) {
         const { line, message } = error;
-        throw new model/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`, { file: shown, line });
+        throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`, { file: shown, line });
     }
 }
 /** Where build backends keep dependencies outside `[project]`. */
@@ -30305,12 +30352,12 @@ function groupRequirements(text, shown, group) {
     const resolve = (name, stack) => {
         const key = (0,logic_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
-            throw new model/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
         const entries = groups[names.get(key) ?? ''];
         if (!Array.isArray(entries)) {
             const known = [...names.values()].join(', ') || 'none';
-            throw new model/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
+            throw new errors/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
                 file: shown,
             });
         }
@@ -30320,7 +30367,7 @@ function groupRequirements(text, shown, group) {
             const included = table(entry)['include-group'];
             if (typeof included === 'string')
                 return resolve(included, [...stack, key]);
-            throw new model/* UserError */.yo(`The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`, { file: shown });
         });
     };
     return resolve(group, []);
@@ -30356,6 +30403,7 @@ function splitSource(text) {
 __nccwpck_require__.d(__webpack_exports__, {
   Sh: () => (/* binding */ ManifestError),
   WP: () => (/* binding */ buildDirectory),
+  X5: () => (/* binding */ formatLock),
   L_: () => (/* binding */ formatManifest),
   Ke: () => (/* binding */ lockFile),
   YE: () => (/* binding */ manifestFile),
@@ -30513,6 +30561,18 @@ const maxParts = 200_000;
 function keepableParts(parts) {
     return JSON.stringify(parts).length > maxParts ? undefined : parts;
 }
+/**
+ * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
+ * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
+ * editables alone.
+ */
+function formatLock(wheels) {
+    return wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .join('');
+}
 /** Why a manifest can't be used. */
 class ManifestError extends Error {
 }
@@ -30621,61 +30681,6 @@ function sameList(one, other) {
 
 /***/ }),
 
-/***/ 5615:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ui: () => (/* binding */ isOlderPip),
-/* harmony export */   Yl: () => (/* binding */ asUserError),
-/* harmony export */   Ys: () => (/* binding */ refreshPeriods),
-/* harmony export */   bD: () => (/* binding */ messageOf),
-/* harmony export */   yo: () => (/* binding */ UserError)
-/* harmony export */ });
-/** The words of the product: what is asked for, what is found, what is decided. */
-/** An error that the user can mend: it is shown as it is, without a stack. */
-class UserError extends Error {
-    file;
-    line;
-    /**
-     * @param message what is wrong and what to do, in one or two sentences
-     * @param at the file (as the user would write it) and 1-based line that the error is about
-     */
-    constructor(message, at = {}) {
-        super(message);
-        this.name = 'UserError';
-        this.file = at.file;
-        this.line = at.line;
-    }
-}
-/** Errors of the system that are no fault of this program, and what to do about them. */
-const systemAdvice = {
-    ENOSPC: 'The disk is full: free space and run again',
-    EDQUOT: 'The disk quota is used up: free space and run again',
-    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
-    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
-};
-/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
-function asUserError(error) {
-    if (error instanceof UserError)
-        return error;
-    const { code } = (error ?? {});
-    const advice = systemAdvice[String(code)];
-    return advice === undefined ? undefined : new UserError(`${advice} (${messageOf(error)}).`);
-}
-/** The text of any thrown value, without a stack. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
-/** @param version of a pip; what is no version counts as the oldest */
-function isOlderPip(version, [major, minor]) {
-    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
-    return own < major || (own === major && ownMinor < minor);
-}
-
-
-/***/ }),
-
 /***/ 9882:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -30684,6 +30689,7 @@ function isOlderPip(version, [major, minor]) {
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
+/* harmony export */   Ui: () => (/* binding */ isOlderPip),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
@@ -30744,6 +30750,11 @@ function versionInFileName(file, project) {
 /** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
 function sameVersion(one, other) {
     return canonicalVersion(one) === canonicalVersion(other);
+}
+/** @param version of a pip; what is no version counts as the oldest */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
 }
 /** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
 const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
@@ -31016,8 +31027,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/pep508.js
@@ -31221,7 +31232,7 @@ function optionLines(base, options, context) {
     ];
 }
 function refusal(line, reason) {
-    return new model/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
+    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
 }
 /**
  * pip would expand a variable of its own that only this program sets, such as an index's URL with
@@ -31231,14 +31242,14 @@ function refuseUnsetVariables(text, place, { environment }) {
     for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
         if (environment[name])
             continue;
-        throw new model/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
     }
 }
 function refuseReplacedVariables({ text, shown, source }, context) {
     for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
         if (!context.replacedVariables?.has(name))
             continue;
-        throw new model/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
     }
 }
 /** pip ends the requirement at the first word that begins with a dash, and splits at spaces alone. */
@@ -31254,7 +31265,7 @@ const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i
 const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
 function dialectOf({ pip }) {
     return {
-        legacyVersions: pip !== undefined && (0,model/* isOlderPip */.Ui)(pip, [24, 1]),
+        legacyVersions: pip !== undefined && (0,names/* isOlderPip */.Ui)(pip, [24, 1]),
         isNewer: (0,requirement_options/* isUnknownPip */.oe)(pip),
     };
 }
@@ -31408,7 +31419,7 @@ function fileOfUrl(url, source) {
         return (0,external_node_url_.fileURLToPath)(bare);
     }
     catch (error) {
-        throw new model/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,model/* messageOf */.bD)(error)}.`, source);
+        throw new errors/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
     }
 }
 /** An index requirement as pip reads it, without its hashes and other options. */
@@ -31429,9 +31440,11 @@ function plainText({ project, extras, specifiers, marker }) {
 /* harmony export */   oe: () => (/* binding */ isUnknownPip),
 /* harmony export */   re: () => (/* binding */ optionText)
 /* harmony export */ });
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2377);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2377);
 /** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
 
 
 /** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
@@ -31472,7 +31485,7 @@ const missing = {
 const newestPip = [26, 3];
 /** Whether a pip may know more than this program. */
 function isUnknownPip(pip) {
-    return pip !== undefined && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
+    return pip !== undefined && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
 }
 const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
 /**
@@ -31483,9 +31496,9 @@ const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.s
  */
 function optionsOf(text, line, pip) {
     const refuse = (reason) => {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
     };
-    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .wordsOf */ .Z9)(text);
+    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .wordsOf */ .Z9)(text);
     if (words === undefined)
         return refuse('has an unterminated quote. Close it.');
     const options = [];
@@ -31539,8 +31552,8 @@ function formOf(spelling, pip = newestPip.join('.')) {
     if (exact !== undefined)
         return exact;
     const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
-        !(since && (0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, since)) &&
-        !(until && !(0,_model_js__WEBPACK_IMPORTED_MODULE_0__/* .isOlderPip */ .Ui)(pip, until)));
+        !(since && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, since)) &&
+        !(until && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, until)));
     return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
 }
 /**
@@ -31550,7 +31563,7 @@ function formOf(spelling, pip = newestPip.join('.')) {
 function optionText({ name, isFlag, written }) {
     if (isFlag)
         return `--${name}`;
-    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_1__/* .quoted */ .TL)(written)}`;
+    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(written)}`;
 }
 
 
@@ -31692,7 +31705,7 @@ function quoted(word) {
 /* harmony export */ });
 /* unused harmony exports logicalLines, requirementOf, indexRequirements, indexRequirementsIn, isCacheable, isHashMode, requestedHashes, isPinned */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _model_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5615);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
 /* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
 /* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
@@ -31719,7 +31732,7 @@ async function gatherLines(sources, reading) {
     async function visit(file, { constraint, stack, from }) {
         if (stack.some((other) => other.location === file.location)) {
             const way = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
         }
         const visited = `${constraint}:${file.location}`;
         if (seen.has(visited))
@@ -31730,8 +31743,8 @@ async function gatherLines(sources, reading) {
             text = await reading.read(file.location);
         }
         catch (error) {
-            const line = error instanceof _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
-            throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_model_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+            const line = error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
         }
         let counted = 0;
         for (const { text: logical, line } of logicalLines(text)) {
@@ -31826,13 +31839,13 @@ function parseSpecifier(text, source, context) {
     const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
     const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
     }
     if (/(?:^|\s)-/.test(expanded)) {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
     const refusePath = () => {
-        throw new _model_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
     };
     if ((0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim()))
         return refusePath();
@@ -32283,7 +32296,7 @@ function redactor() {
 
 /***/ }),
 
-/***/ 7509:
+/***/ 6154:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32369,10 +32382,61 @@ function saveRisk(event) {
     return undefined;
 }
 
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+;// CONCATENATED MODULE: ./lib/logic/freshness.js
+/** When a resolution is too old, and how a key says so. */
+const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
+/** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
+function isoWeek(date) {
+    const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
+    // The week belongs to the year that its Thursday lies in.
+    day.setUTCDate(day.getUTCDate() + 4 - (day.getUTCDay() || 7));
+    const yearStart = Date.UTC(day.getUTCFullYear(), 0, 1);
+    const week = Math.ceil(((day.getTime() - yearStart) / 86_400_000 + 1) / 7);
+    return `${day.getUTCFullYear()}-w${String(week).padStart(2, '0')}`;
+}
+/**
+ * The period that a moment lies in: two moments with the same text count as equally fresh.
+ * @returns lower case, without the separator that could make one period a prefix of another
+ */
+function period(refresh, moment) {
+    const iso = moment.toISOString();
+    switch (refresh) {
+        case 'never':
+            return 'any';
+        case 'monthly':
+            return iso.slice(0, 7);
+        case 'daily':
+        case 'always':
+            return iso.slice(0, 10);
+        default:
+            return isoWeek(moment);
+    }
+}
+/**
+ * Whether a wheelhouse may be used without asking an index.
+ * @param wheelhouse when it was resolved, and whether the request fixes every member of it: then
+ *   resolving again can't give another result, however old it is
+ */
+function isFresh(wheelhouse, refresh, now) {
+    if (refresh === 'always')
+        return false;
+    if (refresh === 'never' || wheelhouse.pinned)
+        return true;
+    return period(refresh, new Date(wheelhouse.resolvedAt)) === period(refresh, now);
+}
+/** A duration as people say it: `3 hours`, `12 days`. */
+function age(since, now) {
+    const hours = Math.max(0, Math.round((now.getTime() - Date.parse(since)) / 3_600_000));
+    if (hours < 48)
+        return hours === 1 ? '1 hour' : `${hours} hours`;
+    return `${Math.round(hours / 24)} days`;
+}
+
 ;// CONCATENATED MODULE: ./lib/inputs.js
 /** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
+
 
 
 
@@ -32410,7 +32474,7 @@ function loadRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || inputDefaults[name];
         if (value.includes('\0'))
-            throw new model/* UserError */.yo(`The input ${name} holds a NUL character.`);
+            throw new errors/* UserError */.yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -32430,14 +32494,14 @@ function loadRequest(get, host) {
     const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
-        throw new model/* UserError */.yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
+        throw new errors/* UserError */.yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
     }
     if (suffix.length > 100)
-        throw new model/* UserError */.yo('The input cache-suffix is longer than 100 characters.');
+        throw new errors/* UserError */.yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
     const holds = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory));
     if (holds !== undefined) {
-        throw new model/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
+        throw new errors/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
     }
     const policy = cachePolicy(host.event, setting('restore-cache'), setting('save-cache'));
     return {
@@ -32456,7 +32520,7 @@ function loadRequest(get, host) {
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), model/* refreshPeriods */.Ys),
+            refresh: oneOf('refresh', text('refresh'), refreshPeriods),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -32472,7 +32536,7 @@ function indexInputs(text, lines) {
         // The value may hold a secret: it is not repeated.
         // The parser passes over line breaks; what reads the value next may not.
         if (/\s/.test(value) || !URL.canParse(value)) {
-            throw new model/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
+            throw new errors/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
         }
         return value;
     };
@@ -32480,7 +32544,7 @@ function indexInputs(text, lines) {
     const username = text('index-username') || undefined;
     const password = text('index-password') || undefined;
     if (password !== undefined && username === undefined) {
-        throw new model/* UserError */.yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
+        throw new errors/* UserError */.yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
     }
     return {
         url: optional('index-url'),
@@ -32494,7 +32558,7 @@ function indexInputs(text, lines) {
 function oneOf(name, value, allowed) {
     const found = allowed.find((each) => each === value.toLowerCase());
     if (found === undefined) {
-        throw new model/* UserError */.yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
     }
     return found;
 }
@@ -32506,7 +32570,7 @@ function isAncestor(directory, of) {
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
 var feed = __nccwpck_require__(4848);
 // EXTERNAL MODULE: ./lib/publish/logic/model.js
-var logic_model = __nccwpck_require__(2059);
+var model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/inputs.js
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 
@@ -32552,7 +32616,7 @@ function loadPublishRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || publishInputDefaults[name];
         if (value.includes('\0'))
-            throw new model/* UserError */.yo(`The input ${name} holds a NUL character.`);
+            throw new errors/* UserError */.yo(`The input ${name} holds a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -32563,24 +32627,24 @@ function loadPublishRequest(get, host) {
         const found = allowed.find((each) => each === text(name).toLowerCase());
         if (found !== undefined)
             return found;
-        throw new model/* UserError */.yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
+        throw new errors/* UserError */.yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
     };
     if (text('packages') === '' && text('requirements') === '') {
-        throw new model/* UserError */.yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
+        throw new errors/* UserError */.yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
     }
     const { request: source } = loadRequest((name) => (shared.includes(name) ? get(name) : ''), host);
     const feedUrl = address('feed-url', text('feed-url'));
     if (feedUrl === undefined) {
-        throw new model/* UserError */.yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
+        throw new errors/* UserError */.yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
     }
     const uploadUrl = address('upload-url', text('upload-url')) ?? (0,feed/* derivedUploadUrl */.K)(withSlash(feedUrl));
     if (uploadUrl === undefined) {
-        throw new model/* UserError */.yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
+        throw new errors/* UserError */.yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
     }
     const username = text('feed-username') || undefined;
     const password = text('feed-password') || undefined;
     if ((username === undefined) !== (password === undefined)) {
-        throw new model/* UserError */.yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
+        throw new errors/* UserError */.yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
     }
     return Object.freeze({
         source,
@@ -32588,8 +32652,8 @@ function loadPublishRequest(get, host) {
         pythonVersions: lines('python-versions'),
         feed: { url: withSlash(feedUrl), username, password },
         uploadUrl,
-        uploader: oneOf('uploader', logic_model/* uploaders */.wl),
-        audit: oneOf('audit', logic_model/* auditModes */.IH),
+        uploader: oneOf('uploader', model/* uploaders */.wl),
+        audit: oneOf('audit', model/* auditModes */.IH),
         dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
     });
 }
@@ -32599,10 +32663,10 @@ function address(name, value) {
         return undefined;
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
-        throw new model/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
+        throw new errors/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
     }
     if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-        throw new model/* UserError */.yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
+        throw new errors/* UserError */.yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
     }
     return url.href;
 }
@@ -32839,13 +32903,13 @@ function derivedUploadUrl(feedUrl) {
 /* harmony export */   _h: () => (/* binding */ PublishConflict),
 /* harmony export */   wl: () => (/* binding */ uploaders)
 /* harmony export */ });
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5615);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
 /** What a publishing run is asked for, works on, and reports. */
 
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
 /** Files on the feed have other content than the source's. */
-class PublishConflict extends _logic_model_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
+class PublishConflict extends _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
     report;
     constructor(message, report) {
         super(message);
@@ -33074,11 +33138,11 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6131);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5733);
 /* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2150);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7509);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6154);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1185);
-/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8101);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(458);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7669);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -33142,7 +33206,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 1185:
+/***/ 458:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33153,13 +33217,13 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/requirements.js
 var requirements = __nccwpck_require__(7692);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
-;// CONCATENATED MODULE: ./lib/logic/package-index.js
+;// CONCATENATED MODULE: ./lib/logic/index-choice.js
 /** Which package index a fill uses, and what its answers mean. */
 
 
@@ -33168,7 +33232,7 @@ var secrets = __nccwpck_require__(3983);
  * The indexes that a run may use.
  * @returns undefined when pip is told to use none
  */
-function package_index_indexesOf(request, interpreter, settings) {
+function index_choice_indexesOf(request, interpreter, settings) {
     const { trustedHosts, username, password, mirror } = request.index;
     if (settings.flag('no-index'))
         return undefined;
@@ -33176,7 +33240,7 @@ function package_index_indexesOf(request, interpreter, settings) {
     const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
     if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
         // Whoever may change a requirement file must not learn them.
-        throw new model/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+        throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
     }
     const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
     return {
@@ -33216,7 +33280,7 @@ function isSecureOrigin(url, trustedHosts) {
  * Variables that name indexes to pip; they hold the credentials.
  * @param url what is asked first: the authoritative index, or its mirror
  */
-function package_index_indexVariables({ extra, trustedHosts }, url) {
+function index_choice_indexVariables({ extra, trustedHosts }, url) {
     return {
         PIP_INDEX_URL: url,
         ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
@@ -33247,11 +33311,14 @@ function probeCandidates(requested) {
     ];
 }
 
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
  */
+
 
 /**
  * The settings that are in force before any requirement file is read.
@@ -33318,8 +33385,8 @@ const since = {
  */
 function refuseIgnoredSettings({ configured }, pip) {
     for (const [name, version] of Object.entries(since)) {
-        if (configured.has(name) && (0,model/* isOlderPip */.Ui)(pip, version)) {
-            throw new model/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+        if (configured.has(name) && (0,names/* isOlderPip */.Ui)(pip, version)) {
+            throw new errors/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
         }
     }
 }
@@ -33342,6 +33409,7 @@ function certificatesOf(settings, environment) {
 
 ;// CONCATENATED MODULE: ./lib/interpreter.js
 /** The interpreter that is installed into. */
+
 
 
 
@@ -33395,10 +33463,10 @@ function checked(request, interpreter) {
 function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
     if (pip === undefined) {
-        throw new model/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+        throw new errors/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if ((0,model/* isOlderPip */.Ui)(pip, oldestPip)) {
-        throw new model/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,names/* isOlderPip */.Ui)(pip, oldestPip)) {
+        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
@@ -33491,9 +33559,9 @@ async function requestedSet(request, interpreter, settings, sources) {
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
-            if (!(error instanceof model/* UserError */.yo) || error.file !== undefined)
+            if (!(error instanceof errors/* UserError */.yo) || error.file !== undefined)
                 throw error;
-            throw new model/* UserError */.yo(error.message, source);
+            throw new errors/* UserError */.yo(error.message, source);
         }
     }
     return {
@@ -33521,7 +33589,7 @@ async function buildConstraints(files, reading) {
             return (await (0,requirements/* gatherLines */.zV)(sources, reading)).lines.map(key/* canonical */.$N);
         }
         catch (error) {
-            if (error instanceof model/* UserError */.yo)
+            if (error instanceof errors/* UserError */.yo)
                 return [`file ${(0,secrets/* fingerprinted */.g0)(file.location)}`];
             throw error;
         }
@@ -33548,7 +33616,7 @@ function replacedVariables({ url, extra, username, mirror }) {
 }
 function refuseOtherFormats(shown) {
     if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new model/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+        throw new errors/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
 }
 async function groupLines(request, sources) {
@@ -33562,7 +33630,7 @@ async function groupLines(request, sources) {
             text = await sources.readInside(request, file);
         }
         catch (error) {
-            throw new model/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
+            throw new errors/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
         }
         const group = input.slice(colon + 1);
         lines.push(...(0,local_project/* groupRequirements */._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
@@ -33570,8 +33638,6 @@ async function groupLines(request, sources) {
     return lines;
 }
 
-// EXTERNAL MODULE: ./lib/logic/names.js
-var names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
@@ -33581,6 +33647,10 @@ var requirement_options = __nccwpck_require__(1090);
 // EXTERNAL MODULE: ./lib/logic/requirement-words.js
 var requirement_words = __nccwpck_require__(2377);
 ;// CONCATENATED MODULE: ./lib/logic/request-file.js
+/**
+ * The copies of a request that pip is given. They are flattened, so that each step gets exactly
+ * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
+ */
 
 
 
@@ -33760,16 +33830,16 @@ function refuseDirect(requested) {
     const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
     if (first === undefined)
         return;
-    throw new model/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
+    throw new errors/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
 }
 /**
  * The indexes that files may come from.
  * @throws UserError when pip is told to use none
  */
 function sourceIndexes(request, interpreter, settings) {
-    const indexes = package_index_indexesOf(request, interpreter, settings);
+    const indexes = index_choice_indexesOf(request, interpreter, settings);
     if (indexes === undefined) {
-        throw new model/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
+        throw new errors/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
     }
     return indexes;
 }
@@ -33802,7 +33872,7 @@ function buildRequirements(sdist, requires) {
         if (line !== undefined)
             return line.text;
         const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
-        throw new model/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`);
+        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`);
     });
 }
 function indexLine(text, context) {
@@ -33811,7 +33881,7 @@ function indexLine(text, context) {
         return line.kind === 'index' ? line : undefined;
     }
     catch (error) {
-        if (error instanceof model/* UserError */.yo)
+        if (error instanceof errors/* UserError */.yo)
             return undefined;
         throw error;
     }
@@ -33830,14 +33900,14 @@ function identity(file, identities) {
         /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
         /^[A-Za-z0-9.!+_-]+$/.test(first.version);
     if (!isUsable) {
-        throw new model/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
+        throw new errors/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
     }
     for (const each of identities) {
         const agrees = version !== undefined &&
             (0,names/* normalizeName */.Pc)(each.name) === name &&
             (0,names/* sameVersion */.r1)(each.version, version);
         if (!agrees) {
-            throw new model/* UserError */.yo(`The metadata of ${file} name another project or version than its file name does, and uploaders go by the metadata. Leave that version out, and tell whoever runs the source index.`);
+            throw new errors/* UserError */.yo(`The metadata of ${file} name another project or version than its file name does, and uploaders go by the metadata. Leave that version out, and tell whoever runs the source index.`);
         }
     }
     return { name, version: (0,names/* isSdistName */.zz)(file) ? first.version : String(version) };
@@ -33876,7 +33946,7 @@ async function collect(plan, world, targets) {
         const files = await world.downloads.list(directory);
         const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
         if (odd !== undefined) {
-            throw new model/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
+            throw new errors/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
         }
         const metadata = await world.downloads.metadata(plan.interpreter, directory, files.map(({ file }) => file));
         const found = files.map((each, index) => ({
@@ -33887,7 +33957,7 @@ async function collect(plan, world, targets) {
         const fresh = found.filter(({ file, sha256 }) => {
             const known = collected.get(file);
             if (known !== undefined && known.sha256 !== sha256) {
-                throw new model/* UserError */.yo(`The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`);
+                throw new errors/* UserError */.yo(`The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`);
             }
             return known === undefined;
         });
@@ -33923,7 +33993,7 @@ async function pipAccess({ request: { source }, interpreter, indexes, workplace 
     return {
         cwd: source.workingDirectory,
         env: {
-            ...(0,logic_environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, package_index_indexVariables(indexes, indexes.authoritative), interpreter.keyring),
+            ...(0,logic_environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, index_choice_indexVariables(indexes, indexes.authoritative), interpreter.keyring),
             // Directories of the user's own may hold wheels that were built: only originals are published.
             PIP_FIND_LINKS: await wheelhouses.stage(workplace),
         },
@@ -33955,10 +34025,10 @@ async function checkListed({ interpreter, indexes, workplace }, { downloads, whe
         }
         for (const { index, answer } of own) {
             if (answer.state === 'refused' || answer.state === 'unreadable') {
-                throw new model/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
+                throw new errors/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
             }
         }
-        throw new model/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
+        throw new errors/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
     }
 }
 /**
@@ -33989,7 +34059,7 @@ async function download(plan, world, access, wanted) {
         : await downloads.pip(interpreter, target.markers, args, options);
     if (exitCode === 0)
         return directory;
-    throw new model/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+    throw new errors/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
@@ -34104,7 +34174,7 @@ function lockLine(files) {
 }
 
 // EXTERNAL MODULE: ./lib/publish/logic/model.js
-var logic_model = __nccwpck_require__(2059);
+var model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/logic/pip-conf.js
 /** What a machine needs to install from the feed; it holds no credentials. */
 function pipConf(feed) {
@@ -34154,12 +34224,12 @@ function checkTool(tool, python, versionOutput) {
     const remedy = `Run ${python} -m pip install "${install}" before this step.`;
     const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
     if (found === null) {
-        throw new model/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
+        throw new errors/* UserError */.yo(`${tool} is not on PATH and not installed for ${python}. ${remedy}`);
     }
     const [text, major = '', minor = ''] = found;
     const tooOld = Number(major) < version[0] || (Number(major) === version[0] && Number(minor) < version[1]);
     if (tooOld) {
-        throw new model/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
+        throw new errors/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
     }
 }
 /** @param files names in the directory that it runs in */
@@ -34229,7 +34299,7 @@ function targetsOf(platforms, pythonVersions, interpreter) {
     }
     for (const version of pythonVersions) {
         if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new model/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+            throw new errors/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
         }
     }
     const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
@@ -34305,7 +34375,7 @@ function platformMarkers(platform) {
             return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
         }
     }
-    throw new model/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    throw new errors/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
 }
 /** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
 const machines = {
@@ -34364,11 +34434,11 @@ async function askFeed({ request }, { reporter }, feed, files) {
 }
 function feedError({ feed }, project, answer) {
     if (answer.state === 'refused') {
-        return new model/* UserError */.yo(feed.username === undefined
+        return new errors/* UserError */.yo(feed.username === undefined
             ? `The feed ${feed.url} answers ${answer.status} for ${project}: it wants credentials. Set the inputs feed-username and feed-password.`
             : `The feed ${feed.url} answers ${answer.status} for ${project}: it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired.`);
     }
-    return new model/* UserError */.yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
+    return new errors/* UserError */.yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
 }
 /** For feeds whose pages give no sha256. */
 async function downloadedDigest(feed, file) {
@@ -34376,7 +34446,7 @@ async function downloadedDigest(feed, file) {
         return await feed.digest(file);
     }
     catch (error) {
-        throw new model/* UserError */.yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,model/* messageOf */.bD)(error)}. Check what that user may do on the feed.`);
+        throw new errors/* UserError */.yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,errors/* messageOf */.bD)(error)}. Check what that user may do on the feed.`);
     }
 }
 /** Files of one command line. */
@@ -34407,10 +34477,10 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
         }));
         const missing = batch.filter((row) => now.get(row.file)?.state === 'absent');
         if (exitCode === 0 && missing.length > 0) {
-            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
+            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new model/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
@@ -34427,7 +34497,7 @@ async function checkUnchanged({ collection }, { wheelhouses }, files) {
     const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
     if (changed.length === 0)
         return;
-    throw new model/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
+    throw new errors/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
     const answer = await programs.run(uploader, uploadArgs(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
@@ -34435,7 +34505,7 @@ async function runUploader({ request, collection, certificates }, { programs }, 
         env: uploadEnvironment(request.uploader, request.source.environment, request.feed, certificates),
     });
     if (answer === undefined)
-        throw new model/* UserError */.yo(`${uploader.join(' ')} is gone: it was there before.`);
+        throw new errors/* UserError */.yo(`${uploader.join(' ')} is gone: it was there before.`);
     return answer;
 }
 
@@ -34516,7 +34586,7 @@ async function publish(request, world) {
         const checked = (rows) => {
             if (!rows.some((row) => row.state === 'conflict'))
                 return rows;
-            throw new logic_model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), reportOf(rows));
+            throw new model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), reportOf(rows));
         };
         const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
         if (uploader === undefined)
@@ -34565,7 +34635,7 @@ async function auditFiles(plan, world, auditor, files) {
     const result = mergedAudit(results);
     if (result.state !== 'clean') {
         if (audit === 'fail')
-            throw new model/* UserError */.yo(`${auditMessage(result)} Nothing was uploaded.`);
+            throw new errors/* UserError */.yo(`${auditMessage(result)} Nothing was uploaded.`);
         reporter.warning(auditMessage(result));
     }
     return result;
@@ -34574,7 +34644,7 @@ async function auditFiles(plan, world, auditor, files) {
 
 /***/ }),
 
-/***/ 8101:
+/***/ 7669:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34595,8 +34665,8 @@ var external_node_os_ = __nccwpck_require__(8161);
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/environment.js
 var logic_environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
@@ -34785,7 +34855,7 @@ async function probe(request) {
             return readProbe(command, exitCode, stdout, output);
         }
         catch (error) {
-            if (error instanceof model/* UserError */.yo)
+            if (error instanceof errors/* UserError */.yo)
                 throw error;
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
@@ -34809,7 +34879,7 @@ function pythonCandidates(request) {
 }
 function notFound(command, asked, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new model/* UserError */.yo(asked
+    return new errors/* UserError */.yo(asked
         ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
         : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
 }
@@ -34822,15 +34892,15 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new model/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new errors/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
-        throw new model/* UserError */.yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
+        throw new errors/* UserError */.yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new model/* UserError */.yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new errors/* UserError */.yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
@@ -34847,7 +34917,7 @@ function venvBin(directory) {
 }
 async function createVenv(interpreter, request, directory) {
     if ((0,external_node_fs_.existsSync)(directory) && !(0,external_node_fs_.existsSync)(external_node_path_.join(directory, 'pyvenv.cfg'))) {
-        throw new model/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
+        throw new errors/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     await removeDeadLinks(venvBin(directory));
     // Half an environment must not be taken for a whole one by a later run.
@@ -34922,7 +34992,7 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new model/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* lastWords */.aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new errors/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* lastWords */.aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -34946,12 +35016,12 @@ function decode(content) {
     }
     catch {
         const line = firstBadLine(content);
-        throw new model/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
+        throw new errors/* UserError */.yo(`line ${line} is not valid ${mark ?? cookie ?? 'UTF-8'}; save the file as UTF-8`, { line });
     }
     const nul = text.indexOf('\0');
     if (nul >= 0) {
         const line = text.slice(0, nul).split('\n').length;
-        throw new model/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+        throw new errors/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
             line,
         });
     }
@@ -37915,7 +37985,7 @@ async function remoteFile(url, access) {
             return await quickly(url, access?.certificates);
         }
         catch (error) {
-            reason = (0,secrets/* withoutSecrets */.cT)((0,model/* messageOf */.bD)(error));
+            reason = (0,secrets/* withoutSecrets */.cT)((0,errors/* messageOf */.bD)(error));
             if (error instanceof Hopeless || access === undefined)
                 throw new Error(reason);
         }
@@ -38042,7 +38112,7 @@ async function find(request) {
 async function check(request) {
     const found = await (0,promises_namespaceObject.stat)(request.workingDirectory).catch(() => undefined);
     if (!found?.isDirectory()) {
-        throw new model/* UserError */.yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
+        throw new errors/* UserError */.yo(`The working-directory ${request.workingDirectory} does not exist. Check the input, and that actions/checkout ran before this step.`);
     }
 }
 async function sources_expand(request, patterns, input) {
@@ -38051,7 +38121,7 @@ async function sources_expand(request, patterns, input) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
             const place = shownPath(request, request.workingDirectory) || 'the working directory';
-            throw new model/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
+            throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
         }
         for (const match of matches) {
             await checkInside(request, match, `"${pattern}" of the input ${input}`);
@@ -38078,7 +38148,7 @@ async function checkInside(request, file, what) {
         throw outside(what);
 }
 function outside(what) {
-    return new model/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
+    return new errors/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
 }
 function isInside(root, file) {
     const relative = external_node_path_.relative(root, file);
@@ -38135,7 +38205,7 @@ function inside(shown, name) {
 async function project(target, shown) {
     const found = await (0,promises_namespaceObject.stat)(target).catch(() => undefined);
     if (found === undefined)
-        throw new model/* UserError */.yo(`${shown} does not exist.`);
+        throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
         const hash = (0,external_node_crypto_.createHash)('sha256');
         await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
@@ -38149,7 +38219,7 @@ async function project(target, shown) {
             if (error.code === 'ENOENT')
                 return undefined;
             const file = inside(shown, name);
-            throw new model/* UserError */.yo(`${file} can't be read: ${(0,model/* messageOf */.bD)(error)}.`, { file });
+            throw new errors/* UserError */.yo(`${file} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, { file });
         }
     };
     const [pyproject, setupCfg, setupPy] = await Promise.all([
@@ -38158,7 +38228,7 @@ async function project(target, shown) {
         text('setup.py'),
     ]);
     if (pyproject === undefined && setupPy === undefined) {
-        throw new model/* UserError */.yo(`${shown} is no Python project: it has neither pyproject.toml nor setup.py.`);
+        throw new errors/* UserError */.yo(`${shown} is no Python project: it has neither pyproject.toml nor setup.py.`);
     }
     return {
         path: target,
@@ -38171,25 +38241,10 @@ async function project(target, shown) {
     };
 }
 
-;// CONCATENATED MODULE: ./lib/logic/lock.js
-/**
- * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
- * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
- * editables alone.
- */
-function formatLock(wheels) {
-    return wheels
-        .filter((wheel) => wheel.role === 'runtime')
-        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
-        .join('');
-}
-
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
 var logic_manifest = __nccwpck_require__(4646);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. Nothing lies half-written under its final name. */
-
 
 
 
@@ -38352,7 +38407,7 @@ async function seal(directory, manifest) {
         await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(place), { recursive: true });
         await (0,promises_namespaceObject.rename)(flat, place);
     }
-    await writeWhole(external_node_path_.join(directory, logic_manifest/* lockFile */.Ke), formatLock(manifest.wheels));
+    await writeWhole(external_node_path_.join(directory, logic_manifest/* lockFile */.Ke), (0,logic_manifest/* formatLock */.X5)(manifest.wheels));
     await writeWhole(external_node_path_.join(directory, logic_manifest/* manifestFile */.YE), (0,logic_manifest/* formatManifest */.L_)(manifest));
 }
 async function writeWhole(file, text) {
@@ -38488,7 +38543,7 @@ function downloadsAdapter(reporter, environment) {
             const found = JSON.parse(stdout);
             return found.map(({ identities = [], pyproject, fault }, index) => {
                 if (fault !== undefined) {
-                    throw new model/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Leave that version out.`);
+                    throw new errors/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Leave that version out.`);
                 }
                 return { identities, pyproject: pyproject ?? undefined };
             });
@@ -38520,7 +38575,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
     });
     if (exitCode === 0)
         return JSON.parse(stdout);
-    throw new model/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
+    throw new errors/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
 }
 
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
@@ -38569,7 +38624,7 @@ function feedAdapter(access, certificates) {
                 return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
             }
             const { code } = error;
-            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,model/* messageOf */.bD)(error)) };
+            return { state: 'unreadable', reason: (0,secrets/* withoutSecrets */.cT)(code ?? (0,errors/* messageOf */.bD)(error)) };
         }
     }
     return {
@@ -38773,6 +38828,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 18 modules
 var core = __nccwpck_require__(9402);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 ;// CONCATENATED MODULE: ./lib/logic/harmless.js
 /** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
 /**
@@ -38800,8 +38857,6 @@ function harmlessJson(value) {
     return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }
 
-// EXTERNAL MODULE: ./lib/logic/model.js
-var model = __nccwpck_require__(5615);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/world/reporters.js
@@ -38826,7 +38881,7 @@ function actionsReporter(title) {
         notice: (text) => core/* notice */.lm(clean(text)),
         warning: (text) => core/* warning */.$e(clean(text)),
         error: (error) => {
-            const known = (0,model/* asUserError */.Yl)(error);
+            const known = (0,errors/* asUserError */.Yl)(error);
             if (known) {
                 const { message, file, line } = known;
                 core/* error */.z3(clean(message), {

@@ -39708,21 +39708,21 @@ module.exports = { version: packageJson.version }
 
 /***/ }),
 
-/***/ 5615:
+/***/ 5895:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   bD: () => (/* binding */ messageOf)
 /* harmony export */ });
-/* unused harmony exports UserError, asUserError, refreshPeriods, isOlderPip */
-/** The words of the product: what is asked for, what is found, what is decided. */
-/** An error that the user can mend: it is shown as it is, without a stack. */
+/* unused harmony exports UserError, asUserError */
+/** Errors that users see, and where they point. */
+/** An error that the user can fix: shown as its message, without a stack. */
 class UserError extends Error {
     file;
     line;
     /**
      * @param message what is wrong and what to do, in one or two sentences
-     * @param at the file (as the user would write it) and 1-based line that the error is about
+     * @param at the file (as the user would write it) and the 1-based line with the mistake
      */
     constructor(message, at = {}) {
         super(message);
@@ -39731,14 +39731,14 @@ class UserError extends Error {
         this.line = at.line;
     }
 }
-/** Errors of the system that are no fault of this program, and what to do about them. */
+/** Errors of the machine rather than of this program, and what to do about them. */
 const systemAdvice = {
     ENOSPC: 'The disk is full: free space and run again',
     EDQUOT: 'The disk quota is used up: free space and run again',
-    EROFS: 'A directory that has to be written is read-only: check where the runner keeps its files',
+    EROFS: 'A directory that must be writable is read-only: check where the runner stores its files',
     EACCES: 'A file or directory is not accessible: check its owner and its permissions',
 };
-/** @returns the error as one that the user can mend; undefined: it is a fault of this program */
+/** @returns the error as one that the user can fix; undefined when it is a bug of this program */
 function asUserError(error) {
     if (error instanceof UserError)
         return error;
@@ -39750,17 +39750,11 @@ function asUserError(error) {
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
-const refreshPeriods = (/* unused pure expression or super */ null && (['auto', 'always', 'daily', 'weekly', 'monthly', 'never']));
-/** @param version of a pip; what is no version counts as the oldest */
-function isOlderPip(version, [major, minor]) {
-    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
-    return own < major || (own === major && ownMinor < minor);
-}
 
 
 /***/ }),
 
-/***/ 599:
+/***/ 6264:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -39853,8 +39847,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3053);
 /* harmony import */ var node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8321);
 /* harmony import */ var _actions_cache__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6471);
-/* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5615);
-/* harmony import */ var _logic_transfer_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(599);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6264);
 /**
  * Entry of the process that talks to GitHub's cache service, so that the rest can end it whenever
  * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
@@ -39893,7 +39887,7 @@ let told = 0;
 setInterval(() => {
     const bytes = [...sockets].reduce((sum, each) => sum + each.bytesRead + each.bytesWritten, 0);
     if (bytes !== told)
-        process.stdout.write(`${_logic_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .bytesMark */ .Rc}${bytes}\n`);
+        process.stdout.write(`${_logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__/* .bytesMark */ .Rc}${bytes}\n`);
     told = bytes;
 }, 1000).unref();
 let result;
@@ -39901,9 +39895,9 @@ try {
     result = await carryOut(JSON.parse(await (0,node_stream_consumers__WEBPACK_IMPORTED_MODULE_1__.text)(process.stdin)));
 }
 catch (error) {
-    result = { outcome: 'failed', reason: (0,_logic_model_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error) };
+    result = { outcome: 'failed', reason: (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error) };
 }
-process.stdout.write(`\n${_logic_transfer_js__WEBPACK_IMPORTED_MODULE_4__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
+process.stdout.write(`\n${_logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__/* .resultMark */ .nV}${JSON.stringify(result)}\n`, () => process.exit(0));
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);

@@ -4,7 +4,7 @@ import { constants } from 'node:fs';
 import { cp, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 
-import { messageOf } from '../logic/model.ts';
+import { messageOf } from '../logic/errors.ts';
 import type { Reporter } from '../ports.ts';
 import type { LocalStore, StoreEntry } from './local-store.ts';
 

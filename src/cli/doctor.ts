@@ -1,7 +1,8 @@
 /** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
 import { chooseIndex } from '../choose-index.ts';
+import { messageOf, UserError } from '../logic/errors.ts';
 import { ManifestError } from '../logic/manifest.ts';
-import { type Interpreter, messageOf, type Request, UserError } from '../logic/model.ts';
+import type { Interpreter, Request } from '../logic/model.ts';
 import type { Reporter, World } from '../ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from '../request.ts';
 import { defaultPlace, type Found, findWheelhouse, judge, wantedOf } from '../restore.ts';

@@ -8,8 +8,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { type Host, type InputName, inputDefaults, loadRequest } from '../inputs.ts';
 import { install } from '../install.ts';
 import { environmentForPrograms } from '../logic/environment.ts';
+import { asUserError } from '../logic/errors.ts';
 import { harmless, harmlessJson } from '../logic/harmless.ts';
-import { asUserError, type Request } from '../logic/model.ts';
+import type { Request } from '../logic/model.ts';
 import { formatReport, size, totals } from '../logic/summary.ts';
 import type { CacheStore, World } from '../ports.ts';
 import {

@@ -1,8 +1,8 @@
 /** Which wheels of an earlier wheelhouse the request's own hashes admit. */
 
 import type { Wheel } from './manifest.ts';
-import type { RequestLine } from './model.ts';
 import { isWheelFileName, normalizeName, wheelNameParts } from './names.ts';
+import type { RequestLine } from './requirement-line.ts';
 import { directRequirements, isCacheable, isHashMode, requestedHashes } from './requirements.ts';
 
 /** What a request says of the files that it takes. */

@@ -1,5 +1,8 @@
 /** When a resolution is too old, and how a key says so. */
-import type { Refresh } from './model.ts';
+
+export const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'] as const;
+/** How long a resolution of unpinned requirements counts. */
+export type Refresh = (typeof refreshPeriods)[number];
 
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date: Date): string {

@@ -1,10 +1,12 @@
 /** From a request and an interpreter to the cache's keys. */
 
 import { createHash } from 'node:crypto';
-import { period } from './freshness.ts';
-import type { Interpreter, Refresh, RequestedSet, RequestLine } from './model.ts';
+import { period, type Refresh } from './freshness.ts';
+import type { Interpreter } from './model.ts';
 import { normalizeName } from './names.ts';
+import type { RequestLine } from './requirement-line.ts';
 import { optionText } from './requirement-options.ts';
+import type { RequestedSet } from './requirements.ts';
 import { fingerprinted } from './secrets.ts';
 
 /** The number changes when older entries must no longer be found. */

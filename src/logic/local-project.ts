@@ -1,9 +1,20 @@
 /** What of a project's own files decides its dependencies, so that other edits are no miss. */
 
 import { parse } from 'smol-toml';
+import { UserError } from './errors.ts';
 import { digest } from './key.ts';
-import { UserError } from './model.ts';
 import { normalizeName } from './names.ts';
+
+/** What of a local project or archive decides its dependencies. */
+export interface LocalProject {
+  /** Absolute path. */
+  readonly path: string;
+  readonly shown: string;
+  /** Hex digest of the deciding parts. */
+  readonly digest: string;
+  /** `build-system.requires`, or what pip assumes without it; empty for archives. */
+  readonly buildRequires: readonly string[];
+}
 
 /** What pip assumes of a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];

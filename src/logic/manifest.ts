@@ -3,9 +3,8 @@
  * what may be used; a cache key only helps to find it.
  */
 import { createHash } from 'node:crypto';
-
-import type { RequestLine } from './model.ts';
 import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './names.ts';
+import type { RequestLine } from './requirement-line.ts';
 import { indexRequirements } from './requirements.ts';
 import {
   line,
@@ -124,6 +123,19 @@ const maxParts = 200_000;
 /** @returns the parts, or undefined when a manifest would grow out of proportion with them */
 export function keepableParts(parts: NonNullable<Manifest['parts']>): Manifest['parts'] {
   return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
+
+/**
+ * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
+ * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
+ * editables alone.
+ */
+export function formatLock(wheels: readonly Wheel[]): string {
+  return wheels
+    .filter((wheel) => wheel.role === 'runtime')
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+    .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+    .join('');
 }
 
 /** Why a manifest can't be used. */

@@ -64,6 +64,12 @@ export function sameVersion(one: string, other: string): boolean {
   return canonicalVersion(one) === canonicalVersion(other);
 }
 
+/** @param version of a pip; what is no version counts as the oldest */
+export function isOlderPip(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+  return own < major || (own === major && ownMinor < minor);
+}
+
 /** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
 const versionForm =
   /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;

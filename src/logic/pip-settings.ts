@@ -2,13 +2,11 @@
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
  * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
  */
-import {
-  type IndexInputs,
-  type Interpreter,
-  isOlderPip,
-  type RequestLine,
-  UserError,
-} from './model.ts';
+
+import { UserError } from './errors.ts';
+import type { IndexInputs, Interpreter } from './model.ts';
+import { isOlderPip } from './names.ts';
+import type { RequestLine } from './requirement-line.ts';
 
 /** Names are those of pip's long options without dashes: `index-url`. */
 export interface PipSettings {

@@ -4,8 +4,7 @@
  */
 
 import type { Wheel } from './manifest.ts';
-import { isOlderPip } from './model.ts';
-import { normalizeName } from './names.ts';
+import { isOlderPip, normalizeName } from './names.ts';
 
 /** What a wheel would put into an environment. */
 export interface WheelContents {

@@ -2,9 +2,15 @@
  * The copies of a request that pip is given. They are flattened, so that each step gets exactly
  * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
-import type { IndexRequirement, RequestLine, Source } from './model.ts';
+
+import type { Source } from './errors.ts';
 import { type FailedRequirement, isOf } from './pip-output.ts';
-import { namesIndex, plainText } from './requirement-line.ts';
+import {
+  type IndexRequirement,
+  namesIndex,
+  plainText,
+  type RequestLine,
+} from './requirement-line.ts';
 import { optionText } from './requirement-options.ts';
 import { quoted } from './requirement-words.ts';
 import { indexRequirements } from './requirements.ts';

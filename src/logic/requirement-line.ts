@@ -1,22 +1,77 @@
 /** One logical line of a requirement file, read once, by the grammar of pip's file format. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-
-import {
-  type DirectRequirement,
-  type IndexRequirement,
-  isOlderPip,
-  type LineOption,
-  messageOf,
-  type RequestLine,
-  type Source,
-  UserError,
-} from './model.ts';
-import { isWheelFileName, normalizeName } from './names.ts';
+import { messageOf, type Source, UserError } from './errors.ts';
+import { isOlderPip, isWheelFileName, normalizeName } from './names.ts';
 import { type Dialect, markerFault, specifierClauses } from './pep508.ts';
-import { isOwnOption, isUnknownPip, optionsOf, optionText } from './requirement-options.ts';
+import {
+  isOwnOption,
+  isUnknownPip,
+  type LineOption,
+  optionsOf,
+  optionText,
+} from './requirement-options.ts';
 import { expand, splitText, type Text } from './requirement-words.ts';
 import { fingerprinted, withoutSecrets } from './secrets.ts';
+
+interface Line {
+  readonly source: Source;
+  /**
+   * What is handed to pip: the logical line without comments, variables unexpanded. Empty when the
+   * line before says it too.
+   */
+  readonly text: string;
+  /** For people: variables are expanded except in options and URLs, which lose their secrets. */
+  readonly shown: string;
+  /** It stands in a constraint file: it restricts, but asks for nothing. */
+  readonly constraint: boolean;
+}
+
+/** `name[extras] specifier ; marker --hash=…`, found through an index. */
+export interface IndexRequirement extends Line {
+  readonly kind: 'index';
+  /** Normalised (PEP 503). */
+  readonly name: string;
+  /** The name as it is spelled. */
+  readonly project: string;
+  /** As they are spelled, in order. */
+  readonly extras: readonly string[];
+  /** Clauses without white space, in order: `>=2`, `<3`. */
+  readonly specifiers: readonly string[];
+  /** The version of a lone `==` (no wildcard) or `===`. */
+  readonly pin: string | undefined;
+  /** Environment marker, without the semicolon. */
+  readonly marker: string | undefined;
+  /** `sha256:…`, as asked for. */
+  readonly hashes: readonly string[];
+  /** Its options beside `--hash`. */
+  readonly options: readonly LineOption[];
+}
+
+/** A requirement that names its file or source instead of an index. */
+export interface DirectRequirement extends Line {
+  readonly kind: 'direct';
+  /** path: a directory or archive on this machine; vcs: `git+…`; url: an archive elsewhere. */
+  readonly form: 'path' | 'vcs' | 'url';
+  readonly editable: boolean;
+  /** The path or URL, expanded, without extras and marker. May hold secrets: never shown. */
+  readonly target: string;
+  /** A path as it is written, or the fingerprint of a URL: the same for the same target. */
+  readonly shownTarget: string;
+  readonly extras: readonly string[];
+  readonly marker: string | undefined;
+  /** Asked for by `--hash` or in the URL's fragment. */
+  readonly hashes: readonly string[];
+  /** A `--hash` option is there: it switches pip to checking all, which a fragment does not. */
+  readonly checksHashes: boolean;
+}
+
+/** An option that stands alone on its line. */
+export interface OptionLine extends Line, Pick<LineOption, 'name' | 'value' | 'written'> {
+  readonly kind: 'option';
+}
+
+export type RequestLine = IndexRequirement | DirectRequirement | OptionLine;
 
 /** What a line's meaning depends on, beside its file. */
 export interface LineContext {

@@ -1,6 +1,22 @@
 /** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
-import { isOlderPip, type LineOption, type Source, UserError } from './model.ts';
+
+import { type Source, UserError } from './errors.ts';
+import { isOlderPip } from './names.ts';
 import { quoted, type Text, wordsOf } from './requirement-words.ts';
+
+/** An option of a line. */
+export interface LineOption {
+  /** Long form without dashes: `index-url`. */
+  readonly name: string;
+  readonly isFlag: boolean;
+  /** Expanded. May contain secrets: never shown. Empty for flags. */
+  readonly value: string;
+  /**
+   * The value with its variables as they are; undefined when one of them gives more than this
+   * value.
+   */
+  readonly written: string | undefined;
+}
 
 interface Form {
   readonly name: string;

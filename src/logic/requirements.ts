@@ -3,17 +3,18 @@
  * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
 import path from 'node:path';
-
+import { messageOf, type Source, UserError } from './errors.ts';
+import type { LocalProject } from './local-project.ts';
+import { sameVersion } from './names.ts';
 import {
   type DirectRequirement,
+  fileOfUrl,
   type IndexRequirement,
-  messageOf,
+  isPath,
+  type LineContext,
+  parseLine,
   type RequestLine,
-  type Source,
-  UserError,
-} from './model.ts';
-import { sameVersion } from './names.ts';
-import { fileOfUrl, isPath, type LineContext, parseLine } from './requirement-line.ts';
+} from './requirement-line.ts';
 import { expand, quoted } from './requirement-words.ts';
 import { shownAddress, withoutSecrets } from './secrets.ts';
 
@@ -43,6 +44,19 @@ export interface RequirementReading extends LineContext {
 export interface GatheredLines {
   readonly lines: readonly RequestLine[];
   readonly files: readonly { readonly path: string; readonly lines: number }[];
+}
+
+/** The whole of what is asked for, read and flattened. */
+export interface RequestedSet {
+  readonly lines: readonly RequestLine[];
+  /** Files read, as shown in the log: `path` and how many lines of it count. */
+  readonly files: readonly { readonly path: string; readonly lines: number }[];
+  /** What decides the dependencies of local projects: shown path and hex digest. */
+  readonly projects: readonly LocalProject[];
+  /** What builds are constrained to, in canonical spelling. */
+  readonly buildConstraints?: readonly string[];
+  /** Digests of the files of `cache-dependency-path`. */
+  readonly extra: readonly { readonly path: string; readonly digest: string }[];
 }
 
 /** How a file is come to. */

@@ -15,7 +15,8 @@
  */
 import { createHash } from 'node:crypto';
 
-import type { IndexInputs, RequestLine } from './model.ts';
+import type { IndexInputs } from './model.ts';
+import type { RequestLine } from './requirement-line.ts';
 
 /** A URL in a text: `https://` is before `start`, its host begins at `host`, it goes up to `end`. */
 interface Place {

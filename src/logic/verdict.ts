@@ -3,10 +3,11 @@
  * acts upon it, and `doctor` explains it.
  */
 import { type HashRules, hashRules, isAdmitted } from './admission.ts';
-import { isFresh } from './freshness.ts';
+import { isFresh, type Refresh } from './freshness.ts';
 import { interpreterIdentity, type Keys } from './key.ts';
 import { contradiction, type Manifest, type Wheel } from './manifest.ts';
-import type { IndexRequirement, Interpreter, Refresh, RequestLine } from './model.ts';
+import type { Interpreter } from './model.ts';
+import type { IndexRequirement, RequestLine } from './requirement-line.ts';
 import {
   directRequirements,
   indexRequirements,

@@ -2,10 +2,10 @@
 import path from 'node:path';
 
 import { fillEnvironment } from '../logic/environment.ts';
+import { UserError } from '../logic/errors.ts';
+import { indexVariables } from '../logic/index-choice.ts';
 import { projectParts } from '../logic/local-project.ts';
-import { UserError } from '../logic/model.ts';
 import { isDistributionName, isSdistName } from '../logic/names.ts';
-import { indexVariables } from '../logic/package-index.ts';
 import { adviceFor, lastWords } from '../logic/pip-output.ts';
 import {
   fillFiles,

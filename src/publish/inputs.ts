@@ -1,6 +1,6 @@
 /** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
 import { type Host, type InputName, loadRequest } from '../inputs.ts';
-import { UserError } from '../logic/model.ts';
+import { UserError } from '../logic/errors.ts';
 import { derivedUploadUrl } from './logic/feed.ts';
 import { auditModes, type PublishRequest, uploaders } from './logic/model.ts';
 

@@ -4,8 +4,9 @@
  */
 import path from 'node:path';
 import { checkPip } from '../interpreter.ts';
-import { type Interpreter, UserError } from '../logic/model.ts';
-import { confusionWarning } from '../logic/package-index.ts';
+import { UserError } from '../logic/errors.ts';
+import { confusionWarning } from '../logic/index-choice.ts';
+import type { Interpreter } from '../logic/model.ts';
 import { certificatesOf } from '../logic/pip-settings.ts';
 import { secretForms, secretsOfUrl, shownAddress } from '../logic/secrets.ts';
 import { hideInputs, readRequest } from '../request.ts';

@@ -1,5 +1,5 @@
 /** What the feed has, and the upload of what it lacks. */
-import { messageOf, UserError } from '../logic/model.ts';
+import { messageOf, UserError } from '../logic/errors.ts';
 import { lastWords } from '../logic/pip-output.ts';
 import type { ProjectFile } from '../logic/project-page.ts';
 import type { PipResult } from '../ports.ts';

@@ -1,5 +1,5 @@
 /** Decodes the user's files as pip does. */
-import { UserError } from '../logic/model.ts';
+import { UserError } from '../logic/errors.ts';
 
 /**
  * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.

@@ -9,7 +9,7 @@ import { lstat, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 
 import { environmentForPrograms } from '../logic/environment.ts';
-import { messageOf } from '../logic/model.ts';
+import { messageOf } from '../logic/errors.ts';
 import { withoutSecrets } from '../logic/secrets.ts';
 import {
   heard,
@@ -17,7 +17,7 @@ import {
   silence,
   type TransferOrder,
   type TransferTalk,
-} from '../logic/transfer.ts';
+} from '../logic/transfer-protocol.ts';
 import type { CacheStore, Reporter } from '../ports.ts';
 import { confineTar, contentsOf, hostility } from './archive.ts';
 import { run } from './process.ts';

@@ -1,5 +1,5 @@
 /** Asks a package index for pages of projects, with limits that keep a job from waiting. */
-import { messageOf } from '../logic/model.ts';
+import { messageOf } from '../logic/errors.ts';
 import { type Health, judgePage, offeredVersions, projectFiles } from '../logic/project-page.ts';
 import { withoutSecrets } from '../logic/secrets.ts';
 import type { IndexProbe, IndexTrust } from '../ports.ts';

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { temporaryVariables } from '../logic/environment.ts';
-import { type Interpreter, type Request, UserError } from '../logic/model.ts';
+import { UserError } from '../logic/errors.ts';
+import type { Interpreter, Request } from '../logic/model.ts';
 import { normalizeName } from '../logic/names.ts';
 import { lastWords } from '../logic/pip-output.ts';
 import type { Surroundings } from '../logic/portions.ts';

@@ -1,5 +1,5 @@
 /** Gets requirement files behind URLs: by a request of our own, else as pip would. */
-import { messageOf } from '../logic/model.ts';
+import { messageOf } from '../logic/errors.ts';
 import { withoutSecrets } from '../logic/secrets.ts';
 import type { RemoteAccess } from '../ports.ts';
 import { bytesOf, follow } from './pages.ts';

@@ -1,8 +1,7 @@
 /** What people see: in a workflow's log, or on a terminal. */
 import * as core from '@actions/core';
-
+import { asUserError } from '../logic/errors.ts';
 import { harmless } from '../logic/harmless.ts';
-import { asUserError } from '../logic/model.ts';
 import { redactor, withoutSecrets } from '../logic/secrets.ts';
 import type { Reporter } from '../ports.ts';
 

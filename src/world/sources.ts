@@ -4,9 +4,9 @@ import { createReadStream } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-
+import { messageOf, UserError } from '../logic/errors.ts';
 import { projectParts } from '../logic/local-project.ts';
-import { messageOf, type Request, UserError } from '../logic/model.ts';
+import type { Request } from '../logic/model.ts';
 import type { RequirementFile } from '../logic/requirements.ts';
 import type { RemoteAccess, Sources } from '../ports.ts';
 import { decode } from './decode.ts';

@@ -16,9 +16,9 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import path from 'node:path';
-import { formatLock } from '../logic/lock.ts';
 import {
   buildDirectory,
+  formatLock,
   formatManifest,
   lockFile,
   type Manifest,

@@ -1,7 +1,10 @@
 /** What a publishing run is asked for, works on, and reports. */
-import { type Interpreter, type Request, type RequestedSet, UserError } from '../../logic/model.ts';
-import type { Indexes } from '../../logic/package-index.ts';
+
+import { UserError } from '../../logic/errors.ts';
+import type { Indexes } from '../../logic/index-choice.ts';
+import type { Interpreter, Request } from '../../logic/model.ts';
 import type { ProjectFile } from '../../logic/project-page.ts';
+import type { RequestedSet } from '../../logic/requirements.ts';
 
 export const uploaders = ['twine', 'uv'] as const;
 

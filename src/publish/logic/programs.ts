@@ -1,5 +1,5 @@
 /** The programs that upload and audit: where they are found, what they are told. */
-import { UserError } from '../../logic/model.ts';
+import { UserError } from '../../logic/errors.ts';
 import type { FeedAccess, Uploader } from './model.ts';
 
 /** A program with the arguments that stand before all others. */

@@ -1,15 +1,12 @@
 /** What is asked of the source index, and what its files are. */
-import {
-  type IndexRequirement,
-  type Interpreter,
-  type Request,
-  type RequestedSet,
-  UserError,
-} from '../../logic/model.ts';
+
+import { UserError } from '../../logic/errors.ts';
+import { type Indexes, indexesOf } from '../../logic/index-choice.ts';
+import type { Interpreter, Request } from '../../logic/model.ts';
 import { isSdistName, normalizeName, sameVersion, versionInFileName } from '../../logic/names.ts';
-import { type Indexes, indexesOf } from '../../logic/package-index.ts';
 import type { PipSettings } from '../../logic/pip-settings.ts';
-import { directRequirements, parseSpecifier } from '../../logic/requirements.ts';
+import type { IndexRequirement } from '../../logic/requirement-line.ts';
+import { directRequirements, parseSpecifier, type RequestedSet } from '../../logic/requirements.ts';
 import { withoutSecrets } from '../../logic/secrets.ts';
 import type { Identity, Target } from './model.ts';
 

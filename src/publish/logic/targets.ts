@@ -1,5 +1,7 @@
 /** The machines that packages are published for: tags, markers, and what pip is told of them. */
-import { type Interpreter, UserError } from '../../logic/model.ts';
+
+import { UserError } from '../../logic/errors.ts';
+import type { Interpreter } from '../../logic/model.ts';
 import type { Target } from './model.ts';
 
 /**

@@ -4,8 +4,8 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-
-import { type Interpreter, UserError } from '../../logic/model.ts';
+import { UserError } from '../../logic/errors.ts';
+import type { Interpreter } from '../../logic/model.ts';
 import { lastWords } from '../../logic/pip-output.ts';
 import type { PipResult, Python, Reporter } from '../../ports.ts';
 import { accept, maxPage } from '../../world/pages.ts';

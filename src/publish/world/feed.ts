@@ -1,7 +1,7 @@
 /** A private feed: what its project pages say, and the content of its files. */
 import { createHash } from 'node:crypto';
 
-import { messageOf } from '../../logic/model.ts';
+import { messageOf } from '../../logic/errors.ts';
 import type { ProjectFile } from '../../logic/project-page.ts';
 import { withoutSecrets } from '../../logic/secrets.ts';
 import { type Answer, follow, maxPage, persistently, textOf } from '../../world/pages.ts';

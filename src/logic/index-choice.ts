@@ -1,7 +1,9 @@
 /** Which package index a fill uses, and what its answers mean. */
-import { type Interpreter, type Request, type RequestedSet, UserError } from './model.ts';
+
+import { UserError } from './errors.ts';
+import type { Interpreter, Request } from './model.ts';
 import type { PipSettings } from './pip-settings.ts';
-import { indexRequirements, indexRequirementsIn } from './requirements.ts';
+import { indexRequirements, indexRequirementsIn, type RequestedSet } from './requirements.ts';
 import { shownAddress, withoutSecrets } from './secrets.ts';
 
 /** The indexes of a run. Their URLs may hold credentials: shown only without. */

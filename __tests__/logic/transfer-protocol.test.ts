@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { bytesMark, heard, resultMark, silence } from '../../src/logic/transfer.ts';
+import { bytesMark, heard, resultMark, silence } from '../../src/logic/transfer-protocol.ts';
 
 const talk = (...lines: string[]) => lines.reduce(heard, silence);
 
