@@ -1,13 +1,15 @@
 /**
- * Writes what action.yml says of inputs and outputs into README.md, between the markers
+ * Writes the inputs and outputs of action.yml into README.md, between the markers
  * `<!-- inputs -->` and `<!-- outputs -->` and their ends, and into the texts of the command line's
- * --help. With --check it only compares.
+ * --help. With --check it writes nothing and fails if they differ.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { parseYaml } from '../__tests__/support/runner.ts';
-import { root } from './tools.mjs';
+import { ensureInstalled, root } from './tools.mjs';
+
+ensureInstalled();
+const { parse } = await import('yaml');
 
 /** @param {string} text */
 function wrapped(text) {
@@ -54,17 +56,17 @@ function helpTexts(name, inputs) {
   return [`export const ${name} = {`, ...lines, '} as const;'].join('\n');
 }
 
-/** @param {string} path */
+/** The content of an action.yml, every scalar as the text that it is. @param {string} path */
 function readAction(path) {
-  return parseYaml(readFileSync(join(root, path), 'utf8'));
+  return parse(readFileSync(join(root, path), 'utf8'), { schema: 'failsafe' });
 }
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const action = readAction('action.yml');
 let filledIn = readme;
 for (const [name, text] of [
-  ['inputs', withBlock(/** @type {any} */ (action.inputs))],
-  ['outputs', outputTable(/** @type {any} */ (action.outputs))],
+  ['inputs', withBlock(action.inputs)],
+  ['outputs', outputTable(action.outputs)],
 ]) {
   const section = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
   if (!section.test(filledIn)) throw new Error(`README.md has no section for ${name}.`);
@@ -72,9 +74,9 @@ for (const [name, text] of [
 }
 const help = [
   '/** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */',
-  helpTexts('installHelp', /** @type {any} */ (action.inputs)),
+  helpTexts('installHelp', action.inputs),
   '',
-  helpTexts('publishHelp', /** @type {any} */ (readAction('publish/action.yml').inputs)),
+  helpTexts('publishHelp', readAction('publish/action.yml').inputs),
   '',
 ].join('\n');
 for (const [path, text] of [
@@ -84,7 +86,7 @@ for (const [path, text] of [
   const file = join(root, path);
   if (!process.argv.includes('--check')) writeFileSync(file, text);
   else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
-    console.error(`${path} is not what action.yml says. Run "npm run readme".`);
+    console.error(`${path} does not match action.yml. Run "npm run readme".`);
     process.exitCode = 1;
   }
 }
