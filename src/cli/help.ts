@@ -1,42 +1,45 @@
 /** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */
 export const installHelp = {
   requirements:
-    'Requirement files or globs, one per line. Default is requirements.txt, unless packages or groups is given.',
-  packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
+    'Requirement files or globs, one per line. Defaults to requirements.txt, unless packages or groups is set.',
+  packages:
+    'Requirement specifiers, one per line, such as requests>=2.31. Options and paths are not accepted.',
   constraints: 'Constraint files or globs, one per line.',
   groups:
-    'Dependency groups of pyproject.toml, one per line; path/to/pyproject.toml:group for another file.',
-  'working-directory': 'Where relative paths start.',
-  'cache-dependency-path': 'More files or globs whose content changes the cache key, one per line.',
+    'Dependency groups of pyproject.toml, one per line. For another file, write path/to/pyproject.toml:group.',
+  'working-directory': 'The directory that relative paths start from.',
+  'cache-dependency-path':
+    'Additional files or globs whose content becomes part of the cache key, one per line.',
   python:
-    'The Python to install for, as a path or a command. Default is python or python3 on PATH.',
-  venv: 'A virtual environment to install into. It is made if missing, and active for later steps.',
+    'The Python to install for, as a path or a command. Defaults to python or python3 on PATH.',
+  venv: 'A virtual environment to install into, created if missing and activated for later steps.',
   installer:
-    'What installs from the lock, pip or uv. Where uv is not on PATH, its wheel is kept in the wheelhouse.',
+    'The tool that installs from the lock, pip or uv. If uv is not on PATH, it is downloaded and cached too.',
   'compile-bytecode':
-    'Compile to bytecode while installing (true or false). Python does it at the first import otherwise.',
-  install: 'Install the packages; false only fills the wheelhouse.',
+    'Compile bytecode during installation (true or false). Otherwise Python compiles each module on first import.',
+  install: 'Install the packages (true or false). If false, only fill the wheelhouse.',
   export:
-    'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps, so that tox, nox, pip and uv use the wheelhouse.',
+    'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps (true or false), so that tox, nox, pip and uv use the wheelhouse.',
   refresh:
-    'How long a resolution of unpinned requirements counts. One of auto, always, daily, weekly, monthly, never.',
+    'How often unpinned requirements are resolved again. One of auto, always, daily, weekly, monthly, never.',
   'restore-cache':
-    'Restore from the cache (true, false or auto). auto is off for releases, tags and privileged events.',
+    'Restore from the cache (true, false or auto). auto skips releases, tags and privileged events.',
   'save-cache':
-    'Save to the cache (true, false or auto). auto is also off for merge queues and forks.',
-  'cache-suffix': 'Text in the cache key that sets this use apart. Letters, digits and . _ - only.',
+    'Save to the cache (true, false or auto). auto also skips merge queues and pull requests from forks.',
+  'cache-suffix':
+    'Text added to the cache key, to keep separate caches for separate uses. Letters, digits and . _ - only.',
   wheelhouse:
-    "Directory of the wheelhouse. Default is a directory of its own under the runner's temporary one.",
+    "Directory of the wheelhouse. Defaults to a dedicated directory under the runner's temporary directory.",
   'index-url':
-    "The package index that decides what there is; it never falls back to another. Default is pip's own configuration.",
+    "The package index to use; there is no fallback to another. Defaults to pip's own configuration.",
   'extra-index-url':
-    'More indexes, one per line. pip merges them, it does not fall back; see the README on dependency confusion.',
-  'trusted-host': 'Hosts whose certificate need not be valid, one per line.',
+    'Additional indexes, one per line. pip merges all indexes instead of falling back; see the README on dependency confusion.',
+  'trusted-host': 'Hosts to trust without a valid TLS certificate, one per line.',
   'index-username': 'User name for index-url.',
   'index-password':
-    'Password or token for index-url, from a secret. Only the pip that fills the wheelhouse gets it.',
+    'Password or token for index-url, from a secret. Only the pip that fills the wheelhouse receives it.',
   'mirror-url':
-    'A caching proxy of the index, used while it is healthy; else the index itself, with a warning.',
+    'A caching proxy of the index, used while it is healthy; otherwise the index itself is used, with a warning.',
 } as const;
 
 export const publishHelp = {
