@@ -14,9 +14,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { crc32, deflateRawSync } from 'node:zlib';
 
 import { type Distribution, sdist } from '../__tests__/support/packages.ts';
+import { zip } from '../__tests__/support/zip.ts';
 import { root } from '../scripts/tools.mjs';
 import { document, machineCode, packageName, prose, pythonSource } from './content.ts';
 import { randomFrom } from './random.ts';
@@ -70,7 +70,7 @@ export function requirementsOf(set: WheelSet, changed: Record<string, string> = 
 
 /** Makes a set where it is not there yet, and reads it. */
 export function wheelSet(count: number): WheelSet {
-  const code = ['sets.ts', 'content.ts', 'random.ts'].map((file) =>
+  const code = ['sets.ts', 'content.ts', 'random.ts', '../__tests__/support/zip.ts'].map((file) =>
     readFileSync(new URL(file, import.meta.url)),
   );
   const digest = createHash('sha256').update(Buffer.concat(code)).digest('hex').slice(0, 10);
@@ -279,43 +279,10 @@ function wheel(
     return `${path},sha256=${digest},${content.length}\n`;
   });
   members.set(`${info}/RECORD`, Buffer.from(`${lines.join('')}${info}/RECORD,,\n`));
-  const content = zip(members);
+  const content = zip(members, true);
   const sha256 = createHash('sha256').update(content).digest('hex');
   const filename = `${module}-${version}-py3-none-any.whl`;
   return { kind: 'wheel', project: name, version, filename, content, metadata, sha256 };
-}
-
-function zip(members: ReadonlyMap<string, Buffer>): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let offset = 0;
-  for (const [path, content] of members) {
-    const name = Buffer.from(path);
-    const packed = deflateRawSync(content, { level: 6 });
-    const common = Buffer.alloc(26); // What local header and directory share.
-    common.writeUInt16LE(20, 0);
-    common.writeUInt16LE(0x0800, 2);
-    common.writeUInt16LE(8, 4);
-    common.writeUInt16LE(0x21, 8);
-    common.writeUInt32LE(crc32(content), 10);
-    common.writeUInt32LE(packed.length, 14);
-    common.writeUInt32LE(content.length, 18);
-    common.writeUInt16LE(name.length, 22);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE((0o100644 << 16) >>> 0, 6);
-    tail.writeUInt32LE(offset, 10);
-    directory.push(Buffer.from('PK\x01\x02\x14\x03', 'latin1'), common, tail, name);
-    parts.push(Buffer.from('PK\x03\x04', 'latin1'), common, name, packed);
-    offset += 30 + name.length + packed.length;
-  }
-  const list = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06', 'latin1');
-  end.writeUInt16LE(members.size, 8);
-  end.writeUInt16LE(members.size, 10);
-  end.writeUInt32LE(list.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, list, end]);
 }
 
 /** One more version of the package that a set has two of, of much the same size. */

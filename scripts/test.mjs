@@ -36,6 +36,7 @@ const steps =
         ['lint', [join(modules, '@biomejs/biome/bin/biome'), 'check', '.']],
         ['dist', ['scripts/build.mjs', '--check']],
         ['README', ['scripts/readme.mjs', '--check']],
+        ['imports', ['scripts/imports.mjs', '--check']],
       ];
 for (const [name, args] of steps) {
   console.log(`# ${name}`);

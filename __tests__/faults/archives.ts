@@ -1,42 +1,14 @@
 /** Entries of the cache that somebody has tampered with. */
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Entry, Place } from './rows.ts';
-
-/** The directory that the action hands to the cache. */
-export const top = 'wheelhouse';
+import { repacked } from '../support/archive.ts';
+import type { Place } from './rows.ts';
 
 export interface ManifestText {
   [field: string]: unknown;
   wheels: { [field: string]: unknown; name: string; file: string; sha256: string; size: number }[];
-}
-
-/**
- * The entry's archive, changed and packed again.
- * @param change gets the wheelhouse
- * @param tarArgs instead of the name of the top directory alone; they start beside it
- */
-export function repacked(
-  { archive }: Entry,
-  change: (wheelhouse: string) => void,
-  tarArgs: readonly string[] = [top],
-): Buffer {
-  const directory = mkdtempSync(join(tmpdir(), 'repacked-'));
-  try {
-    const tar = (...args: string[]): Buffer =>
-      execFileSync('tar', args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
-    writeFileSync(join(directory, '.in'), archive);
-    tar('-xf', '.in', '--use-compress-program', 'unzstd');
-    change(join(directory, top));
-    tar('-cPf', '.out', '--use-compress-program', 'zstd', ...tarArgs);
-    return readFileSync(join(directory, '.out'));
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
 }
 
 /** Arranges that the entry in the cache is the changed one. */
@@ -47,7 +19,7 @@ export function tampered(
   return (place) =>
     place.cache.replaceArchive(
       place.entry.key,
-      repacked(place.entry, (wheelhouse) => change(wheelhouse, place), tarArgs?.(place)),
+      repacked(place.entry.archive, (wheelhouse) => change(wheelhouse, place), tarArgs?.(place)),
     );
 }
 

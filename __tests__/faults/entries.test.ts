@@ -11,9 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-
+import { top } from '../support/archive.ts';
 import { type Distribution, wheel } from '../support/packages.ts';
-import { edited, editManifest, listed, poison, tampered, top } from './archives.ts';
+import { edited, editManifest, listed, poison, tampered } from './archives.ts';
 import { alpha, below, beta, group, laterBeta, type Place, type Row } from './rows.ts';
 
 const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;

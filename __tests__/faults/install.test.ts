@@ -1,14 +1,13 @@
 /** Environments that are not empty: what is installed afterwards is what the lock says. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { projectDirectory, wheel } from '../support/packages.ts';
+import { wheel } from '../support/packages.ts';
 import { processes } from '../support/processes.ts';
-import { sitePackages } from '../support/python.ts';
 import type { StepResult } from '../support/runner.ts';
+import { editable, has, packagesOf, placeOfBeta } from './environment.ts';
 import {
   type Act,
   action,
@@ -19,39 +18,6 @@ import {
   type Place,
   type Row,
 } from './rows.ts';
-
-function pip({ python }: Place, ...args: string[]): void {
-  execFileSync(python, ['-m', 'pip', '--isolated', '-q', '--disable-pip-version-check', ...args], {
-    stdio: 'pipe',
-  });
-}
-
-function packagesOf({ python }: Place): string {
-  return sitePackages(dirname(dirname(python)));
-}
-
-function installed({ filename, content }: typeof beta): (place: Place) => void {
-  return (place) => {
-    const file = join(place.own, filename);
-    writeFileSync(file, content);
-    pip(place, 'install', '--no-index', '--no-deps', file);
-    rmSync(file);
-  };
-}
-
-function editable(version: string): (place: Place) => void {
-  return (place) => {
-    const project = projectDirectory(join(place.own, 'beta'), { name: 'beta', version });
-    pip(place, 'install', '--no-index', '--no-deps', '-e', project);
-  };
-}
-
-/** Where Python finds beta. */
-function placeOfBeta({ python }: Place): string {
-  return execFileSync(python, ['-B', '-c', 'import beta; print(beta.__file__)'], {
-    encoding: 'utf8',
-  });
-}
 
 /** Big enough to be met half-way. */
 const many = wheel({
@@ -97,12 +63,12 @@ function killPip({ python }: Place): void {
 const rows: Row[] = [
   {
     fault: 'a package is there in a later version',
-    arrange: installed(laterBeta),
+    arrange: has(laterBeta),
     hit: true,
   },
   {
     fault: 'a package is there in the same version',
-    arrange: installed(beta),
+    arrange: has(beta),
     hit: true,
   },
   {
@@ -152,7 +118,7 @@ const rows: Row[] = [
   {
     fault: 'an unfinished installation has left a package with files missing',
     arrange: (place) => {
-      installed(beta)(place);
+      has(beta)(place);
       rmSync(join(packagesOf(place), 'beta', 'filler.bin'));
       writeFileSync(join(packagesOf(place), '.wheelhouse-installing'), '');
     },

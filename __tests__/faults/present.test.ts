@@ -5,9 +5,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { projectDirectory, sdist, wheel } from '../support/packages.ts';
-import { sitePackages } from '../support/python.ts';
+import { sdist, wheel } from '../support/packages.ts';
 import { editManifest, type ManifestText, tampered } from './archives.ts';
+import { editable, has, packagesOf, pip, placeOfBeta, put } from './environment.ts';
 import { type Act, alpha, beta, group, laterBeta, type Place, type Row } from './rows.ts';
 
 const earlyBeta = wheel({ name: 'beta', version: '1.0' });
@@ -23,46 +23,6 @@ const relies: Pick<Row, 'files' | 'empty' | 'seed'> = {
   files: { 'requirements.txt': `needy==1.0 --hash=sha256:${sha256}\n` },
   empty: true,
 };
-
-function pip({ python }: Place, ...args: string[]): void {
-  execFileSync(python, ['-m', 'pip', '--isolated', '-q', '--disable-pip-version-check', ...args], {
-    stdio: 'pipe',
-  });
-}
-
-function packagesOf({ python }: Place): string {
-  return sitePackages(dirname(dirname(python)));
-}
-
-function put(
-  place: Place,
-  { filename, content }: Pick<typeof beta, 'filename' | 'content'>,
-  ...args: string[]
-): void {
-  const file = join(place.own, filename);
-  writeFileSync(file, content);
-  pip(place, 'install', '--no-index', '--no-deps', ...args, file);
-  rmSync(file);
-}
-
-const has =
-  (distribution: typeof beta) =>
-  (place: Place): void =>
-    put(place, distribution);
-
-function editable(version: string): (place: Place) => void {
-  return (place) => {
-    const project = projectDirectory(join(place.own, 'beta'), { name: 'beta', version });
-    pip(place, 'install', '--no-index', '--no-deps', '-e', project);
-  };
-}
-
-/** Where Python finds beta. */
-function placeOfBeta({ python }: Place): string {
-  return execFileSync(python, ['-B', '-c', 'import beta; print(beta.__file__)'], {
-    encoding: 'utf8',
-  });
-}
 
 /** beta as a directory of PYTHONPATH has it. */
 function onPath(version: typeof beta): (place: Place) => void {

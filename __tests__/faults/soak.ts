@@ -7,12 +7,12 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-
+import { repacked } from '../support/archive.ts';
 import { type CacheService, startCacheService } from '../support/cache-service.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
 import { linkedPython } from '../support/jobs.ts';
 import { createJob, type Job, type StepResult } from '../support/runner.ts';
-import { editManifest, repacked } from './archives.ts';
+import { editManifest } from './archives.ts';
 import {
   action,
   alpha,
@@ -93,10 +93,10 @@ function content(name: string, change: (wheelhouse: string, random: Random) => v
     name,
     weight: 3,
     async make({ cache, random }) {
-      for (const { key, version } of cache.entries()) {
+      for (const { key } of cache.entries()) {
         const archive = await cache.readArchive(key);
         try {
-          const changed = repacked({ key, version, archive }, (at) => change(at, random));
+          const changed = repacked(archive, (at) => change(at, random));
           await cache.replaceArchive(key, changed);
         } catch {
           // A run before this one has spoiled it already.

@@ -5,18 +5,10 @@ import type { Wheel } from '../../src/logic/manifest.ts';
 import type { RequestLine } from '../../src/logic/requirement-line.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
 import { fingerprinted } from '../../src/logic/secrets.ts';
+import { manifestWheel } from '../support/fixtures.ts';
 
 const hex = (letter: string): string => letter.repeat(64);
-const wheel: Wheel = {
-  name: 'alpha-beta',
-  project: 'Alpha.Beta',
-  version: '1.0',
-  file: 'alpha_beta-1.0-py3-none-any.whl',
-  sha256: hex('a'),
-  size: 1234,
-  origin: 'downloaded',
-  role: 'runtime',
-};
+const wheel = manifestWheel('alpha-beta', { project: 'Alpha.Beta' });
 const own = `sha256:${hex('a')}`;
 const other = `sha256:${hex('b')}`;
 const sha512 = `sha512:${'c'.repeat(128)}`;

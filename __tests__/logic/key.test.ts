@@ -11,29 +11,8 @@ import {
 } from '../../src/logic/key.ts';
 import type { Interpreter } from '../../src/logic/model.ts';
 import { gatherLines, type RequestedSet } from '../../src/logic/requirements.ts';
+import { interpreter } from '../support/fixtures.ts';
 
-const interpreter: Interpreter = {
-  executable: '/usr/bin/python3',
-  implementation: 'cpython',
-  version: '3.11.7',
-  series: '3.11',
-  extensionSuffix: '.cpython-311-x86_64-linux-gnu.so',
-  platform: 'linux-x86_64',
-  os: 'linux',
-  arch: 'x86_64',
-  libc: 'glibc2.36',
-  freeThreaded: false,
-  sitePackages: '/usr/lib/python3/site-packages',
-  pipCache: '/home/u/.cache/pip',
-  searchPath: ['/usr/lib/python3/site-packages'],
-  externallyManaged: false,
-  pip: '26.3',
-  buildsLegacy: false,
-  defaultIndex: 'https://index.example/simple',
-  keyring: false,
-  netrc: false,
-  pipConfig: {},
-};
 const now = new Date('2026-11-20T12:00:00Z');
 const hash = (letter: string): string => `sha256:${letter.repeat(64)}`;
 

@@ -15,18 +15,10 @@ import {
 } from '../../src/logic/manifest.ts';
 import { isWheelFileName } from '../../src/logic/names.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
+import { manifestWheel } from '../support/fixtures.ts';
 
 const hex = (letter: string): string => letter.repeat(64);
-const wheel: Wheel = {
-  name: 'alpha-beta',
-  project: 'Alpha.Beta',
-  version: '1.0',
-  file: 'alpha_beta-1.0-py3-none-any.whl',
-  sha256: hex('a'),
-  size: 1234,
-  origin: 'downloaded',
-  role: 'runtime',
-};
+const wheel = manifestWheel('alpha-beta', { project: 'Alpha.Beta' });
 const manifest: Manifest = {
   interpreter: 'cpython 3.11',
   request: hex('1'),

@@ -4,20 +4,10 @@ import fc from 'fast-check';
 
 import type { Wheel } from '../../src/logic/manifest.ts';
 import { mayDivide, portionsOf, type WheelContents } from '../../src/logic/portions.ts';
+import { manifestWheel } from '../support/fixtures.ts';
 
 function wheelOf(name: string, size = 1000): Wheel {
-  const sha256 = '0'.repeat(64);
-  const file = `${name}-1.0-py3-none-any.whl`;
-  return {
-    name,
-    project: name,
-    version: '1.0',
-    file,
-    sha256,
-    size,
-    origin: 'downloaded',
-    role: 'runtime',
-  };
+  return manifestWheel(name, { size });
 }
 
 /** Wheels of half a gigabyte each, by the names that they put into place. */

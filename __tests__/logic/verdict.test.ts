@@ -3,47 +3,15 @@ import { describe, test } from 'node:test';
 import { refreshPeriods } from '../../src/logic/freshness.ts';
 import { interpreterIdentity } from '../../src/logic/key.ts';
 import type { Manifest, Wheel } from '../../src/logic/manifest.ts';
-import type { Interpreter } from '../../src/logic/model.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
 import { fingerprinted } from '../../src/logic/secrets.ts';
 import { decisiveMarkers, type Verdict, verdict, type Wanted } from '../../src/logic/verdict.ts';
+import { interpreter, manifestWheel } from '../support/fixtures.ts';
 
 const hex = (letter: string): string => letter.repeat(64);
 const hash = (letter: string): string => `sha256:${hex(letter)}`;
 
-const interpreter: Interpreter = {
-  executable: '/python',
-  searchPath: [],
-  pipCache: '',
-  implementation: 'cpython',
-  version: '3.11.7',
-  series: '3.11',
-  extensionSuffix: '.cpython-311-x86_64-linux-gnu.so',
-  platform: 'linux-x86_64',
-  os: 'linux',
-  arch: 'x86_64',
-  libc: 'glibc2.36',
-  freeThreaded: false,
-  sitePackages: '/site-packages',
-  externallyManaged: false,
-  pip: '26.3',
-  buildsLegacy: false,
-  defaultIndex: '',
-  keyring: false,
-  netrc: false,
-  pipConfig: {},
-};
-
-const alpha: Wheel = {
-  name: 'alpha',
-  project: 'alpha',
-  version: '1.0',
-  file: 'alpha-1.0-py3-none-any.whl',
-  sha256: hex('a'),
-  size: 1234,
-  origin: 'downloaded',
-  role: 'runtime',
-};
+const alpha = manifestWheel('alpha');
 const manifest: Manifest = {
   interpreter: interpreterIdentity(interpreter),
   request: hex('1'),

@@ -1,4 +1,4 @@
-/** What lies in an entry of the cache, and ways to change it. */
+/** Reads and changes the entries of a cache. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,13 +7,17 @@ import { join } from 'node:path';
 import type { CacheService } from './cache-service.ts';
 
 /** The directory that the action hands to the cache. */
-const transfer = 'wheelhouse';
+export const top = 'wheelhouse';
+
+function tar(directory: string, ...args: string[]): void {
+  execFileSync('tar', args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+}
 
 function unpacked<T>(archive: Buffer, use: (directory: string) => T): T {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));
   try {
-    writeFileSync(join(directory, 'a.tzst'), archive);
-    execFileSync('tar', ['-xf', 'a.tzst', '--use-compress-program', 'unzstd'], { cwd: directory });
+    writeFileSync(join(directory, '.in'), archive);
+    tar(directory, '-xf', '.in', '--use-compress-program', 'unzstd');
     return use(directory);
   } finally {
     rmSync(directory, { recursive: true });
@@ -26,7 +30,7 @@ export async function archivedFiles(
   key: string,
 ): Promise<Map<string, Buffer>> {
   return unpacked(await cache.readArchive(key), (directory) => {
-    const place = join(directory, transfer);
+    const place = join(directory, top);
     return new Map(
       readdirSync(place)
         .sort()
@@ -43,18 +47,32 @@ export function makeOlder(wheelhouse: string, hours: number): void {
   writeFileSync(file, JSON.stringify({ ...manifest, resolvedAt }));
 }
 
+/**
+ * The archive of an entry, changed and packed again.
+ * @param change gets the wheelhouse
+ * @param tarArgs instead of the name of the top directory alone; they start beside it
+ */
+export function repacked(
+  archive: Buffer,
+  change: (wheelhouse: string) => void,
+  tarArgs: readonly string[] = [top],
+): Buffer {
+  return unpacked(archive, (directory) => {
+    change(join(directory, top));
+    tar(directory, '-cPf', '.out', '--use-compress-program', 'zstd', ...tarArgs);
+    return readFileSync(join(directory, '.out'));
+  });
+}
+
 /** As {@link makeOlder}, of the wheelhouse in an entry of the cache. */
 export async function makeEntryOlder(
   cache: CacheService,
   key: string,
   hours: number,
 ): Promise<void> {
-  const changed = unpacked(await cache.readArchive(key), (directory) => {
-    makeOlder(join(directory, transfer), hours);
-    execFileSync('tar', ['-cf', 'b.tzst', '--use-compress-program', 'zstd', transfer], {
-      cwd: directory,
-    });
-    return readFileSync(join(directory, 'b.tzst'));
-  });
-  await cache.replaceArchive(key, changed);
+  const archive = await cache.readArchive(key);
+  await cache.replaceArchive(
+    key,
+    repacked(archive, (wheelhouse) => makeOlder(wheelhouse, hours)),
+  );
 }

@@ -24,6 +24,7 @@ import type { PipResult, Python, Reporter, World } from '../../src/ports.ts';
 import { save } from '../../src/save.ts';
 import { sourcesAdapter } from '../../src/world/sources.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
+import { interpreter as typicalInterpreter } from './fixtures.ts';
 
 /** What an index offers: version → names that it requires, by project; the last version is newest. */
 export type Projects = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
@@ -64,26 +65,14 @@ export interface Fake {
 export const indexUrl = 'https://index.example/simple/';
 
 const interpreter: Interpreter = {
+  ...typicalInterpreter,
   executable: '/opt/python/bin/python',
-  implementation: 'cpython',
-  version: '3.11.7',
-  series: '3.11',
-  extensionSuffix: '.cpython-311-x86_64-linux-gnu.so',
-  platform: 'linux-x86_64',
-  os: 'linux',
-  arch: 'x86_64',
-  libc: 'glibc2.36',
-  freeThreaded: false,
   sitePackages: '',
   searchPath: [],
-  externallyManaged: false,
   pip: '25.0',
   buildsLegacy: true,
   defaultIndex: 'https://default.example/simple',
   pipCache: '',
-  keyring: false,
-  netrc: false,
-  pipConfig: {},
 };
 
 export function fakeWorld(projects: Projects): Fake {

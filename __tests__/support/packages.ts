@@ -5,7 +5,9 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { crc32, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
+
+import { type Members, zip } from './zip.ts';
 
 /** A file as an index offers it. */
 export interface Distribution {
@@ -63,8 +65,6 @@ export interface ProjectDescription extends Description {
   /** Dependency groups of PEP 735: name → requirement lines. */
   groups?: Record<string, string[]>;
 }
-
-type Members = Map<string, Buffer>;
 
 const backendSource = readFileSync(new URL('./packages.py', import.meta.url), 'utf8');
 
@@ -246,41 +246,6 @@ function table(header: string, values: Record<string, string | string[] | undefi
 function filler(seed: string, size: number): Buffer {
   const key = createHash('sha256').update(seed).digest().subarray(0, 16);
   return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size));
-}
-
-/** Writes a zip archive, stored only: compressed bytes could change with the zlib in use. */
-function zip(members: Members): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let offset = 0;
-  for (const [path, content] of members) {
-    const name = Buffer.from(path);
-    const common = Buffer.alloc(26); // the fields that local header and directory share
-    common.writeUInt16LE(20, 0); // version needed: 2.0
-    common.writeUInt16LE(0x0800, 2); // names are UTF-8
-    common.writeUInt16LE(0x21, 8); // 1980-01-01, the first day there is
-    common.writeUInt32LE(crc32(content), 10);
-    common.writeUInt32LE(content.length, 14);
-    common.writeUInt32LE(content.length, 18);
-    common.writeUInt16LE(name.length, 22);
-
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE((0o100644 << 16) >>> 0, 6); // a plain file, readable by all
-    tail.writeUInt32LE(offset, 10);
-    const madeBy = Buffer.from([20, 3]); // version 2.0, on Unix, or the mode above is ignored
-    directory.push(Buffer.from('PK\x01\x02', 'latin1'), madeBy, common, tail, name);
-
-    parts.push(Buffer.from('PK\x03\x04', 'latin1'), common, name, content);
-    offset += 4 + common.length + name.length + content.length;
-  }
-  const list = Buffer.concat(directory);
-  const end = Buffer.alloc(22);
-  end.write('PK\x05\x06', 'latin1');
-  end.writeUInt16LE(members.size, 8);
-  end.writeUInt16LE(members.size, 10);
-  end.writeUInt32LE(list.length, 12);
-  end.writeUInt32LE(offset, 16);
-  return Buffer.concat([...parts, list, end]);
 }
 
 function tar(members: Members): Buffer {

@@ -3,13 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import {
-  createJob,
-  parseFileCommand,
-  parseWorkflowCommand,
-  parseYaml,
-  readActionManifest,
-} from './runner.ts';
+import { createJob, parseFileCommand, parseWorkflowCommand, readActionManifest } from './runner.ts';
 
 const actions = mkdtempSync(join(tmpdir(), 'wheelhouse-actions-'));
 after(() => rmSync(actions, { recursive: true, force: true }));
@@ -243,23 +237,6 @@ describe('the readers', () => {
     assert.deepEqual(read.inputs['kebab-name'], { default: 'a"b', required: false });
     assert.equal(read.post, 'dist/post.js');
     assert.equal(read.postIf, 'always()');
-  });
-
-  for (const [what, text] of [
-    ['a list', 'a:\n  - b\n'],
-    ['a flow collection', 'a: [b]\n'],
-    ['an anchor', 'a: &b c\n'],
-    ['a scalar of two lines', 'a: b\n  c\n'],
-  ] as const) {
-    test(`YAML refuses ${what}`, () => assert.throws(() => parseYaml(text), /not understood/));
-  }
-
-  test('YAML blocks', () => {
-    assert.deepEqual(parseYaml('a: |\n  x\n    y\n\n  z\nb: >-\n  one\n  two\n\n  three\nc:\n'), {
-      a: 'x\n  y\n\nz\n',
-      b: 'one two\nthree',
-      c: '',
-    });
   });
 
   test('file commands', () => {

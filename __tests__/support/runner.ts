@@ -13,6 +13,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { parse } from 'yaml';
+
 /** What may be set of a job; everything has a default. */
 export interface JobOptions {
   /** Variables of the whole job: a workflow's `env:`, the cache service's, or other runner facts. */
@@ -162,6 +164,7 @@ interface PostStep {
   state: Record<string, string>;
 }
 
+/** YAML with every scalar as the text that it is. */
 type Yaml = string | { [key: string]: Yaml };
 
 const commandNames = new Set([
@@ -403,10 +406,11 @@ export function createJob(options: JobOptions = {}): Job {
 /**
  * Reads what the runner needs of a directory's action.yml.
  *
- * @throws Error when it isn't a JavaScript action, or uses YAML that this reader doesn't know.
+ * @throws Error if it isn't a JavaScript action, or isn't valid YAML
  */
 export function readActionManifest(directory: string): ActionManifest {
-  const document = parseYaml(readFileSync(join(directory, 'action.yml'), 'utf8'));
+  const text = readFileSync(join(directory, 'action.yml'), 'utf8');
+  const document = asMap(parse(text, { schema: 'failsafe' }));
   const runs = asMap(document.runs);
   const using = String(runs.using ?? '');
   if (!/^node(20|24)$/.test(using)) throw new Error(`${directory}: no JavaScript action: ${using}`);
@@ -423,88 +427,6 @@ export function readActionManifest(directory: string): ActionManifest {
     post: runs.post === undefined ? undefined : String(runs.post),
     postIf: String(runs['post-if'] ?? 'always()'),
   };
-}
-
-/**
- * Parses the part of YAML that action.yml files are written in: nested maps of scalars, plain,
- * quoted or as blocks.
- *
- * @throws Error on lists, flow collections, anchors and scalars that go on in the next line.
- */
-export function parseYaml(text: string): Record<string, Yaml> {
-  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
-  let next = 0;
-  const document = map(0);
-  skipBlank();
-  if (next < lines.length) refuse();
-  return document;
-
-  function indentOf(line: string): number {
-    return line.length - line.trimStart().length;
-  }
-
-  function skipBlank(): void {
-    while (next < lines.length && /^\s*(#.*|---)?$/.test(lines[next] as string)) next++;
-  }
-
-  function refuse(): never {
-    throw new Error(`action.yml, line ${next + 1}: not understood: ${lines[next]}`);
-  }
-
-  function map(indent: number): Record<string, Yaml> {
-    const result: Record<string, Yaml> = {};
-    for (skipBlank(); next < lines.length; skipBlank()) {
-      const line = lines[next] as string;
-      if (indentOf(line) < indent) break;
-      const pair = /^ *(?:'([^']*)'|"([^"]*)"|([\w.-]+)) *:(?: +(.*))?$/.exec(line);
-      if (indentOf(line) > indent || pair === null) refuse();
-      const key = (pair[1] ?? pair[2] ?? pair[3]) as string;
-      const rest = (pair[4] ?? '').trim();
-      const block = /^([|>])([+-]?)(?: +#.*)?$/.exec(rest);
-      if (block !== null) {
-        next++;
-        result[key] = blockScalar(indent, block[1] as string, block[2] as string);
-      } else if (rest === '' || rest.startsWith('#')) {
-        next++;
-        skipBlank();
-        const inner = next < lines.length ? indentOf(lines[next] as string) : 0;
-        result[key] = inner > indent ? map(inner) : '';
-      } else {
-        result[key] = scalar(rest);
-        next++;
-      }
-    }
-    return result;
-  }
-
-  function scalar(written: string): string {
-    const quoted = /^'((?:[^']|'')*)'(?: +#.*)?$/.exec(written);
-    if (quoted !== null) return (quoted[1] as string).replaceAll("''", "'");
-    const escaped = /^("(?:[^"\\]|\\.)*")(?: +#.*)?$/.exec(written);
-    if (escaped !== null) return JSON.parse(escaped[1] as string);
-    if (/^['"[\]{}&*!|>%@`]/.test(written)) refuse();
-    const plain = written.replace(/ +#.*$/, '').trimEnd();
-    return plain === '~' || plain === 'null' ? '' : plain;
-  }
-
-  function blockScalar(indent: number, style: string, chomping: string): string {
-    const body: string[] = [];
-    let own: number | undefined;
-    for (; next < lines.length; next++) {
-      const line = lines[next] as string;
-      if (line.trim() === '') {
-        body.push('');
-        continue;
-      }
-      own ??= indentOf(line);
-      if (indentOf(line) <= indent) break;
-      body.push(line.slice(own));
-    }
-    while (body.at(-1) === '') body.pop();
-    const text = body.join('\n');
-    const joined = style === '|' ? text : text.replace(/\n(\n*)/g, (_, more) => more || ' ');
-    return chomping === '-' || joined === '' ? joined : `${joined}\n`;
-  }
 }
 
 /**

@@ -17,6 +17,7 @@ import { afterEach, beforeEach, test } from 'node:test';
 
 import type { Manifest, Wheel } from '../../src/logic/manifest.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
+import { manifestWheel } from '../support/fixtures.ts';
 
 const wheelhouses = wheelhousesAdapter();
 let root = '';
@@ -29,19 +30,10 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }));
 
 function wheel(name: string, role: Wheel['role']): Wheel {
-  const file = `${name}-1.0-py3-none-any.whl`;
-  writeFileSync(path.join(directory, file), name);
   const sha256 = createHash('sha256').update(name).digest('hex');
-  return {
-    name,
-    project: name,
-    version: '1.0',
-    file,
-    sha256,
-    size: name.length,
-    origin: 'downloaded',
-    role,
-  };
+  const entry = manifestWheel(name, { sha256, size: name.length, role });
+  writeFileSync(path.join(directory, entry.file), name);
+  return entry;
 }
 
 function manifestOf(...wheels: Wheel[]): Manifest {
