@@ -1,7 +1,6 @@
-/** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
+/** Chooses the index of a fill. Exactly one index decides, and it is probed before pip runs. */
 
 import { UserError } from './logic/errors.ts';
-import { age } from './logic/freshness.ts';
 import {
   confusionWarning,
   hasCredentials,
@@ -11,38 +10,40 @@ import {
   isSecureOrigin,
   probeCandidates,
 } from './logic/index-choice.ts';
-import type { Manifest } from './logic/manifest.ts';
-import type { Interpreter, Request } from './logic/model.ts';
+import type { Interpreter } from './logic/model.ts';
 import { sameVersion } from './logic/names.ts';
-import { certificatesOf, type PipSettings } from './logic/pip-settings.ts';
+import { certificatesOf } from './logic/pip-settings.ts';
 import type { Health } from './logic/project-page.ts';
 import type { RequestedSet } from './logic/requirements.ts';
 import { shownAddress } from './logic/secrets.ts';
 import type { IndexTrust, World } from './ports.ts';
+import type { Run } from './run.ts';
 
-/** The index that a fill is run with. */
+/** The index that a fill uses. */
 export interface ChosenIndex {
-  /** Variables for pip; they hold the credentials. */
+  /** Variables for pip, with the credentials. */
   readonly environment: Readonly<Record<string, string>>;
   /** For people; empty when there is none. */
   readonly shown: string;
+  /** For people, to be put in brackets. */
   readonly why: string;
   readonly role: 'mirror' | 'authoritative' | 'none';
   /**
-   * pip may take wheels that were built before. Not where it must prove its credentials: it would
-   * hide a refusal as long as those wheels satisfy the request.
+   * pip may reuse wheels that were built earlier. Not where it has to prove its credentials: it
+   * would hide a refusal as long as those wheels satisfy the request.
    */
   readonly mayOffer: boolean;
-  /** Who says which versions there are, and how they are asked; several when indexes are merged. */
+  /** The indexes that list the versions; several when pip merges indexes. */
   readonly urls: readonly string[];
   readonly trust: IndexTrust;
-  /** Why it may turn out to be out of reach, when only pip can tell. */
+  /** Why the index may turn out to be unreachable, when only pip can tell. */
   readonly doubt?: string;
 }
 
 const noIndex = {
   environment: {},
   shown: '',
+  why: 'no-index is set',
   role: 'none',
   mayOffer: true,
   urls: [],
@@ -52,126 +53,127 @@ const noIndex = {
 /** No index can be used now, and it is not the user's fault. */
 export class IndexDown extends UserError {}
 
-interface Asking {
-  readonly request: Request;
-  readonly interpreter: Interpreter;
-  readonly settings: PipSettings;
-  readonly requested: RequestedSet;
-}
+type Asking = Pick<Run, 'request' | 'interpreter' | 'settings' | 'requested'>;
 
 /**
- * Chooses the index for a fill.
- * @param failed why the mirror must not be chosen again in this run
- * @throws IndexDown when the authoritative index does not answer as one
+ * Chooses the index for a fill: the mirror if it is healthy, otherwise the authoritative index.
+ * @throws IndexDown when the authoritative index does not answer like an index
  * @throws UserError when it, or the mirror, refuses the credentials
  */
-export async function chooseIndex(
-  asking: Asking,
-  world: World,
-  failed?: string,
-): Promise<ChosenIndex> {
-  const asked = await whomToAsk(asking, world);
-  if (asked === undefined) return { ...noIndex, why: 'no-index is set' };
-  const { indexes, trust, project, health } = asked;
+export async function chooseIndex(run: Asking, world: World): Promise<ChosenIndex> {
+  const candidates = await candidatesOf(run, world);
+  if (candidates === undefined) return noIndex;
+  const { indexes, health } = candidates;
   const confusion = confusionWarning(indexes);
-  if (confusion !== undefined && failed === undefined) world.reporter.warning(confusion);
-  if (indexes.mirror === undefined) return authoritative(asked, 'it is the authoritative index');
-
-  const shown = shownAddress(indexes.mirror);
+  if (confusion !== undefined) world.reporter.warning(confusion);
+  if (indexes.mirror === undefined) return authoritative(candidates, 'authoritative');
   const answer = await health(indexes.mirror);
-  if (answer.state === 'healthy' && failed === undefined) {
-    return {
-      ...chosen(indexes, trust, indexes.mirror),
-      role: 'mirror',
-      why: 'the mirror is healthy',
-      mayOffer: true,
-    };
-  }
-  if (answer.state === 'refused') {
-    throw new UserError(
-      `The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`,
-    );
-  }
-  const reason =
-    answer.state === 'healthy'
-      ? String(failed)
-      : answer.state === 'absent'
-        ? `it answers 404 for ${project}`
-        : answer.reason;
-  world.reporter.warning(
-    `The mirror ${shown} is not used: ${reason}. Using ${shownAddress(indexes.authoritative)}.`,
-  );
-  return authoritative(asked, `the mirror is not healthy (${reason})`);
+  if (answer.state !== 'healthy') return withoutMirror(candidates, world, answer);
+  return {
+    ...chosen(candidates, indexes.mirror),
+    role: 'mirror',
+    why: 'the mirror is healthy',
+    mayOffer: true,
+  };
 }
 
 /**
- * Asks the authoritative index once more, after pip has failed with it: pip takes a page that it
- * could not get for one without files.
- * @throws as chooseIndex
+ * Chooses the index for the rest of a fill that failed with the mirror.
+ * @param failure why the mirror is not used any more
+ * @throws as {@link chooseIndex}
  */
-export async function askAgain(asking: Asking, world: World): Promise<void> {
-  const asked = await whomToAsk(asking, world);
-  if (asked !== undefined) await authoritative(asked, '');
+export async function indexAfterMirror(
+  run: Asking,
+  world: World,
+  failure: string,
+): Promise<ChosenIndex> {
+  const candidates = await candidatesOf(run, world);
+  if (candidates?.indexes.mirror === undefined) throw new Error('there is no mirror');
+  const answer = await candidates.health(candidates.indexes.mirror);
+  const health =
+    answer.state === 'healthy' ? ({ state: 'down', reason: failure } as const) : answer;
+  return withoutMirror(candidates, world, health);
 }
 
-/** The indexes of a run, and the way to ask one how it is. */
-interface Asked {
+/**
+ * Checks that the authoritative index answers.
+ * @throws as {@link chooseIndex}
+ */
+export async function checkIndex(run: Asking, world: World): Promise<void> {
+  const candidates = await candidatesOf(run, world);
+  if (candidates !== undefined) await authoritative(candidates, 'authoritative');
+}
+
+/** The indexes of a run, and a way to ask one for its health. */
+interface Candidates {
   readonly indexes: Indexes;
   readonly trust: IndexTrust;
-  /** Whose page is asked for; undefined: there is nothing to ask for. */
+  /** The project whose page is requested; undefined when there is nothing to request. */
   readonly project: string | undefined;
   readonly health: (url: string) => Promise<Health>;
 }
 
-/** @returns undefined when no index is to be used */
-async function whomToAsk(asking: Asking, world: World): Promise<Asked | undefined> {
-  const { request, interpreter, settings, requested } = asking;
+/** @returns undefined when no index may be used */
+async function candidatesOf(run: Asking, world: World): Promise<Candidates | undefined> {
+  const { request, interpreter, settings, requested } = run;
   const indexes = indexesOf(request, interpreter, settings);
   if (indexes === undefined) return undefined;
-  const project = await projectToAsk(interpreter, requested, world);
+  const project = await projectToProbe(interpreter, requested, world);
   const trust: IndexTrust = {
     trustedHosts: indexes.trustedHosts,
     certificates: certificatesOf(settings, request.environment),
   };
-  return {
-    indexes,
-    trust,
-    project,
-    health: async (url) => {
-      // Credentials are not sent where pip would not send them.
-      if (!isSecureOrigin(url, indexes.trustedHosts)) {
-        const reason =
-          'pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host';
-        return { state: 'untrusted', reason };
-      }
-      // Nothing to ask for, or a way that only pip knows.
-      if (project === undefined || settings.text('proxy') !== undefined)
-        return { state: 'healthy' };
-      return world.indexProbe.probe(url, project, trust);
-    },
+  const health = async (url: string): Promise<Health> => {
+    // Credentials are not sent where pip would not send them.
+    if (!isSecureOrigin(url, indexes.trustedHosts)) {
+      const reason =
+        'pip ignores it because it uses plain http; use https, or add its host to the input trusted-host';
+      return { state: 'untrusted', reason };
+    }
+    // Only pip knows its own proxy.
+    if (project === undefined || settings.text('proxy') !== undefined) return { state: 'healthy' };
+    return world.indexProbe.probe(url, project, trust);
   };
+  return { indexes, trust, project, health };
 }
 
-async function authoritative(
-  { indexes, trust, project, health }: Asked,
-  why: string,
+/** @param answer of the mirror */
+async function withoutMirror(
+  candidates: Candidates,
+  world: World,
+  answer: Exclude<Health, { state: 'healthy' }>,
 ): Promise<ChosenIndex> {
+  const { indexes, project } = candidates;
+  const mirror = shownAddress(indexes.mirror ?? '');
+  if (answer.state === 'refused') {
+    throw new UserError(
+      `The mirror ${mirror} answers ${answer.status}: it requires credentials. Put them into mirror-url from a secret, or open the mirror to this runner.`,
+    );
+  }
+  const reason = answer.state === 'absent' ? `it answers 404 for ${project}` : answer.reason;
+  world.reporter.warning(
+    `The mirror ${mirror} is not used: ${reason}. Using ${shownAddress(indexes.authoritative)}.`,
+  );
+  return authoritative(candidates, `the mirror is not healthy: ${reason}`);
+}
+
+async function authoritative(candidates: Candidates, why: string): Promise<ChosenIndex> {
+  const { indexes, project, health } = candidates;
   const url = indexes.authoritative;
   const answer = await health(url);
   if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
+    const advice = hasCredentials(url)
+      ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
+      : 'it requires credentials. Set the inputs index-username and index-password';
     throw new UserError(
-      `The index ${shownAddress(url)} answers ${answer.status} for ${project}: ${
-        hasCredentials(url)
-          ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
-          : 'it wants credentials. Set the inputs index-username and index-password'
-      }.`,
+      `The index ${shownAddress(url)} answers ${answer.status} for ${project}: ${advice}.`,
     );
   }
   if (answer.state === 'down') {
     throw new IndexDown(`The index ${shownAddress(url)} can't be used: ${answer.reason}.`);
   }
   return {
-    ...chosen(indexes, trust, url),
+    ...chosen(candidates, url),
     role: 'authoritative',
     why,
     mayOffer: answer.state === 'healthy' || answer.state === 'absent',
@@ -180,8 +182,7 @@ async function authoritative(
 }
 
 function chosen(
-  indexes: Indexes,
-  trust: IndexTrust,
+  { indexes, trust }: Candidates,
   url: string,
 ): Pick<ChosenIndex, 'environment' | 'shown' | 'urls' | 'trust'> {
   return {
@@ -193,9 +194,9 @@ function chosen(
 }
 
 /**
- * Whether the chosen index still offers a version: the one that was asked how it is may have
- * failed since, and pip says nothing of that while something else satisfies it.
- * @returns no, when that can't be told
+ * Whether the chosen index still offers a version. It may have failed since it was probed, and pip
+ * does not report that while something else satisfies the request.
+ * @returns false when that can't be determined
  */
 export async function isOffered(
   index: ChosenIndex,
@@ -210,7 +211,7 @@ export async function isOffered(
 }
 
 /** The first project of the request that applies to this Python. */
-async function projectToAsk(
+async function projectToProbe(
   interpreter: Interpreter,
   requested: RequestedSet,
   world: World,
@@ -221,9 +222,4 @@ async function projectToAsk(
   const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
   const applies = await world.python.applies(interpreter, markers);
   return candidates.find((_candidate, index) => applies?.[index] ?? true)?.name;
-}
-
-/** What is said when the last good set is installed instead. */
-export function staleWarning(reason: string, last: Manifest, now: Date): string {
-  return `${reason} Installing the last good set of these requirements, which is ${age(last.resolvedAt, now)} old.`;
 }

@@ -1,4 +1,4 @@
-/** The interpreter that is installed into. */
+/** Finds or makes the interpreter that packages are installed into. */
 import path from 'node:path';
 
 import { fillEnvironment } from './logic/environment.ts';
@@ -9,19 +9,18 @@ import { isOlderPip } from './logic/names.ts';
 import { breaksSystemPackages, pipSettings } from './logic/pip-settings.ts';
 import type { World } from './ports.ts';
 
-/** The oldest pip with `install --report`, which names the closure. */
+/** The first pip with `install --report`, which lists the closure. */
 const oldestPip = [22, 2] as const;
 
-/** The Python of a run. */
 export interface Prepared {
-  /** It also answers for the virtual environment that is still to be made from it. */
+  /** Until `makeVenv` is done, the base Python: it has the same identity. */
   readonly interpreter: Interpreter;
-  /** Makes that environment, which takes a while: a wheelhouse can be looked for meanwhile. */
+  /** Makes the virtual environment, which takes long enough to look for a wheelhouse meanwhile. */
   readonly makeVenv: (() => Promise<Interpreter>) | undefined;
 }
 
 /**
- * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * Finds the interpreter, or the base Python of a virtual environment that is still to be made.
  * @throws UserError when it can't be used, with what to do; so does `makeVenv`
  */
 export async function prepareInterpreter(request: Request, world: World): Promise<Prepared> {
@@ -32,7 +31,7 @@ export async function prepareInterpreter(request: Request, world: World): Promis
   }
   const makeVenv = async (): Promise<Interpreter> =>
     checked(request, await virtualEnvironment(request, world, interpreter, venv));
-  // Without a pip nobody knows how pip is configured.
+  // Only an environment with a pip can tell how pip is configured.
   return interpreter.pip === undefined
     ? { interpreter: await makeVenv(), makeVenv: undefined }
     : { interpreter, makeVenv };
@@ -45,7 +44,7 @@ async function virtualEnvironment(
   directory: string,
 ): Promise<Interpreter> {
   const made = await python.createVenv(base, request, directory);
-  reporter.info(`Made the virtual environment ${directory}.`);
+  reporter.info(`Created the virtual environment ${directory}.`);
   if (made.pip === undefined || !isOlderPip(made.pip, oldestPip)) return made;
   const indexes = indexesOf(request, made, pipSettings(made, request.index));
   const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
@@ -62,16 +61,15 @@ function checked(request: Request, interpreter: Interpreter): Interpreter {
   const { executable, version } = interpreter;
   if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
     throw new UserError(
-      `Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
+      `Python ${version} at ${executable} is managed by the system, which does not allow pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
     );
   }
   return interpreter;
 }
 
 /**
- * @param otherwise what else helps where there is no pip, as the end of a sentence
- * @returns the interpreter
- * @throws UserError when it has no pip, or one that is older than all that were tried
+ * @param otherwise an alternative to installing pip, as the end of a sentence
+ * @throws UserError when the interpreter has no pip, or one older than the oldest supported
  */
 export function checkPip(interpreter: Interpreter, otherwise = ' before this step'): Interpreter {
   const { pip, executable, version } = interpreter;
@@ -82,7 +80,7 @@ export function checkPip(interpreter: Interpreter, otherwise = ' before this ste
   }
   if (isOlderPip(pip, oldestPip)) {
     throw new UserError(
-      `pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`,
+      `pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`,
     );
   }
   return interpreter;

@@ -1,4 +1,4 @@
-/** Entry of the action's main step: wire, run, report. */
+/** Entry point of the action's main step: wires the adapters, runs the story, reports. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Where the runner says that this run happens. */
+/** The runner's description of the job. */
 function hostOf(environment: Readonly<Record<string, string>>): Host {
   const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
   return {
@@ -69,7 +69,7 @@ function payloadOf(environment: Readonly<Record<string, string>>): unknown {
   }
 }
 
-/** What later steps and the post step get. */
+/** Sets outputs, variables and the state of the post step. */
 function handOver(request: Request, { report, state, wheelhouse, interpreter }: Outcome): void {
   core.setOutput('cache-hit', report.hit === 'exact');
   core.setOutput('cache-primary-key', report.primaryKey);
@@ -79,7 +79,7 @@ function handOver(request: Request, { report, state, wheelhouse, interpreter }: 
   core.setOutput('venv', request.venv ?? '');
   core.setOutput('python-version', interpreter.version);
   core.setOutput('index-used', report.index?.shown ?? '');
-  // Always, as the last text of that name counts.
+  // Always written, because the last value of that name counts.
   const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
   core.saveState('wheelhouse', state === undefined ? '' : formatState(state, token));
   if (request.venv !== undefined) {

@@ -1,6 +1,6 @@
-/** Entry of the action's post step: saves what the main step left, and never fails the job. */
+/** Entry point of the action's post step: saves the wheelhouse, and never fails the job. */
 const state = process.env['STATE_wheelhouse'];
-// After an exact hit it is empty: there is nothing to save, and nothing is loaded.
+// Empty after an exact hit: there is nothing to save, so nothing is loaded.
 if (state) await (await import('./save-main.ts')).saveFromState(state);
-// Not before all is said: what lies in a pipe's buffer would be lost.
+// Flush stdout first; process.exit() would drop buffered output.
 process.stdout.write('', () => process.exit(0));

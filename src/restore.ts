@@ -6,13 +6,12 @@ import { ManifestError, manifestFile, wheelPath } from './logic/manifest.ts';
 import type { Request } from './logic/model.ts';
 import {
   decisiveMarkers,
-  type Markers,
   type Mismatch,
   type Verdict,
   verdict,
   type Wanted,
 } from './logic/verdict.ts';
-import type { Inspected, World } from './ports.ts';
+import type { Inspected, Wheelhouses, World } from './ports.ts';
 import type { Run } from './run.ts';
 
 /** Where a wheelhouse was found; its name is a path or a key. */
@@ -20,37 +19,60 @@ export type Origin =
   | { readonly kind: 'disk'; readonly name: string }
   | { readonly kind: 'cache'; readonly name: string; readonly isExact: boolean };
 
-/** A wheelhouse to start from, in a staged directory that contains its usable wheels. */
-export type Sighting = { readonly directory: string } & (
-  | { readonly state: 'nothing'; readonly reason: string }
-  | {
-      readonly state: 'usable';
-      readonly origin: Origin;
-      /** `sound` are the wheels that the request admits. */
-      readonly base: Inspected;
-      readonly mismatch: Mismatch;
-      readonly reason: string;
-      /** It was made for this very request and has every wheel. */
-      readonly isComplete: boolean;
-    }
-  | { readonly state: 'serves'; readonly origin: Origin; readonly base: Inspected }
-);
+/** No wheelhouse fits. */
+export interface Nothing {
+  readonly state: 'nothing';
+  /** An empty staged directory. */
+  readonly directory: string;
+  readonly reason: string;
+}
 
-export type Found = Sighting & {
-  /** The key that is free for what this run makes; undefined when nothing can be saved. */
+/** Some wheels fit. */
+export interface Usable {
+  readonly state: 'usable';
+  /** A staged directory with those wheels, ready to be filled. */
+  readonly directory: string;
+  readonly origin: Origin;
+  /** `sound` are the wheels that the request admits. */
+  readonly base: Inspected;
+  readonly mismatch: Mismatch;
+  readonly reason: string;
+  /** It was made for this very request and has every wheel. */
+  readonly isComplete: boolean;
+}
+
+/** The wheelhouse can be installed as it is. */
+export interface Serving {
+  readonly state: 'serves';
+  /** A staged directory with the whole wheelhouse. */
+  readonly directory: string;
+  readonly origin: Origin;
+  readonly base: Inspected;
+}
+
+export type Candidate = Nothing | Usable | Serving;
+
+/** The best candidate. */
+export type Found = Candidate & {
+  /** The key to save a new wheelhouse under; undefined when nothing can be saved. */
   readonly saveKey: string | undefined;
 };
 
-/** Where a wheelhouse is put unless the user names a place. */
+/** @returns the default path of a wheelhouse; the input `wheelhouse` names another */
 export function defaultPlace(request: Request, keys: Keys): string {
   return path.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
 }
 
-/** What a wheelhouse has to be good for. */
-export function wantedOf(run: Omit<Run, 'workplace' | 'scratch'>, now: Date): Wanted {
+/** What a wheelhouse is compared with. */
+export function wantedOf(
+  run: Pick<Run, 'keys' | 'interpreter' | 'settings' | 'request' | 'requested' | 'uv'>,
+  now: Date,
+): Wanted {
   const { keys, interpreter, settings, request, requested, uv } = run;
   return {
-    ...{ keys, interpreter, now },
+    keys,
+    interpreter,
+    now,
     settings: settings.configured,
     tools: request.installer === 'uv' && uv === undefined ? ['uv'] : [],
     lines: requested.lines,
@@ -58,88 +80,84 @@ export function wantedOf(run: Omit<Run, 'workplace' | 'scratch'>, now: Date): Wa
   };
 }
 
-/** Judges a wheelhouse, with the interpreter's help where environment markers decide. */
+/** Judges a wheelhouse; the interpreter evaluates the environment markers that decide. */
 export async function judge(
   inspected: Inspected,
   wanted: Wanted,
-  world: Pick<World, 'python'>,
+  { python }: Pick<World, 'python'>,
 ): Promise<Verdict> {
-  return verdict(inspected, wanted, await evaluated(inspected, wanted, world));
-}
-
-async function evaluated(
-  { manifest }: Inspected,
-  wanted: Wanted,
-  world: Pick<World, 'python'>,
-): Promise<Markers> {
-  const markers = decisiveMarkers(manifest, wanted);
-  if (markers.length === 0) return new Map();
-  const applies = (await world.python.applies(wanted.interpreter, markers)) ?? [];
-  return new Map(applies.map((each, index) => [String(markers[index]), each]));
+  const markers = decisiveMarkers(inspected.manifest, wanted);
+  const applies =
+    markers.length === 0 ? [] : ((await python.applies(wanted.interpreter, markers)) ?? []);
+  const evaluated = new Map(applies.map((each, index) => [String(markers[index]), each]));
+  return verdict(inspected, wanted, evaluated);
 }
 
 /**
- * Looks on disk, then under the primary key and its later generations, each until one serves.
- * @param place where the wheelhouse is going to be
- * @param rejected names of wheelhouses that turned out to be useless
- * @throws UserError when something else than a wheelhouse is there
+ * Looks on disk, then in the cache under the primary key and its later generations, until a
+ * wheelhouse serves.
+ * @param rejected names of wheelhouses that could not be installed
+ * @throws UserError when something other than a wheelhouse is in its place
  */
 export async function findWheelhouse(
   run: Run,
   world: World,
-  place: string,
-  rejected: ReadonlySet<string>,
+  rejected: ReadonlySet<string> = new Set(),
 ): Promise<Found> {
-  const { request, keys } = run;
-  const { store, reporter } = world;
-  const onDisk = rejected.has(place) ? undefined : await fromDisk(run, world, place);
-  if (onDisk?.state === 'serves') return { ...onDisk, saveKey: undefined };
+  const { request, keys, place } = run;
+  const { store, reporter, wheelhouses } = world;
+  let best = rejected.has(place) ? undefined : await fromDisk(run, world);
+  if (best?.state === 'serves') return { ...best, saveKey: undefined };
 
-  let best: Sighting | undefined = onDisk;
   let saveKey: string | undefined;
-  const wanted = request.restoreCache || request.saveCache;
-  if (wanted && store.unavailable !== undefined) {
-    reporter.info(`The cache is not used: ${store.unavailable}.`);
-  }
-  if (request.restoreCache && store.unavailable === undefined) {
+  if (store.unavailable !== undefined) {
+    if (request.restoreCache || request.saveCache) {
+      reporter.info(`The cache is not used: ${store.unavailable}.`);
+    }
+  } else if (!request.restoreCache) {
+    saveKey = keys.primary;
+  } else {
     for (const key of generations(keys.primary)) {
-      const directory = await world.wheelhouses.stage(run.workplace);
+      const directory = await wheelhouses.stage(run.workplace);
       const prefixes = key === keys.primary ? keys.restore : [];
       const restored = await store.restore(directory, key, prefixes);
       if (restored?.key !== key) saveKey ??= key;
       if (restored?.arrived && !rejected.has(restored.key)) {
-        best = await better(world, best, await fromStore(run, world, directory, restored.key));
+        const candidate = await fromCache(run, world, directory, restored.key);
+        best = best === undefined ? candidate : await better(wheelhouses, best, candidate);
       } else {
-        await world.wheelhouses.remove(directory);
+        await wheelhouses.remove(directory);
       }
       if (restored?.key !== key || best?.state === 'serves') break;
     }
-  } else if (store.unavailable === undefined) {
-    saveKey = keys.primary;
   }
   return { ...(best ?? (await nothing(run, world))), saveKey };
 }
 
-async function nothing(run: Run, world: World): Promise<Sighting> {
-  const directory = await world.wheelhouses.stage(run.workplace);
-  return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
+async function nothing({ workplace }: Run, { wheelhouses }: World): Promise<Nothing> {
+  const directory = await wheelhouses.stage(workplace);
+  return { state: 'nothing', directory, reason: 'no usable wheelhouse in the cache' };
 }
 
-/** Keeps the one that serves, or else the one with more wheels; deletes the other's directory. */
-async function better(world: World, one: Sighting | undefined, other: Sighting): Promise<Sighting> {
-  if (one === undefined) return other;
+/** Keeps the candidate that serves, otherwise the one with more wheels; deletes the other one. */
+async function better(
+  wheelhouses: Wheelhouses,
+  one: Candidate,
+  other: Candidate,
+): Promise<Candidate> {
   const [best, worst] = rank(other) >= rank(one) ? [other, one] : [one, other];
-  await world.wheelhouses.remove(worst.directory);
+  await wheelhouses.remove(worst.directory);
   return best;
 }
 
-function rank(sighting: Sighting): number {
-  if (sighting.state === 'serves') return Number.POSITIVE_INFINITY;
-  return sighting.state === 'usable' ? sighting.base.sound.length : -1;
+function rank(candidate: Candidate): number {
+  if (candidate.state === 'serves') return Number.POSITIVE_INFINITY;
+  return candidate.state === 'usable' ? candidate.base.sound.length : -1;
 }
 
-async function fromDisk(run: Run, world: World, place: string): Promise<Sighting | undefined> {
+async function fromDisk(run: Run, world: World): Promise<Candidate | undefined> {
   const { wheelhouses, reporter } = world;
+  const { place } = run;
   if (!(await wheelhouses.exists(place))) return undefined;
   const directory = await wheelhouses.stage(run.workplace);
   try {
@@ -152,7 +170,7 @@ async function fromDisk(run: Run, world: World, place: string): Promise<Sighting
     if (!(error instanceof ManifestError)) throw error;
     if (!(await wheelhouses.exists(path.join(place, manifestFile)))) {
       throw new UserError(
-        `${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`,
+        `${place} is not empty and is not a wheelhouse; using it would delete its contents. Set the input wheelhouse to an empty or new directory.`,
       );
     }
     reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
@@ -161,17 +179,17 @@ async function fromDisk(run: Run, world: World, place: string): Promise<Sighting
   return undefined;
 }
 
-/** Looks into what the store brought. Never throws for what it finds there. */
-async function fromStore(
+/** Assesses an entry that the cache delivered. Never throws for what is in it. */
+async function fromCache(
   run: Run,
   world: World,
   directory: string,
   key: string,
-): Promise<Sighting> {
+): Promise<Candidate> {
   const { reporter, wheelhouses } = world;
   const kind = matchKind(key, run.keys);
   try {
-    if (kind === 'foreign') throw new ManifestError('its key is none that was asked for');
+    if (kind === 'foreign') throw new ManifestError('its key does not match any requested key');
     const inspected = await wheelhouses.inspect(directory);
     if (inspected === undefined) throw new ManifestError('it is empty');
     const origin = { kind: 'cache', name: key, isExact: kind === 'exact' } as const;
@@ -183,7 +201,7 @@ async function fromStore(
   }
 }
 
-/** Faults that a warning lists; of more it gives the number. */
+/** A warning lists at most this many faults. */
 const maxFaultsShown = 5;
 
 async function assess(
@@ -192,23 +210,23 @@ async function assess(
   directory: string,
   inspected: Inspected,
   origin: Origin,
-): Promise<Sighting> {
+): Promise<Candidate> {
   const { manifest, faults } = inspected;
   const { wheelhouses, reporter } = world;
   const judged = await judge(inspected, wantedOf(run, world.now()), world);
   if (judged.kind === 'unusable') throw new ManifestError(judged.reason);
   if (faults.length > 0) {
     const shown = faults.slice(0, maxFaultsShown).join('; ');
-    const more =
-      faults.length > maxFaultsShown ? ` and ${faults.length - maxFaultsShown} more` : '';
+    const hidden = faults.length - maxFaultsShown;
+    const more = hidden > 0 ? ` and ${hidden} more` : '';
     reporter.warning(
-      `The wheelhouse from ${origin.name} is damaged; what is sound of it is used: ${shown}${more}.`,
+      `The wheelhouse from ${origin.name} is partly damaged; reusing the intact wheels. Problems: ${shown}${more}.`,
     );
   }
   await wheelhouses.keepOnly(directory, judged.wheels.map(wheelPath));
   const base = { manifest, sound: judged.wheels, faults };
   if (judged.kind === 'serves') {
-    // The lock that is installed follows from the manifest; the one in the entry is never used.
+    // The lock is always written from the manifest; the one in the entry is never used.
     await wheelhouses.seal(directory, manifest);
     return { state: 'serves', directory, origin, base };
   }

@@ -1,4 +1,4 @@
-/** Wires the story of the post step; loaded only when there is something to save. */
+/** Wires the post step; loaded only when there is something to save. */
 import { tmpdir } from 'node:os';
 
 import { messageOf } from './logic/errors.ts';
@@ -9,7 +9,7 @@ import { endOnSignals } from './world/process.ts';
 import { actionsReporter } from './world/reporters.ts';
 import { wheelhousesAdapter } from './world/wheelhouses.ts';
 
-/** @param text the state of the main step, not empty. Whatever goes wrong is a warning. */
+/** @param text the state of the main step, not empty. Every failure is only a warning. */
 export async function saveFromState(text: string): Promise<void> {
   endOnSignals();
   const reporter = actionsReporter('Wheelhouse');
@@ -17,7 +17,7 @@ export async function saveFromState(text: string): Promise<void> {
     const state = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
     if (state === undefined) {
       reporter.warning(
-        "The wheelhouse is not saved: the step's state was not written by its main part in this job.",
+        'The wheelhouse is not saved: its state was not written by the main step of this job.',
       );
       return;
     }

@@ -1,11 +1,11 @@
-/** The story of the post step: checks once more what the main step made, and saves it. */
+/** The story of the post step: checks the wheelhouse once more and saves it. */
 import { ManifestError, manifestDigest } from './logic/manifest.ts';
 import type { State } from './logic/state.ts';
 import type { CacheStore, Reporter, Wheelhouses } from './ports.ts';
 
 /**
- * Saves the wheelhouse that a state names, if it still is what the main step made. Never throws for
- * what it finds there.
+ * Saves the wheelhouse that a state names if it is still what the main step filled. Never throws for
+ * what is in it.
  */
 export async function save(
   state: State,
@@ -22,7 +22,7 @@ export async function save(
   }
   try {
     const inspected = await wheelhouses.inspect(state.wheelhouse);
-    if (inspected === undefined) throw new ManifestError('it is gone');
+    if (inspected === undefined) throw new ManifestError('it no longer exists');
     const { manifest, faults } = inspected;
     if (manifestDigest(manifest) !== state.manifest) {
       throw new ManifestError('it has changed since this step filled it');
@@ -35,5 +35,5 @@ export async function save(
   }
   const outcome = await store.save(state.wheelhouse, state.key);
   if (outcome === 'saved') reporter.info(`Saved the wheelhouse as ${state.key}.`);
-  if (outcome === 'exists') reporter.info(`${state.key} is kept already.`);
+  if (outcome === 'exists') reporter.info(`${state.key} is already in the cache.`);
 }

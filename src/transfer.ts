@@ -1,11 +1,12 @@
 /**
- * Entry of the process that talks to GitHub's cache service, so that the rest can end it whenever
- * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
- * answers, and leaves connections open for minutes (actions/toolkit#1578).
+ * Entry point of the process that talks to GitHub's cache service. It is a process of its own so
+ * that it can be killed when it hangs: the toolkit waits up to a quarter of an hour for a service
+ * that accepts a request and never answers, and leaves connections open for minutes
+ * (actions/toolkit#1578).
  *
- * Takes a `TransferOrder` as JSON from standard input; the last line of its output is the result,
- * after `resultMark`. Everything else that it prints is the toolkit's own talk. It may be started
- * before the order is known, as loading the toolkit takes a while.
+ * Reads a `TransferOrder` as JSON from standard input; the last line of its output is the result,
+ * after `resultMark`. Everything else is the toolkit's output. It may be started before the order is
+ * known because loading the toolkit takes a while.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
@@ -31,19 +32,19 @@ async function carryOut(order: TransferOrder): Promise<TransferResult> {
   return { outcome: id < 0 ? 'none' : 'saved' };
 }
 
-// The toolkit tells of progress when a block of several megabytes is complete: over a slow line that
-// takes longer than a living transfer may be silent.
+// The toolkit reports progress per block of several megabytes. On a slow connection a block takes
+// longer than the time after which a silent transfer counts as hung.
 const sockets = new Set<Socket>();
 subscribe('http.client.request.start', (message) => {
   const { request } = message as { request: ClientRequest };
   if (request.socket) sockets.add(request.socket);
   else request.once('socket', (socket) => sockets.add(socket));
 });
-let told = 0;
+let reported = 0;
 setInterval(() => {
   const bytes = [...sockets].reduce((sum, each) => sum + each.bytesRead + each.bytesWritten, 0);
-  if (bytes !== told) process.stdout.write(`${bytesMark}${bytes}\n`);
-  told = bytes;
+  if (bytes !== reported) process.stdout.write(`${bytesMark}${bytes}\n`);
+  reported = bytes;
 }, 1000).unref();
 
 let result: TransferResult;

@@ -59,7 +59,7 @@ const cases: Case[] = [
       writeFileSync(file, '__version__ = "21.3.1"\n');
     },
     message: (_job, python) =>
-      `pip 21.3.1 of ${python} is too old: 22.2 or newer is needed. Run "${python} -m pip install --upgrade pip" before this step.`,
+      `pip 21.3.1 of ${python} is too old; 22.2 or newer is required. Run "${python} -m pip install --upgrade pip" before this step.`,
   },
   {
     what: 'no requirement file',
@@ -208,7 +208,7 @@ const cases: Case[] = [
     files: { ...text('one\n'), 'precious/file': 'x' },
     with: { wheelhouse: 'precious' },
     message: (job) =>
-      `${job.workspace}/precious holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`,
+      `${job.workspace}/precious is not empty and is not a wheelhouse; using it would delete its contents. Set the input wheelhouse to an empty or new directory.`,
   },
   {
     what: 'a venv that is a directory with other files',
@@ -262,7 +262,7 @@ test('a Python that the system manages is refused before anything is fetched, un
   assert.deepEqual(
     refused.main.annotations.map((each) => each.message),
     [
-      `Python ${refused.main.annotations[0]?.message.split(' ')[1]} at ${python} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
+      `Python ${refused.main.annotations[0]?.message.split(' ')[1]} at ${python} is managed by the system, which does not allow pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`,
     ],
   );
   assert.equal(refused.requests, 0);

@@ -81,13 +81,13 @@ const rows: Row[] = [
     fault: 'a truncated wheel',
     ...ofBeta((file) => truncateSync(file, 1000)),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 1000 bytes instead of 51102.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 1000 bytes instead of 51102.',
   },
   {
     fault: 'a wheel of zero bytes',
     ...ofBeta((file) => truncateSync(file, 0)),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 0 bytes instead of 51102.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 0 bytes instead of 51102.',
   },
   {
     fault: 'a flipped bit in a wheel',
@@ -97,19 +97,19 @@ const rows: Row[] = [
       writeFileSync(file, content);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has another content than recorded.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has another content than recorded.',
   },
   {
     fault: 'a wheel swapped for another one under the same name',
     ...ofBeta((file) => writeFileSync(file, laterBeta.content)),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 923 bytes instead of 51102.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 923 bytes instead of 51102.',
   },
   {
     fault: 'a wheel that is missing',
     ...ofBeta((file) => rmSync(file)),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is missing.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is missing.',
   },
   {
     fault: 'a directory in place of a wheel',
@@ -118,7 +118,7 @@ const rows: Row[] = [
       mkdirSync(join(file, 'x'), { recursive: true });
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
   },
   {
     fault: 'a link to a file with the very content in place of a wheel',
@@ -128,7 +128,7 @@ const rows: Row[] = [
       symlinkSync(join(own, 'beta'), file);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
   },
   {
     fault: 'a link to another wheel in place of a wheel',
@@ -137,7 +137,7 @@ const rows: Row[] = [
       symlinkSync(alpha.filename, file);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
   },
   {
     fault: 'a named pipe in place of a wheel',
@@ -146,7 +146,7 @@ const rows: Row[] = [
       execFileSync('mkfifo', [file]);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
   },
   {
     fault: 'a wheel that unpacks to 1.6 GB in place of a wheel',
@@ -157,13 +157,13 @@ const rows: Row[] = [
       execFileSync('python3', ['-c', program, file]);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has … bytes instead of 51102.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has … bytes instead of 51102.',
   },
   {
     fault: 'an unlisted wheel of a higher version',
     arrange: tampered((at) => writeFileSync(join(at, laterBeta.filename), laterBeta.content)),
     artifacts: [],
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-3.0-py3-none-any.whl is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-3.0-py3-none-any.whl is not in the manifest.',
   },
   {
     fault: 'unlisted files and directories',
@@ -174,7 +174,7 @@ const rows: Row[] = [
       writeFileSync(join(at, '::warning::pwned\n::error::pwned'), '');
     }),
     artifacts: [],
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: ::warning::pwned\n::error::pwned is not in the manifest; pip.conf is not in the manifest; sub is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: ::warning::pwned\n::error::pwned is not in the manifest; pip.conf is not in the manifest; sub is not in the manifest.',
   },
   {
     fault: 'a link of the wheelhouse to another directory',
@@ -309,7 +309,7 @@ const rows: Row[] = [
       for (const { filename } of [alpha, beta]) rmSync(join(at, filename));
     }),
     ...allNew,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: alpha-1.0-py3-none-any.whl is missing; beta-2.0-py3-none-any.whl is missing.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: alpha-1.0-py3-none-any.whl is missing; beta-2.0-py3-none-any.whl is missing.',
   },
   {
     fault: 'manifest: cut in the middle',
@@ -357,13 +357,13 @@ const rows: Row[] = [
     fault: 'manifest: another sha256',
     ...betaEdited({ sha256: '0'.repeat(64) }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has another content than recorded.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has another content than recorded.',
   },
   {
     fault: 'manifest: another size',
     ...betaEdited({ size: 1 }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl has 51102 bytes instead of 1.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 51102 bytes instead of 1.',
   },
   {
     fault: 'manifest: another version',

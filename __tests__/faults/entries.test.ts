@@ -18,7 +18,7 @@ import { alpha, below, beta, group, laterBeta, type Place, type Row } from './ro
 
 const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
 const allNew = { ...isRepaired, artifacts: [alpha.filename, beta.filename] };
-const dropped = 'Partial hit: {key}: some of its wheels had to be dropped.';
+const dropped = 'Partial hit ({key}): some of its wheels had to be dropped.';
 const oneDropped = { ...isRepaired, artifacts: [beta.filename], logs: dropped };
 
 /** A wheel that the entry lists more than the request needs, consistently. */
@@ -179,14 +179,14 @@ const lies: Row[] = [
       Object.assign(manifest, { pinned: true, resolvedAt: '2020-01-01T00:00:00.000Z' });
     }),
     hit: false,
-    logs: 'Partial hit: {key}: it was resolved on 2020-01-01, which is too old for refresh: auto.',
+    logs: 'Partial hit ({key}): it was resolved on 2020-01-01, which is too old for refresh: auto.',
   },
   {
     fault: 'manifest: resolved in the far future',
     files: ranges,
     arrange: edited((manifest) => (manifest['resolvedAt'] = '2999-01-01T00:00:00.000Z')),
     hit: false,
-    logs: 'Partial hit: {key}: it was resolved on 2999-01-01, which is too old for refresh: auto.',
+    logs: 'Partial hit ({key}): it was resolved on 2999-01-01, which is too old for refresh: auto.',
   },
   {
     fault: 'manifest: everything is pinned by URLs that nobody asked for',
@@ -265,7 +265,7 @@ const lies: Row[] = [
     ...withWheel(evil, 'build', '.'),
     artifacts: [],
     ...isRepaired,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: alpha-9.9-py3-none-any.whl is missing; alpha-9.9-py3-none-any.whl is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: alpha-9.9-py3-none-any.whl is missing; alpha-9.9-py3-none-any.whl is not in the manifest.',
     check: noEvil,
   },
   {
@@ -276,14 +276,14 @@ const lies: Row[] = [
     }),
     ...isRepaired,
     artifacts: [beta.filename],
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: beta-2.0-py3-none-any.whl is missing; build/beta-2.0-py3-none-any.whl is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is missing; build/beta-2.0-py3-none-any.whl is not in the manifest.',
   },
   {
     fault: 'a file in place of the directory for building',
     arrange: tampered((at) => writeFileSync(join(at, 'build'), 'x')),
     artifacts: [],
     hit: true,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: build is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: build is not in the manifest.',
   },
   {
     fault: 'a link to the outside in place of the directory for building',
@@ -293,7 +293,7 @@ const lies: Row[] = [
     }),
     artifacts: [],
     hit: true,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: build is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: build is not in the manifest.',
     check: ({ own }) => assert.deepEqual(readdirSync(own), [evil.filename]),
   },
 ];
@@ -365,7 +365,7 @@ const archives: Row[] = [
     }),
     artifacts: [],
     hit: true,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: alpha-\ufffd.whl is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: alpha-\ufffd.whl is not in the manifest.',
   },
   {
     fault: 'a directory whose name is not valid UTF-8',
@@ -376,7 +376,7 @@ const archives: Row[] = [
     }),
     artifacts: [],
     hit: true,
-    says: 'warning: The wheelhouse from {key} is damaged; what is sound of it is used: \ufffd is not in the manifest.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: \ufffd is not in the manifest.',
   },
   {
     fault: 'files and directories that nobody may read',
@@ -433,7 +433,7 @@ const keys: Row[] = ['$(id)', '`id`', '"; id; "', '\n::error::pwned'].map((tail)
   fault: `look-up: the key with ${JSON.stringify(tail)} behind it`,
   arrange: ({ cache, entry }: Place) =>
     cache.setFault('lookup', { matchedKey: `${entry.key}${tail}` }),
-  says: 'warning: The cache entry {key}… is not used: its key is none that was asked for.',
+  says: 'warning: The cache entry {key}… is not used: its key does not match any requested key.',
   check: ({ result }) => assert.equal(result.outputs['cache-matched-key'], ''),
 }));
 

@@ -150,7 +150,7 @@ const settings: Row[] = [
     fault: 'an index on plain http whose host is not trusted',
     ...refused,
     with: { ...user, 'index-url': nowhere },
-    says: `error: The index ${nowhere} can't be used: pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host.`,
+    says: `error: The index ${nowhere} can't be used: pip ignores it because it uses plain http; use https, or add its host to the input trusted-host.`,
     check: nothingSent,
   },
   {
@@ -158,7 +158,7 @@ const settings: Row[] = [
     with: { 'mirror-url': nowhere },
     empty: true,
     saved: ['…'],
-    says: `warning: The mirror ${nowhere} is not used: pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host. Using {index}/.`,
+    says: `warning: The mirror ${nowhere} is not used: pip ignores it because it uses plain http; use https, or add its host to the input trusted-host. Using {index}/.`,
   },
   {
     fault: 'pip ignores PIP_UPLOADED_PRIOR_TO',

@@ -31,7 +31,7 @@ import {
 } from './rows.ts';
 
 const notOurs =
-  "warning: The wheelhouse is not saved: the step's state was not written by its main part in this job.";
+  'warning: The wheelhouse is not saved: its state was not written by the main step of this job.';
 
 /** Main is started and gets to where pip waits for the index for ever. */
 async function untilPipWaits({ index, job, inputs, nodeOptions }: Place): Promise<RunningStep> {
@@ -231,7 +231,7 @@ const rows: Row[] = [
     empty: true,
     saved: [],
     between: ({ job }) => renameSync(join(job.temp, 'wheelhouse'), join(job.temp, 'elsewhere')),
-    says: 'warning: The wheelhouse is not saved: it is gone.',
+    says: 'warning: The wheelhouse is not saved: it no longer exists.',
   },
   {
     fault: 'the wheelhouse is changed by a later step before it is saved',
@@ -304,7 +304,7 @@ const rows: Row[] = [
       writeFileSync(join(place.own, 'file'), '');
       place.inputs['wheelhouse'] = join(place.own, 'file', 'wheels');
     },
-    says: "warning: The wheelhouse can't be kept in {own}/file/wheels: EEXIST: file already exists, mkdir '{own}/file'. It is in {temp}/wheelhouse/….",
+    says: "warning: The wheelhouse could not be written to {own}/file/wheels: EEXIST: file already exists, mkdir '{own}/file'. It is in {temp}/wheelhouse/….",
   },
   {
     fault: 'the wheelhouse directory is read-only',
@@ -315,7 +315,7 @@ const rows: Row[] = [
       readOnly(place, join(place.own, 'kept'));
       place.inputs['wheelhouse'] = join(place.own, 'kept', 'wheels');
     },
-    says: "warning: The wheelhouse can't be kept in {own}/kept/wheels: EROFS: read-only file system, mkdir '{own}/kept/wheels.….new'. It is in {temp}/wheelhouse/….",
+    says: "warning: The wheelhouse could not be written to {own}/kept/wheels: EROFS: read-only file system, mkdir '{own}/kept/wheels.….new'. It is in {temp}/wheelhouse/….",
   },
   {
     fault: 'the workspace is read-only',

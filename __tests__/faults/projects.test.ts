@@ -181,7 +181,7 @@ const builds: Row[] = [
     arrange: (place) => rewrite(place, files({ dynamicBuildRequires: ['beta==3.0'] })),
     hit: false,
     saved: ['{key}', '{key}-r1'],
-    logs: 'Partial hit: {key}: ./local could not be built with the packages in the wheelhouse.',
+    logs: 'Partial hit ({key}): ./local could not be built with the packages in the wheelhouse.',
   },
   {
     fault: 'a build requirement that is gone from the index as soon as the project is built',
@@ -316,7 +316,7 @@ const dependencies: Row[] = [
     arrange: (place) => rewrite(place, files({ end: dependsOnBeta })),
     hit: false,
     saved: ['{key}', '{key}-r1'],
-    logs: 'Partial hit: {key}: the dependencies of local have changed.',
+    logs: 'Partial hit ({key}): the dependencies of local have changed.',
   },
 ];
 
@@ -331,7 +331,7 @@ const outages: Row[] = [
     },
     hit: false,
     says: "warning: The index {index}/ can't be used: the connection is refused. Installing the last good set of these requirements, …",
-    logs: 'Partial hit: {key}: the dependencies of local have changed.',
+    logs: 'Partial hit ({key}): the dependencies of local have changed.',
   },
   {
     fault: 'the index is down on an exact hit with a local project',

@@ -62,17 +62,17 @@ const quick: Row[] = [
     fault: 'look-up: an unrelated key',
     ...at('lookup', { matchedKey: 'npm-linux-x64' }),
     saved: ['{key}'],
-    says: 'warning: The cache entry npm-linux-x64 is not used: its key is none that was asked for.',
+    says: 'warning: The cache entry npm-linux-x64 is not used: its key does not match any requested key.',
   },
   {
     fault: 'look-up: an unrelated key with commands in it',
     ...at('lookup', { matchedKey: 'a\n::error::pwned\n##[error]pwned' }),
-    says: 'warning: The cache entry a… is not used: its key is none that was asked for.',
+    says: 'warning: The cache entry a… is not used: its key does not match any requested key.',
   },
   {
     fault: 'look-up: a key that forges a result',
     ...at('lookup', { matchedKey: 'a\nwheelhouse-transfer-result: {' }),
-    says: 'warning: The cache entry a… is not used: its key is none that was asked for.',
+    says: 'warning: The cache entry a… is not used: its key does not match any requested key.',
   },
   {
     fault: 'the entry is deleted between look-up and download',
@@ -150,7 +150,7 @@ const quick: Row[] = [
     empty: true,
     between: ({ cache, entry }) => cache.addEntry(entry.key, entry.version, entry.archive),
     says: [],
-    logs: '{key} is kept already.',
+    logs: '{key} is already in the cache.',
   },
   {
     fault: 'a read-only token',

@@ -19,7 +19,7 @@ const evilBeta = wheel({ name: 'beta', version: '2.0', files: { 'beta/evil.py': 
 const hasChanged =
   'warning: The wheelhouse is not saved: it has changed since this step filled it.';
 const notOurs =
-  "warning: The wheelhouse is not saved: the step's state was not written by its main part in this job.";
+  'warning: The wheelhouse is not saved: its state was not written by the main step of this job.';
 
 /** The post step alone, with a state that names the wheelhouse of this job. */
 function forged(state: (wheelhouse: string, place: Place) => string): Pick<Row, 'act' | 'saved'> {

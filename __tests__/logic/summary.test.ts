@@ -118,7 +118,7 @@ test('the report for a log', () => {
   assert.deepEqual(formatReport(report), [
     headline(report),
     'changed: boto3 1.34.0 → 1.35.2, - idna 3.7, + sd 1.0, + six 1.16.0',
-    'index: https://h.example/simple, as pip is configured',
+    'index: https://h.example/simple (pip is configured)',
     'from their own place: local',
     'time: 12.5 s (restore 1.23 s, fill 12.3 s)',
   ]);
@@ -145,7 +145,7 @@ Changed: \`boto3 1.34.0 → 1.35.2\`, \`- idna 3.7\`, \`+ sd 1.0\`, \`+ six 1.16
 
 From their own place: local
 
-Index: \`https://h.example/simple\`, as pip is configured
+Index: \`https://h.example/simple\` (pip is configured)
 
 <details><summary>Wheels</summary>
 

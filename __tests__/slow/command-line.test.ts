@@ -748,7 +748,7 @@ describe('doctor', () => {
     ]);
     const managed = await diagnose(m, python);
     assert.deepEqual(problems(managed), [
-      'this Python is managed by the system, which forbids pip to install into it (PEP 668): set venv',
+      'this Python is managed by the system, which does not allow pip to install into it (PEP 668): set venv',
     ]);
     const { exitCode, stderr } = await m.run(['install', '--store', m.store, '--python', python]);
     assert.equal(exitCode, 1);

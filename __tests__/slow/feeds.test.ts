@@ -53,7 +53,7 @@ async function refuses(feed: Feed, [wrong, none]: readonly [number, number]): Pr
   ]);
   const unknown = await run({ files, with: { 'index-url': feed.url } });
   assert.deepEqual(annotations(unknown.main, 'error'), [
-    `The index ${feed.url} answers ${none} for tools: it wants credentials. Set the inputs index-username and index-password.`,
+    `The index ${feed.url} answers ${none} for tools: it requires credentials. Set the inputs index-username and index-password.`,
   ]);
   for (const { main, installed } of [refused, unknown]) {
     assert.equal(main.conclusion, 'failure');

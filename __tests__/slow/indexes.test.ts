@@ -181,11 +181,11 @@ describe('an index that', () => {
         job({ ...inputs, ...credentials, 'index-password': 'wrong' }, onlyGamma),
       ]);
       assert.deepEqual(said(asMirror), [
-        `error: The mirror ${broken.url} answers ${code}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`,
+        `error: The mirror ${broken.url} answers ${code}: it requires credentials. Put them into mirror-url from a secret, or open the mirror to this runner.`,
       ]);
       assert.deepEqual(own.artifacts(), []);
       assert.deepEqual(said(without), [
-        `error: The index ${broken.url} answers ${code} for alpha: it wants credentials. Set the inputs index-username and index-password.`,
+        `error: The index ${broken.url} answers ${code} for alpha: it requires credentials. Set the inputs index-username and index-password.`,
       ]);
       assert.deepEqual(said(wrong), [
         `error: The index ${broken.url} answers ${code} for gamma: it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired.`,

@@ -28740,7 +28740,7 @@ function isAncestor(directory, of) {
 
 /***/ }),
 
-/***/ 6776:
+/***/ 5590:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28749,10 +28749,14 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/freshness.js
-var freshness = __nccwpck_require__(2933);
 // EXTERNAL MODULE: ./lib/logic/requirements.js
 var requirements = __nccwpck_require__(7692);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
@@ -28942,8 +28946,7 @@ function certificatesOf(settings, environment) {
 }
 
 ;// CONCATENATED MODULE: ./lib/choose-index.js
-/** Which index a fill uses: exactly one decides, and it is asked how it is before pip is run. */
-
+/** Chooses the index of a fill. Exactly one index decides, and it is probed before pip runs. */
 
 
 
@@ -28952,6 +28955,7 @@ function certificatesOf(settings, environment) {
 const noIndex = {
     environment: {},
     shown: '',
+    why: 'no-index is set',
     role: 'none',
     mayOffer: true,
     urls: [],
@@ -28961,100 +28965,109 @@ const noIndex = {
 class IndexDown extends errors/* UserError */.yo {
 }
 /**
- * Chooses the index for a fill.
- * @param failed why the mirror must not be chosen again in this run
- * @throws IndexDown when the authoritative index does not answer as one
+ * Chooses the index for a fill: the mirror if it is healthy, otherwise the authoritative index.
+ * @throws IndexDown when the authoritative index does not answer like an index
  * @throws UserError when it, or the mirror, refuses the credentials
  */
-async function chooseIndex(asking, world, failed) {
-    const asked = await whomToAsk(asking, world);
-    if (asked === undefined)
-        return { ...noIndex, why: 'no-index is set' };
-    const { indexes, trust, project, health } = asked;
+async function chooseIndex(run, world) {
+    const candidates = await candidatesOf(run, world);
+    if (candidates === undefined)
+        return noIndex;
+    const { indexes, health } = candidates;
     const confusion = confusionWarning(indexes);
-    if (confusion !== undefined && failed === undefined)
+    if (confusion !== undefined)
         world.reporter.warning(confusion);
     if (indexes.mirror === undefined)
-        return authoritative(asked, 'it is the authoritative index');
-    const shown = (0,secrets/* shownAddress */.Uk)(indexes.mirror);
+        return authoritative(candidates, 'authoritative');
     const answer = await health(indexes.mirror);
-    if (answer.state === 'healthy' && failed === undefined) {
-        return {
-            ...chosen(indexes, trust, indexes.mirror),
-            role: 'mirror',
-            why: 'the mirror is healthy',
-            mayOffer: true,
-        };
-    }
-    if (answer.state === 'refused') {
-        throw new errors/* UserError */.yo(`The mirror ${shown} answers ${answer.status}: it wants credentials. Put them into mirror-url from a secret, or open the mirror for this runner.`);
-    }
-    const reason = answer.state === 'healthy'
-        ? String(failed)
-        : answer.state === 'absent'
-            ? `it answers 404 for ${project}`
-            : answer.reason;
-    world.reporter.warning(`The mirror ${shown} is not used: ${reason}. Using ${(0,secrets/* shownAddress */.Uk)(indexes.authoritative)}.`);
-    return authoritative(asked, `the mirror is not healthy (${reason})`);
+    if (answer.state !== 'healthy')
+        return withoutMirror(candidates, world, answer);
+    return {
+        ...chosen(candidates, indexes.mirror),
+        role: 'mirror',
+        why: 'the mirror is healthy',
+        mayOffer: true,
+    };
 }
 /**
- * Asks the authoritative index once more, after pip has failed with it: pip takes a page that it
- * could not get for one without files.
- * @throws as chooseIndex
+ * Chooses the index for the rest of a fill that failed with the mirror.
+ * @param failure why the mirror is not used any more
+ * @throws as {@link chooseIndex}
  */
-async function askAgain(asking, world) {
-    const asked = await whomToAsk(asking, world);
-    if (asked !== undefined)
-        await authoritative(asked, '');
+async function indexAfterMirror(run, world, failure) {
+    const candidates = await candidatesOf(run, world);
+    if (candidates?.indexes.mirror === undefined)
+        throw new Error('there is no mirror');
+    const answer = await candidates.health(candidates.indexes.mirror);
+    const health = answer.state === 'healthy' ? { state: 'down', reason: failure } : answer;
+    return withoutMirror(candidates, world, health);
 }
-/** @returns undefined when no index is to be used */
-async function whomToAsk(asking, world) {
-    const { request, interpreter, settings, requested } = asking;
+/**
+ * Checks that the authoritative index answers.
+ * @throws as {@link chooseIndex}
+ */
+async function checkIndex(run, world) {
+    const candidates = await candidatesOf(run, world);
+    if (candidates !== undefined)
+        await authoritative(candidates, 'authoritative');
+}
+/** @returns undefined when no index may be used */
+async function candidatesOf(run, world) {
+    const { request, interpreter, settings, requested } = run;
     const indexes = indexesOf(request, interpreter, settings);
     if (indexes === undefined)
         return undefined;
-    const project = await projectToAsk(interpreter, requested, world);
+    const project = await projectToProbe(interpreter, requested, world);
     const trust = {
         trustedHosts: indexes.trustedHosts,
         certificates: certificatesOf(settings, request.environment),
     };
-    return {
-        indexes,
-        trust,
-        project,
-        health: async (url) => {
-            // Credentials are not sent where pip would not send them.
-            if (!isSecureOrigin(url, indexes.trustedHosts)) {
-                const reason = 'pip ignores it, as it is on plain http; use https, or name its host in the input trusted-host';
-                return { state: 'untrusted', reason };
-            }
-            // Nothing to ask for, or a way that only pip knows.
-            if (project === undefined || settings.text('proxy') !== undefined)
-                return { state: 'healthy' };
-            return world.indexProbe.probe(url, project, trust);
-        },
+    const health = async (url) => {
+        // Credentials are not sent where pip would not send them.
+        if (!isSecureOrigin(url, indexes.trustedHosts)) {
+            const reason = 'pip ignores it because it uses plain http; use https, or add its host to the input trusted-host';
+            return { state: 'untrusted', reason };
+        }
+        // Only pip knows its own proxy.
+        if (project === undefined || settings.text('proxy') !== undefined)
+            return { state: 'healthy' };
+        return world.indexProbe.probe(url, project, trust);
     };
+    return { indexes, trust, project, health };
 }
-async function authoritative({ indexes, trust, project, health }, why) {
+/** @param answer of the mirror */
+async function withoutMirror(candidates, world, answer) {
+    const { indexes, project } = candidates;
+    const mirror = (0,secrets/* shownAddress */.Uk)(indexes.mirror ?? '');
+    if (answer.state === 'refused') {
+        throw new errors/* UserError */.yo(`The mirror ${mirror} answers ${answer.status}: it requires credentials. Put them into mirror-url from a secret, or open the mirror to this runner.`);
+    }
+    const reason = answer.state === 'absent' ? `it answers 404 for ${project}` : answer.reason;
+    world.reporter.warning(`The mirror ${mirror} is not used: ${reason}. Using ${(0,secrets/* shownAddress */.Uk)(indexes.authoritative)}.`);
+    return authoritative(candidates, `the mirror is not healthy: ${reason}`);
+}
+async function authoritative(candidates, why) {
+    const { indexes, project, health } = candidates;
     const url = indexes.authoritative;
     const answer = await health(url);
     if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
-        throw new errors/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${hasCredentials(url)
+        const advice = hasCredentials(url)
             ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
-            : 'it wants credentials. Set the inputs index-username and index-password'}.`);
+            : 'it requires credentials. Set the inputs index-username and index-password';
+        throw new errors/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${advice}.`);
     }
     if (answer.state === 'down') {
         throw new IndexDown(`The index ${(0,secrets/* shownAddress */.Uk)(url)} can't be used: ${answer.reason}.`);
     }
     return {
-        ...chosen(indexes, trust, url),
+        ...chosen(candidates, url),
         role: 'authoritative',
         why,
         mayOffer: answer.state === 'healthy' || answer.state === 'absent',
         ...(answer.state === 'untrusted' ? { doubt: answer.reason } : {}),
     };
 }
-function chosen(indexes, trust, url) {
+function chosen({ indexes, trust }, url) {
     return {
         environment: indexVariables(indexes, url),
         shown: (0,secrets/* shownAddress */.Uk)(url),
@@ -29063,16 +29076,16 @@ function chosen(indexes, trust, url) {
     };
 }
 /**
- * Whether the chosen index still offers a version: the one that was asked how it is may have
- * failed since, and pip says nothing of that while something else satisfies it.
- * @returns no, when that can't be told
+ * Whether the chosen index still offers a version. It may have failed since it was probed, and pip
+ * does not report that while something else satisfies the request.
+ * @returns false when that can't be determined
  */
 async function isOffered(index, world, name, version) {
     const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
     return pages.some((versions) => [...(versions ?? [])].some((each) => (0,logic_names/* sameVersion */.r1)(each, version)));
 }
 /** The first project of the request that applies to this Python. */
-async function projectToAsk(interpreter, requested, world) {
+async function projectToProbe(interpreter, requested, world) {
     const candidates = probeCandidates(requested);
     const [first] = candidates;
     if (first === undefined || first.marker === undefined)
@@ -29081,15 +29094,7 @@ async function projectToAsk(interpreter, requested, world) {
     const applies = await world.python.applies(interpreter, markers);
     return candidates.find((_candidate, index) => applies?.[index] ?? true)?.name;
 }
-/** What is said when the last good set is installed instead. */
-function staleWarning(reason, last, now) {
-    return `${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(last.resolvedAt, now)} old.`;
-}
 
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/key.js
 var logic_key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
@@ -29222,8 +29227,6 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: ./lib/logic/environment.js
 var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/manifest.js
@@ -30326,17 +30329,17 @@ async function uvOf(run, world, wheelhouse, wheels) {
 }
 
 ;// CONCATENATED MODULE: ./lib/interpreter.js
-/** The interpreter that is installed into. */
+/** Finds or makes the interpreter that packages are installed into. */
 
 
 
 
 
 
-/** The oldest pip with `install --report`, which names the closure. */
+/** The first pip with `install --report`, which lists the closure. */
 const interpreter_oldestPip = [22, 2];
 /**
- * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * Finds the interpreter, or the base Python of a virtual environment that is still to be made.
  * @throws UserError when it can't be used, with what to do; so does `makeVenv`
  */
 async function prepareInterpreter(request, world) {
@@ -30346,14 +30349,14 @@ async function prepareInterpreter(request, world) {
         return { interpreter: checked(request, interpreter), makeVenv: undefined };
     }
     const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
-    // Without a pip nobody knows how pip is configured.
+    // Only an environment with a pip can tell how pip is configured.
     return interpreter.pip === undefined
         ? { interpreter: await makeVenv(), makeVenv: undefined }
         : { interpreter, makeVenv };
 }
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
-    reporter.info(`Made the virtual environment ${directory}.`);
+    reporter.info(`Created the virtual environment ${directory}.`);
     if (made.pip === undefined || !(0,logic_names/* isOlderPip */.Ui)(made.pip, interpreter_oldestPip))
         return made;
     const indexes = indexesOf(request, made, pipSettings(made, request.index));
@@ -30369,14 +30372,13 @@ function checked(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
     if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new errors/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+        throw new errors/* UserError */.yo(`Python ${version} at ${executable} is managed by the system, which does not allow pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
     }
     return interpreter;
 }
 /**
- * @param otherwise what else helps where there is no pip, as the end of a sentence
- * @returns the interpreter
- * @throws UserError when it has no pip, or one that is older than all that were tried
+ * @param otherwise an alternative to installing pip, as the end of a sentence
+ * @throws UserError when the interpreter has no pip, or one older than the oldest supported
  */
 function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
@@ -30384,7 +30386,7 @@ function checkPip(interpreter, otherwise = ' before this step') {
         throw new errors/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
     if ((0,logic_names/* isOlderPip */.Ui)(pip, interpreter_oldestPip)) {
-        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${interpreter_oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old; ${interpreter_oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
@@ -30548,6 +30550,8 @@ async function groupLines(request, sources) {
     return lines;
 }
 
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var freshness = __nccwpck_require__(2933);
 ;// CONCATENATED MODULE: ./lib/logic/verdict.js
 /**
  * Whether a wheelhouse serves a request, and if not, why. The one answer to that question: a run
@@ -30660,91 +30664,89 @@ function isFixed(wheels, lines, { all, byUrl }) {
 
 
 
-/** Where a wheelhouse is put unless the user names a place. */
+/** @returns the default path of a wheelhouse; the input `wheelhouse` names another */
 function defaultPlace(request, keys) {
     return external_node_path_.join(request.temporary, 'wheelhouse', keys.request.slice(0, 16));
 }
-/** What a wheelhouse has to be good for. */
+/** What a wheelhouse is compared with. */
 function wantedOf(run, now) {
     const { keys, interpreter, settings, request, requested, uv } = run;
     return {
-        ...{ keys, interpreter, now },
+        keys,
+        interpreter,
+        now,
         settings: settings.configured,
         tools: request.installer === 'uv' && uv === undefined ? ['uv'] : [],
         lines: requested.lines,
         refresh: request.refresh,
     };
 }
-/** Judges a wheelhouse, with the interpreter's help where environment markers decide. */
-async function judge(inspected, wanted, world) {
-    return verdict(inspected, wanted, await evaluated(inspected, wanted, world));
-}
-async function evaluated({ manifest }, wanted, world) {
-    const markers = decisiveMarkers(manifest, wanted);
-    if (markers.length === 0)
-        return new Map();
-    const applies = (await world.python.applies(wanted.interpreter, markers)) ?? [];
-    return new Map(applies.map((each, index) => [String(markers[index]), each]));
+/** Judges a wheelhouse; the interpreter evaluates the environment markers that decide. */
+async function judge(inspected, wanted, { python }) {
+    const markers = decisiveMarkers(inspected.manifest, wanted);
+    const applies = markers.length === 0 ? [] : ((await python.applies(wanted.interpreter, markers)) ?? []);
+    const evaluated = new Map(applies.map((each, index) => [String(markers[index]), each]));
+    return verdict(inspected, wanted, evaluated);
 }
 /**
- * Looks on disk, then under the primary key and its later generations, each until one serves.
- * @param place where the wheelhouse is going to be
- * @param rejected names of wheelhouses that turned out to be useless
- * @throws UserError when something else than a wheelhouse is there
+ * Looks on disk, then in the cache under the primary key and its later generations, until a
+ * wheelhouse serves.
+ * @param rejected names of wheelhouses that could not be installed
+ * @throws UserError when something other than a wheelhouse is in its place
  */
-async function findWheelhouse(run, world, place, rejected) {
-    const { request, keys } = run;
-    const { store, reporter } = world;
-    const onDisk = rejected.has(place) ? undefined : await fromDisk(run, world, place);
-    if (onDisk?.state === 'serves')
-        return { ...onDisk, saveKey: undefined };
-    let best = onDisk;
+async function findWheelhouse(run, world, rejected = new Set()) {
+    const { request, keys, place } = run;
+    const { store, reporter, wheelhouses } = world;
+    let best = rejected.has(place) ? undefined : await fromDisk(run, world);
+    if (best?.state === 'serves')
+        return { ...best, saveKey: undefined };
     let saveKey;
-    const wanted = request.restoreCache || request.saveCache;
-    if (wanted && store.unavailable !== undefined) {
-        reporter.info(`The cache is not used: ${store.unavailable}.`);
+    if (store.unavailable !== undefined) {
+        if (request.restoreCache || request.saveCache) {
+            reporter.info(`The cache is not used: ${store.unavailable}.`);
+        }
     }
-    if (request.restoreCache && store.unavailable === undefined) {
+    else if (!request.restoreCache) {
+        saveKey = keys.primary;
+    }
+    else {
         for (const key of (0,logic_key/* generations */.YZ)(keys.primary)) {
-            const directory = await world.wheelhouses.stage(run.workplace);
+            const directory = await wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
             if (restored?.arrived && !rejected.has(restored.key)) {
-                best = await better(world, best, await fromStore(run, world, directory, restored.key));
+                const candidate = await fromCache(run, world, directory, restored.key);
+                best = best === undefined ? candidate : await better(wheelhouses, best, candidate);
             }
             else {
-                await world.wheelhouses.remove(directory);
+                await wheelhouses.remove(directory);
             }
             if (restored?.key !== key || best?.state === 'serves')
                 break;
         }
     }
-    else if (store.unavailable === undefined) {
-        saveKey = keys.primary;
-    }
     return { ...(best ?? (await nothing(run, world))), saveKey };
 }
-async function nothing(run, world) {
-    const directory = await world.wheelhouses.stage(run.workplace);
-    return { state: 'nothing', directory, reason: 'nothing in the cache fits' };
+async function nothing({ workplace }, { wheelhouses }) {
+    const directory = await wheelhouses.stage(workplace);
+    return { state: 'nothing', directory, reason: 'no usable wheelhouse in the cache' };
 }
-/** Keeps the one that serves, or else the one with more wheels; deletes the other's directory. */
-async function better(world, one, other) {
-    if (one === undefined)
-        return other;
+/** Keeps the candidate that serves, otherwise the one with more wheels; deletes the other one. */
+async function better(wheelhouses, one, other) {
     const [best, worst] = rank(other) >= rank(one) ? [other, one] : [one, other];
-    await world.wheelhouses.remove(worst.directory);
+    await wheelhouses.remove(worst.directory);
     return best;
 }
-function rank(sighting) {
-    if (sighting.state === 'serves')
+function rank(candidate) {
+    if (candidate.state === 'serves')
         return Number.POSITIVE_INFINITY;
-    return sighting.state === 'usable' ? sighting.base.sound.length : -1;
+    return candidate.state === 'usable' ? candidate.base.sound.length : -1;
 }
-async function fromDisk(run, world, place) {
+async function fromDisk(run, world) {
     const { wheelhouses, reporter } = world;
+    const { place } = run;
     if (!(await wheelhouses.exists(place)))
         return undefined;
     const directory = await wheelhouses.stage(run.workplace);
@@ -30759,20 +30761,20 @@ async function fromDisk(run, world, place) {
         if (!(error instanceof logic_manifest/* ManifestError */.Sh))
             throw error;
         if (!(await wheelhouses.exists(external_node_path_.join(place, logic_manifest/* manifestFile */.YE)))) {
-            throw new errors/* UserError */.yo(`${place} holds files and is no wheelhouse: its content would be lost. Set the input wheelhouse to an empty or new directory.`);
+            throw new errors/* UserError */.yo(`${place} is not empty and is not a wheelhouse; using it would delete its contents. Set the input wheelhouse to an empty or new directory.`);
         }
         reporter.info(`The wheelhouse in ${place} is not used: ${error.message}.`);
     }
     await wheelhouses.remove(directory);
     return undefined;
 }
-/** Looks into what the store brought. Never throws for what it finds there. */
-async function fromStore(run, world, directory, key) {
+/** Assesses an entry that the cache delivered. Never throws for what is in it. */
+async function fromCache(run, world, directory, key) {
     const { reporter, wheelhouses } = world;
     const kind = (0,logic_key/* matchKind */.O4)(key, run.keys);
     try {
         if (kind === 'foreign')
-            throw new logic_manifest/* ManifestError */.Sh('its key is none that was asked for');
+            throw new logic_manifest/* ManifestError */.Sh('its key does not match any requested key');
         const inspected = await wheelhouses.inspect(directory);
         if (inspected === undefined)
             throw new logic_manifest/* ManifestError */.Sh('it is empty');
@@ -30785,7 +30787,7 @@ async function fromStore(run, world, directory, key) {
         return nothing(run, world);
     }
 }
-/** Faults that a warning lists; of more it gives the number. */
+/** A warning lists at most this many faults. */
 const maxFaultsShown = 5;
 async function assess(run, world, directory, inspected, origin) {
     const { manifest, faults } = inspected;
@@ -30795,13 +30797,14 @@ async function assess(run, world, directory, inspected, origin) {
         throw new logic_manifest/* ManifestError */.Sh(judged.reason);
     if (faults.length > 0) {
         const shown = faults.slice(0, maxFaultsShown).join('; ');
-        const more = faults.length > maxFaultsShown ? ` and ${faults.length - maxFaultsShown} more` : '';
-        reporter.warning(`The wheelhouse from ${origin.name} is damaged; what is sound of it is used: ${shown}${more}.`);
+        const hidden = faults.length - maxFaultsShown;
+        const more = hidden > 0 ? ` and ${hidden} more` : '';
+        reporter.warning(`The wheelhouse from ${origin.name} is partly damaged; reusing the intact wheels. Problems: ${shown}${more}.`);
     }
     await wheelhouses.keepOnly(directory, judged.wheels.map(logic_manifest/* wheelPath */.NV));
     const base = { manifest, sound: judged.wheels, faults };
     if (judged.kind === 'serves') {
-        // The lock that is installed follows from the manifest; the one in the entry is never used.
+        // The lock is always written from the manifest; the one in the entry is never used.
         await wheelhouses.seal(directory, manifest);
         return { state: 'serves', directory, origin, base };
     }
@@ -30810,12 +30813,124 @@ async function assess(run, world, directory, inspected, origin) {
     return { state: 'usable', directory, origin, base, mismatch, reason, isComplete };
 }
 
-;// CONCATENATED MODULE: ./lib/install.js
+;// CONCATENATED MODULE: ./lib/supply.js
 /**
- * The story of one run: read what is asked for, find a wheelhouse, fill it where it lacks
- * something, install from it, and say what happened.
+ * Supplies a run with a complete wheelhouse: one that was found and serves as it is, one that is
+ * filled from an index, or the last good one while no index can be used.
  */
 
+
+
+
+
+/**
+ * Completes the wheelhouse that was found.
+ * @throws UserError when pip can't fill it and no last good set can stand in
+ */
+async function supply(run, world, found) {
+    const { reporter } = world;
+    if (found.state === 'serves') {
+        reporter.info(`Exact cache hit (${found.origin.name}); no index requests needed.`);
+        return { how: 'restored', found, manifest: found.base.manifest };
+    }
+    const hit = found.state === 'usable' ? `Partial hit (${found.origin.name})` : 'Miss';
+    reporter.info(`${hit}: ${found.reason}.`);
+    try {
+        const fill = await run.timer.time('fill', () => fillFromBestIndex(run, world, found));
+        return { how: 'filled', found, ...fill };
+    }
+    catch (error) {
+        const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
+        if (!isDown || found.state !== 'usable' || !found.isComplete)
+            throw error;
+        return restoreLastGood(world, found, error.message);
+    }
+}
+/** @returns the key to save a wheelhouse under; undefined when there is nothing to save */
+function saveKeyOf(supplied) {
+    if (supplied.how !== 'filled')
+        return undefined;
+    const { found, manifest } = supplied;
+    const isSaved = found.state === 'usable' &&
+        found.isComplete &&
+        found.origin.kind === 'cache' &&
+        found.origin.isExact &&
+        found.base.faults.length === 0 &&
+        // Where a project has other dependencies, the entry would be refilled in every run.
+        JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
+        (0,logic_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels);
+    return isSaved ? undefined : found.saveKey;
+}
+/** Puts the wheels of a wheelhouse back that was made for this very request. */
+async function restoreLastGood({ reporter, wheelhouses, now }, found, message) {
+    const { manifest } = found.base;
+    const [reason = ''] = message.split('\n');
+    reporter.warning(`${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(manifest.resolvedAt, now())} old.`);
+    const files = manifest.wheels.map((wheel) => wheel.file);
+    await wheelhouses.keepOnly(found.directory, files);
+    await wheelhouses.seal(found.directory, manifest);
+    return { how: 'last good', found, manifest };
+}
+/** Fills from the healthy index; a mirror that fails meanwhile gives way to its index. */
+async function fillFromBestIndex(run, world, found) {
+    const base = found.state === 'nothing' ? undefined : found.base;
+    const fillFrom = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
+        world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
+        const effort = base?.manifest.effort ?? 0;
+        const usable = base?.sound ?? [];
+        return fill({ ...run, index }, world, found.directory, usable, { resume, effort });
+    });
+    const index = await chooseIndex(run, world);
+    try {
+        return { ...(await fillFrom(index, false)), index };
+    }
+    catch (error) {
+        if (!(error instanceof FillError))
+            throw error;
+        if (index.doubt !== undefined) {
+            throw new IndexDown(`The index ${index.shown} can't be used: ${index.doubt}.`);
+        }
+        if (!error.maybeIndex)
+            throw error;
+        if (index.role !== 'mirror') {
+            // pip takes a page that it could not get for one without files: ask for the true reason.
+            await checkIndex(run, world);
+            throw error;
+        }
+        const other = await indexAfterMirror(run, world, 'pip failed with it');
+        return { ...(await fillFrom(other, true)), index: other };
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/timer.js
+class Timer {
+    #start = performance.now();
+    #phases = [];
+    /** Finished phases, in the order in which they ended; some run at the same time. */
+    get phases() {
+        return this.#phases;
+    }
+    /** Seconds since the run started. */
+    get seconds() {
+        return (performance.now() - this.#start) / 1000;
+    }
+    /** Does the work of a phase. */
+    async time(name, work) {
+        const start = performance.now();
+        try {
+            return await work();
+        }
+        finally {
+            this.#phases.push({ name, seconds: (performance.now() - start) / 1000 });
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/install.js
+/**
+ * The story of one run: read the request, find a wheelhouse, complete it where something is missing,
+ * install from it, put it into its place.
+ */
 
 
 
@@ -30827,29 +30942,129 @@ async function assess(run, world, directory, inspected, origin) {
 
 /**
  * Runs the main step.
- * @throws UserError for everything that the user can mend; other errors are faults of this program
+ * @throws UserError for everything that the user can fix; other errors are bugs in this program
  */
 async function install(request, world) {
-    const { reporter, wheelhouses } = world;
-    const begun = performance.now();
-    const phases = [];
-    const timed = async (name, work) => {
-        const start = performance.now();
-        try {
-            return await work();
-        }
-        finally {
-            phases.push({ name, seconds: (performance.now() - start) / 1000 });
-        }
-    };
+    const { reporter, sources, store, wheelhouses } = world;
+    const timer = new Timer();
     hideInputs(request, reporter);
-    await world.sources.check(request);
-    if (request.restoreCache && world.store.unavailable === undefined)
-        world.store.warmUp();
-    const prepared = await timed('python', () => prepareInterpreter(request, world));
-    const keyed = await timed('read', () => readRequestWithKeys(request, prepared.interpreter, world));
-    const { requested, keys } = keyed;
-    await reporter.group('Cache key', async () => {
+    await sources.check(request);
+    if (request.restoreCache && store.unavailable === undefined)
+        store.warmUp();
+    const prepared = await timer.time('python', () => prepareInterpreter(request, world));
+    const keyed = await timer.time('read', () => readRequestWithKeys(request, prepared.interpreter, world));
+    await reportKeys(keyed, reporter);
+    const workplace = await wheelhouses.workplace(request.temporary);
+    try {
+        const scratch = await wheelhouses.stage(workplace);
+        const place = request.wheelhouse ?? defaultPlace(request, keyed.keys);
+        const { interpreter, makeVenv } = prepared;
+        const known = { ...keyed, request, interpreter, place, workplace, scratch, timer };
+        const [found, venv] = await both(timer.time('restore', () => findWheelhouse(known, world)), makeVenv === undefined ? undefined : timer.time('venv', makeVenv));
+        const run = { ...known, interpreter: venv ?? interpreter };
+        let supplied = await supply(run, world, found);
+        if (request.install)
+            supplied = await installSupply(run, world, supplied);
+        const wheelhouse = await publish(run, world, supplied);
+        const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
+        const manifest = (0,logic_manifest/* manifestDigest */.It)(supplied.manifest);
+        return {
+            report: reportOf(run, supplied),
+            state: saveKey === undefined ? undefined : { wheelhouse, key: saveKey, manifest },
+            wheelhouse,
+            interpreter: run.interpreter,
+        };
+    }
+    finally {
+        await wheelhouses.remove(workplace);
+    }
+}
+/**
+ * Installs; a restored wheelhouse that turns out not to fit gives way to another one.
+ * @returns the supply that was installed
+ */
+async function installSupply(run, world, first) {
+    const rejected = new Set();
+    for (let supplied = first;;) {
+        const obstacle = await tryInstall(run, world, supplied);
+        if (obstacle === undefined || supplied.how !== 'restored')
+            return supplied;
+        const { found } = supplied;
+        const { name } = found.origin;
+        rejected.add(name);
+        if (obstacle.kind === 'wheels') {
+            // Content of a cache must not fail a job: without it, pip might have installed everything.
+            world.reporter.warning(`The wheelhouse from ${name} could not be installed and is not used: ${obstacle.reason}`);
+        }
+        let next = await run.timer.time('restore', () => findWheelhouse(run, world, rejected));
+        if (obstacle.kind === 'sources' && next.state !== 'serves') {
+            // No later generation fits either, and most of this one still does.
+            await world.wheelhouses.reopen(found.directory);
+            const { directory, origin, base } = found;
+            next = {
+                state: 'usable',
+                directory,
+                origin,
+                base,
+                mismatch: 'request',
+                reason: obstacle.reason,
+                isComplete: true,
+                saveKey: next.saveKey,
+            };
+        }
+        supplied = await supply(run, world, next);
+    }
+}
+/** @throws UserError when an installation fails that another wheelhouse would not help */
+async function tryInstall(run, world, supplied) {
+    const { found, manifest } = supplied;
+    const isRestored = supplied.how === 'restored';
+    try {
+        await run.timer.time('install', () => installLock(run, world, found.directory, manifest));
+    }
+    catch (error) {
+        const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
+        if (!isRestored || !isFoundToBlame)
+            throw error;
+        const [, reason = error.message] = error.message.split('\n');
+        return { kind: 'wheels', reason };
+    }
+    if (supplied.how === 'filled' && supplied.hasInstalledSources)
+        return undefined;
+    const drift = await run.timer.time('local projects', () => installSources(run, world, found.directory, manifest));
+    if (drift?.failure !== undefined && !isRestored)
+        throw new errors/* UserError */.yo(drift.failure);
+    return drift && { kind: 'sources', reason: drift.reason };
+}
+/** Waits for both even when one fails, so that no work goes on behind an error. */
+async function both(one, other) {
+    await Promise.allSettled([one, other]);
+    return Promise.all([one, other]);
+}
+/**
+ * Puts the wheelhouse into its place; where that can't be written, into the default place, as the
+ * packages are installed all the same.
+ * @returns where it is
+ */
+async function publish(run, world, { how, found }) {
+    const { place, request, keys } = run;
+    if (how === 'restored' && found.origin.kind === 'disk')
+        return place;
+    try {
+        await world.wheelhouses.publish(found.directory, place);
+        return place;
+    }
+    catch (error) {
+        const fallback = defaultPlace(request, keys);
+        if (place === fallback)
+            throw error;
+        world.reporter.warning(`The wheelhouse could not be written to ${place}: ${(0,errors/* messageOf */.bD)(error)}. It is in ${fallback}.`);
+        await world.wheelhouses.publish(found.directory, fallback);
+        return fallback;
+    }
+}
+function reportKeys({ keys, requested }, reporter) {
+    return reporter.group('Cache key', async () => {
         reporter.info(keys.primary);
         for (const [name, value] of keys.components)
             reporter.info(`  ${name}: ${value}`);
@@ -30860,192 +31075,23 @@ async function install(request, world) {
         for (const line of requested.lines)
             reporter.info(`    ${line.shown}`);
     });
-    const workplace = await wheelhouses.workplace(request.temporary);
-    try {
-        const scratch = await wheelhouses.stage(workplace);
-        const sketch = {
-            ...keyed,
-            ...{ request, interpreter: prepared.interpreter, workplace, scratch },
-        };
-        const ownPlace = defaultPlace(request, keys);
-        const place = request.wheelhouse ?? ownPlace;
-        const spurned = new Set();
-        const look = () => timed('restore', () => findWheelhouse(sketch, world, place, spurned));
-        const { makeVenv } = prepared;
-        let [found, interpreter] = await together(look(), makeVenv ? timed('venv', makeVenv) : Promise.resolve(prepared.interpreter));
-        const run = { ...sketch, interpreter };
-        const complete = async () => {
-            if (found.state === 'serves') {
-                reporter.info(`Exact hit: ${found.origin.name}. No index is asked.`);
-                return { manifest: found.base.manifest, index: undefined, hasInstalledSources: false };
-            }
-            const hit = found.state === 'usable' ? `Partial hit: ${found.origin.name}` : 'Miss';
-            reporter.info(`${hit}: ${found.reason}.`);
-            return timed('fill', () => fillFrom(run, world, found));
-        };
-        let filled = await complete();
-        /** @returns what of the found wheelhouse turned out not to fit */
-        const tryInstall = async () => {
-            try {
-                await timed('install', () => installLock(run, world, found.directory, filled.manifest));
-            }
-            catch (error) {
-                const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
-                if (found.state !== 'serves' || !isFoundToBlame)
-                    throw error;
-                const [, reason = error.message] = error.message.split('\n');
-                return { kind: 'wheels', reason };
-            }
-            if (filled.hasInstalledSources)
-                return undefined;
-            const drift = await timed('local projects', () => installSources(run, world, found.directory, filled.manifest));
-            if (drift === undefined || found.state === 'serves') {
-                return drift && { kind: 'sources', reason: drift.reason };
-            }
-            if (drift.failure !== undefined)
-                throw new errors/* UserError */.yo(drift.failure);
-            return undefined;
-        };
-        while (request.install) {
-            const obstacle = await tryInstall();
-            if (obstacle === undefined || found.state !== 'serves')
-                break;
-            const { reason } = obstacle;
-            spurned.add(found.origin.name);
-            if (obstacle.kind === 'wheels') {
-                // What a cache contains may not fail a job: without it, pip might well have installed.
-                reporter.warning(`The wheelhouse from ${found.origin.name} could not be installed and is not used: ${reason}`);
-            }
-            const other = await look();
-            if (obstacle.kind === 'wheels' || other.state === 'serves') {
-                found = other;
-            }
-            else {
-                // A later generation does not fit either: most of this one still does.
-                await wheelhouses.reopen(found.directory);
-                const { directory, origin, base } = found;
-                const { saveKey } = other;
-                found = {
-                    ...{ state: 'usable', directory, origin, base, saveKey, reason },
-                    ...{ mismatch: 'request', isComplete: true },
-                };
-            }
-            filled = await complete();
-        }
-        const { manifest, index } = filled;
-        const isUnchanged = found.state === 'serves' && found.origin.kind === 'disk';
-        const wheelhouse = isUnchanged
-            ? place
-            : await published(world, found.directory, [place, ownPlace]);
-        const isNew = index !== undefined && !isSavedAlready(found, manifest);
-        return {
-            interpreter,
-            wheelhouse,
-            report: {
-                hit: hits[found.state],
-                primaryKey: keys.primary,
-                matchedKey: matchedKey(found),
-                before: found.state === 'nothing' ? [] : found.base.sound,
-                wheels: manifest.wheels,
-                direct: manifest.direct.map((project) => project.name),
-                effort: manifest.effort,
-                phases,
-                seconds: (performance.now() - begun) / 1000,
-                index,
-            },
-            state: isNew && request.saveCache && found.saveKey !== undefined
-                ? { wheelhouse, key: found.saveKey, manifest: (0,logic_manifest/* manifestDigest */.It)(manifest) }
-                : undefined,
-        };
-    }
-    finally {
-        await wheelhouses.remove(workplace);
-    }
-}
-/** Both results; when one fails the other has come to its end too, so that nothing goes on. */
-async function together(one, other) {
-    await Promise.allSettled([one, other]);
-    return Promise.all([one, other]);
-}
-/**
- * Puts the wheelhouse where it was asked for; where that can't be written, the packages are
- * installed all the same, and the wheelhouse lies in a place of its own.
- */
-async function published(world, directory, [place, ...others]) {
-    try {
-        await world.wheelhouses.publish(directory, String(place));
-        return String(place);
-    }
-    catch (error) {
-        if (others.length === 0)
-            throw error;
-        world.reporter.warning(`The wheelhouse can't be kept in ${place}: ${(0,errors/* messageOf */.bD)(error)}. It is in ${others[0]}.`);
-        return published(world, directory, others);
-    }
 }
 const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' };
-function matchedKey(found) {
-    return found.state !== 'nothing' && found.origin.kind === 'cache' ? found.origin.name : undefined;
-}
-/** An entry under the very key with the very wheels, all of them admitted, is not saved again. */
-function isSavedAlready(found, manifest) {
-    return (found.state === 'usable' &&
-        found.isComplete &&
-        found.origin.kind === 'cache' &&
-        found.origin.isExact &&
-        found.base.faults.length === 0 &&
-        // Where a project has other dependencies, the entry would be refilled in every run.
-        JSON.stringify(found.base.manifest.direct) === JSON.stringify(manifest.direct) &&
-        (0,logic_manifest/* sameWheels */.HO)(found.base.manifest.wheels, manifest.wheels));
-}
-/**
- * Fills the found directory; where no index can be used and the last good set was made for these
- * very requirements, that set is used as it is.
- */
-async function fillFrom(run, world, found) {
-    try {
-        return await fillByMirror(run, world, found);
-    }
-    catch (error) {
-        const last = found.state === 'usable' && found.isComplete ? found.base.manifest : undefined;
-        const isDown = error instanceof IndexDown || (error instanceof FillError && error.unreachable);
-        if (!isDown || last === undefined)
-            throw error;
-        const [reason = ''] = error.message.split('\n');
-        world.reporter.warning(staleWarning(reason, last, world.now()));
-        await world.wheelhouses.keepOnly(found.directory, last.wheels.map((wheel) => wheel.file));
-        await world.wheelhouses.seal(found.directory, last);
-        return { manifest: last, index: undefined, hasInstalledSources: false };
-    }
-}
-/** Fills from the index that is healthy; a mirror that fails meanwhile gives way to its index. */
-async function fillByMirror(run, world, found) {
-    const base = found.state === 'nothing' ? undefined : found.base;
-    const usable = base?.sound ?? [];
-    const attempt = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
-        world.reporter.info(`Index: ${index.shown || 'none'}, as ${index.why}.`);
-        const effort = base?.manifest.effort ?? 0;
-        return fill({ ...run, index }, world, found.directory, usable, { resume, effort });
-    });
-    const index = await chooseIndex(run, world);
-    try {
-        return { ...(await attempt(index, false)), index };
-    }
-    catch (error) {
-        if (!(error instanceof FillError))
-            throw error;
-        if (index.doubt !== undefined) {
-            throw new IndexDown(`The index ${index.shown} can't be used: ${index.doubt}.`);
-        }
-        if (!error.maybeIndex)
-            throw error;
-        if (index.role !== 'mirror') {
-            await askAgain(run, world);
-            throw error;
-        }
-        const other = await chooseIndex(run, world, 'pip failed with it');
-        return { ...(await attempt(other, true)), index: other };
-    }
+function reportOf({ keys, timer }, supplied) {
+    const { found, manifest } = supplied;
+    const origin = found.state === 'nothing' ? undefined : found.origin;
+    return {
+        hit: hits[found.state],
+        primaryKey: keys.primary,
+        matchedKey: origin?.kind === 'cache' ? origin.name : undefined,
+        before: found.state === 'nothing' ? [] : found.base.sound,
+        wheels: manifest.wheels,
+        direct: manifest.direct.map((project) => project.name),
+        effort: manifest.effort,
+        phases: timer.phases,
+        seconds: timer.seconds,
+        index: supplied.how === 'filled' ? supplied.index : undefined,
+    };
 }
 
 
@@ -35066,7 +35112,7 @@ function formatReport(report) {
         headline(report),
         ...savings(report),
         ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
-        ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
+        ...(report.index ? [`index: ${report.index.shown || 'none'} (${report.index.why})`] : []),
         ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
         `time: ${seconds(report.seconds)} (${times.join(', ')})`,
     ].map(oneLine);
@@ -35088,7 +35134,7 @@ function formatSummary(report) {
             ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
             : []),
         ...(report.index
-            ? [`Index: \`${report.index.shown || 'none'}\`, as ${report.index.why}`, '']
+            ? [`Index: \`${report.index.shown || 'none'}\` (${report.index.why})`, '']
             : []),
         '<details><summary>Wheels</summary>',
         '',
@@ -35123,7 +35169,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6776);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5590);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -35137,7 +35183,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(4194);
 /* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6857);
 /* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5638);
-/** Entry of the action's main step: wire, run, report. */
+/** Entry point of the action's main step: wires the adapters, runs the story, reports. */
 
 
 
@@ -35186,7 +35232,7 @@ async function main() {
         await _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .summary */ .z.addRaw((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatSummary */ .kq)(outcome.report)).write();
     }
 }
-/** Where the runner says that this run happens. */
+/** The runner's description of the job. */
 function hostOf(environment) {
     const workspace = environment['GITHUB_WORKSPACE'] || process.cwd();
     return {
@@ -35205,7 +35251,7 @@ function payloadOf(environment) {
         return undefined;
     }
 }
-/** What later steps and the post step get. */
+/** Sets outputs, variables and the state of the post step. */
 function handOver(request, { report, state, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-hit', report.hit === 'exact');
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-primary-key', report.primaryKey);
@@ -35215,7 +35261,7 @@ function handOver(request, { report, state, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('venv', request.venv ?? '');
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('python-version', interpreter.version);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('index-used', report.index?.shown ?? '');
-    // Always, as the last text of that name counts.
+    // Always written, because the last value of that name counts.
     const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state === undefined ? '' : (0,_logic_state_js__WEBPACK_IMPORTED_MODULE_7__/* .formatState */ .l)(state, token));
     if (request.venv !== undefined) {

@@ -1525,11 +1525,11 @@ function sameList(one, other) {
 }
 
 ;// CONCATENATED MODULE: ./lib/save.js
-/** The story of the post step: checks once more what the main step made, and saves it. */
+/** The story of the post step: checks the wheelhouse once more and saves it. */
 
 /**
- * Saves the wheelhouse that a state names, if it still is what the main step made. Never throws for
- * what it finds there.
+ * Saves the wheelhouse that a state names if it is still what the main step filled. Never throws for
+ * what is in it.
  */
 async function save(state, world) {
     const { wheelhouses, reporter, store } = world;
@@ -1540,7 +1540,7 @@ async function save(state, world) {
     try {
         const inspected = await wheelhouses.inspect(state.wheelhouse);
         if (inspected === undefined)
-            throw new ManifestError('it is gone');
+            throw new ManifestError('it no longer exists');
         const { manifest, faults } = inspected;
         if (manifestDigest(manifest) !== state.manifest) {
             throw new ManifestError('it has changed since this step filled it');
@@ -1558,7 +1558,7 @@ async function save(state, world) {
     if (outcome === 'saved')
         reporter.info(`Saved the wheelhouse as ${state.key}.`);
     if (outcome === 'exists')
-        reporter.info(`${state.key} is kept already.`);
+        reporter.info(`${state.key} is already in the cache.`);
 }
 
 // EXTERNAL MODULE: external "node:fs/promises"
@@ -2601,7 +2601,7 @@ function consoleReporter() {
 }
 
 ;// CONCATENATED MODULE: ./lib/save-main.js
-/** Wires the story of the post step; loaded only when there is something to save. */
+/** Wires the post step; loaded only when there is something to save. */
 
 
 
@@ -2610,14 +2610,14 @@ function consoleReporter() {
 
 
 
-/** @param text the state of the main step, not empty. Whatever goes wrong is a warning. */
+/** @param text the state of the main step, not empty. Every failure is only a warning. */
 async function saveFromState(text) {
     endOnSignals();
     const reporter = actionsReporter('Wheelhouse');
     try {
         const state = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
         if (state === undefined) {
-            reporter.warning("The wheelhouse is not saved: the step's state was not written by its main part in this job.");
+            reporter.warning('The wheelhouse is not saved: its state was not written by the main step of this job.');
             return;
         }
         await save(state, {

@@ -285,12 +285,12 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /***/ ((__webpack_module__, __unused_webpack___webpack_exports__, __nccwpck_require__) => {
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
-/** Entry of the action's post step: saves what the main step left, and never fails the job. */
+/** Entry point of the action's post step: saves the wheelhouse, and never fails the job. */
 const state = process.env['STATE_wheelhouse'];
-// After an exact hit it is empty: there is nothing to save, and nothing is loaded.
+// Empty after an exact hit: there is nothing to save, so nothing is loaded.
 if (state)
     await (await Promise.all(/* import() */[__nccwpck_require__.e(421), __nccwpck_require__.e(351)]).then(__nccwpck_require__.bind(__nccwpck_require__, 351))).saveFromState(state);
-// Not before all is said: what lies in a pipe's buffer would be lost.
+// Flush stdout first; process.exit() would drop buffered output.
 process.stdout.write('', () => process.exit(0));
 
 

@@ -33007,7 +33007,7 @@ function formatReport(report) {
         headline(report),
         ...savings(report),
         ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
-        ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
+        ...(report.index ? [`index: ${report.index.shown || 'none'} (${report.index.why})`] : []),
         ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
         `time: ${seconds(report.seconds)} (${times.join(', ')})`,
     ].map(oneLine);
@@ -33029,7 +33029,7 @@ function formatSummary(report) {
             ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
             : []),
         ...(report.index
-            ? [`Index: \`${report.index.shown || 'none'}\`, as ${report.index.why}`, '']
+            ? [`Index: \`${report.index.shown || 'none'}\` (${report.index.why})`, '']
             : []),
         '<details><summary>Wheels</summary>',
         '',
@@ -33408,17 +33408,17 @@ function certificatesOf(settings, environment) {
 }
 
 ;// CONCATENATED MODULE: ./lib/interpreter.js
-/** The interpreter that is installed into. */
+/** Finds or makes the interpreter that packages are installed into. */
 
 
 
 
 
 
-/** The oldest pip with `install --report`, which names the closure. */
+/** The first pip with `install --report`, which lists the closure. */
 const oldestPip = [22, 2];
 /**
- * Finds the interpreter that is installed into, or that an environment is to be made from.
+ * Finds the interpreter, or the base Python of a virtual environment that is still to be made.
  * @throws UserError when it can't be used, with what to do; so does `makeVenv`
  */
 async function prepareInterpreter(request, world) {
@@ -33428,14 +33428,14 @@ async function prepareInterpreter(request, world) {
         return { interpreter: checked(request, interpreter), makeVenv: undefined };
     }
     const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
-    // Without a pip nobody knows how pip is configured.
+    // Only an environment with a pip can tell how pip is configured.
     return interpreter.pip === undefined
         ? { interpreter: await makeVenv(), makeVenv: undefined }
         : { interpreter, makeVenv };
 }
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
-    reporter.info(`Made the virtual environment ${directory}.`);
+    reporter.info(`Created the virtual environment ${directory}.`);
     if (made.pip === undefined || !isOlderPip(made.pip, oldestPip))
         return made;
     const indexes = indexesOf(request, made, pipSettings(made, request.index));
@@ -33451,14 +33451,13 @@ function checked(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
     if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
-        throw new UserError(`Python ${version} at ${executable} is managed by the system, which forbids pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+        throw new UserError(`Python ${version} at ${executable} is managed by the system, which does not allow pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
     }
     return interpreter;
 }
 /**
- * @param otherwise what else helps where there is no pip, as the end of a sentence
- * @returns the interpreter
- * @throws UserError when it has no pip, or one that is older than all that were tried
+ * @param otherwise an alternative to installing pip, as the end of a sentence
+ * @throws UserError when the interpreter has no pip, or one older than the oldest supported
  */
 function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
@@ -33466,7 +33465,7 @@ function checkPip(interpreter, otherwise = ' before this step') {
         throw new errors/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
     if ((0,names/* isOlderPip */.Ui)(pip, oldestPip)) {
-        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old: ${oldestPip.join('.')} or newer is needed. Run "${executable} -m pip install --upgrade pip" before this step.`);
+        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }

@@ -39850,13 +39850,14 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6264);
 /**
- * Entry of the process that talks to GitHub's cache service, so that the rest can end it whenever
- * it hangs: the toolkit waits up to a quarter of an hour for a service that accepts and never
- * answers, and leaves connections open for minutes (actions/toolkit#1578).
+ * Entry point of the process that talks to GitHub's cache service. It is a process of its own so
+ * that it can be killed when it hangs: the toolkit waits up to a quarter of an hour for a service
+ * that accepts a request and never answers, and leaves connections open for minutes
+ * (actions/toolkit#1578).
  *
- * Takes a `TransferOrder` as JSON from standard input; the last line of its output is the result,
- * after `resultMark`. Everything else that it prints is the toolkit's own talk. It may be started
- * before the order is known, as loading the toolkit takes a while.
+ * Reads a `TransferOrder` as JSON from standard input; the last line of its output is the result,
+ * after `resultMark`. Everything else is the toolkit's output. It may be started before the order is
+ * known because loading the toolkit takes a while.
  */
 
 
@@ -39873,8 +39874,8 @@ async function carryOut(order) {
     const id = await (0,_actions_cache__WEBPACK_IMPORTED_MODULE_2__/* .saveCache */ .Io)([order.path], order.key);
     return { outcome: id < 0 ? 'none' : 'saved' };
 }
-// The toolkit tells of progress when a block of several megabytes is complete: over a slow line that
-// takes longer than a living transfer may be silent.
+// The toolkit reports progress per block of several megabytes. On a slow connection a block takes
+// longer than the time after which a silent transfer counts as hung.
 const sockets = new Set();
 (0,node_diagnostics_channel__WEBPACK_IMPORTED_MODULE_0__.subscribe)('http.client.request.start', (message) => {
     const { request } = message;
@@ -39883,12 +39884,12 @@ const sockets = new Set();
     else
         request.once('socket', (socket) => sockets.add(socket));
 });
-let told = 0;
+let reported = 0;
 setInterval(() => {
     const bytes = [...sockets].reduce((sum, each) => sum + each.bytesRead + each.bytesWritten, 0);
-    if (bytes !== told)
+    if (bytes !== reported)
         process.stdout.write(`${_logic_transfer_protocol_js__WEBPACK_IMPORTED_MODULE_4__/* .bytesMark */ .Rc}${bytes}\n`);
-    told = bytes;
+    reported = bytes;
 }, 1000).unref();
 let result;
 try {

@@ -7,6 +7,7 @@ import type { Reporter, World } from '../ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from '../request.ts';
 import { defaultPlace, type Found, findWheelhouse, judge, wantedOf } from '../restore.ts';
 import type { Run } from '../run.ts';
+import { Timer } from '../timer.ts';
 import { explain, type Finding } from './diagnosis.ts';
 import type { LocalStore } from './local-store.ts';
 
@@ -46,7 +47,7 @@ function pythonFindings(request: Request, interpreter: Interpreter): Finding[] {
   if (externallyManaged && request.venv === undefined && request.install) {
     findings.push({
       level: 'problem',
-      text: 'this Python is managed by the system, which forbids pip to install into it (PEP 668): set venv',
+      text: 'this Python is managed by the system, which does not allow pip to install into it (PEP 668): set venv',
     });
   }
   return findings;
@@ -54,7 +55,7 @@ function pythonFindings(request: Request, interpreter: Interpreter): Finding[] {
 
 /** Looks for the wheelhouse as a run does; on a miss, says what the closest entry lacks. */
 async function lookUp(
-  asked: Omit<Run, 'workplace' | 'scratch'>,
+  asked: KeyedRequest & Pick<Run, 'request' | 'interpreter'>,
   world: DoctorWorld,
 ): Promise<Diagnosis> {
   const { request, interpreter, keys } = asked;
@@ -67,14 +68,10 @@ async function lookUp(
   };
   const workplace = await wheelhouses.workplace(request.temporary);
   try {
-    const run = { ...asked, workplace, scratch: await wheelhouses.stage(workplace) };
+    const scratch = await wheelhouses.stage(workplace);
     const place = request.wheelhouse ?? defaultPlace(request, keys);
-    const found = await findWheelhouse(
-      run,
-      { ...world, reporter, store: store.peeking() },
-      place,
-      new Set(),
-    );
+    const run = { ...asked, place, workplace, scratch, timer: new Timer() };
+    const found = await findWheelhouse(run, { ...world, reporter, store: store.peeking() });
     if (found.state === 'serves') {
       const { python } = found.base.manifest;
       if (python !== undefined && python !== interpreter.version) {
@@ -101,7 +98,7 @@ const maxCompared = 20;
 
 /** What differs between what is wanted and what was found, or else the last used sound entry. */
 async function differences(
-  asked: Omit<Run, 'workplace' | 'scratch'>,
+  asked: KeyedRequest & Pick<Run, 'request' | 'interpreter'>,
   found: Found,
   world: DoctorWorld,
 ): Promise<string[]> {
@@ -144,7 +141,7 @@ async function indexFinding(
 ): Promise<Finding> {
   try {
     const index = await chooseIndex({ request, interpreter, settings, requested }, world);
-    return { level: 'good', text: `index: ${index.shown || 'none'}, as ${index.why}` };
+    return { level: 'good', text: `index: ${index.shown || 'none'} (${index.why})` };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const needed = hit ? ' (a hit does not need it)' : '';

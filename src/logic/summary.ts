@@ -104,7 +104,7 @@ export function formatReport(report: Report): string[] {
     headline(report),
     ...savings(report),
     ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
-    ...(report.index ? [`index: ${report.index.shown || 'none'}, as ${report.index.why}`] : []),
+    ...(report.index ? [`index: ${report.index.shown || 'none'} (${report.index.why})`] : []),
     ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
     `time: ${seconds(report.seconds)} (${times.join(', ')})`,
   ].map(oneLine);
@@ -131,7 +131,7 @@ export function formatSummary(report: Report): string {
       ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
       : []),
     ...(report.index
-      ? [`Index: \`${report.index.shown || 'none'}\`, as ${report.index.why}`, '']
+      ? [`Index: \`${report.index.shown || 'none'}\` (${report.index.why})`, '']
       : []),
     '<details><summary>Wheels</summary>',
     '',
