@@ -1,6 +1,6 @@
 /**
- * Builds dist from src: `tsc` emits lib/, ncc bundles one file an entry from it.
- * With --check it builds elsewhere and compares: dist has to be what src gives.
+ * Builds dist from src: `tsc` emits lib/, from which ncc bundles one file per entry.
+ * With --check it builds into another directory and fails if dist differs.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { root } from './tools.mjs';
 
-/** Source without its extension, and the directory of dist that action.yml or package.json names. */
+/** Source file without its extension, and its directory in dist, which action.yml or package.json names. */
 const entries = [
   ['main', 'main'],
   ['post', 'post'],
@@ -25,7 +25,7 @@ function node(script, ...args) {
   if (status !== 0) throw new Error(`${script} ${args.join(' ')} failed`);
 }
 
-/** Python programs become a part of the bundle: the action runs without its sources. */
+/** Makes the Python programs part of the bundle, because the action runs without its sources. */
 function embedPrograms() {
   const directory = join(root, 'src', 'python');
   const programs = Object.fromEntries(
@@ -35,13 +35,15 @@ function embedPrograms() {
       .map((file) => [file.slice(0, -'.py'.length), readFileSync(join(directory, file), 'utf8')]),
   );
   const file = join(root, 'lib', 'world', 'python-program.js');
-  const reading = /function source\(name\) \{\n.*\n\}/;
+  const original = /function source\(name\) \{\n.*\n\}/;
   const text = readFileSync(file, 'utf8');
-  if (!reading.test(text)) throw new Error('python-program.ts has changed: embed its programs');
+  if (!original.test(text)) {
+    throw new Error('source() in src/world/python-program.ts has changed: adapt embedPrograms()');
+  }
   const embedded = `const programs = ${JSON.stringify(programs, undefined, 2)};\nfunction source(name) {\n    return programs[name];\n}`;
   writeFileSync(
     file,
-    text.replace(reading, () => embedded),
+    text.replace(original, () => embedded),
   );
 }
 
@@ -82,10 +84,10 @@ if (process.argv.includes('--check')) {
   };
   const different = [...names].filter((name) => read(dist, name) !== read(fresh, name));
   if (different.length > 0) {
-    console.error(`dist is not what src gives: ${different.join(', ')}. Run "npm run build".`);
+    console.error(`dist does not match src: ${different.join(', ')}. Run "npm run build".`);
     process.exit(1);
   }
-  console.log(`dist is what src gives (${names.size} files)`);
+  console.log(`dist matches src (${names.size} files)`);
 } else {
   const fresh = join(root, '.cache', 'build');
   build(fresh);

@@ -1,13 +1,13 @@
 /**
- * `npm run requirements`: writes scripts/requirements/*.txt from the *.in beside them: every
- * package that they need on any system, with the hashes of all its files on the index that uv is
- * configured with.
+ * `npm run requirements`: writes scripts/requirements/*.txt from the *.in beside them. Each lists
+ * the packages that are needed on any system, with the hashes of all their files on the index that
+ * uv is configured with.
  */
 import { readdirSync } from 'node:fs';
 
 import { ensureUv, requirementsDirectory, run, uvCommand } from './tools.mjs';
 
-/** The oldest Python that they start under. */
+/** The oldest Python that the tools run under, if it is not 3.10. */
 const oldest = { linters: '3.11', programs: '3.11' };
 
 ensureUv();

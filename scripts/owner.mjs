@@ -1,10 +1,11 @@
 /**
  * The account that this is published under. Until somebody publishes it, a placeholder stands for
- * the account wherever the action, its workflow or the repository is named; GitHub's account names
- * neither begin nor end with a hyphen, so nobody can register it and be run in its place.
+ * the account wherever the action, its workflow or the repository is named. GitHub's account names
+ * neither begin nor end with a hyphen, so nobody can register the placeholder and have their own
+ * code run.
  *
- *   npm run owner NAME           puts the account's name in, everywhere
- *   npm run owner -- --check     fails while the placeholder is anywhere
+ *   npm run owner NAME           replaces the placeholder with the account's name everywhere
+ *   npm run owner -- --check     fails if the placeholder is anywhere
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -13,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 
 export const placeholder = '-OWNER-';
 
-/** What GitHub takes for the name of an account. */
+/** What GitHub accepts as the name of an account. */
 const accountName = /^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$/i;
 
 /** @returns {boolean} whether somebody could register this name */
@@ -23,7 +24,7 @@ export function canBeAccount(name) {
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** Committed files with the placeholder before a slash, this one and what is built aside. */
+/** Committed files with the placeholder before a slash, except this one and dist. */
 export function filesWithPlaceholder(directory = root) {
   try {
     const args = ['grep', '-lIz', '-F', '-e', `${placeholder}/`];
@@ -36,7 +37,7 @@ export function filesWithPlaceholder(directory = root) {
   }
 }
 
-/** @param {string} name */
+/** Replaces the placeholder in all of them. @param {string} name */
 export function putIn(name, directory = root) {
   for (const file of filesWithPlaceholder(directory)) {
     const path = join(directory, file);
@@ -57,7 +58,7 @@ function main([argument = '']) {
   const files = filesWithPlaceholder();
   if (files.length === 0) return 0;
   const list = files.join(', ');
-  console.error(`${placeholder} stands for the account in ${list}. Run "npm run owner NAME".`);
+  console.error(`The placeholder ${placeholder} is still in ${list}. Run "npm run owner NAME".`);
   return 1;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `npm start`: what the main step of the action does, from the committed dist, with a directory as
- * the cache: installs the example, or the given files, into a new virtual environment.
+ * `npm start [FILE…]`: does what the main step of the action does, from the committed dist, with a
+ * directory as the cache: installs the example, or the given files, into a new virtual environment.
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -23,5 +23,5 @@ const { status } = spawnSync(
   ],
   { stdio: 'inherit', cwd: process.env.INIT_CWD ?? process.cwd() },
 );
-console.log(`Installed into ${venv}; delete ${place} to start afresh.`);
+console.log(`Installed into ${venv}; delete ${place} to start again without a cache.`);
 process.exitCode = status ?? 1;

@@ -1,7 +1,7 @@
 /**
- * `npm run test:faults`: breaks everything that can be broken (`__tests__/faults`), prints what
- * came of it as a table, and keeps that in docs/faults.md. Needs what `npm test` needs; as root on
- * Linux it also has full and read-only disks.
+ * `npm run test:faults`: breaks everything that can be broken (`__tests__/faults`), prints the
+ * results as a table, and writes the table to docs/faults.md. Full and read-only disks need root on
+ * Linux.
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,9 +9,9 @@ import { run as runTests } from 'node:test';
 
 import { ensureTools, node24, root, run } from './tools.mjs';
 
-/** Before a row in a test's diagnostics; see rows.ts. */
+/** Starts a row in a test's diagnostics; see rows.ts. */
 const rowMark = 'fault-row: ';
-/** Beginnings of the groups' names, in the order of the table. */
+/** How the groups' names start, in the order of the table. */
 const order = [
   'cache service',
   'wheelhouse content',
@@ -37,14 +37,14 @@ function installed(row) {
 
 /** @param {any} row @param {string} result */
 function tableRow(row, result) {
-  const told = [...row.says, ...(row.logs ? [`log: ${row.logs}`] : [])];
+  const messages = [...row.says, ...(row.logs ? [`log: ${row.logs}`] : [])];
   return `| ${[
     cell(row.fault),
     row.job,
     installed(row),
     cell(row.saved.join(', ')) || 'nothing',
-    told.map(cell).join('<br>') || 'nothing',
-    row.skip ? `not had here: ${row.skip}` : result,
+    messages.map(cell).join('<br>') || 'nothing',
+    row.skip ? `skipped: ${row.skip}` : result,
   ].join(' | ')} |`;
 }
 
@@ -66,7 +66,7 @@ async function main() {
       rows.set(row.fault, row);
     }
     if ((type === 'test:pass' || type === 'test:fail') && data.details.type !== 'suite') {
-      results.set(data.name, type === 'test:pass' ? 'held' : '**not held**');
+      results.set(data.name, type === 'test:pass' ? 'passed' : '**failed**');
       const failure = type === 'test:fail' ? String(data.details.error?.cause ?? '') : '';
       const firstLines = failure.split('\n').slice(0, 60).join('\n');
       console.error(
@@ -84,21 +84,21 @@ async function main() {
     groups.set(row.group, lines);
   }
   const ran = [...rows.keys()].filter((id) => !rows.get(id).skip);
-  const held = ran.filter((id) => results.get(id) === 'held');
+  const passed = ran.filter((id) => results.get(id) === 'passed');
   const text = `# Faults
 
-What happens when something breaks, is hostile, or is missing. Every row is a job of the committed
-\`dist\` with real pip and a stand-in for the cache service (\`__tests__/faults\`). Of each one is
-checked: the job's result; what is installed, by importing it and by comparing every file with its
-RECORD; that no temporary file and no process is left; what is in the cache afterwards; and
-everything that people are told.
+What happens when something breaks, is hostile, or is missing. Every row is a job that runs the
+committed \`dist\` with real pip and a stand-in for the cache service (\`__tests__/faults\`). Each row
+checks the job's result; the installed packages, by importing them and comparing every file with its
+RECORD; that no temporary file and no process is left behind; the cache entries afterwards; and every
+warning and error.
 
-In the table \`{key}\` is the key of the entry that was in the cache before, or that the job would
-save, \`{key}-r1\` the next generation of it, and \`…\` any text. What is *not defended* is said in
-[the threat model](threat-model.md).
+In the table, \`{key}\` is the key of the entry that was in the cache before, or that the job would
+save, \`{key}-r1\` its next generation, and \`…\` any text. [The threat model](threat-model.md) says
+what is *not defended*.
 
-Written by \`npm run test:faults\`: ${held.length} of ${ran.length} rows held${
-    rows.size > ran.length ? `, ${rows.size - ran.length} could not be had` : ''
+Written by \`npm run test:faults\`: ${passed.length} of ${ran.length} rows passed${
+    rows.size > ran.length ? `, ${rows.size - ran.length} were skipped` : ''
   }.
 ${[...groups]
   .map(
@@ -114,12 +114,12 @@ ${lines.join('\n')}
   console.log(text);
   console.log(`${seconds} s`);
   writeFileSync(join(root, 'docs', 'faults.md'), text);
-  const failed = [...results.values()].some((result) => result !== 'held');
+  const failed = [...results.values()].some((result) => result !== 'passed');
   process.exitCode = failed || ran.length === 0 ? 1 : 0;
 }
 
 if (process.versions.node.startsWith('24.')) {
-  ensureTools();
+  ensureTools('test:faults');
   await main();
 } else {
   run(node24(), [join(root, 'scripts', 'test-faults.mjs')]);

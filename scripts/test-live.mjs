@@ -1,13 +1,24 @@
 /**
- * `npm run test:live`: real packages and requirement files of public projects, beside plain pip.
- * Needs the package index that pip is configured with. Each case runs with one of the Pythons and
- * pips, all in turn; `-- --all` runs each with every one, `-- TEXT` those whose name contains TEXT.
+ * `npm run test:live`: real packages and requirement files of public projects, compared with plain
+ * pip, from the package index that pip is configured with. Each case runs with one pair of Python
+ * and pip, and the pairs take turns. `-- --all` runs each case with every pair, `-- TEXT` only the
+ * cases whose name contains TEXT.
  */
 import { ensureTools, node24, root, run } from './tools.mjs';
 
+/** Prints which Pythons take turns, or how to have a second one. */
+const pythons = `
+import { findPythons } from './__tests__/live/environments.ts';
+const versions = findPythons().map(({ version }) => version);
+console.log(versions.length > 1
+  ? '# Pythons: ' + versions.join(', ')
+  : '# Every case runs with Python ' + versions + ': put a second Python (3.9 or newer) on PATH.');
+`;
+
 const words = process.argv.slice(2);
 const [text = ''] = words.filter((word) => word !== '--all');
-ensureTools();
+ensureTools('test:live');
+run(node24(), ['--input-type=module-typescript', '--eval', pythons]);
 const files = text === '' ? ['live', 'requirement-files'] : ['requirement-files'];
 run(
   node24(),

@@ -1,10 +1,10 @@
 /**
- * `npm run test:soak -- [runs] [seed]`: see `__tests__/faults/soak.ts`, which this starts under the
- * Node that the action runs on. Needs what `npm test` needs.
+ * `npm run test:soak -- [runs] [seed]`: see `__tests__/faults/soak.ts`, which this runs under the
+ * Node version of the action.
  */
 import { join } from 'node:path';
 
 import { ensureTools, node24, root, run } from './tools.mjs';
 
-ensureTools();
+ensureTools('test:soak');
 run(node24(), [join(root, '__tests__', 'faults', 'soak.ts'), ...process.argv.slice(2)]);

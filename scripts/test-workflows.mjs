@@ -1,24 +1,32 @@
 /**
  * `npm run test:workflows`: linters over action files and workflows, and the workflows of
  * `__tests__/workflows` under act. Plain JavaScript for any Node from 20 on, as it runs before
- * `npm ci`; what it needs beside npm's packages it puts below `.cache/`.
+ * `npm ci`; programs other than npm's packages are installed into `.cache/`.
  *
- * Without Go, or with a Python older than the linters ask for, what needs them is left out and said
- * so; under CI=true that is a failure.
+ * Without Go, or with a Python that is too old for the linters, the parts that need them are left
+ * out with a message. With CI=true that is a failure.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { commandOf, ensureEnvironment, ensureTools, node24, python, root, run } from './tools.mjs';
+import {
+  commandOf,
+  ensureEnvironment,
+  ensureTools,
+  findProgram,
+  hasPython,
+  node24,
+  root,
+  run,
+} from './tools.mjs';
 
 /** Name of the command → Go package and version. */
 const goTools = {
   act: ['github.com/nektos/act', '0.2.89'],
   actionlint: ['github.com/rhysd/actionlint/cmd/actionlint', '1.7.12'],
 };
-const oldestPython = [3, 11];
 
 const isWindows = process.platform === 'win32';
 const cache = join(root, '.cache');
@@ -43,19 +51,19 @@ function check(name, work) {
   if (reason !== undefined) console.log(reason);
 }
 
-/** Says what is left out; counts as failed where everything has to run. */
+/** Prints what is left out, and counts it as failed in CI, where everything has to run. */
 function leaveOut(what, reason) {
   console.log(`- ${what}: left out. ${reason}`);
   if (process.env.CI === 'true') total.failed += 1;
 }
 
-/** What a command prints, its exit code aside; undefined when it can't be started. */
+/** What a command prints, whatever its exit code; undefined when it can't be started. */
 function output(command, args) {
   const { error, stdout } = spawnSync(command, args, { encoding: 'utf8' });
   return error ? undefined : stdout;
 }
 
-/** Runs a command in silence. @throws Error with what it printed, when it fails */
+/** Runs a command without showing its output. @throws Error with that output, when it fails */
 function lint(command, args) {
   const { error, status, stdout, stderr } = spawnSync(command, args, {
     cwd: root,
@@ -66,7 +74,7 @@ function lint(command, args) {
   if (status !== 0) throw new Error(`${stdout}${stderr}`.trim());
 }
 
-/** @returns path of the command, which is built where it is missing or another version */
+/** Returns the path of the command, and builds it if it is missing or has another version. */
 function ensureGoTool(name) {
   const command = join(goCommands, isWindows ? `${name}.exe` : name);
   const [source, version] = goTools[name];
@@ -109,7 +117,7 @@ function runWorkflows() {
   const count = (word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
   const failed = count('fail') + count('cancelled');
   total.passed += count('pass');
-  // A test file that can't even be loaded may have counted nothing.
+  // A test file that can't be loaded may not have been counted.
   total.failed += status === 0 ? failed : Math.max(failed, 1);
 }
 
@@ -123,13 +131,13 @@ const actions = [
 ].filter((file) => existsSync(join(root, file)));
 
 mkdirSync(cache, { recursive: true });
-ensureTools();
-const hasGo = output('go', ['version']) !== undefined;
-const noGo = 'It is built with Go, which is not on PATH: install it from go.dev.';
+ensureTools('test:workflows');
+const hasGo = findProgram('go') !== undefined;
+const noGo = 'Go is not on PATH: install it from go.dev.';
 
 if (hasGo) {
   check('actionlint', () => {
-    // Neither shellcheck nor pyflakes: they would run only where they happen to be installed.
+    // Without shellcheck and pyflakes, which would run only if they happen to be installed.
     const flags = ['-no-color', '-shellcheck=', '-pyflakes='];
     lint(ensureGoTool('actionlint'), [...flags, ...workflows, ...scenarios]);
   });
@@ -137,10 +145,8 @@ if (hasGo) {
   leaveOut('actionlint', noGo);
 }
 
-const pythonVersion = output(python, ['-c', 'import sys; print(*sys.version_info[:2])']) ?? '';
-const [major = 0, minor = 0] = pythonVersion.split(' ').map(Number);
-if (major > oldestPython[0] || (major === oldestPython[0] && minor >= oldestPython[1])) {
-  // Pedantic where it counts; what tests run under act need not limit its concurrency, for one.
+if (hasPython(3, 11)) {
+  // Pedantic only for what is published: workflows of the tests need no concurrency limit, say.
   const audits = { pedantic: ['.github', 'action.yml'], regular: [...scenarios, ...actions] };
   for (const [persona, files] of Object.entries(audits)) {
     check(`zizmor ${persona}`, () => {
@@ -166,7 +172,7 @@ if (major > oldestPython[0] || (major === oldestPython[0] && minor >= oldestPyth
     });
   }
 } else {
-  leaveOut('zizmor and check-jsonschema', `They need Python ${oldestPython.join('.')} or newer.`);
+  leaveOut('zizmor and check-jsonschema', 'They need Python 3.11 or newer.');
 }
 
 check('action-types.yml has a type for each input and output', () => {
@@ -174,9 +180,9 @@ check('action-types.yml has a type for each input and output', () => {
 });
 
 if (isWindows) {
-  console.log('- workflows under act: left out. Their shell steps are made for POSIX.');
+  console.log('- workflows under act: left out. Their shell steps need a POSIX system.');
 } else if (hasGo) {
-  check('act is there', () => ensureGoTool('act'));
+  check('act is built', () => ensureGoTool('act'));
   runWorkflows();
 } else {
   leaveOut('workflows under act', noGo);

@@ -1,19 +1,21 @@
 /**
- * `npm test`: installs what is needed, then checks everything. Starts on a clone without
- * node_modules, under any Node from 20 on; the tests run under the Node that the action runs on.
- * With arguments it runs those test files only.
+ * `npm test`: installs what is needed, then checks everything. It starts on a clone without
+ * node_modules, under any Node from 20 on; the tests run under the Node version of the action.
+ * With arguments it runs only those test files.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ensureTools, node24, root, run } from './tools.mjs';
 
-/** Tests with commands of their own: they need more than npm's packages, or take long. */
+/** Folders of tests that have their own commands, because they need more programs or more time. */
 const others = ['workflows', 'mirror', 'live', 'faults'];
-/** Tests that take minutes: `npm run test:more`. */
+/** The folder of tests that take minutes: `npm run test:more`. */
 const slow = 'slow';
 
 const wantsMore = process.argv.includes('--more');
+const given = process.argv.slice(2).filter((word) => word !== '--more');
+const wantsMirror = given.some((file) => file.startsWith('__tests__/mirror'));
 
 function testFiles() {
   return readdirSync(join(root, '__tests__'), { recursive: true, encoding: 'utf8' })
@@ -24,10 +26,9 @@ function testFiles() {
     .map((file) => join('__tests__', file));
 }
 
-ensureTools();
+ensureTools(wantsMirror ? 'test:mirror' : wantsMore ? 'test:more' : 'test');
 const node = node24();
 const modules = join(root, 'node_modules');
-const given = process.argv.slice(2).filter((word) => word !== '--more');
 const steps =
   given.length > 0 || wantsMore
     ? []

@@ -1,19 +1,22 @@
 /**
- * What checks and tests need, fetched where it is missing: npm's packages, and several pips.
- * Plain JavaScript for any Node from 20 on, as it runs before `npm ci`.
+ * Everything that the checks and tests need. Packages from npm and from the Python index are
+ * installed if they are missing; for programs of the system, a suite that lacks one says how to get
+ * it before anything runs. Plain JavaScript for any Node from 20 on, as it runs before `npm ci`.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The checkout. */
@@ -24,22 +27,26 @@ const cache = join(root, '.cache');
 /** The Python that the tests start from. */
 export const python = process.platform === 'win32' ? 'python' : 'python3';
 
-/** `[3, 11]` for Python 3.11. @returns {number[]} */
+/** Returns `[3, 11]` for Python 3.11, and `[]` if there is no Python. @returns {number[]} */
 function pythonVersion() {
-  const { stdout, error } = spawnSync(
+  const { status, stdout } = spawnSync(
     python,
-    ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'],
+    ['-c', 'import ensurepip, sys, venv; print("%d.%d" % sys.version_info[:2])'],
     { encoding: 'utf8' },
   );
-  if (error) throw new Error(`The tests need Python 3.9 or newer as ${python}: ${error.message}`);
-  return stdout.trim().split('.').map(Number);
+  return status === 0 ? stdout.trim().split('.').map(Number) : [];
 }
 
-const [, minor = 0] = pythonVersion();
+const [major = 0, minor = 0] = pythonVersion();
+
+/** Whether the Python that the tests start from is this version or newer. */
+export function hasPython(/** @type {number} */ wantedMajor, /** @type {number} */ wantedMinor) {
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
 
 /**
- * The pips that the tests run with, oldest first: the oldest that works with this product and this
- * Python, a common one, the newest known.
+ * The versions of pip that the tests run with, oldest first: the oldest that works with this product
+ * and this Python, a common one, and the newest.
  */
 export const pipVersions = [
   ...(minor < 12 ? ['22.2'] : []),
@@ -48,27 +55,27 @@ export const pipVersions = [
 ];
 
 /**
- * Directory whose content, copied into site-packages, is that pip.
+ * The directory of that pip: copied into site-packages, its content is an installation.
  * @param {string} version
  */
 export function pipDirectory(version) {
   return join(cache, `pip-${version}`);
 }
 
-/** The Node that the action runs on, from npm. */
+/** The path of the Node version that the action runs on, from npm. */
 export function node24() {
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const directory = join(root, 'node_modules', name, 'bin');
   const file = join(directory, process.platform === 'win32' ? 'node.exe' : 'node');
   if (process.versions.node.startsWith('24.')) return process.execPath;
   if (!existsSync(file)) {
-    throw new Error(`npm has no ${name}: run this with Node 24.`);
+    throw new Error(`The npm package ${name} is not installed: run this with Node 24.`);
   }
   return file;
 }
 
 /**
- * Runs a program, its output shown.
+ * Runs a program and shows its output.
  * @param {string} command
  * @param {string[]} args
  * @param {import('node:child_process').SpawnSyncOptions} [options]
@@ -86,7 +93,7 @@ export function run(command, args, options = {}) {
   }
 }
 
-/** Runs `npm ci` unless node_modules is what the lock file says. */
+/** Runs `npm ci` unless node_modules matches the lock file. */
 export function ensureInstalled() {
   const digest = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -97,7 +104,7 @@ export function ensureInstalled() {
   writeFileSync(stamp, digest);
 }
 
-/** What the tools of the tests are: `NAME.in` is written by hand, `NAME.txt` by `npm run requirements`. */
+/** The Python tools of the tests: `NAME.in` is written by hand, `NAME.txt` by `npm run requirements`. */
 export const requirementsDirectory = join(root, 'scripts', 'requirements');
 
 /** @param {string} name */
@@ -105,13 +112,13 @@ function lockOf(name) {
   return join(requirementsDirectory, `${name}.txt`);
 }
 
-/** Only files whose hash is known, with nothing that is not in the file. */
+/** Installs only files whose hash is in the requirements file, and no dependencies beside those. */
 const install = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'].concat([
   '--no-deps',
   '--require-hashes',
 ]);
 
-/** Fetches the pips, from the index that pip is configured with. */
+/** Downloads the versions of pip from the index that pip is configured with. */
 export function ensurePips() {
   for (const version of pipVersions) {
     if (existsSync(pipDirectory(version))) continue;
@@ -130,7 +137,7 @@ export function ensurePips() {
   }
 }
 
-/** The command uv. */
+/** The path of uv. */
 export function uvCommand() {
   const name = process.platform === 'win32' ? 'uv.exe' : 'uv';
   return join(uvDirectory(), 'bin', name);
@@ -141,14 +148,14 @@ function uvDirectory() {
   return join(cache, `uv-${version}`);
 }
 
-/** Fetches uv, from the index that pip is configured with. */
+/** Installs uv from the index that pip is configured with. */
 export function ensureUv() {
   if (existsSync(uvCommand())) return;
   run(python, [...install, '--target', uvDirectory(), '-r', lockOf('uv')]);
 }
 
 /**
- * Where programs of Python are, each with what it needs in a virtual environment of its own.
+ * The virtual environment of some Python tools.
  * @param {string} name of a file in scripts/requirements
  */
 function environmentOf(name) {
@@ -159,7 +166,7 @@ function environmentOf(name) {
 }
 
 /**
- * A command of one of these environments.
+ * The path of a command in one of these environments.
  * @param {string} name of a file in scripts/requirements
  * @param {string} command
  */
@@ -169,14 +176,14 @@ export function commandOf(name, command) {
 }
 
 /**
- * Makes one of these environments, from the index that pip is configured with.
+ * Creates one of these environments from the index that pip is configured with.
  * @param {string} name of a file in scripts/requirements
  */
 export function ensureEnvironment(name) {
   const directory = environmentOf(name);
   const complete = join(directory, 'complete');
   if (existsSync(complete)) return;
-  // Environments name their own place in their commands, so it is not made somewhere else first.
+  // Commands contain the path of their environment, so it can't be created elsewhere and moved.
   rmSync(directory, { recursive: true, force: true });
   run(python, ['-m', 'venv', directory]);
   run(commandOf(name, 'python'), [...install, '-r', lockOf(name)]);
@@ -184,7 +191,7 @@ export function ensureEnvironment(name) {
 }
 
 /**
- * A command of what stands for private feeds or publishes to them.
+ * The path of a command of a private feed, or of a tool that publishes to one.
  * @param {'pypiserver' | 'devpi' | 'publishers'} feed
  * @param {string} command
  */
@@ -192,14 +199,162 @@ export function feedCommand(feed, command) {
   return commandOf(feed, command);
 }
 
-/** Fetches uv, the servers of private feeds and what publishes to them. */
+/** Installs uv, the servers of private feeds and the tools that publish to them. */
 export function ensureFeeds() {
   ensureUv();
   for (const feed of ['pypiserver', 'devpi', 'publishers']) ensureEnvironment(feed);
 }
 
-/** Everything that `npm test` needs. */
-export function ensureTools() {
+/** Programs that this does not install, and where they come from. */
+const programs = {
+  git: 'from your system or git-scm.com',
+  go: 'from go.dev',
+  jq: 'from your system',
+  nginx: 'on Debian or Ubuntu with "apt-get install nginx-light", or set NGINX_COMMAND to its path',
+  npm: 'with Node.js from nodejs.org',
+  openssl: 'from your system',
+  tar: 'from your system',
+  zstd: 'from your system, on Debian or Ubuntu with "apt-get install zstd"',
+};
+
+/** @typedef {keyof typeof programs} Program */
+
+/** @param {Program} name @returns {string | undefined} the path of a program; undefined if missing */
+export function findProgram(name) {
+  const given = name === 'nginx' && process.env.NGINX_COMMAND;
+  if (given) return existsSync(given) ? given : undefined;
+  const places = (process.env.PATH ?? '').split(delimiter);
+  // Debian has it where only root's PATH leads.
+  if (name === 'nginx') places.push('/usr/sbin');
+  const suffixes = process.platform === 'win32' ? ['.exe', '.cmd'] : [''];
+  return places
+    .flatMap((place) => suffixes.map((suffix) => join(place, name + suffix)))
+    .find((file) => existsSync(file));
+}
+
+/** Whether this process may mount a disk. */
+export function canMount() {
+  if (process.platform !== 'linux') return false;
+  const directory = mkdtempSync(join(tmpdir(), 'mount-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'none', directory]);
+  if (mounted.status === 0) spawnSync('umount', [directory]);
+  rmSync(directory, { recursive: true });
+  return mounted.status === 0;
+}
+
+/** A command that runs another one in a network namespace with nothing but the loopback. */
+export const isolation = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
+
+/** Whether this process may make a network namespace. */
+export function canIsolate() {
+  const [command = '', ...args] = isolation;
+  return process.platform === 'linux' && spawnSync(command, [...args, 'true']).status === 0;
+}
+
+/** Whether pip reaches the package index that it is configured with. */
+function canDownload() {
+  const directory = mkdtempSync(join(tmpdir(), 'download-'));
+  const args = ['-q', '--disable-pip-version-check', '--no-deps', '--no-cache-dir', '--retries=1'];
+  const { status } = spawnSync(
+    python,
+    ['-m', 'pip', 'download', ...args, '--timeout=10', '-d', directory, 'docopt==0.6.2'],
+    { stdio: 'ignore' },
+  );
+  rmSync(directory, { recursive: true });
+  return status === 0;
+}
+
+/** @param {Program} name @param {string} loss @returns {[() => boolean, string]} */
+function without(name, loss) {
+  return [() => findProgram(name) !== undefined, `${loss}: install ${name} ${programs[name]}`];
+}
+
+/**
+ * Suite, by the name of its npm script → what must be there, what a part of it needs, and whether
+ * it downloads while it runs.
+ * @type {Record<string, { needs: Program[], parts?: [() => boolean, string][], network?: boolean }>}
+ */
+const suites = {
+  test: {
+    needs: ['git', 'tar', 'zstd'],
+    parts: [
+      without('jq', 'The tests of the release workflow are skipped'),
+      without('openssl', 'The tests of the certificate examples are skipped'),
+    ],
+  },
+  'test:more': {
+    needs: ['git', 'tar', 'zstd'],
+    parts: [
+      [
+        () => hasPython(3, 11),
+        `Tests with tox, nox and other CI systems are skipped: they need Python 3.11 or newer`,
+      ],
+    ],
+  },
+  'test:faults': {
+    needs: ['tar', 'zstd'],
+    parts: [
+      [canMount, 'Faults of full and read-only disks are skipped: run this as root on Linux'],
+    ],
+  },
+  'test:soak': { needs: ['tar', 'zstd'] },
+  'test:mirror': { needs: ['nginx'] },
+  'test:live': {
+    needs: ['tar', 'zstd'],
+    parts: [
+      [
+        canIsolate,
+        'Runs without a network have only a proxy that refuses connections: for a network ' +
+          'namespace, run this as root on Linux',
+      ],
+    ],
+    network: true,
+  },
+  'test:workflows': {
+    needs: ['git', 'tar', 'zstd'],
+    parts: [
+      without('go', 'actionlint and the workflows under act are left out'),
+      [
+        () => hasPython(3, 11),
+        'zizmor and check-jsonschema are left out: they need Python 3.11 or newer',
+      ],
+    ],
+  },
+  bench: { needs: ['tar', 'zstd'] },
+};
+
+/**
+ * What keeps a suite from running, and what parts of it can't run, each in one line.
+ * @param {keyof typeof suites} name
+ */
+export function missingFor(name) {
+  const { needs, parts = [], network = false } = suites[name] ?? { needs: [] };
+  const wanted = /** @type {Program[]} */ (['npm', ...needs]);
+  const missing = wanted
+    .filter((program) => findProgram(program) === undefined)
+    .map((program) => `npm run ${name} needs ${program}: install it ${programs[program]}.`);
+  if (!hasPython(3, 9)) {
+    missing.push(`npm run ${name} needs ${python} 3.9 or newer with venv and pip: install it.`);
+  } else if (missing.length === 0 && network && !canDownload()) {
+    missing.push(
+      `npm run ${name} needs a package index, but pip can't download from the one that it is ` +
+        'configured with: check the network, PIP_INDEX_URL and the proxy.',
+    );
+  }
+  const leftOut = parts.filter(([isThere]) => !isThere()).map(([, text]) => `${text}.`);
+  return { missing, leftOut };
+}
+
+/**
+ * Installs what a suite needs. If a program of the system is missing, says how to get it and ends
+ * the process, before anything is downloaded or run.
+ * @param {keyof typeof suites} name of the suite's npm script
+ */
+export function ensureTools(name) {
+  const { missing, leftOut } = missingFor(name);
+  for (const line of missing) console.error(line);
+  if (missing.length > 0) process.exit(1);
+  for (const line of leftOut) console.log(`# ${line}`);
   ensureInstalled();
   ensurePips();
   ensureFeeds();

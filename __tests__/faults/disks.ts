@@ -1,31 +1,17 @@
 /** Disks that are full or read-only, for the machines where they can be had: as root on Linux. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { canMount } from '../../scripts/tools.mjs';
 import type { Place } from './rows.ts';
 
 function mount(...args: string[]): void {
   execFileSync('mount', args, { stdio: 'pipe' });
 }
 
-/** Whether this process may mount. */
-export const canMount = ((): boolean => {
-  const directory = mkdtempSync(join(tmpdir(), 'mount-'));
-  try {
-    mount('-t', 'tmpfs', '-o', 'size=4k', 'none', directory);
-    execFileSync('umount', [directory]);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
-})();
-
-/** Why a row that needs a mount is left out; false where it isn't. */
-export const needsMount = canMount ? false : 'needs root on Linux, to mount a disk';
+/** Why a row that needs a mount is skipped; false when it isn't. */
+export const needsMount = canMount() ? false : 'needs root on Linux, to mount a disk';
 
 /** Makes the runner's temporary directory a disk of so many kilobytes. */
 export function smallDisk({ job, later }: Place, kilobytes: number): void {

@@ -3,12 +3,14 @@
  * refuses every connection, and writes how many were tried into FILE. As root on Linux it does so
  * in a network namespace of its own, so that what ignores the proxy does not get out either.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+
+import { canIsolate, isolation } from '../../scripts/tools.mjs';
 
 export interface RefusingProxy {
   /** What sends a program's requests here. */
@@ -47,16 +49,12 @@ export async function startRefusingProxy(bypass = ''): Promise<RefusingProxy> {
   };
 }
 
-/** Makes a network namespace in which the machine reaches itself only. */
-const isolation = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'];
-const canIsolate =
-  process.platform === 'linux' &&
-  spawnSync(String(isolation[0]), [...isolation.slice(1), 'true']).status === 0;
+const isIsolated = canIsolate();
 
 /** The command that runs another one without a network. @param file gets the number of requests */
 export function offline(file: string): string[] {
   const self = fileURLToPath(import.meta.url);
-  return [...(canIsolate ? isolation : []), process.execPath, self, file];
+  return [...(isIsolated ? isolation : []), process.execPath, self, file];
 }
 
 if (import.meta.main) {

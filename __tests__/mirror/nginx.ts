@@ -1,4 +1,5 @@
 /** Real nginx on the loopback, with a configuration that the mirror's renderer wrote. */
+import assert from 'node:assert/strict';
 import { execFile, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -12,12 +13,12 @@ import {
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-import { python, root } from '../../scripts/tools.mjs';
+import { findProgram, missingFor, python, root } from '../../scripts/tools.mjs';
 
 /** A line of the access log, by the names in it. */
 export interface LogLine {
@@ -56,33 +57,8 @@ export interface Answer {
   readonly milliseconds: number;
 }
 
-/**
- * Path of nginx: `NGINX_COMMAND` of the environment, or as Debian installs it. Where it is missing
- * it is installed, if this is CI and the user is root.
- * @throws Error that says what to install
- */
-export function nginxCommand(): string {
-  const given = process.env['NGINX_COMMAND'];
-  if (given) return given;
-  const places = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'];
-  const find = (): string | undefined =>
-    places.map((place) => join(place, 'nginx')).find((file) => existsSync(file));
-  const found = find();
-  if (found) return found;
-  if (process.env['CI'] === 'true' && process.getuid?.() === 0) {
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const install =
-      'test -e /usr/sbin/nginx || { apt-get update && apt-get install -y nginx-light; }';
-    // Test files are processes of their own, and apt-get does not wait for another one.
-    const args = [join(tmpdir(), 'mirror-nginx.lock'), 'sh', '-c', `{ ${install}; } >&2`];
-    spawnSync('flock', args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
-    const installed = find();
-    if (installed) return installed;
-  }
-  throw new Error(
-    'The self-test of the mirror needs nginx, which is not here: install it, on Debian or Ubuntu ' +
-      'with "apt-get install nginx-light", or give its path in the variable NGINX_COMMAND.',
-  );
+function nginxCommand(): string {
+  return findProgram('nginx') ?? assert.fail(missingFor('test:mirror').missing.join('\n'));
 }
 
 let version: string | undefined;
