@@ -25,16 +25,25 @@ export interface Prepared {
  */
 export async function prepareInterpreter(request: Request, world: World): Promise<Prepared> {
   const interpreter = await world.python.probe(request);
-  const { venv } = request;
-  if (venv === undefined || isInside(venv, interpreter.executable)) {
-    return { interpreter: checked(request, interpreter), makeVenv: undefined };
+  const venv = venvToMake(request, interpreter);
+  if (venv === undefined) {
+    return { interpreter: checkTarget(request, interpreter), makeVenv: undefined };
   }
   const makeVenv = async (): Promise<Interpreter> =>
-    checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    checkTarget(request, await virtualEnvironment(request, world, interpreter, venv));
   // Only an environment with a pip can tell how pip is configured.
   return interpreter.pip === undefined
     ? { interpreter: await makeVenv(), makeVenv: undefined }
     : { interpreter, makeVenv };
+}
+
+/**
+ * Returns the directory of the virtual environment that a run makes from the interpreter, or
+ * undefined when it installs into the interpreter itself.
+ */
+export function venvToMake({ venv }: Request, { executable }: Interpreter): string | undefined {
+  const isInside = venv !== undefined && executable.startsWith(venv + path.sep);
+  return isInside ? undefined : venv;
 }
 
 async function virtualEnvironment(
@@ -55,8 +64,11 @@ async function virtualEnvironment(
   return python.probe(request);
 }
 
-/** @throws UserError for an interpreter that can't be installed into */
-function checked(request: Request, interpreter: Interpreter): Interpreter {
+/**
+ * @returns the interpreter
+ * @throws UserError when packages can't be installed into it
+ */
+export function checkTarget(request: Request, interpreter: Interpreter): Interpreter {
   checkPip(interpreter, ', or set the input venv');
   const { executable, version } = interpreter;
   if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
@@ -84,8 +96,4 @@ export function checkPip(interpreter: Interpreter, otherwise = ' before this ste
     );
   }
   return interpreter;
-}
-
-function isInside(venv: string, executable: string): boolean {
-  return executable.startsWith(venv + path.sep);
 }

@@ -22,7 +22,7 @@ import { root } from '../../scripts/tools.mjs';
 import { createMachine, type Machine, type RunOptions, start } from '../support/command-line.ts';
 import { startIndex } from '../support/index-server.ts';
 import { distributionsIn } from '../support/jobs.ts';
-import { sdist, wheel } from '../support/packages.ts';
+import { projectDirectory, sdist, wheel } from '../support/packages.ts';
 import { sitePackages } from '../support/python.ts';
 
 interface Diagnosis {
@@ -267,7 +267,10 @@ describe('install', () => {
     writeFileSync(m.store, '');
     const { exitCode, stderr } = await m.run(['install', '--store', m.store, '--python', python]);
     assert.equal(exitCode, 0, stderr);
-    assert.match(stderr, /^warning: The cache in .* could not be written/m);
+    assert.match(
+      stderr,
+      /^warning: Could not write to the store .* The wheelhouse is not saved\.$/m,
+    );
     assert.deepEqual(installedBy(python), everything);
   });
 });
@@ -294,7 +297,7 @@ test('--help says of each flag what action.yml says', async (t) => {
     text,
     /-c, --constraints <value> Constraint files or globs, one per line\. Can be repeated\./,
   );
-  assert.match(text, /--installer <value> .* Default: pip\./);
+  assert.match(text, /--installer <value> [^-]* \(default: pip\)/);
 });
 
 test('the version is that of package.json', async (t) => {
@@ -469,11 +472,11 @@ describe('prune', () => {
       .sort((a, b) => used(m, a) - used(m, b))
       .map((key) => key);
     const prune = (size: string) => m.run(['prune', '--store', m.store, '--max-size', size]);
-    assert.equal((await prune('5GB')).stdout, 'deleted 0 wheelhouses, 0 B\n');
-    assert.match((await prune('0.5 MB')).stdout, /^deleted 1 wheelhouses, 20\d kB\n$/);
+    assert.equal((await prune('5GB')).stdout, 'Deleted 0 wheelhouses (0 B).\n');
+    assert.match((await prune('0.5 MB')).stdout, /^Deleted 1 wheelhouse \(20\d kB\)\.\n$/);
     assert.deepEqual(m.stored(), [...rest].sort());
     assert.ok(!m.stored().includes(oldest));
-    assert.match((await prune('0')).stdout, /^deleted 2 wheelhouses/);
+    assert.match((await prune('0')).stdout, /^Deleted 2 wheelhouses \(/);
     assert.deepEqual(m.stored(), []);
     assert.equal((await prune('0')).exitCode, 0, 'a store that is empty');
     rmSync(m.store, { recursive: true });
@@ -555,7 +558,9 @@ describe('doctor', () => {
     assert.equal(diagnosis.hit, true);
     assert.deepEqual(problems(diagnosis), []);
     assert.ok(
-      diagnosis.findings.some(({ text }) => text === `hit: ${key} serves, no index would be asked`),
+      diagnosis.findings.some(
+        ({ text }) => text === `hit: ${key} serves; no index requests needed`,
+      ),
     );
   });
 
@@ -565,6 +570,25 @@ describe('doctor', () => {
     assert.equal(diagnosis.hit, false);
     assert.equal(why(diagnosis), because('beta==1.0 is now beta==2.0'));
     assert.deepEqual(problems(diagnosis), []);
+  });
+
+  test('doctor reports changed dependencies of a local project', async (t) => {
+    const m = machine(t, { 'requirements.txt': './local\n' });
+    const project = (dependency: string) =>
+      projectDirectory(join(m.directory, 'local'), {
+        ...{ name: 'local', version: '1.0', requires: [dependency] },
+      });
+    project('beta==1.0');
+    const python = await m.python();
+    const args = ['install', '--store', m.store, '--python', python, '--install', 'false'];
+    const filled = await m.run(args);
+    assert.equal(filled.exitCode, 0, filled.stderr);
+    project('beta==2.0');
+    const diagnosis = await diagnose(m, python);
+    assert.match(
+      String(why(diagnosis)),
+      /^miss: compared with \S+:\n {2}- the dependency list of a local project changed$/,
+    );
   });
 
   test('2: another patch release of Python, which does not matter', async (t) => {
@@ -578,7 +602,7 @@ describe('doctor', () => {
     assert.match(
       String(note),
       new RegExp(
-        `^it was made with Python ${series}\\.\\d+\\S*, this is ${series}\\.199: a patch release does not matter$`,
+        `^the wheelhouse was made with Python ${series}\\.\\d+\\S* and this is ${series}\\.199: a different patch release does not matter$`,
       ),
     );
     // The claim is the product's: a run hits indeed.
@@ -600,7 +624,7 @@ describe('doctor', () => {
     ]);
     const diagnosis = await diagnose(m, python);
     assert.equal(diagnosis.hit, false);
-    assert.equal(why(diagnosis), because(`the Python version was ${series} and is ${older}`));
+    assert.equal(why(diagnosis), because(`the Python version changed from ${series} to ${older}`));
   });
 
   test('4: another C library', { skip: process.platform !== 'linux' }, async (t) => {
@@ -610,7 +634,7 @@ describe('doctor', () => {
     const diagnosis = await diagnose(m, python);
     assert.match(
       String(why(diagnosis)),
-      /^miss: compared with \S+:\n {2}- the C library was \S+ and is glibc2\.99$/,
+      /^miss: compared with \S+:\n {2}- the C library changed from \S+ to glibc2\.99$/,
     );
   });
 
@@ -639,7 +663,7 @@ describe('doctor', () => {
     assert.match(
       String(why(diagnosis)),
       new RegExp(
-        `^miss: compared with ${then}:\n  - it was resolved on \\d{4}-\\d\\d-\\d\\d \\(\\d{4}-w\\d\\d\\), now is \\d{4}-w\\d\\d, and not everything is pinned \\(refresh: auto\\)$`,
+        `^miss: compared with ${then}:\n  - it was resolved on \\d{4}-\\d\\d-\\d\\d \\(\\d{4}-w\\d\\d\\), it is now \\d{4}-w\\d\\d, and not everything is pinned \\(refresh: auto\\)$`,
       ),
     );
     const never = await diagnose(m, python, {}, '--refresh', 'never');
@@ -673,7 +697,7 @@ describe('doctor', () => {
     const spared = await diagnose(m, python);
     assert.equal(spared.hit, true);
     assert.deepEqual(problems(spared), []);
-    assert.match(JSON.stringify(spared), /can't be used: .* \(a hit does not need it\)/);
+    assert.match(JSON.stringify(spared), /can't be used: .* \(not needed for a hit\)/);
   });
 
   test('8: a damaged entry of the store', async (t) => {
@@ -699,11 +723,16 @@ describe('doctor', () => {
     const altered = readFileSync(join(m.store, key, file));
     altered[100] = ~Number(altered[100]);
     const dropped = because('some of its wheels had to be dropped');
-    await damage(file, 'cut', /beta-1\.0-py3-none-any\.whl has 3 bytes instead of \d+$/, dropped);
-    await damage(file, altered, /whl has another content than recorded$/, dropped);
-    await damage('wheelhouse.json', '{', /wheelhouse\.json/, 'miss: no sound entry is left');
+    await damage(file, 'cut', /beta-1\.0-py3-none-any\.whl has 3 bytes instead of \d+\.$/, dropped);
+    await damage(file, altered, /whl has another content than recorded\.$/, dropped);
+    await damage(
+      'wheelhouse.json',
+      '{',
+      /wheelhouse\.json/,
+      'miss: the store has no intact wheelhouse',
+    );
     // A run deletes a file that is not listed, and hits.
-    await damage('extra.whl', '', /extra\.whl is not in the manifest$/, undefined);
+    await damage('extra.whl', '', /extra\.whl is not in the manifest\.$/, undefined);
   });
 
   test('an entry of another cache-suffix is a miss, as it is for a run', async (t) => {
@@ -713,7 +742,7 @@ describe('doctor', () => {
     assert.equal(diagnosis.hit, false);
     assert.equal(
       why(diagnosis),
-      because('it would serve, but is stored under a key of another cache-suffix or refresh'),
+      because('it would serve, but its key has a different cache-suffix or refresh period'),
     );
     const args = ['install', '--store', m.store, '--python', python, '--install', 'false'];
     const run = await m.run([...args, '--cache-suffix', 'other', '--json']);
@@ -731,7 +760,7 @@ describe('doctor', () => {
     assert.deepEqual(more, []);
     assert.match(
       String(problem),
-      /^the store can't be written, so nothing new is kept: EACCES: permission denied/,
+      /^the store is not writable, so new wheelhouses are not saved: EACCES: permission denied/,
     );
   });
 
@@ -747,13 +776,15 @@ describe('doctor', () => {
       `sysconfig.get_path = lambda name, *a, **k: ${JSON.stringify(stdlib)} if name == 'stdlib' else get_path(name, *a, **k)`,
     ]);
     const managed = await diagnose(m, python);
-    assert.deepEqual(problems(managed), [
-      'this Python is managed by the system, which does not allow pip to install into it (PEP 668): set venv',
-    ]);
+    const [problem, ...more] = problems(managed);
+    assert.deepEqual(more, []);
+    assert.match(String(problem), /^Python .* is managed by the system.*PEP 668/);
     const { exitCode, stderr } = await m.run(['install', '--store', m.store, '--python', python]);
     assert.equal(exitCode, 1);
-    assert.match(stderr, /^error: Python .* is managed by the system.*PEP 668/m);
+    assert.ok(stderr.includes(`error: ${problem}\n`), stderr);
     assert.deepEqual(problems(await diagnose(m, python, {}, '--venv', 'env')), []);
+    const permitted = { env: { PIP_BREAK_SYSTEM_PACKAGES: '1' } };
+    assert.deepEqual(problems(await diagnose(m, python, permitted)), []);
   });
 
   test('an empty store', async (t) => {
@@ -770,7 +801,7 @@ describe('doctor', () => {
     await m.run(['install', '--packages', 'gamma==1.0', '--cache-suffix', 'tools', ...args]);
     m.write({ 'requirements.txt': `${pinned}gamma==1.0\n` });
     const diagnosis = await diagnose(m, python);
-    assert.equal(why(diagnosis), because('gamma==1.0 is new'));
+    assert.equal(why(diagnosis), because('gamma==1.0 was added'));
   });
 });
 

@@ -33061,42 +33061,41 @@ async function projectToProbe(interpreter, requested, world) {
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5895);
-/** A cache in a directory: for laptops, for other CI systems, for runners without a service. */
+/** A cache in a directory: for laptops, other CI systems and runners without a cache service. */
 
 
 
 
 
-/** Older than this, a half-written entry is no longer in use by anybody. Milliseconds. */
+/** Milliseconds after which an unfinished entry is abandoned: no run takes that long. */
 const abandonedAfter = 24 * 3_600_000;
-/** Copies share their blocks with the original where the file system can do that. */
-const copying = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE };
-/**
- * @param root absolute path; made when something is saved
- * @param notesUse whether a restored entry counts as used, which keeps it from being pruned
- */
-function directoryCache(root, reporter, notesUse = true) {
-    return {
-        peeking: () => directoryCache(root, reporter, false),
+/** A copy shares its blocks with the original if the file system can do that. */
+const copyOptions = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE };
+/** @param root absolute path; created by the first save */
+function directoryCache(root, reporter) {
+    const restore = async (directory, key, prefixes) => {
+        let found;
+        try {
+            found = await find(root, key, prefixes);
+            if (found === undefined)
+                return undefined;
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), directory, copyOptions);
+            return { key: found, arrived: true };
+        }
+        catch (error) {
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+            reporter.warning(`Could not read the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Continuing without it.`);
+            return found === undefined ? undefined : { key: found, arrived: false };
+        }
+    };
+    const store = {
         unavailable: undefined,
         warmUp() { },
         async restore(directory, key, prefixes) {
-            let found;
-            try {
-                found = await find(root, key, prefixes);
-                if (found === undefined)
-                    return undefined;
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), directory, copying);
-                const now = new Date();
-                if (notesUse)
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), now, now).catch(() => { });
-                return { key: found, arrived: true };
-            }
-            catch (error) {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-                reporter.warning(`The cache in ${root} could not be read: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Going on without it.`);
-                return found === undefined ? undefined : { key: found, arrived: false };
-            }
+            const restored = await restore(directory, key, prefixes);
+            if (restored?.arrived)
+                await touch(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, restored.key));
+            return restored;
         },
         async save(directory, key) {
             const entry = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
@@ -33105,13 +33104,13 @@ function directoryCache(root, reporter, notesUse = true) {
                 if (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(entry).catch(() => undefined))
                     return 'exists';
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(root, { recursive: true });
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(directory, temporary, copying);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(directory, temporary, copyOptions);
                 try {
                     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, entry);
                     return 'saved';
                 }
                 catch (error) {
-                    // Another run was faster: a directory with content is never replaced by rename.
+                    // Another run was faster: rename never replaces a directory that has content.
                     if (!hasCode(error, 'ENOTEMPTY', 'EEXIST'))
                         throw error;
                     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true });
@@ -33120,34 +33119,32 @@ function directoryCache(root, reporter, notesUse = true) {
             }
             catch (error) {
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
-                reporter.warning(`The cache in ${root} could not be written: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}.`);
+                reporter.warning(`Could not write to the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. The wheelhouse is not saved.`);
                 return 'failed';
             }
         },
         async entries() {
-            const names = await namesIn(root);
-            const found = await Promise.all(names
-                .filter((name) => !name.startsWith('.'))
-                .map((key) => entryAt(root, key).catch(unlessGone)));
-            return found
+            const keys = (await namesIn(root)).filter((name) => !name.startsWith('.'));
+            const entries = await Promise.all(keys.map((key) => entryAt(root, key).catch(ignoreIfGone)));
+            return entries
                 .filter((entry) => entry !== undefined)
                 .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
         },
         delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, node_path__WEBPACK_IMPORTED_MODULE_3__.basename(key)), { recursive: true, force: true }),
-        async sweep() {
+        async deleteAbandoned() {
             for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
                 const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name);
-                const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory).catch(unlessGone);
-                if (found?.isDirectory() && Date.now() - found.mtimeMs > abandonedAfter) {
+                const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory).catch(ignoreIfGone);
+                if (stats?.isDirectory() && Date.now() - stats.mtimeMs > abandonedAfter) {
                     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
                 }
             }
         },
-        async readOnly() {
-            let place = root;
-            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(place).catch(() => undefined)))
-                place = node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(place);
-            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(place, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+        async writeFault() {
+            let existing = root;
+            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(existing).catch(() => undefined)))
+                existing = node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(existing);
+            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(existing, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
             try {
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe);
                 await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(probe, { recursive: true, force: true });
@@ -33157,7 +33154,14 @@ function directoryCache(root, reporter, notesUse = true) {
                 return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error);
             }
         },
+        withoutTouch: () => ({ ...store, restore }),
     };
+    return store;
+}
+/** Records that an entry is used. A store that cannot be written serves all the same. */
+async function touch(entry) {
+    const now = new Date();
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(entry, now, now).catch(() => { });
 }
 async function entryAt(root, key) {
     const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
@@ -33167,25 +33171,26 @@ async function entryAt(root, key) {
     return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
 }
 async function namesIn(root) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch(unlessGone)) ?? [];
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch(ignoreIfGone)) ?? [];
 }
-/** Another run may have deleted it meanwhile, and what is no directory is not ours. */
-function unlessGone(error) {
+/** Another run may have deleted an entry meanwhile, and a file in the store is not an entry. */
+function ignoreIfGone(error) {
     if (!hasCode(error, 'ENOENT', 'ENOTDIR'))
         throw error;
 }
 function hasCode(error, ...codes) {
     return codes.includes(String(error.code));
 }
-/** The entry of that key, else the newest one of the first prefix that has any. */
+/** Returns the key itself if it has an entry, else the newest key of the first prefix with any. */
 async function find(root, key, prefixes) {
     const names = await namesIn(root);
     if (names.includes(key))
         return key;
     for (const prefix of prefixes) {
-        const matching = names.filter((name) => name.startsWith(prefix));
-        const dated = await Promise.all(matching.map(async (name) => ({ name, time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name))).mtimeMs })));
-        const newest = dated.sort((a, b) => b.time - a.time)[0];
+        const matches = await Promise.all(names
+            .filter((name) => name.startsWith(prefix))
+            .map(async (name) => ({ name, time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name))).mtimeMs })));
+        const [newest] = matches.sort((a, b) => b.time - a.time);
         if (newest)
             return newest.name;
     }
@@ -33206,6 +33211,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
+// EXTERNAL MODULE: ./lib/interpreter.js
+var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
@@ -33221,77 +33228,79 @@ var freshness = __nccwpck_require__(2933);
 // EXTERNAL MODULE: ./lib/logic/key.js
 var key = __nccwpck_require__(6397);
 ;// CONCATENATED MODULE: ./lib/cli/diagnosis.js
-/** Why a run would hit or miss, in plain words. */
+/** Explains why a wheelhouse does not serve, in terms of what the user changed. */
 
 
+/** The parts of an interpreter's identity, in order. */
 const identityParts = [
-    'the Python implementation',
-    'the Python version',
-    'the ABI',
-    'the platform',
-    'the machine',
-    'the C library',
-    'the threading model',
+    'Python implementation',
+    'Python version',
+    'ABI',
+    'platform',
+    'machine',
+    'C library',
+    'threading model',
 ];
 /**
- * Puts a mismatch into the words of what the user changed.
- * @param reason what the verdict says of it
- * @returns reasons, the deepest first
+ * Explains a mismatch by the differences between the stored wheelhouse and the request.
+ * @param reason the verdict's own words, for a mismatch that needs no more
  */
 function explain(mismatch, reason, stored, wanted) {
     const { parts } = wanted.keys;
     switch (mismatch) {
         case 'interpreter':
-            return [changedIdentity(stored.interpreter, (0,key/* interpreterIdentity */.tb)(wanted.interpreter))];
+            return [identityChange(stored.interpreter, (0,key/* interpreterIdentity */.tb)(wanted.interpreter))];
         case 'sources':
-            return changedParts('where wheels come from', stored.parts?.sources, parts.sources);
+            return partChanges(stored.parts?.sources, parts.sources, 'the indexes or build settings');
         case 'request':
-            return changedParts('what is asked for', stored.parts?.lines, parts.lines);
+            return partChanges(stored.parts?.lines, parts.lines, 'the requirements');
         case 'age':
-            return [tooOld(stored.resolvedAt, wanted)];
+            return [expiry(stored.resolvedAt, wanted)];
         default:
             return [reason];
     }
 }
-/** The first part that differs: the ABI and the platform follow from the version. */
-function changedIdentity(stored, wanted) {
+/** Names the first part that differs, because the ABI and the platform follow from the version. */
+function identityChange(stored, wanted) {
     const before = stored.split(' ');
     const now = wanted.split(' ');
     const index = identityParts.findIndex((_name, part) => before[part] !== now[part]);
     const name = identityParts[index];
     return name === undefined
-        ? 'the interpreter is another one'
-        : `${name} was ${before[index]} and is ${now[index]}`;
+        ? 'the Python interpreter changed'
+        : `the ${name} changed from ${before[index]} to ${now[index]}`;
 }
-function tooOld(resolvedAt, { refresh, now }) {
+function expiry(resolvedAt, { refresh, now }) {
     if (refresh === 'always')
-        return 'refresh is always: the index is asked on every run';
+        return 'every run resolves again (refresh: always)';
     const then = (0,freshness/* period */.iE)(refresh, new Date(resolvedAt));
-    return `it was resolved on ${resolvedAt.slice(0, 10)} (${then}), now is ${(0,freshness/* period */.iE)(refresh, now)}, and not everything is pinned (refresh: ${refresh})`;
+    return `it was resolved on ${resolvedAt.slice(0, 10)} (${then}), it is now ${(0,freshness/* period */.iE)(refresh, now)}, and not everything is pinned (refresh: ${refresh})`;
 }
-function changedParts(what, before, now) {
+/** @param all what the parts make up */
+function partChanges(before, now, all) {
     if (before === undefined)
-        return [`${what} has changed`];
-    const gone = before.filter((part) => !now.includes(part));
+        return [`${all} changed`];
+    const removed = before.filter((part) => !now.includes(part));
     const added = now.filter((part) => !before.includes(part));
-    const reasons = gone.map((part) => {
+    const changes = removed.map((part) => {
         const successor = added.findIndex((each) => subject(each) === subject(part));
         const [after] = successor < 0 ? [] : added.splice(successor, 1);
-        return after === undefined
-            ? `${readable(part)} is no longer there`
-            : `${readable(part)} is now ${readable(after)}`;
+        if (after === undefined)
+            return `${readable(part)} was removed`;
+        const [old, current] = [readable(part), readable(after)];
+        return old === current ? `${old} changed` : `${old} is now ${current}`;
     });
-    return [...reasons, ...added.map((part) => `${readable(part)} is new`)];
+    return [...changes, ...added.map((part) => `${readable(part)} was added`)];
 }
-/** What a part is about: the project's name, the setting, the kind. */
+/** What a part is about: the name of a project or setting, or the kind of file. */
 function subject(part) {
     return /^(?:constraint )?(?:--)?[a-z0-9-]+/i.exec(part)?.[0] ?? part;
 }
-/** A canonical line as people write it. */
+/** A canonical line as people write it; digests mean nothing to them. */
 function readable(part) {
     if (/^(?:project|file) [0-9a-f]{64}$/.test(part)) {
         return part.startsWith('project')
-            ? 'the dependencies of a local project'
+            ? 'the dependency list of a local project'
             : 'a file of cache-dependency-path';
     }
     return part
@@ -33302,7 +33311,7 @@ function readable(part) {
 }
 
 ;// CONCATENATED MODULE: ./lib/cli/doctor.js
-/** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
+/** The story of `doctor`: checks everything that a run depends on, and changes nothing. */
 
 
 
@@ -33310,94 +33319,100 @@ function readable(part) {
 
 
 
-/** @throws UserError for anything that would end a run before its wheelhouse is looked for */
+
+/** @throws UserError when a run could not even look for a wheelhouse */
 async function doctor(request, world) {
     (0,lib_request/* hideInputs */.UZ)(request, world.reporter);
+    await world.sources.check(request);
     const interpreter = await world.python.probe(request);
     const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world);
-    const lookup = await lookUp({ ...keyed, request, interpreter }, world);
+    const inquiry = { ...keyed, request, interpreter };
+    const { hit, findings } = await lookUp(inquiry, world);
     return {
-        hit: lookup.hit,
+        hit,
         findings: [
-            ...pythonFindings(request, interpreter),
-            ...lookup.findings,
-            ...(await storeFindings(world.store)),
-            await indexFinding(request, interpreter, keyed, world, lookup.hit),
+            pythonFinding(inquiry),
+            ...findings,
+            await storeFinding(world.store),
+            await indexFinding(inquiry, world, hit),
         ],
     };
 }
-function pythonFindings(request, interpreter) {
-    const { version, executable, pip, externallyManaged } = interpreter;
-    const findings = [
-        {
-            level: pip === undefined ? 'problem' : 'good',
-            text: `Python ${version} at ${executable}, ${pip === undefined ? 'without pip' : `pip ${pip}`}`,
-        },
-    ];
-    if (externallyManaged && request.venv === undefined && request.install) {
-        findings.push({
-            level: 'problem',
-            text: 'this Python is managed by the system, which does not allow pip to install into it (PEP 668): set venv',
-        });
+function pythonFinding({ request, interpreter }) {
+    const { version, executable, pip } = interpreter;
+    try {
+        if ((0,lib_interpreter/* venvToMake */.D2)(request, interpreter) === undefined)
+            (0,lib_interpreter/* checkTarget */.e$)(request, interpreter);
     }
-    return findings;
+    catch (error) {
+        return { level: 'problem', text: adviceOf(error) };
+    }
+    const text = `Python ${version} at ${executable}, ${pip === undefined ? 'no pip' : `pip ${pip}`}`;
+    return { level: 'good', text };
 }
-/** Looks for the wheelhouse as a run does; on a miss, says what the closest entry lacks. */
-async function lookUp(asked, world) {
-    const { request, interpreter, keys } = asked;
+/** Returns the message of an error that the user can fix; throws any other error. */
+function adviceOf(error) {
+    if (error instanceof errors/* UserError */.yo)
+        return error.message;
+    throw error;
+}
+/** Looks for a wheelhouse as a run does. */
+async function lookUp(inquiry, world) {
+    const { request, interpreter, keys } = inquiry;
     const { wheelhouses, store } = world;
     const findings = [{ level: 'good', text: `key: ${keys.primary}` }];
     const reporter = {
         ...world.reporter,
         info: () => { },
-        warning: (text) => void findings.push({ level: 'problem', text: text.replace(/\.$/, '') }),
+        warning: (text) => void findings.push({ level: 'problem', text }),
     };
     const workplace = await wheelhouses.workplace(request.temporary);
     try {
         const scratch = await wheelhouses.stage(workplace);
         const place = request.wheelhouse ?? (0,restore/* defaultPlace */.hA)(request, keys);
-        const run = { ...asked, place, workplace, scratch, timer: new timer/* Timer */.M() };
-        const found = await (0,restore/* findWheelhouse */.pX)(run, { ...world, reporter, store: store.peeking() });
-        if (found.state === 'serves') {
-            const { python } = found.base.manifest;
-            if (python !== undefined && python !== interpreter.version) {
-                findings.push({
-                    level: 'note',
-                    text: `it was made with Python ${python}, this is ${interpreter.version}: a patch release does not matter`,
-                });
-            }
-            const text = `hit: ${found.origin.name} serves, no index would be asked`;
-            return { hit: true, findings: [...findings, { level: 'good', text }] };
+        const run = { ...inquiry, place, workplace, scratch, timer: new timer/* Timer */.M() };
+        const found = await (0,restore/* findWheelhouse */.pX)(run, { ...world, reporter, store: store.withoutTouch() });
+        if (found.state !== 'serves') {
+            const text = `miss: ${(await differences(inquiry, found, world)).join('\n  - ')}`;
+            return { hit: false, findings: [...findings, { level: 'note', text }] };
         }
-        const reasons = await differences(asked, found, world);
-        return {
-            hit: false,
-            findings: [...findings, { level: 'note', text: `miss: ${reasons.join('\n  - ')}` }],
-        };
+        const { python } = found.base.manifest;
+        if (python !== undefined && python !== interpreter.version) {
+            findings.push({
+                level: 'note',
+                text: `the wheelhouse was made with Python ${python} and this is ${interpreter.version}: a different patch release does not matter`,
+            });
+        }
+        findings.push({
+            level: 'good',
+            text: `hit: ${found.origin.name} serves; no index requests needed`,
+        });
+        return { hit: true, findings };
     }
     finally {
         await wheelhouses.remove(workplace);
     }
 }
-/** Entries that are compared at most, the last used first, where a run finds nothing to use. */
-const maxCompared = 20;
-/** What differs between what is wanted and what was found, or else the last used sound entry. */
-async function differences(asked, found, world) {
-    const wanted = { ...(0,restore/* wantedOf */.Lm)(asked, world.now()), keys: asked.keys };
+/**
+ * Returns what differs between the request and the wheelhouse that a run starts from, or else the
+ * most recently used intact one. The first line says which one that is.
+ */
+async function differences(inquiry, found, world) {
+    const wanted = { ...(0,restore/* wantedOf */.Lm)(inquiry, world.now()), keys: inquiry.keys };
     if (found.state === 'usable') {
         const { origin, base, mismatch, reason } = found;
         return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
     }
     const entries = await world.store.entries();
-    for (const { key, directory } of entries.slice(0, maxCompared)) {
+    for (const { key, directory } of entries) {
         try {
             const inspected = await world.wheelhouses.inspect(directory);
             if (inspected === undefined || inspected.faults.length > 0)
                 continue;
-            const judged = await (0,restore/* judge */.S4)(inspected, wanted, world);
-            const reasons = judged.kind === 'serves'
-                ? ['it would serve, but is stored under a key of another cache-suffix or refresh']
-                : explain(judged.mismatch, judged.reason, inspected.manifest, wanted);
+            const verdict = await (0,restore/* judge */.S4)(inspected, wanted, world);
+            const reasons = verdict.kind === 'serves'
+                ? ['it would serve, but its key has a different cache-suffix or refresh period']
+                : explain(verdict.mismatch, verdict.reason, inspected.manifest, wanted);
             return [`compared with ${key}:`, ...reasons];
         }
         catch (error) {
@@ -33405,25 +33420,140 @@ async function differences(asked, found, world) {
                 throw error;
         }
     }
-    return [entries.length === 0 ? 'the store is empty' : 'no sound entry is left'];
+    return [entries.length === 0 ? 'the store is empty' : 'the store has no intact wheelhouse'];
 }
-async function storeFindings(store) {
-    const reason = await store.readOnly();
-    return reason === undefined
-        ? [{ level: 'good', text: 'the store can be written' }]
-        : [{ level: 'problem', text: `the store can't be written, so nothing new is kept: ${reason}` }];
+async function storeFinding(store) {
+    const fault = await store.writeFault();
+    return fault === undefined
+        ? { level: 'good', text: 'the store is writable' }
+        : {
+            level: 'problem',
+            text: `the store is not writable, so new wheelhouses are not saved: ${fault}`,
+        };
 }
-async function indexFinding(request, interpreter, { settings, requested }, world, hit) {
+async function indexFinding(inquiry, world, hit) {
     try {
-        const index = await (0,choose_index/* chooseIndex */.SK)({ request, interpreter, settings, requested }, world);
-        return { level: 'good', text: `index: ${index.shown || 'none'} (${index.why})` };
+        const { shown, why } = await (0,choose_index/* chooseIndex */.SK)(inquiry, world);
+        return { level: 'good', text: `index: ${shown || 'none'} (${why})` };
     }
     catch (error) {
-        if (!(error instanceof errors/* UserError */.yo))
-            throw error;
-        const needed = hit ? ' (a hit does not need it)' : '';
-        return { level: hit ? 'note' : 'problem', text: `${(0,errors/* messageOf */.bD)(error)}${needed}` };
+        const text = adviceOf(error);
+        return hit
+            ? { level: 'note', text: `${text} (not needed for a hit)` }
+            : { level: 'problem', text };
     }
+}
+
+
+/***/ }),
+
+/***/ 2529:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Gv: () => (/* binding */ maxSizeFlag),
+/* harmony export */   WK: () => (/* binding */ inputsFrom),
+/* harmony export */   _Q: () => (/* binding */ storeFlag),
+/* harmony export */   g1: () => (/* binding */ indexVariables),
+/* harmony export */   hG: () => (/* binding */ jsonFlag),
+/* harmony export */   j$: () => (/* binding */ addInputs),
+/* harmony export */   nY: () => (/* binding */ installFlags)
+/* harmony export */ });
+/* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8161);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8179);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2739);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(931);
+/** The inputs of an action as flags of the command line, and the flags that only it has. */
+
+
+
+
+
+const indexVariables = {
+    'index-url': 'WHEELHOUSE_INDEX_URL',
+    'index-password': 'WHEELHOUSE_INDEX_PASSWORD',
+};
+/** The flags of `install`, `key` and `doctor`. */
+const installFlags = {
+    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_3__/* .inputDefaults */ .V,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_4__/* .installHelp */ .P,
+    short: { requirements: '-r', constraints: '-c' },
+    repeatable: [
+        'requirements',
+        'packages',
+        'constraints',
+        'groups',
+        'cache-dependency-path',
+        'extra-index-url',
+        'trusted-host',
+    ],
+    variables: {
+        ...indexVariables,
+        'extra-index-url': 'WHEELHOUSE_EXTRA_INDEX_URL',
+        'mirror-url': 'WHEELHOUSE_MIRROR_URL',
+    },
+    workflowOnly: ['restore-cache', 'save-cache', 'export'],
+};
+/** Adds a flag for each input. */
+function addInputs(command, { defaults, help, short, repeatable, variables, ...rare }) {
+    const { switches = [], workflowOnly = [] } = rare;
+    for (const [name, value] of Object.entries(defaults)) {
+        if (workflowOnly.includes(name))
+            continue;
+        const letter = short[name] === undefined ? '' : `${short[name]}, `;
+        const isSwitch = switches.includes(name);
+        const isRepeatable = repeatable.includes(name);
+        const description = [
+            help[name],
+            ...(isRepeatable ? ['Can be repeated.'] : []),
+            ...(value === '' || isSwitch ? [] : [`(default: ${value})`]),
+        ];
+        const option = new commander__WEBPACK_IMPORTED_MODULE_2__/* .Option */ .c$(`${letter}--${name}${isSwitch ? '' : ' <value>'}`, description.join(' '));
+        if (isRepeatable) {
+            option.argParser((text, before = []) => [...before, text]);
+        }
+        const variable = variables[name];
+        if (variable !== undefined)
+            option.env(variable);
+        command.addOption(option);
+    }
+    return command;
+}
+/** Reads inputs from flags: returns the text of an input by its name, one line per value. */
+function inputsFrom(values) {
+    return (name) => {
+        const value = values[name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase())];
+        return [value ?? ''].flat().join('\n');
+    };
+}
+function storeFlag() {
+    return new commander__WEBPACK_IMPORTED_MODULE_2__/* .Option */ .c$('--store <directory>', 'Directory where wheelhouses are kept between runs.').default(defaultStore());
+}
+/** `wheelhouse` in the user's cache directory. */
+function defaultStore() {
+    const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
+    const caches = process.platform === 'darwin'
+        ? node_path__WEBPACK_IMPORTED_MODULE_1__.join((0,node_os__WEBPACK_IMPORTED_MODULE_0__.homedir)(), 'Library', 'Caches')
+        : (process.platform === 'win32' && LOCALAPPDATA) ||
+            XDG_CACHE_HOME ||
+            node_path__WEBPACK_IMPORTED_MODULE_1__.join((0,node_os__WEBPACK_IMPORTED_MODULE_0__.homedir)(), '.cache');
+    return node_path__WEBPACK_IMPORTED_MODULE_1__.join(caches, 'wheelhouse');
+}
+/** A flag whose value is a number of bytes. */
+function maxSizeFlag() {
+    return new commander__WEBPACK_IMPORTED_MODULE_2__/* .Option */ .c$('--max-size <size>', 'Largest size of the store, such as 500MB. The least recently used wheelhouses are deleted first.').argParser(parseSize);
+}
+/** @param text `500MB`, `2 GB`, or bytes */
+function parseSize(text) {
+    const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(text.trim());
+    if (!match)
+        throw new commander__WEBPACK_IMPORTED_MODULE_2__/* .InvalidArgumentError */ .Di('Expected a size such as 500MB or 2GB.');
+    const power = ['', 'k', 'm', 'g', 't'].indexOf(String(match[2]).toLowerCase());
+    return Number(match[1]) * 1000 ** power;
+}
+function jsonFlag() {
+    return new commander__WEBPACK_IMPORTED_MODULE_2__/* .Option */ .c$('--json', 'Print the result as JSON.');
 }
 
 
@@ -33495,9 +33625,9 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2739);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(559);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(7363);
+/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(7363);
 /* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2718);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3690);
 /* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2059);
@@ -33506,7 +33636,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9940);
 /* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5834);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5462);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(3411);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(3411);
 /* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(4597);
 /* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(6108);
 /* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(2008);
@@ -33517,9 +33647,11 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(5638);
 /* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(482);
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(3826);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(931);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(806);
-/** Entry of the command line: the same stories with a directory as their store. */
+/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(2529);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(931);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(806);
+/** Entry of the command line: the stories of the action, with a directory as their store. */
+
 
 
 
@@ -33552,257 +33684,184 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 /** Documented in docs/command-line.md. */
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
+/** Bytes that `install` leaves in the store unless --max-size says otherwise. */
+const defaultMaxSize = 5e9;
 const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_18__/* .consoleReporter */ .P)();
-const indexVariables = {
-    'index-url': 'WHEELHOUSE_INDEX_URL',
-    'index-password': 'WHEELHOUSE_INDEX_PASSWORD',
-};
-const installFlags = {
-    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputDefaults */ .V,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_25__/* .installHelp */ .P,
-    short: { requirements: '-r', constraints: '-c' },
-    many: [
-        'requirements',
-        'packages',
-        'constraints',
-        'groups',
-        'cache-dependency-path',
-        'extra-index-url',
-        'trusted-host',
-    ],
-    variables: {
-        ...indexVariables,
-        'extra-index-url': 'WHEELHOUSE_EXTRA_INDEX_URL',
-        'mirror-url': 'WHEELHOUSE_MIRROR_URL',
-    },
-    workflowOnly: ['restore-cache', 'save-cache', 'export'],
-};
 const publishFlags = {
     defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .publishInputDefaults */ .i,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_25__/* .publishHelp */ .F,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_26__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
-    many: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-    variables: { ...indexVariables, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
+    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_25__/* .indexVariables */ .g1, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
-function addInputs(command, flags) {
-    const { defaults, help, many, variables, switches = [], workflowOnly = [] } = flags;
-    for (const [name, value] of Object.entries(defaults)) {
-        if (workflowOnly.includes(name))
-            continue;
-        const short = flags.short[name] === undefined ? '' : `${flags.short[name]}, `;
-        const argument = switches.includes(name) ? '' : ' <value>';
-        const about = [
-            help[name],
-            ...(value === '' || argument === '' ? [] : [`Default: ${value}.`]),
-            ...(many.includes(name) ? ['Can be repeated.'] : []),
-        ];
-        const option = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$(`${short}--${name}${argument}`, about.join(' '));
-        if (many.includes(name)) {
-            option.argParser((text, before) => [...(before ?? []), text]);
-        }
-        const variable = variables[name];
-        if (variable !== undefined)
-            option.env(variable);
-        command.addOption(option);
-    }
-    return command;
-}
-/** What the flags give as an input's text. */
-function inputIn(values) {
-    return (name) => {
-        const value = values[name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase())];
-        return [value ?? ''].flat().join('\n');
-    };
-}
-function addStore(command) {
-    return command.addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--store <directory>', 'where wheelhouses are kept between runs').default(defaultStore()));
-}
-/** The user's cache folder, where the system has one. */
-function defaultStore() {
-    const { XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
-    const caches = process.platform === 'darwin'
-        ? node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.homedir)(), 'Library', 'Caches')
-        : (process.platform === 'win32' && LOCALAPPDATA) ||
-            XDG_CACHE_HOME ||
-            node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.homedir)(), '.cache');
-    return node_path__WEBPACK_IMPORTED_MODULE_2__.join(caches, 'wheelhouse');
-}
-/** `500MB`, `2 GB`, or bytes. */
-function parseSize(text) {
-    const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(text.trim());
-    if (!match)
-        throw new commander__WEBPACK_IMPORTED_MODULE_3__/* .InvalidArgumentError */ .Di('It takes a size such as 500MB or 2GB.');
-    const power = ['', 'k', 'm', 'g', 't'].indexOf(String(match[2]).toLowerCase());
-    return Number(match[1]) * 1000 ** power;
-}
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
-        .description('Fast, small and certain Python installs from a kept directory of wheels')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_26__/* .version */ .r)
+        .description('Fast, reproducible Python installs in CI, from any package index')
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_27__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
-    addStore(addInputs(root.command('install'), installFlags))
-        .description('install requirements through a wheelhouse')
-        .option('--no-store', 'keep nothing beside --wheelhouse')
-        .addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--max-size <size>', 'what the store may hold, the least recently used goes')
-        .argParser(parseSize)
-        .default(5e9, '5GB'))
-        .option('--json', 'print the result as JSON')
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_25__/* .installFlags */ .nY)
+        .description('Install requirements through a wheelhouse.')
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .storeFlag */ ._Q)())
+        .option('--no-store', 'Do not use a store.')
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
         .action(installCommand);
-    addInputs(root.command('key'), installFlags)
-        .description('print what another CI system needs to restore and save')
-        .option('--json', 'print JSON')
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_25__/* .installFlags */ .nY)
+        .description("Print the cache key and its restore prefixes, for another CI system's cache.")
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
         .action(keyCommand);
-    addStore(addInputs(root.command('doctor'), installFlags))
-        .description('say why a run would hit or miss, and check what it depends on')
-        .option('--json', 'print JSON')
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_25__/* .installFlags */ .nY)
+        .description('Explain whether a run would hit or miss, and check what it depends on.')
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
         .action(doctorCommand);
-    addInputs(root.command('publish'), publishFlags)
-        .description('copy packages with all their dependencies into a private feed')
-        .argument('[packages...]', 'requirement specifiers, as --packages')
-        .option('--json', 'print the result as JSON')
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
+        .description('Copy packages and all their dependencies to a private feed.')
+        .argument('[packages...]', 'Requirement specifiers, same as --packages.')
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
         .action(publishCommand);
-    addStore(root.command('prune'))
-        .description('delete the least recently used wheelhouses')
-        .addOption(new commander__WEBPACK_IMPORTED_MODULE_3__/* .Option */ .c$('--max-size <size>', 'what may stay').argParser(parseSize).makeOptionMandatory())
+    root
+        .command('prune')
+        .description('Delete the least recently used wheelhouses.')
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
         .action(pruneCommand);
     return root;
 }
 async function installCommand(values) {
-    await withWorld(values, async (request, world, store) => {
-        const { report, state, wheelhouse, interpreter } = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, world);
+    const store = values['store'] === false ? undefined : storeOf(values);
+    await withWorld(values, store ?? noStore, async (request, world) => {
+        const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, world);
+        const { report, state } = outcome;
         if (state !== undefined)
             await (0,_save_js__WEBPACK_IMPORTED_MODULE_14__/* .save */ .U)(state, world);
         if (store && state !== undefined) {
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_27__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_28__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
         }
-        const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .totals */ .Sd)(report);
-        if (values['json']) {
-            print({
-                hit: report.hit,
-                key: report.primaryKey,
-                matchedKey: report.matchedKey ?? null,
-                indexUsed: report.index?.shown ?? null,
-                python: interpreter.executable,
-                wheelhouse: request.wheelhouse === undefined ? null : wheelhouse,
-                venv: request.venv ?? null,
-                wheels: report.wheels.map(({ name, version, file, sha256, size, origin, role }) => ({
-                    ...{ name, version, file, sha256, size, origin, role },
-                })),
-                fromCache: cache,
-                downloaded,
-                built,
-                seconds: Object.fromEntries(report.phases.map((phase) => [phase.name, phase.seconds])),
-            });
-        }
-        else {
-            say((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(report));
-        }
+        if (values['json'])
+            printJson(installResult(request, outcome));
+        else
+            printLines((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(report));
     });
 }
+/** What `install --json` prints. */
+function installResult(request, { report, wheelhouse, interpreter }) {
+    const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .totals */ .Sd)(report);
+    return {
+        hit: report.hit,
+        key: report.primaryKey,
+        matchedKey: report.matchedKey ?? null,
+        indexUsed: report.index?.shown ?? null,
+        python: interpreter.executable,
+        wheelhouse: request.wheelhouse === undefined ? null : wheelhouse,
+        venv: request.venv ?? null,
+        wheels: report.wheels.map((wheel) => {
+            const { name, version, file, sha256, size: bytes, origin, role } = wheel;
+            return { name, version, file, sha256, size: bytes, origin, role };
+        }),
+        fromCache: cache,
+        downloaded,
+        built,
+        seconds: Object.fromEntries(report.phases.map((phase) => [phase.name, phase.seconds])),
+    };
+}
 async function keyCommand(values) {
-    await withWorld(values, async (request, world) => {
+    await withWorld(values, noStore, async (request, world) => {
         await world.sources.check(request);
         const interpreter = await world.python.probe(request);
         const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_13__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
-            print({ key: primary, restoreKeys: restore });
+            printJson({ key: primary, restoreKeys: restore });
         else
-            say([primary, ...restore]);
+            printLines([primary, ...restore]);
     });
 }
 async function doctorCommand(values) {
-    await withWorld(values, async (request, world, store) => {
-        if (store === undefined)
-            return;
+    const store = storeOf(values);
+    await withWorld(values, store, async (request, world) => {
         const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_24__/* .doctor */ .A)(request, { ...world, store });
         const marks = { good: 'ok', note: '--', problem: '!!' };
         if (values['json'])
-            print({ hit, findings });
-        else {
-            const lines = findings.map(({ level, text }) => `${marks[level]} ${text}`);
-            say(lines);
-        }
-        if (findings.some((finding) => finding.level === 'problem')) {
+            printJson({ hit, findings });
+        else
+            printLines(findings.map(({ level, text }) => `${marks[level]} ${text}`));
+        if (findings.some(({ level }) => level === 'problem'))
             process.exitCode = exitCodes.failed;
-        }
     });
 }
 async function pruneCommand(values) {
-    const store = (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_23__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
-    const gone = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_27__/* .prune */ .R)(store, Number(values['maxSize']));
-    const bytes = gone.reduce((sum, entry) => sum + entry.size, 0);
-    say([`deleted ${gone.length} wheelhouses, ${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .size */ .Ej)(bytes)}`]);
+    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_28__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
+    const bytes = deleted.reduce((sum, entry) => sum + entry.size, 0);
+    const wheelhouses = deleted.length === 1 ? 'wheelhouse' : 'wheelhouses';
+    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .size */ .Ej)(bytes)}).`]);
 }
 async function publishCommand(packages, values) {
-    const given = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
+    const inputs = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
+    const print = (report) => {
+        if (values['json'])
+            printJson({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .publishCounts */ .sl)(report), ...report });
+        else
+            printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .formatPublishReport */ .r2)(report));
+    };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .loadPublishRequest */ .z)(inputIn(given), host);
-        const tell = (report) => {
-            if (values['json'])
-                print({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .publishCounts */ .sl)(report), ...report });
-            else
-                say((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .formatPublishReport */ .r2)(report));
-        };
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .inputsFrom */ .WK)(inputs), host);
         try {
-            tell(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_11__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__/* .publishingWorld */ .s)(request, reporter)));
+            print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_11__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
             if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__/* .PublishConflict */ ._h)
-                tell(error.report);
+                print(error.report);
             throw error;
         }
     });
 }
-/** Says where a command runs; the directory for what is not kept is emptied when all went well. */
+/** Gives a command the request that its flags describe, and the world to carry it out in. */
+function withWorld(values, store, work) {
+    return withHost(async (host) => {
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .inputsFrom */ .WK)(values), host);
+        await work(request, {
+            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_17__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_21__/* .uvAdapter */ .t)(reporter),
+            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_19__/* .sourcesAdapter */ .u)(),
+            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_22__/* .wheelhousesAdapter */ .S)(),
+            store,
+            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_15__/* .indexProbe */ .Z)(),
+            reporter,
+            cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
+            now: () => new Date(),
+        });
+    });
+}
+/** Gives a command the machine that it runs on. Its temporary directory is deleted afterwards. */
 async function withHost(work) {
     const temporary = (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_20__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_28__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_29__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
     await (0,_world_temporary_js__WEBPACK_IMPORTED_MODULE_20__/* .discard */ .vf)(temporary);
 }
-/** Gives a command the request and the world that its flags describe. */
-function withWorld(values, work) {
-    return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)(inputIn(values), host);
-        const store = typeof values['store'] === 'string'
-            ? (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_23__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(values['store']), reporter)
-            : undefined;
-        const world = {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_17__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_21__/* .uvAdapter */ .t)(reporter),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_19__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_22__/* .wheelhousesAdapter */ .S)(),
-            store: store ?? nowhere(),
-            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_15__/* .indexProbe */ .Z)(),
-            reporter,
-            cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
-            now: () => new Date(),
-        };
-        await work(request, world, store);
-    });
+function storeOf(values) {
+    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_23__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
 }
-/** The store of those who keep nothing. */
-function nowhere() {
-    return {
-        unavailable: 'there is no store',
-        warmUp() { },
-        restore: async () => undefined,
-        save: async () => 'failed',
-    };
+/** A store that never hits and never saves. */
+const noStore = {
+    unavailable: 'there is no store',
+    warmUp() { },
+    restore: async () => undefined,
+    save: async () => 'failed',
+};
+function printLines(lines) {
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_30__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
-function say(lines) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmless */ .I)(lines.join('\n'))}\n`);
-}
-function print(value) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_29__/* .harmlessJson */ .E)(value)}\n`);
+function printJson(value) {
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_30__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
@@ -33830,24 +33889,27 @@ __webpack_async_result__();
 /* harmony export */   R: () => (/* binding */ prune)
 /* harmony export */ });
 /**
- * @param maxSize bytes that may stay
- * @param keep a key that stays in any case
- * @returns what was deleted
+ * Deletes the least recently used entries until the rest fits.
+ * @param maxSize bytes
+ * @param protectedKey an entry that is never deleted, but counts
+ * @returns the deleted entries
  */
-async function prune(store, maxSize, keep) {
-    await store.sweep();
-    const entries = [...(await store.entries())].sort((a, b) => Number(b.key === keep) - Number(a.key === keep));
-    let total = 0;
-    const gone = [];
-    for (const entry of entries) {
-        total += entry.size;
-        if (total <= maxSize || entry.key === keep)
-            continue;
-        await store.delete(entry.key);
-        gone.push(entry);
-        total -= entry.size;
+async function prune(store, maxSize, protectedKey) {
+    await store.deleteAbandoned();
+    const entries = await store.entries();
+    const isProtected = (entry) => entry.key === protectedKey;
+    let total = entries.find(isProtected)?.size ?? 0;
+    const deleted = [];
+    for (const entry of entries.filter((each) => !isProtected(each))) {
+        if (total + entry.size <= maxSize) {
+            total += entry.size;
+        }
+        else {
+            await store.delete(entry.key);
+            deleted.push(entry);
+        }
     }
-    return gone;
+    return deleted;
 }
 
 
@@ -35435,8 +35497,10 @@ function reportOf({ keys, timer }, supplied) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   D2: () => (/* binding */ venvToMake),
+/* harmony export */   e$: () => (/* binding */ checkTarget),
 /* harmony export */   o: () => (/* binding */ prepareInterpreter),
-/* harmony export */   w: () => (/* binding */ checkPip)
+/* harmony export */   wT: () => (/* binding */ checkPip)
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6131);
@@ -35459,15 +35523,23 @@ const oldestPip = [22, 2];
  */
 async function prepareInterpreter(request, world) {
     const interpreter = await world.python.probe(request);
-    const { venv } = request;
-    if (venv === undefined || isInside(venv, interpreter.executable)) {
-        return { interpreter: checked(request, interpreter), makeVenv: undefined };
+    const venv = venvToMake(request, interpreter);
+    if (venv === undefined) {
+        return { interpreter: checkTarget(request, interpreter), makeVenv: undefined };
     }
-    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    const makeVenv = async () => checkTarget(request, await virtualEnvironment(request, world, interpreter, venv));
     // Only an environment with a pip can tell how pip is configured.
     return interpreter.pip === undefined
         ? { interpreter: await makeVenv(), makeVenv: undefined }
         : { interpreter, makeVenv };
+}
+/**
+ * Returns the directory of the virtual environment that a run makes from the interpreter, or
+ * undefined when it installs into the interpreter itself.
+ */
+function venvToMake({ venv }, { executable }) {
+    const isInside = venv !== undefined && executable.startsWith(venv + node_path__WEBPACK_IMPORTED_MODULE_0__.sep);
+    return isInside ? undefined : venv;
 }
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
@@ -35482,8 +35554,11 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
     });
     return python.probe(request);
 }
-/** @throws UserError for an interpreter that can't be installed into */
-function checked(request, interpreter) {
+/**
+ * @returns the interpreter
+ * @throws UserError when packages can't be installed into it
+ */
+function checkTarget(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
     if (request.install && interpreter.externallyManaged && !(0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .breaksSystemPackages */ .Tv)(interpreter)) {
@@ -35504,9 +35579,6 @@ function checkPip(interpreter, otherwise = ' before this step') {
         throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
-}
-function isInside(venv, executable) {
-    return executable.startsWith(venv + node_path__WEBPACK_IMPORTED_MODULE_0__.sep);
 }
 
 
@@ -41153,7 +41225,7 @@ async function publish(request, world) {
     if (feed.password !== undefined)
         reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
     await world.sources.check(source);
-    const interpreter = (0,lib_interpreter/* checkPip */.w)(await world.python.probe(source));
+    const interpreter = (0,lib_interpreter/* checkPip */.wT)(await world.python.probe(source));
     const { settings, requested } = await (0,lib_request/* readRequest */["in"])(source, interpreter, world);
     refuseDirect(requested);
     const indexes = sourceIndexes(source, interpreter, settings);

@@ -33423,15 +33423,23 @@ const oldestPip = [22, 2];
  */
 async function prepareInterpreter(request, world) {
     const interpreter = await world.python.probe(request);
-    const { venv } = request;
-    if (venv === undefined || isInside(venv, interpreter.executable)) {
-        return { interpreter: checked(request, interpreter), makeVenv: undefined };
+    const venv = venvToMake(request, interpreter);
+    if (venv === undefined) {
+        return { interpreter: checkTarget(request, interpreter), makeVenv: undefined };
     }
-    const makeVenv = async () => checked(request, await virtualEnvironment(request, world, interpreter, venv));
+    const makeVenv = async () => checkTarget(request, await virtualEnvironment(request, world, interpreter, venv));
     // Only an environment with a pip can tell how pip is configured.
     return interpreter.pip === undefined
         ? { interpreter: await makeVenv(), makeVenv: undefined }
         : { interpreter, makeVenv };
+}
+/**
+ * Returns the directory of the virtual environment that a run makes from the interpreter, or
+ * undefined when it installs into the interpreter itself.
+ */
+function venvToMake({ venv }, { executable }) {
+    const isInside = venv !== undefined && executable.startsWith(venv + path.sep);
+    return isInside ? undefined : venv;
 }
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
@@ -33446,8 +33454,11 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
     });
     return python.probe(request);
 }
-/** @throws UserError for an interpreter that can't be installed into */
-function checked(request, interpreter) {
+/**
+ * @returns the interpreter
+ * @throws UserError when packages can't be installed into it
+ */
+function checkTarget(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
     if (request.install && interpreter.externallyManaged && !breaksSystemPackages(interpreter)) {
@@ -33468,9 +33479,6 @@ function checkPip(interpreter, otherwise = ' before this step') {
         throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
-}
-function isInside(venv, executable) {
-    return executable.startsWith(venv + path.sep);
 }
 
 // EXTERNAL MODULE: external "node:url"

@@ -1,45 +1,49 @@
-/** A cache in a directory: for laptops, for other CI systems, for runners without a service. */
+/** A cache in a directory: for laptops, other CI systems and runners without a cache service. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { cp, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 
 import { messageOf } from '../logic/errors.ts';
-import type { Reporter } from '../ports.ts';
+import type { Reporter, Restored } from '../ports.ts';
 import type { LocalStore, StoreEntry } from './local-store.ts';
 
-/** Older than this, a half-written entry is no longer in use by anybody. Milliseconds. */
+/** Milliseconds after which an unfinished entry is abandoned: no run takes that long. */
 const abandonedAfter = 24 * 3_600_000;
 
-/** Copies share their blocks with the original where the file system can do that. */
-const copying = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
+/** A copy shares its blocks with the original if the file system can do that. */
+const copyOptions = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
 
-/**
- * @param root absolute path; made when something is saved
- * @param notesUse whether a restored entry counts as used, which keeps it from being pruned
- */
-export function directoryCache(root: string, reporter: Reporter, notesUse = true): LocalStore {
-  return {
-    peeking: () => directoryCache(root, reporter, false),
+/** @param root absolute path; created by the first save */
+export function directoryCache(root: string, reporter: Reporter): LocalStore {
+  const restore = async (
+    directory: string,
+    key: string,
+    prefixes: readonly string[],
+  ): Promise<Restored | undefined> => {
+    let found: string | undefined;
+    try {
+      found = await find(root, key, prefixes);
+      if (found === undefined) return undefined;
+      await cp(path.join(root, found), directory, copyOptions);
+      return { key: found, arrived: true };
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      reporter.warning(
+        `Could not read the store ${root}: ${messageOf(error)}. Continuing without it.`,
+      );
+      return found === undefined ? undefined : { key: found, arrived: false };
+    }
+  };
+
+  const store: LocalStore = {
     unavailable: undefined,
     warmUp() {},
 
     async restore(directory, key, prefixes) {
-      let found: string | undefined;
-      try {
-        found = await find(root, key, prefixes);
-        if (found === undefined) return undefined;
-        await cp(path.join(root, found), directory, copying);
-        const now = new Date();
-        if (notesUse) await utimes(path.join(root, found), now, now).catch(() => {});
-        return { key: found, arrived: true };
-      } catch (error) {
-        await rm(directory, { recursive: true, force: true });
-        reporter.warning(
-          `The cache in ${root} could not be read: ${messageOf(error)}. Going on without it.`,
-        );
-        return found === undefined ? undefined : { key: found, arrived: false };
-      }
+      const restored = await restore(directory, key, prefixes);
+      if (restored?.arrived) await touch(path.join(root, restored.key));
+      return restored;
     },
 
     async save(directory, key) {
@@ -48,51 +52,49 @@ export function directoryCache(root: string, reporter: Reporter, notesUse = true
       try {
         if (await stat(entry).catch(() => undefined)) return 'exists';
         await mkdir(root, { recursive: true });
-        await cp(directory, temporary, copying);
+        await cp(directory, temporary, copyOptions);
         try {
           await rename(temporary, entry);
           return 'saved';
         } catch (error) {
-          // Another run was faster: a directory with content is never replaced by rename.
+          // Another run was faster: rename never replaces a directory that has content.
           if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
           await rm(temporary, { recursive: true, force: true });
           return 'exists';
         }
       } catch (error) {
         await rm(temporary, { recursive: true, force: true }).catch(() => {});
-        reporter.warning(`The cache in ${root} could not be written: ${messageOf(error)}.`);
+        reporter.warning(
+          `Could not write to the store ${root}: ${messageOf(error)}. The wheelhouse is not saved.`,
+        );
         return 'failed';
       }
     },
 
     async entries() {
-      const names = await namesIn(root);
-      const found = await Promise.all(
-        names
-          .filter((name) => !name.startsWith('.'))
-          .map((key) => entryAt(root, key).catch(unlessGone)),
-      );
-      return found
+      const keys = (await namesIn(root)).filter((name) => !name.startsWith('.'));
+      const entries = await Promise.all(keys.map((key) => entryAt(root, key).catch(ignoreIfGone)));
+      return entries
         .filter((entry) => entry !== undefined)
         .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
     },
 
     delete: (key) => rm(path.join(root, path.basename(key)), { recursive: true, force: true }),
 
-    async sweep() {
+    async deleteAbandoned() {
       for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
         const directory = path.join(root, name);
-        const found = await stat(directory).catch(unlessGone);
-        if (found?.isDirectory() && Date.now() - found.mtimeMs > abandonedAfter) {
+        const stats = await stat(directory).catch(ignoreIfGone);
+        if (stats?.isDirectory() && Date.now() - stats.mtimeMs > abandonedAfter) {
           await rm(directory, { recursive: true, force: true });
         }
       }
     },
 
-    async readOnly() {
-      let place = root;
-      while (!(await stat(place).catch(() => undefined))) place = path.dirname(place);
-      const probe = path.join(place, `.${randomUUID()}`);
+    async writeFault() {
+      let existing = root;
+      while (!(await stat(existing).catch(() => undefined))) existing = path.dirname(existing);
+      const probe = path.join(existing, `.${randomUUID()}`);
       try {
         await mkdir(probe);
         await rm(probe, { recursive: true, force: true });
@@ -101,7 +103,16 @@ export function directoryCache(root: string, reporter: Reporter, notesUse = true
         return messageOf(error);
       }
     },
+
+    withoutTouch: () => ({ ...store, restore }),
   };
+  return store;
+}
+
+/** Records that an entry is used. A store that cannot be written serves all the same. */
+async function touch(entry: string): Promise<void> {
+  const now = new Date();
+  await utimes(entry, now, now).catch(() => {});
 }
 
 async function entryAt(root: string, key: string): Promise<StoreEntry> {
@@ -115,11 +126,11 @@ async function entryAt(root: string, key: string): Promise<StoreEntry> {
 }
 
 async function namesIn(root: string): Promise<string[]> {
-  return (await readdir(root).catch(unlessGone)) ?? [];
+  return (await readdir(root).catch(ignoreIfGone)) ?? [];
 }
 
-/** Another run may have deleted it meanwhile, and what is no directory is not ours. */
-function unlessGone(error: unknown): undefined {
+/** Another run may have deleted an entry meanwhile, and a file in the store is not an entry. */
+function ignoreIfGone(error: unknown): undefined {
   if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
 }
 
@@ -127,7 +138,7 @@ function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return codes.includes(String((error as NodeJS.ErrnoException).code));
 }
 
-/** The entry of that key, else the newest one of the first prefix that has any. */
+/** Returns the key itself if it has an entry, else the newest key of the first prefix with any. */
 async function find(
   root: string,
   key: string,
@@ -136,11 +147,12 @@ async function find(
   const names = await namesIn(root);
   if (names.includes(key)) return key;
   for (const prefix of prefixes) {
-    const matching = names.filter((name) => name.startsWith(prefix));
-    const dated = await Promise.all(
-      matching.map(async (name) => ({ name, time: (await stat(path.join(root, name))).mtimeMs })),
+    const matches = await Promise.all(
+      names
+        .filter((name) => name.startsWith(prefix))
+        .map(async (name) => ({ name, time: (await stat(path.join(root, name))).mtimeMs })),
     );
-    const newest = dated.sort((a, b) => b.time - a.time)[0];
+    const [newest] = matches.sort((a, b) => b.time - a.time);
     if (newest) return newest.name;
   }
   return undefined;

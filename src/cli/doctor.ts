@@ -1,8 +1,9 @@
-/** The story of `doctor`: looks at everything that a run depends on, and changes nothing. */
+/** The story of `doctor`: checks everything that a run depends on, and changes nothing. */
 import { chooseIndex } from '../choose-index.ts';
-import { messageOf, UserError } from '../logic/errors.ts';
+import { checkTarget, venvToMake } from '../interpreter.ts';
+import { UserError } from '../logic/errors.ts';
 import { ManifestError } from '../logic/manifest.ts';
-import type { Interpreter, Request } from '../logic/model.ts';
+import type { Request } from '../logic/model.ts';
 import type { Reporter, World } from '../ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from '../request.ts';
 import { defaultPlace, type Found, findWheelhouse, judge, wantedOf } from '../restore.ts';
@@ -17,134 +18,130 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
+/** What a run would know before it looks for a wheelhouse. */
+type Inquiry = KeyedRequest & Pick<Run, 'request' | 'interpreter'>;
+
 type DoctorWorld = World & { readonly store: LocalStore };
 
-/** @throws UserError for anything that would end a run before its wheelhouse is looked for */
+/** @throws UserError when a run could not even look for a wheelhouse */
 export async function doctor(request: Request, world: DoctorWorld): Promise<Diagnosis> {
   hideInputs(request, world.reporter);
+  await world.sources.check(request);
   const interpreter = await world.python.probe(request);
   const keyed = await readRequestWithKeys(request, interpreter, world);
-  const lookup = await lookUp({ ...keyed, request, interpreter }, world);
+  const inquiry: Inquiry = { ...keyed, request, interpreter };
+  const { hit, findings } = await lookUp(inquiry, world);
   return {
-    hit: lookup.hit,
+    hit,
     findings: [
-      ...pythonFindings(request, interpreter),
-      ...lookup.findings,
-      ...(await storeFindings(world.store)),
-      await indexFinding(request, interpreter, keyed, world, lookup.hit),
+      pythonFinding(inquiry),
+      ...findings,
+      await storeFinding(world.store),
+      await indexFinding(inquiry, world, hit),
     ],
   };
 }
 
-function pythonFindings(request: Request, interpreter: Interpreter): Finding[] {
-  const { version, executable, pip, externallyManaged } = interpreter;
-  const findings: Finding[] = [
-    {
-      level: pip === undefined ? 'problem' : 'good',
-      text: `Python ${version} at ${executable}, ${pip === undefined ? 'without pip' : `pip ${pip}`}`,
-    },
-  ];
-  if (externallyManaged && request.venv === undefined && request.install) {
-    findings.push({
-      level: 'problem',
-      text: 'this Python is managed by the system, which does not allow pip to install into it (PEP 668): set venv',
-    });
+function pythonFinding({ request, interpreter }: Inquiry): Finding {
+  const { version, executable, pip } = interpreter;
+  try {
+    if (venvToMake(request, interpreter) === undefined) checkTarget(request, interpreter);
+  } catch (error) {
+    return { level: 'problem', text: adviceOf(error) };
   }
-  return findings;
+  const text = `Python ${version} at ${executable}, ${pip === undefined ? 'no pip' : `pip ${pip}`}`;
+  return { level: 'good', text };
 }
 
-/** Looks for the wheelhouse as a run does; on a miss, says what the closest entry lacks. */
-async function lookUp(
-  asked: KeyedRequest & Pick<Run, 'request' | 'interpreter'>,
-  world: DoctorWorld,
-): Promise<Diagnosis> {
-  const { request, interpreter, keys } = asked;
+/** Returns the message of an error that the user can fix; throws any other error. */
+function adviceOf(error: unknown): string {
+  if (error instanceof UserError) return error.message;
+  throw error;
+}
+
+/** Looks for a wheelhouse as a run does. */
+async function lookUp(inquiry: Inquiry, world: DoctorWorld): Promise<Diagnosis> {
+  const { request, interpreter, keys } = inquiry;
   const { wheelhouses, store } = world;
   const findings: Finding[] = [{ level: 'good', text: `key: ${keys.primary}` }];
   const reporter: Reporter = {
     ...world.reporter,
     info: () => {},
-    warning: (text) => void findings.push({ level: 'problem', text: text.replace(/\.$/, '') }),
+    warning: (text) => void findings.push({ level: 'problem', text }),
   };
   const workplace = await wheelhouses.workplace(request.temporary);
   try {
     const scratch = await wheelhouses.stage(workplace);
     const place = request.wheelhouse ?? defaultPlace(request, keys);
-    const run = { ...asked, place, workplace, scratch, timer: new Timer() };
-    const found = await findWheelhouse(run, { ...world, reporter, store: store.peeking() });
-    if (found.state === 'serves') {
-      const { python } = found.base.manifest;
-      if (python !== undefined && python !== interpreter.version) {
-        findings.push({
-          level: 'note',
-          text: `it was made with Python ${python}, this is ${interpreter.version}: a patch release does not matter`,
-        });
-      }
-      const text = `hit: ${found.origin.name} serves, no index would be asked`;
-      return { hit: true, findings: [...findings, { level: 'good', text }] };
+    const run: Run = { ...inquiry, place, workplace, scratch, timer: new Timer() };
+    const found = await findWheelhouse(run, { ...world, reporter, store: store.withoutTouch() });
+    if (found.state !== 'serves') {
+      const text = `miss: ${(await differences(inquiry, found, world)).join('\n  - ')}`;
+      return { hit: false, findings: [...findings, { level: 'note', text }] };
     }
-    const reasons = await differences(asked, found, world);
-    return {
-      hit: false,
-      findings: [...findings, { level: 'note', text: `miss: ${reasons.join('\n  - ')}` }],
-    };
+    const { python } = found.base.manifest;
+    if (python !== undefined && python !== interpreter.version) {
+      findings.push({
+        level: 'note',
+        text: `the wheelhouse was made with Python ${python} and this is ${interpreter.version}: a different patch release does not matter`,
+      });
+    }
+    findings.push({
+      level: 'good',
+      text: `hit: ${found.origin.name} serves; no index requests needed`,
+    });
+    return { hit: true, findings };
   } finally {
     await wheelhouses.remove(workplace);
   }
 }
 
-/** Entries that are compared at most, the last used first, where a run finds nothing to use. */
-const maxCompared = 20;
-
-/** What differs between what is wanted and what was found, or else the last used sound entry. */
-async function differences(
-  asked: KeyedRequest & Pick<Run, 'request' | 'interpreter'>,
-  found: Found,
-  world: DoctorWorld,
-): Promise<string[]> {
-  const wanted = { ...wantedOf(asked, world.now()), keys: asked.keys };
+/**
+ * Returns what differs between the request and the wheelhouse that a run starts from, or else the
+ * most recently used intact one. The first line says which one that is.
+ */
+async function differences(inquiry: Inquiry, found: Found, world: DoctorWorld): Promise<string[]> {
+  const wanted = { ...wantedOf(inquiry, world.now()), keys: inquiry.keys };
   if (found.state === 'usable') {
     const { origin, base, mismatch, reason } = found;
     return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
   }
   const entries = await world.store.entries();
-  for (const { key, directory } of entries.slice(0, maxCompared)) {
+  for (const { key, directory } of entries) {
     try {
       const inspected = await world.wheelhouses.inspect(directory);
       if (inspected === undefined || inspected.faults.length > 0) continue;
-      const judged = await judge(inspected, wanted, world);
+      const verdict = await judge(inspected, wanted, world);
       const reasons =
-        judged.kind === 'serves'
-          ? ['it would serve, but is stored under a key of another cache-suffix or refresh']
-          : explain(judged.mismatch, judged.reason, inspected.manifest, wanted);
+        verdict.kind === 'serves'
+          ? ['it would serve, but its key has a different cache-suffix or refresh period']
+          : explain(verdict.mismatch, verdict.reason, inspected.manifest, wanted);
       return [`compared with ${key}:`, ...reasons];
     } catch (error) {
       if (!(error instanceof ManifestError)) throw error;
     }
   }
-  return [entries.length === 0 ? 'the store is empty' : 'no sound entry is left'];
+  return [entries.length === 0 ? 'the store is empty' : 'the store has no intact wheelhouse'];
 }
 
-async function storeFindings(store: LocalStore): Promise<Finding[]> {
-  const reason = await store.readOnly();
-  return reason === undefined
-    ? [{ level: 'good', text: 'the store can be written' }]
-    : [{ level: 'problem', text: `the store can't be written, so nothing new is kept: ${reason}` }];
+async function storeFinding(store: LocalStore): Promise<Finding> {
+  const fault = await store.writeFault();
+  return fault === undefined
+    ? { level: 'good', text: 'the store is writable' }
+    : {
+        level: 'problem',
+        text: `the store is not writable, so new wheelhouses are not saved: ${fault}`,
+      };
 }
 
-async function indexFinding(
-  request: Request,
-  interpreter: Interpreter,
-  { settings, requested }: KeyedRequest,
-  world: World,
-  hit: boolean,
-): Promise<Finding> {
+async function indexFinding(inquiry: Inquiry, world: World, hit: boolean): Promise<Finding> {
   try {
-    const index = await chooseIndex({ request, interpreter, settings, requested }, world);
-    return { level: 'good', text: `index: ${index.shown || 'none'} (${index.why})` };
+    const { shown, why } = await chooseIndex(inquiry, world);
+    return { level: 'good', text: `index: ${shown || 'none'} (${why})` };
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    const needed = hit ? ' (a hit does not need it)' : '';
-    return { level: hit ? 'note' : 'problem', text: `${messageOf(error)}${needed}` };
+    const text = adviceOf(error);
+    return hit
+      ? { level: 'note', text: `${text} (not needed for a hit)` }
+      : { level: 'problem', text };
   }
 }

@@ -1,17 +1,17 @@
-/** What the command line needs of a store beside what a run needs. */
+/** What the command line needs of a store beyond what a run needs. */
 import type { CacheStore } from '../ports.ts';
 
-/** A store whose entries can be looked at and deleted. */
+/** A store whose entries can be listed and deleted. */
 export interface LocalStore extends CacheStore {
-  /** Entries, the last used first. */
+  /** Entries, the most recently used first. */
   entries(): Promise<readonly StoreEntry[]>;
   delete(key: string): Promise<void>;
-  /** Deletes what runs have left that were killed while they saved. */
-  sweep(): Promise<void>;
-  /** Why nothing can be written; undefined: it can. */
-  readOnly(): Promise<string | undefined>;
-  /** The same store, which does not note that its entries are used. */
-  peeking(): CacheStore;
+  /** Deletes unfinished entries of runs that were killed while they saved. */
+  deleteAbandoned(): Promise<void>;
+  /** Why the store cannot be written; undefined when it can. */
+  writeFault(): Promise<string | undefined>;
+  /** The same store, except that a restore does not count as use. */
+  withoutTouch(): CacheStore;
 }
 
 export interface StoreEntry {

@@ -1,28 +1,29 @@
-/** Keeps a local store within a size: what was used least recently goes first. */
+/** Keeps a local store within a size. */
 import type { LocalStore, StoreEntry } from './local-store.ts';
 
 /**
- * @param maxSize bytes that may stay
- * @param keep a key that stays in any case
- * @returns what was deleted
+ * Deletes the least recently used entries until the rest fits.
+ * @param maxSize bytes
+ * @param protectedKey an entry that is never deleted, but counts
+ * @returns the deleted entries
  */
 export async function prune(
   store: LocalStore,
   maxSize: number,
-  keep?: string,
+  protectedKey?: string,
 ): Promise<readonly StoreEntry[]> {
-  await store.sweep();
-  const entries = [...(await store.entries())].sort(
-    (a, b) => Number(b.key === keep) - Number(a.key === keep),
-  );
-  let total = 0;
-  const gone: StoreEntry[] = [];
-  for (const entry of entries) {
-    total += entry.size;
-    if (total <= maxSize || entry.key === keep) continue;
-    await store.delete(entry.key);
-    gone.push(entry);
-    total -= entry.size;
+  await store.deleteAbandoned();
+  const entries = await store.entries();
+  const isProtected = (entry: StoreEntry): boolean => entry.key === protectedKey;
+  let total = entries.find(isProtected)?.size ?? 0;
+  const deleted: StoreEntry[] = [];
+  for (const entry of entries.filter((each) => !isProtected(each))) {
+    if (total + entry.size <= maxSize) {
+      total += entry.size;
+    } else {
+      await store.delete(entry.key);
+      deleted.push(entry);
+    }
   }
-  return gone;
+  return deleted;
 }
