@@ -74,8 +74,7 @@ function run(step: string, { tags, draft = '', published = approved }: Github) {
 const skip = spawnSync('jq', ['--version']).error ? 'jq is not here' : false;
 
 describe('release.yml', { skip }, () => {
-  const noTag =
-    'There is no tag of that name, which the release would take in place of this commit';
+  const noTag = 'Check that the tag does not exist yet';
   const publish = 'Publish what was approved';
   /** `matching-refs` also has what begins so. */
   const others = { 'v1.2.3-rc.1': foreign, 'v1.2.30': foreign };
@@ -87,7 +86,7 @@ describe('release.yml', { skip }, () => {
   test('a draft is not made where somebody has pushed the tag', () => {
     const { status, stdout } = run(noTag, { tags: { ...others, 'v1.2.3': foreign } });
     assert.notEqual(status, 0);
-    assert.match(stdout, /^::error::The tag v1\.2\.3 exists already/m);
+    assert.match(stdout, /^::error::The tag v1\.2\.3 already exists/m);
   });
 
   test('the approved draft is published', () => {
@@ -102,7 +101,7 @@ describe('release.yml', { skip }, () => {
       draft: approved,
     });
     assert.notEqual(status, 0);
-    assert.match(stdout, /^::error::The tag v1\.2\.3 was made after the draft/m);
+    assert.match(stdout, /^::error::Someone else created the tag v1\.2\.3 after the draft/m);
     assert.doesNotMatch(calls, /release edit/);
   });
 

@@ -1,4 +1,4 @@
-/** `npm run bench`: measures, and writes docs/benchmarks. See docs/benchmarks/README.md. */
+/** `npm run bench`: runs the benchmarks and writes docs/benchmarks. See docs/benchmarks/README.md. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir, totalmem, type } from 'node:os';
@@ -15,14 +15,15 @@ import { measuredRates, nodeFloor, pipVersion, startWorkbench } from './workbenc
 const usage = `npm run bench -- [options]
   --set N,…           packages in a set: 16, 86, 250 (default 86)
   --suite NAME,…      ${Object.keys(suites).join(', ')}; all (default exact,rotating,partial)
-  --lane ID,…         only these of a suite's ways to install
+  --lane ID,…         only these installation methods of a suite
   --repetitions N     rounds (default 5 for exact, 3 for the others)
-  --growth            entry sizes over 50 changes of one pin, and big requirements; alone: no suite
-  --report            only write the tables and the picture again
-  --output DIRECTORY  default docs/benchmarks; results of other suites in it stay
-  --directory DIRECTORY  where steps are run, default the system's temporary one
-  --profile DIRECTORY  CPU profiles of all node processes; the times are then of no use
-  --action DIRECTORY  another build of the action, default this one`;
+  --growth            entry sizes over 50 changes of one pin, and big requirements; no suites
+                      unless --suite is given
+  --report            only write the tables and the chart again
+  --output DIRECTORY  where results are written (default docs/benchmarks); keeps those of other suites
+  --directory DIRECTORY  where steps run (default the system's temporary directory)
+  --profile DIRECTORY  write CPU profiles of all node processes; makes the times meaningless
+  --action DIRECTORY  another build of the action (default this one)`;
 
 const { values } = parseArgs({
   options: {
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
     ? (JSON.parse(readFileSync(file, 'utf8')) as Results)
     : { suites: {} };
   mkdirSync(output, { recursive: true });
-  const keep = (): void => {
+  const writeResults = (): void => {
     writeFileSync(file, `${JSON.stringify(results, undefined, 1)}\n`);
     writeReport(output, results);
   };
@@ -55,15 +56,15 @@ async function main(): Promise<void> {
   const started = performance.now();
   if (!values.report) {
     results.machine = machine();
-    if (!values.growth || values.suite !== undefined) await measureSuites(results, keep);
+    if (!values.growth || values.suite !== undefined) await measureSuites(results, writeResults);
     if (values.growth) results.growth = await measureGrowth(resolve(values.action));
   }
-  keep();
+  writeResults();
   const minutes = (performance.now() - started) / 60_000;
-  console.log(`${output} is written, after ${minutes.toFixed(1)} minutes.`);
+  console.log(`Wrote ${output} after ${minutes.toFixed(1)} minutes.`);
 }
 
-async function measureSuites(results: Results, keep: () => void): Promise<void> {
+async function measureSuites(results: Results, writeResults: () => void): Promise<void> {
   const names = values.suite ?? 'exact,rotating,partial';
   const chosen = names === 'all' ? Object.keys(suites) : names.split(',');
   const options = {
@@ -84,7 +85,7 @@ async function measureSuites(results: Results, keep: () => void): Promise<void> 
         results.suites[`${count}/${name}`] = {
           ...{ set: set.facts, repetitions, floor, rates, at, samples },
         };
-        keep();
+        writeResults();
       }
     } finally {
       await workbench.close();
@@ -100,7 +101,7 @@ const fileSystems: Readonly<Record<number, string>> = {
   2035054128: 'overlayfs',
 };
 
-/** What figures depend on; nothing that names the machine. */
+/** What the figures depend on, without anything that identifies the machine. */
 function machine(): Machine {
   const first = (command: string, ...args: string[]): string => {
     try {
@@ -127,7 +128,7 @@ function machine(): Machine {
   };
 }
 
-// Ended by hand it cleans up too.
+// Runs the cleanup on exit when interrupted, too.
 process.once('SIGINT', () => process.exit(130));
 if (values.help) {
   console.log(usage);

@@ -1,6 +1,6 @@
 /**
- * What grows, and what must not: cache entries over many changes, the work for long requirements,
- * a closure of many packages. Measured with the command line and a directory as the store.
+ * Measures what must not grow out of proportion: cache entries over many changes, the work for long
+ * requirements, and a closure of many packages. Uses the command line with a directory as the store.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -12,15 +12,15 @@ import { laterVersion, requirementsOf, smallPackages, wheelSet } from './sets.ts
 import { type Cost, costsIn, startWorkbench, type Workbench } from './workbench.ts';
 
 export interface Growth {
-  /** One for each change of one pin, in order. */
+  /** One per change of one pin, in order. */
   readonly changes: readonly {
-    /** Bytes of the wheels of the closure, and of the entry that was saved for it. */
+    /** Size in bytes of the wheels of the closure, and of the entry saved for it. */
     readonly closure: number;
     readonly entry: number;
     readonly downloads: number;
     readonly seconds: number;
   }[];
-  /** `wheelhouse key`: seconds, and the most memory of its process. */
+  /** `wheelhouse key`: seconds, and the peak memory of its process in bytes. */
   readonly keys: readonly {
     readonly of: string;
     readonly seconds: number;
@@ -46,7 +46,7 @@ interface Printed {
 
 export async function measureGrowth(action: string): Promise<Growth> {
   const workbench = await startWorkbench(action);
-  // Only numbers of bytes and requests count here.
+  // Only sizes and numbers of requests are compared here, so the index may be fast.
   Object.assign(workbench.index.mode, { latency: 0, bandwidth: 0 });
   try {
     const keys = await measureKeys(workbench);

@@ -1,5 +1,5 @@
 /**
- * The ways to get packages that are compared. Each is a whole step as a workflow has it: restore,
+ * The installation methods that are compared. Each is a whole step as in a workflow: restore,
  * environment, install, post, in a job of its own with a fresh home and workspace.
  */
 import assert from 'node:assert/strict';
@@ -15,21 +15,21 @@ import { createJob, type Job, type StepResult } from '../__tests__/support/runne
 import { requirementsOf, type WheelSet } from './sets.ts';
 import { type Cost, costsIn, exchangePip, settle, type Workbench } from './workbench.ts';
 
-/** The parts of a step, in order; `rest` is what lies between and around them. */
+/** The parts of a step, in order; `rest` is the time between and around them. */
 export const parts = ['restore', 'environment', 'install', 'post', 'rest'] as const;
 export type Part = (typeof parts)[number];
 
-/** What one run of a lane was. */
+/** The measurements of one run of a lane. */
 export interface Sample {
   readonly seconds: number;
   readonly parts: Partial<Record<Part, number>>;
   /** Requests to the index and bytes from it. */
   readonly requests: Partial<Record<RequestKind, { count: number; bytes: number }>>;
-  /** Wheels and sdists that the index sent whole. */
+  /** Number of wheels and sdists that the index sent whole. */
   readonly artifacts: number;
-  /** Bytes of the cache entry that was restored, or saved where none was. */
+  /** Size in bytes of the cache entry that was restored, or saved if none was. */
   readonly entry: number;
-  /** Phases as the action reports them, and what its own processes cost. */
+  /** Phases as the action reports them, and the cost of its own processes. */
   readonly own?: {
     readonly phases: Readonly<Record<string, number>>;
     readonly costs: Readonly<Record<string, Omit<Cost, 'program'>>>;
@@ -39,22 +39,22 @@ export interface Sample {
 export interface Lane {
   readonly id: string;
   readonly title: string;
-  /** Lanes with the same one restore the same cache entry. */
+  /** Lanes with the same name restore the same cache entry. */
   readonly cacheName: string;
   run(place: Place): Promise<void>;
 }
 
-/** What a lane is given: a job, and a clock for its parts. */
+/** The surroundings of a lane: a job, and a clock for its parts. */
 interface Place {
   readonly workbench: Workbench;
   readonly set: WheelSet;
   readonly job: Job;
   readonly environment: string;
-  /** Runs a command of the step; its failure is the benchmark's. */
+  /** Runs a command of the step. If it fails, the benchmark fails. */
   run(part: Part, command: string, ...args: string[]): Promise<StepResult>;
   restore(paths: string): Promise<void>;
   save(paths: string): Promise<void>;
-  /** Adds to a part what was measured elsewhere. */
+  /** Adds seconds that were measured elsewhere to a part. */
   add(part: Part, seconds: number): void;
   own(main: StepResult, post: StepResult | undefined): void;
 }
@@ -63,7 +63,7 @@ const pipFlags = ['-r', 'requirements.txt'];
 
 async function makeVenv({ run, environment }: Place): Promise<string> {
   await run('environment', 'python', '-m', 'venv', '.venv');
-  // Beside the clock: what users have is this pip.
+  // Not timed, because users already have this pip.
   exchangePip(environment);
   return join(environment, 'bin', 'python');
 }
@@ -142,20 +142,20 @@ export const lanes: readonly Lane[] = [
     ...{ id: 'unpack', title: 'the same files, only unpacked', cacheName: 'unpack' },
     async run({ run, set }) {
       const archive = archives.get(set.directory);
-      assert(archive, 'the archive is made before it is measured');
+      assert(archive, 'the archive must be created before the measurement');
       await run('install', 'tar', '--use-compress-program', archive.program, '-xf', archive.file);
     },
   },
 ];
 
-/** Which requirements a step has, and what it finds in the cache. */
+/** Which requirements a step uses, and what it finds in the cache. */
 export type State = 'cold' | 'exact' | 'bumped';
 
 export interface Circumstances {
   readonly workbench: Workbench;
   readonly set: WheelSet;
   readonly state: State;
-  /** Part of the cache keys: entries of one kind of addresses are of no use with another. */
+  /** Part of the cache keys, because entries for one kind of URLs are useless with another. */
   readonly scope: string;
 }
 
@@ -179,7 +179,7 @@ export async function runLane(lane: Lane, circumstances: Circumstances): Promise
       PIP_CONFIG_FILE: '/dev/null',
       PIP_DISABLE_PIP_VERSION_CHECK: '1',
       PIP_INDEX_URL: index.url,
-      // pip keeps nothing of what comes over plain http from a host that it does not trust.
+      // pip does not cache responses over plain http from a host that it does not trust.
       PIP_TRUSTED_HOST: '127.0.0.1',
       UV_DEFAULT_INDEX: index.url,
       UV_NO_CONFIG: '1',
@@ -218,7 +218,7 @@ export async function runLane(lane: Lane, circumstances: Circumstances): Promise
       const costs = costsIn(usage).map(({ program, ...cost }) => [roleOf(program), cost] as const);
       own = { phases, costs: Object.fromEntries(costs) };
       const { python = 0, venv = 0, restore = 0, install = 0, fill = 0 } = phases;
-      // The environment is made during the restore.
+      // The environment is created during the restore.
       const environment = python + Math.max(0, venv - restore);
       add('restore', restore);
       add('environment', environment);
@@ -254,7 +254,7 @@ export async function runLane(lane: Lane, circumstances: Circumstances): Promise
   }
 }
 
-/** A step that installs nothing is fast. */
+/** Checks the installation, because a step that installs nothing is fast. */
 function checkInstalled({ environment }: Place, { set, state }: Circumstances): void {
   const packages = sitePackages(environment);
   const installed = new Set(readdirSync(packages));
@@ -265,7 +265,7 @@ function checkInstalled({ environment }: Place, { set, state }: Circumstances): 
   }
 }
 
-/** A step that meets another cache than it should measures something else. */
+/** Checks the cache operations, because with the wrong cache state a step measures something else. */
 function checkState(
   lane: Lane,
   state: State,
@@ -276,18 +276,18 @@ function checkState(
   assert.equal(operations.has('finalize'), state !== 'exact', `${lane.id}: saved`);
 }
 
-/** `time: 5.2 s (python 0.40 s, restore 2.10 s)` of the action's log. */
+/** Parses `time: 5.2 s (python 0.40 s, restore 2.10 s)` in the action's log. */
 function phasesIn(log: string): Record<string, number> {
   const [, list = ''] = /^time: [\d.]+ s \((.*)\)$/m.exec(log) ?? [];
   const phases: Record<string, number> = {};
   for (const [, name = '', seconds] of list.matchAll(/([a-z ]+?) ([\d.]+) s(?:, |$)/g)) {
     phases[name] = (phases[name] ?? 0) + Number(seconds);
   }
-  assert(Object.keys(phases).length > 0, 'the log says nothing of times');
+  assert(Object.keys(phases).length > 0, 'the log contains no times');
   return phases;
 }
 
-/** `main`, `transfer` or `post`: the directory of the bundle. */
+/** Returns `main`, `transfer` or `post`, the directory of the bundle. */
 function roleOf(program: string): string {
   return /([\w-]+)[\\/]index\.m?js$/.exec(program)?.[1] ?? program;
 }
@@ -297,10 +297,10 @@ interface Archive {
   readonly program: string;
 }
 
-/** By the directory of the set. */
+/** Archives by the directory of their set. */
 const archives = new Map<string, Archive>();
 
-/** The installed files of a set without bytecode, as an archive; made once. */
+/** Creates an archive of the installed files of a set, without bytecode, unless it exists. */
 export async function makeArchive(workbench: Workbench, set: WheelSet): Promise<void> {
   const run = promisify(execFile);
   const hasZstd = await run('zstd', ['--version']).then(

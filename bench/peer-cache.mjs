@@ -1,7 +1,7 @@
 /**
- * What actions/cache, setup-python and setup-uv do around their users' commands, with the same
- * library: `restore STATE KEY PREFIX PATH…` before, `save STATE KEY PREFIX PATH…` after. An entry
- * that was hit exactly is not saved again. It is bundled to one file as theirs are.
+ * Does what actions/cache, setup-python and setup-uv do around their users' commands, with the same
+ * library: `restore STATE KEY PREFIX PATH…` before, `save STATE KEY PREFIX PATH…` after. It does not
+ * save again after an exact hit. It is bundled into one file like theirs.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 

@@ -1,10 +1,10 @@
-/** The picture: horizontal bars, each made of the parts of a step, as SVG. */
+/** The chart: horizontal bars as SVG, each split into the parts of a step. */
 import type { Part } from './lanes.ts';
 import type { Spread } from './statistics.ts';
 
 export interface Bar {
   readonly title: string;
-  /** Ours, or one that it is compared with, or what nothing can be faster than. */
+  /** This action, a method it is compared with, or a lower bound that nothing can beat. */
   readonly kind: 'ours' | 'other' | 'floor';
   readonly total: Spread;
   /** Medians of the parts. */
@@ -65,7 +65,7 @@ export function plot(groups: readonly Group[], description: string): string {
       const label = `<text class="${bar.kind}" text-anchor="end" x="${labels - 8}" y="${base}">`;
       body.push(`${label}${escaped(bar.title)}</text>`);
       let from = 0;
-      // The parts' medians need not add up to the median of the whole.
+      // The medians of the parts do not necessarily add up to the median of the whole.
       const sum = shown.reduce((total, part) => total + (bar.parts[part] ?? 0), 0);
       const fit = sum > 0 ? bar.total.median / sum : 0;
       for (const part of shown) {

@@ -1,4 +1,4 @@
-/** Writes what was measured: tables in Markdown, and the picture. */
+/** Writes the results: tables in Markdown, and the chart. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -10,7 +10,7 @@ import { megabytes, type Spread, seconds, spreadOf, table } from './statistics.t
 import { type SuiteResult, suites } from './suites.ts';
 
 export interface Machine {
-  /** Of the steps' directories. */
+  /** File system of the steps' directories. */
   readonly fileSystem: string;
   readonly system: string;
   readonly processor: string;
@@ -19,7 +19,7 @@ export interface Machine {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** What results.json holds. */
+/** The content of results.json. */
 export interface Results {
   machine?: Machine;
   /** By `<packages>/<suite>`. */
@@ -27,7 +27,8 @@ export interface Results {
   growth?: Growth;
 }
 
-const promised = 86;
+/** The set that the summary, the targets and the chart are about. */
+const reference = 86;
 
 export function writeReport(output: string, results: Results): void {
   const picture = pictureOf(results);
@@ -37,8 +38,8 @@ export function writeReport(output: string, results: Results): void {
   );
   const text = [
     '# Results',
-    'Written by `npm run bench`; [how it measures](README.md). Figures compare within a table only: each table is one interleaved run, in seconds of the whole step, median and (least – most).',
-    ...(picture === undefined ? [] : ['![Bars of whole warm steps](warm-step.svg)']),
+    'Written by `npm run bench`; see [how it measures](README.md). Compare figures within a table only: each table is one interleaved run. Times are seconds for the whole step: median (minimum – maximum).',
+    ...(picture === undefined ? [] : ['![Duration of whole warm steps](warm-step.svg)']),
     ...(results.machine ? [machineText(results.machine)] : []),
     ...summaryText(results),
     ...targetsText(results),
@@ -82,7 +83,7 @@ function suiteText(key: string, result: SuiteResult): string[] {
   const [, name = ''] = key.split('/');
   const { set, rates, samples, repetitions } = result;
   const entries = Object.entries(samples).filter(([, list]) => list.length > 0);
-  const reference = entries[0] ? total(entries[0][1]).median : Number.NaN;
+  const base = entries[0] ? total(entries[0][1]).median : Number.NaN;
   const rows = entries.map(([id, list]) => {
     const { median, least, most } = total(list);
     const part = (each: Part): string => {
@@ -92,12 +93,12 @@ function suiteText(key: string, result: SuiteResult): string[] {
     return [
       titleOf(id),
       `**${median.toFixed(2)}** (${least.toFixed(2)} – ${most.toFixed(2)})`,
-      (median / reference).toFixed(2),
+      (median / base).toFixed(2),
       ...parts.map(part),
       entrySize(list),
     ];
   });
-  const asked = entries.map(([id, list]) => {
+  const requests = entries.map(([id, list]) => {
     const last = list.at(-1) as Sample;
     const cells = kinds.map((kind) => {
       const { count, bytes } = last.requests[kind] ?? { count: 0, bytes: 0 };
@@ -106,23 +107,26 @@ function suiteText(key: string, result: SuiteResult): string[] {
     });
     return [titleOf(id), ...cells, last.artifacts === 0 ? '' : String(last.artifacts)];
   });
-  const anyAsked = asked.some((row) => row.slice(1).some(Boolean));
+  const hasRequests = requests.some((row) => row.slice(1).some(Boolean));
   const rate = `index ${Math.round(rates.index / 1e6)} MB/s, cache service ${Math.round(rates.cache / 1e6)} MB/s (as measured)`;
   return [
     `## ${set.packages} packages: ${suites[name]?.title ?? name}`,
     `${megabytes(set.wheelBytes)} of wheels, ${megabytes(set.unpackedBytes)} and ${set.files} files unpacked, ${megabytes(set.sourceBytes)} of it Python; ${repetitions} rounds on ${result.at.slice(0, 10)}; ${rate}.`,
     table(['', 'whole step', 'ratio', ...parts, 'cache entry'], rows),
-    ...(anyAsked
+    ...(hasRequests
       ? [
-          'Requests to the index in the last round, with bytes where they are many; artifacts are wheels and sdists sent whole:',
-          table(['', ...kinds.map((kind) => `${kind}s`), 'artifacts'], asked),
+          'Requests to the index in the last round, with the size where it is large; artifacts are wheels and sdists that were sent whole:',
+          table(
+            ['', ...kinds.map((kind) => (kind === 'metadata' ? kind : `${kind}s`)), 'artifacts'],
+            requests,
+          ),
         ]
       : []),
     ...ownText(result),
   ];
 }
 
-/** Phases of the action, and what its processes cost. */
+/** Phases of the action, and the cost of its processes. */
 function ownText({ samples, floor }: SuiteResult): string[] {
   const ours = Object.entries(samples).filter(([, list]) => list.some(({ own }) => own));
   if (ours.length === 0) return [];
@@ -146,7 +150,7 @@ function ownText({ samples, floor }: SuiteResult): string[] {
   return [
     'Phases as the action reports them:',
     table(['', ...phaseNames], phases),
-    `CPU and most memory of the action’s own processes (a node that does nothing: ${floor.cpu.toFixed(2)} s, ${megabytes(floor.memory)}), and CPU of all that it starts:`,
+    `CPU time and peak memory of the action’s own processes (a Node process that does nothing: ${floor.cpu.toFixed(2)} s, ${megabytes(floor.memory)}), and CPU time of everything it starts:`,
     table(['', ...roles, 'started'], costs),
   ];
 }
@@ -155,15 +159,15 @@ function unique<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
 
-/** One table for those who read no further, and for the project's README. */
+/** One table for readers in a hurry, and for the project's README. */
 function summaryText(results: Results): string[] {
   const columns = ['exact', 'rotating', 'redirecting', 'partial', 'compiled', 'cold'].flatMap(
     (name) => {
-      const result = results.suites[`${promised}/${name}`];
+      const result = results.suites[`${reference}/${name}`];
       return result === undefined ? [] : [{ title: short[name] ?? name, samples: result.samples }];
     },
   );
-  // A lane that compiles here is the same lane told to compile there.
+  // A lane with `-compile` is the same lane with bytecode compilation turned on.
   const lane = (id: string): string => id.replace(/-compile$/, '');
   const ids = unique(columns.flatMap(({ samples }) => Object.keys(samples).map(lane)));
   if (columns.length === 0) return [];
@@ -175,73 +179,81 @@ function summaryText(results: Results): string[] {
     }),
   ]);
   return [
-    `## In short, for ${promised} packages`,
-    'Medians; compare down a column.',
+    `## Summary for ${reference} packages`,
+    'Medians. Compare within a column.',
     table(['', ...columns.map(({ title }) => title)], rows),
   ];
 }
 
 const short: Readonly<Record<string, string>> = {
   exact: 'exact hit',
-  rotating: 'rotating addresses',
+  rotating: 'rotating URLs',
   redirecting: 'redirects',
   partial: 'one pin changed',
-  compiled: 'all compile',
+  compiled: 'all compile bytecode',
   cold: 'cold',
 };
 
-/** What the project promises, as far as it has been measured. */
+/** The targets of the project, as far as they have been measured. */
 function targetsText(results: Results): string[] {
-  const suite = (name: string): SuiteResult | undefined => results.suites[`${promised}/${name}`];
+  const suite = (name: string): SuiteResult | undefined => results.suites[`${reference}/${name}`];
   const median = (name: string, lane: string): number =>
     total(suite(name)?.samples[lane] ?? []).median;
   const rows: string[][] = [];
   const check = (what: string, limit: number, value: number, shown: (each: number) => string) => {
     if (Number.isNaN(value)) return;
-    rows.push([what, `≤ ${shown(limit)}`, shown(value), value <= limit ? 'held' : 'not held']);
+    rows.push([what, `≤ ${shown(limit)}`, shown(value), value <= limit ? 'met' : 'missed']);
   };
   const ratio = (what: string, limit: number, name: string, ours: string, other: string): void =>
     check(what, limit, median(name, ours) / median(name, other), (each) => `${each.toFixed(2)} ×`);
-  ratio('exact hit, pip: pip with its restored cache', 0.25, 'exact', 'action-pip', 'pip');
-  ratio('the same, rotating addresses', 0.15, 'rotating', 'action-pip', 'pip');
-  ratio('exact hit, pip: the classic two commands', 0.25, 'exact', 'action-pip', 'classic');
-  ratio('exact hit, uv: uv with its restored cache', 1, 'exact', 'action-uv', 'uv');
-  ratio('exact hit, uv: a restored virtual environment', 1, 'exact', 'action-uv', 'venv');
-  ratio('exact hit, uv: a plain unpack', 2.5, 'exact', 'action-uv', 'unpack');
-  ratio('one pin changed: pip with its restored cache', 0.5, 'partial', 'action-pip', 'pip');
+  ratio('exact hit, pip: vs. pip with its restored cache', 0.25, 'exact', 'action-pip', 'pip');
+  ratio('the same, rotating URLs', 0.15, 'rotating', 'action-pip', 'pip');
+  ratio('exact hit, pip: vs. the classic two commands', 0.25, 'exact', 'action-pip', 'classic');
+  ratio('exact hit, uv: vs. uv with its restored cache', 1, 'exact', 'action-uv', 'uv');
+  ratio('exact hit, uv: vs. a restored virtual environment', 1, 'exact', 'action-uv', 'venv');
+  ratio('exact hit, uv: vs. only unpacking', 2.5, 'exact', 'action-uv', 'unpack');
+  ratio(
+    'one pin changed, pip: vs. pip with its restored cache',
+    0.5,
+    'partial',
+    'action-pip',
+    'pip',
+  );
   const partial = suite('partial')?.samples['action-pip'];
   if (partial) {
     const counts = unique(partial.map((sample) => sample.artifacts));
-    const held = counts.length === 1 && counts[0] === 1;
-    rows.push(['one pin changed: artifacts', '1', counts.join(', '), held ? 'held' : 'not held']);
+    const isMet = counts.length === 1 && counts[0] === 1;
+    rows.push([
+      'one pin changed, pip: artifacts',
+      '1',
+      counts.join(', '),
+      isMet ? 'met' : 'missed',
+    ]);
   }
   const exact = suite('exact');
   const ours = exact?.samples['action-pip'] ?? [];
   const cost = (role: string, what: 'cpu' | 'memory'): number =>
     medianOf(ours, ({ own }) => own?.costs[role]?.[what] ?? 0);
   const ownCpu = cost('main', 'cpu') + cost('post', 'cpu');
-  check('exact hit: CPU of main and post', 0.6, ownCpu, (each) => seconds(each));
+  check('exact hit, pip: CPU time of main and post', 0.6, ownCpu, (each) => seconds(each));
   const memory =
     Math.max(cost('main', 'memory'), cost('post', 'memory')) - (exact?.floor.memory ?? 0);
-  check('exact hit: memory of main above Node’s floor', 120e6, memory, megabytes);
+  check('exact hit, pip: memory beyond an idle Node process', 120e6, memory, megabytes);
   const others = Math.min(median('compiled', 'pip'), median('compiled', 'classic'));
   const compiled = median('compiled', 'action-pip-compile');
   const shown = (each: number): string => `${each.toFixed(2)} ×`;
-  check('compiled by all, pip: the faster pip scenario', 1, compiled / others, shown);
+  check('all compile, pip: vs. the faster of the two pip methods', 1, compiled / others, shown);
   if (results.growth) {
     const excess = Math.max(...results.growth.changes.map((each) => each.entry / each.closure - 1));
     const percent = (each: number): string => `${(100 * each).toFixed(1)} %`;
-    const what = `${results.growth.changes.length} changes: entry above the closure`;
+    const what = `${results.growth.changes.length} changes: size of the entry beyond its wheels`;
     check(what, 0.02, excess, percent);
   }
   if (rows.length === 0) return [];
-  return [
-    `## What is promised, for ${promised} packages`,
-    table(['this action against …', 'promised', 'measured', ''], rows),
-  ];
+  return [`## Targets for ${reference} packages`, table(['target', 'limit', 'measured', ''], rows)];
 }
 
-/** Own cost over sets of different size: linear in bytes, or not. */
+/** The action's own cost for sets of different sizes, to see whether it is linear in bytes. */
 function scaleText(results: Results): string[] {
   const exact = Object.entries(results.suites)
     .filter(([key]) => key.endsWith('/exact'))
@@ -262,12 +274,12 @@ function scaleText(results: Results): string[] {
   });
   const head = [
     'exact hit',
-    'CPU, main and post',
+    'CPU time, main and post',
     'memory, main',
-    'CPU, transfer',
+    'CPU time, transfer',
     'memory, transfer',
   ];
-  return ['## Own cost by size', table(head, rows)];
+  return ['## The action’s own cost by size', table(head, rows)];
 }
 
 function growthText({ changes, keys, closure }: Growth): string[] {
@@ -277,13 +289,13 @@ function growthText({ changes, keys, closure }: Growth): string[] {
   const phases = unique(closure.runs.flatMap((run) => Object.keys(run.seconds)));
   return [
     '## Growth',
-    `${changes.length} changes of one pin of 16, each a new entry from the one before: the entry is ${excess.least.toFixed(2)} – ${excess.most.toFixed(2)} % above its wheels (${megabytes(sizes.least)} – ${megabytes(sizes.most)}), ${downloads} artifact downloaded each time, ${seconds(spreadOf(changes.map((each) => each.seconds)).median)} the median fill.`,
+    `${changes.length} changes of one pin of 16, each of which updates the previous entry: the entry is ${excess.least.toFixed(2)} – ${excess.most.toFixed(2)} % bigger than its wheels (${megabytes(sizes.least)} – ${megabytes(sizes.most)}), each change downloads ${downloads} artifact, and the median run takes ${seconds(spreadOf(changes.map((each) => each.seconds)).median)}.`,
     table(
       ['`wheelhouse key`', 'whole command', 'memory'],
       keys.map((each) => [each.of, seconds(each.seconds), megabytes(each.memory)]),
     ),
     table(
-      [`${closure.packages} packages of one line`, ...phases],
+      [`${closure.packages} packages from one line`, ...phases],
       closure.runs.map((run) => [
         run.hit,
         ...phases.map((name) => seconds(run.seconds[name] ?? 0)),
@@ -292,14 +304,14 @@ function growthText({ changes, keys, closure }: Growth): string[] {
   ];
 }
 
-/** Whole warm steps on the three kinds of addresses; undefined where too little was measured. */
+/** The chart of whole warm steps on the three kinds of URLs; undefined if none was measured. */
 function pictureOf(results: Results): string | undefined {
   const available = Object.keys(results.suites).map((key) => Number.parseInt(key, 10));
-  const size = available.includes(promised) ? promised : Math.max(0, ...available);
+  const size = available.includes(reference) ? reference : Math.max(0, ...available);
   const titles: Record<string, string> = {
-    exact: 'stable addresses',
-    rotating: 'a new token in each address',
-    redirecting: 'redirects to signed addresses',
+    exact: 'stable URLs',
+    rotating: 'a new token in each URL',
+    redirecting: 'redirects to signed URLs',
     partial: 'one pin changed',
   };
   const groups = Object.entries(titles).flatMap(([name, title]): Group[] => {
@@ -319,5 +331,8 @@ function pictureOf(results: Results): string | undefined {
     return [{ title, bars }];
   });
   if (groups.length === 0) return undefined;
-  return plot(groups, `Seconds of a whole warm step, ${size} packages, by what installs them`);
+  return plot(
+    groups,
+    `Seconds for a whole warm step with ${size} packages, by installation method`,
+  );
 }

@@ -1,7 +1,7 @@
 /**
- * Sets of generated wheels, the same on each machine, with the numbers and sizes of files that real
- * requirements have: most packages are a few dozen modules, a few bring big shared libraries or
- * thousands of documents, and two come as sdists only.
+ * Sets of generated wheels, the same on every machine, with realistic numbers and sizes of files: most
+ * packages are a few dozen modules, a few contain big shared libraries or thousands of documents, and
+ * two exist as sdists only.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -21,10 +21,10 @@ import { root } from '../scripts/tools.mjs';
 import { document, machineCode, packageName, prose, pythonSource } from './content.ts';
 import { randomFrom } from './random.ts';
 
-/** Everything that the benchmark keeps between its runs. */
-export const kept = join(root, '.cache', 'bench');
+/** The directory of everything that benchmark runs reuse. */
+export const benchCache = join(root, '.cache', 'bench');
 
-/** What one package is made of. */
+/** The content of one package. */
 interface Recipe {
   readonly name: string;
   readonly kind: 'pure' | 'native' | 'data';
@@ -68,18 +68,18 @@ export function requirementsOf(set: WheelSet, changed: Record<string, string> = 
   return `${lines.join('\n')}\n`;
 }
 
-/** Makes a set where it is not there yet, and reads it. */
+/** Returns a set; generates it the first time. */
 export function wheelSet(count: number): WheelSet {
   const code = ['sets.ts', 'content.ts', 'random.ts', '../__tests__/support/zip.ts'].map((file) =>
     readFileSync(new URL(file, import.meta.url)),
   );
   const digest = createHash('sha256').update(Buffer.concat(code)).digest('hex').slice(0, 10);
-  const directory = join(kept, `set-${count}-${digest}`);
+  const directory = join(benchCache, `set-${count}-${digest}`);
   if (!existsSync(directory)) {
-    for (const old of existsSync(kept) ? readdirSync(kept) : []) {
-      if (old.startsWith(`set-${count}-`)) rmSync(join(kept, old), { recursive: true });
+    for (const old of existsSync(benchCache) ? readdirSync(benchCache) : []) {
+      if (old.startsWith(`set-${count}-`)) rmSync(join(benchCache, old), { recursive: true });
     }
-    console.log(`Making ${count} packages, once …`);
+    console.log(`Generating ${count} packages (once) …`);
     writeSet(count, directory);
   }
   return readSet(directory);
@@ -183,7 +183,7 @@ function recipesOf(count: number): Recipe[] {
   });
 }
 
-/** The pure package that has as many smaller as bigger ones. */
+/** The pure package of median size. */
 function middling(recipes: readonly Recipe[]): Recipe {
   const pure = recipes
     .filter((recipe) => recipe.kind === 'pure' && !recipe.source)
@@ -222,7 +222,7 @@ function distributionOf(recipe: Recipe, version: string): Made {
   return { distribution: wheel(name, module, version, files, metadata), ...counts };
 }
 
-/** Paths in the wheel and what lies there; another version differs in a few modules. */
+/** Paths in the wheel with their content. Another version differs in a few modules. */
 function filesOf(recipe: Recipe, version: string): Map<string, Buffer> {
   const { name } = recipe;
   const module = name.replaceAll('-', '_');
@@ -256,7 +256,7 @@ function filesOf(recipe: Recipe, version: string): Map<string, Buffer> {
   return files;
 }
 
-/** A wheel as published ones are: deflated, with a licence, some with a command. */
+/** A wheel like published ones: deflated, with a licence, some with a command. */
 function wheel(
   name: string,
   module: string,
@@ -285,12 +285,12 @@ function wheel(
   return { kind: 'wheel', project: name, version, filename, content, metadata, sha256 };
 }
 
-/** One more version of the package that a set has two of, of much the same size. */
+/** Another version, of similar size, of the package that a set has two versions of. */
 export function laterVersion(count: number, version: string): Distribution {
   return distributionOf(middling(recipesOf(count)), version).distribution;
 }
 
-/** Small packages, each needing three others: the first one needs all. */
+/** Small packages, each of which requires three others; the first one requires all, indirectly. */
 export function smallPackages(count: number): Distribution[] {
   return Array.from({ length: count }, (_, number) => {
     const name = `small-${number}`;

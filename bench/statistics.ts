@@ -1,4 +1,4 @@
-/** Numbers of several runs, and how they are written. */
+/** Statistics of several runs, and their formatting. */
 
 export interface Spread {
   readonly median: number;
@@ -15,7 +15,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: (low + high) / 2, least, most: sorted.at(-1) ?? Number.NaN };
 }
 
-/** Three digits are more than any of these figures are good for. */
+/** Formats with three digits, which is more than any of these figures are accurate to. */
 export function seconds(value: number): string {
   return `${value < 9.995 ? value.toFixed(2) : value.toFixed(1)} s`;
 }
@@ -25,7 +25,7 @@ export function megabytes(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} MB`;
 }
 
-/** A Markdown table; the first column is text, the others numbers. */
+/** Formats a Markdown table whose first column is text and the others numbers. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const rule = head.map((_cell, index) => (index === 0 ? '---' : '--:'));

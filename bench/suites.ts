@@ -1,4 +1,4 @@
-/** What is compared with what: each suite is one interleaved run, and a table of its own. */
+/** The suites. Each is one interleaved run that becomes a table. */
 import type { Mode } from '../__tests__/support/index-server.ts';
 import { lanes, makeArchive, runLane, type Sample, type State } from './lanes.ts';
 import type { SetFacts, WheelSet } from './sets.ts';
@@ -9,28 +9,28 @@ export interface Suite {
   readonly urls: Mode['urls'];
   readonly state: State;
   readonly repetitions: number;
-  /** Ids; the first one is what the others are compared with. */
+  /** Ids of lanes; the first is the reference for the others. */
   readonly lanes: readonly string[];
 }
 
 export const suites: Readonly<Record<string, Suite>> = {
   exact: {
-    title: 'Exact hit, stable addresses, the defaults of each',
+    title: 'Exact hit, stable URLs, default settings',
     ...{ urls: 'stable', state: 'exact', repetitions: 5 },
     lanes: ['pip', 'classic', 'venv', 'uv', 'action-pip', 'action-uv', 'unpack'],
   },
   rotating: {
-    title: 'Exact hit, a new token in each address',
+    title: 'Exact hit, a new token in each URL',
     ...{ urls: 'query-token', state: 'exact', repetitions: 3 },
     lanes: ['pip', 'uv', 'action-pip', 'action-uv'],
   },
   redirecting: {
-    title: 'Exact hit, addresses that redirect to signed ones',
+    title: 'Exact hit, URLs that redirect to signed URLs',
     ...{ urls: 'redirect', state: 'exact', repetitions: 3 },
     lanes: ['pip', 'uv', 'action-pip', 'action-uv'],
   },
   partial: {
-    title: 'Partial hit: one pin differs from the restored entry’s',
+    title: 'Partial hit: one pin differs from the restored entry',
     ...{ urls: 'stable', state: 'bumped', repetitions: 3 },
     lanes: ['pip', 'uv', 'action-pip', 'action-uv'],
   },
@@ -45,23 +45,23 @@ export const suites: Readonly<Record<string, Suite>> = {
     lanes: ['pip-no-compile', 'uv', 'action-pip', 'action-uv'],
   },
   cold: {
-    title: 'Cold: nothing in the cache, saved in the end',
+    title: 'Cold: nothing in the cache; saved at the end',
     ...{ urls: 'stable', state: 'cold', repetitions: 3 },
     lanes: ['pip', 'classic', 'venv', 'uv', 'action-pip', 'action-uv'],
   },
 };
 
-/** What a suite gave. */
+/** The results of a suite. */
 export interface SuiteResult {
   readonly set: SetFacts;
   readonly repetitions: number;
   /** Samples of each lane, by its id, in the order of the rounds. */
   readonly samples: Readonly<Record<string, readonly Sample[]>>;
-  /** A node process that does nothing. */
+  /** The cost of a node process that does nothing. */
   readonly floor: Cost;
   /** Bytes per second. */
   readonly rates: { readonly index: number; readonly cache: number };
-  /** When: figures of different runs are not comparable. */
+  /** The time of the run: figures of different runs are not comparable. */
   readonly at: string;
 }
 
@@ -70,7 +70,7 @@ export interface SuiteOptions {
   readonly lanes: readonly string[] | undefined;
 }
 
-/** Runs the lanes of a suite in turn, A B C D A B C D, after filling the cache for each. */
+/** Runs the lanes of a suite in turns, A B C D A B C D, after filling the cache for each. */
 export async function runSuite(
   name: string,
   workbench: Workbench,
@@ -78,7 +78,8 @@ export async function runSuite(
   options: SuiteOptions,
 ): Promise<Pick<SuiteResult, 'repetitions' | 'samples'>> {
   const suite = suites[name];
-  if (suite === undefined) throw new Error(`There is no suite ${name}.`);
+  if (suite === undefined)
+    throw new Error(`Unknown suite ${name}. The suites are ${Object.keys(suites).join(', ')}.`);
   const { cache } = workbench;
   const chosen = suite.lanes
     .filter((id) => options.lanes?.includes(id) ?? true)
@@ -93,10 +94,10 @@ export async function runSuite(
     for (const key of all) await cache.delete(key);
   } else {
     for (const lane of chosen) {
-      const isKept = [...cache.entries()].some(({ key }) =>
+      const isCached = [...cache.entries()].some(({ key }) =>
         key.startsWith(keyPrefix(lane.cacheName)),
       );
-      if (lane.cacheName === 'unpack' || isKept) continue;
+      if (lane.cacheName === 'unpack' || isCached) continue;
       console.log(`${name}: filling the cache of ${lane.title}`);
       await runLane(lane, { ...circumstances, state: 'cold' });
     }
@@ -108,14 +109,14 @@ export async function runSuite(
       const sample = await runLane(lane, { ...circumstances, state: suite.state });
       samples[lane.id]?.push(sample);
       console.log(`${name} ${round}/${repetitions}: ${sample.seconds.toFixed(2)} s ${lane.title}`);
-      // The next step has to find what this one found.
+      // The next step must find the same cache state as this one.
       const added = cache.entries().filter((entry) => !before.has(entry.key));
       for (const { key } of added) await cache.delete(key);
     }
   }
   return { repetitions, samples };
 
-  /** The action's entries serve all kinds of addresses: its keys don't tell them apart. */
+  /** The action's keys do not depend on the kind of URLs, so its entries serve all of them. */
   function keyPrefix(cacheName: string): string {
     return cacheName === 'action' ? 'wheelhouse-' : `${cacheName}-${circumstances.scope}-`;
   }

@@ -1,6 +1,6 @@
 /**
- * Loaded into each node process of a measured step (`--require`): at its end it notes what the
- * process has cost. It is CommonJS because that is loaded in a millisecond.
+ * Loaded into every node process of a measured step (`--require`). When the process exits, it records
+ * its cost. It is CommonJS because that loads in a millisecond.
  */
 'use strict';
 const { appendFileSync, readFileSync } = require('node:fs');
@@ -12,15 +12,15 @@ process.once('exit', () => {
   const cost = {
     program: process.argv[1] ?? '',
     cpu: (userCPUTime + systemCPUTime) / 1e6,
-    /** Of programs that it has started, and theirs; known on Linux only. */
+    /** CPU seconds of all descendants; known on Linux only. */
     children: childrenCpu(),
-    /** Most memory ever resident, in bytes. */
+    /** Peak resident memory in bytes. */
     memory: mostMemory() ?? maxRSS * 1024,
   };
   appendFileSync(file, `${JSON.stringify(cost)}\n`);
 });
 
-/** Linux hands the maximum of getrusage down from the process that forked, not this one. */
+/** Reads VmHWM, because on Linux getrusage's maximum includes that of the process that forked this one. */
 function mostMemory() {
   try {
     const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'));

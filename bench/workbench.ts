@@ -1,4 +1,4 @@
-/** What the measured steps run with: a Python, the programs beside it, the servers, job after job. */
+/** The environment of the measured steps, shared by all jobs: a Python, programs and servers. */
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -22,9 +22,9 @@ import { type IndexServer, type Mode, startIndex } from '../__tests__/support/in
 import { wheel } from '../__tests__/support/packages.ts';
 import { freshPython, sitePackages } from '../__tests__/support/python.ts';
 import { pipDirectory, pipVersions, root, uvCommand } from '../scripts/tools.mjs';
-import { kept } from './sets.ts';
+import { benchCache } from './sets.ts';
 
-/** Round trip in milliseconds, bytes per second. */
+/** Latency in milliseconds, bandwidth in bytes per second. */
 export const links = {
   index: { latency: 15, bandwidth: 50e6 },
   cache: { latency: 20, bandwidth: 100e6 },
@@ -34,7 +34,7 @@ export const pipVersion = String(pipVersions.at(-1));
 const run = promisify(execFile);
 
 export interface Workbench {
-  /** For everything that is measured; removed in the end. */
+  /** Contains everything that is measured; removed at the end. */
   readonly directory: string;
   /** The directory of the Python that steps find on PATH; its pip is `pipVersion`. */
   readonly bin: string;
@@ -55,7 +55,7 @@ export interface Workbench {
 /** @param profiles directory for CPU profiles of all measured node processes */
 export async function startWorkbench(action: string, profiles?: string): Promise<Workbench> {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'wheelhouse-bench-')));
-  // Jobs and servers take their directories from here.
+  // Jobs and servers create their directories here.
   process.env['TMPDIR'] = directory;
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const python = freshPython(join(directory, 'python'), pipVersion);
@@ -74,7 +74,7 @@ export async function startWorkbench(action: string, profiles?: string): Promise
     peerCache: bundledPeerCache(),
     ...{ action, index, cache },
     setUrls: (urls) =>
-      // Indexes that hand out such addresses offer no metadata beside their files.
+      // Indexes with such URLs offer no metadata beside their files.
       void Object.assign(index.mode, { urls, metadata: urls === 'stable' }),
     async close() {
       await cache.close();
@@ -84,15 +84,15 @@ export async function startWorkbench(action: string, profiles?: string): Promise
   };
 }
 
-/** One file, as the actions that it stands for are. @returns its path */
+/** Bundles the cache program of the peers into one file, like theirs. @returns its path */
 function bundledPeerCache(): string {
   const source = fileURLToPath(new URL('peer-cache.mjs', import.meta.url));
   const lock = readFileSync(join(root, 'package-lock.json'));
   const digest = createHash('sha256').update(readFileSync(source)).update(lock).digest('hex');
-  const directory = join(kept, `peer-cache-${digest.slice(0, 10)}`);
+  const directory = join(benchCache, `peer-cache-${digest.slice(0, 10)}`);
   if (!existsSync(directory)) {
     const ncc = join(root, 'node_modules', '@vercel', 'ncc', 'dist', 'ncc', 'cli.js');
-    mkdirSync(kept, { recursive: true });
+    mkdirSync(benchCache, { recursive: true });
     execFileSync(process.execPath, [ncc, 'build', source, '-o', directory, '--no-cache'], {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
@@ -100,7 +100,7 @@ function bundledPeerCache(): string {
   return join(directory, readdirSync(directory).find((file) => /^index\.m?js$/.test(file)) ?? '');
 }
 
-/** Lists pip's bytecode in its RECORD, as pip does where it installs pip. */
+/** Lists pip's bytecode in its RECORD, as pip does when it installs pip. */
 function recordBytecode(packages: string): void {
   const info = readdirSync(packages).find((name) => /^pip-.*\.dist-info$/.test(name)) ?? '';
   const bytecode = readdirSync(join(packages, 'pip'), { recursive: true, encoding: 'utf8' })
@@ -110,8 +110,8 @@ function recordBytecode(packages: string): void {
 }
 
 /**
- * Gives an environment that `python -m venv` has made the pip that everything here runs with:
- * ensurepip brings the one of its Python's release.
+ * Replaces the pip of an environment that `python -m venv` created, which depends on the release of
+ * Python, by the version that all methods use.
  */
 export function exchangePip(environment: string): void {
   const packages = sitePackages(environment);
@@ -121,12 +121,12 @@ export function exchangePip(environment: string): void {
   cpSync(pipDirectory(pipVersion), packages, { recursive: true, preserveTimestamps: true });
 }
 
-/** Lets writes of the last step reach the disk, so that the next one does not pay for them. */
+/** Flushes the writes of the last step to disk, so that the next step does not pay for them. */
 export async function settle(): Promise<void> {
   await run('sync', []).catch(() => {});
 }
 
-/** What the servers really give, in bytes per second, seen from another process. */
+/** Measures the rates of the servers from another process, in bytes per second. */
 export async function measuredRates({
   index,
   cache,
@@ -161,7 +161,7 @@ async function rateOf(url: string): Promise<number> {
   return Number(stdout);
 }
 
-/** What a node process costs that does nothing. */
+/** Measures the cost of a node process that does nothing. */
 export async function nodeFloor({
   usageHook,
   directory,
@@ -173,7 +173,7 @@ export async function nodeFloor({
   return costsIn(file)[0] as Cost;
 }
 
-/** What one node process has cost: seconds of CPU, bytes of memory. */
+/** The cost of one node process: seconds of CPU, bytes of memory. */
 export interface Cost {
   readonly program: string;
   readonly cpu: number;
@@ -181,7 +181,7 @@ export interface Cost {
   readonly memory: number;
 }
 
-/** What the hook has noted. */
+/** Reads the costs that the hook wrote. */
 export function costsIn(file: string): Cost[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, 'utf8')

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes the nginx configuration of a caching mirror of one public Python package index.
 
-It asks the index for a project page, as JSON and as HTML, finds out from the links on it where the
-files are and where redirects of files lead, and fills in nginx.conf.template. Needs Python 3.8 or
-newer and nothing else.
+It requests a project page from the index, as JSON and as HTML, determines from its links where the
+files are and where they redirect to, and fills in nginx.conf.template. It needs Python 3.8 or newer
+and nothing else.
 
     python3 render.py https://index.example/simple/ --output mirror.conf
 """
@@ -24,7 +24,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# The version that compose.yaml and kubernetes.yaml use: for a machine without nginx.
+# The version that compose.yaml and kubernetes.yaml use; the default on a machine without nginx.
 NGINX_OF_THE_IMAGE = (1, 28)
 
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
@@ -40,13 +40,13 @@ REDIRECTS = 5
 
 
 class Problem(Exception):
-    """Something that the person who renders has to decide or to repair; the text says what."""
+    """An error that the user can fix; the text says how."""
 
 
 class Origin:
-    """Scheme, host and port of an address, checked: it will be written into a configuration.
+    """Scheme, host and port of a URL, validated because they are written into a configuration.
 
-    Its text is a URL without path and without the scheme's usual port.
+    Its text is a URL without path and without the default port of the scheme.
     """
 
     def __init__(self, url):
@@ -54,13 +54,13 @@ class Origin:
             parts = urllib.parse.urlsplit(url)
             port = parts.port
         except ValueError:
-            raise Problem(f"{without_query(url)!r} is no address.") from None
+            raise Problem(f"{without_query(url)!r} is not a valid URL.") from None
         if parts.scheme not in ("http", "https"):
-            raise Problem(f"{without_query(url)!r} is neither an http nor an https address.")
+            raise Problem(f"{without_query(url)!r} is neither an http nor an https URL.")
         if parts.username is not None or parts.password is not None:
             raise Problem(
-                "An address holds a user name or a password. A mirror gives what it has to "
-                "everybody who asks, so it must not be put in front of a private feed."
+                "A URL contains a user name or a password. A mirror serves its cache to everyone "
+                "who asks, so it must not be put in front of a private feed."
             )
         host = parts.hostname or ""
         try:
@@ -68,29 +68,29 @@ class Origin:
         except ValueError:
             self.is_address = False
             if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", host):
-                raise Problem(f"{host!r} is no host name that nginx could ask for.") from None
+                raise Problem(f"{host!r} is not a host name that nginx can look up.") from None
         usual = {"http": 80, "https": 443}[parts.scheme]
         self.scheme = parts.scheme
         self.name = host
         self.bracketed = f"[{host}]" if ":" in host else host
         self.port = port or usual
-        # As it stands in a URL and in the Host header.
+        # As written in a URL and in the Host header.
         self.host = self.bracketed if self.port == usual else f"{self.bracketed}:{self.port}"
         if self.is_address and self.scheme == "https":
             raise Problem(
-                f"{self} has a number for a name: nginx can't check the certificate of that. "
-                "Give the index by a name."
+                f"{self} is an IP address, and nginx can't verify a certificate for one. "
+                "Use a URL with a host name."
             )
 
     @property
     def label(self):
-        """Names it in a path of the mirror."""
+        """The part of a mirror path that stands for this origin."""
         plain = re.sub(r"[^A-Za-z0-9.]+", "-", self.host).strip("-")
         return plain if self.scheme == "https" else f"http-{plain}"
 
     @property
     def pattern(self):
-        """A regular expression for how it may begin an address in a Location header."""
+        """A regular expression that matches URLs of this origin in a Location header."""
         usual = {"http": 80, "https": 443}[self.scheme]
         port = f"(:{usual})?" if self.port == usual else f":{self.port}"
         scheme = "http:" if self.scheme == "http" else "(https:)?"
@@ -107,21 +107,21 @@ class Origin:
 
 
 def escape(text):
-    """Escapes for a regular expression, and leaves alone what needs none, to be readable."""
+    """Escapes text for a regular expression, but only where necessary, to keep it readable."""
     return re.sub(r"([.+*?^$(){}\[\]|\\])", r"\\\1", text)
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Redirects are followed by hand, to see where they lead."""
+    """Leaves redirects to the caller, who needs to see their targets."""
 
     def redirect_request(self, *args):
         return None
 
 
 def fetch(url, trusted, accept=None):
-    """Returns status, headers and body; an error status is no exception, no answer a Problem.
+    """Returns status, headers and body. An error status is not an exception; no response is a Problem.
 
-    Without `accept` only the status and the headers count, and the server is told so.
+    Without `accept` only the status and the headers matter, so it requests a single byte.
     """
     context = ssl.create_default_context(cafile=trusted)
     opener = urllib.request.build_opener(
@@ -137,16 +137,16 @@ def fetch(url, trusted, accept=None):
             return answer.code, answer.headers, b""
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
-        raise Problem(f"{without_query(url)} can't be fetched: {reason}") from None
+        raise Problem(f"Could not fetch {without_query(url)}: {reason}") from None
 
 
 def without_query(url):
-    """For messages: a query may be a signature."""
+    """Returns the URL for messages: a query may be a signature."""
     return url.partition("?")[0]
 
 
 class Links(html.parser.HTMLParser):
-    """Collects the links of an HTML page, as written, and the base they are relative to."""
+    """Collects the links of an HTML page, as written, and the base URL that they are relative to."""
 
     def __init__(self):
         super().__init__()
@@ -162,34 +162,34 @@ class Links(html.parser.HTMLParser):
 
 
 class Page:
-    """A project page: its address, its text, and its links to files, resolved."""
+    """A project page: its URL, its text, and its resolved links to files."""
 
     def __init__(self, url, form, trusted):
         self.url, headers, body = follow_page(url, ACCEPT[form], trusted)
         if headers.get("Content-Encoding", "identity") != "identity":
             raise Problem(
-                f"{self.url} is compressed though plain text was asked for: nginx can't rewrite it."
+                f"{self.url} is compressed although plain text was requested; nginx can't rewrite it."
             )
         kind = headers.get_content_type()
         if kind not in (JSON_TYPE, "text/html", "application/vnd.pypi.simple.v1+html"):
-            raise Problem(f"{self.url} is {kind}, not a page of a package index.")
+            raise Problem(f"{self.url} has the type {kind}, which is not an index page.")
         self.form = "JSON" if kind == JSON_TYPE else "HTML"
         self.text = body.decode("utf-8", "replace")
         self.files = file_links(self.form, self.text, self.url)
         if not self.files:
             raise Problem(
-                f"{self.url} has no link to a file, so it doesn't show where files are. "
-                "Name a project that has some with --project."
+                f"{self.url} has no links to files, so it doesn't show where files are. "
+                "Choose a project with files with --project."
             )
 
 
 def file_links(form, text, base):
-    """Absolute addresses of the files that a page links to."""
+    """Returns the absolute URLs of the files that a page links to."""
     if form == "JSON":
         try:
             links = [file["url"] for file in json.loads(text)["files"]]
         except (ValueError, KeyError, TypeError):
-            raise Problem(f"{base} says that it is JSON, but it is no page.") from None
+            raise Problem(f"{base} claims to be JSON, but is not an index page.") from None
     else:
         parser = Links()
         parser.feed(text)
@@ -201,13 +201,13 @@ def file_links(form, text, base):
             resolved = urllib.parse.urljoin(base, link)
             if re.search(FILE_PATTERN, urllib.parse.urlsplit(resolved).path, re.IGNORECASE):
                 found.append(resolved)
-        except ValueError:  # no address at all; no client can use it either
+        except ValueError:  # not a valid URL, so no client can use it either
             continue
     return found
 
 
 def follow_page(url, accept, trusted):
-    """Fetches a page; redirects are followed as long as they stay on the host."""
+    """Fetches a page, following redirects that stay on the same host."""
     origin = Origin(url)
     for _ in range(REDIRECTS):
         status, headers, body = fetch(url, trusted, accept)
@@ -215,40 +215,40 @@ def follow_page(url, accept, trusted):
             url = urllib.parse.urljoin(url, headers["Location"])
             if Origin(url) != origin:
                 raise Problem(
-                    f"The index sends its pages' readers to {without_query(url)}: "
-                    "give the index's address there."
+                    f"The index redirects to another host, {without_query(url)}. "
+                    "Use the URL of the index on that host."
                 )
             continue
         if status in (401, 403):
             raise Problem(
-                f"{url} is answered by {status}: the feed is private. A mirror gives what it has "
-                "to everybody who asks, so it must not be put in front of a private feed."
+                f"{url} returned {status}: the feed is private. A mirror serves its cache to "
+                "everyone who asks, so it must not be put in front of a private feed."
             )
         if status != 200:
             raise Problem(
-                f"{url} is answered by {status}. Is this a simple index, and is there such a "
-                "project? Another one can be named with --project."
+                f"{url} returned {status}. Check that this is a simple index and that it has "
+                "this project, or choose another project with --project."
             )
         return url, headers, body
-    raise Problem(f"{url} redirects in circles.")
+    raise Problem(f"{url} redirects too often, probably in a loop.")
 
 
 def redirect_origins(url, trusted):
-    """Where a file's address leads, beyond its own origin."""
+    """Returns the origins that a file's URL redirects to, beyond its own."""
     found = []
     for _ in range(REDIRECTS):
         found.append(Origin(url))
         status, headers, _ = fetch(url, trusted)
         if status not in (301, 302, 303, 307, 308) or not headers.get("Location"):
             if status not in (200, 206):
-                raise Problem(f"{without_query(url)} is answered by {status}.")
+                raise Problem(f"{without_query(url)} returned {status}.")
             return found[1:]
         url = urllib.parse.urljoin(url, headers["Location"])
-    raise Problem(f"{without_query(url)} redirects in circles.")
+    raise Problem(f"{without_query(url)} redirects too often, probably in a loop.")
 
 
 def discover(arguments, trusted):
-    """Returns the pages, the origins of links, the origins of links and redirects, in order."""
+    """Returns the pages, the origins of links, and the origins of links and redirects, in order."""
     pages, linked, reached = [], [Origin(arguments.upstream)], []
     for project in arguments.project or ["pip"]:
         url = arguments.upstream + urllib.parse.quote(project) + "/"
@@ -267,12 +267,12 @@ def discover(arguments, trusted):
     linked += [Origin(url) for url in arguments.files_origin or []]
     linked, origins = list(dict.fromkeys(linked)), list(dict.fromkeys(linked + reached))
     if len({origin.label for origin in origins}) < len(origins):
-        raise Problem(f"Two of these would have one path: {', '.join(map(str, origins))}")
+        raise Problem(f"Two of these origins need the same path: {', '.join(map(str, origins))}")
     return pages, linked, origins
 
 
 def spellings(origin):
-    """How an origin may be written in a page: as usual, in JSON by PHP, without the scheme.
+    """Returns how a page may spell an origin: plain, in JSON from PHP, without the scheme.
 
     The trailing slash keeps host:80 from being found in host:8080.
     """
@@ -281,19 +281,19 @@ def spellings(origin):
 
 
 def rewrites(origins):
-    """What is replaced in a page, and by what; paths on the index's own host stay as they are."""
+    """Returns the replacements for a page. Paths on the index's own host remain unchanged."""
     found = {}
     for number, origin in enumerate(origins):
         path = "/" if number == 0 else f"/_files/{origin.label}/"
         for spelling in spellings(origin):
             quote = '"' if spelling.startswith('"') else ""
-            # Without a scheme http and https are spelled alike; the first one has it.
+            # Without a scheme, http and https have the same spelling. The first origin wins.
             found.setdefault(spelling, (quote, path))
     return [(spelling, *by) for spelling, by in found.items()]
 
 
 def check_rewriting(pages, origins):
-    """Does to the pages what nginx will do, and looks for links that still lead past the mirror."""
+    """Rewrites the pages as nginx will, and refuses links that still bypass the mirror."""
     mirror = "http://mirror.invalid"
     for page in pages:
         text = page.text
@@ -303,16 +303,16 @@ def check_rewriting(pages, origins):
         for link in file_links(page.form, text, mirror + path):
             if str(Origin(link)) != mirror:
                 raise Problem(
-                    f"{page.url} ({page.form}) writes {Origin(link)} in a way that can't be "
+                    f"{page.url} ({page.form}) spells {Origin(link)} in a way that can't be "
                     "replaced."
                 )
 
 
 def nginx_version(given):
-    """The version to write for: as given, else of the nginx here, else of the image."""
+    """Returns the nginx version to write for: the given one, that of this machine, or the image's."""
     text = given
     if text is None:
-        # In Debian it is not on the PATH of everybody.
+        # On Debian it is not on every user's PATH.
         command = shutil.which("nginx") or "/usr/sbin/nginx"
         try:
             text = subprocess.run(
@@ -322,12 +322,12 @@ def nginx_version(given):
             return NGINX_OF_THE_IMAGE
     numbers = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     if numbers is None:
-        raise Problem(f"{text!r} is no version of nginx.")
+        raise Problem(f"{text!r} is not a version of nginx.")
     return tuple(int(number) for number in numbers.groups("0"))
 
 
 def system_resolver():
-    """The name servers of this machine, as nginx writes them."""
+    """Returns the name servers of this machine in nginx's syntax."""
     servers = []
     try:
         with open("/etc/resolv.conf", encoding="utf-8") as file:
@@ -341,7 +341,7 @@ def system_resolver():
 
 
 def group(number, origin, resolver):
-    """A group of one, because only groups keep connections open."""
+    """Returns an upstream group of one server, because only groups keep connections open."""
     lines = [f"upstream wheelhouse_origin_{number} {{"]
     if origin.is_address:
         lines += [f"    server {origin.bracketed}:{origin.port};"]
@@ -361,8 +361,8 @@ def fill_in(template, arguments, pages, linked, origins):
     names = [origin for origin in origins if not origin.is_address]
     resolver = arguments.resolver or system_resolver()
     if names and not resolver:
-        raise Problem("There is no name server in /etc/resolv.conf: give one with --resolver.")
-    # A group whose server has a name keeps nginx from starting while the name does not resolve,
+        raise Problem("/etc/resolv.conf has no name server. Set one with --resolver.")
+    # If a group's server is given by name, nginx does not start while the name does not resolve,
     # unless nginx is new enough to look it up later.
     can_resolve = nginx_version(arguments.nginx_version) >= (1, 27, 3)
     grouped = [origin for origin in origins if can_resolve or origin.is_address]
@@ -406,8 +406,8 @@ def fill_in(template, arguments, pages, linked, origins):
         "SIMPLE_PATH": path,
         "PROBE_PATH": f"{path}{urllib.parse.quote(project)}/",
         "FILE_PATTERN": FILE_PATTERN,
-        # Only where the index's links have a query: otherwise any client could fill the cache
-        # with what some other query makes the file host answer.
+        # Only if the index's links have a query. Otherwise any client could fill the cache with
+        # what the file host returns for some other query.
         "FILE_QUERY": "$is_args$args" if signed else "",
         "ORIGIN_OF_PATH": entries(
             (f"~^/_files/{escape(origin.label)}/", origin)
@@ -434,60 +434,60 @@ def fill_in(template, arguments, pages, linked, origins):
 
 
 def nginx_quoted(text):
-    """For between single quotes, where nginx takes a backslash for itself."""
+    """Escapes backslashes for a single-quoted nginx string."""
     return text.replace("\\", "\\\\")
 
 
 def parse(argv):
-    """Returns the arguments, and the file of certificates to trust here if it is not Python's."""
+    """Returns the arguments, and the certificate file to trust here if it is not Python's default."""
     system_certificates = "/etc/ssl/certs/ca-certificates.crt"
     parser = argparse.ArgumentParser(
         description="Writes the nginx configuration of a caching mirror of one public Python "
-        "package index. What is not given is found out from a project page."
+        "package index. Whatever is not given is determined from a project page."
     )
 
     def option(name, help, **more):
         shown = " (default: %(default)s)" if more.get("default") else ""
         parser.add_argument(name, help=help + shown, **more)
 
-    option("upstream", "address of the simple index to mirror")
+    option("upstream", "URL of the simple index to mirror")
     option("--output", "file to write; - is standard output", default="-")
-    option("--public-url", "address of the mirror as clients write it: needed where TLS or a path "
-           "is added in front of it; otherwise each client gets links with the name it used")
+    option("--public-url", "URL of the mirror as clients see it; needed if TLS or a path is added in "
+           "front of it (default: the name that each client uses)")
     option("--listen", "port, or address:port", default="8080")
     option("--inner-port", "loopback port between the two halves of the mirror (default: one above "
            "--listen)", type=int)
     option("--cache-dir", "an existing directory", default="/var/cache/nginx")
-    option("--cache-size", "of files; pages take up to 1g more", default="20g")
-    option("--min-free", "disk space that is left free", default="2g")
-    option("--resolver", "name servers, and what else nginx's resolver takes, such as ipv6=off "
+    option("--cache-size", "maximum size of all files; pages use up to 1g more", default="20g")
+    option("--min-free", "disk space to leave free", default="2g")
+    option("--resolver", "name servers, and other options of nginx's resolver, such as ipv6=off "
            "(default: those of this machine)")
-    option("--ca-file", "certificates that the upstream is checked by, a path on nginx's machine",
+    option("--ca-file", "CA certificates for verifying the upstream, a path on nginx's machine",
            default=system_certificates)
-    option("--access-log", "file", default="/var/log/nginx/access.log")
-    option("--project", "project whose page is looked at; may be repeated (default: pip)",
+    option("--access-log", "log file", default="/var/log/nginx/access.log")
+    option("--project", "project whose page is read; can be repeated (default: pip)",
            action="append")
-    option("--files-origin", "one more host of files, as https://host, that these projects' pages "
-           "don't show; may be repeated", action="append")
+    option("--files-origin", "additional file host, as https://host, that the pages of these "
+           "projects don't show; can be repeated", action="append")
     option("--nginx-version", "nginx to write for (default: the one on this machine, else "
            f"{'.'.join(map(str, NGINX_OF_THE_IMAGE))})")
     arguments = parser.parse_args(argv)
 
     parts = urllib.parse.urlsplit(arguments.upstream)
     if parts.query or parts.fragment:
-        parser.error("the upstream's address must have no query and no fragment")
+        parser.error("the URL of the upstream must have no query and no fragment")
     if not arguments.upstream.endswith("/"):
         arguments.upstream += "/"
-    # All of these are written into a configuration, where other characters end a word.
+    # All of these are written into a configuration, where other characters would end a word.
     for name in ("upstream", "public_url", "listen", "cache_dir", "cache_size", "min_free",
                  "resolver", "ca_file", "access_log"):
         space = " " if name == "resolver" else ""
         if not re.fullmatch(rf"[A-Za-z0-9._~:/@%+\[\]=,{space}-]*", getattr(arguments, name) or ""):
-            parser.error(f"{name.replace('_', '-')} has a character that nginx would misunderstand")
+            parser.error(f"{name.replace('_', '-')} contains a character that nginx would misinterpret")
     if arguments.inner_port is None:
         port = re.search(r"(\d+)$", arguments.listen)
         if port is None:
-            parser.error("--listen needs a port")
+            parser.error("--listen must end with a port")
         arguments.inner_port = int(port.group(1)) + 1
     here = arguments.ca_file != system_certificates and os.path.exists(arguments.ca_file)
     return arguments, arguments.ca_file if here else None
@@ -523,7 +523,7 @@ def main(argv):
     if len(found) == 1:
         found.append("Files: on the same host")
     if any(origin.scheme == "http" for origin in origins):
-        found.append("Careful: what comes over http:// can be altered on its way.")
+        found.append("Warning: content from http:// URLs can be altered in transit.")
     path = urllib.parse.urlsplit(arguments.upstream).path
     mirror = (arguments.public_url or "http://<mirror>").rstrip("/")
     found.append(f"The mirror's index will be {mirror}{path}")

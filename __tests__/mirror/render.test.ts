@@ -24,7 +24,7 @@ describe('render.py', onLinux, () => {
     assert.deepEqual(stderr.trim().split('\n'), [
       `Pages: JSON and HTML, from ${origin}`,
       `Files: redirected to ${index.filesOrigin}`,
-      'Careful: what comes over http:// can be altered on its way.',
+      'Warning: content from http:// URLs can be altered in transit.',
       "The mirror's index will be https://mirror.example/simple/",
     ]);
     assert.deepEqual([status, stdout], [0, '']);
@@ -84,21 +84,25 @@ describe('render.py', onLinux, () => {
   });
   const link = (href: string): Change => page(`<a href="${href}">alpha-1.0-py3-none-any.whl</a>`);
   for (const [what, change, reason] of [
-    ['a page without files', page('<p>Nothing here.'), /has no link to a file/],
-    ['JSON that is none', answer('application/vnd.pypi.simple.v1+json'), /no page/],
-    ['something else', answer('text/plain'), /is text\/plain, not a page/],
+    ['a page without files', page('<p>Nothing here.'), /has no links to files/],
+    ['JSON that is none', answer('application/vnd.pypi.simple.v1+json'), /not an index page/],
+    ['something else', answer('text/plain'), /the type text\/plain, which is not an index page/],
     [
       'a compressed page for those who asked for none',
       answer('text/html', { 'content-encoding': 'gzip' }),
       /is compressed/,
     ],
-    ['files on a host with a number and TLS', link('https://192.0.2.1/a-1.whl'), /a number/],
+    [
+      'files on a host with a number and TLS',
+      link('https://192.0.2.1/a-1.whl'),
+      /is an IP address/,
+    ],
     ['files behind a login', link('https://me:secret@files.example/a-1.whl'), /password.*private/s],
-    ['a host that would end a word', link("https://x';}evil/a-1.whl"), /no host name/],
-    ['links that are no addresses', link('https://[x/a-1.whl'), /has no link to a file/],
-    ['a port that is none', link('https://files.example:x/a-1.whl'), /no address/],
-    ['pages that are elsewhere', redirectTo('http://other.example/simple/alpha/'), /address there/],
-    ['pages that redirect in circles', redirectTo('/simple/alpha/'), /circles/],
+    ['a host that would end a word', link("https://x';}evil/a-1.whl"), /not a host name/],
+    ['links that are no addresses', link('https://[x/a-1.whl'), /has no links to files/],
+    ['a port that is none', link('https://files.example:x/a-1.whl'), /not a valid URL/],
+    ['pages that are elsewhere', redirectTo('http://other.example/simple/alpha/'), /on that host/],
+    ['pages that redirect in circles', redirectTo('/simple/alpha/'), /in a loop/],
     ['links that can’t be replaced', link('http:&#47;/files.example/a-1.whl'), /can't be replaced/],
   ] as const) {
     test(`refuses ${what}`, async (t) => {
@@ -119,9 +123,9 @@ describe('render.py', onLinux, () => {
 
   test('refuses an index that is not there, and a project that is not in it', async (t) => {
     const index = await indexFor(t);
-    await assertRefused(t, index.url, [], /pip\/ is answered by 404.*--project/s);
+    await assertRefused(t, index.url, [], /pip\/ returned 404.*--project/s);
     await index.fail('refuse');
-    await assertRefused(t, index.url, alphaOnly, /can't be fetched.*refused/s);
+    await assertRefused(t, index.url, alphaOnly, /Could not fetch.*refused/s);
   });
 
   test('refuses values that nginx would take for something else', async (t) => {
@@ -133,7 +137,7 @@ describe('render.py', onLinux, () => {
       ['--resolver', '192.0.2.1; x'],
       ['--listen', 'unix'],
     ] as const) {
-      await assertRefused(t, index.url, [...alphaOnly, option, value], /character|needs a port/);
+      await assertRefused(t, index.url, [...alphaOnly, option, value], /character|end with a port/);
     }
     await assertRefused(t, `${index.url}?a=b`, alphaOnly, /no query/);
     assert.equal(index.count(), 0);
