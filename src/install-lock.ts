@@ -9,7 +9,7 @@ import { UserError } from './logic/errors.ts';
 import { formatLock, lockFile, type Manifest, type Wheel, wheelPath } from './logic/manifest.ts';
 import { sameVersion } from './logic/names.ts';
 import { installArgs, uvInstallArgs } from './logic/pip-args.ts';
-import { isSystems } from './logic/pip-output.ts';
+import { isMachineFailure } from './logic/pip-output.ts';
 import { mayDivide, portionsOf } from './logic/portions.ts';
 import { closeFiles } from './logic/request-file.ts';
 import { isPinned } from './logic/requirements.ts';
@@ -58,7 +58,7 @@ export async function installLock(
     const work: Work = { run, world, wheelhouse, manifest, selected, repair };
     const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
     if (exitCode !== 0) {
-      const maybeWheels = exitCode < signalled && !isSystems(output);
+      const maybeWheels = exitCode < signalled && !isMachineFailure(output);
       throw new InstallError(installFailure(request.installer, output), maybeWheels);
     }
   });

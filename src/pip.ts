@@ -22,11 +22,11 @@ import {
 import {
   adviceFor,
   type BuildRequirement,
+  errorExcerpt,
   type FillLog,
   failedRequirement,
-  isMirrorsFault,
+  isMirrorFailure,
   isUnreachable,
-  lastWords,
   parseReport,
   type ReportItem,
   readBuildLog,
@@ -47,7 +47,7 @@ export class FillError extends UserError {
   constructor(message: string, output: string, at: Partial<Source> = {}) {
     super(message, at);
     this.unreachable = isUnreachable(output);
-    this.maybeIndex = isMirrorsFault(output);
+    this.maybeIndex = isMirrorFailure(output);
   }
 }
 
@@ -193,7 +193,7 @@ export function installFailure(
   output: string,
   asked: 'index' | 'url' = 'index',
 ): string {
-  return `${installer} could not install. ${adviceFor(output, asked)}\n${lastWords(output)}`;
+  return `${installer} could not install. ${adviceFor(output, asked)}\n${errorExcerpt(output)}`;
 }
 
 function indexEnvironment(
@@ -255,7 +255,7 @@ function fillError(output: string, request?: GeneratedRequest): FillError {
   const failed = failedRequirement(output);
   const where = failed ? ` (it failed at ${failed.project})` : '';
   return new FillError(
-    `pip could not get all wheels${where}. ${adviceFor(output)}\n${lastWords(output)}`,
+    `pip could not get all wheels${where}. ${adviceFor(output)}\n${errorExcerpt(output)}`,
     output,
     failed && request ? placeOf(failed, request) : undefined,
   );

@@ -101,7 +101,7 @@ const cases: Case[] = [
       'more/a.txt': '\n\n-r ../requirements.txt\n',
     },
     message:
-      'Requirement files include each other in a circle: requirements.txt → more/a.txt → requirements.txt. Remove one of these -r or -c lines.',
+      'Circular include in requirement files: requirements.txt → more/a.txt → requirements.txt. Remove one of these -r or -c lines.',
     file: 'more/a.txt',
     line: '3',
   },
@@ -131,7 +131,7 @@ const cases: Case[] = [
     what: 'an option smuggled in through packages',
     with: { packages: 'one --index-url=https://user:secret@index.example/simple' },
     message:
-      '"one --index-url=https://index.example/simple" holds an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.',
+      '"one --index-url=https://index.example/simple" contains an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.',
     file: 'input packages',
   },
   {
@@ -159,7 +159,7 @@ const cases: Case[] = [
     what: 'a pyproject.toml that is broken',
     files: { ...text('-e .\n'), 'pyproject.toml': '[project]\nname = \n' },
     message:
-      'pyproject.toml is not valid TOML: Invalid TOML document: invalid value. Mend the file.',
+      'pyproject.toml is not valid TOML: Invalid TOML document: invalid value. Fix the file.',
     file: 'pyproject.toml',
     line: '2',
   },

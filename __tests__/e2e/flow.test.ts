@@ -216,7 +216,7 @@ test('when pip fails, its last words and one sentence of advice are shown, and n
   const [message = ''] = annotations(result.main, 'error');
   assert.match(
     message,
-    /^pip could not get all wheels \(it failed at broken\)\. A package had to be built and its build failed/,
+    /^pip could not get all wheels \(it failed at broken\)\. A package had to be built from source and the build failed/,
   );
   assert.match(message, /no compiler here|broken/);
   assert.equal(annotations(result.main, 'error').length, 1);

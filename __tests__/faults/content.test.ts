@@ -208,14 +208,14 @@ const rows: Row[] = [
       () => ['--transform=s,^evil$,wheelhouse/link/evil,', top, 'evil'],
     ),
     ...allNew,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
     check: noEvil,
   },
   {
     fault: 'an archive member ../…',
     ...withEvil(() => '../escaped'),
     ...allNew,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
     check: noEvil,
   },
   {
@@ -236,7 +236,7 @@ const rows: Row[] = [
     fault: "an archive member in the transfer's own directory",
     ...withEvil(() => '../programs/tar'),
     ...allNew,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
     check: noEvil,
   },
   {
@@ -254,7 +254,7 @@ const rows: Row[] = [
       ],
     ),
     ...allNew,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
     check: ({ job }) => {
       assert.match(readFileSync(join(job.workspace, 'requirements.txt'), 'utf8'), /^alpha/);
     },
@@ -281,7 +281,7 @@ const rows: Row[] = [
     fault: 'an archive that is none',
     arrange: ({ cache, entry }) => cache.replaceArchive(entry.key, Buffer.from('not an archive')),
     ...allNew,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
   },
   {
     fault: 'an archive that unpacks to 3 GB',
@@ -453,7 +453,7 @@ const rows: Row[] = [
     fault: 'manifest: another version of a pinned project, consistently',
     ...instead(laterBeta),
     ...allNew,
-    says: 'warning: The cache entry {key} is not used: it holds beta 3.0 instead of 2.0.',
+    says: 'warning: The cache entry {key} is not used: it contains beta 3.0 instead of 2.0.',
   },
   {
     fault: 'manifest: a wheel for another ABI and system, consistently',

@@ -18,7 +18,7 @@ import { alpha, below, beta, group, laterBeta, type Place, type Row } from './ro
 
 const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
 const allNew = { ...isRepaired, artifacts: [alpha.filename, beta.filename] };
-const dropped = 'Partial hit ({key}): some of its wheels had to be dropped.';
+const dropped = 'Partial hit ({key}): some of its wheels are not usable.';
 const oneDropped = { ...isRepaired, artifacts: [beta.filename], logs: dropped };
 
 /** A wheel that the entry lists more than the request needs, consistently. */

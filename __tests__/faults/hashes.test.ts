@@ -59,7 +59,7 @@ const rows: Row[] = [
     arrange: tampered((at) => poison(at, beta.filename, evilBeta.content)),
     artifacts: [beta.filename],
     saved: ['{key}', '{key}-r1'],
-    logs: 'Partial hit ({key}): some of its wheels had to be dropped.',
+    logs: 'Partial hit ({key}): some of its wheels are not usable.',
   },
   {
     fault: 'with --hash: a poisoned wheel, and a manifest that claims the hash asked for',
@@ -69,7 +69,7 @@ const rows: Row[] = [
     ),
     artifacts: [beta.filename],
     saved: ['{key}', '{key}-r1'],
-    logs: 'Partial hit ({key}): some of its wheels had to be dropped.',
+    logs: 'Partial hit ({key}): some of its wheels are not usable.',
   },
   {
     fault:
@@ -78,7 +78,7 @@ const rows: Row[] = [
     arrange: claimsBuilt,
     artifacts: [beta.filename],
     saved: ['{key}', '{key}-r1'],
-    logs: 'Partial hit ({key}): some of its wheels had to be dropped.',
+    logs: 'Partial hit ({key}): some of its wheels are not usable.',
   },
   {
     fault: 'with --hash: a poisoned wheel, and a manifest that claims it was built (not defended)',
@@ -93,7 +93,7 @@ const rows: Row[] = [
     arrange: withStranger,
     artifacts: [],
     saved: ['{key}', '{key}-r1'],
-    logs: 'Partial hit ({key}): some of its wheels had to be dropped.',
+    logs: 'Partial hit ({key}): some of its wheels are not usable.',
   },
   {
     fault: 'without --hash: a wheel more, listed, that no line names (not defended)',

@@ -220,7 +220,7 @@ const files: Row[] = [
       fault: `packages: ${packages}`,
       ...failing,
       with: { packages },
-      says: `error: "${packages}" holds an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
+      says: `error: "${packages}" contains an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
     }),
   ),
   {
@@ -289,7 +289,7 @@ const files: Row[] = [
     fault: 'includes in a circle',
     ...failing,
     files: { 'requirements.txt': '-r a.txt\n', 'a.txt': '-c requirements.txt\n' },
-    says: 'error: Requirement files include each other in a circle: requirements.txt → a.txt → requirements.txt. Remove one of these -r or -c lines.',
+    says: 'error: Circular include in requirement files: requirements.txt → a.txt → requirements.txt. Remove one of these -r or -c lines.',
   },
   {
     fault: 'UTF-16 with a byte-order mark',

@@ -69,32 +69,32 @@ const rows: Row[] = [
   refused(
     'a typo in a marker',
     "beta==2.0; pyton_version<'3'",
-    'has an invalid marker: "pyton_version" is not a marker variable; texts need quotes. Correct what follows the semicolon.',
+    'has an invalid marker: "pyton_version" is not a marker variable; strings need quotes. Correct what follows the semicolon.',
   ),
   refused(
     'a marker that is not finished',
     "beta==2.0; os_name=='nt' and",
-    'has an invalid marker: a variable or a quoted text is missing at its end. Correct what follows the semicolon.',
+    'has an invalid marker: a variable or a quoted string is missing at its end. Correct what follows the semicolon.',
   ),
   refused(
     'one = where == is meant',
     'beta=2.0',
-    'compares with "=", which is not a version comparison. Write "==".',
+    'uses "=", which is not a comparison operator. Write "==".',
   ),
   refused(
     'a comparison without a version',
     'beta==2.0,<',
-    'compares with no version. Add one, or remove the comparison.',
+    'has a comparison without a version. Add one, or remove the operator.',
   ),
   refused(
     'two versions without a comma',
     'beta>=1 <2',
-    'is not a valid requirement: its version is not one. Write it as in "requests>=2.31,<3".',
+    'has an invalid version specifier. Write it as in "requests>=2.31,<3".',
   ),
   refused(
     'an option of the command line in a file',
     '--no-deps',
-    'has the option --no-deps, which pip does not accept in a requirement file. Remove it, or pass it to pip in its configuration.',
+    "has the option --no-deps, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.",
   ),
   refused(
     'an ambiguous abbreviation of an option',
@@ -122,7 +122,7 @@ const rows: Row[] = [
   constrained(
     'an editable in a constraint',
     '-e .',
-    'is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version.',
+    'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version.',
   ),
   {
     fault: 'abbreviated options, which pip accepts',
@@ -183,14 +183,14 @@ const rows: Row[] = [
     fault: 'a package that can not be built',
     ...failing,
     files: { 'requirements.txt': 'beta==2.0\n# why\nbroken==1.0\n' },
-    says: 'error: pip could not get all wheels (it failed at broken==1.0). A package had to be built and its build failed: …',
+    says: 'error: pip could not get all wheels (it failed at broken==1.0). A package had to be built from source and the build failed: …',
     ...at('requirements.txt', 3),
   },
   {
     fault: 'a repository whose host is down',
     ...failing,
     files: { 'requirements.txt': 'beta==2.0\nx @ git+https://127.0.0.1:9/x/y.git\n' },
-    says: "error: pip could not install. git could not get a repository: check its address, its branch or tag, and the credentials that git has here.\n…fatal: unable to access 'https://127.0.0.1:9/x/y.git/': …",
+    says: "error: pip could not install. git could not fetch a repository: check its address, its branch or tag, and git's credentials on this machine.\n…fatal: unable to access 'https://127.0.0.1:9/x/y.git/': …",
     ...at('requirements.txt', 2),
   },
   {

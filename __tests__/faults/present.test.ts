@@ -215,7 +215,7 @@ const hashed: Row[] = [
     installed: ['beta==1.0'],
     says: [
       'warning: The wheelhouse from … could not be installed and is not used: …',
-      'error: pip could not …. The requirements contradict each other: …beta…',
+      'error: pip could not …. The requirements conflict: …beta…',
     ],
     saved: ['…'],
   },

@@ -269,8 +269,8 @@ const rows: Row[] = [
     arrange: (place) => smallDisk(place, 600),
     artifacts: [alpha.filename, beta.filename],
     says: [
-      'warning: The cache could not be restored: the disk is full; tar ended with exit code 2.',
-      'warning: The cache could not be saved: the disk is full; tar ended with exit code 2.',
+      'warning: The cache could not be restored: the disk is full; tar failed with exit code 2.',
+      'warning: The cache could not be saved: the disk is full; tar failed with exit code 2.',
     ],
   },
   {
@@ -295,7 +295,7 @@ const rows: Row[] = [
     empty: true,
     saved: [],
     arrange: (place) => smallDisk(place, 520),
-    says: 'warning: The cache could not be saved: the disk is full; tar ended with exit code 2.',
+    says: 'warning: The cache could not be saved: the disk is full; tar failed with exit code 2.',
   },
   {
     fault: 'the wheelhouse directory can not be made',
@@ -336,7 +336,7 @@ const rows: Row[] = [
     empty: false,
     saved: ['{key}'],
     arrange: (place) => readOnly(place, join(place.python, '..', '..')),
-    says: "error: pip could not install. See pip's output above; the same command outside this action should fail alike.\nERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '{root}/environment/lib/python…/site-packages/…'",
+    says: "error: pip could not install. See pip's output above; the same command should fail the same way outside this action.\nERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '{root}/environment/lib/python…/site-packages/…'",
   },
   {
     fault: "the runner's temporary directory is read-only",

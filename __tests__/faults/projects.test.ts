@@ -69,7 +69,7 @@ const failed: Partial<Row> = {
   saved: [],
 };
 const failedBuild =
-  'error: pip could not …. A package had to be built and its build failed: see its own output above; a compiler, headers or an older version may be what it needs.…';
+  'error: pip could not …. A package had to be built from source and the build failed: see its output above. It may need a compiler, headers, or an older version of the package.…';
 
 function noCommands({ result }: After): void {
   assert.deepEqual(
@@ -300,7 +300,7 @@ const dependencies: Row[] = [
     ...failed,
     project: files({ name: 'beta', version: '7.0' }),
     installed: ['beta==7.0'],
-    says: 'error: pip could not …. The requirements contradict each other: loosen one of those that pip names.…',
+    says: 'error: pip could not …. The requirements conflict: relax one of those that pip names.…',
   },
   {
     fault: 'a project has another version on an exact hit',

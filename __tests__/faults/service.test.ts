@@ -101,13 +101,13 @@ const quick: Row[] = [
     fault: 'download: half passed off as the whole',
     ...at('download', 'short'),
     ...later,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
   },
   {
     fault: 'download: flipped bits',
     ...at('download', 'flip'),
     ...later,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
   },
   {
     fault: 'create: 429',
@@ -200,7 +200,7 @@ const quick: Row[] = [
     with: { 'save-cache': true },
     // A process that has saved could wait for its connections for two minutes more.
     within: 60,
-    says: 'notice: save-cache is true, though this pull request comes from a fork: the cache is used as you asked.',
+    says: 'notice: save-cache is true, though this pull request comes from a fork: the cache is used, as configured.',
   },
   {
     fault: 'the disk is too small for the archive to be saved',
@@ -208,7 +208,7 @@ const quick: Row[] = [
     empty: true,
     arrange: (place) => smallDisk(place, 600),
     saved: [],
-    says: 'warning: The cache could not be saved: the disk is full; tar ended with exit code 2.',
+    says: 'warning: The cache could not be saved: the disk is full; tar failed with exit code 2.',
   },
 ];
 
@@ -348,7 +348,7 @@ const otherHost: Row[] = [
     fault: 'download from another host than Azure: 404',
     ...at('download', { status: 404 }),
     ...later,
-    says: 'warning: The cache could not be restored: tar ended with exit code 2.',
+    says: 'warning: The cache could not be restored: tar failed with exit code 2.',
   },
   {
     fault: 'download from another host than Azure: truncated',

@@ -143,7 +143,7 @@ const states: Row[] = [
 
 const tag = { eventName: 'workflow_dispatch', ref: 'refs/tags/v1' };
 const isNotUsed =
-  'notice: The cache is not used: this run is for a tag. Set restore-cache and save-cache to true to use it all the same.';
+  'notice: The cache is not used: this run is for a tag. Set restore-cache and save-cache to true to use it anyway.';
 
 const rights: Row[] = [
   {
@@ -178,7 +178,7 @@ const rights: Row[] = [
     job: tag,
     with: { 'restore-cache': true },
     hit: true,
-    says: 'notice: restore-cache is true, though this run is for a tag: the cache is used as you asked.',
+    says: 'notice: restore-cache is true, though this run is for a tag: the cache is used, as configured.',
   },
 ];
 

@@ -200,7 +200,7 @@ describe('auto', () => {
 
   test('says why it does not restore, and what to do', () => {
     assert.deepEqual(cachePolicy(on('release', 'refs/tags/v1', release), 'auto', 'auto').notices, [
-      'The cache is not used: this run is for a release. Set restore-cache and save-cache to true to use it all the same.',
+      'The cache is not used: this run is for a release. Set restore-cache and save-cache to true to use it anyway.',
     ]);
   });
 });
@@ -235,7 +235,7 @@ describe('true and false', () => {
       true,
       false,
       [
-        /^restore-cache is true, though this run is for a release: the cache is used as you asked\.$/,
+        /^restore-cache is true, though this run is for a release: the cache is used, as configured\.$/,
       ],
     ],
     [aRelease, 'auto', 'true', false, true, [/^save-cache is true/, /^The cache is not used/]],
@@ -247,7 +247,7 @@ describe('true and false', () => {
       true,
       true,
       [
-        /^save-cache is true, though this pull request comes from a fork: the cache is used as you asked\.$/,
+        /^save-cache is true, though this pull request comes from a fork: the cache is used, as configured\.$/,
       ],
     ],
     [
@@ -256,7 +256,7 @@ describe('true and false', () => {
       'true',
       true,
       true,
-      [/^save-cache is true, though GitHub lets issue_comment/],
+      [/^save-cache is true, though GitHub makes the cache read-only for issue_comment/],
     ],
     [aFork, 'true', 'auto', true, false, []],
     [aFork, 'false', 'true', false, true, [/^save-cache is true/]],

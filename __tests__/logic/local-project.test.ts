@@ -104,7 +104,7 @@ describe('what of a project decides', () => {
     const error = refusal(() =>
       projectParts({ pyproject: 'a = 1\nb = [\n' }, 'sub/pyproject.toml'),
     );
-    assert.match(error.message, /^sub\/pyproject\.toml is not valid TOML: .+\. Mend the file\.$/);
+    assert.match(error.message, /^sub\/pyproject\.toml is not valid TOML: .+\. Fix the file\.$/);
     assert.equal(error.file, 'sub/pyproject.toml');
     assert.ok(error.line === 2 || error.line === 3, `${error.line}`);
   });
@@ -148,14 +148,14 @@ lost = [{ include-group = "nowhere" }]
     ['', `p.toml has no dependency group "". It has: ${known}.`],
     ['lost', `p.toml has no dependency group "nowhere". It has: ${known}.`],
     ['text', `p.toml has no dependency group "text". It has: ${known}.`],
-    ['one', 'The dependency groups of p.toml include each other in a circle: one → two → one.'],
+    ['one', 'The dependency groups of p.toml form a circle: one → two → one.'],
     [
       'odd',
-      'The dependency group "odd" of p.toml holds 1: only requirements and { include-group = "…" } can stand there.',
+      'The dependency group "odd" of p.toml contains 1; only requirements and { include-group = "…" } are allowed.',
     ],
     [
       'wrong',
-      'The dependency group "wrong" of p.toml holds {"include":"test"}: only requirements and { include-group = "…" } can stand there.',
+      'The dependency group "wrong" of p.toml contains {"include":"test"}; only requirements and { include-group = "…" } are allowed.',
     ],
   ] as const) {
     test(`refused: ${group}`, () => {

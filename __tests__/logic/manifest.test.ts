@@ -357,7 +357,7 @@ describe('whether a manifest contradicts the request that it names', () => {
     ],
     ['a marker may rule it out', 'gamma; os_name == "nt"\n', {}, undefined],
     ['a local project is it', 'local\n', {}, undefined],
-    ['another version', 'alpha-beta==2.0\n', {}, 'it holds alpha-beta 1.0 instead of 2.0'],
+    ['another version', 'alpha-beta==2.0\n', {}, 'it contains alpha-beta 1.0 instead of 2.0'],
     ['another version, for another system', 'alpha-beta==2.0; os_name == "nt"\n', {}, undefined],
     [
       'a local version',
@@ -369,7 +369,7 @@ describe('whether a manifest contradicts the request that it names', () => {
       'another local version',
       'alpha-beta==1.0+gpu\n',
       { wheels: [{ ...wheel, version: '1.0+cpu' }] },
-      'it holds alpha-beta 1.0+cpu instead of 1.0+gpu',
+      'it contains alpha-beta 1.0+cpu instead of 1.0+gpu',
     ],
     ['a version that a range rules out is for pip to say', 'alpha-beta>=2.0\n', {}, undefined],
   ];
@@ -396,7 +396,7 @@ describe('whether a manifest contradicts the request that it names', () => {
       },
       { workingDirectory: '/w', environment: {}, read },
     );
-    assert.equal(contradiction(manifest, lines), 'it holds alpha-beta 1.0 instead of 3');
+    assert.equal(contradiction(manifest, lines), 'it contains alpha-beta 1.0 instead of 3');
   });
 });
 

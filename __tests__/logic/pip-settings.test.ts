@@ -23,7 +23,7 @@ function option(name: string, value = ''): OptionLine {
   const text = `--${name} ${value}`.trim();
   const source = { file: 'requirements.txt', line: 1 };
   return {
-    ...{ kind: 'option', name, value, written: value },
+    ...{ kind: 'option', name, value, raw: value },
     ...{ text, shown: text, source, constraint: false },
   };
 }

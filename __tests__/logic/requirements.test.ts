@@ -595,7 +595,7 @@ describe('included files', () => {
         }),
       ),
       [
-        'Requirement files include each other in a circle: requirements.txt → sub/a.txt → requirements.txt. Remove one of these -r or -c lines.',
+        'Circular include in requirement files: requirements.txt → sub/a.txt → requirements.txt. Remove one of these -r or -c lines.',
         'sub/a.txt',
         3,
       ],
@@ -606,7 +606,10 @@ describe('included files', () => {
     const [message, file, line] = await refusal(
       gathered({ 'requirements.txt': '-r requirements.txt' }),
     );
-    assert.match(message, /in a circle: requirements\.txt → requirements\.txt\./);
+    assert.match(
+      message,
+      /Circular include in requirement files: requirements\.txt → requirements\.txt\./,
+    );
     assert.deepEqual([file, line], ['requirements.txt', 1]);
   });
 
@@ -708,7 +711,7 @@ describe('a line that is no requirement', () => {
 
   test('-e without a path', async () => {
     assert.deepEqual(await refusal(linesOf('-e')), [
-      '"-e" names no path or URL. Add one.',
+      '"-e" has no path or URL. Add one.',
       'requirements.txt',
       1,
     ]);
@@ -716,7 +719,7 @@ describe('a line that is no requirement', () => {
 
   test('name @ without a URL', async () => {
     assert.deepEqual(await refusal(linesOf('local @')), [
-      '"local @" names no path or URL. Add one.',
+      '"local @" has no path or URL. Add one.',
       'requirements.txt',
       1,
     ]);
@@ -725,7 +728,7 @@ describe('a line that is no requirement', () => {
   for (const option of ['-r', '--requirement', '-c', '--constraint=']) {
     test(`${option} without a file is refused by name`, async () => {
       const [message, file, line] = await refusal(linesOf(`a\n${option}`));
-      assert.match(message, /names no file/);
+      assert.match(message, /has no file name/);
       assert.deepEqual([file, line], ['requirements.txt', 2]);
     });
   }
@@ -763,7 +766,7 @@ describe('inline packages', () => {
   ]) {
     test(`an option is refused: ${text}`, async () => {
       assert.deepEqual(await refusal(only(text)), [
-        `"${text}" holds an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
+        `"${text}" contains an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
         'input packages',
         undefined,
       ]);

@@ -63,7 +63,7 @@ const exact: Report = {
 };
 const miss: Report = { ...report, hit: 'miss', matchedKey: undefined, before: [], direct: [] };
 
-test('totals by origin: what was there before is from the cache, whatever it was then', () => {
+test('a wheel of the earlier wheelhouse counts as from the cache, whatever its origin', () => {
   assert.deepEqual(totals(report), {
     cache: { count: 1, bytes: 2_000_000 },
     downloaded: { count: 3, bytes: 231_000 },
@@ -72,7 +72,7 @@ test('totals by origin: what was there before is from the cache, whatever it was
   assert.deepEqual(totals(exact).cache, { count: 5, bytes: 2_231_900 });
 });
 
-describe('the headline', () => {
+describe('headline', () => {
   for (const [each, expected] of [
     [report, 'partial hit: 5 wheels, 1 from the cache (2.0 MB), 3 downloaded (231 kB), 1 built'],
     [
@@ -80,12 +80,16 @@ describe('the headline', () => {
       'exact hit, 0 index requests: 5 wheels, 5 from the cache (2.2 MB), 0 downloaded (0 B), 0 built',
     ],
     [miss, 'miss: 5 wheels, 0 from the cache (0 B), 4 downloaded (2.2 MB), 1 built'],
+    [
+      { ...miss, wheels: report.wheels.slice(0, 1) },
+      'miss: 1 wheel, 0 from the cache (0 B), 1 downloaded (11 kB), 0 built',
+    ],
   ] as const) {
-    test(each.hit, () => assert.equal(headline(each), expected));
+    test(expected, () => assert.equal(headline(each), expected));
   }
 });
 
-test('what changed: up, new and gone, but not what builds', () => {
+test('the changes name updated, new and removed packages, but no build requirements', () => {
   assert.deepEqual(changeLines(report), [
     'boto3 1.34.0 → 1.35.2',
     '- idna 3.7',
@@ -96,7 +100,7 @@ test('what changed: up, new and gone, but not what builds', () => {
   assert.deepEqual(changeLines(miss), []);
 });
 
-describe('sizes', () => {
+describe('size', () => {
   for (const [bytes, text] of [
     [0, '0 B'],
     [999, '999 B'],
@@ -110,40 +114,40 @@ describe('sizes', () => {
     [5_000_000_000_000, '5.0 TB'],
     [5_000_000_000_000_000, '5000 TB'],
   ] as const) {
-    test(`${bytes}: ${text}`, () => assert.equal(size(bytes), text));
+    test(`${bytes} bytes are ${text}`, () => assert.equal(size(bytes), text));
   }
 });
 
-test('the report for a log', () => {
+test('the log report lists changes, sources, the index and the times', () => {
   assert.deepEqual(formatReport(report), [
     headline(report),
     'changed: boto3 1.34.0 → 1.35.2, - idna 3.7, + sd 1.0, + six 1.16.0',
+    'installed from source: local',
     'index: https://h.example/simple (pip is configured)',
-    'from their own place: local',
     'time: 12.5 s (restore 1.23 s, fill 12.3 s)',
   ]);
   assert.deepEqual(formatReport(exact).slice(1), ['time: 12.5 s (restore 1.23 s, fill 12.3 s)']);
 });
 
-test('an exact hit says what it saves, where it is known', () => {
+test('only an exact hit with a known effort says what it saves', () => {
   const line = 'saved: 2.2 MB and about 12.5 s of downloading and building';
   const known = { ...exact, effort: 12.5 };
   assert.ok(formatReport(known).includes(line), formatReport(known).join('\n'));
-  assert.ok(formatSummary(known).includes(line));
+  assert.ok(formatSummary(known).includes(line.replace('saved', 'Saved')));
   for (const other of [exact, { ...report, effort: 12.5 }]) {
     assert.ok(!formatReport(other).some((each) => each.startsWith('saved')));
   }
 });
 
-describe('the summary', () => {
-  test('as a whole', () => {
+describe('job summary', () => {
+  test('the job summary has every section in order', () => {
     assert.equal(
       formatSummary(report),
       `### Wheelhouse: ${headline(report)}
 
 Changed: \`boto3 1.34.0 → 1.35.2\`, \`- idna 3.7\`, \`+ sd 1.0\`, \`+ six 1.16.0\`
 
-From their own place: local
+Installed from source: \`local\`
 
 Index: \`https://h.example/simple\` (pip is configured)
 
@@ -164,21 +168,18 @@ Key \`wheelhouse-v1-linux-2026-w47\`, matched \`wheelhouse-v1-linux-2026-w46\`. 
     );
   });
 
-  test('says nothing of what there is not', () => {
+  test('the job summary of a miss has no changes, no sources and no matched key', () => {
     const text = formatSummary(miss);
-    assert.doesNotMatch(text, /Changed|own place|matched/);
+    assert.doesNotMatch(text, /Changed|from source|matched/);
     assert.match(text, /Key `wheelhouse-v1-linux-2026-w47`\. /);
   });
 
-  test('text of metadata is text', () => {
+  test('metadata in the job summary is neither HTML nor Markdown', () => {
     const text = formatSummary({ ...report, direct: ['<img src=x>|`[a](b)\\'] });
-    assert.match(
-      text,
-      /From their own place: &#60;img src=x&#62;&#124;&#96;&#91;a&#93;\(b\)&#92;\n/,
-    );
+    assert.match(text, /^Installed from source: `<img src=x>\|'\[a\]\(b\)\\`$/m);
   });
 
-  test('text of metadata stays in its line', () => {
+  test('metadata in a report never begins a new line', () => {
     const text = formatSummary({ ...report, direct: ['a\n# b'] });
     assert.doesNotMatch(text, /^# b/m);
     assert.ok(

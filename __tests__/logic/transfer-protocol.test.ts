@@ -39,7 +39,7 @@ describe('what the transfer process says', () => {
     ['::error::Failed to restore: ', 'the archive could not be downloaded'],
     [
       `::warning::Failed to save: "/t/programs/tar" failed with error: The process '/t/programs/tar' failed with exit code 2`,
-      'tar ended with exit code 2',
+      'tar failed with exit code 2',
     ],
     ['/usr/bin/tar: x: Cannot write: No space left on device', 'the disk is full'],
     [

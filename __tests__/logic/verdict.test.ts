@@ -104,7 +104,7 @@ describe('a wheelhouse', () => {
     assert.deepEqual(await judged('alpha\n', {}, {}, []), {
       kind: 'usable',
       mismatch: 'wheels',
-      reason: 'some of its wheels had to be dropped',
+      reason: 'some of its wheels are not usable',
       wheels: [],
       isComplete: false,
     });
@@ -190,12 +190,12 @@ describe('of several lines for one project', () => {
   };
 
   test("the version of another platform's line is refused", async () => {
-    assert.equal(why(await judged(lock)), 'it holds alpha 1.0 instead of 2.0');
+    assert.equal(why(await judged(lock)), 'it contains alpha 1.0 instead of 2.0');
   });
 
   test("the hash of another platform's line is refused", async () => {
     const found = await judged(lock, {}, { wheels: [{ ...second, sha256: hex('a') }] });
-    assert.equal(why(found), 'some of its wheels had to be dropped');
+    assert.equal(why(found), 'some of its wheels are not usable');
   });
 
   test('the line that applies is served', async () => {
@@ -245,6 +245,6 @@ describe('of wheels that no hash covers', () => {
 
   test('a wheelhouse with one that is not needed does not serve', async () => {
     const found = await judged('alpha==1.0\n', {}, { wheels: [alpha, ...others] });
-    assert.equal(why(found), 'some of its wheels had to be dropped');
+    assert.equal(why(found), 'some of its wheels are not usable');
   });
 });

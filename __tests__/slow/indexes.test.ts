@@ -76,7 +76,7 @@ interface Broken {
 }
 
 const status = (code: number): Failure => ({ kind: 'status', status: code });
-const noIndex = 'it answers with something that is no package index';
+const noIndex = 'its answer is not a package index page';
 const unavailable: Broken[] = [
   { what: 'refuses', failure: 'refuse', reason: 'the connection is refused' },
   { what: 'does not answer', failure: 'timeout', reason: 'it does not answer within 3 s' },

@@ -176,7 +176,7 @@ function names_isWheelFileName(file) {
     return wheelFileName.test(file);
 }
 /** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
-function wheelNameParts(file) {
+function names_wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: names_normalizeName(name), version };
 }
@@ -196,7 +196,7 @@ function isDistributionName(file) {
  */
 function versionInFileName(file, project) {
     if (names_isWheelFileName(file)) {
-        const { name, version } = wheelNameParts(file);
+        const { name, version } = names_wheelNameParts(file);
         return name === project ? version : undefined;
     }
     if (!isSdistName(file))
@@ -322,13 +322,13 @@ function pep508_markerFault(text, { isNewer }) {
         const name = next(markerName);
         if (name === undefined) {
             return next(markerText) === undefined
-                ? `a variable or a quoted text is missing ${rest()}`
+                ? `a variable or a quoted string is missing ${rest()}`
                 : undefined;
         }
         if (markerVariables.has(name) || isNewer)
             return undefined;
         at = start;
-        return `"${name}" is not a marker variable; texts need quotes`;
+        return `"${name}" is not a marker variable; strings need quotes`;
     };
     at = skip(markerSpace, text, 0);
     for (;;) {
@@ -345,7 +345,7 @@ function pep508_markerFault(text, { isNewer }) {
         while (next(/\)/y) !== undefined) {
             depth -= 1;
             if (depth < 0)
-                return 'a parenthesis is not opened';
+                return 'a closing parenthesis has no opening one';
         }
         if (at === text.length)
             return depth === 0 ? undefined : 'a parenthesis is not closed';
@@ -395,28 +395,28 @@ const requirement_options_forms = [
     { name: 'global-option', until: [25, 3] },
     { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
 ];
-/** Those that belong to one requirement; pip ignores others that stand beside one. */
+/** Options of a single requirement; pip ignores all others on a requirement's line. */
 const ownOptions = (/* unused pure expression or super */ null && (['install-option', 'global-option', 'config-settings']));
 function requirement_options_isOwnOption({ name }) {
     return ownOptions.includes(name);
 }
 const missing = {
-    requirement: 'names no file',
-    constraint: 'names no file',
-    editable: 'names no path or URL',
+    requirement: 'has no file name',
+    constraint: 'has no file name',
+    editable: 'has no path or URL',
 };
-/** The newest pip whose options are known. */
+/** The newest pip whose options are listed here. */
 const newestPip = (/* unused pure expression or super */ null && ([26, 3]));
-/** Whether a pip may know more than this program. */
+/** Whether a pip is newer than this program knows. */
 function requirement_options_isUnknownPip(pip) {
     return pip !== undefined && !isOlderPip(pip, [newestPip[0], newestPip[1] + 1]);
 }
 const bySpelling = new Map(requirement_options_forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
 /**
- * Reads the options of a line. Words that belong to none are passed over, as in pip.
- * @param line the whole of it, for messages
+ * Reads the options of a line. Other words are ignored, as in pip.
+ * @param line the whole line, for messages
  * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
- * @throws UserError where pip would refuse the line
+ * @throws UserError where pip would reject the line
  */
 function requirement_options_optionsOf(text, line, pip) {
     const refuse = (reason) => {
@@ -442,23 +442,21 @@ function requirement_options_optionsOf(text, line, pip) {
             return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
         }
         if (found === undefined && !requirement_options_isUnknownPip(pip)) {
-            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or pass it to pip in its configuration.`);
+            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
         }
         const name = found?.name ?? spelling.replace(/^-+/, '');
         if (found === undefined || found.isFlag) {
             if (attached && found)
                 return refuse(`gives a value to --${name}, which takes none.`);
-            options.push({ name, isFlag: true, value: '', written: '' });
+            options.push({ name, isFlag: true, value: '', raw: '' });
         }
         else if (attached) {
-            const from = end + (isLong ? 1 : 0);
+            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
             options.push({
                 name,
                 isFlag: false,
-                value: word.value.slice(from),
-                written: word.written?.startsWith(word.value.slice(0, from))
-                    ? word.written.slice(from)
-                    : undefined,
+                value: word.value.slice(prefix.length),
+                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
             });
         }
         else {
@@ -470,7 +468,7 @@ function requirement_options_optionsOf(text, line, pip) {
     }
     return options;
 }
-/** @returns names of several that an abbreviation may mean; undefined when no option begins so */
+/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
 function formOf(spelling, pip = newestPip.join('.')) {
     const exact = bySpelling.get(spelling);
     if (exact !== undefined)
@@ -481,13 +479,13 @@ function formOf(spelling, pip = newestPip.join('.')) {
     return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
 }
 /**
- * An option as a file for pip has it, variables unexpanded.
- * @returns undefined when it can't be told apart from the rest of its line
+ * An option for a file that pip reads, with variables unexpanded.
+ * @returns undefined when its raw text can't be separated from the rest of its line
  */
-function requirement_options_optionText({ name, isFlag, written }) {
+function requirement_options_optionText({ name, isFlag, raw }) {
     if (isFlag)
         return `--${name}`;
-    return written === undefined ? undefined : `--${name} ${quoted(written)}`;
+    return raw === undefined ? undefined : `--${name} ${quoted(raw)}`;
 }
 
 ;// CONCATENATED MODULE: ./lib/logic/secrets.js
@@ -807,7 +805,7 @@ function secrets_redactor() {
 }
 
 ;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
-/** One logical line of a requirement file, read once, by the grammar of pip's file format. */
+/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
 
 
 
@@ -817,23 +815,23 @@ function secrets_redactor() {
 
 
 /**
- * Reads one logical line of a requirement file.
- * @throws UserError when pip would refuse it
+ * Parses one logical line of a requirement file.
+ * @throws UserError when pip would reject it
  */
 function requirement_line_parseLine(text, place, context) {
     refuseUnsetVariables(text, place, context);
     const [body, rest] = splitOptions(expand(text, context.environment));
     const requirement = body.value.trim();
-    // Values of options and parts of URLs may be secrets: they are shown as they are written.
-    const shownBody = isDirect(requirement) ? body.written.trim() : requirement;
-    const shown = withoutSecrets(`${shownBody} ${rest.written}`.trim());
+    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
+    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
+    const shown = withoutSecrets(`${shownBody} ${rest.raw}`.trim());
     const base = { ...place, text, shown };
     const options = optionsOf(rest, base, context.pip);
     if (requirement !== '') {
         refuseReplacedVariables(base, context);
         return { lines: [parseRequirement(base, requirement, options, context)] };
     }
-    // pip takes one editable or one include of a line and nothing else of it.
+    // Of a line with an editable or an include pip reads nothing else.
     const editable = options.find((option) => option.name === 'editable');
     if (editable) {
         refuseReplacedVariables(base, context);
@@ -843,35 +841,35 @@ function requirement_line_parseLine(text, place, context) {
         options.find((option) => option.name === 'constraint');
     if (include) {
         if (include.value === '')
-            throw refusal(base, 'names no file. Add one');
-        // Even in a constraint file, `-r` asks for what it includes.
+            throw refusal(base, 'has no file name. Add one');
+        // Even in a constraint file, the lines that `-r` includes are requirements.
         return { include: include.value, constraint: include.name === 'constraint' };
     }
     return { lines: optionLines(base, options, context) };
 }
-/** Options that name indexes: pip gets them in its environment, where their credentials belong. */
+/** Options that name indexes: pip gets them through its environment, where credentials belong. */
 const indexOptions = (/* unused pure expression or super */ null && (['index-url', 'extra-index-url', 'trusted-host']));
 function namesIndex(line) {
     return line.kind === 'option' && indexOptions.includes(line.name);
 }
 function optionLines(base, options, context) {
-    // pip takes the first --find-links of a line alone.
+    // pip reads only the first --find-links of a line.
     const links = options.filter((option) => option.name === 'find-links').slice(1);
     const counting = options.filter((option) => !links.includes(option));
     const isSingle = options.length === 1;
-    // A line whose variables give several options can only be handed over whole.
+    // A line with a variable that contains several options can't be split.
     const isWhole = isSingle || counting.some((option) => optionText(option) === undefined);
     const lines = counting.map((option, order) => {
-        const { name, value, written } = option;
+        const { name, value, raw } = option;
         const own = isWhole ? (order === 0 ? base.text : '') : (optionText(option) ?? '');
-        return { ...base, kind: 'option', name, value, written, text: own };
+        return { ...base, kind: 'option', name, value, raw, text: own };
     });
     if (!lines.every(namesIndex))
         refuseReplacedVariables(base, context);
     if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
         throw refusal(base, 'has a variable that contains several words. Write one option per line');
     }
-    // pip takes the index of a line before the extra ones that stand beside it.
+    // pip puts the index of a line before the extra indexes of the same line.
     return [
         ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
         ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
@@ -881,8 +879,8 @@ function refusal(line, reason) {
     return new UserError(`"${line.shown}" ${reason}.`, line.source);
 }
 /**
- * pip would expand a variable of its own that only this program sets, such as an index's URL with
- * its credentials, and send it to wherever the line says.
+ * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
+ * its credentials, and send it to any host that the line names.
  */
 function refuseUnsetVariables(text, place, { environment }) {
     for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
@@ -898,7 +896,7 @@ function refuseReplacedVariables({ text, shown, source }, context) {
         throw new UserError(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
     }
 }
-/** pip ends the requirement at the first word that begins with a dash, and splits at spaces alone. */
+/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
 function splitOptions(text) {
     if (text.value.startsWith('-'))
         return splitText(text, 0);
@@ -956,11 +954,11 @@ function hashOf({ value }, line) {
 }
 function specifierAdvice(specifier) {
     if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
-        return 'compares with "=", which is not a version comparison. Write "=="';
+        return 'uses "=", which is not a comparison operator. Write "=="';
     }
     return /[=<>~]\s*(?:$|[,)])/.test(specifier)
-        ? 'compares with no version. Add one, or remove the comparison'
-        : 'is not a valid requirement: its version is not one. Write it as in "requests>=2.31,<3"';
+        ? 'has a comparison without a version. Add one, or remove the operator'
+        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
 }
 function refuseMarker(line, marker, dialect) {
     const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
@@ -979,20 +977,22 @@ function namesIn(list) {
         .map((name) => name.trim())
         .filter((name) => name !== '');
 }
-/** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
+/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
 function isDirect(body) {
-    if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body))
+    if (isRemote(body) || namedLocation(body) !== undefined)
         return true;
-    const bare = splitExtras(splitMarker(body, ';')[0])[0];
+    const [bare] = splitExtras(splitMarker(body, ';')[0]);
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
-/** Whether a requirement is a path of this machine, and nothing else. */
-function requirement_line_isPath(body) {
-    return isDirect(body) && !isNamedUrl(body) && !urlScheme.test(body) && !vcsScheme.test(body);
+function isRemote(location) {
+    return urlScheme.test(location) || vcsScheme.test(location);
 }
-function isNamedUrl(body) {
-    const name = projectName.exec(body);
-    return name !== null && body.charAt(name[0].length) === '@';
+/** @returns the parts of `name[extras] @ location`; undefined for another form */
+function namedLocation(text) {
+    const match = projectName.exec(text);
+    if (match === null || text.charAt(match[0].length) !== '@')
+        return undefined;
+    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
 }
 function splitMarker(body, separator) {
     const at = body.indexOf(separator);
@@ -1007,34 +1007,34 @@ function splitExtras(text) {
 }
 function parseDirect(base, body, { editable, hashes }, context) {
     if (editable && base.constraint) {
-        throw refusal(base, 'is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version');
+        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
     }
-    const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
-    const isUrl = urlScheme.test(body) || vcsScheme.test(body);
-    // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
-    const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
-    const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
-    const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
-    const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
+    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
+    const separator = isRemote(body) ? '; ' : ';';
+    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
+    const named = namedLocation(whole);
+    const location = named?.location ?? whole;
+    const remote = isRemote(location);
+    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
     if (target === '')
-        throw refusal(base, 'names no path or URL. Add one');
+        throw refusal(base, 'has no path or URL. Add one');
     refuseMarker(base, marker, dialectOf(context));
-    const fragment = new Map(target
-        .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
-        .split('&')
-        .map((part) => {
-        const equals = part.indexOf('=');
-        return [part.slice(0, equals), part.slice(equals + 1)];
-    }));
-    const file = path.posix.basename(target.split(/[?#]/)[0] ?? '');
-    if (base.constraint && !name && !fragment.has('egg') && !isWheelFileName(file)) {
+    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
+    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
+    const egg = parameter('egg');
+    const file = path.posix.basename(target.replace(/[?#].*$/s, ''));
+    const wheelOf = isWheelFileName(file) ? wheelNameParts(file).name : undefined;
+    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
         throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
     }
-    const extras = namesIn(bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1]);
+    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
     refuseConstrainedExtras(base, extras);
     const isFile = /^file:/i.test(target);
     const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-    const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
+    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
+        const digest = parameter(algorithm);
+        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
+    });
     return {
         ...base,
         kind: 'direct',
@@ -1044,31 +1044,30 @@ function parseDirect(base, body, { editable, hashes }, context) {
             ? path.resolve(context.workingDirectory, isFile ? requirement_line_fileOfUrl(target, base.source) : target)
             : target,
         shownTarget: form === 'path' ? withoutSecrets(target) : fingerprinted(target),
+        wheelOf,
         extras: extras.map(normalizeName).sort(),
         marker,
-        hashes: algorithm
-            ? [...hashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
-            : hashes,
+        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
         checksHashes: hashes.length > 0,
     };
 }
 /**
- * The path that a file: URL names.
- * @throws UserError when it names none of this machine
+ * The path in a file: URL.
+ * @throws UserError for a URL of another machine
  */
 function requirement_line_fileOfUrl(url, source) {
     const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-    // `file:relative/path` is no URL by the standard, but pip takes it.
+    // `file:relative/path` is not a valid URL, but pip accepts it.
     if (!/^file:\//i.test(bare))
         return bare.slice('file:'.length);
     try {
         return fileURLToPath(bare);
     }
     catch (error) {
-        throw new UserError(`"${bare}" names no file of this machine: ${messageOf(error)}.`, source);
+        throw new UserError(`"${bare}" is not a path on this machine: ${messageOf(error)}.`, source);
     }
 }
-/** An index requirement as pip reads it, without its hashes and other options. */
+/** An index requirement for a file that pip reads, without its hashes and other options. */
 function plainText({ project, extras, specifiers, marker }) {
     const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
     return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
@@ -1076,8 +1075,8 @@ function plainText({ project, extras, specifiers, marker }) {
 
 ;// CONCATENATED MODULE: ./lib/logic/requirements.js
 /**
- * Reads requirement and constraint files the way pip does, without touching a disk: the caller
- * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
+ * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
 
 
@@ -1087,8 +1086,8 @@ function plainText({ project, extras, specifiers, marker }) {
 
 /**
  * Reads all sources, following `-r` and `-c`.
- * @throws UserError for a file that can't be read, a cycle, or a line that is no requirement;
- *   it names the file and the line.
+ * @throws UserError with file and line for a file that can't be read, a circular include, or an
+ *   invalid line
  */
 async function gatherLines(sources, reading) {
     const lines = [];
@@ -1096,8 +1095,8 @@ async function gatherLines(sources, reading) {
     const seen = new Set();
     async function visit(file, { constraint, stack, from }) {
         if (stack.some((other) => other.location === file.location)) {
-            const way = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new UserError(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
+            throw new UserError(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
         }
         const visited = `${constraint}:${file.location}`;
         if (seen.has(visited))
@@ -1141,8 +1140,8 @@ async function gatherLines(sources, reading) {
         await visit(file, { constraint: true, stack: [], from: undefined });
     return { lines, files };
 }
-/** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Python takes for an end.
+/** The line endings of Python's `str.splitlines`, which pip splits files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
 const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 /**
  * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
@@ -1197,30 +1196,25 @@ function stripBackslashes(text) {
     return text.slice(start, end);
 }
 /**
- * A requirement that stands alone, outside a file: no option and no path.
- * @throws UserError otherwise
+ * Parses a requirement outside a requirement file, where options and paths are not allowed.
+ * @throws UserError when it is one or is invalid
  */
 function parseSpecifier(text, source, context) {
     const expanded = expand(text, context.environment).value;
     const shown = withoutSecrets(text).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
-        throw new UserError(`"${shown}" holds a line break; write one requirement an entry.`, source);
+        throw new UserError(`"${shown}" contains a line break; write one requirement per line.`, source);
     }
     if (/(?:^|\s)-/.test(expanded)) {
-        throw new UserError(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+        throw new UserError(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
-    const refusePath = () => {
-        throw new UserError(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
-    };
-    if (isPath(expanded.trim()))
-        return refusePath();
     const parsed = parseLine(text, { source, constraint: false }, context);
-    const line = 'lines' in parsed ? parsed.lines[0] : undefined;
-    if (line === undefined || line.kind === 'option')
-        return refusePath();
-    return line.kind === 'direct' && line.form === 'path' ? refusePath() : line;
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
+        return line;
+    throw new UserError(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
 }
-/** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
+/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
 function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
         return { location: value, shown: shownAddress(value) };
@@ -1237,8 +1231,8 @@ function includedFile(value, parent, source) {
     };
 }
 /**
- * The flattened copy lies elsewhere, so a relative `--find-links` gets its anchors here: pip takes
- * what lies beside the file, else what lies where it runs; the one that isn't there is passed over.
+ * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
+ * to the requirement file first, then where it runs, and ignores a directory that does not exist.
  */
 function anchored(line, file) {
     const isRelative = line.kind === 'option' &&
@@ -1246,18 +1240,15 @@ function anchored(line, file) {
         !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
         !path.isAbsolute(line.value) &&
         !/^https?:/i.test(file.location);
-    if (!isRelative)
+    if (!isRelative || line.raw === undefined)
         return [line];
-    const { written } = line;
-    if (written === undefined)
-        return [line];
-    const beside = path.join(path.dirname(file.location), written);
-    return [beside, written].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
+    const beside = path.join(path.dirname(file.location), line.raw);
+    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
 }
 /**
- * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * A requirement from a project's metadata that names its own source. It has no variables.
  * @param text without a marker
- * @throws UserError when it can't be read
+ * @throws UserError when it is invalid
  */
 function requirementOf(text, source, workingDirectory) {
     const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
@@ -1267,11 +1258,11 @@ function requirementOf(text, source, workingDirectory) {
     }
     return line;
 }
-/** The requirements that are to be found through an index, constraints among them. */
+/** The requirements and constraints that pip resolves through an index. */
 function requirements_indexRequirements(lines) {
     return lines.filter((line) => line.kind === 'index');
 }
-/** The same of texts outside files, such as `build-system.requires`; what is invalid is left to pip. */
+/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
 function indexRequirementsIn(texts) {
     const context = { workingDirectory: path.sep, environment: {} };
     return texts.flatMap((text) => {
@@ -1285,18 +1276,18 @@ function indexRequirementsIn(texts) {
         }
     });
 }
-/** What is installed from its own place instead of from an index. */
+/** The requirements that name their own source instead of an index. */
 function directRequirements(lines) {
     return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
 }
 /**
- * A URL whose content its hash fixes may be kept; a path, a branch or a bare URL may have other
- * content the next time.
+ * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
+ * a path, a branch or a bare URL may have other content the next time.
  */
 function isCacheable(requirement) {
     return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
 }
-/** Whether pip is in hash-checking mode: one hash in any line switches it on for all. */
+/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
 function isHashMode(lines) {
     return lines.some((line) => {
         if (line.kind === 'option')
@@ -1304,7 +1295,7 @@ function isHashMode(lines) {
         return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
     });
 }
-/** The hashes asked for, by normalised name. */
+/** The allowed hashes, by normalised name. */
 function requestedHashes(lines) {
     const hashes = new Map();
     for (const line of requirements_indexRequirements(lines)) {
@@ -1462,7 +1453,7 @@ const schemaNumber = object({ schema: (value) => value });
 /** @throws ManifestError where two fields can't both be true */
 function checkConsistency({ wheels }) {
     for (const { file, name, project, version } of wheels) {
-        const named = wheelNameParts(file);
+        const named = names_wheelNameParts(file);
         if (named.name !== name)
             throw new ManifestError(`${file} is not a wheel of "${name}"`);
         if (names_normalizeName(project) !== name) {
@@ -1495,7 +1486,7 @@ function contradiction({ wheels, direct }, lines) {
         if (version === undefined && !constraint && !others.has(name))
             return `it lacks ${name}`;
         if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
-            return `it holds ${name} ${version} instead of ${pin}`;
+            return `it contains ${name} ${version} instead of ${pin}`;
         }
     }
     return undefined;
@@ -1719,7 +1710,7 @@ function resultIn(text) {
 function plain(complaint) {
     if (/^Failed to restore:$/.test(complaint))
         return 'the archive could not be downloaded';
-    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar ended with exit code $1');
+    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar failed with exit code $1');
 }
 /** Lines of the toolkit that tell people something. */
 function isWorthSaying(line) {

@@ -30295,7 +30295,7 @@ function toml(text, shown) {
     }
     catch (error) {
         const { line, message } = error;
-        throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`, { file: shown, line });
+        throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
     }
 }
 /** Where build backends keep dependencies outside `[project]`. */
@@ -30352,7 +30352,7 @@ function groupRequirements(text, shown, group) {
     const resolve = (name, stack) => {
         const key = (0,logic_names/* normalizeName */.Pc)(name);
         if (stack.includes(key)) {
-            throw new errors/* UserError */.yo(`The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency groups of ${shown} form a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
         const entries = groups[names.get(key) ?? ''];
         if (!Array.isArray(entries)) {
@@ -30367,7 +30367,7 @@ function groupRequirements(text, shown, group) {
             const included = table(entry)['include-group'];
             if (typeof included === 'string')
                 return resolve(included, [...stack, key]);
-            throw new errors/* UserError */.yo(`The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`, { file: shown });
+            throw new errors/* UserError */.yo(`The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`, { file: shown });
         });
     };
     return resolve(group, []);
@@ -30649,7 +30649,7 @@ function contradiction({ wheels, direct }, lines) {
         if (version === undefined && !constraint && !others.has(name))
             return `it lacks ${name}`;
         if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
-            return `it holds ${name} ${version} instead of ${pin}`;
+            return `it contains ${name} ${version} instead of ${pin}`;
         }
     }
     return undefined;
@@ -30785,41 +30785,32 @@ function canonicalVersion(version) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   aN: () => (/* binding */ lastWords),
+/* harmony export */   MS: () => (/* binding */ errorExcerpt),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorsFault, isSystems, failedRequirement, isOf */
+/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
-/** What pip says, and what it means for us and for the user. */
+/** The output of pip: what happened, and what to do about an error. */
 
 
 /**
- * Reads what `pip wheel` prints. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
- * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
+ * Reads the output of `pip wheel`. From pip 22.2 to 26.3 it prints "File was already downloaded PATH"
+ * for a wheel in --wheel-dir and "Created wheel for NAME: filename=FILE" for a built one.
  */
 function readFillLog(output) {
-    const built = new Set();
-    const reused = new Set();
-    for (const line of output.split('\n').map((each) => each.trim())) {
-        if (line.startsWith('File was already downloaded ')) {
-            reused.add(baseName(line));
-        }
-        else if (line.startsWith('Created wheel for ')) {
-            const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
-            built.add(file ?? '');
-        }
-    }
+    const filesAfter = (prefix) => new Set(output.split('\n').flatMap((line) => {
+        const [, file = ''] = prefix.exec(line.trim()) ?? [];
+        return isWheelFileName(file) ? [file] : [];
+    }));
     return {
-        built: new Set([...built].filter(isWheelFileName)),
-        reused: new Set([...reused].filter(isWheelFileName)),
+        built: filesAfter(/^Created wheel for .*?filename=([^ ]*)/),
+        reused: filesAfter(/^File was already downloaded (?:.*[\\/])?([^\\/]*)$/),
     };
 }
-function baseName(text) {
-    return text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
-}
 /**
- * Reads the log of the pips that another one starts for its build environments: each ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ * Reads the log of the pips that pip starts to fill its build environments: each ends with
+ * "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
  */
 function readBuildLog(log) {
     const found = new Map();
@@ -30828,7 +30819,7 @@ function readBuildLog(log) {
             const dash = item.lastIndexOf('-');
             const name = normalizeName(item.slice(0, dash));
             const version = item.slice(dash + 1);
-            // A build prints into this log too: nothing but a name and a version is taken from it.
+            // A build prints into this log too, so only valid names and versions are accepted.
             if (/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && /^\d[A-Za-z0-9.!+]*$/.test(version)) {
                 found.set(`${name} ${version}`, { name, version });
             }
@@ -30838,7 +30829,7 @@ function readBuildLog(log) {
 }
 /**
  * Reads pip's installation report (its documented, versioned JSON).
- * @throws Error when it is of another form
+ * @throws Error when it has another form
  */
 function parseReport(text) {
     const report = JSON.parse(text);
@@ -30861,27 +30852,27 @@ function parseReport(text) {
         };
     });
 }
-/** Characters of a line that are repeated in an error. */
+/** Characters of a line that an error repeats. */
 const longestLine = 2000;
 /**
- * pip's own last words, without secrets: the errors when there are any, else the last lines.
- * @param lines how many at the most
+ * The end of a program's output, without secrets: from its first error on, or else its last lines.
+ * @param lines the maximum number of lines
  */
-function lastWords(output, lines = 12) {
+function errorExcerpt(output, lines = 12) {
     const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
         .split(/\r?\n/)
         .filter((line) => line.trim() !== '')
         .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
-    // git says why before pip says that it failed.
+    // git prints the reason before pip prints that git failed.
     const firstError = all.findIndex((line) => /^\s*(?:ERROR|error|fatal):/.test(line));
     if (firstError < 0)
         return all.slice(-lines).join('\n');
-    // Older pips say what a program said twice, the second time without its margin.
-    const said = new Set();
+    // Older pips print the output of a program twice, the second time without its margin.
+    const earlier = new Set();
     const errors = all.slice(firstError).filter((line) => {
         const bare = line.trim();
-        const isNew = !said.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
-        said.add(bare);
+        const isNew = !earlier.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
+        earlier.add(bare);
         return isNew;
     });
     return errors.slice(-lines).join('\n');
@@ -30891,27 +30882,27 @@ const notFound = /No matching distribution found|Could not find a version/i;
 const advices = [
     [
         /hash mismatch|DO NOT MATCH THE HASHES/i,
-        'The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.',
+        'The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.',
     ],
     [
         /require-hashes mode|--require-hashes/i,
-        'One line with --hash asks for hashes on every line, also of dependencies and of inline packages: complete them (pip-compile --generate-hashes does) or install the others in a step of their own.',
+        'A single --hash turns on hash checking for everything, including dependencies and inline packages: add the missing hashes (pip-compile --generate-hashes does), or install the other packages in a separate step.',
     ],
     [
         /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i,
-        'The requirements contradict each other: loosen one of those that pip names.',
+        'The requirements conflict: relax one of those that pip names.',
     ],
     [
         /\b40[13] (?:Client )?Error/i,
-        'The index refused the credentials: check those that pip is configured with.',
+        "The index rejected the credentials: check those in pip's configuration.",
     ],
     [
         /× git .{0,1000}did not run successfully/,
-        'git could not get a repository: check its address, its branch or tag, and the credentials that git has here.',
+        "git could not fetch a repository: check its address, its branch or tag, and git's credentials on this machine.",
     ],
     [
         unreachable,
-        'The index could not be reached: run again, or check the network and the index settings of pip.',
+        "The index could not be reached: run again, or check the network and pip's index settings.",
     ],
     [
         notFound,
@@ -30919,7 +30910,7 @@ const advices = [
     ],
     [
         /requires a different Python/i,
-        'It does not support this Python: use another Python or another version.',
+        'The package does not support this Python: use another Python, or another version of the package.',
     ],
     [
         /No space left on device|Errno 28/i,
@@ -30927,54 +30918,51 @@ const advices = [
     ],
     [
         /Failed building wheel|Failed to build|subprocess-exited-with-error|metadata-generation-failed|build backend/i,
-        'A package had to be built and its build failed: see its own output above; a compiler, headers or an older version may be what it needs.',
+        'A package had to be built from source and the build failed: see its output above. It may need a compiler, headers, or an older version of the package.',
     ],
 ];
-/** Whether pip failed because the index did not answer, or answered with a fault of its own. */
+/** Whether pip failed because the index did not answer, or answered with a server error. */
 function isUnreachable(output) {
     return unreachable.test(output);
 }
-/**
- * Whether pip failed for something that a mirror may be to blame for: it did not have a file, did
- * not give it, or gave another one.
- */
-function isMirrorsFault(output) {
+/** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
+function isMirrorFailure(output) {
     return (isUnreachable(output) ||
         notFound.test(output) ||
         /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
 }
 /**
- * Whether an installer failed for something of the machine, whatever it had to install: no memory,
- * no right to write (EPERM, EACCES), an error of the disk, a full or read-only one (EIO, ENOSPC,
- * EROFS, EDQUOT). Other errors of the system, such as a name that is too long, may be a wheel's.
+ * Whether an installer failed because of the machine, not of the packages: not enough memory, no
+ * permission to write (EPERM, EACCES), or a broken, full or read-only disk (EIO, ENOSPC, EDQUOT,
+ * EROFS). A wheel may be the reason for other system errors, such as a name that is too long.
  */
-function isSystems(output) {
+function isMachineFailure(output) {
     return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
 }
 /**
  * One sentence on what to do about a failed pip.
- * @param asked whom it asked: package indexes, or the server of a URL that the request names
+ * @param server where it downloaded from: package indexes, or a URL of the request
  */
-function adviceFor(output, asked = 'index') {
-    if (asked === 'url' && unreachable.test(output)) {
+function adviceFor(output, server = 'index') {
+    if (server === 'url' && unreachable.test(output)) {
         return 'The server of this URL could not be reached: check the address, or run again.';
     }
     if (notFound.test(output) && needsOtherPython(output)) {
         return 'The versions that you allow require another Python: use another Python, or allow another version.';
     }
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
-        "See pip's output above; the same command outside this action should fail alike.");
+        "See pip's output above; the same command should fail the same way outside this action.");
 }
-/** pip passes over files that require another Python, and then finds none. */
+/** Whether pip found no file because it ignored those that require another Python. */
 function needsOtherPython(output) {
     const ignored = [...output.matchAll(/[:;] (\S+) Requires-Python /g)].map(([, version = '']) => version);
     const [, pin] = /satisfies the requirement [^\s(]*===?([^\s,;(]+)/.exec(output) ?? [];
     return (ignored.length > 0 && (pin === undefined || ignored.some((each) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(each, pin))));
 }
 /**
- * The requirement that a pip failed for, as far as it says so: the one in its error, or the last one
- * that it had turned to when a build or a repository failed.
- * @param output in the user's words, as `withUserSources` puts them
+ * The requirement that pip failed for: the one in its error, or the last one that it started to
+ * process before a build or a repository failed.
+ * @param output with the places of the user's files, as `withUserSources` returns it
  */
 function failedRequirement(output) {
     const lines = output.split(/\r?\n/).filter((line) => line.length <= longestLine);
@@ -30985,11 +30973,13 @@ function failedRequirement(output) {
     }
     const [, unbuilt] = /Failed building wheel for (\S+)/.exec(output) ?? [];
     const failure = lines.findIndex((line) => /^\s*(?:error: subprocess-exited|error: metadata-generation|fatal:)/.test(line));
-    const begun = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
+    const started = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
         const [, project, rest] = /^\s*(?:Collecting|Processing|Obtaining) (\S+)(.*)/.exec(line) ?? [];
         return project === undefined ? [] : [requirementFrom(project, rest)];
     });
-    return unbuilt ? begun.findLast(({ project }) => isOf(project, unbuilt)) : begun.at(-1);
+    return unbuilt
+        ? started.findLast(({ project }) => projectIn(project) === projectIn(unbuilt))
+        : started.at(-1);
 }
 function requirementFrom(project = '', rest = '') {
     const [, from = ''] = / \(from (.*)\)\s*$/.exec(rest) ?? [];
@@ -31001,10 +30991,9 @@ function requirementFrom(project = '', rest = '') {
         dependent: /^[\w.-]+(?:[=<>!~[].*)?$/.test(dependent) ? dependent : undefined,
     };
 }
-/** Whether two requirements are of one project, whatever versions and extras they name. */
-function isOf(one, other) {
-    const [name, otherName] = [one, other].map((text) => /^[\w.-]*/.exec(text)?.[0] ?? '');
-    return Boolean(name) && normalizeName(name ?? '') === normalizeName(otherName ?? '');
+/** The normalised name at the start of a requirement that pip prints, such as `a[x]==1`. */
+function projectIn(requirement) {
+    return normalizeName(requirement.replace(/[^\w.-].*$/s, ''));
 }
 
 
@@ -31017,7 +31006,6 @@ function isOf(one, other) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   H2: () => (/* binding */ fileOfUrl),
-  uf: () => (/* binding */ isPath),
   l_: () => (/* binding */ namesIndex),
   A: () => (/* binding */ parseLine),
   wh: () => (/* binding */ plainText)
@@ -31110,13 +31098,13 @@ function markerFault(text, { isNewer }) {
         const name = next(markerName);
         if (name === undefined) {
             return next(markerText) === undefined
-                ? `a variable or a quoted text is missing ${rest()}`
+                ? `a variable or a quoted string is missing ${rest()}`
                 : undefined;
         }
         if (markerVariables.has(name) || isNewer)
             return undefined;
         at = start;
-        return `"${name}" is not a marker variable; texts need quotes`;
+        return `"${name}" is not a marker variable; strings need quotes`;
     };
     at = skip(markerSpace, text, 0);
     for (;;) {
@@ -31133,7 +31121,7 @@ function markerFault(text, { isNewer }) {
         while (next(/\)/y) !== undefined) {
             depth -= 1;
             if (depth < 0)
-                return 'a parenthesis is not opened';
+                return 'a closing parenthesis has no opening one';
         }
         if (at === text.length)
             return depth === 0 ? undefined : 'a parenthesis is not closed';
@@ -31161,7 +31149,7 @@ var requirement_words = __nccwpck_require__(2377);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
-/** One logical line of a requirement file, read once, by the grammar of pip's file format. */
+/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
 
 
 
@@ -31171,23 +31159,23 @@ var secrets = __nccwpck_require__(3983);
 
 
 /**
- * Reads one logical line of a requirement file.
- * @throws UserError when pip would refuse it
+ * Parses one logical line of a requirement file.
+ * @throws UserError when pip would reject it
  */
 function parseLine(text, place, context) {
     refuseUnsetVariables(text, place, context);
     const [body, rest] = splitOptions((0,requirement_words/* expand */.fT)(text, context.environment));
     const requirement = body.value.trim();
-    // Values of options and parts of URLs may be secrets: they are shown as they are written.
-    const shownBody = isDirect(requirement) ? body.written.trim() : requirement;
-    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.written}`.trim());
+    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
+    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
+    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.raw}`.trim());
     const base = { ...place, text, shown };
     const options = (0,requirement_options/* optionsOf */.cz)(rest, base, context.pip);
     if (requirement !== '') {
         refuseReplacedVariables(base, context);
         return { lines: [parseRequirement(base, requirement, options, context)] };
     }
-    // pip takes one editable or one include of a line and nothing else of it.
+    // Of a line with an editable or an include pip reads nothing else.
     const editable = options.find((option) => option.name === 'editable');
     if (editable) {
         refuseReplacedVariables(base, context);
@@ -31197,35 +31185,35 @@ function parseLine(text, place, context) {
         options.find((option) => option.name === 'constraint');
     if (include) {
         if (include.value === '')
-            throw refusal(base, 'names no file. Add one');
-        // Even in a constraint file, `-r` asks for what it includes.
+            throw refusal(base, 'has no file name. Add one');
+        // Even in a constraint file, the lines that `-r` includes are requirements.
         return { include: include.value, constraint: include.name === 'constraint' };
     }
     return { lines: optionLines(base, options, context) };
 }
-/** Options that name indexes: pip gets them in its environment, where their credentials belong. */
+/** Options that name indexes: pip gets them through its environment, where credentials belong. */
 const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
 function namesIndex(line) {
     return line.kind === 'option' && indexOptions.includes(line.name);
 }
 function optionLines(base, options, context) {
-    // pip takes the first --find-links of a line alone.
+    // pip reads only the first --find-links of a line.
     const links = options.filter((option) => option.name === 'find-links').slice(1);
     const counting = options.filter((option) => !links.includes(option));
     const isSingle = options.length === 1;
-    // A line whose variables give several options can only be handed over whole.
+    // A line with a variable that contains several options can't be split.
     const isWhole = isSingle || counting.some((option) => (0,requirement_options/* optionText */.re)(option) === undefined);
     const lines = counting.map((option, order) => {
-        const { name, value, written } = option;
+        const { name, value, raw } = option;
         const own = isWhole ? (order === 0 ? base.text : '') : ((0,requirement_options/* optionText */.re)(option) ?? '');
-        return { ...base, kind: 'option', name, value, written, text: own };
+        return { ...base, kind: 'option', name, value, raw, text: own };
     });
     if (!lines.every(namesIndex))
         refuseReplacedVariables(base, context);
     if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
         throw refusal(base, 'has a variable that contains several words. Write one option per line');
     }
-    // pip takes the index of a line before the extra ones that stand beside it.
+    // pip puts the index of a line before the extra indexes of the same line.
     return [
         ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
         ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
@@ -31235,8 +31223,8 @@ function refusal(line, reason) {
     return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
 }
 /**
- * pip would expand a variable of its own that only this program sets, such as an index's URL with
- * its credentials, and send it to wherever the line says.
+ * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
+ * its credentials, and send it to any host that the line names.
  */
 function refuseUnsetVariables(text, place, { environment }) {
     for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
@@ -31252,7 +31240,7 @@ function refuseReplacedVariables({ text, shown, source }, context) {
         throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
     }
 }
-/** pip ends the requirement at the first word that begins with a dash, and splits at spaces alone. */
+/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
 function splitOptions(text) {
     if (text.value.startsWith('-'))
         return (0,requirement_words/* splitText */.Ad)(text, 0);
@@ -31310,11 +31298,11 @@ function hashOf({ value }, line) {
 }
 function specifierAdvice(specifier) {
     if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
-        return 'compares with "=", which is not a version comparison. Write "=="';
+        return 'uses "=", which is not a comparison operator. Write "=="';
     }
     return /[=<>~]\s*(?:$|[,)])/.test(specifier)
-        ? 'compares with no version. Add one, or remove the comparison'
-        : 'is not a valid requirement: its version is not one. Write it as in "requests>=2.31,<3"';
+        ? 'has a comparison without a version. Add one, or remove the operator'
+        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
 }
 function refuseMarker(line, marker, dialect) {
     const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
@@ -31333,20 +31321,22 @@ function namesIn(list) {
         .map((name) => name.trim())
         .filter((name) => name !== '');
 }
-/** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
+/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
 function isDirect(body) {
-    if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body))
+    if (isRemote(body) || namedLocation(body) !== undefined)
         return true;
-    const bare = splitExtras(splitMarker(body, ';')[0])[0];
+    const [bare] = splitExtras(splitMarker(body, ';')[0]);
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
-/** Whether a requirement is a path of this machine, and nothing else. */
-function isPath(body) {
-    return isDirect(body) && !isNamedUrl(body) && !urlScheme.test(body) && !vcsScheme.test(body);
+function isRemote(location) {
+    return urlScheme.test(location) || vcsScheme.test(location);
 }
-function isNamedUrl(body) {
-    const name = projectName.exec(body);
-    return name !== null && body.charAt(name[0].length) === '@';
+/** @returns the parts of `name[extras] @ location`; undefined for another form */
+function namedLocation(text) {
+    const match = projectName.exec(text);
+    if (match === null || text.charAt(match[0].length) !== '@')
+        return undefined;
+    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
 }
 function splitMarker(body, separator) {
     const at = body.indexOf(separator);
@@ -31361,34 +31351,34 @@ function splitExtras(text) {
 }
 function parseDirect(base, body, { editable, hashes }, context) {
     if (editable && base.constraint) {
-        throw refusal(base, 'is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version');
+        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
     }
-    const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
-    const isUrl = urlScheme.test(body) || vcsScheme.test(body);
-    // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
-    const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
-    const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
-    const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
-    const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
+    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
+    const separator = isRemote(body) ? '; ' : ';';
+    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
+    const named = namedLocation(whole);
+    const location = named?.location ?? whole;
+    const remote = isRemote(location);
+    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
     if (target === '')
-        throw refusal(base, 'names no path or URL. Add one');
+        throw refusal(base, 'has no path or URL. Add one');
     refuseMarker(base, marker, dialectOf(context));
-    const fragment = new Map(target
-        .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
-        .split('&')
-        .map((part) => {
-        const equals = part.indexOf('=');
-        return [part.slice(0, equals), part.slice(equals + 1)];
-    }));
-    const file = external_node_path_.posix.basename(target.split(/[?#]/)[0] ?? '');
-    if (base.constraint && !name && !fragment.has('egg') && !(0,names/* isWheelFileName */.jh)(file)) {
+    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
+    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
+    const egg = parameter('egg');
+    const file = external_node_path_.posix.basename(target.replace(/[?#].*$/s, ''));
+    const wheelOf = (0,names/* isWheelFileName */.jh)(file) ? (0,names/* wheelNameParts */.LI)(file).name : undefined;
+    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
         throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
     }
-    const extras = namesIn(bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1]);
+    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
     refuseConstrainedExtras(base, extras);
     const isFile = /^file:/i.test(target);
     const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-    const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
+    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
+        const digest = parameter(algorithm);
+        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
+    });
     return {
         ...base,
         kind: 'direct',
@@ -31398,31 +31388,30 @@ function parseDirect(base, body, { editable, hashes }, context) {
             ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
             : target,
         shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
+        wheelOf,
         extras: extras.map(names/* normalizeName */.Pc).sort(),
         marker,
-        hashes: algorithm
-            ? [...hashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
-            : hashes,
+        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
         checksHashes: hashes.length > 0,
     };
 }
 /**
- * The path that a file: URL names.
- * @throws UserError when it names none of this machine
+ * The path in a file: URL.
+ * @throws UserError for a URL of another machine
  */
 function fileOfUrl(url, source) {
     const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-    // `file:relative/path` is no URL by the standard, but pip takes it.
+    // `file:relative/path` is not a valid URL, but pip accepts it.
     if (!/^file:\//i.test(bare))
         return bare.slice('file:'.length);
     try {
         return (0,external_node_url_.fileURLToPath)(bare);
     }
     catch (error) {
-        throw new errors/* UserError */.yo(`"${bare}" names no file of this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
+        throw new errors/* UserError */.yo(`"${bare}" is not a path on this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
     }
 }
-/** An index requirement as pip reads it, without its hashes and other options. */
+/** An index requirement for a file that pip reads, without its hashes and other options. */
 function plainText({ project, extras, specifiers, marker }) {
     const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
     return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
@@ -31471,28 +31460,28 @@ const forms = [
     { name: 'global-option', until: [25, 3] },
     { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
 ];
-/** Those that belong to one requirement; pip ignores others that stand beside one. */
+/** Options of a single requirement; pip ignores all others on a requirement's line. */
 const ownOptions = ['install-option', 'global-option', 'config-settings'];
 function isOwnOption({ name }) {
     return ownOptions.includes(name);
 }
 const missing = {
-    requirement: 'names no file',
-    constraint: 'names no file',
-    editable: 'names no path or URL',
+    requirement: 'has no file name',
+    constraint: 'has no file name',
+    editable: 'has no path or URL',
 };
-/** The newest pip whose options are known. */
+/** The newest pip whose options are listed here. */
 const newestPip = [26, 3];
-/** Whether a pip may know more than this program. */
+/** Whether a pip is newer than this program knows. */
 function isUnknownPip(pip) {
     return pip !== undefined && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
 }
 const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
 /**
- * Reads the options of a line. Words that belong to none are passed over, as in pip.
- * @param line the whole of it, for messages
+ * Reads the options of a line. Other words are ignored, as in pip.
+ * @param line the whole line, for messages
  * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
- * @throws UserError where pip would refuse the line
+ * @throws UserError where pip would reject the line
  */
 function optionsOf(text, line, pip) {
     const refuse = (reason) => {
@@ -31518,23 +31507,21 @@ function optionsOf(text, line, pip) {
             return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
         }
         if (found === undefined && !isUnknownPip(pip)) {
-            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or pass it to pip in its configuration.`);
+            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
         }
         const name = found?.name ?? spelling.replace(/^-+/, '');
         if (found === undefined || found.isFlag) {
             if (attached && found)
                 return refuse(`gives a value to --${name}, which takes none.`);
-            options.push({ name, isFlag: true, value: '', written: '' });
+            options.push({ name, isFlag: true, value: '', raw: '' });
         }
         else if (attached) {
-            const from = end + (isLong ? 1 : 0);
+            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
             options.push({
                 name,
                 isFlag: false,
-                value: word.value.slice(from),
-                written: word.written?.startsWith(word.value.slice(0, from))
-                    ? word.written.slice(from)
-                    : undefined,
+                value: word.value.slice(prefix.length),
+                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
             });
         }
         else {
@@ -31546,7 +31533,7 @@ function optionsOf(text, line, pip) {
     }
     return options;
 }
-/** @returns names of several that an abbreviation may mean; undefined when no option begins so */
+/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
 function formOf(spelling, pip = newestPip.join('.')) {
     const exact = bySpelling.get(spelling);
     if (exact !== undefined)
@@ -31557,13 +31544,13 @@ function formOf(spelling, pip = newestPip.join('.')) {
     return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
 }
 /**
- * An option as a file for pip has it, variables unexpanded.
- * @returns undefined when it can't be told apart from the rest of its line
+ * An option for a file that pip reads, with variables unexpanded.
+ * @returns undefined when its raw text can't be separated from the rest of its line
  */
-function optionText({ name, isFlag, written }) {
+function optionText({ name, isFlag, raw }) {
     if (isFlag)
         return `--${name}`;
-    return written === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(written)}`;
+    return raw === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(raw)}`;
 }
 
 
@@ -31579,24 +31566,24 @@ function optionText({ name, isFlag, written }) {
 /* harmony export */   fT: () => (/* binding */ expand)
 /* harmony export */ });
 /**
- * Words of a line of a requirement file: each as pip reads it, with its variables expanded, beside
- * the way it is written, so that the value of a variable is never written to a file.
+ * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
+ * raw, as the file has it, so that the value of a variable is never copied to another file.
  */
 /** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
 function expand(line, environment) {
     const fragments = [];
     const literal = (text) => {
         if (text !== '')
-            fragments.push({ value: text, written: text, isVariable: false });
+            fragments.push({ value: text, raw: text, isVariable: false });
     };
     let end = 0;
-    for (const { 0: written, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+    for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
         const value = environment[name];
         if (!value)
             continue;
         literal(line.slice(end, index));
-        fragments.push({ value, written, isVariable: true });
-        end = index + written.length;
+        fragments.push({ value, raw, isVariable: true });
+        end = index + raw.length;
     }
     literal(line.slice(end));
     return textOf(fragments);
@@ -31604,7 +31591,7 @@ function expand(line, environment) {
 function textOf(fragments) {
     return {
         value: fragments.map((each) => each.value).join(''),
-        written: fragments.map((each) => each.written ?? '').join(''),
+        raw: fragments.map((each) => each.raw ?? '').join(''),
         fragments,
     };
 }
@@ -31614,26 +31601,26 @@ function textOf(fragments) {
  */
 function splitText({ fragments }, at) {
     const before = [];
-    const behind = [];
+    const after = [];
     let start = 0;
     for (const fragment of fragments) {
         const { value, isVariable } = fragment;
         const cut = at - start;
         if (cut <= 0)
-            behind.push(fragment);
+            after.push(fragment);
         else if (cut >= value.length)
             before.push(fragment);
         else {
             for (const [side, part] of [
                 [before, value.slice(0, cut)],
-                [behind, value.slice(cut)],
+                [after, value.slice(cut)],
             ]) {
-                side.push({ value: part, written: isVariable ? undefined : part, isVariable });
+                side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
             }
         }
         start += value.length;
     }
-    return [textOf(before), textOf(behind)];
+    return [textOf(before), textOf(after)];
 }
 /**
  * Splits a text into words as Python's `shlex.split` does.
@@ -31644,17 +31631,18 @@ function wordsOf({ fragments }) {
     let word;
     let quote = '';
     let isEscaped = false;
-    const append = (value, written) => {
-        word ??= { value: '', written: '' };
-        word.value += value;
-        word.written =
-            word.written === undefined || written === undefined ? undefined : word.written + written;
+    const append = (value, raw) => {
+        const before = word ?? { value: '', raw: '' };
+        word = {
+            value: before.value + value,
+            raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
+        };
     };
-    for (const { value, written, isVariable } of fragments) {
-        // Such a value is a part of one word, whatever stands around it.
-        const isPart = isVariable && written !== undefined && !/[\s"'\\]/.test(value);
+    for (const { value, raw, isVariable } of fragments) {
+        // Such a value is a part of one word, whatever is around it.
+        const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
         for (const unit of isPart ? [value] : value) {
-            const own = isPart ? written : isVariable ? undefined : unit;
+            const own = isPart ? raw : isVariable ? undefined : unit;
             if (isEscaped) {
                 if (quote === '"' && unit !== '"' && unit !== '\\')
                     append('\\', '\\');
@@ -31685,8 +31673,8 @@ function wordsOf({ fragments }) {
     return words;
 }
 /**
- * A word as pip's files want it, which are split like a shell's lines: with white space or
- * backslashes (every path of Windows has them) it needs quotes.
+ * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
+ * backslashes (in every path on Windows) need quotes.
  */
 function quoted(word) {
     return `"${word.replace(/["\\]/g, '\\$&')}"`;
@@ -31711,8 +31699,8 @@ function quoted(word) {
 /* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
 /**
- * Reads requirement and constraint files the way pip does, without touching a disk: the caller
- * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
+ * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
 
 
@@ -31722,8 +31710,8 @@ function quoted(word) {
 
 /**
  * Reads all sources, following `-r` and `-c`.
- * @throws UserError for a file that can't be read, a cycle, or a line that is no requirement;
- *   it names the file and the line.
+ * @throws UserError with file and line for a file that can't be read, a circular include, or an
+ *   invalid line
  */
 async function gatherLines(sources, reading) {
     const lines = [];
@@ -31731,8 +31719,8 @@ async function gatherLines(sources, reading) {
     const seen = new Set();
     async function visit(file, { constraint, stack, from }) {
         if (stack.some((other) => other.location === file.location)) {
-            const way = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`, from);
+            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
         }
         const visited = `${constraint}:${file.location}`;
         if (seen.has(visited))
@@ -31776,8 +31764,8 @@ async function gatherLines(sources, reading) {
         await visit(file, { constraint: true, stack: [], from: undefined });
     return { lines, files };
 }
-/** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Python takes for an end.
+/** The line endings of Python's `str.splitlines`, which pip splits files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
 const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 /**
  * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
@@ -31832,30 +31820,25 @@ function stripBackslashes(text) {
     return text.slice(start, end);
 }
 /**
- * A requirement that stands alone, outside a file: no option and no path.
- * @throws UserError otherwise
+ * Parses a requirement outside a requirement file, where options and paths are not allowed.
+ * @throws UserError when it is one or is invalid
  */
 function parseSpecifier(text, source, context) {
     const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
     const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
     if (lineEnd.test(expanded)) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds a line break; write one requirement an entry.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains a line break; write one requirement per line.`, source);
     }
     if (/(?:^|\s)-/.test(expanded)) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
-    const refusePath = () => {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
-    };
-    if ((0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim()))
-        return refusePath();
     const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
-    const line = 'lines' in parsed ? parsed.lines[0] : undefined;
-    if (line === undefined || line.kind === 'option')
-        return refusePath();
-    return line.kind === 'direct' && line.form === 'path' ? refusePath() : line;
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
+        return line;
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
 }
-/** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
+/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
 function includedFile(value, parent, source) {
     if (/^https?:/i.test(value))
         return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(value) };
@@ -31872,8 +31855,8 @@ function includedFile(value, parent, source) {
     };
 }
 /**
- * The flattened copy lies elsewhere, so a relative `--find-links` gets its anchors here: pip takes
- * what lies beside the file, else what lies where it runs; the one that isn't there is passed over.
+ * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
+ * to the requirement file first, then where it runs, and ignores a directory that does not exist.
  */
 function anchored(line, file) {
     const isRelative = line.kind === 'option' &&
@@ -31881,18 +31864,15 @@ function anchored(line, file) {
         !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
         !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(line.value) &&
         !/^https?:/i.test(file.location);
-    if (!isRelative)
+    if (!isRelative || line.raw === undefined)
         return [line];
-    const { written } = line;
-    if (written === undefined)
-        return [line];
-    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.join(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), written);
-    return [beside, written].map((place) => ({ ...line, text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(place)}` }));
+    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.join(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), line.raw);
+    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(place)}` }));
 }
 /**
- * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * A requirement from a project's metadata that names its own source. It has no variables.
  * @param text without a marker
- * @throws UserError when it can't be read
+ * @throws UserError when it is invalid
  */
 function requirementOf(text, source, workingDirectory) {
     const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
@@ -31902,11 +31882,11 @@ function requirementOf(text, source, workingDirectory) {
     }
     return line;
 }
-/** The requirements that are to be found through an index, constraints among them. */
+/** The requirements and constraints that pip resolves through an index. */
 function indexRequirements(lines) {
     return lines.filter((line) => line.kind === 'index');
 }
-/** The same of texts outside files, such as `build-system.requires`; what is invalid is left to pip. */
+/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
 function indexRequirementsIn(texts) {
     const context = { workingDirectory: path.sep, environment: {} };
     return texts.flatMap((text) => {
@@ -31920,18 +31900,18 @@ function indexRequirementsIn(texts) {
         }
     });
 }
-/** What is installed from its own place instead of from an index. */
+/** The requirements that name their own source instead of an index. */
 function directRequirements(lines) {
     return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
 }
 /**
- * A URL whose content its hash fixes may be kept; a path, a branch or a bare URL may have other
- * content the next time.
+ * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
+ * a path, a branch or a bare URL may have other content the next time.
  */
 function isCacheable(requirement) {
     return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
 }
-/** Whether pip is in hash-checking mode: one hash in any line switches it on for all. */
+/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
 function isHashMode(lines) {
     return lines.some((line) => {
         if (line.kind === 'option')
@@ -31939,7 +31919,7 @@ function isHashMode(lines) {
         return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
     });
 }
-/** The hashes asked for, by normalised name. */
+/** The allowed hashes, by normalised name. */
 function requestedHashes(lines) {
     const hashes = new Map();
     for (const line of indexRequirements(lines)) {
@@ -32348,7 +32328,7 @@ function cachePolicy(event, restore, save) {
         if (risk === undefined)
             return true;
         if (setting === 'true') {
-            notices.push(`${input} is true, though ${risk}: the cache is used as you asked.`);
+            notices.push(`${input} is true, though ${risk}: the cache is used, as configured.`);
             return true;
         }
         return false;
@@ -32356,7 +32336,7 @@ function cachePolicy(event, restore, save) {
     const restores = decide('restore-cache', restore, reason);
     const saves = decide('save-cache', save, saveReason);
     if (!restores && restore === 'auto') {
-        notices.push(`The cache is not used: ${reason}. Set restore-cache and save-cache to true to use it all the same.`);
+        notices.push(`The cache is not used: ${reason}. Set restore-cache and save-cache to true to use it anyway.`);
     }
     return { restore: restores, save: saves, notices };
 }
@@ -32367,15 +32347,15 @@ function restoreRisk(event) {
     if (event.ref.startsWith('refs/tags/'))
         return 'this run is for a tag';
     if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
-        return `${event.name} runs with rights that the change it runs for may not have`;
+        return `${event.name} runs with permissions that the author of the change may not have`;
     }
     return undefined;
 }
 function saveRisk(event) {
     if (event.name === 'merge_group')
-        return 'nothing can restore what a merge queue saves';
+        return 'no later run can restore what a merge queue saves';
     if (event.name === 'issue_comment')
-        return 'GitHub lets issue_comment only read the cache';
+        return 'GitHub makes the cache read-only for issue_comment';
     if (event.headRepository !== undefined && event.headRepository !== event.repository) {
         return 'this pull request comes from a fork';
     }
@@ -32710,7 +32690,7 @@ function judgePage(status, contentType, body) {
     const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
     return isPage
         ? { state: 'healthy' }
-        : { state: 'down', reason: 'it answers with something that is no package index' };
+        : { state: 'down', reason: 'its answer is not a package index page' };
 }
 /** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
 function isJsonPage(body) {
@@ -32934,7 +32914,7 @@ __nccwpck_require__.d(__webpack_exports__, {
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
 var manifest = __nccwpck_require__(4646);
 ;// CONCATENATED MODULE: ./lib/logic/summary.js
-/** What a run says of itself: for the job summary, for the log, for a terminal. */
+/** The report of a run: for the job summary, the log and a terminal. */
 
 function rowsOf(report) {
     const before = new Set(report.before.map((wheel) => wheel.sha256));
@@ -32942,7 +32922,7 @@ function rowsOf(report) {
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .map((wheel) => ({ wheel, from: before.has(wheel.sha256) ? 'cache' : wheel.origin }));
 }
-/** Wheels and bytes by where they came from. */
+/** The number and the bytes of the wheels, by where they came from. */
 function totals(report) {
     const sums = {
         cache: { count: 0, bytes: 0 },
@@ -32955,7 +32935,7 @@ function totals(report) {
     }
     return sums;
 }
-/** `3.4 MB`; decimal units. */
+/** `3.4 MB`, in decimal units. */
 function size(bytes) {
     if (bytes < 1000)
         return `${bytes} B`;
@@ -32970,16 +32950,18 @@ function seconds(value) {
     return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} s`;
 }
 const hitNames = { exact: 'exact hit', partial: 'partial hit', miss: 'miss' };
-/** One sentence: what kind of run it was and where its wheels came from. */
+/** One sentence: the kind of hit and where the wheels came from. */
 function headline(report) {
     const { cache, downloaded, built } = totals(report);
+    const count = report.wheels.length;
     const parts = [
+        `${count} wheel${count === 1 ? '' : 's'}`,
         `${cache.count} from the cache (${size(cache.bytes)})`,
         `${downloaded.count} downloaded (${size(downloaded.bytes)})`,
         `${built.count} built`,
     ];
-    const asked = report.index ? '' : ', 0 index requests';
-    return `${hitNames[report.hit]}${asked}: ${report.wheels.length} wheels, ${parts.join(', ')}`;
+    const requests = report.index ? '' : ', 0 index requests';
+    return `${hitNames[report.hit]}${requests}: ${parts.join(', ')}`;
 }
 /** `boto3 1.34.0 → 1.35.2`, `+ six 1.16.0`, `- idna 3.7`; empty without an earlier wheelhouse. */
 function changeLines(report) {
@@ -32991,61 +32973,60 @@ function changeLines(report) {
         return to === undefined ? `- ${name} ${from}` : `${name} ${from} → ${to}`;
     });
 }
-/** What the cache has spared; empty when it has not, or it is not known. */
-function savings(report) {
-    const { hit, effort } = report;
-    const { cache } = totals(report);
-    if (hit !== 'exact' || effort === undefined || cache.bytes === 0)
-        return [];
-    return [`saved: ${size(cache.bytes)} and about ${seconds(effort)} of downloading and building`];
+/** Everything below the headline but the times. @param mark puts a name into its form */
+function details(report, mark) {
+    const { hit, effort, direct, index } = report;
+    const { bytes } = totals(report).cache;
+    const isSaving = hit === 'exact' && effort !== undefined && bytes > 0;
+    const listed = (label, names) => names.length > 0 ? [`${label}: ${names.map(mark).join(', ')}`] : [];
+    return [
+        ...(isSaving
+            ? [`saved: ${size(bytes)} and about ${seconds(effort)} of downloading and building`]
+            : []),
+        ...listed('changed', changeLines(report)),
+        ...listed('installed from source', direct),
+        ...(index ? [`index: ${mark(index.shown || 'none')} (${index.why})`] : []),
+    ];
+}
+function times({ phases }) {
+    return phases.map((phase) => `${phase.name} ${seconds(phase.seconds)}`).join(', ');
 }
 /** Plain text for a log or a terminal. */
 function formatReport(report) {
-    const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
-    const changed = changeLines(report);
     return [
         headline(report),
-        ...savings(report),
-        ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
-        ...(report.index ? [`index: ${report.index.shown || 'none'} (${report.index.why})`] : []),
-        ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
-        `time: ${seconds(report.seconds)} (${times.join(', ')})`,
-    ].map(oneLine);
+        ...details(report, oneLine),
+        `time: ${seconds(report.seconds)} (${times(report)})`,
+    ];
 }
 const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' };
 /** GitHub-flavoured Markdown for the job summary. */
 function formatSummary(report) {
-    const rows = rowsOf(report).map(({ wheel, from }) => `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`);
-    const changed = changeLines(report);
-    const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
+    const { primaryKey, matchedKey } = report;
+    const matched = matchedKey === undefined ? '' : `, matched ${code(matchedKey)}`;
     return [
         `### Wheelhouse: ${headline(report)}`,
         '',
-        ...savings(report).flatMap((line) => [line, '']),
-        ...(changed.length > 0
-            ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
-            : []),
-        ...(report.direct.length > 0
-            ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
-            : []),
-        ...(report.index
-            ? [`Index: \`${report.index.shown || 'none'}\` (${report.index.why})`, '']
-            : []),
+        ...details(report, code).flatMap((text) => [text.charAt(0).toUpperCase() + text.slice(1), '']),
         '<details><summary>Wheels</summary>',
         '',
         '| package | version | from | size |',
         '| --- | --- | --- | --: |',
-        ...rows,
+        ...rowsOf(report).map(({ wheel, from }) => `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`),
         '',
         '</details>',
         '',
-        `Key \`${report.primaryKey}\`${report.matchedKey === undefined ? '' : `, matched \`${report.matchedKey}\``}. ${times.join(', ')}.`,
+        `Key ${code(primaryKey)}${matched}. ${times(report)}.`,
         '',
     ].join('\n');
 }
 /** Text from metadata must not begin a line of its own. */
 function oneLine(text) {
     return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}
+/** Text from metadata must not end a code span. */
+function code(text) {
+    return `\`${oneLine(text).replaceAll('`', "'")}\``;
 }
 /** Text from metadata must not end a cell or open a tag. */
 function cell(text) {
@@ -33655,39 +33636,41 @@ var requirement_options = __nccwpck_require__(1090);
 var requirement_words = __nccwpck_require__(2377);
 ;// CONCATENATED MODULE: ./lib/logic/request-file.js
 /**
- * The copies of a request that pip is given. They are flattened, so that each step gets exactly
- * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
+ * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
+ * a step needs. `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
 
 
 
 
 
-/** pip guesses the encoding of a file without this line. */
+/** Without this line pip guesses the encoding of a file. */
 const header = '# -*- coding: utf-8 -*-';
 /**
- * The request for the fill: the user's lines, with built wheels offered.
- * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
- * prefer the sdist and build again (seen on pip 23.2 and 26.3).
+ * The request for the fill: the user's lines and the offers.
+ * In hash mode the hash of a built wheel replaces those of its sdist: with both, pip would prefer
+ * the sdist and build again (seen on pip 23.2 and 26.3).
  */
 function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
-    const offered = new Map(offers.map((offer) => [offer.name, offer]));
     const render = (line) => {
-        const offer = line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
-        const text = hashMode && offer && line.kind === 'index' ? withHash(line, offer) : undefined;
-        return { text: text ?? line.text, source: line.source };
+        const { text, source } = line;
+        if (line.kind !== 'index')
+            return { text, source };
+        const project = line.name;
+        const offer = hashMode && line.hashes.length > 0 && offers.find(({ name }) => name === project);
+        return { text: (offer && withHash(line, offer)) || text, source, project };
     };
     return request([
         ...offers
             .filter((offer) => !offer.isPin)
-            .map((offer) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(offer.url)}` })),
+            .map(({ url }) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
             .map(render),
         ...resolved.map((each) => resolvedLine(each, hashMode)),
     ], [
         ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
-        // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
+        // Unlike --find-links, a constraint also has an effect under --no-binary.
         ...offers
             .filter((offer) => offer.isPin)
             .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
@@ -33696,7 +33679,7 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
 function isForPip(line) {
     return line.text !== '' && !(0,requirement_line/* namesIndex */.l_)(line);
 }
-/** @returns undefined when its options can't be told apart from its hashes */
+/** @returns undefined when its options can't be separated from its hashes */
 function withHash(line, { sha256 }) {
     const options = line.options.map(requirement_options/* optionText */.re);
     return options.includes(undefined)
@@ -33704,63 +33687,63 @@ function withHash(line, { sha256 }) {
         : [(0,requirement_line/* plainText */.wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 /**
- * The request for the closing: without hashes (a built wheel has another than its sdist) and
- * without options, as only the wheels that the fill chose are there to be found.
+ * The request for the offline resolution: without hashes, since those of built wheels differ from
+ * those of their sdists, and without options, since pip finds only the wheels of the fill.
  */
 function closeFiles(lines, resolved, constraintsFile) {
     const plain = (constraint) => indexRequirements(lines)
         .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: plainText(line), source: line.source }));
+        .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
-/** A request of the given lines only. */
+/** A request with only the given lines. */
 function plainRequest(lines, source) {
     return { request: plainFile(lines, source), constraints: plainFile([]) };
 }
-/** A file with the given lines only. */
+/** A file with only the given lines. @param source the user's line behind all of them */
 function plainFile(lines, source) {
-    return file(lines.map((text) => (source ? { text, source } : { text })));
+    return file(lines.map((text) => ({ text, source })));
 }
 /**
- * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
+ * pip's output with the places of the user's files instead of those of generated files:
+ * `-r requirements.txt (line 3)`.
  * @param files generated files by path
  */
 function withUserSources(text, files) {
     let result = text;
-    for (const [path, { sources }] of files) {
-        const named = (line, plain) => {
-            const source = sources[Number(line) - 1];
+    for (const [path, { entries }] of files) {
+        const place = (_whole, line) => {
+            const source = entries[Number(line) - 1]?.source;
             if (source === undefined)
-                return plain;
+                return 'wheelhouse';
             return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
         };
         const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
         result = result
-            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line) => named(line, 'wheelhouse'))
-            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line) => named(line, 'wheelhouse'));
+            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), place)
+            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), place);
     }
     return result;
 }
 /**
- * Where the user asks for what pip failed for.
- * @returns undefined when no line of the user's does
+ * The user's line that requires the project that pip failed for.
+ * @returns undefined when it is not known
  */
 function placeOf({ place, project, dependent }, { request }) {
     if (place !== undefined)
         return place;
-    const lines = request.text.split('\n');
-    const index = lines.findIndex((line) => isOf(line, dependent ?? project));
-    return request.sources[index];
+    const lines = request.entries.filter(({ source }) => source !== undefined);
+    const line = lines.find((each) => each.project === projectIn(dependent ?? project));
+    // A request with a single line failed because of that one.
+    return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
 }
 function request(lines, constraints, constraintsFile) {
     const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
-function file(entries) {
-    return {
-        text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
-        sources: [undefined, ...entries.map((entry) => entry.source)],
-    };
+function file(lines) {
+    const entries = [{ text: header }, ...lines];
+    return { text: entries.map(({ text }) => `${text}\n`).join(''), entries };
 }
 function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
     const text = [
@@ -33768,7 +33751,7 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
         ...(marker === undefined ? [] : [` ; ${marker}`]),
         ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
     ].join('');
-    return source ? { text, source } : { text };
+    return { text, source, project: name };
 }
 
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
@@ -34066,7 +34049,7 @@ async function download(plan, world, access, wanted) {
         : await downloads.pip(interpreter, target.markers, args, options);
     if (exitCode === 0)
         return directory;
-    throw new errors/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+    throw new errors/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
@@ -34487,7 +34470,7 @@ async function uploadAbsent(plan, world, feed, uploader, before, checked) {
             throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* lastWords */.aN)(output)}`);
+            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
@@ -34846,7 +34829,7 @@ function pythonAdapter(reporter, environment) {
         async writeStubs(interpreter, directory, stubs) {
             const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('write_stubs'), directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
-                throw new Error(`Stub wheels could not be written: ${(0,pip_output/* lastWords */.aN)(output)}`);
+                throw new Error(`Stub wheels could not be written: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
             return JSON.parse(stdout);
         },
     };
@@ -34899,7 +34882,7 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new errors/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* lastWords */.aN)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const strange = () => new errors/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* errorExcerpt */.MS)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
         throw strange();
     const { tooOld, pipConfigError } = answer;
@@ -34999,7 +34982,7 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
         env: environment,
     });
     if (exitCode !== 0) {
-        throw new errors/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* lastWords */.aN)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
+        throw new errors/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* errorExcerpt */.MS)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
 }
 
@@ -38546,7 +38529,7 @@ function downloadsAdapter(reporter, environment) {
                 input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
             });
             if (exitCode !== 0)
-                throw new Error(`Files could not be read: ${(0,pip_output/* lastWords */.aN)(output)}`);
+                throw new Error(`Files could not be read: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
             const found = JSON.parse(stdout);
             return found.map(({ identities = [], pyproject, fault }, index) => {
                 if (fault !== undefined) {
@@ -38582,7 +38565,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
     });
     if (exitCode === 0)
         return JSON.parse(stdout);
-    throw new errors/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* lastWords */.aN)(output)}. Use another version of pip.`);
+    throw new errors/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use another version of pip.`);
 }
 
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules

@@ -39827,7 +39827,7 @@ function resultIn(text) {
 function plain(complaint) {
     if (/^Failed to restore:$/.test(complaint))
         return 'the archive could not be downloaded';
-    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar ended with exit code $1');
+    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar failed with exit code $1');
 }
 /** Lines of the toolkit that tell people something. */
 function isWorthSaying(line) {

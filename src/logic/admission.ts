@@ -1,25 +1,25 @@
-/** Which wheels of an earlier wheelhouse the request's own hashes admit. */
+/** Which wheels of an earlier wheelhouse the hashes of the request allow. */
 
 import type { Wheel } from './manifest.ts';
-import { isWheelFileName, normalizeName, wheelNameParts } from './names.ts';
+import { normalizeName } from './names.ts';
 import type { RequestLine } from './requirement-line.ts';
 import { directRequirements, isCacheable, isHashMode, requestedHashes } from './requirements.ts';
 
-/** What a request says of the files that it takes. */
+/** The rules of a request about the files that it allows. */
 export interface HashRules {
-  /** The hashes asked for, sorted, by normalised name. */
+  /** The allowed hashes, sorted, by normalised name. */
   readonly byName: ReadonlyMap<string, readonly string[]>;
-  /** What may be kept of URLs with a hash, by the URL's fingerprint. */
+  /** The rules of URLs with a hash, by the URL's fingerprint. */
   readonly byUrl: ReadonlyMap<string, UrlRule>;
-  /** pip takes nothing without a hash, dependencies included. */
+  /** pip rejects everything without a hash, dependencies included. */
   readonly all: boolean;
-  /** Whether the request rules out that a project is built from an sdist. */
+  /** Whether the request forbids to build a project from an sdist. */
   readonly neverBuilt: (name: string) => boolean;
 }
 
 interface UrlRule {
   readonly hashes: readonly string[];
-  /** The project of a URL that ends with a wheel's name; of others it is known once it is built. */
+  /** The project of a wheel's URL; that of an sdist's URL is only known after a build. */
   readonly wheelOf: string | undefined;
 }
 
@@ -30,17 +30,15 @@ export function hashRules(
 ): HashRules {
   const byName = requestedHashes(lines);
   const byUrl = new Map<string, UrlRule>();
-  for (const { target, shownTarget, hashes } of directRequirements(lines).filter(isCacheable)) {
+  for (const { shownTarget, wheelOf, hashes } of directRequirements(lines).filter(isCacheable)) {
     const sorted = hashes.toSorted();
-    const file = (target.split(/[?#]/)[0] ?? '').split('/').at(-1) ?? '';
-    const wheelOf = isWheelFileName(file) ? wheelNameParts(file).name : undefined;
     byUrl.set(shownTarget, { hashes: sorted, wheelOf });
     if (wheelOf !== undefined) byName.set(wheelOf, sorted);
   }
   return { byName, byUrl, all: isHashMode(lines), neverBuilt: neverBuilt(lines, settings) };
 }
 
-/** `--only-binary` as far as nothing takes it back; a `--no-binary` anywhere is not reckoned with. */
+/** The projects of `--only-binary`, unless relaxed elsewhere: any `--no-binary` disables this rule. */
 function neverBuilt(
   lines: readonly RequestLine[],
   settings: ReadonlyMap<string, string>,
@@ -59,16 +57,16 @@ function neverBuilt(
 }
 
 /**
- * Whether a wheel may be used. A downloaded one must carry a hash that is asked for; one that was
- * built from an sdist carries none of them, so it counts for the very hashes that it was built
- * under. That it was built is the word of a manifest that anybody may have written: where nothing
- * can have been built it is not believed. Wheels that are not installed are none of the request's
- * business: see `isNeeded` in verdict.ts.
+ * Whether the hashes of a request allow a wheel. A downloaded wheel must have an allowed hash itself.
+ * A wheel that was built from an sdist has another hash than the sdist, so the hashes that it was
+ * built under must be those of the request. Anybody may have written the manifest that says "built",
+ * so that does not count where the request forbids builds. Wheels that are not installed have no
+ * hash in the request: see `isNeeded` in verdict.ts.
  */
 export function isAdmitted(wheel: Wheel, { byName, byUrl, all, neverBuilt }: HashRules): boolean {
   if (wheel.role !== 'runtime') return true;
   const rule = wheel.url === undefined ? undefined : byUrl.get(wheel.url);
-  // A wheel counts for the URL that it came from, not for another one nor for an index.
+  // A wheel from a URL is not allowed for another URL or for an index.
   if (wheel.url !== undefined && rule === undefined) return false;
   if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name) return false;
   const hashes = byName.get(wheel.name) ?? rule?.hashes;

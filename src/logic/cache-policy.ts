@@ -64,7 +64,7 @@ export function cachePolicy(
     if (setting === 'false') return false;
     if (risk === undefined) return true;
     if (setting === 'true') {
-      notices.push(`${input} is true, though ${risk}: the cache is used as you asked.`);
+      notices.push(`${input} is true, though ${risk}: the cache is used, as configured.`);
       return true;
     }
     return false;
@@ -73,7 +73,7 @@ export function cachePolicy(
   const saves = decide('save-cache', save, saveReason);
   if (!restores && restore === 'auto') {
     notices.push(
-      `The cache is not used: ${reason}. Set restore-cache and save-cache to true to use it all the same.`,
+      `The cache is not used: ${reason}. Set restore-cache and save-cache to true to use it anyway.`,
     );
   }
   return { restore: restores, save: saves, notices };
@@ -84,14 +84,14 @@ function restoreRisk(event: WorkflowEvent): string | undefined {
   // Whatever starts a run for a tag (a push, a dispatch, a deployment), releases are built there.
   if (event.ref.startsWith('refs/tags/')) return 'this run is for a tag';
   if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
-    return `${event.name} runs with rights that the change it runs for may not have`;
+    return `${event.name} runs with permissions that the author of the change may not have`;
   }
   return undefined;
 }
 
 function saveRisk(event: WorkflowEvent): string | undefined {
-  if (event.name === 'merge_group') return 'nothing can restore what a merge queue saves';
-  if (event.name === 'issue_comment') return 'GitHub lets issue_comment only read the cache';
+  if (event.name === 'merge_group') return 'no later run can restore what a merge queue saves';
+  if (event.name === 'issue_comment') return 'GitHub makes the cache read-only for issue_comment';
   if (event.headRepository !== undefined && event.headRepository !== event.repository) {
     return 'this pull request comes from a fork';
   }

@@ -34,7 +34,7 @@ function toml(text: string, shown: string): Table {
   } catch (error) {
     const { line, message } = error as { line?: number; message: string };
     throw new UserError(
-      `${shown} is not valid TOML: ${String(message).split('\n')[0]}. Mend the file.`,
+      `${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`,
       { file: shown, line },
     );
   }
@@ -103,7 +103,7 @@ export function groupRequirements(text: string, shown: string, group: string): s
     const key = normalizeName(name);
     if (stack.includes(key)) {
       throw new UserError(
-        `The dependency groups of ${shown} include each other in a circle: ${[...stack, key].join(' → ')}.`,
+        `The dependency groups of ${shown} form a circle: ${[...stack, key].join(' → ')}.`,
         { file: shown },
       );
     }
@@ -119,7 +119,7 @@ export function groupRequirements(text: string, shown: string, group: string): s
       const included = table(entry)['include-group'];
       if (typeof included === 'string') return resolve(included, [...stack, key]);
       throw new UserError(
-        `The dependency group "${name}" of ${shown} holds ${JSON.stringify(entry)}: only requirements and { include-group = "…" } can stand there.`,
+        `The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`,
         { file: shown },
       );
     });

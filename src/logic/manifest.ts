@@ -217,7 +217,7 @@ export function contradiction(
     const version = versions.get(name);
     if (version === undefined && !constraint && !others.has(name)) return `it lacks ${name}`;
     if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
-      return `it holds ${name} ${version} instead of ${pin}`;
+      return `it contains ${name} ${version} instead of ${pin}`;
     }
   }
   return undefined;

@@ -85,12 +85,12 @@ export function markerFault(text: string, { isNewer }: Dialect): string | undefi
     const name = next(markerName);
     if (name === undefined) {
       return next(markerText) === undefined
-        ? `a variable or a quoted text is missing ${rest()}`
+        ? `a variable or a quoted string is missing ${rest()}`
         : undefined;
     }
     if (markerVariables.has(name) || isNewer) return undefined;
     at = start;
-    return `"${name}" is not a marker variable; texts need quotes`;
+    return `"${name}" is not a marker variable; strings need quotes`;
   };
 
   at = skip(markerSpace, text, 0);
@@ -103,7 +103,7 @@ export function markerFault(text: string, { isNewer }: Dialect): string | undefi
     if (right !== undefined) return right;
     while (next(/\)/y) !== undefined) {
       depth -= 1;
-      if (depth < 0) return 'a parenthesis is not opened';
+      if (depth < 0) return 'a closing parenthesis has no opening one';
     }
     if (at === text.length) return depth === 0 ? undefined : 'a parenthesis is not closed';
     if (next(markerJoint) === undefined) return `"and" or "or" is missing ${rest()}`;

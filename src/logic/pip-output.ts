@@ -1,41 +1,34 @@
-/** What pip says, and what it means for us and for the user. */
+/** The output of pip: what happened, and what to do about an error. */
 import { isWheelFileName, normalizeName, sameVersion } from './names.ts';
 import { withoutSecrets } from './secrets.ts';
 
-/** What one run of `pip wheel` did. */
+/** The wheels of one run of `pip wheel`. */
 export interface FillLog {
-  /** Wheels that it built, by file name. */
+  /** File names of the wheels that it built. */
   readonly built: ReadonlySet<string>;
-  /** Wheels of the wheelhouse that it chose again, by file name. */
+  /** File names of the wheels in the wheelhouse that it chose again. */
   readonly reused: ReadonlySet<string>;
 }
 
 /**
- * Reads what `pip wheel` prints. Seen unchanged from pip 22.2 to 26.3: "File was already downloaded
- * PATH" for a wheel found in --wheel-dir, "Created wheel for NAME: filename=FILE" for a built one.
+ * Reads the output of `pip wheel`. From pip 22.2 to 26.3 it prints "File was already downloaded PATH"
+ * for a wheel in --wheel-dir and "Created wheel for NAME: filename=FILE" for a built one.
  */
 export function readFillLog(output: string): FillLog {
-  const built = new Set<string>();
-  const reused = new Set<string>();
-  for (const line of output.split('\n').map((each) => each.trim())) {
-    if (line.startsWith('File was already downloaded ')) {
-      reused.add(baseName(line));
-    } else if (line.startsWith('Created wheel for ')) {
-      const file = line.slice(line.indexOf('filename=') + 'filename='.length).split(' ')[0];
-      built.add(file ?? '');
-    }
-  }
+  const filesAfter = (prefix: RegExp): Set<string> =>
+    new Set(
+      output.split('\n').flatMap((line) => {
+        const [, file = ''] = prefix.exec(line.trim()) ?? [];
+        return isWheelFileName(file) ? [file] : [];
+      }),
+    );
   return {
-    built: new Set([...built].filter(isWheelFileName)),
-    reused: new Set([...reused].filter(isWheelFileName)),
+    built: filesAfter(/^Created wheel for .*?filename=([^ ]*)/),
+    reused: filesAfter(/^File was already downloaded (?:.*[\\/])?([^\\/]*)$/),
   };
 }
 
-function baseName(text: string): string {
-  return text.slice(Math.max(text.lastIndexOf('/'), text.lastIndexOf('\\')) + 1);
-}
-
-/** A project that a build environment was made of. */
+/** A project in a build environment. */
 export interface BuildRequirement {
   /** Normalised. */
   readonly name: string;
@@ -43,7 +36,8 @@ export interface BuildRequirement {
 }
 
 /**
- * Reads the log of the pips that another one starts for its build environments: each ends with "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ * Reads the log of the pips that pip starts to fill its build environments: each ends with
+ * "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
  */
 export function readBuildLog(log: string): BuildRequirement[] {
   const found = new Map<string, BuildRequirement>();
@@ -52,7 +46,7 @@ export function readBuildLog(log: string): BuildRequirement[] {
       const dash = item.lastIndexOf('-');
       const name = normalizeName(item.slice(0, dash));
       const version = item.slice(dash + 1);
-      // A build prints into this log too: nothing but a name and a version is taken from it.
+      // A build prints into this log too, so only valid names and versions are accepted.
       if (/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && /^\d[A-Za-z0-9.!+]*$/.test(version)) {
         found.set(`${name} ${version}`, { name, version });
       }
@@ -65,17 +59,17 @@ export function readBuildLog(log: string): BuildRequirement[] {
 export interface ReportItem {
   /** Normalised. */
   readonly name: string;
-  /** As its metadata spell it. */
+  /** The name in the spelling of the metadata. */
   readonly writtenName: string;
   readonly version: string;
-  /** Where pip found it. */
+  /** The URL of the file; empty when the report has none. */
   readonly url: string;
   readonly requires: readonly string[];
 }
 
 /**
  * Reads pip's installation report (its documented, versioned JSON).
- * @throws Error when it is of another form
+ * @throws Error when it has another form
  */
 export function parseReport(text: string): ReportItem[] {
   const report = JSON.parse(text) as { install?: unknown };
@@ -101,27 +95,27 @@ export function parseReport(text: string): ReportItem[] {
   });
 }
 
-/** Characters of a line that are repeated in an error. */
+/** Characters of a line that an error repeats. */
 const longestLine = 2000;
 
 /**
- * pip's own last words, without secrets: the errors when there are any, else the last lines.
- * @param lines how many at the most
+ * The end of a program's output, without secrets: from its first error on, or else its last lines.
+ * @param lines the maximum number of lines
  */
-export function lastWords(output: string, lines = 12): string {
+export function errorExcerpt(output: string, lines = 12): string {
   const all = withoutSecrets(output)
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '')
     .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
-  // git says why before pip says that it failed.
+  // git prints the reason before pip prints that git failed.
   const firstError = all.findIndex((line) => /^\s*(?:ERROR|error|fatal):/.test(line));
   if (firstError < 0) return all.slice(-lines).join('\n');
-  // Older pips say what a program said twice, the second time without its margin.
-  const said = new Set<string>();
+  // Older pips print the output of a program twice, the second time without its margin.
+  const earlier = new Set<string>();
   const errors = all.slice(firstError).filter((line) => {
     const bare = line.trim();
-    const isNew = !said.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
-    said.add(bare);
+    const isNew = !earlier.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
+    earlier.add(bare);
     return isNew;
   });
   return errors.slice(-lines).join('\n');
@@ -135,27 +129,27 @@ const notFound = /No matching distribution found|Could not find a version/i;
 const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
     /hash mismatch|DO NOT MATCH THE HASHES/i,
-    'The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.',
+    'The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.',
   ],
   [
     /require-hashes mode|--require-hashes/i,
-    'One line with --hash asks for hashes on every line, also of dependencies and of inline packages: complete them (pip-compile --generate-hashes does) or install the others in a step of their own.',
+    'A single --hash turns on hash checking for everything, including dependencies and inline packages: add the missing hashes (pip-compile --generate-hashes does), or install the other packages in a separate step.',
   ],
   [
     /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i,
-    'The requirements contradict each other: loosen one of those that pip names.',
+    'The requirements conflict: relax one of those that pip names.',
   ],
   [
     /\b40[13] (?:Client )?Error/i,
-    'The index refused the credentials: check those that pip is configured with.',
+    "The index rejected the credentials: check those in pip's configuration.",
   ],
   [
     /× git .{0,1000}did not run successfully/,
-    'git could not get a repository: check its address, its branch or tag, and the credentials that git has here.',
+    "git could not fetch a repository: check its address, its branch or tag, and git's credentials on this machine.",
   ],
   [
     unreachable,
-    'The index could not be reached: run again, or check the network and the index settings of pip.',
+    "The index could not be reached: run again, or check the network and pip's index settings.",
   ],
   [
     notFound,
@@ -163,7 +157,7 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
   [
     /requires a different Python/i,
-    'It does not support this Python: use another Python or another version.',
+    'The package does not support this Python: use another Python, or another version of the package.',
   ],
   [
     /No space left on device|Errno 28/i,
@@ -171,20 +165,17 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   ],
   [
     /Failed building wheel|Failed to build|subprocess-exited-with-error|metadata-generation-failed|build backend/i,
-    'A package had to be built and its build failed: see its own output above; a compiler, headers or an older version may be what it needs.',
+    'A package had to be built from source and the build failed: see its output above. It may need a compiler, headers, or an older version of the package.',
   ],
 ];
 
-/** Whether pip failed because the index did not answer, or answered with a fault of its own. */
+/** Whether pip failed because the index did not answer, or answered with a server error. */
 export function isUnreachable(output: string): boolean {
   return unreachable.test(output);
 }
 
-/**
- * Whether pip failed for something that a mirror may be to blame for: it did not have a file, did
- * not give it, or gave another one.
- */
-export function isMirrorsFault(output: string): boolean {
+/** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
+export function isMirrorFailure(output: string): boolean {
   return (
     isUnreachable(output) ||
     notFound.test(output) ||
@@ -195,20 +186,20 @@ export function isMirrorsFault(output: string): boolean {
 }
 
 /**
- * Whether an installer failed for something of the machine, whatever it had to install: no memory,
- * no right to write (EPERM, EACCES), an error of the disk, a full or read-only one (EIO, ENOSPC,
- * EROFS, EDQUOT). Other errors of the system, such as a name that is too long, may be a wheel's.
+ * Whether an installer failed because of the machine, not of the packages: not enough memory, no
+ * permission to write (EPERM, EACCES), or a broken, full or read-only disk (EIO, ENOSPC, EDQUOT,
+ * EROFS). A wheel may be the reason for other system errors, such as a name that is too long.
  */
-export function isSystems(output: string): boolean {
+export function isMachineFailure(output: string): boolean {
   return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
 }
 
 /**
  * One sentence on what to do about a failed pip.
- * @param asked whom it asked: package indexes, or the server of a URL that the request names
+ * @param server where it downloaded from: package indexes, or a URL of the request
  */
-export function adviceFor(output: string, asked: 'index' | 'url' = 'index'): string {
-  if (asked === 'url' && unreachable.test(output)) {
+export function adviceFor(output: string, server: 'index' | 'url' = 'index'): string {
+  if (server === 'url' && unreachable.test(output)) {
     return 'The server of this URL could not be reached: check the address, or run again.';
   }
   if (notFound.test(output) && needsOtherPython(output)) {
@@ -216,11 +207,11 @@ export function adviceFor(output: string, asked: 'index' | 'url' = 'index'): str
   }
   return (
     advices.find(([pattern]) => pattern.test(output))?.[1] ??
-    "See pip's output above; the same command outside this action should fail alike."
+    "See pip's output above; the same command should fail the same way outside this action."
   );
 }
 
-/** pip passes over files that require another Python, and then finds none. */
+/** Whether pip found no file because it ignored those that require another Python. */
 function needsOtherPython(output: string): boolean {
   const ignored = [...output.matchAll(/[:;] (\S+) Requires-Python /g)].map(
     ([, version = '']) => version,
@@ -231,20 +222,20 @@ function needsOtherPython(output: string): boolean {
   );
 }
 
-/** A requirement as pip speaks of it. */
+/** A requirement in an error of pip. */
 export interface FailedRequirement {
-  /** With its version, as it was asked for. */
+  /** With its version, as pip prints it. */
   readonly project: string;
-  /** Where it stands, or where the one stands that depends on it, when pip says so. */
+  /** Its file and line, or those of the requirement that depends on it, when pip prints them. */
   readonly place: { readonly file: string; readonly line: number } | undefined;
-  /** The project that depends on it, when pip says so. */
+  /** The project that depends on it, when pip prints it. */
   readonly dependent: string | undefined;
 }
 
 /**
- * The requirement that a pip failed for, as far as it says so: the one in its error, or the last one
- * that it had turned to when a build or a repository failed.
- * @param output in the user's words, as `withUserSources` puts them
+ * The requirement that pip failed for: the one in its error, or the last one that it started to
+ * process before a build or a repository failed.
+ * @param output with the places of the user's files, as `withUserSources` returns it
  */
 export function failedRequirement(output: string): FailedRequirement | undefined {
   const lines = output.split(/\r?\n/).filter((line) => line.length <= longestLine);
@@ -258,11 +249,13 @@ export function failedRequirement(output: string): FailedRequirement | undefined
   const failure = lines.findIndex((line) =>
     /^\s*(?:error: subprocess-exited|error: metadata-generation|fatal:)/.test(line),
   );
-  const begun = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
+  const started = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
     const [, project, rest] = /^\s*(?:Collecting|Processing|Obtaining) (\S+)(.*)/.exec(line) ?? [];
     return project === undefined ? [] : [requirementFrom(project, rest)];
   });
-  return unbuilt ? begun.findLast(({ project }) => isOf(project, unbuilt)) : begun.at(-1);
+  return unbuilt
+    ? started.findLast(({ project }) => projectIn(project) === projectIn(unbuilt))
+    : started.at(-1);
 }
 
 function requirementFrom(project = '', rest = ''): FailedRequirement {
@@ -276,8 +269,7 @@ function requirementFrom(project = '', rest = ''): FailedRequirement {
   };
 }
 
-/** Whether two requirements are of one project, whatever versions and extras they name. */
-export function isOf(one: string, other: string): boolean {
-  const [name, otherName] = [one, other].map((text) => /^[\w.-]*/.exec(text)?.[0] ?? '');
-  return Boolean(name) && normalizeName(name ?? '') === normalizeName(otherName ?? '');
+/** The normalised name at the start of a requirement that pip prints, such as `a[x]==1`. */
+export function projectIn(requirement: string): string {
+  return normalizeName(requirement.replace(/[^\w.-].*$/s, ''));
 }

@@ -34,7 +34,7 @@ export function judgePage(status: number, contentType: string, body: string): He
   const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
   return isPage
     ? { state: 'healthy' }
-    : { state: 'down', reason: 'it answers with something that is no package index' };
+    : { state: 'down', reason: 'its answer is not a package index page' };
 }
 
 /** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */

@@ -1,10 +1,10 @@
 /**
- * The copies of a request that pip is given. They are flattened, so that each step gets exactly
- * the lines that it needs; `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
+ * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
+ * a step needs. `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
 
 import type { Source } from './errors.ts';
-import { type FailedRequirement, isOf } from './pip-output.ts';
+import { type FailedRequirement, projectIn } from './pip-output.ts';
 import {
   type IndexRequirement,
   namesIndex,
@@ -15,15 +15,16 @@ import { optionText } from './requirement-options.ts';
 import { quoted } from './requirement-words.ts';
 import { indexRequirements } from './requirements.ts';
 
-/** pip guesses the encoding of a file without this line. */
+/** Without this line pip guesses the encoding of a file. */
 const header = '# -*- coding: utf-8 -*-';
 
 /** A requirement as a file that pip can resolve: a wheel, or a stub with its metadata. */
 export interface Resolved {
+  /** Normalised. */
   readonly name: string;
   readonly extras: readonly string[];
   readonly marker: string | undefined;
-  /** undefined for what the user did not write. */
+  /** undefined when no line of the user's names it. */
   readonly source: Source | undefined;
   /** file: URL of the wheel or stub. */
   readonly url: string;
@@ -31,21 +32,28 @@ export interface Resolved {
   readonly sha256: string;
 }
 
-/** A wheel that was built before, offered to pip so that it isn't built again. */
+/** A wheel from an earlier build, offered to pip so that it does not build again. */
 export interface Offer {
   readonly name: string;
   readonly url: string;
   readonly version: string;
   readonly sha256: string;
-  /** The request fixes this version: pip need not look for another. */
+  /** The request pins this version, so pip needs no other. */
   readonly isPin: boolean;
 }
 
-/** A file for pip, and where each of its lines comes from. */
+interface Entry {
+  readonly text: string;
+  /** The user's line behind it, if any. */
+  readonly source?: Source | undefined;
+  /** The normalised name of the project that it requires, if known. */
+  readonly project?: string;
+}
+
+/** A file for pip, and the origin of each of its lines. */
 export interface GeneratedFile {
   readonly text: string;
-  /** By line, the first one at 0; undefined: a line of our own. */
-  readonly sources: readonly (Source | undefined)[];
+  readonly entries: readonly Entry[];
 }
 
 /** A request with its constraints, which it includes. */
@@ -54,41 +62,36 @@ export interface GeneratedRequest {
   readonly constraints: GeneratedFile;
 }
 
-interface Entry {
-  readonly text: string;
-  readonly source?: Source;
-}
-
-/** What a fill adds to the user's lines. */
-export interface Additions {
+/** Everything that a fill adds to the user's lines. */
+interface Additions {
   readonly resolved?: readonly Resolved[];
   readonly offers?: readonly Offer[];
-  /** Every line has a hash, so pip checks all of them. */
+  /** pip checks the hashes of all lines. */
   readonly hashMode?: boolean;
 }
 
 /**
- * The request for the fill: the user's lines, with built wheels offered.
- * In hash mode a built wheel's own hash takes the place of its sdist's: next to them pip would
- * prefer the sdist and build again (seen on pip 23.2 and 26.3).
+ * The request for the fill: the user's lines and the offers.
+ * In hash mode the hash of a built wheel replaces those of its sdist: with both, pip would prefer
+ * the sdist and build again (seen on pip 23.2 and 26.3).
  */
 export function fillFiles(
   lines: readonly RequestLine[],
   constraintsFile: string,
   { resolved = [], offers = [], hashMode = false }: Additions = {},
 ): GeneratedRequest {
-  const offered = new Map(offers.map((offer) => [offer.name, offer]));
   const render = (line: RequestLine): Entry => {
-    const offer =
-      line.kind === 'index' && line.hashes.length > 0 ? offered.get(line.name) : undefined;
-    const text = hashMode && offer && line.kind === 'index' ? withHash(line, offer) : undefined;
-    return { text: text ?? line.text, source: line.source };
+    const { text, source } = line;
+    if (line.kind !== 'index') return { text, source };
+    const project = line.name;
+    const offer = hashMode && line.hashes.length > 0 && offers.find(({ name }) => name === project);
+    return { text: (offer && withHash(line, offer)) || text, source, project };
   };
   return request(
     [
       ...offers
         .filter((offer) => !offer.isPin)
-        .map((offer) => ({ text: `--find-links ${quoted(offer.url)}` })),
+        .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
       ...lines
         .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
         .map(render),
@@ -96,7 +99,7 @@ export function fillFiles(
     ],
     [
       ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
-      // Unlike a file that is found by --find-links, this also counts where --no-binary is given.
+      // Unlike --find-links, a constraint also has an effect under --no-binary.
       ...offers
         .filter((offer) => offer.isPin)
         .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
@@ -109,7 +112,7 @@ function isForPip(line: RequestLine): boolean {
   return line.text !== '' && !namesIndex(line);
 }
 
-/** @returns undefined when its options can't be told apart from its hashes */
+/** @returns undefined when its options can't be separated from its hashes */
 function withHash(line: IndexRequirement, { sha256 }: Offer): string | undefined {
   const options = line.options.map(optionText);
   return options.includes(undefined)
@@ -118,8 +121,8 @@ function withHash(line: IndexRequirement, { sha256 }: Offer): string | undefined
 }
 
 /**
- * The request for the closing: without hashes (a built wheel has another than its sdist) and
- * without options, as only the wheels that the fill chose are there to be found.
+ * The request for the offline resolution: without hashes, since those of built wheels differ from
+ * those of their sdists, and without options, since pip finds only the wheels of the fill.
  */
 export function closeFiles(
   lines: readonly RequestLine[],
@@ -129,7 +132,7 @@ export function closeFiles(
   const plain = (constraint: boolean): Entry[] =>
     indexRequirements(lines)
       .filter((line) => line.constraint === constraint)
-      .map((line) => ({ text: plainText(line), source: line.source }));
+      .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
   return request(
     [...plain(false), ...resolved.map((each) => resolvedLine(each, false))],
     plain(true),
@@ -137,52 +140,50 @@ export function closeFiles(
   );
 }
 
-/** A request of the given lines only. */
+/** A request with only the given lines. */
 export function plainRequest(lines: readonly string[], source?: Source): GeneratedRequest {
   return { request: plainFile(lines, source), constraints: plainFile([]) };
 }
 
-/** A file with the given lines only. */
+/** A file with only the given lines. @param source the user's line behind all of them */
 export function plainFile(lines: readonly string[], source?: Source): GeneratedFile {
-  return file(lines.map((text) => (source ? { text, source } : { text })));
+  return file(lines.map((text) => ({ text, source })));
 }
 
 /**
- * What pip says of generated files, said of the user's own: `-r requirements.txt (line 3)`.
+ * pip's output with the places of the user's files instead of those of generated files:
+ * `-r requirements.txt (line 3)`.
  * @param files generated files by path
  */
 export function withUserSources(text: string, files: ReadonlyMap<string, GeneratedFile>): string {
   let result = text;
-  for (const [path, { sources }] of files) {
-    const named = (line: string, plain: string): string => {
-      const source = sources[Number(line) - 1];
-      if (source === undefined) return plain;
+  for (const [path, { entries }] of files) {
+    const place = (_whole: string, line: string): string => {
+      const source = entries[Number(line) - 1]?.source;
+      if (source === undefined) return 'wheelhouse';
       return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
     };
     const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
     result = result
-      .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), (_whole, line: string) =>
-        named(line, 'wheelhouse'),
-      )
-      .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), (_whole, line: string) =>
-        named(line, 'wheelhouse'),
-      );
+      .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), place)
+      .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), place);
   }
   return result;
 }
 
 /**
- * Where the user asks for what pip failed for.
- * @returns undefined when no line of the user's does
+ * The user's line that requires the project that pip failed for.
+ * @returns undefined when it is not known
  */
 export function placeOf(
   { place, project, dependent }: FailedRequirement,
   { request }: GeneratedRequest,
 ): Source | undefined {
   if (place !== undefined) return place;
-  const lines = request.text.split('\n');
-  const index = lines.findIndex((line) => isOf(line, dependent ?? project));
-  return request.sources[index];
+  const lines = request.entries.filter(({ source }) => source !== undefined);
+  const line = lines.find((each) => each.project === projectIn(dependent ?? project));
+  // A request with a single line failed because of that one.
+  return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
 }
 
 function request(
@@ -194,11 +195,9 @@ function request(
   return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 
-function file(entries: readonly Entry[]): GeneratedFile {
-  return {
-    text: `${[header, ...entries.map((entry) => entry.text)].join('\n')}\n`,
-    sources: [undefined, ...entries.map((entry) => entry.source)],
-  };
+function file(lines: readonly Entry[]): GeneratedFile {
+  const entries = [{ text: header }, ...lines];
+  return { text: entries.map(({ text }) => `${text}\n`).join(''), entries };
 }
 
 function resolvedLine(
@@ -210,5 +209,5 @@ function resolvedLine(
     ...(marker === undefined ? [] : [` ; ${marker}`]),
     ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
   ].join('');
-  return source ? { text, source } : { text };
+  return { text, source, project: name };
 }

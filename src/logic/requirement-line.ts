@@ -1,8 +1,8 @@
-/** One logical line of a requirement file, read once, by the grammar of pip's file format. */
+/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf, type Source, UserError } from './errors.ts';
-import { isOlderPip, isWheelFileName, normalizeName } from './names.ts';
+import { isOlderPip, isWheelFileName, normalizeName, wheelNameParts } from './names.ts';
 import { type Dialect, markerFault, specifierClauses } from './pep508.ts';
 import {
   isOwnOption,
@@ -17,13 +17,13 @@ import { fingerprinted, withoutSecrets } from './secrets.ts';
 interface Line {
   readonly source: Source;
   /**
-   * What is handed to pip: the logical line without comments, variables unexpanded. Empty when the
-   * line before says it too.
+   * The text for pip: the logical line without comments, with variables unexpanded. Empty when it is
+   * part of the text of the line before.
    */
   readonly text: string;
-  /** For people: variables are expanded except in options and URLs, which lose their secrets. */
+  /** For people: without secrets, and with variables expanded except in options and URLs. */
   readonly shown: string;
-  /** It stands in a constraint file: it restricts, but asks for nothing. */
+  /** From a constraint file: it restricts versions but requires nothing. */
   readonly constraint: boolean;
 }
 
@@ -32,9 +32,9 @@ export interface IndexRequirement extends Line {
   readonly kind: 'index';
   /** Normalised (PEP 503). */
   readonly name: string;
-  /** The name as it is spelled. */
+  /** The name in the user's spelling. */
   readonly project: string;
-  /** As they are spelled, in order. */
+  /** In the user's spelling and order. */
   readonly extras: readonly string[];
   /** Clauses without white space, in order: `>=2`, `<3`. */
   readonly specifiers: readonly string[];
@@ -42,9 +42,9 @@ export interface IndexRequirement extends Line {
   readonly pin: string | undefined;
   /** Environment marker, without the semicolon. */
   readonly marker: string | undefined;
-  /** `sha256:…`, as asked for. */
+  /** The `--hash` options: `sha256:…`. */
   readonly hashes: readonly string[];
-  /** Its options beside `--hash`. */
+  /** Its options other than `--hash`. */
   readonly options: readonly LineOption[];
 }
 
@@ -54,69 +54,64 @@ export interface DirectRequirement extends Line {
   /** path: a directory or archive on this machine; vcs: `git+…`; url: an archive elsewhere. */
   readonly form: 'path' | 'vcs' | 'url';
   readonly editable: boolean;
-  /** The path or URL, expanded, without extras and marker. May hold secrets: never shown. */
+  /** The path or URL, expanded, without extras and marker. May contain secrets, so never shown. */
   readonly target: string;
-  /** A path as it is written, or the fingerprint of a URL: the same for the same target. */
+  /** The path in the user's spelling, or the fingerprint of the URL. */
   readonly shownTarget: string;
+  /** The normalised name of the project, when the target ends with the file name of a wheel. */
+  readonly wheelOf: string | undefined;
   readonly extras: readonly string[];
   readonly marker: string | undefined;
-  /** Asked for by `--hash` or in the URL's fragment. */
+  /** From `--hash` options and from the URL's fragment. */
   readonly hashes: readonly string[];
-  /** A `--hash` option is there: it switches pip to checking all, which a fragment does not. */
+  /** There is a `--hash` option, which turns on hash checking for everything; a fragment does not. */
   readonly checksHashes: boolean;
 }
 
-/** An option that stands alone on its line. */
-export interface OptionLine extends Line, Pick<LineOption, 'name' | 'value' | 'written'> {
+/** An option that belongs to no requirement. */
+export interface OptionLine extends Line, Pick<LineOption, 'name' | 'value' | 'raw'> {
   readonly kind: 'option';
 }
 
 export type RequestLine = IndexRequirement | DirectRequirement | OptionLine;
 
-/** What a line's meaning depends on, beside its file. */
+/** Everything outside its file that the meaning of a line depends on. */
 export interface LineContext {
-  /** Absolute path where pip will run: local paths start here, as in pip. */
+  /** Absolute path where pip will run: relative paths of local projects start here, as in pip. */
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** Version of the pip that the line is for; undefined for the newest. */
+  /** Version of the pip that will read the line; undefined for the newest. */
   readonly pip?: string | undefined;
-  /** Variables that pip is given with other values than those of the environment. */
+  /** Variables that have another value for pip than in the environment. */
   readonly replacedVariables?: ReadonlySet<string>;
 }
 
-/** Where a line stands, and what it does there. */
-export interface LinePlace {
-  readonly source: Source;
-  /** It stands in a constraint file. */
-  readonly constraint: boolean;
-}
+type LinePlace = Pick<Line, 'source' | 'constraint'>;
 
-/** A line is an include, or gives lines of the request. */
-export type ParsedLine =
+/** An include, or lines of the request. */
+type ParsedLine =
   | { readonly include: string; readonly constraint: boolean }
   | { readonly lines: readonly RequestLine[] };
 
-type LineBase = Pick<RequestLine, 'source' | 'text' | 'shown' | 'constraint'>;
-
 /**
- * Reads one logical line of a requirement file.
- * @throws UserError when pip would refuse it
+ * Parses one logical line of a requirement file.
+ * @throws UserError when pip would reject it
  */
 export function parseLine(text: string, place: LinePlace, context: LineContext): ParsedLine {
   refuseUnsetVariables(text, place, context);
   const [body, rest] = splitOptions(expand(text, context.environment));
   const requirement = body.value.trim();
-  // Values of options and parts of URLs may be secrets: they are shown as they are written.
-  const shownBody = isDirect(requirement) ? body.written.trim() : requirement;
-  const shown = withoutSecrets(`${shownBody} ${rest.written}`.trim());
-  const base: LineBase = { ...place, text, shown };
+  // Variables in options and URLs may contain secrets, so those are shown unexpanded.
+  const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
+  const shown = withoutSecrets(`${shownBody} ${rest.raw}`.trim());
+  const base: Line = { ...place, text, shown };
   const options = optionsOf(rest, base, context.pip);
   if (requirement !== '') {
     refuseReplacedVariables(base, context);
     return { lines: [parseRequirement(base, requirement, options, context)] };
   }
 
-  // pip takes one editable or one include of a line and nothing else of it.
+  // Of a line with an editable or an include pip reads nothing else.
   const editable = options.find((option) => option.name === 'editable');
   if (editable) {
     refuseReplacedVariables(base, context);
@@ -126,14 +121,14 @@ export function parseLine(text: string, place: LinePlace, context: LineContext):
     options.find((option) => option.name === 'requirement') ??
     options.find((option) => option.name === 'constraint');
   if (include) {
-    if (include.value === '') throw refusal(base, 'names no file. Add one');
-    // Even in a constraint file, `-r` asks for what it includes.
+    if (include.value === '') throw refusal(base, 'has no file name. Add one');
+    // Even in a constraint file, the lines that `-r` includes are requirements.
     return { include: include.value, constraint: include.name === 'constraint' };
   }
   return { lines: optionLines(base, options, context) };
 }
 
-/** Options that name indexes: pip gets them in its environment, where their credentials belong. */
+/** Options that name indexes: pip gets them through its environment, where credentials belong. */
 const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
 
 export function namesIndex(line: RequestLine): boolean {
@@ -141,39 +136,39 @@ export function namesIndex(line: RequestLine): boolean {
 }
 
 function optionLines(
-  base: LineBase,
+  base: Line,
   options: readonly LineOption[],
   context: LineContext,
 ): RequestLine[] {
-  // pip takes the first --find-links of a line alone.
+  // pip reads only the first --find-links of a line.
   const links = options.filter((option) => option.name === 'find-links').slice(1);
   const counting = options.filter((option) => !links.includes(option));
   const isSingle = options.length === 1;
-  // A line whose variables give several options can only be handed over whole.
+  // A line with a variable that contains several options can't be split.
   const isWhole = isSingle || counting.some((option) => optionText(option) === undefined);
   const lines = counting.map((option, order): RequestLine => {
-    const { name, value, written } = option;
+    const { name, value, raw } = option;
     const own = isWhole ? (order === 0 ? base.text : '') : (optionText(option) ?? '');
-    return { ...base, kind: 'option', name, value, written, text: own };
+    return { ...base, kind: 'option', name, value, raw, text: own };
   });
   if (!lines.every(namesIndex)) refuseReplacedVariables(base, context);
   if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
     throw refusal(base, 'has a variable that contains several words. Write one option per line');
   }
-  // pip takes the index of a line before the extra ones that stand beside it.
+  // pip puts the index of a line before the extra indexes of the same line.
   return [
     ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
     ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
   ];
 }
 
-function refusal(line: Pick<LineBase, 'shown' | 'source'>, reason: string): UserError {
+function refusal(line: Pick<Line, 'shown' | 'source'>, reason: string): UserError {
   return new UserError(`"${line.shown}" ${reason}.`, line.source);
 }
 
 /**
- * pip would expand a variable of its own that only this program sets, such as an index's URL with
- * its credentials, and send it to wherever the line says.
+ * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
+ * its credentials, and send it to any host that the line names.
  */
 function refuseUnsetVariables(text: string, place: LinePlace, { environment }: LineContext): void {
   for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
@@ -185,7 +180,7 @@ function refuseUnsetVariables(text: string, place: LinePlace, { environment }: L
   }
 }
 
-function refuseReplacedVariables({ text, shown, source }: LineBase, context: LineContext): void {
+function refuseReplacedVariables({ text, shown, source }: Line, context: LineContext): void {
   for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
     if (!context.replacedVariables?.has(name)) continue;
     throw new UserError(
@@ -195,7 +190,7 @@ function refuseReplacedVariables({ text, shown, source }: LineBase, context: Lin
   }
 }
 
-/** pip ends the requirement at the first word that begins with a dash, and splits at spaces alone. */
+/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
 function splitOptions(text: Text): [body: Text, options: Text] {
   if (text.value.startsWith('-')) return splitText(text, 0);
   const start = text.value.indexOf(' -');
@@ -216,7 +211,7 @@ function dialectOf({ pip }: LineContext): Dialect {
 }
 
 function parseRequirement(
-  base: LineBase,
+  base: Line,
   body: string,
   options: readonly LineOption[],
   context: LineContext,
@@ -257,7 +252,7 @@ function parseRequirement(
   };
 }
 
-function hashOf({ value }: LineOption, line: LineBase): string {
+function hashOf({ value }: LineOption, line: Line): string {
   if (/^(?:sha256|sha384|sha512):/.test(value)) return value.toLowerCase();
   throw refusal(
     line,
@@ -267,20 +262,20 @@ function hashOf({ value }: LineOption, line: LineBase): string {
 
 function specifierAdvice(specifier: string): string {
   if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
-    return 'compares with "=", which is not a version comparison. Write "=="';
+    return 'uses "=", which is not a comparison operator. Write "=="';
   }
   return /[=<>~]\s*(?:$|[,)])/.test(specifier)
-    ? 'compares with no version. Add one, or remove the comparison'
-    : 'is not a valid requirement: its version is not one. Write it as in "requests>=2.31,<3"';
+    ? 'has a comparison without a version. Add one, or remove the operator'
+    : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
 }
 
-function refuseMarker(line: LineBase, marker: string | undefined, dialect: Dialect): void {
+function refuseMarker(line: Line, marker: string | undefined, dialect: Dialect): void {
   const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
   if (fault === undefined) return;
   throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
 }
 
-function refuseConstrainedExtras(line: LineBase, extras: readonly string[]): void {
+function refuseConstrainedExtras(line: Line, extras: readonly string[]): void {
   if (!line.constraint || extras.length === 0) return;
   throw refusal(
     line,
@@ -295,21 +290,22 @@ function namesIn(list: string): string[] {
     .filter((name) => name !== '');
 }
 
-/** Whether a requirement names its file or source itself: `name @ URL`, a URL, or a path. */
+/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
 function isDirect(body: string): boolean {
-  if (urlScheme.test(body) || vcsScheme.test(body) || isNamedUrl(body)) return true;
-  const bare = splitExtras(splitMarker(body, ';')[0])[0];
+  if (isRemote(body) || namedLocation(body) !== undefined) return true;
+  const [bare] = splitExtras(splitMarker(body, ';')[0]);
   return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
 
-/** Whether a requirement is a path of this machine, and nothing else. */
-export function isPath(body: string): boolean {
-  return isDirect(body) && !isNamedUrl(body) && !urlScheme.test(body) && !vcsScheme.test(body);
+function isRemote(location: string): boolean {
+  return urlScheme.test(location) || vcsScheme.test(location);
 }
 
-function isNamedUrl(body: string): boolean {
-  const name = projectName.exec(body);
-  return name !== null && body.charAt(name[0].length) === '@';
+/** @returns the parts of `name[extras] @ location`; undefined for another form */
+function namedLocation(text: string): { extras: string; location: string } | undefined {
+  const match = projectName.exec(text);
+  if (match === null || text.charAt(match[0].length) !== '@') return undefined;
+  return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
 }
 
 function splitMarker(body: string, separator: string): [body: string, marker: string | undefined] {
@@ -325,7 +321,7 @@ function splitExtras(text: string): [rest: string, extras: string] {
 }
 
 function parseDirect(
-  base: LineBase,
+  base: Line,
   body: string,
   { editable, hashes }: { readonly editable: boolean; readonly hashes: readonly string[] },
   context: LineContext,
@@ -333,40 +329,39 @@ function parseDirect(
   if (editable && base.constraint) {
     throw refusal(
       base,
-      'is editable, which pip does not take as a constraint. Move it to a requirement file, or name the project with a version',
+      'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version',
     );
   }
-  const name = isNamedUrl(body) && !urlScheme.test(body) ? projectName.exec(body) : null;
-  const isUrl = urlScheme.test(body) || vcsScheme.test(body);
-  // A bare URL may hold semicolons, so pip wants white space behind the one before a marker.
-  const [location, marker] = editable ? [body, undefined] : splitMarker(body, isUrl ? '; ' : ';');
-  const unnamed = name ? location.slice(name[0].length + 1).trim() : location;
-  const remote = urlScheme.test(unnamed) || vcsScheme.test(unnamed);
-  const [target, bracket] = remote ? [unnamed, ''] : splitExtras(unnamed);
-  if (target === '') throw refusal(base, 'names no path or URL. Add one');
+  // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
+  const separator = isRemote(body) ? '; ' : ';';
+  const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
+  const named = namedLocation(whole);
+  const location = named?.location ?? whole;
+  const remote = isRemote(location);
+  const [target, bracket] = remote ? [location, ''] : splitExtras(location);
+  if (target === '') throw refusal(base, 'has no path or URL. Add one');
   refuseMarker(base, marker, dialectOf(context));
 
-  const fragment = new Map(
-    target
-      .slice(remote && target.includes('#') ? target.indexOf('#') + 1 : target.length)
-      .split('&')
-      .map((part): [string, string] => {
-        const equals = part.indexOf('=');
-        return [part.slice(0, equals), part.slice(equals + 1)];
-      }),
-  );
-  const file = path.posix.basename(target.split(/[?#]/)[0] ?? '');
-  if (base.constraint && !name && !fragment.has('egg') && !isWheelFileName(file)) {
+  const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
+  const parameter = (name: string): string | undefined =>
+    new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
+  const egg = parameter('egg');
+  const file = path.posix.basename(target.replace(/[?#].*$/s, ''));
+  const wheelOf = isWheelFileName(file) ? wheelNameParts(file).name : undefined;
+  if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
     throw refusal(
       base,
       'is a constraint without a name, which pip does not accept. Write it as "name @ URL"',
     );
   }
-  const extras = namesIn(bracket || name?.[2] || splitExtras(fragment.get('egg') ?? '')[1]);
+  const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
   refuseConstrainedExtras(base, extras);
   const isFile = /^file:/i.test(target);
   const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-  const algorithm = ['sha256', 'sha384', 'sha512'].find((each) => fragment.has(each));
+  const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
+    const digest = parameter(algorithm);
+    return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
+  });
   return {
     ...base,
     kind: 'direct',
@@ -377,31 +372,30 @@ function parseDirect(
         ? path.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
         : target,
     shownTarget: form === 'path' ? withoutSecrets(target) : fingerprinted(target),
+    wheelOf,
     extras: extras.map(normalizeName).sort(),
     marker,
-    hashes: algorithm
-      ? [...hashes, `${algorithm}:${fragment.get(algorithm)}`.toLowerCase()]
-      : hashes,
+    hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
     checksHashes: hashes.length > 0,
   };
 }
 
 /**
- * The path that a file: URL names.
- * @throws UserError when it names none of this machine
+ * The path in a file: URL.
+ * @throws UserError for a URL of another machine
  */
 export function fileOfUrl(url: string, source: Source): string {
   const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-  // `file:relative/path` is no URL by the standard, but pip takes it.
+  // `file:relative/path` is not a valid URL, but pip accepts it.
   if (!/^file:\//i.test(bare)) return bare.slice('file:'.length);
   try {
     return fileURLToPath(bare);
   } catch (error) {
-    throw new UserError(`"${bare}" names no file of this machine: ${messageOf(error)}.`, source);
+    throw new UserError(`"${bare}" is not a path on this machine: ${messageOf(error)}.`, source);
   }
 }
 
-/** An index requirement as pip reads it, without its hashes and other options. */
+/** An index requirement for a file that pip reads, without its hashes and other options. */
 export function plainText({ project, extras, specifiers, marker }: IndexRequirement): string {
   const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
   return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;

@@ -9,21 +9,18 @@ export interface LineOption {
   /** Long form without dashes: `index-url`. */
   readonly name: string;
   readonly isFlag: boolean;
-  /** Expanded. May contain secrets: never shown. Empty for flags. */
+  /** With variables expanded. May contain secrets, so it is never shown. Empty for flags. */
   readonly value: string;
-  /**
-   * The value with its variables as they are; undefined when one of them gives more than this
-   * value.
-   */
-  readonly written: string | undefined;
+  /** The value with variables unexpanded; undefined when one of them gives more than this value. */
+  readonly raw: string | undefined;
 }
 
 interface Form {
   readonly name: string;
-  /** Beside the long form of its name. */
+  /** In addition to the long form of its name. */
   readonly spellings?: readonly string[];
   readonly isFlag?: true;
-  /** The first pip that knows it, as far as tried; it counts for abbreviations only. */
+  /** The first pip (of those tested) that knows it; matters for abbreviations only. */
   readonly since?: readonly [number, number];
   /** The first pip that no longer does. */
   readonly until?: readonly [number, number];
@@ -54,7 +51,7 @@ const forms: readonly Form[] = [
   { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
 ];
 
-/** Those that belong to one requirement; pip ignores others that stand beside one. */
+/** Options of a single requirement; pip ignores all others on a requirement's line. */
 const ownOptions = ['install-option', 'global-option', 'config-settings'];
 
 export function isOwnOption({ name }: LineOption): boolean {
@@ -62,15 +59,15 @@ export function isOwnOption({ name }: LineOption): boolean {
 }
 
 const missing: Readonly<Record<string, string>> = {
-  requirement: 'names no file',
-  constraint: 'names no file',
-  editable: 'names no path or URL',
+  requirement: 'has no file name',
+  constraint: 'has no file name',
+  editable: 'has no path or URL',
 };
 
-/** The newest pip whose options are known. */
+/** The newest pip whose options are listed here. */
 const newestPip = [26, 3] as const;
 
-/** Whether a pip may know more than this program. */
+/** Whether a pip is newer than this program knows. */
 export function isUnknownPip(pip: string | undefined): boolean {
   return pip !== undefined && !isOlderPip(pip, [newestPip[0], newestPip[1] + 1]);
 }
@@ -82,10 +79,10 @@ const bySpelling = new Map(
 );
 
 /**
- * Reads the options of a line. Words that belong to none are passed over, as in pip.
- * @param line the whole of it, for messages
+ * Reads the options of a line. Other words are ignored, as in pip.
+ * @param line the whole line, for messages
  * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
- * @throws UserError where pip would refuse the line
+ * @throws UserError where pip would reject the line
  */
 export function optionsOf(
   text: Text,
@@ -113,22 +110,20 @@ export function optionsOf(
     }
     if (found === undefined && !isUnknownPip(pip)) {
       return refuse(
-        `has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or pass it to pip in its configuration.`,
+        `has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`,
       );
     }
     const name = found?.name ?? spelling.replace(/^-+/, '');
     if (found === undefined || found.isFlag) {
       if (attached && found) return refuse(`gives a value to --${name}, which takes none.`);
-      options.push({ name, isFlag: true, value: '', written: '' });
+      options.push({ name, isFlag: true, value: '', raw: '' });
     } else if (attached) {
-      const from = end + (isLong ? 1 : 0);
+      const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
       options.push({
         name,
         isFlag: false,
-        value: word.value.slice(from),
-        written: word.written?.startsWith(word.value.slice(0, from))
-          ? word.written.slice(from)
-          : undefined,
+        value: word.value.slice(prefix.length),
+        raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
       });
     } else {
       const next = rest.next().value;
@@ -140,7 +135,7 @@ export function optionsOf(
   return options;
 }
 
-/** @returns names of several that an abbreviation may mean; undefined when no option begins so */
+/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
 function formOf(spelling: string, pip = newestPip.join('.')): Form | string[] | undefined {
   const exact = bySpelling.get(spelling);
   if (exact !== undefined) return exact;
@@ -154,10 +149,10 @@ function formOf(spelling: string, pip = newestPip.join('.')): Form | string[] | 
 }
 
 /**
- * An option as a file for pip has it, variables unexpanded.
- * @returns undefined when it can't be told apart from the rest of its line
+ * An option for a file that pip reads, with variables unexpanded.
+ * @returns undefined when its raw text can't be separated from the rest of its line
  */
-export function optionText({ name, isFlag, written }: LineOption): string | undefined {
+export function optionText({ name, isFlag, raw }: LineOption): string | undefined {
   if (isFlag) return `--${name}`;
-  return written === undefined ? undefined : `--${name} ${quoted(written)}`;
+  return raw === undefined ? undefined : `--${name} ${quoted(raw)}`;
 }

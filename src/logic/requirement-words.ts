@@ -1,13 +1,13 @@
 /**
- * Words of a line of a requirement file: each as pip reads it, with its variables expanded, beside
- * the way it is written, so that the value of a variable is never written to a file.
+ * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
+ * raw, as the file has it, so that the value of a variable is never copied to another file.
  */
 
 /** A piece of a line: literal text, or a variable that is set. */
 interface Fragment {
   readonly value: string;
-  /** undefined for a part of a variable's value. */
-  readonly written: string | undefined;
+  /** As the file has it; undefined for a part of a variable's value. */
+  readonly raw: string | undefined;
   readonly isVariable: boolean;
 }
 
@@ -15,31 +15,31 @@ interface Fragment {
 export interface Text {
   /** With variables expanded. */
   readonly value: string;
-  /** With variables as they are. */
-  readonly written: string;
+  /** With variables unexpanded. */
+  readonly raw: string;
   readonly fragments: readonly Fragment[];
 }
 
 /** A word of a line. */
 export interface Word {
   readonly value: string;
-  /** With variables as they are; undefined when one of them gives more than a part of this word. */
-  readonly written: string | undefined;
+  /** With variables unexpanded; undefined when the value of one does not fit into this word. */
+  readonly raw: string | undefined;
 }
 
 /** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
 export function expand(line: string, environment: Readonly<Record<string, string>>): Text {
   const fragments: Fragment[] = [];
   const literal = (text: string): void => {
-    if (text !== '') fragments.push({ value: text, written: text, isVariable: false });
+    if (text !== '') fragments.push({ value: text, raw: text, isVariable: false });
   };
   let end = 0;
-  for (const { 0: written, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+  for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
     const value = environment[name];
     if (!value) continue;
     literal(line.slice(end, index));
-    fragments.push({ value, written, isVariable: true });
-    end = index + written.length;
+    fragments.push({ value, raw, isVariable: true });
+    end = index + raw.length;
   }
   literal(line.slice(end));
   return textOf(fragments);
@@ -48,7 +48,7 @@ export function expand(line: string, environment: Readonly<Record<string, string
 function textOf(fragments: readonly Fragment[]): Text {
   return {
     value: fragments.map((each) => each.value).join(''),
-    written: fragments.map((each) => each.written ?? '').join(''),
+    raw: fragments.map((each) => each.raw ?? '').join(''),
     fragments,
   };
 }
@@ -57,26 +57,26 @@ function textOf(fragments: readonly Fragment[]): Text {
  * Cuts a text in two.
  * @param at offset in its value
  */
-export function splitText({ fragments }: Text, at: number): [before: Text, behind: Text] {
+export function splitText({ fragments }: Text, at: number): [before: Text, after: Text] {
   const before: Fragment[] = [];
-  const behind: Fragment[] = [];
+  const after: Fragment[] = [];
   let start = 0;
   for (const fragment of fragments) {
     const { value, isVariable } = fragment;
     const cut = at - start;
-    if (cut <= 0) behind.push(fragment);
+    if (cut <= 0) after.push(fragment);
     else if (cut >= value.length) before.push(fragment);
     else {
       for (const [side, part] of [
         [before, value.slice(0, cut)],
-        [behind, value.slice(cut)],
+        [after, value.slice(cut)],
       ] as const) {
-        side.push({ value: part, written: isVariable ? undefined : part, isVariable });
+        side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
       }
     }
     start += value.length;
   }
-  return [textOf(before), textOf(behind)];
+  return [textOf(before), textOf(after)];
 }
 
 /**
@@ -85,20 +85,21 @@ export function splitText({ fragments }: Text, at: number): [before: Text, behin
  */
 export function wordsOf({ fragments }: Text): Word[] | undefined {
   const words: Word[] = [];
-  let word: { value: string; written: string | undefined } | undefined;
+  let word: Word | undefined;
   let quote = '';
   let isEscaped = false;
-  const append = (value: string, written: string | undefined): void => {
-    word ??= { value: '', written: '' };
-    word.value += value;
-    word.written =
-      word.written === undefined || written === undefined ? undefined : word.written + written;
+  const append = (value: string, raw: string | undefined): void => {
+    const before = word ?? { value: '', raw: '' };
+    word = {
+      value: before.value + value,
+      raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
+    };
   };
-  for (const { value, written, isVariable } of fragments) {
-    // Such a value is a part of one word, whatever stands around it.
-    const isPart = isVariable && written !== undefined && !/[\s"'\\]/.test(value);
+  for (const { value, raw, isVariable } of fragments) {
+    // Such a value is a part of one word, whatever is around it.
+    const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
     for (const unit of isPart ? [value] : value) {
-      const own = isPart ? written : isVariable ? undefined : unit;
+      const own = isPart ? raw : isVariable ? undefined : unit;
       if (isEscaped) {
         if (quote === '"' && unit !== '"' && unit !== '\\') append('\\', '\\');
         append(unit, own);
@@ -122,8 +123,8 @@ export function wordsOf({ fragments }: Text): Word[] | undefined {
 }
 
 /**
- * A word as pip's files want it, which are split like a shell's lines: with white space or
- * backslashes (every path of Windows has them) it needs quotes.
+ * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
+ * backslashes (in every path on Windows) need quotes.
  */
 export function quoted(word: string): string {
   return `"${word.replace(/["\\]/g, '\\$&')}"`;

@@ -1,6 +1,6 @@
 /**
- * Reads requirement and constraint files the way pip does, without touching a disk: the caller
- * lends the reading. The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
+ * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
  */
 import path from 'node:path';
 import { messageOf, type Source, UserError } from './errors.ts';
@@ -10,7 +10,6 @@ import {
   type DirectRequirement,
   fileOfUrl,
   type IndexRequirement,
-  isPath,
   type LineContext,
   parseLine,
   type RequestLine,
@@ -18,60 +17,56 @@ import {
 import { expand, quoted } from './requirement-words.ts';
 import { shownAddress, withoutSecrets } from './secrets.ts';
 
-/** A file with its place on disk (or its URL) and its name in messages. */
+/** A file: its path or URL, and its name in messages. */
 export interface RequirementFile {
   readonly location: string;
   readonly shown: string;
 }
 
-/** Where the lines of a request come from. */
+/** The sources of the lines of a request. */
 export interface RequirementSources {
   readonly requirements: readonly RequirementFile[];
   readonly constraints: readonly RequirementFile[];
   /** Lines of the input `packages`. */
   readonly packages: readonly string[];
-  /** Lines of dependency groups, with the file that they stand in. */
+  /** Lines of dependency groups, with the name of their file. */
   readonly groups: readonly { readonly text: string; readonly file: string }[];
 }
 
-/** What gathering needs from outside. */
 export interface RequirementReading extends LineContext {
-  /** Gives the decoded text of a file or URL; throws with a message that says why not. */
+  /** Returns the decoded text of a file or URL. @throws Error with the reason when it can't */
   readonly read: (location: string) => Promise<string>;
 }
 
-/** The lines of all files in the order in which pip would see them, and the files read. */
-export interface GatheredLines {
+interface GatheredLines {
+  /** In the order in which pip would read them. */
   readonly lines: readonly RequestLine[];
+  /** For the log: the name of each file, and how many logical lines it has. */
   readonly files: readonly { readonly path: string; readonly lines: number }[];
 }
 
-/** The whole of what is asked for, read and flattened. */
-export interface RequestedSet {
-  readonly lines: readonly RequestLine[];
-  /** Files read, as shown in the log: `path` and how many lines of it count. */
-  readonly files: readonly { readonly path: string; readonly lines: number }[];
-  /** What decides the dependencies of local projects: shown path and hex digest. */
+/** Everything that a run has to install. */
+export interface RequestedSet extends GatheredLines {
   readonly projects: readonly LocalProject[];
-  /** What builds are constrained to, in canonical spelling. */
+  /** Build constraints, in canonical spelling. */
   readonly buildConstraints?: readonly string[];
   /** Digests of the files of `cache-dependency-path`. */
   readonly extra: readonly { readonly path: string; readonly digest: string }[];
 }
 
-/** How a file is come to. */
+/** How a file is included. */
 interface Visit {
   readonly constraint: boolean;
-  /** The files that include it, the outermost first. */
+  /** The files around it, the outermost first. */
   readonly stack: readonly RequirementFile[];
-  /** The line that includes it; undefined for files of inputs. */
+  /** The line that includes it; undefined for a file that an input names. */
   readonly from: Source | undefined;
 }
 
 /**
  * Reads all sources, following `-r` and `-c`.
- * @throws UserError for a file that can't be read, a cycle, or a line that is no requirement;
- *   it names the file and the line.
+ * @throws UserError with file and line for a file that can't be read, a circular include, or an
+ *   invalid line
  */
 export async function gatherLines(
   sources: RequirementSources,
@@ -83,9 +78,9 @@ export async function gatherLines(
 
   async function visit(file: RequirementFile, { constraint, stack, from }: Visit): Promise<void> {
     if (stack.some((other) => other.location === file.location)) {
-      const way = [...stack, file].map((each) => each.shown).join(' → ');
+      const cycle = [...stack, file].map((each) => each.shown).join(' → ');
       throw new UserError(
-        `Requirement files include each other in a circle: ${way}. Remove one of these -r or -c lines.`,
+        `Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`,
         from,
       );
     }
@@ -133,8 +128,8 @@ export async function gatherLines(
   return { lines, files };
 }
 
-/** Where Python's `str.splitlines` ends a line, which is what pip reads files with. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Python takes for an end.
+/** The line endings of Python's `str.splitlines`, which pip splits files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
 const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
 
 /**
@@ -185,35 +180,38 @@ function stripBackslashes(text: string): string {
 }
 
 /**
- * A requirement that stands alone, outside a file: no option and no path.
- * @throws UserError otherwise
+ * Parses a requirement outside a requirement file, where options and paths are not allowed.
+ * @throws UserError when it is one or is invalid
  */
-export function parseSpecifier(text: string, source: Source, context: LineContext): RequestLine {
+export function parseSpecifier(
+  text: string,
+  source: Source,
+  context: LineContext,
+): IndexRequirement | DirectRequirement {
   const expanded = expand(text, context.environment).value;
   const shown = withoutSecrets(text).split(lineEnd).join(' ');
   if (lineEnd.test(expanded)) {
-    throw new UserError(`"${shown}" holds a line break; write one requirement an entry.`, source);
+    throw new UserError(
+      `"${shown}" contains a line break; write one requirement per line.`,
+      source,
+    );
   }
   if (/(?:^|\s)-/.test(expanded)) {
     throw new UserError(
-      `"${shown}" holds an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
+      `"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
       source,
     );
   }
-  const refusePath = (): never => {
-    throw new UserError(
-      `"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
-      source,
-    );
-  };
-  if (isPath(expanded.trim())) return refusePath();
   const parsed = parseLine(text, { source, constraint: false }, context);
-  const line = 'lines' in parsed ? parsed.lines[0] : undefined;
-  if (line === undefined || line.kind === 'option') return refusePath();
-  return line.kind === 'direct' && line.form === 'path' ? refusePath() : line;
+  const [line] = 'lines' in parsed ? parsed.lines : [];
+  if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path')) return line;
+  throw new UserError(
+    `"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
+    source,
+  );
 }
 
-/** `-r` and `-c` are relative to the file that they stand in, or to its URL. */
+/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
 function includedFile(value: string, parent: RequirementFile, source: Source): RequirementFile {
   if (/^https?:/i.test(value)) return { location: value, shown: shownAddress(value) };
   if (/^https?:/i.test(parent.location)) {
@@ -230,8 +228,8 @@ function includedFile(value: string, parent: RequirementFile, source: Source): R
 }
 
 /**
- * The flattened copy lies elsewhere, so a relative `--find-links` gets its anchors here: pip takes
- * what lies beside the file, else what lies where it runs; the one that isn't there is passed over.
+ * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
+ * to the requirement file first, then where it runs, and ignores a directory that does not exist.
  */
 function anchored(line: RequestLine, file: RequirementFile): RequestLine[] {
   const isRelative =
@@ -240,17 +238,15 @@ function anchored(line: RequestLine, file: RequirementFile): RequestLine[] {
     !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
     !path.isAbsolute(line.value) &&
     !/^https?:/i.test(file.location);
-  if (!isRelative) return [line];
-  const { written } = line;
-  if (written === undefined) return [line];
-  const beside = path.join(path.dirname(file.location), written);
-  return [beside, written].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
+  if (!isRelative || line.raw === undefined) return [line];
+  const beside = path.join(path.dirname(file.location), line.raw);
+  return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
 }
 
 /**
- * A requirement of a project's metadata that names its own source. Variables in it mean nothing.
+ * A requirement from a project's metadata that names its own source. It has no variables.
  * @param text without a marker
- * @throws UserError when it can't be read
+ * @throws UserError when it is invalid
  */
 export function requirementOf(
   text: string,
@@ -269,12 +265,12 @@ export function requirementOf(
   return line;
 }
 
-/** The requirements that are to be found through an index, constraints among them. */
+/** The requirements and constraints that pip resolves through an index. */
 export function indexRequirements(lines: readonly RequestLine[]): IndexRequirement[] {
   return lines.filter((line) => line.kind === 'index');
 }
 
-/** The same of texts outside files, such as `build-system.requires`; what is invalid is left to pip. */
+/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
 export function indexRequirementsIn(texts: readonly string[]): IndexRequirement[] {
   const context = { workingDirectory: path.sep, environment: {} };
   return texts.flatMap((text) => {
@@ -288,20 +284,20 @@ export function indexRequirementsIn(texts: readonly string[]): IndexRequirement[
   });
 }
 
-/** What is installed from its own place instead of from an index. */
+/** The requirements that name their own source instead of an index. */
 export function directRequirements(lines: readonly RequestLine[]): DirectRequirement[] {
   return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
 }
 
 /**
- * A URL whose content its hash fixes may be kept; a path, a branch or a bare URL may have other
- * content the next time.
+ * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
+ * a path, a branch or a bare URL may have other content the next time.
  */
 export function isCacheable(requirement: DirectRequirement): boolean {
   return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
 }
 
-/** Whether pip is in hash-checking mode: one hash in any line switches it on for all. */
+/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
 export function isHashMode(lines: readonly RequestLine[]): boolean {
   return lines.some((line) => {
     if (line.kind === 'option') return line.name === 'require-hashes';
@@ -309,7 +305,7 @@ export function isHashMode(lines: readonly RequestLine[]): boolean {
   });
 }
 
-/** The hashes asked for, by normalised name. */
+/** The allowed hashes, by normalised name. */
 export function requestedHashes(lines: readonly RequestLine[]): Map<string, string[]> {
   const hashes = new Map<string, string[]>();
   for (const line of indexRequirements(lines)) {

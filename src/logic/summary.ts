@@ -1,4 +1,4 @@
-/** What a run says of itself: for the job summary, for the log, for a terminal. */
+/** The report of a run: for the job summary, the log and a terminal. */
 import { changes, type Wheel } from './manifest.ts';
 
 export interface Phase {
@@ -10,18 +10,18 @@ export interface Report {
   readonly hit: 'exact' | 'partial' | 'miss';
   readonly primaryKey: string;
   readonly matchedKey: string | undefined;
-  /** Sound wheels that the run started with. */
+  /** Intact wheels that the run started with. */
   readonly before: readonly Wheel[];
   readonly wheels: readonly Wheel[];
-  /** Names of what was installed from its own place. */
+  /** Names of the projects that were installed from source. */
   readonly direct: readonly string[];
-  /** Seconds that filling took when nothing was there; undefined: not known. */
+  /** Seconds that a fill without any wheels took; undefined when not known. */
   readonly effort: number | undefined;
-  /** In the order in which they ended; some are at work at the same time. */
+  /** In the order in which they ended; some overlap. */
   readonly phases: readonly Phase[];
   /** Of the whole run. */
   readonly seconds: number;
-  /** The index that was asked, and why that one; undefined: none was. */
+  /** The index of the fill, and the reason for the choice; undefined when no index was used. */
   readonly index: { readonly shown: string; readonly why: string } | undefined;
 }
 
@@ -37,7 +37,7 @@ function rowsOf(report: Report): Row[] {
     .map((wheel) => ({ wheel, from: before.has(wheel.sha256) ? 'cache' : wheel.origin }));
 }
 
-/** Wheels and bytes by where they came from. */
+/** The number and the bytes of the wheels, by where they came from. */
 export function totals(report: Report): Record<Row['from'], { count: number; bytes: number }> {
   const sums = {
     cache: { count: 0, bytes: 0 },
@@ -51,7 +51,7 @@ export function totals(report: Report): Record<Row['from'], { count: number; byt
   return sums;
 }
 
-/** `3.4 MB`; decimal units. */
+/** `3.4 MB`, in decimal units. */
 export function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   const units = ['kB', 'MB', 'GB', 'TB'];
@@ -67,16 +67,18 @@ function seconds(value: number): string {
 
 const hitNames = { exact: 'exact hit', partial: 'partial hit', miss: 'miss' } as const;
 
-/** One sentence: what kind of run it was and where its wheels came from. */
+/** One sentence: the kind of hit and where the wheels came from. */
 export function headline(report: Report): string {
   const { cache, downloaded, built } = totals(report);
+  const count = report.wheels.length;
   const parts = [
+    `${count} wheel${count === 1 ? '' : 's'}`,
     `${cache.count} from the cache (${size(cache.bytes)})`,
     `${downloaded.count} downloaded (${size(downloaded.bytes)})`,
     `${built.count} built`,
   ];
-  const asked = report.index ? '' : ', 0 index requests';
-  return `${hitNames[report.hit]}${asked}: ${report.wheels.length} wheels, ${parts.join(', ')}`;
+  const requests = report.index ? '' : ', 0 index requests';
+  return `${hitNames[report.hit]}${requests}: ${parts.join(', ')}`;
 }
 
 /** `boto3 1.34.0 → 1.35.2`, `+ six 1.16.0`, `- idna 3.7`; empty without an earlier wheelhouse. */
@@ -88,60 +90,58 @@ export function changeLines(report: Report): string[] {
   });
 }
 
-/** What the cache has spared; empty when it has not, or it is not known. */
-function savings(report: Report): string[] {
-  const { hit, effort } = report;
-  const { cache } = totals(report);
-  if (hit !== 'exact' || effort === undefined || cache.bytes === 0) return [];
-  return [`saved: ${size(cache.bytes)} and about ${seconds(effort)} of downloading and building`];
+/** Everything below the headline but the times. @param mark puts a name into its form */
+function details(report: Report, mark: (text: string) => string): string[] {
+  const { hit, effort, direct, index } = report;
+  const { bytes } = totals(report).cache;
+  const isSaving = hit === 'exact' && effort !== undefined && bytes > 0;
+  const listed = (label: string, names: readonly string[]): string[] =>
+    names.length > 0 ? [`${label}: ${names.map(mark).join(', ')}`] : [];
+  return [
+    ...(isSaving
+      ? [`saved: ${size(bytes)} and about ${seconds(effort)} of downloading and building`]
+      : []),
+    ...listed('changed', changeLines(report)),
+    ...listed('installed from source', direct),
+    ...(index ? [`index: ${mark(index.shown || 'none')} (${index.why})`] : []),
+  ];
+}
+
+function times({ phases }: Report): string {
+  return phases.map((phase) => `${phase.name} ${seconds(phase.seconds)}`).join(', ');
 }
 
 /** Plain text for a log or a terminal. */
 export function formatReport(report: Report): string[] {
-  const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
-  const changed = changeLines(report);
   return [
     headline(report),
-    ...savings(report),
-    ...(changed.length > 0 ? [`changed: ${changed.join(', ')}`] : []),
-    ...(report.index ? [`index: ${report.index.shown || 'none'} (${report.index.why})`] : []),
-    ...(report.direct.length > 0 ? [`from their own place: ${report.direct.join(', ')}`] : []),
-    `time: ${seconds(report.seconds)} (${times.join(', ')})`,
-  ].map(oneLine);
+    ...details(report, oneLine),
+    `time: ${seconds(report.seconds)} (${times(report)})`,
+  ];
 }
 
 const roleNames = { runtime: '', build: ' (to build)', tool: ' (to install)' } as const;
 
 /** GitHub-flavoured Markdown for the job summary. */
 export function formatSummary(report: Report): string {
-  const rows = rowsOf(report).map(
-    ({ wheel, from }) =>
-      `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`,
-  );
-  const changed = changeLines(report);
-  const times = report.phases.map(({ name, seconds: value }) => `${name} ${seconds(value)}`);
+  const { primaryKey, matchedKey } = report;
+  const matched = matchedKey === undefined ? '' : `, matched ${code(matchedKey)}`;
   return [
     `### Wheelhouse: ${headline(report)}`,
     '',
-    ...savings(report).flatMap((line) => [line, '']),
-    ...(changed.length > 0
-      ? [`Changed: ${changed.map((line) => `\`${oneLine(line)}\``).join(', ')}`, '']
-      : []),
-    ...(report.direct.length > 0
-      ? [`From their own place: ${report.direct.map(cell).join(', ')}`, '']
-      : []),
-    ...(report.index
-      ? [`Index: \`${report.index.shown || 'none'}\` (${report.index.why})`, '']
-      : []),
+    ...details(report, code).flatMap((text) => [text.charAt(0).toUpperCase() + text.slice(1), '']),
     '<details><summary>Wheels</summary>',
     '',
     '| package | version | from | size |',
     '| --- | --- | --- | --: |',
-    ...rows,
+    ...rowsOf(report).map(
+      ({ wheel, from }) =>
+        `| ${cell(wheel.name)}${roleNames[wheel.role]} | ${cell(wheel.version)} | ${from} | ${size(wheel.size)} |`,
+    ),
     '',
     '</details>',
     '',
-    `Key \`${report.primaryKey}\`${report.matchedKey === undefined ? '' : `, matched \`${report.matchedKey}\``}. ${times.join(', ')}.`,
+    `Key ${code(primaryKey)}${matched}. ${times(report)}.`,
     '',
   ].join('\n');
 }
@@ -149,6 +149,11 @@ export function formatSummary(report: Report): string {
 /** Text from metadata must not begin a line of its own. */
 function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}
+
+/** Text from metadata must not end a code span. */
+function code(text: string): string {
+  return `\`${oneLine(text).replaceAll('`', "'")}\``;
 }
 
 /** Text from metadata must not end a cell or open a tag. */

@@ -95,7 +95,7 @@ function plain(complaint: string): string {
   if (/^Failed to restore:$/.test(complaint)) return 'the archive could not be downloaded';
   return complaint.replace(
     /^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s,
-    'tar ended with exit code $1',
+    'tar failed with exit code $1',
   );
 }
 

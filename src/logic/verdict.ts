@@ -90,7 +90,7 @@ export function verdict(
     ...{ mismatch, reason, wheels, isComplete },
   });
   if (!isSameRequest) return usable('request', 'it was made for other requirements');
-  if (!isComplete) return usable('wheels', 'some of its wheels had to be dropped');
+  if (!isComplete) return usable('wheels', 'some of its wheels are not usable');
   const pinned = isFixed(wheels, lines, rules);
   if (!isFresh({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
     const date = manifest.resolvedAt.slice(0, 10);

@@ -6,7 +6,7 @@ import { UserError } from '../logic/errors.ts';
 import { indexVariables } from '../logic/index-choice.ts';
 import { projectParts } from '../logic/local-project.ts';
 import { isDistributionName, isSdistName } from '../logic/names.ts';
-import { adviceFor, lastWords } from '../logic/pip-output.ts';
+import { adviceFor, errorExcerpt } from '../logic/pip-output.ts';
 import {
   fillFiles,
   type GeneratedRequest,
@@ -209,6 +209,6 @@ async function download(
       : await downloads.pip(interpreter, target.markers, args, options);
   if (exitCode === 0) return directory;
   throw new UserError(
-    `pip could not download for ${target.name}. ${adviceFor(output)}\n${lastWords(output)}`,
+    `pip could not download for ${target.name}. ${adviceFor(output)}\n${errorExcerpt(output)}`,
   );
 }

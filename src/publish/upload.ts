@@ -1,6 +1,6 @@
 /** What the feed has, and the upload of what it lacks. */
 import { messageOf, UserError } from '../logic/errors.ts';
-import { lastWords } from '../logic/pip-output.ts';
+import { errorExcerpt } from '../logic/pip-output.ts';
 import type { ProjectFile } from '../logic/project-page.ts';
 import type { PipResult } from '../ports.ts';
 import { stateOf } from './logic/feed.ts';
@@ -137,7 +137,7 @@ export async function uploadAbsent(
     }
     if (missing.length === batch.length) {
       throw new UserError(
-        `The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${lastWords(output)}`,
+        `The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${errorExcerpt(output)}`,
       );
     }
     absent = rows.filter((row) => row.state === 'absent');

@@ -9,7 +9,7 @@ import { temporaryVariables } from '../logic/environment.ts';
 import { UserError } from '../logic/errors.ts';
 import type { Interpreter, Request } from '../logic/model.ts';
 import { normalizeName } from '../logic/names.ts';
-import { lastWords } from '../logic/pip-output.ts';
+import { errorExcerpt } from '../logic/pip-output.ts';
 import type { Surroundings } from '../logic/portions.ts';
 import type { Python, Reporter } from '../ports.ts';
 import { run } from './process.ts';
@@ -85,7 +85,8 @@ export function pythonAdapter(
         ['-c', pythonProgram('write_stubs'), directory],
         { env: environment, input: JSON.stringify(stubs) },
       );
-      if (exitCode !== 0) throw new Error(`Stub wheels could not be written: ${lastWords(output)}`);
+      if (exitCode !== 0)
+        throw new Error(`Stub wheels could not be written: ${errorExcerpt(output)}`);
       return JSON.parse(stdout) as string[];
     },
   };
@@ -141,7 +142,7 @@ function readProbe(command: string, exitCode: number, stdout: string, output: st
   }
   const strange = (): UserError =>
     new UserError(
-      `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${lastWords(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
+      `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${errorExcerpt(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
     );
   if (exitCode !== 0 || typeof answer !== 'object' || answer === null) throw strange();
   const { tooOld, pipConfigError } = answer as { tooOld?: string; pipConfigError?: string | null };
@@ -263,7 +264,7 @@ async function withEnsuredPip(
   });
   if (exitCode !== 0) {
     throw new UserError(
-      `The virtual environment ${directory} could not be made: ${lastWords(output)} (on Debian and Ubuntu the package python3-venv may be missing).`,
+      `The virtual environment ${directory} could not be made: ${errorExcerpt(output)} (on Debian and Ubuntu the package python3-venv may be missing).`,
     );
   }
 }

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../logic/errors.ts';
 import type { Interpreter } from '../../logic/model.ts';
-import { lastWords } from '../../logic/pip-output.ts';
+import { errorExcerpt } from '../../logic/pip-output.ts';
 import type { PipResult, Python, Reporter } from '../../ports.ts';
 import { accept, maxPage } from '../../world/pages.ts';
 import { run } from '../../world/process.ts';
@@ -65,7 +65,7 @@ export function downloadsAdapter(
           input: JSON.stringify(files.map((file) => path.join(directory, file))),
         },
       );
-      if (exitCode !== 0) throw new Error(`Files could not be read: ${lastWords(output)}`);
+      if (exitCode !== 0) throw new Error(`Files could not be read: ${errorExcerpt(output)}`);
       const found = JSON.parse(stdout) as readonly {
         readonly identities?: readonly Identity[];
         readonly pyproject?: string | null;
@@ -135,6 +135,6 @@ async function throughPip(
   );
   if (exitCode === 0) return JSON.parse(stdout) as SessionAnswer[];
   throw new UserError(
-    `This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${lastWords(output)}. Use another version of pip.`,
+    `This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${errorExcerpt(output)}. Use another version of pip.`,
   );
 }
