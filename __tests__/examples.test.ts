@@ -7,19 +7,20 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { root } from '../scripts/tools.mjs';
+import { type Mapping, parseYaml } from './support/yaml.ts';
 
 const skip = spawnSync('openssl', ['version']).error ? 'openssl is not here' : false;
 
 test('publish.yml: whoever starts it writes one output and no other', { skip }, (t) => {
   const text = readFileSync(join(root, 'examples', 'publish.yml'), 'utf8');
-  const block = /- name: One requirement per line\n[\s\S]*?run: \|\n((?: {10}.*\n)+)/.exec(
-    text,
-  )?.[1];
+  const jobs = Object.values(parseYaml(text)['jobs'] as Record<string, { steps: Mapping[] }>);
+  const steps = jobs.flatMap((job) => job.steps);
+  const script = steps.find(({ name }) => name === 'One requirement per line')?.['run'];
   const place = mkdtempSync(join(tmpdir(), 'examples-'));
   t.after(() => rmSync(place, { recursive: true }));
   const output = join(place, 'output');
   const packages = 'requests>=2.31 END_OF_PACKAGES other<<END wrong END other=wrong';
-  const { status, stderr } = spawnSync('bash', ['-e', '-c', String(block)], {
+  const { status, stderr } = spawnSync('bash', ['-e', '-c', String(script)], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] ?? '', PACKAGES: packages, GITHUB_OUTPUT: output },
   });

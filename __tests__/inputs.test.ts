@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
+import { root } from '../scripts/tools.mjs';
 import { type Host, type InputName, inputDefaults, loadRequest } from '../src/inputs.ts';
 import { UserError } from '../src/logic/errors.ts';
 import type { Request } from '../src/logic/model.ts';
+import { readActionManifest } from './support/runner.ts';
 
 const host: Host = {
   workspace: '/w',
@@ -30,12 +31,9 @@ function refusal(inputs: Inputs): string {
 }
 
 test('the defaults are those of action.yml', () => {
-  const text = readFileSync(new URL('../action.yml', import.meta.url), 'utf8');
-  const inputs = text.slice(text.indexOf('\ninputs:\n') + 9, text.indexOf('\noutputs:\n'));
-  const declared = [...inputs.matchAll(/^ {2}([a-z-]+):\n((?: {4}.*\n?)+)/gm)].map((match) => {
-    const value = /^ {4}default: (.*)$/m.exec(match[2] ?? '')?.[1] ?? 'none';
-    return [match[1], value.replace(/^'(.*)'$/, '$1')];
-  });
+  const declared = Object.entries(readActionManifest(root).inputs).map(
+    ([name, { default: value }]) => [name, value],
+  );
   assert.ok(declared.length > 10);
   assert.deepEqual(Object.fromEntries(declared), inputDefaults);
 });

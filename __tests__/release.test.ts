@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test';
 
 import { canBeAccount, filesWithPlaceholder, placeholder, putIn } from '../scripts/owner.mjs';
 import { root } from '../scripts/tools.mjs';
+import { type Mapping, parseYaml } from './support/yaml.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'release-'));
 after(() => rmSync(place, { recursive: true, force: true }));
@@ -15,10 +16,10 @@ after(() => rmSync(place, { recursive: true, force: true }));
 /** The script of a step of release.yml. */
 function scriptOf(step: string): string {
   const text = readFileSync(join(root, '.github', 'workflows', 'release.yml'), 'utf8');
-  const [, rest = ''] = text.split(`- name: ${step}\n`);
-  const block = /^ {8}run: \|\n((?: {10}.*\n|\n)+)/m.exec(rest)?.[1] ?? '';
-  assert.ok(block !== '', step);
-  return block.replace(/^ {10}/gm, '');
+  const jobs = Object.values(parseYaml(text)['jobs'] as Record<string, { steps: Mapping[] }>);
+  const script = jobs.flatMap(({ steps }) => steps).find(({ name }) => name === step)?.['run'];
+  assert.ok(typeof script === 'string', step);
+  return script;
 }
 
 /** What GitHub has; `gh` answers from it through the real jq. */

@@ -54,7 +54,7 @@ const publishing = [...Object.keys(below), 'entry of publish'];
 Object.assign(below, { 'entry of publish': publishing, 'command line': publishing });
 
 /** Files that share a box of the diagram with another one. */
-const companions = { 'inputs.ts': 'request.ts', 'run.ts': 'request.ts' };
+const companions = { 'inputs.ts': 'request.ts', 'run.ts': 'request.ts', 'timer.ts': 'request.ts' };
 
 /** @param {string} file */
 function layerOf(file) {

@@ -62,8 +62,9 @@ async function main() {
   for await (const { type, data } of events) {
     if (type === 'test:diagnostic' && data.message.startsWith(rowMark)) {
       const row = JSON.parse(data.message.slice(rowMark.length));
-      if (rows.has(row.fault)) throw new Error(`Two rows have the name "${row.fault}".`);
-      rows.set(row.fault, row);
+      const name = `${row.group}: ${row.fault}`;
+      if (rows.has(name)) throw new Error(`Two rows have the name "${name}".`);
+      rows.set(name, row);
     }
     if ((type === 'test:pass' || type === 'test:fail') && data.details.type !== 'suite') {
       results.set(data.name, type === 'test:pass' ? 'passed' : '**failed**');

@@ -93,9 +93,8 @@ function yamlFiles(directory) {
 
 /** Names of the inputs and outputs that a file declares, in order. */
 function declared(file) {
-  const text = readFileSync(join(root, file), 'utf8');
-  const body = text.slice(text.search(/^inputs:/m)).split(/^runs:/m)[0];
-  return body.match(/^ {0,2}[\w-]+:/gm);
+  const { inputs, outputs } = parse(readFileSync(join(root, file), 'utf8'));
+  return [Object.keys(inputs), Object.keys(outputs)];
 }
 
 /** Runs the workflows under act, and counts each test. */
@@ -132,6 +131,7 @@ const actions = [
 
 mkdirSync(cache, { recursive: true });
 ensureTools('test:workflows');
+const { parse } = await import('yaml');
 const hasGo = findProgram('go') !== undefined;
 const noGo = 'Go is not on PATH: install it from go.dev.';
 

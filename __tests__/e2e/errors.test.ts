@@ -1,4 +1,4 @@
-/** Bad input: one clear error that names the file, the line and what to do. Exact messages. */
+/** Bad input leads to exactly one error, which names the file, the line and what to do. */
 import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,13 +15,13 @@ const { cache, run } = await startScenario({
 
 interface Case extends RunOptions {
   readonly what: string;
-  /** The annotation's text; a function where a path of the job belongs into it. */
+  /** The annotation's text; a function if it contains a path of the job. */
   readonly message: string | ((job: Job, python: string) => string);
   readonly file?: string;
   readonly line?: string;
 }
 
-/** A program that stands where a Python is expected. */
+/** Writes a program to where a Python is expected. */
 function fakePython(job: Job, script: string): void {
   mkdirSync(join(job.workspace, 'bin'), { recursive: true });
   const file = join(job.workspace, 'bin', 'python');
@@ -33,7 +33,7 @@ const text = (content: string): Record<string, string> => ({ 'requirements.txt':
 
 const cases: Case[] = [
   {
-    what: 'a Python that is not there',
+    what: 'a Python that does not exist',
     with: { python: 'no-such-python' },
     message:
       'Python "no-such-python" was not found. Set the input python to an interpreter that exists.',
@@ -67,26 +67,26 @@ const cases: Case[] = [
       'No file matches "requirements.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that holds it.',
   },
   {
-    what: 'a working-directory without requirement file',
+    what: 'a working-directory without a requirement file',
     files: { 'api/readme': '' },
     with: { 'working-directory': 'api' },
     message:
       'No file matches "requirements.txt" of the input requirements in api. Correct the input, or set working-directory to the folder that holds it.',
   },
   {
-    what: 'a working-directory that is not there',
+    what: 'a working-directory that does not exist',
     with: { 'working-directory': 'api' },
     message: (job) =>
       `The working-directory ${job.workspace}/api does not exist. Check the input, and that actions/checkout ran before this step.`,
   },
   {
-    what: 'a glob that leads outside the workspace',
+    what: 'a glob that points outside the workspace',
     with: { requirements: '../*.txt' },
     message:
       '"../*.txt" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
   },
   {
-    what: 'a link that leads outside the workspace',
+    what: 'a symbolic link that points outside the workspace',
     before: (job) => {
       writeFileSync(join(job.root, 'secret.txt'), 'one\n');
       symlinkSync(join(job.root, 'secret.txt'), join(job.workspace, 'requirements.txt'));
@@ -95,7 +95,7 @@ const cases: Case[] = [
       '"requirements.txt" of the input requirements leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
   },
   {
-    what: 'includes in a circle',
+    what: 'a circular include',
     files: {
       'requirements.txt': 'one\n-r more/a.txt\n',
       'more/a.txt': '\n\n-r ../requirements.txt\n',
@@ -106,7 +106,7 @@ const cases: Case[] = [
     line: '3',
   },
   {
-    what: 'an include that is not there',
+    what: 'an include of a file that does not exist',
     files: text('one\n-r gone.txt\n'),
     message: "gone.txt can't be read: it does not exist.",
     file: 'requirements.txt',
@@ -120,7 +120,7 @@ const cases: Case[] = [
     line: '2',
   },
   {
-    what: 'a line that is no requirement',
+    what: 'a line that is not a requirement',
     files: text('one\n\none two three\n'),
     message:
       '"one two three" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options.',
@@ -128,35 +128,35 @@ const cases: Case[] = [
     line: '3',
   },
   {
-    what: 'an option smuggled in through packages',
+    what: 'an option in the input packages',
     with: { packages: 'one --index-url=https://user:secret@index.example/simple' },
     message:
       '"one --index-url=https://index.example/simple" contains an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.',
     file: 'input packages',
   },
   {
-    what: 'a path in packages',
+    what: 'a path in the input packages',
     with: { packages: './local' },
     message:
       '"./local" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.',
     file: 'input packages',
   },
   {
-    what: 'a local project that is not there',
+    what: 'a local project that does not exist',
     files: text('one\n-e ./gone\n'),
     message: './gone does not exist.',
     file: 'requirements.txt',
     line: '2',
   },
   {
-    what: 'a directory that is no project',
+    what: 'a directory that is not a project',
     files: { ...text('./empty\n'), 'empty/readme': '' },
     message: './empty is no Python project: it has neither pyproject.toml nor setup.py.',
     file: 'requirements.txt',
     line: '1',
   },
   {
-    what: 'a pyproject.toml that is broken',
+    what: 'a pyproject.toml that is not valid TOML',
     files: { ...text('-e .\n'), 'pyproject.toml': '[project]\nname = \n' },
     message:
       'pyproject.toml is not valid TOML: Invalid TOML document: invalid value. Fix the file.',
@@ -164,7 +164,7 @@ const cases: Case[] = [
     line: '2',
   },
   {
-    what: 'a dependency group that is not there',
+    what: 'a dependency group that does not exist',
     files: { 'pyproject.toml': '[dependency-groups]\ntest = []\n' },
     with: { groups: 'tset' },
     message: 'pyproject.toml has no dependency group "tset". It has: test.',
@@ -179,19 +179,19 @@ const cases: Case[] = [
     file: 'pyproject.toml',
   },
   {
-    what: 'a flag that is neither true nor false',
+    what: 'a boolean input that is neither true nor false',
     files: text('one\n'),
     with: { install: 'yes' },
     message: 'The input install is "yes"; it takes true, false.',
   },
   {
-    what: 'a refresh that there is not',
+    what: 'an unknown value of the input refresh',
     files: text('one\n'),
     with: { refresh: 'hourly' },
     message: 'The input refresh is "hourly"; it takes auto, always, daily, weekly, monthly, never.',
   },
   {
-    what: 'a cache-suffix with other characters',
+    what: 'a cache-suffix with characters that are not allowed',
     files: text('one\n'),
     with: { 'cache-suffix': 'a,b' },
     message: 'The input cache-suffix is "a,b"; it takes letters, digits, ".", "_" and "-" only.',
@@ -204,14 +204,14 @@ const cases: Case[] = [
       `The input wheelhouse is ${job.workspace}, which holds the checkout. Its content is replaced: name a directory of its own.`,
   },
   {
-    what: 'a wheelhouse that is a directory with other files',
+    what: 'a wheelhouse directory that contains other files',
     files: { ...text('one\n'), 'precious/file': 'x' },
     with: { wheelhouse: 'precious' },
     message: (job) =>
       `${job.workspace}/precious is not empty and is not a wheelhouse; using it would delete its contents. Set the input wheelhouse to an empty or new directory.`,
   },
   {
-    what: 'a venv that is a directory with other files',
+    what: 'a venv directory that contains other files',
     files: { ...text('one\n'), 'precious/file': 'x' },
     with: { venv: 'precious' },
     message: (job) =>
@@ -220,7 +220,7 @@ const cases: Case[] = [
 ];
 
 for (const { what, message, file, line, ...options } of cases) {
-  test(what, async () => {
+  test(`exactly one error for ${what}, and nothing is installed`, async () => {
     await cache.reset();
     let expected = message;
     const result = await run({
@@ -247,12 +247,12 @@ for (const { what, message, file, line, ...options } of cases) {
   });
 }
 
-test('a Python that the system manages is refused before anything is fetched, unless pip is told to', async () => {
+test('an externally managed Python is rejected without an index request, unless pip may break it', async () => {
   let python = '';
   const manage = (_job: Job, executable: string): void => {
     python = executable;
     const library = evaluate(executable, `__import__('sysconfig').get_path('stdlib')`);
-    // A virtual environment is never managed: this one says that it is none.
+    // A virtual environment is never externally managed, so this one denies being one.
     writeFileSync(
       join(evaluate(executable, `__import__('sysconfig').get_path('purelib')`), 'sitecustomize.py'),
       `import os, sys, sysconfig\nsys.base_prefix = sys.prefix\nexists = os.path.exists\nos.path.exists = lambda p: True if p == os.path.join(${JSON.stringify(library)}, 'EXTERNALLY-MANAGED') else exists(p)\n`,

@@ -1,4 +1,4 @@
-/** The whole flow of the committed dist: what is asked of the index, kept and installed. */
+/** The whole flow of the committed dist: what it requests from the index, caches and installs. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ function wheelNames(result: JobResult): string[] {
   return result.wheelhouse.filter((file) => file.endsWith('.whl'));
 }
 
-/** Contents of an entry of the cache, as file names. */
+/** The names of the files in a cache entry. */
 async function archived(key: string): Promise<string[]> {
   const directory = mkdtempSync(join(tmpdir(), 'archive-'));
   try {
@@ -41,7 +41,7 @@ async function archived(key: string): Promise<string[]> {
 }
 
 for (const pip of pipVersions) {
-  test(`miss, exact hit and partial hit with pip ${pip}`, async () => {
+  test(`pip ${pip}: a miss fills the cache, an exact hit needs no index, a bumped pin downloads exactly one wheel`, async () => {
     const miss = await run({ pip, files: { 'requirements.txt': pinned } });
     assert.equal(miss.main.conclusion, 'success', miss.main.log);
     assert.equal(miss.main.outputs['cache-hit'], 'false');
@@ -78,7 +78,7 @@ for (const pip of pipVersions) {
     ]);
   });
 
-  test(`an sdist under --hash works cold, warm and on a partial hit with pip ${pip}`, async () => {
+  test(`pip ${pip}: an sdist with --hash is built once and reused on exact and partial hits`, async () => {
     const line = (dist: { sha256: string }, requirement: string): string =>
       `${requirement} \\\n    --hash=sha256:${dist.sha256}\n`;
     const files = (beta: 1 | 2): Record<string, string> => ({
@@ -100,12 +100,12 @@ for (const pip of pipVersions) {
 
     const partial = await run({ pip, files: files(2) });
     assert.deepEqual(partial.artifacts, ['beta-3.0-py3-none-any.whl'], partial.main.log);
-    assert.ok(partial.lock.includes(String(built)), 'the wheel built before is the very one');
+    assert.ok(partial.lock.includes(String(built)), 'the wheel that was built before is reused');
     assert.deepEqual(partial.installed, ['alpha==1.0', 'beta==3.0', 'gamma==1.0']);
   });
 }
 
-test('unpinned requirements do not change within their period, and older wheels go', async () => {
+test('unpinned requirements keep their versions within the refresh period, and old wheels are dropped', async () => {
   const first = await run({ files: { 'requirements.txt': 'beta<3\n' } });
   assert.deepEqual(first.installed, ['beta==2.0']);
   assert.match(String(first.main.outputs['cache-primary-key']), /-\d{4}-w\d\d$/);
@@ -115,7 +115,7 @@ test('unpinned requirements do not change within their period, and older wheels 
   assert.deepEqual(wheelNames(wider), ['beta-3.0-py3-none-any.whl']);
 });
 
-test('refresh: always asks the index each time and takes only what is new', async () => {
+test('refresh: always asks the index on every run and downloads only new versions', async () => {
   const options = { files: { 'requirements.txt': 'alpha\n' }, with: { refresh: 'always' } };
   const first = await run(options);
   assert.deepEqual(first.installed, ['alpha==1.0', 'beta==3.0']);
@@ -134,7 +134,7 @@ test('refresh: always asks the index each time and takes only what is new', asyn
   }
 });
 
-test('a version that the index has withdrawn is not taken from an older wheelhouse', async () => {
+test('a version that the index has removed is not installed from an older wheelhouse', async () => {
   const gone = wheel({ name: 'beta', version: '9.0' });
   index.add(gone);
   const options = { files: { 'requirements.txt': 'beta\n' }, with: { refresh: 'always' } };
@@ -145,7 +145,7 @@ test('a version that the index has withdrawn is not taken from an older wheelhou
   assert.deepEqual(wheelNames(after), ['beta-3.0-py3-none-any.whl']);
 });
 
-test('a damaged entry is repaired under the next generation of its key, and then hits', async () => {
+test('a damaged cache entry is replaced under the next generation of its key, which then hits', async () => {
   const files = { 'requirements.txt': pinned };
   const first = await run({ files });
   const key = String(first.main.outputs['cache-primary-key']);
@@ -171,7 +171,7 @@ test('a damaged entry is repaired under the next generation of its key, and then
   assert.equal(cache.entries().length, 2);
 });
 
-test('a wheelhouse of another interpreter is a miss, not a mixture', async () => {
+test('a wheelhouse made for another interpreter is a miss, and none of its wheels are used', async () => {
   const files = { 'requirements.txt': pinned };
   const first = await run({ files });
   const key = String(first.main.outputs['cache-primary-key']);
@@ -196,7 +196,7 @@ test('a wheelhouse of another interpreter is a miss, not a mixture', async () =>
   assert.deepEqual(second.installed, everything);
 });
 
-test('the cache is saved although a later step fails', async () => {
+test('the wheelhouse is saved even if a later step fails', async () => {
   const result = await run({
     files: { 'requirements.txt': pinned },
     between: async (job) => {
@@ -208,7 +208,7 @@ test('the cache is saved although a later step fails', async () => {
   assert.equal(cache.entries().length, 1);
 });
 
-test('when pip fails, its last words and one sentence of advice are shown, and nothing is saved', async () => {
+test('a failure of pip shows its last lines with advice, installs nothing and saves nothing', async () => {
   const broken = sdist({ name: 'broken', version: '1.0', fail: 'no compiler here' });
   index.add(broken);
   const result = await run({ files: { 'requirements.txt': 'beta\nbroken\n' } });
@@ -224,7 +224,7 @@ test('when pip fails, its last words and one sentence of advice are shown, and n
   assert.equal(cache.entries().length, 0);
 });
 
-test('the lock is installed in isolation from PIP_* and pip.conf, and pip freeze stays clean', async () => {
+test('the install from the lock ignores PIP_* and pip.conf, and pip freeze lists plain versions', async () => {
   const result = await run({
     files: {
       'requirements.txt': pinned,
@@ -238,7 +238,7 @@ test('the lock is installed in isolation from PIP_* and pip.conf, and pip freeze
   assert.deepEqual(result.installed, everything);
 });
 
-test('install: false only fills; the next job with the same requirements hits', async () => {
+test('install: false only fills the cache, and the next job with the same requirements hits', async () => {
   const files = { 'requirements.txt': pinned };
   const seed = await run({ files, with: { install: false } });
   assert.deepEqual(seed.installed, []);
@@ -248,7 +248,7 @@ test('install: false only fills; the next job with the same requirements hits', 
   assert.deepEqual(hit.installed, everything);
 });
 
-test('venv is made, installed into, and active for later steps', async () => {
+test('the input venv creates an environment, installs into it and activates it for later steps', async () => {
   await run({
     files: { 'requirements.txt': 'beta==1.0\n' },
     with: { venv: '.venv' },
@@ -264,7 +264,7 @@ test('venv is made, installed into, and active for later steps', async () => {
   });
 });
 
-test('export: true lets later pips install from the wheelhouse alone', async () => {
+test('export: true lets pip in later steps install from the wheelhouse without an index', async () => {
   await run({
     files: { 'requirements.txt': 'beta==1.0\n' },
     with: { install: false, export: true },
@@ -276,7 +276,7 @@ test('export: true lets later pips install from the wheelhouse alone', async () 
   });
 });
 
-test('compile-bytecode decides whether installing compiles', async () => {
+test('the input compile-bytecode decides whether installed modules are compiled', async () => {
   const files = { 'requirements.txt': 'beta==1.0\n' };
   for (const [value, expected] of [
     ['false', 'False'],
@@ -295,7 +295,7 @@ test('compile-bytecode decides whether installing compiles', async () => {
 });
 
 describe('self-hosted runners', () => {
-  test('a wheelhouse that lies on disk and satisfies is used as it is, without any service', async () => {
+  test('a wheelhouse on disk that satisfies the requirements is used without the cache service', async () => {
     const keep = mkdtempSync(join(tmpdir(), 'kept-'));
     try {
       const options = {

@@ -1,4 +1,4 @@
-/** Every form of requirement, cold and warm: what is installed, and that warm asks no index. */
+/** Every form of requirement installs the same packages cold and warm, and warm needs no index. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -38,7 +38,7 @@ const text = (content: string): Record<string, string> => ({ 'requirements.txt':
 const elsewhere = mkdtempSync(join(tmpdir(), 'elsewhere-'));
 after(() => rmSync(elsewhere, { recursive: true }));
 
-/** Makes or changes a project outside the workspace and commits it to a repository of its own. */
+/** Creates or changes a project outside the workspace and commits it to its own repository. */
 function gitProject(name: string, requires: string[]): string {
   const directory = projectDirectory(join(elsewhere, name), { name, version: '0.5', requires });
   const commit = 'git -c user.name=t -c user.email=t@example.com commit -qm next';
@@ -60,13 +60,13 @@ const cases: Case[] = [
     installs: ['one==1.0', 'two==1.0'],
   },
   {
-    what: 'the input constraints',
+    what: 'a file of the input constraints',
     files: { ...text('one\n'), 'limits.txt': 'one<2\n' },
     with: { constraints: 'limits.txt' },
     installs: ['one==1.0'],
   },
   {
-    what: 'PIP_CONSTRAINT of the environment',
+    what: 'PIP_CONSTRAINT in the environment',
     files: { ...text('one\n'), 'limits.txt': 'one<2\n' },
     env: { PIP_CONSTRAINT: 'limits.txt' },
     installs: ['one==1.0'],
@@ -97,29 +97,29 @@ const cases: Case[] = [
     installs: ['one==1.0'],
   },
   {
-    what: '${VARIABLES}',
+    what: '${VARIABLES} in a requirement file',
     files: text('one==${ONE_VERSION}\n'),
     env: { ONE_VERSION: '1.0' },
     installs: ['one==1.0'],
   },
-  { what: '--pre', files: text('--pre\none\n'), installs: ['one==3.0rc1'] },
+  { what: '--pre in a requirement file', files: text('--pre\none\n'), installs: ['one==3.0rc1'] },
   {
-    what: '--only-binary, which hides an sdist',
+    what: '--only-binary, which excludes an sdist',
     files: text('--only-binary source\nsource\n'),
     installs: ['source==0.9'],
   },
   {
-    what: '--no-binary, which builds what has a wheel',
+    what: '--no-binary, which builds a package that has a wheel',
     files: text('--no-binary both\nboth\n'),
     installs: ['both==1.0'],
   },
   {
-    what: 'an sdist whose build needs a package of the index',
+    what: 'an sdist whose build needs a package from the index',
     files: text('source==1.0\n'),
     installs: ['source==1.0'],
   },
   {
-    what: '--index-url in the file',
+    what: '--index-url in a requirement file',
     files: text(''),
     before: (job) => {
       writeFileSync(
@@ -131,7 +131,7 @@ const cases: Case[] = [
     installs: ['one==1.0'],
   },
   {
-    what: '-e . with extras, its dependencies from the wheelhouse',
+    what: '-e . with extras',
     files: text('-e .[more]\n'),
     before: (job) => {
       projectDirectory(job.workspace, {
@@ -145,7 +145,7 @@ const cases: Case[] = [
     installs: ['local==0.1', 'one==1.0', 'three==1.0'],
   },
   {
-    what: './local',
+    what: 'a project at ./local',
     files: text('./local\nthree\n'),
     before: (job) => {
       projectDirectory(join(job.workspace, 'local'), {
@@ -165,17 +165,17 @@ const cases: Case[] = [
     installs: ['one==1.0', 'two==1.0'],
   },
   {
-    what: 'git+file: with the dependencies of its branch',
+    what: 'a git+file: URL',
     files: text(`fromgit @ git+file://${repository}\nthree\n`),
     installs: ['fromgit==0.5', 'one==1.0', 'three==1.0'],
   },
   {
-    what: '-e git+file:',
+    what: '-e with a git+file: URL',
     files: text(`-e git+file://${repository}#egg=fromgit\n`),
     installs: ['fromgit==0.5', 'one==1.0'],
   },
   {
-    what: 'a local project whose back end asks for more when it is built',
+    what: 'a local project whose build backend requests another package during the build',
     files: text('-e ./local\n'),
     before: (job) => {
       projectDirectory(join(job.workspace, 'local'), {
@@ -191,10 +191,10 @@ const cases: Case[] = [
     installs: ['source==1.0'],
   },
   {
-    what: 'local projects that depend on each other by path, the last one also by an extra',
+    what: 'local projects that depend on each other by path and by an extra',
     files: text('./app[more]\n'),
     before: (job) => {
-      // A checkout has the same path in each job of a workflow; here it has not.
+      // The checkout has the same path in every job of a workflow, but not in these tests.
       const lib = `file://${elsewhere}/lib`;
       projectDirectory(join(job.workspace, 'app'), {
         ...{ name: 'app', version: '0.1', requires: ['two', `lib @ ${lib}`] },
@@ -210,7 +210,7 @@ const cases: Case[] = [
     installs: ['app==0.1', 'deep==0.3', 'lib==0.2', 'one==1.0', 'two==1.0'],
   },
   {
-    what: 'a direct URL with a hash, which is kept',
+    what: 'a URL of a wheel with a hash',
     files: text(`one @ \${FILES}/one-1.0-py3-none-any.whl#sha256=${one.sha256}\ntwo\n`),
     before: (job) => {
       job.env['FILES'] = new URL('/files', index.url).href;
@@ -218,7 +218,7 @@ const cases: Case[] = [
     installs: ['one==1.0', 'two==1.0'],
   },
   {
-    what: 'dependency groups, included groups among them',
+    what: 'dependency groups that include other groups',
     files: {
       'pyproject.toml':
         '[dependency-groups]\ntest = ["three", {include-group = "Base"}]\nbase = ["one==1.0"]\n',
@@ -227,22 +227,22 @@ const cases: Case[] = [
     installs: ['one==1.0', 'three==1.0'],
   },
   {
-    what: 'several files by a glob, with inline packages',
+    what: 'several files by a glob, with the input packages',
     files: { 'reqs/a.txt': 'one==1.0\n', 'reqs/b.txt': 'two\n', 'reqs/c.in': 'nothing-here\n' },
     with: { requirements: 'reqs/*.txt', packages: 'three\n# not this\nodd-name-pkg>=1' },
     installs: ['Odd_Name.pkg==1.0', 'one==1.0', 'three==1.0', 'two==1.0'],
   },
   {
-    what: 'working-directory of a monorepo',
+    what: 'the input working-directory in a monorepo',
     files: { 'services/api/requirements.txt': '-r ../../common.txt\n', 'common.txt': 'three\n' },
     with: { 'working-directory': 'services/api' },
     installs: ['three==1.0'],
   },
-  { what: 'an empty file', files: text('# nothing yet\n'), installs: [] },
+  { what: 'an empty requirement file', files: text('# nothing yet\n'), installs: [] },
 ];
 
 for (const { what, installs, ...options } of cases) {
-  test(what, async () => {
+  test(`${what}: warm installs the same as cold, without an index`, async () => {
     const cold = await run(options);
     assert.equal(cold.main.conclusion, 'success', cold.main.log);
     assert.deepEqual(cold.installed, installs, cold.main.log);
@@ -255,7 +255,7 @@ for (const { what, installs, ...options } of cases) {
   });
 }
 
-test('an edit of pyproject.toml that changes no dependency is no miss; another one is', async () => {
+test('only an edit of pyproject.toml that changes a dependency is a cache miss', async () => {
   const options = (requires: string[], description: string): RunOptions => ({
     files: text('-e .\n'),
     before: (job) => {
@@ -273,7 +273,7 @@ test('an edit of pyproject.toml that changes no dependency is no miss; another o
   assert.deepEqual(changed.installed, ['local==0.1', 'one==2.0']);
 });
 
-test('a branch with new dependencies is noticed on an exact hit', async () => {
+test('new dependencies of a branch turn an exact hit into a partial hit', async () => {
   const project = (requires: string[]): RunOptions => ({
     files: text(`moving @ git+file://${gitProject('moving', requires)}\n`),
   });
@@ -285,7 +285,7 @@ test('a branch with new dependencies is noticed on an exact hit', async () => {
   assert.equal(moved.main.outputs['cache-hit'], 'false');
 });
 
-test('a project that depends on a URL is installed with what the URL gives now', async () => {
+test('a project that depends on a URL installs, cold and warm', async () => {
   const options: RunOptions = {
     files: text('./app\n'),
     before: (job) => {
@@ -303,7 +303,7 @@ test('a project that depends on a URL is installed with what the URL gives now',
   }
 });
 
-test('a variable in the metadata of a project means nothing', async () => {
+test('a ${VARIABLE} in the metadata of a project is not expanded', async () => {
   const { main } = await run({
     files: text('./app\n'),
     env: { CANARY: 'c4nary' },
@@ -318,7 +318,7 @@ test('a variable in the metadata of a project means nothing', async () => {
   assert.ok(!index.log.some((entry) => entry.path.includes('c4nary')), JSON.stringify(index.log));
 });
 
-test('a cold run builds a local project in one environment', async () => {
+test('a cold run sets up the build environment of a local project once', async () => {
   const { main } = await run({
     files: text('-e .\n'),
     before: (job) => {
@@ -331,11 +331,11 @@ test('a cold run builds a local project in one environment', async () => {
   assert.equal(builds?.length, 1, main.log);
 });
 
-test('an exact hit that needs the index for a build says so, and the next one does not', async () => {
+test('a hit whose build needs another package uses the index, and the next run is an exact hit', async () => {
   const project = (asks: string[]): RunOptions => ({
     files: text('./local\n'),
     before: (job) => {
-      // What the hooks of a back end ask for is not in the key.
+      // The key does not cover the packages that the hooks of a build backend request.
       const directory = projectDirectory(join(job.workspace, 'local'), {
         ...{ name: 'local', version: '0.1', backend: 'tinybuild', buildRequires: ['tinybuild'] },
         dynamicBuildRequires: asks,
@@ -353,7 +353,7 @@ test('an exact hit that needs the index for a build says so, and the next one do
   assert.equal(after.requests, 0, after.main.log);
 });
 
-test('a build gets neither the files of the runner nor its tokens', async () => {
+test('a build sees neither the tokens nor the command files of the runner', async () => {
   const seen = join(elsewhere, 'seen.json');
   const { main } = await run({
     files: text('./local\n'),
@@ -379,7 +379,7 @@ test('a build gets neither the files of the runner nor its tokens', async () => 
   assert.ok(names.includes('GITHUB_WORKSPACE'));
 });
 
-test('a pip.py of the checkout is not run in the place of pip', async () => {
+test('a pip.py in the checkout is not run instead of pip', async () => {
   const { main, installed } = await run({
     files: { ...text('one==1.0\n'), 'pip.py': 'raise SystemExit("hijacked")\n' },
   });
@@ -387,7 +387,7 @@ test('a pip.py of the checkout is not run in the place of pip', async () => {
   assert.deepEqual(installed, ['one==1.0']);
 });
 
-test('a branch with new dependencies is not an exact hit while the index is down', async () => {
+test('new dependencies of a branch are not an exact hit while the index is down', async () => {
   const project = (requires: string[]): RunOptions => ({
     files: text(`two==1.0\ndrifting @ git+file://${gitProject('drifting', requires)}\n`),
   });

@@ -1,4 +1,4 @@
-/** Several pips that install from one lock at the same time leave what one pip would have left. */
+/** Parallel pips that install from one lock leave the same files as a single pip. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -40,7 +40,7 @@ const distributions = [
 ];
 const { run } = await startScenario({ distributions });
 
-/** Digests of all that lies in an environment, by path; its own path does not count. */
+/** Digests of all files in an environment, by path. The path of the environment does not count. */
 function tree(environment: string): Record<string, string> {
   const files = readdirSync(environment, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -49,7 +49,7 @@ function tree(environment: string): Record<string, string> {
   return Object.fromEntries(
     files.sort().map((file) => {
       const content = readFileSync(file);
-      // A script names its interpreter, and RECORD has the digest of that script.
+      // A script contains the path of its interpreter, and RECORD has the digest of the script.
       const isText = file.startsWith(join(environment, 'bin')) || file.endsWith('/RECORD');
       const own = isText
         ? content
@@ -64,7 +64,7 @@ function tree(environment: string): Record<string, string> {
 
 const environmentOf = (python: string): string => dirname(dirname(python));
 
-/** @returns what one pip leaves that installs from the same lock */
+/** Returns the files that a single pip leaves when it installs from the same lock. */
 function onePip({
   wheelhouse = '',
   'lock-file': lock = '',
@@ -84,7 +84,7 @@ function onePip({
   }
 }
 
-/** @returns the process of a pip that installs from that lock */
+/** Returns the process id of a pip that installs from that lock. */
 function pipOf(python: string, lock: string): number | undefined {
   return processes().find(
     ({ words: [program, ...args] }) =>
@@ -92,8 +92,8 @@ function pipOf(python: string, lock: string): number | undefined {
   )?.id;
 }
 
-describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores' }, () => {
-  test('leave what one pip leaves', async () => {
+describe('parallel pips', { skip: availableParallelism() < 2 && 'needs two cores' }, () => {
+  test('parallel pips leave the same files as a single pip', async () => {
     const { main, installed } = await run({
       ...{ files: { 'requirements.txt': 'small\ntwo\nplugin\n' }, with: compiled, noPost: true },
       between(_job, step, python) {
@@ -109,7 +109,7 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
     assert.deepEqual(main.annotations, []);
   });
 
-  test('are one where two wheels put something under the same name', async () => {
+  test('a single pip installs if two wheels contain the same path', async () => {
     const { main, installed } = await run({
       files: { 'requirements.txt': 'one\nrival\n' },
       with: compiled,
@@ -120,7 +120,7 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
     assert.doesNotMatch(main.log, shared);
   });
 
-  test('are one where a package of the lock is there already', async () => {
+  test('a single pip installs if a package of the lock is already installed', async () => {
     const { main } = await run({
       files: { 'requirements.txt': 'one\ntwo\nsmall\n' },
       with: compiled,
@@ -136,7 +136,7 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
     assert.doesNotMatch(main.log, shared);
   });
 
-  test('are one with a pip that looks into what another one unpacks', async () => {
+  test('a single pip installs if its version reads files that another pip is unpacking', async () => {
     const { main } = await run({
       files: { 'requirements.txt': 'one\ntwo\n' },
       pip: '23.2.1',
@@ -147,8 +147,8 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
     assert.doesNotMatch(main.log, shared);
   });
 
-  test('make way for one pip when one of them is ended', async () => {
-    const ended: number[] = [];
+  test('a single pip reinstalls everything if one of the parallel pips is killed', async () => {
+    const killed: number[] = [];
     const { main, installed } = await run({
       ...{ files: { 'requirements.txt': 'one\ntwo\n' }, with: compiled, noPost: true },
       before(_job, python) {
@@ -156,7 +156,7 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
           const found = pipOf(python, 'portion-2.txt');
           if (found === undefined) return;
           clearInterval(watch);
-          ended.push(found);
+          killed.push(found);
           process.kill(found, 'SIGKILL');
         }, 20);
         watch.unref();
@@ -164,21 +164,21 @@ describe('several pips', { skip: availableParallelism() < 2 && 'needs two cores'
       between: (_job, step, python) =>
         assert.deepEqual(tree(environmentOf(python)), onePip(step.outputs)),
     });
-    assert.equal(ended.length, 1);
+    assert.equal(killed.length, 1);
     assert.equal(main.conclusion, 'success', main.log);
     assert.match(main.log, /^One of them failed: a single pip installs all again\.$/m);
     assert.deepEqual(installed, ['one==1.0', 'two==1.0']);
     assert.deepEqual(main.annotations, []);
   });
 
-  test('fail with the words of one pip; the next run repairs it', async () => {
+  test('a failure of parallel pips shows the error of a single pip, and the next run repairs it', async () => {
     let blocked = '';
     const { main, installed } = await run({
       files: { 'requirements.txt': 'one\ntwo\n' },
       with: compiled,
       noPost: true,
       before(_job, python) {
-        // A directory where pip wants to write a file.
+        // A directory at the path of a file that pip has to write.
         blocked = join(sitePackages(environmentOf(python)), 'two', 'm7.py');
         mkdirSync(join(blocked, 'inside'), { recursive: true });
       },

@@ -1,4 +1,4 @@
-/** Entries of the cache that somebody has tampered with. */
+/** Cache entries that an attacker has changed. */
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ export function edited(edit: (manifest: ManifestText) => void): (place: Place) =
   return tampered((wheelhouse) => editManifest(wheelhouse, edit));
 }
 
-/** Arranges that the manifest says something else of one project's wheel. */
+/** Arranges that the manifest has other fields for one project's wheel. */
 export function listed(
   project: string,
   fields: Record<string, unknown>,
@@ -46,7 +46,7 @@ export function listed(
   });
 }
 
-/** Replaces a listed wheel so that manifest and lock agree with it, as an attacker would. */
+/** Replaces a listed wheel with a matching manifest and lock, as an attacker would. */
 export function poison(
   wheelhouse: string,
   file: string,

@@ -1,4 +1,4 @@
-/** What lies in an entry: damaged, edited, incomplete or hostile, it is never installed. */
+/** Damaged, edited, incomplete or hostile content of a cache entry is never installed. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
@@ -22,12 +22,12 @@ const isRepaired = { saved: ['{key}', '{key}-r1'] } as const;
 const damagedBeta = { ...isRepaired, artifacts: [beta.filename] };
 const allNew = { ...isRepaired, artifacts: [alpha.filename, beta.filename] };
 
-/** A change of the wheel of beta. */
+/** Changes the wheel of beta. */
 function ofBeta(change: (file: string, place: Place) => void): Pick<Row, 'arrange'> {
   return { arrange: tampered((at, place) => change(join(at, beta.filename), place)) };
 }
 
-/** The manifest says another thing of beta. */
+/** Changes what the manifest says about beta. */
 function betaEdited(fields: Record<string, unknown>): Pick<Row, 'arrange'> {
   return { arrange: listed('beta', fields) };
 }
@@ -42,7 +42,7 @@ function interpreter(pattern: RegExp, to: string): Pick<Row, 'arrange'> {
   return { arrange };
 }
 
-/** Members of an archive under other names; `evil` is a file beside the wheelhouse. */
+/** Members of an archive with other paths; `evil` is a file outside the wheelhouse. */
 function withEvil(name: (place: Place) => string): Pick<Row, 'arrange'> {
   return {
     arrange: tampered(
@@ -60,7 +60,7 @@ async function noEvil({ job }: Place): Promise<void> {
 const foreign = wheel({ name: 'beta', version: '2.0', tag: 'cp27-cp27m-win_amd64' });
 const unknown = wheel({ name: 'stranger', version: '1.0' });
 
-/** The manifest lists another wheel instead of beta's. */
+/** Makes the manifest list another wheel instead of beta's. */
 function instead(other: Distribution): Pick<Row, 'arrange'> {
   return {
     arrange: tampered((at) => {
@@ -84,7 +84,7 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 1000 bytes instead of 51102.',
   },
   {
-    fault: 'a wheel of zero bytes',
+    fault: 'an empty wheel file',
     ...ofBeta((file) => truncateSync(file, 0)),
     ...damagedBeta,
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 0 bytes instead of 51102.',
@@ -100,13 +100,13 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has another content than recorded.',
   },
   {
-    fault: 'a wheel swapped for another one under the same name',
+    fault: 'a wheel replaced by another one with the same file name',
     ...ofBeta((file) => writeFileSync(file, laterBeta.content)),
     ...damagedBeta,
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 923 bytes instead of 51102.',
   },
   {
-    fault: 'a wheel that is missing',
+    fault: 'a missing wheel',
     ...ofBeta((file) => rmSync(file)),
     ...damagedBeta,
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is missing.',
@@ -121,7 +121,7 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
   },
   {
-    fault: 'a link to a file with the very content in place of a wheel',
+    fault: 'a symbolic link to a file with the same content in place of a wheel',
     ...ofBeta((file, { own }) => {
       writeFileSync(join(own, 'beta'), beta.content);
       rmSync(file);
@@ -131,7 +131,7 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
   },
   {
-    fault: 'a link to another wheel in place of a wheel',
+    fault: 'a symbolic link to another wheel in place of a wheel',
     ...ofBeta((file) => {
       rmSync(file);
       symlinkSync(alpha.filename, file);
@@ -149,7 +149,7 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
   },
   {
-    fault: 'a wheel that unpacks to 1.6 GB in place of a wheel',
+    fault: 'a wheel that unpacks to 1.6 GB',
     ...ofBeta((file) => {
       rmSync(file);
       const program =
@@ -177,7 +177,7 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: ::warning::pwned\n::error::pwned is not in the manifest; pip.conf is not in the manifest; sub is not in the manifest.',
   },
   {
-    fault: 'a link of the wheelhouse to another directory',
+    fault: 'a symbolic link to another directory in place of the wheelhouse',
     arrange: tampered(
       (at) => {
         renameSync(at, join(at, '..', 'real'));
@@ -189,7 +189,7 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} holds files outside its directory (real); it is not used.',
   },
   {
-    fault: 'a link to the outside in place of the wheelhouse',
+    fault: 'a symbolic link to a directory outside in place of the wheelhouse',
     arrange: tampered((at, { job }) => {
       rmSync(at, { recursive: true });
       symlinkSync(job.workspace, at);
@@ -199,7 +199,7 @@ const rows: Row[] = [
     check: ({ job }) => assert.deepEqual(readdirSync(job.workspace), ['requirements.txt']),
   },
   {
-    fault: 'a link to the outside, and a file through it',
+    fault: 'a symbolic link to a directory outside, and an archive member below it',
     arrange: tampered(
       (at, { own }) => {
         symlinkSync(own, join(at, 'link'));
@@ -212,28 +212,28 @@ const rows: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'an archive member ../…',
+    fault: 'an archive member whose path starts with ../',
     ...withEvil(() => '../escaped'),
     ...allNew,
     says: 'warning: The cache could not be restored: tar failed with exit code 2.',
     check: noEvil,
   },
   {
-    fault: 'an archive member with an absolute name',
+    fault: 'an archive member with an absolute path',
     ...withEvil(({ own }) => `${own}/escaped`),
     ...allNew,
     says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
     check: noEvil,
   },
   {
-    fault: 'an archive member beside the wheelhouse',
+    fault: 'an archive member outside the wheelhouse directory',
     ...withEvil(() => 'other/evil'),
     ...allNew,
     says: 'warning: The cache entry {key} holds files outside its directory (other); it is not used.',
     check: noEvil,
   },
   {
-    fault: "an archive member in the transfer's own directory",
+    fault: 'an archive member in the directory of the transfer process',
     ...withEvil(() => '../programs/tar'),
     ...allNew,
     says: 'warning: The cache could not be restored: tar failed with exit code 2.',
@@ -260,7 +260,7 @@ const rows: Row[] = [
     },
   },
   {
-    fault: 'an archive of another layout',
+    fault: 'an archive with another directory layout',
     arrange: tampered(
       (at) => renameSync(at, join(at, '..', 'dist')),
       () => ['dist'],
@@ -278,7 +278,7 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: it is empty.',
   },
   {
-    fault: 'an archive that is none',
+    fault: 'a file that is not an archive',
     arrange: ({ cache, entry }) => cache.replaceArchive(entry.key, Buffer.from('not an archive')),
     ...allNew,
     says: 'warning: The cache could not be restored: tar failed with exit code 2.',
@@ -298,13 +298,13 @@ const rows: Row[] = [
     says: 'warning: The cache could not be restored: the archive holds far more files than a wheelhouse.',
   },
   {
-    fault: 'manifest: missing, as after half a fill',
+    fault: 'manifest: missing',
     arrange: tampered((at) => rmSync(join(at, 'wheelhouse.json'))),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it has no wheelhouse.json.',
   },
   {
-    fault: 'manifest: there, and no wheel',
+    fault: 'manifest: present, but no wheels',
     arrange: tampered((at) => {
       for (const { filename } of [alpha, beta]) rmSync(join(at, filename));
     }),
@@ -312,7 +312,7 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: alpha-1.0-py3-none-any.whl is missing; beta-2.0-py3-none-any.whl is missing.',
   },
   {
-    fault: 'manifest: cut in the middle',
+    fault: 'manifest: truncated',
     arrange: tampered((at) => truncateSync(join(at, 'wheelhouse.json'), 200)),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: wheelhouse.json is not JSON.',
@@ -330,7 +330,7 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: wheelhouse.json is not an ordinary file.',
   },
   {
-    fault: 'manifest: a link',
+    fault: 'manifest: a symbolic link',
     arrange: tampered((at, { own }) => {
       renameSync(join(at, 'wheelhouse.json'), join(own, 'manifest'));
       symlinkSync(join(own, 'manifest'), join(at, 'wheelhouse.json'));
@@ -345,7 +345,7 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 3; this version reads 2.',
   },
   {
-    fault: 'manifest: the older schema, which has addresses',
+    fault: 'manifest: the previous schema, which contains URLs',
     arrange: edited((manifest) => {
       manifest['schema'] = 1;
       manifest['parts'] = { sources: ['index-url=https://h.example/simple'], lines: [] };
@@ -354,55 +354,55 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 1; this version reads 2.',
   },
   {
-    fault: 'manifest: another sha256',
+    fault: 'manifest: a wrong sha256',
     ...betaEdited({ sha256: '0'.repeat(64) }),
     ...damagedBeta,
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has another content than recorded.',
   },
   {
-    fault: 'manifest: another size',
+    fault: 'manifest: a wrong size',
     ...betaEdited({ size: 1 }),
     ...damagedBeta,
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has 51102 bytes instead of 1.',
   },
   {
-    fault: 'manifest: another version',
+    fault: 'manifest: a wrong version',
     ...betaEdited({ version: '3.0' }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: beta-2.0-py3-none-any.whl is not version "3.0".',
   },
   {
-    fault: 'manifest: another name',
+    fault: 'manifest: a wrong project name',
     ...betaEdited({ name: 'stranger' }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: beta-2.0-py3-none-any.whl is not a wheel of "stranger".',
   },
   {
-    fault: 'manifest: a name with ..',
+    fault: 'manifest: a file name with ..',
     ...betaEdited({ file: `../${beta.filename}` }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: wheelhouse.json is not valid: "wheels[1].file" must be the file name of a wheel.',
   },
   {
-    fault: 'manifest: an absolute name',
+    fault: 'manifest: an absolute path as file name',
     ...betaEdited({ file: `/tmp/${beta.filename}` }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: wheelhouse.json is not valid: "wheels[1].file" must be the file name of a wheel.',
   },
   {
-    fault: 'manifest: a line of its own and a command in a name',
+    fault: 'manifest: a line break and a workflow command in a project name',
     ...betaEdited({ file: 'beta-2.0\n::error::pwned-py3-none-any.whl' }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: wheelhouse.json is not valid: "wheels[1].file" must be the file name of a wheel.',
   },
   {
-    fault: 'manifest: an option for the lock in a version',
+    fault: 'manifest: a pip option in a version',
     ...betaEdited({ version: '2.0 --index-url http://127.0.0.1:9/' }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: wheelhouse.json is not valid: "wheels[1].version" must be a version.',
   },
   {
-    fault: 'manifest: a wheel is left out',
+    fault: 'manifest: a wheel is not listed',
     arrange: edited((manifest) => {
       manifest.wheels = manifest.wheels.filter(({ name }) => name !== 'beta');
     }),
@@ -410,7 +410,7 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: it lacks beta.',
   },
   {
-    fault: 'manifest: a wheel is left out, and its file too',
+    fault: 'manifest: a wheel is not listed, and its file is missing',
     arrange: tampered((at) => {
       rmSync(join(at, beta.filename));
       editManifest(at, (manifest) => {
@@ -421,7 +421,7 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: it lacks beta.',
   },
   {
-    fault: 'manifest: a dependency is left out, and its file too (not defended)',
+    fault: 'manifest: a dependency is not listed, and its file is missing (not defended)',
     files: { 'requirements.txt': 'alpha==1.0\n' },
     arrange: tampered((at) => {
       rmSync(join(at, laterBeta.filename));
@@ -433,7 +433,7 @@ const rows: Row[] = [
     installed: ['alpha==1.0'],
   },
   {
-    fault: 'manifest: no wheels at all',
+    fault: 'manifest: an empty list of wheels',
     arrange: tampered((at) => {
       for (const { filename } of [alpha, beta]) rmSync(join(at, filename));
       editManifest(at, (manifest) => {
@@ -444,67 +444,67 @@ const rows: Row[] = [
     says: 'warning: The cache entry {key} is not used: it lacks alpha.',
   },
   {
-    fault: 'manifest: a wheel is said to be for building only',
+    fault: 'manifest: an installed wheel has the role build',
     ...betaEdited({ role: 'build' }),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it lacks beta.',
   },
   {
-    fault: 'manifest: another version of a pinned project, consistently',
+    fault: 'manifest: another version of a pinned project, with a matching wheel and lock',
     ...instead(laterBeta),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it contains beta 3.0 instead of 2.0.',
   },
   {
-    fault: 'manifest: a wheel for another ABI and system, consistently',
+    fault: 'manifest: a wheel for another ABI and system, with a matching lock',
     ...instead(foreign),
     ...allNew,
     says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
   },
   {
-    fault: 'manifest: a wheel that is no zip file, consistently',
+    fault: 'manifest: a wheel that is not a zip file, with matching hashes',
     arrange: tampered((at) => poison(at, beta.filename, Buffer.from('no zip file'))),
     ...allNew,
     says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
   },
   {
-    fault: 'manifest: a wheel with another project inside, consistently',
+    fault: 'manifest: a wheel that contains another project, with matching hashes',
     arrange: tampered((at) => poison(at, beta.filename, unknown.content)),
     ...allNew,
     says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
   },
   {
-    fault: 'manifest: another Python',
+    fault: 'manifest: made for another Python',
     ...interpreter(/cpython 3\.\d+/, 'cpython 3.99'),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython 3.99 …).',
   },
   {
-    fault: 'manifest: another ABI',
+    fault: 'manifest: made for another ABI',
     ...interpreter(/cpython-\d+/, 'cpython-399d'),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython … .cpython-399d-…).',
   },
   {
-    fault: 'manifest: another system',
+    fault: 'manifest: made for another system',
     ...interpreter(/linux|macosx/g, 'freebsd'),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython … freebsd-…).',
   },
   {
-    fault: 'manifest: another libc',
+    fault: 'manifest: made for another libc',
     ...interpreter(/(?:glibc|macos)\d+/, 'musl1'),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it was made for another Python (cpython … musl1.…).',
   },
   {
-    fault: 'manifest: other indexes',
+    fault: 'manifest: made with other indexes',
     arrange: edited((manifest) => (manifest['sources'] = 'x')),
     ...allNew,
     says: 'warning: The cache entry {key} is not used: it was filled from other indexes or with other build settings.',
   },
   {
-    fault: 'a lock that names other packages and another index',
+    fault: 'a lock with other packages and another index',
     arrange: tampered((at) =>
       writeFileSync(
         join(at, 'requirements.lock'),
@@ -515,7 +515,7 @@ const rows: Row[] = [
     hit: true,
   },
   {
-    fault: 'no lock',
+    fault: 'a missing lock',
     arrange: tampered((at) => rmSync(join(at, 'requirements.lock'))),
     artifacts: [],
     hit: true,

@@ -1,4 +1,4 @@
-/** Disks that are full or read-only, for the machines where they can be had: as root on Linux. */
+/** Full and read-only disks, which need root on Linux. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ function mount(...args: string[]): void {
 /** Why a row that needs a mount is skipped; false when it isn't. */
 export const needsMount = canMount() ? false : 'needs root on Linux, to mount a disk';
 
-/** Makes the runner's temporary directory a disk of so many kilobytes. */
+/** Makes the runner's temporary directory a disk of that many kilobytes. */
 export function smallDisk({ job, later }: Place, kilobytes: number): void {
   const directory = join(job.root, 'small');
   mkdirSync(directory);

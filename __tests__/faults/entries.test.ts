@@ -1,4 +1,4 @@
-/** Entries whose author knows the format: what a manifest claims, and what an archive unpacks to. */
+/** Entries by an attacker who knows the format: what a manifest claims and what an archive contains. */
 import assert from 'node:assert/strict';
 import {
   linkSync,
@@ -21,7 +21,7 @@ const allNew = { ...isRepaired, artifacts: [alpha.filename, beta.filename] };
 const dropped = 'Partial hit ({key}): some of its wheels are not usable.';
 const oneDropped = { ...isRepaired, artifacts: [beta.filename], logs: dropped };
 
-/** A wheel that the entry lists more than the request needs, consistently. */
+/** A wheel that the request does not need, added with a matching manifest and lock. */
 const evil = wheel({ name: 'alpha', version: '9.9' });
 const uv = wheel({ name: 'uv', version: '9.9' });
 
@@ -46,7 +46,7 @@ function withWheel(
   };
 }
 
-/** Nothing of a wheel that nobody needs is where `export` would lend it. */
+/** Asserts that `export` does not offer a wheel that nothing needs to later steps. */
 function noEvil({
   result,
 }: {
@@ -86,27 +86,27 @@ const malformed: Row[] = [
     ...isInvalid('"wheels[1].size" must be a number of bytes'),
   },
   {
-    fault: 'manifest: a size beyond all files',
+    fault: 'manifest: an impossibly large size',
     arrange: listed('beta', { size: 1e300 }),
     ...isInvalid('"wheels[1].size" must be a number of bytes'),
   },
   {
-    fault: 'manifest: half a sha256',
+    fault: 'manifest: a sha256 that is too short',
     arrange: listed('beta', { sha256: 'ab' }),
     ...isInvalid('"wheels[1].sha256" must be a SHA-256 in lower-case hex'),
   },
   {
-    fault: 'manifest: a command behind a line separator',
+    fault: 'manifest: a workflow command after a Unicode line separator',
     arrange: edited((manifest) => (manifest['interpreter'] = 'x\u2028::error::pwned')),
     ...isInvalid('"interpreter" must be a line of text'),
   },
   {
-    fault: 'manifest: a date that is none',
+    fault: 'manifest: an invalid date',
     arrange: edited((manifest) => (manifest['resolvedAt'] = '2026-99-99T00:00:00Z')),
     ...isInvalid('"resolvedAt" must be a date and time in UTC'),
   },
   {
-    fault: 'manifest: dependencies that are no list',
+    fault: 'manifest: dependencies that are not a list',
     arrange: edited((manifest) => {
       const project = { requirement: 'x', name: 'x', version: '1', extras: [], requires: 'x' };
       manifest['direct'] = [project];
@@ -114,32 +114,32 @@ const malformed: Row[] = [
     ...isInvalid('"direct[0].requires" must be a list'),
   },
   {
-    fault: 'manifest: it took less than no time',
+    fault: 'manifest: a negative duration',
     arrange: edited((manifest) => (manifest['effort'] = -1)),
     ...isInvalid('"effort" must be a number of seconds'),
   },
   {
-    fault: 'manifest: wheels that are no list',
+    fault: 'manifest: wheels that are not a list',
     arrange: edited((manifest) => Object.assign(manifest, { wheels: {} })),
     ...isInvalid('"wheels" must be a list'),
   },
   {
-    fault: 'manifest: a list',
+    fault: 'manifest: a list in place of an object',
     arrange: tampered((at) => writeFileSync(join(at, 'wheelhouse.json'), '[]')),
     ...isInvalid('it is not an object'),
   },
   {
-    fault: 'manifest: null',
+    fault: 'manifest: null in place of an object',
     arrange: tampered((at) => writeFileSync(join(at, 'wheelhouse.json'), 'null')),
     ...isInvalid('it is not an object'),
   },
   {
-    fault: 'manifest: another spelling for the lock that is another project',
+    fault: 'manifest: a display name that belongs to another project',
     arrange: listed('beta', { project: 'stranger' }),
     ...isUnused('beta-2.0-py3-none-any.whl is not a wheel of "stranger"'),
   },
   {
-    fault: 'manifest: an option for the lock in the spelling of a project',
+    fault: 'manifest: a pip option in the display name of a project',
     arrange: listed('beta', { project: 'beta --index-url=http://127.0.0.1:9/' }),
     ...isInvalid('"wheels[1].project" must be a project name'),
   },
@@ -154,7 +154,7 @@ const malformed: Row[] = [
     ...isUnused('a project is listed twice'),
   },
   {
-    fault: 'manifest: fields that nobody knows, and one that is called __proto__',
+    fault: 'manifest: unknown fields, including __proto__',
     arrange: tampered((at) => {
       const file = join(at, 'wheelhouse.json');
       const text = readFileSync(file, 'utf8').replace(
@@ -173,7 +173,7 @@ const ranges = { 'requirements.txt': 'alpha>=1.0\nbeta==2.0\n' };
 /** Claims that the request can disprove. */
 const lies: Row[] = [
   {
-    fault: 'manifest: everything is pinned, of a request that does not pin',
+    fault: 'manifest: claims to be pinned for unpinned requirements',
     files: ranges,
     arrange: edited((manifest) => {
       Object.assign(manifest, { pinned: true, resolvedAt: '2020-01-01T00:00:00.000Z' });
@@ -189,7 +189,7 @@ const lies: Row[] = [
     logs: 'Partial hit ({key}): it was resolved on 2999-01-01, which is too old for refresh: auto.',
   },
   {
-    fault: 'manifest: everything is pinned by URLs that nobody asked for',
+    fault: 'manifest: claims to be pinned by URLs that no requirement names',
     files: ranges,
     arrange: edited((manifest) => {
       manifest['resolvedAt'] = '2020-01-01T00:00:00.000Z';
@@ -200,12 +200,12 @@ const lies: Row[] = [
     saved: ['{key}', '{key}-r1'],
   },
   {
-    fault: 'manifest: a URL that nobody asked for',
+    fault: 'manifest: a URL that no requirement names',
     arrange: listed('beta', { url: 'https://files.example/#0' }),
     ...oneDropped,
   },
   {
-    fault: "manifest: the version of another platform's line, consistently",
+    fault: 'manifest: the version pinned for another platform, with a matching wheel and lock',
     files: {
       'requirements.txt':
         'alpha==1.0\nbeta==2.0 ; os_name != "none"\nbeta==3.0 ; os_name == "none"\n',
@@ -221,13 +221,13 @@ const lies: Row[] = [
     ...isUnused('it holds beta 3.0 instead of 2.0'),
   },
   {
-    fault: 'manifest: a wheel with a file name that no disk takes, consistently',
+    fault: 'manifest: a wheel whose file name is too long for any disk, with a matching lock',
     arrange: tampered((at) => poison(at, beta.filename, longName.content)),
     ...allNew,
     says: 'warning: The wheelhouse from {key} could not be installed and is not used: ERROR: …',
   },
   {
-    fault: 'manifest: a wheel for building that nothing needs',
+    fault: 'manifest: a build wheel that nothing needs',
     ...withWheel(evil, 'build', 'build'),
     artifacts: [],
     hit: false,
@@ -236,7 +236,7 @@ const lies: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'manifest: a wheel for building that nothing needs, with export',
+    fault: 'manifest: a build wheel that nothing needs, with export: true',
     with: { export: true },
     ...withWheel(evil, 'build', 'build'),
     artifacts: [],
@@ -245,7 +245,7 @@ const lies: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'manifest: uv, which nothing needs',
+    fault: 'manifest: a wheel of uv that nothing needs',
     ...withWheel(uv, 'tool', 'build'),
     artifacts: [],
     ...isRepaired,
@@ -261,7 +261,7 @@ const lies: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'a wheel for building among those that are installed',
+    fault: 'a build wheel in the directory of installed wheels',
     ...withWheel(evil, 'build', '.'),
     artifacts: [],
     ...isRepaired,
@@ -269,7 +269,7 @@ const lies: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'a wheel that is installed among those for building',
+    fault: 'an installed wheel in the directory of build wheels',
     arrange: tampered((at) => {
       mkdirSync(join(at, 'build'));
       renameSync(join(at, beta.filename), join(at, 'build', beta.filename));
@@ -279,14 +279,14 @@ const lies: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is missing; build/beta-2.0-py3-none-any.whl is not in the manifest.',
   },
   {
-    fault: 'a file in place of the directory for building',
+    fault: 'a file in place of the directory of build wheels',
     arrange: tampered((at) => writeFileSync(join(at, 'build'), 'x')),
     artifacts: [],
     hit: true,
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: build is not in the manifest.',
   },
   {
-    fault: 'a link to the outside in place of the directory for building',
+    fault: 'a symbolic link to a directory outside in place of the directory of build wheels',
     arrange: tampered((at, { own }) => {
       writeFileSync(join(own, evil.filename), evil.content);
       symlinkSync(own, join(at, 'build'));
@@ -301,7 +301,7 @@ const lies: Row[] = [
 const isRefused = (why: string): Pick<Row, 'saved' | 'artifacts' | 'says' | 'within'> => ({
   ...allNew,
   says: `warning: The cache could not be restored: ${why}.`,
-  // Reading what they claim to contain would take hours.
+  // Reading as much as they claim to contain would take hours.
   within: 60,
 });
 
@@ -321,10 +321,10 @@ const absolute = (options: string): Pick<Row, 'env' | 'arrange' | 'check'> => ({
   check: nothingEscaped,
 });
 
-/** Archives that unpack to more than they seem, or elsewhere. */
+/** Archives that unpack to more than expected, or to other places. */
 const archives: Row[] = [
   {
-    fault: 'a sparse wheel of 8 TB in 1 KB',
+    fault: 'a sparse wheel of 8 TB in an archive of 1 KB',
     arrange: tampered(
       (at) => {
         truncateSync(join(at, beta.filename), 8e12);
@@ -337,7 +337,7 @@ const archives: Row[] = [
     ...isRefused('the archive unpacks to far more than wheels do'),
   },
   {
-    fault: '2000 hard links to 400 MB of nothing',
+    fault: '2000 hard links to a sparse file of 400 MB',
     arrange: tampered(
       (at) => {
         writeFileSync(join(at, 'zeros'), '');
@@ -351,7 +351,7 @@ const archives: Row[] = [
     ...isRefused('the archive unpacks to far more than wheels do'),
   },
   {
-    fault: 'one wheel under two names by a hard link',
+    fault: 'a hard link between two wheels',
     arrange: tampered((at) => linkSync(join(at, beta.filename), join(at, evil.filename))),
     ...isRefused('the archive contains hard links'),
   },
@@ -379,7 +379,7 @@ const archives: Row[] = [
     says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: \ufffd is not in the manifest.',
   },
   {
-    fault: 'files and directories that nobody may read',
+    fault: 'files and directories without read permission',
     arrange: tampered(
       () => {},
       () => ['--mode=000', top],
@@ -388,7 +388,7 @@ const archives: Row[] = [
     hit: true,
   },
   {
-    fault: 'files that everybody may write',
+    fault: 'world-writable files',
     arrange: tampered(
       () => {},
       () => ['--mode=777', top],
@@ -397,25 +397,26 @@ const archives: Row[] = [
     hit: true,
   },
   {
-    fault: 'TAR_OPTIONS of the job with -P, and an archive member with an absolute name',
+    fault: 'TAR_OPTIONS with -P in the job, and an archive member with an absolute path',
     ...absolute('-P'),
     ...allNew,
     says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
   },
   {
-    fault: 'TAR_OPTIONS of the job with --absolute-names, and an archive member with one',
+    fault:
+      'TAR_OPTIONS with --absolute-names in the job, and an archive member with an absolute path',
     ...absolute('--absolute-names'),
     ...allNew,
     says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
   },
   {
-    fault: 'TAR_OPTIONS of the job with --transform',
+    fault: 'TAR_OPTIONS with --transform in the job',
     env: { TAR_OPTIONS: '--transform=s,^,../../../,' },
     artifacts: [],
     hit: true,
   },
   {
-    fault: 'TAR_OPTIONS of the job that no tar knows',
+    fault: 'TAR_OPTIONS with an unknown option in the job',
     env: { TAR_OPTIONS: '--no-such-option' },
     artifacts: [],
     hit: true,
@@ -430,7 +431,7 @@ const longName = wheel({
 
 /** Keys that the service answers with. */
 const keys: Row[] = ['$(id)', '`id`', '"; id; "', '\n::error::pwned'].map((tail) => ({
-  fault: `look-up: the key with ${JSON.stringify(tail)} behind it`,
+  fault: `look-up: the key followed by ${JSON.stringify(tail)}`,
   arrange: ({ cache, entry }: Place) =>
     cache.setFault('lookup', { matchedKey: `${entry.key}${tail}` }),
   says: 'warning: The cache entry {key}… is not used: its key does not match any requested key.',
@@ -438,6 +439,6 @@ const keys: Row[] = ['$(id)', '`id`', '"; id; "', '\n::error::pwned'].map((tail)
 }));
 
 group('entries: malformed manifests', malformed);
-group('entries: lies', lies);
+group('entries: false claims', lies);
 group('entries: archives', archives);
 group('entries: keys', keys, { azureHost: true });

@@ -1,4 +1,4 @@
-/** What hashes in the user's own files defend, and what nothing does: docs/threat-model.md. */
+/** What hashes in the user's own files defend against, and what nothing does: docs/threat-model.md. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,7 +11,7 @@ import { type After, alpha, beta, everything, group, type Place, type Row } from
 
 const gamma = sdist({ name: 'gamma', version: '1.0' });
 const builtGamma = 'gamma-1.0-py3-none-any.whl';
-/** The same project and version with other code in it. */
+/** The same project and version with other code. */
 const evilBeta = wheel({
   name: 'beta',
   version: '2.0',
@@ -54,7 +54,7 @@ const withStranger = tampered((at) => {
 
 const rows: Row[] = [
   {
-    fault: 'with --hash: a poisoned wheel, manifest and lock agreeing',
+    fault: 'with --hash: a poisoned wheel with a matching manifest and lock',
     files: { 'requirements.txt': hashed },
     arrange: tampered((at) => poison(at, beta.filename, evilBeta.content)),
     artifacts: [beta.filename],
@@ -62,7 +62,7 @@ const rows: Row[] = [
     logs: 'Partial hit ({key}): some of its wheels are not usable.',
   },
   {
-    fault: 'with --hash: a poisoned wheel, and a manifest that claims the hash asked for',
+    fault: 'with --hash: a poisoned wheel, and a manifest that claims the required hash',
     files: { 'requirements.txt': hashed },
     arrange: tampered((at) =>
       poison(at, beta.filename, evilBeta.content, { requestHashes: [hash(beta.content)] }),
@@ -88,7 +88,7 @@ const rows: Row[] = [
     hit: true,
   },
   {
-    fault: 'with --hash: a wheel more, listed, that no line names',
+    fault: 'with --hash: an additional wheel in the manifest that no requirement names',
     files: { 'requirements.txt': hashed },
     arrange: withStranger,
     artifacts: [],
@@ -96,14 +96,15 @@ const rows: Row[] = [
     logs: 'Partial hit ({key}): some of its wheels are not usable.',
   },
   {
-    fault: 'without --hash: a wheel more, listed, that no line names (not defended)',
+    fault:
+      'without --hash: an additional wheel in the manifest that no requirement names (not defended)',
     arrange: withStranger,
     artifacts: [],
     hit: true,
     installed: [...everything, 'stranger==1.0'],
   },
   {
-    fault: 'with --hash: a built wheel whose sdist was asked for by other hashes',
+    fault: 'with --hash: a built wheel, and other hashes are required for its sdist',
     files: { 'requirements.txt': otherGamma },
     seed: hashedGamma,
     installed: ['gamma==1.0'],
@@ -119,7 +120,7 @@ const rows: Row[] = [
     artifacts: [],
   },
   {
-    fault: 'without --hash: a poisoned wheel, manifest and lock agreeing (not defended)',
+    fault: 'without --hash: a poisoned wheel with a matching manifest and lock (not defended)',
     arrange: tampered((at) => poison(at, beta.filename, evilBeta.content)),
     hit: true,
     artifacts: [],
@@ -128,7 +129,7 @@ const rows: Row[] = [
 
 group('hash roots', rows, { distributions: [gamma] });
 
-/** A file that sorts above the right one, listed as what no hash has to name. */
+/** A file that sorts before the right one, listed with a role that needs no hash. */
 const evilAlpha = wheel({ name: 'alpha', version: '1.0', files: { 'alpha/evil.py': '' } });
 const evilFile = 'alpha-1.0-1-py3-none-any.whl';
 const closed = `--only-binary :all:\n${hashed}`;
@@ -156,7 +157,7 @@ function noEvil({ python, result }: After): void {
   assert.ok(!lock.includes(evilAlpha.sha256), lock);
 }
 
-/** Words of pip that are read are missing, or in other surroundings. */
+/** Settings that suppress or change the lines of pip's output that the action reads. */
 const manners: readonly {
   readonly what: string;
   readonly conf?: string;
@@ -178,11 +179,11 @@ function configured(conf: string | undefined): (place: Place) => void {
   };
 }
 
-/** A partial hit: the entry was made for other requirements, and something was listed with it. */
+/** A partial hit: the entry was made for other requirements, and has an additional wheel. */
 const hidden: Row[] = [
   ...manners.map(
     ({ what, conf, env = {} }): Row => ({
-      fault: `with --hash and --only-binary: a wheel more of role build, with ${what}`,
+      fault: `with --hash and --only-binary: an additional wheel with the role build, and ${what}`,
       files: { 'requirements.txt': more },
       seed: closed,
       env,
@@ -198,7 +199,7 @@ const hidden: Row[] = [
   ),
   ...['tool', 'runtime'].map(
     (role): Row => ({
-      fault: `with --hash and --only-binary: a wheel more of role ${role}, with [global] quiet = 1`,
+      fault: `with --hash and --only-binary: an additional wheel with the role ${role}, and [global] quiet = 1`,
       files: { 'requirements.txt': more },
       seed: closed,
       arrange: async (place) => {
@@ -214,7 +215,8 @@ const hidden: Row[] = [
     }),
   ),
   {
-    fault: 'with --hash and a local project: a wheel more of role build, with [global] quiet = 1',
+    fault:
+      'with --hash and a local project: an additional wheel with the role build, and [global] quiet = 1',
     files: { 'requirements.txt': `${more}./local\n` },
     seed: `${closed}./local\n`,
     project: filesBelow('local', { name: 'local', version: '0.1' }),
@@ -232,7 +234,7 @@ const hidden: Row[] = [
 
 const other: Row[] = [
   {
-    fault: 'with --hash: the index has another file under the name',
+    fault: 'with --hash: the index has another file with the same name',
     files: { 'requirements.txt': hashed },
     seed: 'gamma==1.0\n',
     empty: true,
@@ -246,7 +248,7 @@ const other: Row[] = [
     says: 'error: pip could not …. The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.…',
   },
   {
-    fault: 'with --hash: the index damages a file on its way',
+    fault: 'with --hash: the index sends a damaged file',
     files: { 'requirements.txt': hashed },
     seed: 'gamma==1.0\n',
     empty: true,
@@ -260,7 +262,7 @@ const other: Row[] = [
     says: 'error: pip could not …. The index offers a file that your hashes do not allow: …',
   },
   {
-    fault: 'PIP_REQUIRE_HASHES=1 with requirements that have none',
+    fault: 'PIP_REQUIRE_HASHES=1 and requirements without hashes',
     env: { PIP_REQUIRE_HASHES: '1' },
     empty: true,
     conclusion: 'failure',
@@ -269,7 +271,7 @@ const other: Row[] = [
     says: 'error: pip could not …. One line with --hash asks for hashes …',
   },
   {
-    fault: 'PIP_REQUIRE_HASHES=1 with requirements that have all',
+    fault: 'PIP_REQUIRE_HASHES=1 and requirements with hashes',
     files: { 'requirements.txt': hashed },
     seed: 'gamma==1.0\n',
     empty: true,
@@ -277,7 +279,7 @@ const other: Row[] = [
     saved: ['…'],
   },
   {
-    fault: 'PIP_REQUIRE_HASHES=0 with --hash: a poisoned wheel, manifest and lock agreeing',
+    fault: 'PIP_REQUIRE_HASHES=0 with --hash: a poisoned wheel with a matching manifest and lock',
     files: { 'requirements.txt': hashed },
     env: { PIP_REQUIRE_HASHES: '0' },
     arrange: tampered((at) => poison(at, beta.filename, evilBeta.content)),
@@ -285,7 +287,7 @@ const other: Row[] = [
     saved: ['{key}', '…'],
   },
   {
-    fault: 'with --hash: a wheel is swapped between two runs, and its manifest with it',
+    fault: 'with --hash: a wheel is replaced between two runs, with a matching manifest',
     files: { 'requirements.txt': hashed },
     seed: 'gamma==1.0\n',
     empty: true,
@@ -311,5 +313,5 @@ const other: Row[] = [
   },
 ];
 
-group('hash roots: what pip says', hidden, { distributions: [gamma] });
+group('hash roots: output of pip', hidden, { distributions: [gamma] });
 group('hash roots: index and settings', other, { distributions: [gamma] });

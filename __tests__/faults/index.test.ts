@@ -1,4 +1,4 @@
-/** Package indexes that change, lie or must not be asked, and settings of pip that say which. */
+/** Package indexes that change, lie or must not be used, and the settings of pip that choose them. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ function twice(change: (place: Place) => void): Act {
   return async (place) => {
     const first = await place.main();
     assert.equal(first.conclusion, 'success', first.log);
-    // What is installed would satisfy the second run.
+    // The installed packages would satisfy the second run.
     execFileSync(place.python, ['-m', 'pip', '--isolated', 'uninstall', '-q', '-y', 'beta']);
     place.index.reset();
     change(place);
@@ -52,7 +52,7 @@ const cachedPages: Partial<Row> = {
         try {
           index.remove(name);
         } catch {
-          // It is gone already.
+          // It has already been removed.
         }
       }
       index.add(laterBeta);
@@ -68,7 +68,7 @@ const user = { 'index-username': 'ci', 'index-password': 'c4nary' };
 
 const pages: Row[] = [
   {
-    fault: 'pip has cached a page that lacks a new version, with refresh: always',
+    fault: "pip's HTTP cache has a page without a new version, with refresh: always",
     ...cachedPages,
     files: { 'requirements.txt': 'beta\n' },
     act: twice((place) => offers(place, latestBeta)),
@@ -76,7 +76,7 @@ const pages: Row[] = [
     artifacts: [latestBeta.filename],
   },
   {
-    fault: 'pip has cached a page with a version that is withdrawn, with refresh: always',
+    fault: "pip's HTTP cache has a page with a removed version, with refresh: always",
     ...cachedPages,
     files: { 'requirements.txt': 'beta\n' },
     act: twice((place) => place.index.remove(laterBeta.filename)),
@@ -84,7 +84,7 @@ const pages: Row[] = [
     artifacts: [beta.filename],
   },
   {
-    fault: 'the index has another file under the same name, with refresh: always',
+    fault: 'the index has replaced a file, with refresh: always',
     with: { refresh: 'always' },
     arrange: ({ index, later }) => {
       index.add(otherBeta);
@@ -97,7 +97,7 @@ const pages: Row[] = [
     },
   },
   {
-    fault: 'the index has another file under the same name, on an exact hit',
+    fault: 'the index has replaced a file, on an exact hit',
     arrange: ({ index, later }) => {
       index.add(otherBeta);
       later(() => index.add(beta));
@@ -109,7 +109,7 @@ const pages: Row[] = [
 
 const settings: Row[] = [
   {
-    fault: 'a requirement file names another index, and credentials are given',
+    fault: 'a requirement file names another index than the one that the credentials are for',
     ...refused,
     with: user,
     files: { 'requirements.txt': `--index-url ${nowhere}\n${pinned}` },
@@ -117,7 +117,7 @@ const settings: Row[] = [
     check: nothingSent,
   },
   {
-    fault: 'an included file names another index, and credentials are given',
+    fault: 'an included file names another index than the one that the credentials are for',
     ...refused,
     with: user,
     files: { 'requirements.txt': `${pinned}-r more.txt\n`, 'more.txt': `-i ${nowhere}\n` },
@@ -133,35 +133,35 @@ const settings: Row[] = [
     }),
   ),
   {
-    fault: 'PIP_NO_INDEX=1 with nothing in the cache',
+    fault: 'PIP_NO_INDEX=1 and an empty cache',
     ...refused,
     env: { PIP_NO_INDEX: '1' },
     says: 'error: pip could not …. Check the name, the version and whether the index has a file for this Python and system.…',
     check: nothingSent,
   },
   {
-    fault: 'PIP_NO_INDEX has no meaning',
+    fault: 'PIP_NO_INDEX has an invalid value',
     ...refused,
     env: { PIP_NO_INDEX: 'perhaps' },
     says: 'error: …',
     check: nothingSent,
   },
   {
-    fault: 'an index on plain http whose host is not trusted',
+    fault: 'an index over http on a host that is not trusted',
     ...refused,
     with: { ...user, 'index-url': nowhere },
     says: `error: The index ${nowhere} can't be used: pip ignores it because it uses plain http; use https, or add its host to the input trusted-host.`,
     check: nothingSent,
   },
   {
-    fault: 'a mirror on plain http whose host is not trusted',
+    fault: 'a mirror over http on a host that is not trusted',
     with: { 'mirror-url': nowhere },
     empty: true,
     saved: ['…'],
     says: `warning: The mirror ${nowhere} is not used: pip ignores it because it uses plain http; use https, or add its host to the input trusted-host. Using {index}/.`,
   },
   {
-    fault: 'pip ignores PIP_UPLOADED_PRIOR_TO',
+    fault: 'a pip that ignores PIP_UPLOADED_PRIOR_TO',
     ...refused,
     pip: '23.2.1',
     env: { PIP_UPLOADED_PRIOR_TO: 'P3D' },
@@ -169,13 +169,13 @@ const settings: Row[] = [
     check: nothingSent,
   },
   {
-    fault: 'PIP_UPLOADED_PRIOR_TO, and the index does not say when a file was uploaded',
+    fault: 'PIP_UPLOADED_PRIOR_TO and an index without upload times',
     ...refused,
     env: { PIP_UPLOADED_PRIOR_TO: 'P3D' },
     says: 'error: pip could not …. …upload-time…',
   },
   {
-    fault: 'pip ignores PIP_BUILD_CONSTRAINT',
+    fault: 'a pip that ignores PIP_BUILD_CONSTRAINT',
     ...refused,
     pip: '22.2',
     files: { 'build.txt': 'tinybuild<2\n' },
@@ -184,7 +184,7 @@ const settings: Row[] = [
     check: nothingSent,
   },
   {
-    fault: 'pip ignores only-final of pip.conf',
+    fault: 'a pip that ignores only-final in pip.conf',
     ...refused,
     pip: '23.2.1',
     files: { 'pip.conf': '[global]\nonly-final = :all:\n' },
@@ -196,7 +196,7 @@ const settings: Row[] = [
   },
 ];
 
-/** The environment of the input venv has everything, and the other one nothing. */
+/** Asserts that the environment of the input venv has all packages, and the other one none. */
 function inVenv(directory: string, version?: string): Pick<Row, 'installed' | 'check'> {
   return {
     installed: [],
@@ -217,14 +217,14 @@ function inVenv(directory: string, version?: string): Pick<Row, 'installed' | 'c
 
 const environments: Row[] = [
   {
-    fault: 'venv is made from a Python with the oldest pip',
+    fault: 'venv: created from a Python with the oldest pip',
     pip: '22.2',
     with: { venv: 'made' },
     hit: true,
     ...inVenv('made', '22.2'),
   },
   {
-    fault: 'venv is there and has no pip',
+    fault: 'venv: an existing environment without pip',
     with: { venv: 'made' },
     arrange: ({ job }) => {
       execFileSync(systemPython, ['-m', 'venv', '--without-pip', join(job.workspace, 'made')]);
@@ -234,7 +234,7 @@ const environments: Row[] = [
     says: 'error: Python … at {workspace}/made/bin/python has no pip. Run "{workspace}/made/bin/python -m ensurepip", or set the input venv.',
   },
   {
-    fault: 'venv is there and its interpreter leads nowhere',
+    fault: 'venv: an existing environment whose interpreter is a broken link',
     with: { venv: 'made' },
     arrange: ({ job }) => {
       const made = join(job.workspace, 'made');
@@ -246,7 +246,7 @@ const environments: Row[] = [
     ...inVenv('made'),
   },
   {
-    fault: 'venv is half made: nothing but its pyvenv.cfg',
+    fault: 'venv: an unfinished environment with nothing but its pyvenv.cfg',
     with: { venv: 'made' },
     arrange: ({ job }) => {
       mkdirSync(join(job.workspace, 'made'));
@@ -256,7 +256,7 @@ const environments: Row[] = [
     ...inVenv('made'),
   },
   {
-    fault: 'venv is a directory with other files',
+    fault: 'venv: a directory with other files',
     with: { venv: 'made' },
     files: { 'made/precious.txt': 'precious\n' },
     conclusion: 'failure',
@@ -265,7 +265,7 @@ const environments: Row[] = [
     check: ({ job }) => assert.ok(existsSync(join(job.workspace, 'made', 'precious.txt'))),
   },
   {
-    fault: 'venv is a file',
+    fault: 'venv: a file',
     with: { venv: 'made' },
     files: { made: 'precious\n' },
     conclusion: 'failure',

@@ -1,4 +1,4 @@
-/** Hostile and odd input: nothing of it is run, nothing of it is a command to the runner. */
+/** Hostile and odd input is neither executed nor taken for a command to the runner. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,14 +7,14 @@ import { test } from 'node:test';
 import { inputDefaults } from '../../src/inputs.ts';
 import { type After, everything, group, pinned, type Row } from './rows.ts';
 
-/** Each part would make a file if anything like a shell saw it. */
+/** Each part would create a file if a shell evaluated it. */
 const shell = '$(touch {own}/a)`touch {own}/b`;touch {own}/c|touch {own}/d&&touch {own}/e';
 const lines = 'x\n::error::pwned\n##[error]pwned\n::set-env name=A::pwned\n::add-path::/pwned';
 
 type Input = keyof typeof inputDefaults;
 type Answer = Pick<Row, 'says' | 'conclusion' | 'installed' | 'saved' | 'logs'>;
 
-/** The input takes the text. */
+/** The input accepts the text. */
 const taken: Answer = { conclusion: 'success', installed: everything, saved: ['{key}'] };
 
 function refused(...says: string[]): Answer {
@@ -141,7 +141,7 @@ const everyInput: Row[] = (Object.keys(answers) as Input[]).flatMap((input) => [
   evil(input, lines, 'lines with ::commands::', answers[input][1]),
 ]);
 
-test('no input is forgotten', () => {
+test('the faults of inputs cover every input of action.yml', () => {
   assert.deepEqual(Object.keys(answers).sort(), Object.keys(inputDefaults).sort());
 });
 
@@ -161,13 +161,13 @@ const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(pinned, 'utf
 
 const failing = { conclusion: 'failure', installed: [], empty: true, saved: [] } as const;
 
-/** A workspace below the job's root, in a directory of that name. */
+/** A workspace in a directory of that name. */
 function workspace(name: string): Pick<Row, 'arrange'> {
   return {
     arrange: ({ job }) => {
       const to = join(job.root, name);
       renameSync(job.workspace, to);
-      // The runner's stand-in starts the processes there too.
+      // The stand-in runner starts the processes there too.
       symlinkSync(to, job.workspace);
       job.env['GITHUB_WORKSPACE'] = to;
     },
@@ -224,31 +224,31 @@ const files: Row[] = [
     }),
   ),
   {
-    fault: 'packages: a file',
+    fault: 'packages: a path of a file',
     ...failing,
     with: { packages: 'file:///etc/passwd' },
     says: 'error: "file:///etc/passwd" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.',
   },
   {
-    fault: 'a glob that leaves the workspace: ../*',
+    fault: 'a glob that points outside the workspace: ../*',
     ...failing,
     with: { requirements: '../*' },
     says: 'error: "../*" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
   },
   {
-    fault: 'a glob that leaves the workspace: /etc/*',
+    fault: 'a glob that points outside the workspace: /etc/*',
     ...failing,
     with: { requirements: '/etc/*' },
     says: 'error: "/etc/*" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
   },
   {
-    fault: 'a glob that leaves the workspace: **/../../*',
+    fault: 'a glob that points outside the workspace: **/../../*',
     ...failing,
     with: { requirements: '**/../../*' },
     says: 'error: "**/../../*" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
   },
   {
-    fault: 'a glob that leaves the workspace through a link',
+    fault: 'a glob that points outside the workspace through a symbolic link',
     ...failing,
     arrange: ({ job, own }) => {
       writeFileSync(join(own, 'secret.txt'), 'beta\n');
@@ -258,7 +258,7 @@ const files: Row[] = [
     says: 'error: "link/*.txt" of the input requirements leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
   },
   {
-    fault: 'links in a circle under a glob',
+    fault: 'a loop of symbolic links below a glob',
     arrange: ({ job }) => {
       mkdirSync(join(job.workspace, 'a', 'b'), { recursive: true });
       symlinkSync('..', join(job.workspace, 'a', 'b', 'up'));
@@ -270,7 +270,7 @@ const files: Row[] = [
     hit: true,
   },
   {
-    fault: 'a requirement file that is a link to itself',
+    fault: 'a requirement file that is a symbolic link to itself',
     ...failing,
     arrange: ({ job }) => symlinkSync('loop.txt', join(job.workspace, 'loop.txt')),
     with: { requirements: 'loop.txt' },
@@ -286,25 +286,25 @@ const files: Row[] = [
     check: ({ result }) => assert.match(result.log, /[( ]read [0-4]\.\d\d s/),
   },
   {
-    fault: 'includes in a circle',
+    fault: 'requirement files that include each other',
     ...failing,
     files: { 'requirements.txt': '-r a.txt\n', 'a.txt': '-c requirements.txt\n' },
     says: 'error: Circular include in requirement files: requirements.txt → a.txt → requirements.txt. Remove one of these -r or -c lines.',
   },
   {
-    fault: 'UTF-16 with a byte-order mark',
+    fault: 'a requirement file in UTF-16 with a byte-order mark',
     files: { 'requirements.txt': utf16 },
     seed: pinned,
     hit: true,
   },
   {
-    fault: 'UTF-16 without one',
+    fault: 'a requirement file in UTF-16 without a byte-order mark',
     ...failing,
     files: { 'requirements.txt': utf16.subarray(2) },
     says: "error: requirements.txt can't be read: line 1 holds a NUL character; save the file as UTF-8 text.",
   },
   {
-    fault: 'Latin-1 that says so',
+    fault: 'a requirement file in Latin-1 with a coding line',
     files: {
       'requirements.txt': Buffer.from(`# -*- coding: latin-1 -*-\n# caf\xe9\n${pinned}`, 'latin1'),
     },
@@ -312,20 +312,20 @@ const files: Row[] = [
     hit: true,
   },
   {
-    fault: 'Latin-1 that does not',
+    fault: 'a requirement file in Latin-1 without a coding line',
     ...failing,
     files: { 'requirements.txt': Buffer.from(`${pinned}# caf\xe9\n`, 'latin1') },
     says: "error: requirements.txt can't be read: line 3 is not valid UTF-8; save the file as UTF-8.",
   },
   {
-    fault: 'NUL bytes',
+    fault: 'a requirement file with NUL bytes',
     ...failing,
     files: { 'requirements.txt': 'alpha==1.0\nbeta\0==2.0\n' },
     says: "error: requirements.txt can't be read: line 2 holds a NUL character; save the file as UTF-8 text.",
   },
   { fault: 'a space in the path of the workspace', ...workspace('a b c'), hit: true },
   {
-    fault: 'quotes, unicode and more in the path of the workspace',
+    fault: 'quotes, Unicode and more in the path of the workspace',
     ...workspace('it\'s "déjà" $(x) & 日本;[a]*'),
     hit: true,
   },
@@ -341,7 +341,7 @@ const files: Row[] = [
     logs: "The cache is not used: the runner's temporary directory \"{root}/a b\" has white space, '\"' or ':' in its path, which the cache library can't handle.",
   },
   {
-    fault: "unicode and brackets in the path of the runner's temporary directory",
+    fault: "Unicode and brackets in the path of the runner's temporary directory",
     ...temporary('déjà-日本[a]'),
     hit: true,
   },

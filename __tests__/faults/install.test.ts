@@ -1,4 +1,4 @@
-/** Environments that are not empty: what is installed afterwards is what the lock says. */
+/** Environments that are not empty: afterwards, the installed packages match the lock. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import {
   type Row,
 } from './rows.ts';
 
-/** Big enough to be met half-way. */
+/** A wheel that takes long enough to install to be interrupted halfway. */
 const many = wheel({
   name: 'many',
   version: '1.0',
@@ -30,7 +30,7 @@ const many = wheel({
 const withMany = `alpha==1.0\nbeta==2.0\nmany==1.0\n`;
 const all = [...everything, 'many==1.0'];
 
-/** The installation of `many` is ended in its middle by a signal to main, or to pip itself. */
+/** Interrupts the installation of `many` halfway by a signal to main, or to pip itself. */
 function halfWay(end: (place: Place) => Promise<StepResult>): Act {
   return async (place) => {
     const first = await end(place);
@@ -47,7 +47,7 @@ async function untilHalfWay(place: Place): Promise<ReturnType<Place['job']['star
   return running;
 }
 
-/** Ends every pip of the environment at once, so that none of them can clean up. */
+/** Kills every pip of the environment at once, so that none of them can clean up. */
 function killPip({ python }: Place): void {
   for (const { id, words } of processes()) {
     const [program, ...args] = words;
@@ -55,43 +55,43 @@ function killPip({ python }: Place): void {
     try {
       process.kill(id, 'SIGKILL');
     } catch {
-      // It has ended meanwhile.
+      // It has exited in the meantime.
     }
   }
 }
 
 const rows: Row[] = [
   {
-    fault: 'a package is there in a later version',
+    fault: 'a package is already installed in a later version',
     arrange: has(laterBeta),
     hit: true,
   },
   {
-    fault: 'a package is there in the same version',
+    fault: 'a package is already installed in the same version',
     arrange: has(beta),
     hit: true,
   },
   {
-    fault: 'a package is there in the same version, as editable',
+    fault: 'a package is already installed in the same version, as editable',
     arrange: editable('2.0'),
     hit: true,
     check: (after) => assert.match(placeOfBeta(after), /\/own\/beta\/src\//),
   },
   {
-    fault: 'a package is there in another version, as editable',
+    fault: 'a package is already installed in another version, as editable',
     arrange: editable('3.0'),
     hit: true,
     check: (after) => assert.match(placeOfBeta(after), /\/site-packages\//),
   },
   {
-    fault: 'an installation is cancelled in its middle; the next run repairs it',
+    fault: 'an installation is cancelled halfway; the next run repairs it',
     files: { 'requirements.txt': withMany },
     installed: all,
     act: halfWay(async (place) => (await untilHalfWay(place)).cancel()),
     logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
-    fault: 'main and pip are killed in the middle of an installation; the next run repairs it',
+    fault: 'main and pip are killed halfway through an installation; the next run repairs it',
     files: { 'requirements.txt': withMany },
     installed: all,
     mayLeave: true,
@@ -104,7 +104,7 @@ const rows: Row[] = [
     logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
-    fault: 'pip is killed in the middle of an installation, as by a lack of memory',
+    fault: 'pip is killed halfway through an installation, as if memory ran out',
     files: { 'requirements.txt': withMany },
     installed: all,
     mayLeave: true,
@@ -116,7 +116,7 @@ const rows: Row[] = [
     logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
-    fault: 'an unfinished installation has left a package with files missing',
+    fault: 'an interrupted installation has left a package with missing files',
     arrange: (place) => {
       has(beta)(place);
       rmSync(join(packagesOf(place), 'beta', 'filler.bin'));
@@ -126,7 +126,7 @@ const rows: Row[] = [
     logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
-    fault: 'an unfinished installation has left a package without metadata',
+    fault: 'an interrupted installation has left a package without metadata',
     arrange: (place) => {
       mkdirSync(join(packagesOf(place), 'beta'));
       writeFileSync(join(packagesOf(place), 'beta', '__init__.py'), '__version__ = "0"\n');

@@ -1,4 +1,4 @@
-/** Lines of requirement files that pip would refuse, or that it accepts though few would guess it. */
+/** Lines of requirement files that pip rejects, and surprising ones that it accepts. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -52,7 +52,7 @@ function constrained(fault: string, text: string, reason: string): Row {
   };
 }
 
-/** Serves files beside the index; `{host}` in the workspace's files is where. */
+/** Starts a second file server, whose address replaces `{host}` in the files of the workspace. */
 function served(listener: RequestListener): (place: Place) => Promise<void> {
   return async ({ job, later }) => {
     const server = createServer(listener);
@@ -72,12 +72,12 @@ const rows: Row[] = [
     'has an invalid marker: "pyton_version" is not a marker variable; strings need quotes. Correct what follows the semicolon.',
   ),
   refused(
-    'a marker that is not finished',
+    'an incomplete marker',
     "beta==2.0; os_name=='nt' and",
     'has an invalid marker: a variable or a quoted string is missing at its end. Correct what follows the semicolon.',
   ),
   refused(
-    'one = where == is meant',
+    '= instead of ==',
     'beta=2.0',
     'uses "=", which is not a comparison operator. Write "==".',
   ),
@@ -92,7 +92,7 @@ const rows: Row[] = [
     'has an invalid version specifier. Write it as in "requests>=2.31,<3".',
   ),
   refused(
-    'an option of the command line in a file',
+    'a command-line option in a requirement file',
     '--no-deps',
     "has the option --no-deps, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.",
   ),
@@ -105,7 +105,7 @@ const rows: Row[] = [
   refused('a value for a flag', '--pre=yes', 'gives a value to --pre, which takes none.'),
   refused('a quote that is not closed', '-f "wheels', 'has an unterminated quote. Close it.'),
   refused(
-    'a hash of a weak kind',
+    'a hash with a weak algorithm',
     'beta==2.0 --hash=md5:00',
     'has a --hash that pip does not accept: "md5:00". Write --hash=sha256: and the digest.',
   ),
@@ -120,7 +120,7 @@ const rows: Row[] = [
     'is a constraint without a name, which pip does not accept. Write it as "name @ URL".',
   ),
   constrained(
-    'an editable in a constraint',
+    'an editable project in a constraint',
     '-e .',
     'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version.',
   ),
@@ -135,7 +135,7 @@ const rows: Row[] = [
     saved: ['…'],
   },
   {
-    fault: 'a variable that gives two options',
+    fault: 'a variable that expands to two options',
     files: { 'requirements.txt': `${variable('OPTIONS')}\nalpha==1.0\nbeta==2.0\n` },
     env: { OPTIONS: '--prefer-binary --only-binary :all:' },
     seed: pinned,
@@ -143,7 +143,7 @@ const rows: Row[] = [
     saved: ['…'],
   },
   {
-    fault: "a variable that only the filling pip's environment has",
+    fault: "a variable that only pip's own environment has",
     ...failing,
     files: {
       'requirements.txt': `beta @ http://127.0.0.1:9/${variable('PIP_EXTRA_INDEX_URL')}/b.zip\n`,
@@ -153,7 +153,7 @@ const rows: Row[] = [
     ...at('requirements.txt', 1),
   },
   {
-    fault: 'a variable whose value an input replaces with credentials',
+    fault: 'a variable whose value an input replaces with one that has credentials',
     ...failing,
     files: {
       'requirements.txt': `beta @ http://127.0.0.1:9/${variable('PIP_INDEX_URL')}/b.zip\n`,
@@ -180,7 +180,7 @@ const rows: Row[] = [
     ...at('sub/more.txt', 3),
   },
   {
-    fault: 'a package that can not be built',
+    fault: 'a package that fails to build',
     ...failing,
     files: { 'requirements.txt': 'beta==2.0\n# why\nbroken==1.0\n' },
     says: 'error: pip could not get all wheels (it failed at broken==1.0). A package had to be built from source and the build failed: …',
@@ -210,7 +210,7 @@ const rows: Row[] = [
     says: 'error: ../outside.toml can\'t be read for the group "../outside.toml:dev": it leads outside the workspace, and only files of the checkout can be used. …',
   },
   {
-    fault: 'a dependency group outside the workspace, through a link',
+    fault: 'a dependency group outside the workspace, through a symbolic link',
     ...failing,
     arrange: ({ job, own, inputs }) => {
       mkdirSync(join(own, 'project'));
@@ -224,7 +224,7 @@ const rows: Row[] = [
     says: 'error: link/pyproject.toml can\'t be read for the group "link/pyproject.toml:dev": it leads outside the workspace, and only files of the checkout can be used. …',
   },
   {
-    fault: 'constraints behind a URL that need the credentials of a netrc',
+    fault: 'constraints at a URL that needs credentials from a netrc file',
     files: {
       'requirements.txt': `-c http://${variable('HOST')}/limits.txt\nalpha\nbeta\n`,
     },
@@ -243,7 +243,7 @@ const rows: Row[] = [
     check: ({ result }) => assert.ok(!result.log.includes('pw-canary-2')),
   },
   {
-    fault: 'constraints behind a URL with credentials',
+    fault: 'constraints at a URL with credentials',
     files: {
       'requirements.txt': `-c http://me:pw-canary-3@${variable('HOST')}/limits.txt\nalpha\nbeta\n`,
     },
@@ -258,7 +258,7 @@ const rows: Row[] = [
     check: ({ result }) => assert.ok(!result.log.includes('pw-canary-3')),
   },
   {
-    fault: 'constraints behind a URL that is gone',
+    fault: 'constraints at a URL that does not exist',
     ...failing,
     files: { 'requirements.txt': `alpha\n-c http://${variable('HOST')}/limits.txt\n` },
     arrange: served((_request, response) => response.writeHead(404).end()),
@@ -266,7 +266,7 @@ const rows: Row[] = [
     ...at('requirements.txt', 2),
   },
   {
-    fault: 'constraints behind a URL without end',
+    fault: 'constraints at a URL that never stops sending',
     ...failing,
     files: { 'requirements.txt': `alpha\n-c http://${variable('HOST')}/limits.txt\n` },
     arrange: served((_request, response) => {
@@ -281,7 +281,7 @@ const rows: Row[] = [
     ...at('requirements.txt', 2),
   },
   {
-    fault: 'constraints behind a URL whose connection is lost once',
+    fault: 'constraints at a URL whose connection is lost once',
     files: { 'requirements.txt': `-c http://${variable('HOST')}/limits.txt\nalpha\nbeta\n` },
     env: { PIP_RETRIES: '2' },
     seed: pinned,

@@ -1,4 +1,4 @@
-/** What an environment has before the installation: it counts as for pip, whatever shape it is in. */
+/** Packages that are installed beforehand count as they do for pip, even in a broken environment. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -11,20 +11,20 @@ import { editable, has, packagesOf, pip, placeOfBeta, put } from './environment.
 import { type Act, alpha, beta, group, laterBeta, type Place, type Row } from './rows.ts';
 
 const earlyBeta = wheel({ name: 'beta', version: '1.0' });
-/** Satisfied by beta 2.0 as well as by the 3.0 of the lock. */
+/** A requirement that both beta 2.0 and the 3.0 of the lock satisfy. */
 const loose = { files: { 'requirements.txt': 'alpha==1.0\n' } };
 const newest = ['alpha==1.0', 'beta==3.0'];
 
 const needsBeta = wheel({ name: 'needy', version: '1.0', requires: ['beta>=2'] });
 const sha256 = createHash('sha256').update(needsBeta.content).digest('hex');
-/** beta has no hash: the environment must have it. */
+/** beta has no hash, so the environment must have it. */
 const relies: Pick<Row, 'files' | 'empty' | 'seed'> = {
   seed: 'alpha==1.0\n',
   files: { 'requirements.txt': `needy==1.0 --hash=sha256:${sha256}\n` },
   empty: true,
 };
 
-/** beta as a directory of PYTHONPATH has it. */
+/** Puts beta into a directory of PYTHONPATH. */
 function onPath(version: typeof beta): (place: Place) => void {
   return (place) => {
     const directory = join(place.own, 'lib');
@@ -33,7 +33,7 @@ function onPath(version: typeof beta): (place: Place) => void {
   };
 }
 
-/** Another run of the job's step after a change. */
+/** Runs the job's step again after a change. */
 function again(change: (place: Place) => void): Act {
   return async (place) => {
     const first = await place.main();
@@ -44,7 +44,7 @@ function again(change: (place: Place) => void): Act {
   };
 }
 
-/** Files in site-packages that nothing installed; they are removed before anything is inspected. */
+/** Adds files to site-packages that belong to no package, and removes them before the inspection. */
 function rubbish(
   files: Readonly<Record<string, string | undefined>>,
 ): Pick<Row, 'arrange' | 'between'> {
@@ -78,7 +78,7 @@ function without(manifest: ManifestText, name: string): void {
   manifest.wheels = manifest.wheels.filter((each) => each.name !== name);
 }
 
-/** What a manifest would have pip fetch and build. */
+/** A package that a hostile manifest makes pip download and build. */
 const evil = sdist({ name: 'evil', version: '1.0' });
 const direct = { requirement: 'x', name: 'other', version: '1.0', extras: [], requires: [] };
 const refused = (reason: string): Partial<Row> => ({
@@ -89,7 +89,7 @@ const refused = (reason: string): Partial<Row> => ({
 
 const versions: Row[] = [
   {
-    fault: 'a dependency is there in an older version that satisfies',
+    fault: 'a dependency is installed in an older version that satisfies the requirement',
     ...loose,
     arrange: has(beta),
     hit: true,
@@ -97,14 +97,15 @@ const versions: Row[] = [
     logs: 'Leaving beta 2.0, which satisfies the request.',
   },
   {
-    fault: 'a dependency is there in an older version as editable that satisfies',
+    fault:
+      'a dependency is installed as editable in an older version that satisfies the requirement',
     ...loose,
     arrange: editable('2.0'),
     hit: true,
     check: (after) => assert.match(placeOfBeta(after), /\/own\/beta\/src\//),
   },
   {
-    fault: 'a dependency is there in an older version, with PIP_IGNORE_INSTALLED',
+    fault: 'a dependency is installed in an older version, with PIP_IGNORE_INSTALLED',
     ...loose,
     env: { PIP_IGNORE_INSTALLED: '1' },
     arrange: has(beta),
@@ -112,7 +113,7 @@ const versions: Row[] = [
     hit: true,
   },
   {
-    fault: 'a dependency is there in an older version, with PIP_FORCE_REINSTALL',
+    fault: 'a dependency is installed in an older version, with PIP_FORCE_REINSTALL',
     ...loose,
     env: { PIP_FORCE_REINSTALL: '1' },
     arrange: has(beta),
@@ -120,14 +121,14 @@ const versions: Row[] = [
     hit: true,
   },
   {
-    fault: 'a dependency is there in an older version, with PIP_UPGRADE',
+    fault: 'a dependency is installed in an older version, with PIP_UPGRADE',
     ...loose,
     env: { PIP_UPGRADE: '1' },
     arrange: has(beta),
     hit: true,
   },
   {
-    fault: 'a dependency is there in an older version, with PIP_UPGRADE and the eager strategy',
+    fault: 'a dependency is installed in an older version, with PIP_UPGRADE and the eager strategy',
     ...loose,
     env: { PIP_UPGRADE: '1', PIP_UPGRADE_STRATEGY: 'eager' },
     arrange: has(beta),
@@ -135,7 +136,7 @@ const versions: Row[] = [
     hit: true,
   },
   {
-    fault: 'a dependency is there in an older version, and an installation was interrupted',
+    fault: 'a dependency is installed in an older version, and an installation was interrupted',
     ...loose,
     arrange: (place) => {
       put(place, beta);
@@ -146,7 +147,7 @@ const versions: Row[] = [
     logs: 'A previous installation was interrupted; reinstalling everything.',
   },
   {
-    fault: 'a directory has the name of the mark of an interrupted installation',
+    fault: 'a directory in place of the marker file of an interrupted installation',
     arrange: (place) => {
       put(place, laterBeta);
       mkdirSync(join(packagesOf(place), '.wheelhouse-installing', 'x'), { recursive: true });
@@ -158,7 +159,7 @@ const versions: Row[] = [
     },
   },
   {
-    fault: 'PYTHONPATH has a dependency in a version that satisfies',
+    fault: 'PYTHONPATH has a dependency in a version that satisfies the requirement',
     ...loose,
     arrange: onPath(beta),
     hit: true,
@@ -171,7 +172,7 @@ const versions: Row[] = [
     hit: true,
   },
   {
-    fault: "an environment that sees the system's packages",
+    fault: 'an environment with access to the system packages',
     arrange: (place) => {
       const file = join(dirname(dirname(place.python)), 'pyvenv.cfg');
       const text = execFileSync('cat', [file], { encoding: 'utf8' });
@@ -191,7 +192,7 @@ const oddVersions = [
 
 const hashed: Row[] = [
   {
-    fault: 'with --hash: an installed project that the hashes rely on is gone',
+    fault: 'with --hash: an installed project without a hash has been removed',
     ...relies,
     arrange: has(beta),
     act: again((place) => pip(place, 'uninstall', '-y', 'beta', 'needy')),
@@ -204,7 +205,7 @@ const hashed: Row[] = [
     saved: ['…'],
   },
   {
-    fault: 'with --hash: an installed project that the hashes rely on is older than what is needed',
+    fault: 'with --hash: an installed project without a hash is too old',
     ...relies,
     arrange: has(beta),
     act: again((place) => {
@@ -220,7 +221,7 @@ const hashed: Row[] = [
     saved: ['…'],
   },
   {
-    fault: 'with --hash: an installed project that the hashes rely on is newer',
+    fault: 'with --hash: an installed project without a hash is newer',
     ...relies,
     arrange: has(beta),
     act: again((place) => {
@@ -233,7 +234,7 @@ const hashed: Row[] = [
     saved: ['…'],
   },
   {
-    fault: 'with --hash: installed projects whose versions are not valid',
+    fault: 'with --hash: installed projects with invalid versions',
     ...relies,
     pip: '23.2.1', // Newer ones refuse to work in such an environment.
     arrange: (place) => {
@@ -288,21 +289,21 @@ const broken: Row[] = [
     installed: ['alpha==1.0'],
   },
   {
-    fault: 'a file has the name of a metadata directory',
+    fault: 'a file in place of a metadata directory',
     ...loose,
     ...rubbish({ 'beta-2.0.dist-info': 'nothing\n' }),
     hit: true,
     installed: ['alpha==1.0'],
   },
   {
-    fault: 'metadata that are no text',
+    fault: 'metadata that are not text',
     ...loose,
     ...rubbish({ 'other-2.0.dist-info/METADATA': '\0\u00ff'.repeat(1000) }),
     hit: true,
     installed: newest,
   },
   {
-    fault: 'directories in site-packages have the names of commands',
+    fault: 'directories in site-packages named like workflow commands',
     ...rubbish({
       '::error::pwned-1.0.dist-info': undefined,
       'x\n::error::pwned-1.0.dist-info': undefined,
@@ -313,7 +314,7 @@ const broken: Row[] = [
     hit: true,
   },
   {
-    fault: 'site-packages has 5,000 directories',
+    fault: 'site-packages with 5,000 directories',
     ...loose,
     ...rubbish(
       Object.fromEntries(Array.from({ length: 5_000 }, (_none, at) => [`dir${at}`, undefined])),
@@ -352,7 +353,7 @@ const manifests: Row[] = [
     ...refused('"relied[0].version" must be a version'),
   },
   {
-    fault: 'a manifest lacks a dependency and relies on the environment for it',
+    fault: 'a manifest lacks a dependency and relies on the environment to have it',
     ...loose,
     ...lies((manifest) => {
       without(manifest, 'beta');
@@ -411,7 +412,7 @@ const manifests: Row[] = [
     }),
   ),
   {
-    fault: 'a manifest names local projects with dependencies at addresses, and odd ones',
+    fault: 'a manifest names local projects with URLs and malformed texts as dependencies',
     ...loose,
     arrange: async (place) => {
       await tampered((at) =>
@@ -445,7 +446,7 @@ const manifests: Row[] = [
   },
 ];
 
-group('install: versions that are there', versions);
-group('install: hashes that rely on what is there', hashed, { distributions: [needsBeta] });
+group('install: installed versions', versions);
+group('install: hashes and installed projects', hashed, { distributions: [needsBeta] });
 group('install: broken environments', broken);
 group('install: hostile manifests', manifests, { distributions: [evil] });

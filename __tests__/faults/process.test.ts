@@ -1,4 +1,4 @@
-/** Runs that are ended, crowded, or lack what they need: nothing half-done stays, nothing runs on. */
+/** Runs that are killed, run in parallel or lack something leave no unfinished files and no processes. */
 import assert from 'node:assert/strict';
 import {
   chmodSync,
@@ -33,9 +33,9 @@ import {
 const notOurs =
   'warning: The wheelhouse is not saved: its state was not written by the main step of this job.';
 
-/** Main is started and gets to where pip waits for the index for ever. */
+/** Starts main and waits until pip hangs on a request to the index. */
 async function untilPipWaits({ index, job, inputs, nodeOptions }: Place): Promise<RunningStep> {
-  // The probe and one page are answered.
+  // The index answers the probe and one page.
   await index.fail({ kind: 'after', requests: 2, failure: 'timeout' });
   const running = job.start({ action, with: inputs, nodeOptions });
   while (index.count() < 3) await sleep(20);
@@ -64,7 +64,7 @@ function endsAt(
 
 const ended = { conclusion: 'failure', installed: [], empty: true, saved: [] } as const;
 
-/** A PATH with these programs of the machine's, and no other. */
+/** A PATH with only these programs of the machine. */
 function onlyPrograms(place: Place, ...without: string[]): void {
   const bin = join(place.own, 'bin');
   mkdirSync(bin);
@@ -79,7 +79,7 @@ function onlyPrograms(place: Place, ...without: string[]): void {
   place.job.env['PATH'] = bin;
 }
 
-/** pip prints this before it goes to work, and goes to work only then. */
+/** Makes pip print garbage and workflow commands, then run the given code, then its own. */
 function garrulous(place: Place, then: string): void {
   const lib = join(place.python, '..', '..', 'lib');
   const [version = ''] = readdirSync(lib);
@@ -106,7 +106,7 @@ function noCommands({ result }: { result: StepResult }): void {
     ),
     [],
   );
-  // Azure's agent looks anywhere in a line; annotations are for GitHub's runner alone.
+  // Azure's agent finds commands anywhere in a line; only GitHub's runner reads annotations.
   assert.doesNotMatch(`${result.stdout}${result.stderr}`, /^(?!::).*##vso\[/m);
 }
 
@@ -148,12 +148,12 @@ const shared: Act = async (place) => {
 
 const rows: Row[] = [
   {
-    fault: 'cancelled (SIGINT, then SIGTERM) while pip fills',
+    fault: 'cancelled (SIGINT, then SIGTERM) while pip fills the wheelhouse',
     ...ended,
     act: endsAt(untilPipWaits, (running) => running.cancel()),
   },
   {
-    fault: 'SIGTERM alone while pip fills',
+    fault: 'SIGTERM alone while pip fills the wheelhouse',
     ...ended,
     act: endsAt(untilPipWaits, (running) => {
       running.signal('SIGTERM');
@@ -182,7 +182,7 @@ const rows: Row[] = [
     },
   },
   {
-    fault: 'main killed (SIGKILL) while pip fills',
+    fault: 'main killed (SIGKILL) while pip fills the wheelhouse',
     ...ended,
     mayLeave: true,
     act: async (place) => {
@@ -194,7 +194,7 @@ const rows: Row[] = [
     },
   },
   {
-    fault: 'main dead before it has said anything',
+    fault: 'main killed before its first output',
     ...ended,
     act: async ({ job, inputs }) => {
       const running = job.start({ action, with: inputs });
@@ -227,14 +227,14 @@ const rows: Row[] = [
     }),
   ),
   {
-    fault: 'the wheelhouse is gone before it is saved',
+    fault: 'the wheelhouse is deleted before it is saved',
     empty: true,
     saved: [],
     between: ({ job }) => renameSync(join(job.temp, 'wheelhouse'), join(job.temp, 'elsewhere')),
     says: 'warning: The wheelhouse is not saved: it no longer exists.',
   },
   {
-    fault: 'the wheelhouse is changed by a later step before it is saved',
+    fault: 'a later step changes the wheelhouse before it is saved',
     empty: true,
     saved: [],
     between: ({ job }) => {
@@ -245,7 +245,7 @@ const rows: Row[] = [
     says: 'warning: The wheelhouse is not saved: beta-2.0-py3-none-any.whl has 7 bytes instead of 51102.',
   },
   {
-    fault: 'two uses in one job',
+    fault: 'two uses of the action in one job',
     empty: true,
     installed: ['alpha==1.0', 'beta==3.0'],
     saved: ['{key}', '…'],
@@ -290,7 +290,7 @@ const rows: Row[] = [
     }),
   ),
   {
-    fault: 'disk full while the archive is made',
+    fault: 'disk full while the archive is created',
     skip: needsMount,
     empty: true,
     saved: [],
@@ -298,7 +298,7 @@ const rows: Row[] = [
     says: 'warning: The cache could not be saved: the disk is full; tar failed with exit code 2.',
   },
   {
-    fault: 'the wheelhouse directory can not be made',
+    fault: 'the wheelhouse directory can’t be created',
     empty: true,
     arrange: (place) => {
       writeFileSync(join(place.own, 'file'), '');
@@ -350,12 +350,12 @@ const rows: Row[] = [
     says: "error: A directory that must be writable is read-only: check where the runner stores its files (EROFS: read-only file system, mkdir '{own}/temp/wheelhouse-work-…').",
   },
   {
-    fault: 'no zstd',
+    fault: 'zstd is not installed',
     empty: true,
     arrange: (place) => onlyPrograms(place, 'zstd', 'zstdmt', 'unzstd'),
   },
   {
-    fault: 'no tar',
+    fault: 'tar is not installed',
     arrange: (place) => onlyPrograms(place, 'tar', 'gtar'),
     artifacts: [alpha.filename, beta.filename],
     says: [
@@ -364,7 +364,7 @@ const rows: Row[] = [
     ],
   },
   {
-    fault: 'no tar, and nothing in the cache',
+    fault: 'tar is not installed, and the cache is empty',
     empty: true,
     saved: [],
     arrange: (place) => onlyPrograms(place, 'tar', 'gtar'),
@@ -377,7 +377,7 @@ const rows: Row[] = [
     check: noCommands,
   },
   {
-    fault: 'a pip that prints garbage and does nothing, successfully',
+    fault: 'a pip that prints garbage, does nothing and exits with 0',
     ...ended,
     arrange: (place) => garrulous(place, 'sys.exit(0)'),
     says: 'error: pip could not get all wheels. …',
@@ -391,7 +391,7 @@ const rows: Row[] = [
     check: noCommands,
   },
   {
-    fault: 'a pip that writes a report of garbage',
+    fault: 'a pip that writes a malformed report',
     ...ended,
     arrange: (place) =>
       garrulous(
@@ -405,26 +405,26 @@ const rows: Row[] = [
     check: noCommands,
   },
   {
-    fault: 'a Python that crashes in the probe',
+    fault: 'a Python that crashes when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, 'kill -SEGV $$'),
     says: 'error: Python "{own}/python" does not answer as a Python does (exit code 128): no output. Check that it runs: {own}/python -c "print(1)".',
   },
   {
-    fault: 'a Python that prints garbage in the probe',
+    fault: 'a Python that prints garbage when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, "printf '::error::pwned\\n\\377\\000'"),
     says: 'error: Python "{own}/python" does not answer as a Python does (exit code 0): ::error::pwned…. Check that it runs: {own}/python -c "print(1)".',
     check: noCommands,
   },
   {
-    fault: 'a Python that prints half an answer in the probe',
+    fault: 'a Python that prints half an answer when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, `echo '{"executable": "/x"'`),
     says: 'error: Python "{own}/python" does not answer as a Python does (exit code 0): {"executable": "/x". Check that it runs: {own}/python -c "print(1)".',
   },
   {
-    fault: 'a Python that prints another answer in the probe',
+    fault: 'a Python that prints an unexpected answer when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, `echo '{"executable": 1}'`),
     says: 'error: Python "{own}/python" does not answer as a Python does (exit code 0): {"executable": 1}. Check that it runs: {own}/python -c "print(1)".',

@@ -1,4 +1,4 @@
-/** Local projects and their builds, which run code of their own and may do anything. */
+/** Local projects and their builds, which execute their own code and may do anything. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -45,7 +45,7 @@ function rewrite({ job }: Place, changed: Record<string, Buffer>): void {
   }
 }
 
-/** The job's step twice, with a change between. */
+/** Runs the job's step twice, with a change in between. */
 function twice(change: (place: Place) => Promise<void> | void = () => {}): Act {
   return async (place) => {
     const first = await place.main();
@@ -81,7 +81,7 @@ function noCommands({ result }: After): void {
   assert.ok(!('pwned' in result.outputs));
 }
 
-/** The end of a back end whose metadata have a dependency that pyproject.toml does not name. */
+/** Code of a build backend that adds a dependency to the metadata that pyproject.toml does not have. */
 const dependsOnBeta = `_plain = _metadata
 def _metadata():
     return _plain() + b'Requires-Dist: beta>=2\\n'
@@ -109,20 +109,20 @@ function noEvil(after: After): void {
 
 const builds: Row[] = [
   {
-    fault: 'a back end that fails',
+    fault: 'a build backend that fails',
     ...failed,
     project: files({ fail: 'no luck today' }),
     says: failedBuild,
     logs: '…no luck today…',
   },
   {
-    fault: 'a back end that is killed',
+    fault: 'a build backend that is killed',
     ...failed,
     project: files({ spy: 'import os, signal\nos.kill(os.getpid(), signal.SIGKILL)' }),
     says: failedBuild,
   },
   {
-    fault: 'a back end that is killed, on an exact hit',
+    fault: 'a build backend that is killed, on an exact hit',
     ...base,
     conclusion: 'failure',
     installed: everything,
@@ -132,14 +132,15 @@ const builds: Row[] = [
     says: failedBuild,
   },
   {
-    fault: "a back end that prints pip's own lines and commands",
+    fault: "a build backend that prints pip's own lines and workflow commands",
     ...fresh,
     project: files({ spy: `import os, sys\n${says}` }),
     artifacts: ['alpha-1.0-py3-none-any.whl', beta.filename],
     check: noEvil,
   },
   {
-    fault: "a back end that prints pip's own lines and commands, with verbose in pip.conf",
+    fault:
+      "a build backend that prints pip's own lines and workflow commands, with verbose in pip.conf",
     ...fresh,
     project: {
       ...files({ spy: `import os, sys\n${says}` }),
@@ -151,7 +152,7 @@ const builds: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'a back end that names a package of the index as one that it was built with',
+    fault: 'a build backend that claims to have been built with a package of the index',
     ...fresh,
     project: files({ spy: `import os, sys\n${says}` }),
     arrange: ({ index, later }) => {
@@ -161,13 +162,13 @@ const builds: Row[] = [
     check: noEvil,
   },
   {
-    fault: 'a build requirement that the index lacks',
+    fault: 'a build requirement that the index does not have',
     ...failed,
     project: files({ buildRequires: ['nowhere'] }),
     says: 'error: pip could not …. Check the name, the version and whether the index has a file for this Python and system.…nowhere…',
   },
   {
-    fault: 'a build requirement with a URL of a host that is down',
+    fault: 'a build requirement at a URL of a host that is down',
     ...failed,
     project: files({
       buildRequires: ['nowhere @ http://127.0.0.1:9/nowhere-1.0-py3-none-any.whl'],
@@ -175,7 +176,7 @@ const builds: Row[] = [
     says: 'error: pip could not …. The index could not be reached: …',
   },
   {
-    fault: 'a back end that asks for another package than before',
+    fault: 'a build backend that requests another package than before',
     ...base,
     project: files({ dynamicBuildRequires: ['beta==2.0'] }),
     arrange: (place) => rewrite(place, files({ dynamicBuildRequires: ['beta==3.0'] })),
@@ -184,7 +185,7 @@ const builds: Row[] = [
     logs: 'Partial hit ({key}): ./local could not be built with the packages in the wheelhouse.',
   },
   {
-    fault: 'a build requirement that is gone from the index as soon as the project is built',
+    fault: 'a build requirement that the index removes as soon as the project is built',
     ...fresh,
     project: files({ backend: 'tinybuild' }),
     arrange: ({ index, later }) => later(() => index.add(tinybuild)),
@@ -197,7 +198,7 @@ const builds: Row[] = [
     logs: 'Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.',
   },
   {
-    fault: 'a back end that deletes the directory that pip writes to',
+    fault: 'a build backend that deletes the directory that pip writes to',
     ...failed,
     project: files({
       spy: "import os, shutil\nshutil.rmtree(os.path.dirname(os.environ['PIP_LOG']), ignore_errors=True)",
@@ -205,7 +206,7 @@ const builds: Row[] = [
     says: 'error: …',
   },
   {
-    fault: 'a back end that deletes the sources of the project',
+    fault: 'a build backend that deletes the sources of the project',
     ...fresh,
     project: files({
       spy: "import os, atexit\natexit.register(lambda: os.path.exists('src/local/__init__.py') and os.remove('src/local/__init__.py'))",
@@ -213,7 +214,7 @@ const builds: Row[] = [
     conclusion: 'success',
   },
   {
-    fault: "a back end that looks for the runner's files and tokens",
+    fault: "a build backend that looks for the runner's files and tokens",
     ...failed,
     project: files({
       spy: `import os, re, sys
@@ -224,7 +225,7 @@ sys.exit('found %s' % (found or 'nothing'))`,
     logs: '…found nothing…',
   },
   {
-    fault: 'a back end that needs the network, on an exact hit while the index is down',
+    fault: 'a build backend that needs the network, on an exact hit while the index is down',
     ...base,
     conclusion: 'failure',
     installed: everything,
@@ -249,7 +250,7 @@ const dependencies: Row[] = [
     says: 'error: pip could not …. …/nowhere/gone…',
   },
   {
-    fault: 'a project that depends on itself by its path',
+    fault: 'a project that depends on itself by path',
     ...fresh,
     arrange: (place) =>
       rewrite(place, files({ requires: [`local @ file://${place.job.workspace}/local`] })),
@@ -259,7 +260,7 @@ const dependencies: Row[] = [
     artifacts: [],
   },
   {
-    fault: 'two projects that depend on each other by their paths',
+    fault: 'two projects that depend on each other by path',
     ...fresh,
     project: { ...files(), ...files({ name: 'other' }, 'other') },
     arrange: (place) => {
@@ -280,7 +281,7 @@ const dependencies: Row[] = [
     says: 'error: pip could not …. The server of this URL could not be reached: …',
   },
   {
-    fault: 'a project that depends on a URL with the address of the index in it',
+    fault: 'a project that depends on a URL of the index',
     ...failed,
     project: files(),
     arrange: (place) =>
@@ -303,14 +304,14 @@ const dependencies: Row[] = [
     says: 'error: pip could not …. The requirements conflict: relax one of those that pip names.…',
   },
   {
-    fault: 'a project has another version on an exact hit',
+    fault: 'a project with a changed version on an exact hit',
     ...base,
     project: files(),
     arrange: (place) => rewrite(place, files({ version: '0.2' })),
     installed: [...everything, 'local==0.2'],
   },
   {
-    fault: 'a back end takes dependencies from a file that is not in the key',
+    fault: 'a build backend that reads dependencies from a file that is not in the key',
     ...base,
     project: files(),
     arrange: (place) => rewrite(place, files({ end: dependsOnBeta })),
@@ -322,7 +323,7 @@ const dependencies: Row[] = [
 
 const outages: Row[] = [
   {
-    fault: 'the index is down, and a project has other dependencies on an exact hit',
+    fault: 'the index is down, and the dependencies of a project have changed on an exact hit',
     ...base,
     project: files(),
     arrange: async (place) => {
@@ -341,7 +342,7 @@ const outages: Row[] = [
     hit: true,
   },
   {
-    fault: 'the index is down, and a build asks for another package on an exact hit',
+    fault: 'the index is down, and a build requests another package on an exact hit',
     ...base,
     project: files(),
     arrange: async (place) => {

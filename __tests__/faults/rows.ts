@@ -1,7 +1,7 @@
 /**
- * Rows of things that go wrong. Each is a job of the committed dist with real pip, of which
- * everything is looked at that a fault could spoil: the result, what is installed, what lies on
- * disk, what is running, what was saved, and what people were told.
+ * Rows of faults. Each runs a job of the committed dist with real pip and checks everything that a
+ * fault could affect: the result, the installed packages, the files on disk, the running processes,
+ * the cache entries, and the messages.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -22,70 +22,70 @@ import { processes, wordsOf } from '../support/processes.ts';
 import { createJob, type Job, type StepResult } from '../support/runner.ts';
 import type { RunOptions } from '../support/scenario.ts';
 
-/** The action; another build of it, broken on purpose, shows whether a row notices. */
+/** The action, or a build of it that was broken on purpose to see whether a row notices. */
 export const action = process.env['WHEELHOUSE_UNDER_TEST'] ?? root;
 
-/** What the index offers unless a row adds to it. `beta` 3.0 is there to be not chosen. */
+/** The packages of the index, unless a row adds more. `beta` 3.0 is there so as not to be chosen. */
 export const alpha = wheel({ name: 'alpha', version: '1.0', requires: ['beta'], size: 300_000 });
 export const beta = wheel({ name: 'beta', version: '2.0', size: 50_000 });
 export const laterBeta = wheel({ name: 'beta', version: '3.0' });
 export const pinned = 'alpha==1.0\nbeta==2.0\n';
 export const everything: readonly string[] = ['alpha==1.0', 'beta==2.0'];
 
-/** An entry as a job has saved it. */
+/** A cache entry that a job has saved. */
 export interface Entry {
   readonly key: string;
   readonly version: string;
   readonly archive: Buffer;
 }
 
-/** Where a row happens. */
+/** What a row works with. */
 export interface Place {
   readonly index: IndexServer;
   readonly cache: CacheService;
   readonly job: Job;
   /** The interpreter to install into. */
   readonly python: string;
-  /** The entry that a job with the same requirements has saved before. */
+  /** The entry that an earlier job with the same requirements has saved. */
   readonly entry: Entry;
-  /** A directory of the row's own, outside the workspace. */
+  /** An empty directory outside the workspace. */
   readonly own: string;
-  /** The main step, as the row wants it to be run. */
+  /** Runs the main step with the inputs and options of the row. */
   main(): Promise<StepResult>;
   /** Inputs of the main step. */
   readonly inputs: Record<string, string | boolean>;
-  /** Options of the node that main and post run in. */
+  /** Options of node for main and post. */
   readonly nodeOptions: string[];
-  /** What has to be undone before the job's directories go. */
+  /** Adds something to undo before the job's directories are removed. */
   later(undo: () => void): void;
 }
 
-/** What a row says after its job. */
+/** What a row can check after its job. */
 export interface After extends Place {
   readonly result: StepResult;
-  /** The last use's first, as they run. */
+  /** In the order in which they run: the last use first. */
   readonly posts: readonly StepResult[];
 }
 
-/** Runs the main step in another way than waiting for it. */
+/** Runs the main step in a special way, for example by interrupting it. */
 export type Act = (place: Place) => Promise<StepResult>;
 
 export interface Row
   extends Pick<RunOptions, 'files' | 'with' | 'env' | 'pip' | 'job' | 'identity' | 'noPost'> {
-  /** What goes wrong; the row's name. */
+  /** The fault, which is the row's name. */
   readonly fault: string;
-  /** The requirements whose wheelhouse is in the cache before. Default: those of the job. */
+  /** The requirements whose wheelhouse is in the cache beforehand. Default: those of the job. */
   readonly seed?: string;
-  /** Files of the workspace that the job of the entry has as well: local projects. */
+  /** Files of local projects, which the job that saves the entry has too. */
   readonly project?: Readonly<Record<string, string | Buffer>>;
-  /** Nothing is in the cache before. */
+  /** The cache is empty beforehand. */
   readonly empty?: boolean;
-  /** Makes the fault. */
+  /** Causes the fault. */
   readonly arrange?: (place: Place) => Promise<void> | void;
   readonly act?: Act;
   /** Runs between main and post. */
   readonly between?: (place: Place) => Promise<void> | void;
-  /** It was killed without a chance to clean up: what it leaves to the runner is no matter. */
+  /** The job is killed without a chance to clean up, so it may leave temporary files and processes. */
   readonly mayLeave?: boolean;
   /** Default: success. */
   readonly conclusion?: 'success' | 'failure';
@@ -98,27 +98,27 @@ export interface Row
   /** Keys in the cache afterwards: `{key}` is the entry's. Default: `{key}` alone. */
   readonly saved?: readonly string[];
   /**
-   * All annotations of main and post, `level: text`. `…` stands for any text, `{key}`, `{temp}`,
-   * `{workspace}`, `{root}`, `{python}`, `{index}` and `{own}` for what they are in this job.
+   * All annotations of main and post, as `level: text`. `…` stands for any text; `{key}`, `{temp}`,
+   * `{workspace}`, `{root}`, `{python}`, `{index}` and `{own}` stand for their values in this job.
    * Default: none.
    */
   readonly says?: string | readonly string[];
-  /** Lines of the log that tell it where there is no annotation; as `says`. */
+  /** A line of the log that reports the fault if there is no annotation; format as `says`. */
   readonly logs?: string;
   /** Seconds that main and post may take together. */
   readonly within?: number;
-  /** More to be looked at. */
+  /** Further checks. */
   readonly check?: (after: After) => Promise<void> | void;
-  /** Why the row can't be had here; it is shown as skipped. */
+  /** Why the row is skipped on this machine. */
   readonly skip?: string | false;
 }
 
-/** What the table of docs/faults.md is made of; test-faults.mjs reads it from the diagnostics. */
+/** Starts a row of the table in docs/faults.md; test-faults.mjs reads it from the diagnostics. */
 export const rowMark = 'fault-row: ';
 
 interface Stage {
   readonly index: IndexServer;
-  /** Free ones. */
+  /** Cache services that no row is using. */
   readonly caches: CacheService[];
   seed(requirements: string, project?: Row['project']): Promise<Entry>;
   close(): Promise<void>;
@@ -126,8 +126,8 @@ interface Stage {
 
 /**
  * Declares the rows of a group as tests.
- * @param options.lanes how many run at a time. More than one is for rows that mostly wait: they
- *   share one index, so that what it sent can't be told apart
+ * @param options.lanes how many rows run at a time. More than one is for rows that mostly wait: they
+ *   share one index, so they can't check what it sent
  */
 export function group(
   name: string,
@@ -145,7 +145,7 @@ export function group(
       await (await stage?.catch(() => undefined))?.close();
     });
     for (const row of rows) {
-      test(row.fault, async (context) => {
+      test(`${name}: ${row.fault}`, async (context) => {
         context.diagnostic(`${rowMark}${JSON.stringify(shown(name, row))}`);
         if (row.skip) {
           context.skip(row.skip);
@@ -153,12 +153,12 @@ export function group(
         }
         stage ??= openStage(lanes, options);
         const { index, caches, seed } = await stage;
-        // A job that must fail has no entry of its own: any will do.
+        // A job that must fail saves no entry, so any entry will do.
         const isFailing = row.conclusion === 'failure' && row.empty;
         const requirements = row.seed ?? (isFailing ? pinned : requirementsOf(row));
         const entry = await seed(requirements, row.empty ? {} : row.project);
         const cache = caches.pop();
-        assert.ok(cache, 'as many caches as lanes');
+        assert.ok(cache, 'there are as many caches as lanes');
         try {
           await cache.reset();
           await carryOut(row, index, cache, entry);
@@ -193,7 +193,7 @@ async function openStage(
   { distributions = [], azureHost = false }: Parameters<typeof group>[2] = {},
 ): Promise<Stage> {
   const index = await startIndex({ distributions: [alpha, beta, laterBeta, ...distributions] });
-  // One more to make the first entries with, while rows use the others.
+  // One more creates the seed entries while rows use the others.
   const [seeder, ...caches] = (await Promise.all(
     Array.from({ length: lanes + 1 }, () => startCacheService({ azureHost })),
   )) as [CacheService, ...CacheService[]];
@@ -225,7 +225,7 @@ async function openStage(
       await index.close();
     },
     seed(requirements, project) {
-      // Only the first rows can come while others run, and those of more lanes share one seed.
+      // Seeds are created one at a time, and rows with the same requirements share one.
       const name = JSON.stringify([requirements, project]);
       const made = entries.get(name) ?? before.then(() => make(requirements, project));
       entries.set(name, made);
@@ -342,7 +342,7 @@ async function carryOut(
   }
 }
 
-/** A text with `…` for anything, as a pattern for the whole of another text. */
+/** Returns a pattern that matches a whole text, with `…` for any text. */
 export function anchored(text: string): RegExp {
   const parts = text.split('…').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
   return new RegExp(`^${parts.join('[^]*?')}$`);
@@ -374,7 +374,7 @@ for each in metadata.distributions(path=[place]):
             with open(path, 'rb') as stream:
                 digest = hashlib.sha256(stream.read()).digest()
             if base64.urlsafe_b64encode(digest).rstrip(b'=').decode() != file.hash.value:
-                faults.append('%s: %s is not what RECORD says' % (name, file))
+                faults.append('%s: %s does not match RECORD' % (name, file))
     try:
         module = importlib.import_module(name.replace('-', '_'))
         if getattr(module, '__version__', each.version) != each.version:
@@ -387,7 +387,7 @@ for entry in sorted(os.listdir(place)):
 print(json.dumps([sorted(installed), faults]))
 `;
 
-/** What is installed, whether it imports, and whether every file is what its RECORD says. */
+/** Lists installed packages; faults are failing imports and files that do not match their RECORD. */
 export async function inspectInstalled(
   python: string,
 ): Promise<{ installed: string[]; faults: string[] }> {
@@ -396,7 +396,7 @@ export async function inspectInstalled(
   return { installed, faults };
 }
 
-/** Command lines of processes that carry a job's marker; those about to end get a moment. */
+/** Command lines of processes with a job's marker; those about to exit get two seconds. */
 export async function leftRunning(marker: string): Promise<string[]> {
   for (let tries = 20; ; tries -= 1) {
     const found = processesWith(marker);
@@ -409,7 +409,7 @@ function kill(id: number): void {
   try {
     process.kill(id, 'SIGKILL');
   } catch {
-    // It has ended meanwhile.
+    // It has exited in the meantime.
   }
 }
 
@@ -419,14 +419,14 @@ function processesWith(marker: string): string[] {
     .map(({ id, words }) => `${id} ${words.join(' ')}`);
 }
 
-/** Relative paths of all that is below a directory, without following links. */
+/** Relative paths of everything below a directory, without following symbolic links. */
 export async function below(directory: string): Promise<string[]> {
-  // Not readdirSync, which goes through links for ever.
+  // Not readdirSync, which follows symbolic links forever.
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   return entries.map((entry) => relative(directory, join(entry.parentPath, entry.name)));
 }
 
-/** Paths below a job's directories that no run may leave behind. */
+/** Files that a job must not leave behind. */
 export async function leftOnDisk(job: Pick<Job, 'root'>): Promise<string[]> {
   return (await below(job.root)).filter(
     (file) =>
@@ -436,7 +436,7 @@ export async function leftOnDisk(job: Pick<Job, 'root'>): Promise<string[]> {
   );
 }
 
-/** What is wrong with a wheelhouse on disk, by this file's own reading of its manifest. */
+/** What is wrong with a wheelhouse on disk, checked independently of the action's own code. */
 export function wheelhouseFaults(directory: string): string[] {
   const faults: string[] = [];
   if (!existsSync(join(directory, 'wheelhouse.json'))) return ['it has no manifest'];
@@ -449,7 +449,7 @@ export function wheelhouseFaults(directory: string): string[] {
     const path = join(directory, pathOf({ role, file }));
     if (!statSync(path, { throwIfNoEntry: false })?.isFile()) faults.push(`${file} is missing`);
     else if (sha256 !== createHash('sha256').update(readFileSync(path)).digest('hex')) {
-      faults.push(`${file} is not what the manifest says`);
+      faults.push(`${file} does not match the manifest`);
     }
   }
   const lock = readFileSync(join(directory, 'requirements.lock'), 'utf8');

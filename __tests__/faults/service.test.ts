@@ -1,4 +1,4 @@
-/** The cache service: whatever it does, the job's result is pip's, and the time lost is bounded. */
+/** Whatever the cache service does, the job's result depends on pip alone and the delay is bounded. */
 import assert from 'node:assert/strict';
 
 import type { CacheFault, CacheOperation } from '../support/cache-service.ts';
@@ -6,12 +6,12 @@ import { wheel } from '../support/packages.ts';
 import { needsMount, smallDisk } from './disks.ts';
 import { group, type Row } from './rows.ts';
 
-/** A fault of one operation from the beginning on. */
+/** Sets a fault of one operation from the beginning. */
 function at(operation: CacheOperation, fault: CacheFault): Pick<Row, 'arrange'> {
   return { arrange: ({ cache }) => cache.setFault(operation, fault) };
 }
 
-/** The same with an empty cache, so that there is something to save. */
+/** Sets a fault with an empty cache, so that there is something to save. */
 function saving(operation: CacheOperation, fault: CacheFault): Pick<Row, 'arrange' | 'empty'> {
   return { empty: true, ...at(operation, fault) };
 }
@@ -25,10 +25,10 @@ const fromFork = {
   event: { pull_request: { head: { repo: { full_name: 'fork/example' } } } },
 };
 
-/** What can't be downloaded can't be replaced either: the next generation is saved. */
+/** An entry that can't be downloaded can't be replaced, so the next generation is saved. */
 const later = { saved: ['{key}', '{key}-r1'] } as const;
 
-/** Rows that fail at once. */
+/** Faults that show at once. */
 const quick: Row[] = [
   {
     fault: 'look-up: 429',
@@ -51,7 +51,7 @@ const quick: Row[] = [
     says: 'warning: The cache could not be restored: the service does not answer for 20 s.',
   },
   {
-    fault: 'look-up: a token that may read nothing',
+    fault: 'look-up: a token without read permission',
     identity: { scopes: [] },
     says: [
       'warning: The cache could not be restored: Failed to restore: Failed to GetCacheEntryDownloadURL: Received non-retryable error: Failed request: (403) Forbidden: cache read denied: token has no readable scopes.',
@@ -65,7 +65,7 @@ const quick: Row[] = [
     says: 'warning: The cache entry npm-linux-x64 is not used: its key does not match any requested key.',
   },
   {
-    fault: 'look-up: an unrelated key with commands in it',
+    fault: 'look-up: an unrelated key with workflow commands in it',
     ...at('lookup', { matchedKey: 'a\n::error::pwned\n##[error]pwned' }),
     says: 'warning: The cache entry a… is not used: its key does not match any requested key.',
   },
@@ -98,7 +98,7 @@ const quick: Row[] = [
     hit: true,
   },
   {
-    fault: 'download: half passed off as the whole',
+    fault: 'download: half of the archive passed off as the whole',
     ...at('download', 'short'),
     ...later,
     says: 'warning: The cache could not be restored: tar failed with exit code 2.',
@@ -134,7 +134,7 @@ const quick: Row[] = [
     saved: [],
   },
   {
-    fault: 'upload: cut',
+    fault: 'upload: truncated',
     ...saving('upload', 'truncate'),
     says: 'warning: The cache could not be saved: uploadCacheArchiveSDK: internal error uploading cache archive: socket hang up; Failed to save: socket hang up.',
     saved: [],
@@ -146,7 +146,7 @@ const quick: Row[] = [
     saved: [],
   },
   {
-    fault: 'another job has saved the same key meanwhile',
+    fault: 'another job has saved the same key in the meantime',
     empty: true,
     between: ({ cache, entry }) => cache.addEntry(entry.key, entry.version, entry.archive),
     says: [],
@@ -172,38 +172,38 @@ const quick: Row[] = [
     logs: "Nothing is saved: the effective cache-mode 'read' does not permit writes.",
   },
   {
-    fault: 'no token',
+    fault: 'no token for the cache service',
     env: { ACTIONS_RUNTIME_TOKEN: '' },
     logs: 'The cache is not used: this runner gives no token for its cache service.',
   },
   {
-    fault: 'no cache service at all',
+    fault: 'no cache service',
     env: { ACTIONS_RESULTS_URL: '', ACTIONS_CACHE_URL: '' },
     logs: 'The cache is not used: this runner offers no cache service.',
     check: ({ result }) => assert.match(result.log, /restore 0\.\d\d s/),
   },
   {
-    fault: 'a server URL as of GitHub Enterprise Server',
+    fault: 'a server URL of GitHub Enterprise Server',
     env: { GITHUB_SERVER_URL: 'https://github.example.com' },
     logs: 'The cache is not used: this GitHub Enterprise Server offers no cache service.',
   },
   {
-    fault: 'a pull request of a fork',
+    fault: 'a pull request from a fork',
     empty: true,
     job: fromFork,
     saved: [],
   },
   {
-    fault: 'a pull request of a fork, with save-cache: true',
+    fault: 'a pull request from a fork, with save-cache: true',
     empty: true,
     job: fromFork,
     with: { 'save-cache': true },
-    // A process that has saved could wait for its connections for two minutes more.
+    // Without an explicit exit, open connections would keep the process alive for two minutes.
     within: 60,
     says: 'notice: save-cache is true, though this pull request comes from a fork: the cache is used, as configured.',
   },
   {
-    fault: 'the disk is too small for the archive to be saved',
+    fault: 'the disk is too small for the archive',
     skip: needsMount,
     empty: true,
     arrange: (place) => smallDisk(place, 600),
@@ -212,7 +212,7 @@ const quick: Row[] = [
   },
 ];
 
-/** Rows that wait for what never comes. */
+/** Faults that make the action wait. */
 const slow: Row[] = [
   {
     fault: 'look-up: 500',
@@ -233,14 +233,14 @@ const slow: Row[] = [
     within: 40,
   },
   {
-    fault: 'look-up: accepted and never answered',
+    fault: 'look-up: never answered',
     ...at('lookup', 'blackhole'),
     says: 'warning: The cache could not be restored: the service does not answer for 20 s.',
     within: 40,
   },
-  { fault: 'look-up: slow but living', ...at('lookup', { drip: 60 }), hit: true, within: 40 },
+  { fault: 'look-up: slow but alive', ...at('lookup', { drip: 60 }), hit: true, within: 40 },
   {
-    fault: 'connection refused',
+    fault: 'every connection refused',
     identity: { refused: true },
     says: [
       'warning: The cache could not be restored: Failed to restore: Failed to GetCacheEntryDownloadURL: Unable to make request: ECONNREFUSED\nIf you are using self-hosted runners, please make sure your runner has access to all GitHub endpoints: https://docs.github.com/en/actions/hosting-your-own-runners/managing-self-hosted-runners/about-self-hosted-runners#communication-between-self-hosted-runners-and-github.',
@@ -277,20 +277,20 @@ const slow: Row[] = [
     within: 60,
   },
   {
-    fault: 'download: accepted and never answered',
+    fault: 'download: never answered',
     ...at('download', 'blackhole'),
     ...later,
     says: 'warning: The cache could not be restored: the download makes no progress for 30 s.',
     within: 50,
   },
   {
-    fault: 'download: stalls in the middle',
+    fault: 'download: stalls halfway',
     ...at('download', 'stall'),
     ...later,
     says: 'warning: The cache could not be restored: the download makes no progress for 30 s.',
     within: 60,
   },
-  { fault: 'download: slow but living', ...at('download', { drip: 8000 }), hit: true, within: 90 },
+  { fault: 'download: slow but alive', ...at('download', { drip: 8000 }), hit: true, within: 90 },
   {
     fault: 'create: 500',
     ...saving('create', { status: 500 }),
@@ -299,7 +299,7 @@ const slow: Row[] = [
     within: 90,
   },
   {
-    fault: 'create: accepted and never answered',
+    fault: 'create: never answered',
     ...saving('create', 'blackhole'),
     saved: [],
     says: 'warning: The cache could not be saved: the save makes no progress for 60 s.',
@@ -320,21 +320,21 @@ const slow: Row[] = [
     within: 90,
   },
   {
-    fault: 'upload: stalls in the middle',
+    fault: 'upload: stalls halfway',
     ...saving('upload', 'stall'),
     saved: [],
     says: 'warning: The cache could not be saved: the save makes no progress for 60 s.',
     within: 100,
   },
   {
-    fault: 'upload: slow but living',
-    // More than what lies on its way unseen, in the buffers of the system.
+    fault: 'upload: slow but alive',
+    // More than what fits into the buffers of the system.
     ...{ files: { 'requirements.txt': 'large==1.0\n' }, installed: ['large==1.0'] },
     ...saving('upload', { drip: 150_000 }),
     within: 150,
   },
   {
-    fault: 'finalize: accepted and never answered',
+    fault: 'finalize: never answered',
     ...saving('finalize', 'blackhole'),
     saved: [],
     says: 'warning: The cache could not be saved: the save makes no progress for 60 s.',
@@ -342,7 +342,7 @@ const slow: Row[] = [
   },
 ];
 
-/** The toolkit downloads from any other host than Azure's by a code of its own, which is thinner. */
+/** The toolkit has separate, simpler code for downloads from hosts other than Azure's. */
 const otherHost: Row[] = [
   {
     fault: 'download from another host than Azure: 404',
@@ -357,10 +357,10 @@ const otherHost: Row[] = [
     says: 'warning: The cache could not be restored: Failed to restore: aborted.',
   },
   {
-    fault: 'download from another host than Azure: stalls in the middle',
+    fault: 'download from another host than Azure: stalls halfway',
     ...at('download', 'stall'),
     ...later,
-    // There the toolkit itself gives up when a socket is silent for 5 s.
+    // In that code, the toolkit gives up when a socket is silent for 5 s.
     says: 'warning: The cache could not be restored: Failed to restore: Premature close.',
     within: 60,
   },
@@ -368,4 +368,4 @@ const otherHost: Row[] = [
 
 group('cache service', quick, { azureHost: true });
 group('cache service: other hosts', otherHost, { lanes: 3 });
-group('cache service: time', slow, { azureHost: true, lanes: 7, distributions: [large] });
+group('cache service: timeouts', slow, { azureHost: true, lanes: 7, distributions: [large] });

@@ -1,7 +1,7 @@
 /**
  * `npm run test:soak [runs] [seed]`: many jobs on the loopback, a random fault in half of them.
- * None may install anything wrong, none may fail where pip alone would have passed, and none may
- * leave a process or a temporary file. Two jobs run at a time, each with a cache of its own.
+ * No job may install anything wrong, fail if pip alone would have succeeded, or leave a process or a
+ * temporary file. Two jobs run at a time, each with its own cache.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
@@ -27,10 +27,10 @@ import {
 
 const runs = Number(process.argv[2] ?? 200);
 const seed = Number(process.argv[3] ?? randomInt(2 ** 31));
-/** All together may take so many seconds; a run that hangs has its own deadline in the runner. */
+/** The time limit of all jobs in seconds; the runner has a deadline for each job. */
 const limit = 60 + runs * 10;
 
-/** Requirements, and what pip alone would install for them. */
+/** Requirements, and the packages that pip alone would install for them. */
 const requests = [
   { text: 'alpha==1.0\nbeta==2.0\n', installed: ['alpha==1.0', 'beta==2.0'] },
   { text: 'alpha==1.0\nbeta==3.0\n', installed: ['alpha==1.0', 'beta==3.0'] },
@@ -46,7 +46,7 @@ interface Lane {
   readonly cache: CacheService;
 }
 
-/** A run that is under way. */
+/** A job that is running. */
 interface Run extends Lane {
   readonly random: Random;
   readonly job: Job;
@@ -57,13 +57,13 @@ type Random = (below: number) => number;
 
 interface Fault {
   readonly name: string;
-  /** How often it comes, in relation to the others; those that cost half a minute are rare. */
+  /** How often it happens relative to the others; those that take half a minute are rare. */
   readonly weight: number;
-  /** Makes the fault before main. */
+  /** Causes the fault before main. */
   readonly make?: (run: Run) => Promise<void> | void;
-  /** Makes it while main runs. */
+  /** Causes it while main runs. */
   readonly during?: (run: Run, running: ReturnType<Job['start']>) => Promise<void>;
-  /** pip alone would fail too, unless an entry serves. */
+  /** pip alone would fail too, unless a cache entry can be used. */
   readonly spoilsPip?: boolean;
 }
 
@@ -87,7 +87,7 @@ function service(
   return { name, weight, make: ({ cache }) => cache.setFault(operation, fault) };
 }
 
-/** A change of every entry that there is. */
+/** Changes every entry of the cache. */
 function content(name: string, change: (wheelhouse: string, random: Random) => void): Fault {
   return {
     name,
@@ -99,7 +99,7 @@ function content(name: string, change: (wheelhouse: string, random: Random) => v
           const changed = repacked(archive, (at) => change(at, random));
           await cache.replaceArchive(key, changed);
         } catch {
-          // A run before this one has spoiled it already.
+          // An earlier job has already damaged it.
         }
       }
     },
@@ -113,7 +113,7 @@ function aWheel(wheelhouse: string, use: (file: string) => void): void {
       use(join(wheelhouse, filename));
       return;
     } catch {
-      // Another one is.
+      // The entry has another wheel.
     }
   }
 }
@@ -150,7 +150,7 @@ const faults: readonly Fault[] = [
     }),
   ),
   {
-    name: 'an archive that is none',
+    name: 'a file that is not an archive',
     weight: 3,
     async make({ cache, random }) {
       for (const { key } of cache.entries()) {
@@ -171,7 +171,7 @@ const faults: readonly Fault[] = [
     spoilsPip: true,
   },
   {
-    name: 'cancelled at some moment',
+    name: 'cancelled at a random moment',
     weight: 15,
     async during({ random }, running) {
       await Promise.race([sleep(random(3000)), running.result]);
@@ -199,12 +199,12 @@ interface Tally {
 }
 
 async function oneRun(number: number, lane: Lane, tally: Tally): Promise<void> {
-  // Of the run's own, so that it can be had again without those before it.
+  // Each job has its own numbers, so that it can be repeated without those before it.
   const random = randomFrom(seed + number * 7919);
   const request = requests[random(requests.length)] as (typeof requests)[number];
   const fault = pick(random);
   const { index, cache } = lane;
-  // Some runs start with an empty cache, the others with what those before them have saved.
+  // Some jobs start with an empty cache, the others with the entries of earlier jobs.
   if (random(8) === 0) await cache.reset();
   const marker = `WHEELHOUSE_TEST_JOB=${randomUUID()}`;
   const job = createJob({
@@ -226,7 +226,7 @@ async function oneRun(number: number, lane: Lane, tally: Tally): Promise<void> {
     cache.clearFaults();
     await index.fail(undefined);
     if (main.conclusion !== 'success' && fault?.spoilsPip) {
-      // It may fail; what comes after it may not.
+      // This job may fail, but not the next one.
       main = await job.step({ action, with: { python } });
       steps.push(main);
     }

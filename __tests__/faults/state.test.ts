@@ -1,4 +1,4 @@
-/** What is saved, and when nothing is: the state of the post step, rights, events. */
+/** What is saved and when nothing is, by the state of the post step, permissions and events. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { readActionManifest } from '../support/runner.ts';
 import { editManifest, poison } from './archives.ts';
 import { action, beta, group, type Place, type Row } from './rows.ts';
 
-/** The wheelhouse that main has put into the runner's directory. */
+/** The wheelhouse that main has written into the runner's directory. */
 function wheelhouseOf({ job }: Place): string {
   const place = join(job.temp, 'wheelhouse');
   return join(place, String(readdirSync(place)[0]));
@@ -56,7 +56,7 @@ const states: Row[] = [
     ...forged((wheelhouse) => JSON.stringify({ version: 2, ...named(wheelhouse) })),
   },
   {
-    fault: 'the state of the post step: of the version before',
+    fault: 'the state of the post step: from the previous version',
     empty: true,
     noPost: true,
     ...forged((wheelhouse) =>
@@ -84,20 +84,20 @@ const states: Row[] = [
     ),
   },
   {
-    fault: 'the state of the post step: 100 KB of nothing',
+    fault: 'the state of the post step: 100 KB of spaces',
     empty: true,
     noPost: true,
     ...forged(() => ' '.repeat(100_000)),
   },
   {
-    fault: 'a later step poisons a wheel before it is saved, the manifest agreeing',
+    fault: 'a later step poisons a wheel before it is saved, with a matching manifest',
     empty: true,
     saved: [],
     between: (place) => poison(wheelhouseOf(place), beta.filename, evilBeta.content),
     says: hasChanged,
   },
   {
-    fault: 'a later step says that the wheelhouse is newer than it is',
+    fault: 'a later step makes the manifest claim a later date',
     empty: true,
     saved: [],
     between: (place) =>
@@ -107,7 +107,7 @@ const states: Row[] = [
     says: hasChanged,
   },
   {
-    fault: 'a later step adds a wheel before it is saved, the manifest agreeing',
+    fault: 'a later step adds a wheel before it is saved, with a matching manifest',
     empty: true,
     saved: [],
     between: (place) => {
@@ -147,34 +147,38 @@ const isNotUsed =
 
 const rights: Row[] = [
   {
-    fault: 'ACTIONS_CACHE_MODE: write-only, and there is an entry',
+    fault: 'ACTIONS_CACHE_MODE: write-only, with an entry in the cache',
     identity: { mode: 'write-only' },
     hit: false,
     logs: "Nothing is restored: the effective cache-mode 'write-only' does not permit reads.",
   },
   {
-    fault: 'ACTIONS_CACHE_MODE: write-only, and there is none',
+    fault: 'ACTIONS_CACHE_MODE: write-only, with an empty cache',
     empty: true,
     identity: { mode: 'write-only' },
     hit: false,
   },
   {
-    fault: 'ACTIONS_CACHE_MODE: read, and there is an entry',
+    fault: 'ACTIONS_CACHE_MODE: read, with an entry in the cache',
     identity: { mode: 'read' },
     hit: true,
   },
   { fault: 'ACTIONS_CACHE_MODE: write', identity: { mode: 'write' }, hit: true },
-  { fault: 'a read-only token, and there is an entry', identity: { readOnly: true }, hit: true },
-  { fault: 'a run by hand for a tag', job: tag, hit: false, says: isNotUsed },
   {
-    fault: 'a deployment of a tag, with nothing in the cache',
+    fault: 'a read-only token, with an entry in the cache',
+    identity: { readOnly: true },
+    hit: true,
+  },
+  { fault: 'a manual run for a tag', job: tag, hit: false, says: isNotUsed },
+  {
+    fault: 'a deployment of a tag, with an empty cache',
     empty: true,
     job: { ...tag, eventName: 'deployment' },
     saved: [],
     says: isNotUsed,
   },
   {
-    fault: 'a run by hand for a tag, with restore-cache: true',
+    fault: 'a manual run for a tag, with restore-cache: true',
     job: tag,
     with: { 'restore-cache': true },
     hit: true,
@@ -183,4 +187,4 @@ const rights: Row[] = [
 ];
 
 group('post step', states);
-group('rights and events', rights);
+group('permissions and events', rights);

@@ -1,6 +1,6 @@
-/** What a case of the suite consists of. The cases themselves are in `cases/`. */
+/** The format of a case. The cases themselves are in `cases/`. */
 
-/** The inputs that a case sets, each a list of lines. */
+/** The inputs that a case sets, each as a list of lines. */
 export interface Inputs {
   readonly requirements?: readonly string[];
   readonly packages?: readonly string[];
@@ -8,7 +8,7 @@ export interface Inputs {
   readonly groups?: readonly string[];
 }
 
-/** One change that asks for another version of one project. */
+/** A change that requires another version of one project. */
 export interface Bump {
   /** The file of the case that changes, or `packages`. */
   readonly file: string;
@@ -17,34 +17,34 @@ export interface Bump {
 }
 
 export interface Case {
-  /** The project and what of it is installed. */
+  /** The project, and which part of it is installed. */
   readonly name: string;
   /**
-   * Where the facts are from: repository, commit or version, paths. The files of a case are
+   * Where the facts come from: repository, commit or version, paths. The files of a case are
    * excerpts: names, versions, markers, hashes and options of some of the lines, in their order.
-   * Code of local projects is the least that their build needs.
+   * Local projects contain only the code that their build needs.
    */
   readonly source: string;
   /**
-   * Files of the checkout: relative path to content. A text that begins with a line break is without
-   * that, and without the indentation of its first line.
+   * Files of the checkout: relative path to content. If a text starts with a line break, that and
+   * the indentation of its first line are removed.
    */
   readonly files?: Readonly<Record<string, string | Buffer>>;
   /** Default: `requirements.txt`, as the action has it. */
   readonly inputs?: Inputs;
-  /** What plain pip is given where it does not know the inputs: before the bump, and after it. */
+  /** What plain pip gets instead of inputs that it does not know, before and after the bump. */
   readonly plain?: (bumped: boolean) => Inputs;
-  /** Makes exactly one artifact come from the index: of the project that `to` begins with. */
+  /** Leads to exactly one download, of the project that `to` starts with. */
   readonly bump: Bump;
   /** The Python 3 minors that the requirements are for. */
   readonly minors?: { readonly from?: number; readonly to?: number };
-  /** The oldest pip that understands it. */
+  /** The oldest pip that understands the files. */
   readonly pip?: string;
   /**
-   * How it is installed: by the command line into an environment that is there (default), into one
-   * that it makes itself (`--venv`), with the pip that Python brings, or by the action in a job.
+   * How it is installed: by the command line into an existing environment (default), by the command
+   * line into one that it creates with Python's own pip (`--venv`), or by the action in a job.
    */
   readonly by?: 'command line' | 'venv' | 'action';
-  /** Wheels to be there before: relative directory to requirements, for `--find-links`. */
+  /** Wheels in the checkout: relative directory to requirements, for `--find-links`. */
   readonly vendored?: Readonly<Record<string, readonly string[]>>;
 }

@@ -1,6 +1,6 @@
 /**
- * Virtual environments as users have them: made by a Python's own venv, with what that puts in
- * (setuptools too, up to Python 3.11), and with one of several pips. And what is in them.
+ * Creates virtual environments as users have them, by a Python's own venv with what that installs
+ * (including setuptools up to Python 3.11) and one of several pips; and reads what is in them.
  */
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,7 +18,7 @@ import { promisify } from 'node:util';
 
 import { python as mainCommand } from '../../scripts/tools.mjs';
 
-/** A Python together with a pip: one leg of the matrix. */
+/** A Python and a pip: one leg of the matrix. */
 export interface Leg {
   readonly python: Python;
   readonly pip: string;
@@ -26,15 +26,15 @@ export interface Leg {
 
 export interface Python {
   readonly command: string;
-  /** Such as 3.11.7. */
+  /** For example 3.11.7. */
   readonly version: string;
   /** 11 for Python 3.11. */
   readonly minor: number;
-  /** The version of the pip that it puts into virtual environments. */
+  /** The version of the pip that it installs into virtual environments. */
   readonly bundledPip: string;
 }
 
-/** The oldest pip that the product takes, common ones, and the newest known. */
+/** The oldest pip that the product supports, common ones, and the newest. */
 const pips = [
   { version: '22.2', minors: [9, 11] },
   { version: '23.2.1', minors: [9, 99] },
@@ -42,7 +42,7 @@ const pips = [
   { version: '26.3', minors: [10, 99] },
 ] as const;
 
-/** pip as this machine is configured, but without its extra places to find wheels. */
+/** The pip settings of this machine, without its extra directories of wheels. */
 export const settings: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
@@ -51,7 +51,7 @@ export const settings: Readonly<Record<string, string>> = Object.fromEntries(
   ),
 );
 
-/** What a command is, where it is a Python that can make environments. */
+/** Describes a Python; undefined if the command is not one that can create environments. */
 function probe(command: string): Python | undefined {
   const script =
     'import ensurepip, platform, sys; print(ensurepip.version(), platform.python_version(), sys.executable)';
@@ -64,7 +64,7 @@ function probe(command: string): Python | undefined {
   }
 }
 
-/** Interpreters of the places where Pythons of several versions are kept. */
+/** Interpreters in the directories where tools install several versions of Python. */
 function kept(): string[] {
   const places = [
     { directory: join(homedir(), '.pyenv', 'versions'), inside: ['bin', 'python'] },
@@ -82,10 +82,10 @@ function kept(): string[] {
   });
 }
 
-/** The Python that the tests start from, and the newest other one that this machine has. */
+/** The Python that the tests start from, and the newest other one on this machine. */
 export function findPythons(): Python[] {
   const main = probe(mainCommand);
-  if (main === undefined) throw new Error(`${mainCommand} can't make virtual environments.`);
+  if (main === undefined) throw new Error(`${mainCommand} can't create virtual environments.`);
   const named = [14, 13, 12, 11, 10, 9].map((minor) => `python3.${minor}`);
   const [other] = [...named, ...kept(), '/usr/bin/python3']
     .flatMap((command) => probe(command) ?? [])
@@ -94,7 +94,7 @@ export function findPythons(): Python[] {
   return other === undefined ? [main] : [main, other];
 }
 
-/** Every Python with every pip that works with it, so that neighbours have little in common. */
+/** Every Python with every pip that works with it, ordered so that neighbours differ in both. */
 export function legsOf(pythons: readonly Python[]): Leg[] {
   const columns = pythons.map((python, number) => {
     const fitting = pips
@@ -108,7 +108,7 @@ export function legsOf(pythons: readonly Python[]): Leg[] {
   ).flat();
 }
 
-/** Each Python with its own pip, for environments that are made by the product itself. */
+/** Each Python with its own pip, for environments that the product creates. */
 export function bundledLegsOf(pythons: readonly Python[]): Leg[] {
   return pythons.map((python) => ({ python, pip: python.bundledPip }));
 }
@@ -116,7 +116,7 @@ export function bundledLegsOf(pythons: readonly Python[]): Leg[] {
 const patterns = new Map<string, Promise<string>>();
 let patternRoot: string | undefined;
 
-/** An environment to make others from; made once for each leg. */
+/** Creates the environment that those of a leg are copied from. */
 async function makePattern({ python, pip }: Leg, directory: string): Promise<string> {
   await promisify(execFile)(python.command, ['-m', 'venv', directory]);
   if (pip === python.bundledPip) return directory;
@@ -127,7 +127,7 @@ async function makePattern({ python, pip }: Leg, directory: string): Promise<str
   return directory;
 }
 
-/** The environment that those of a leg are made from. */
+/** The environment that those of a leg are copied from; created once. */
 function patternOf(leg: Leg): Promise<string> {
   if (patternRoot === undefined) {
     const made = realpathSync(mkdtempSync(join(tmpdir(), 'environments-')));
@@ -140,22 +140,22 @@ function patternOf(leg: Leg): Promise<string> {
   return pattern;
 }
 
-/** Puts a fresh environment of a leg into a directory that does not exist yet. */
+/** Creates an environment of a leg in a directory that does not exist yet. */
 export async function makeEnvironment(leg: Leg, directory: string): Promise<void> {
-  // Installers replace files, they don't write into them: links are enough, where `cp` makes them.
+  // Installers replace files and don't write into them, so hard links suffice where `cp` has them.
   const flags = process.platform === 'linux' ? '-al' : '-a';
   await promisify(execFile)('cp', [flags, await patternOf(leg), directory]);
 }
 
 /**
- * The interpreter to make environments with, whose pip is as it was released: Pythons that many use
- * have another one, or changed its certificates.
+ * The interpreter to create environments with, whose pip is as released. Widely used Pythons have a
+ * patched one, or one with other certificates.
  */
 export async function interpreterOf(leg: Leg): Promise<string> {
   return join(await patternOf(leg), 'bin', 'python');
 }
 
-/** Files that say how something was installed, not what. */
+/** Files that record how something was installed, not what. */
 const notes = ['INSTALLER', 'REQUESTED'];
 
 /**
@@ -188,7 +188,7 @@ export function contentOf(environment: string): Map<string, string> {
   return content;
 }
 
-/** How the second environment differs from the first; a line per file. */
+/** How the second environment differs from the first, one line per file. */
 export function differences(
   expected: ReadonlyMap<string, string>,
   actual: ReadonlyMap<string, string>,

@@ -1,5 +1,5 @@
 /**
- * Real packages from the index that pip is configured with, hash-pinned, one of them (docopt) only
+ * Real packages with hashes, from the index that pip is configured with. One of them (docopt) has only
  * an sdist. Needs a network: `npm run test:live`.
  */
 import assert from 'node:assert/strict';
@@ -27,7 +27,7 @@ const wanted = [
   'sqlalchemy==2.0.44',
 ];
 
-/** A proxy that counts the connections through it: every request to an index takes one. */
+/** Starts a proxy that counts the connections through it; every request to an index needs one. */
 async function startProxy(): Promise<{ server: Server; url: string; count(): number }> {
   let connections = 0;
   const server = createServer((_request, response) => response.writeHead(501).end());
@@ -51,7 +51,7 @@ async function startProxy(): Promise<{ server: Server; url: string; count(): num
   return { server, url, count: () => connections };
 }
 
-/** pip as the machine is configured, but without its extra places to find wheels. */
+/** The pip settings of this machine, without its extra directories of wheels. */
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => name !== 'PIP_FIND_LINKS'),
 ) as Record<string, string>;
@@ -93,7 +93,7 @@ function downloads(log: string): string[] {
   return [...log.matchAll(/Downloading (\S+\.(?:whl|tar\.gz)) /g)].map((match) => String(match[1]));
 }
 
-test('real packages: miss, exact hit without a connection, one artifact after one bump', async () => {
+test('real packages: a miss, an exact hit without a connection, and one download after one version bump', async () => {
   const lines = compile(wanted);
   assert.ok(lines.size >= 15, `${lines.size} packages`);
   const options = (content: Map<string, string>): RunOptions => ({
@@ -113,7 +113,7 @@ test('real packages: miss, exact hit without a connection, one artifact after on
   const before = proxy.count();
   const hit = await run(options(lines));
   assert.equal(hit.main.outputs['cache-hit'], 'true', hit.main.log);
-  assert.equal(proxy.count(), before, 'no connection leaves the machine');
+  assert.equal(proxy.count(), before, 'an exact hit opens no connection');
   assert.deepEqual(hit.installed, miss.installed);
 
   const newer = compile(['attrs==25.1.0']).get('attrs') ?? '';

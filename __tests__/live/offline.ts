@@ -1,7 +1,7 @@
 /**
- * A machine without a network. `node offline.ts FILE COMMAND…` runs a command behind a proxy that
- * refuses every connection, and writes how many were tried into FILE. As root on Linux it does so
- * in a network namespace of its own, so that what ignores the proxy does not get out either.
+ * Simulates a machine without a network. `node offline.ts FILE COMMAND…` runs a command behind a proxy
+ * that refuses every connection, and writes their number into FILE. As root on Linux, the command runs
+ * in its own network namespace, so that programs that ignore the proxy have no network either.
  */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -13,14 +13,14 @@ import { fileURLToPath } from 'node:url';
 import { canIsolate, isolation } from '../../scripts/tools.mjs';
 
 export interface RefusingProxy {
-  /** What sends a program's requests here. */
+  /** Variables that send a program's requests to this proxy. */
   readonly env: Readonly<Record<string, string>>;
   /** Requests and connections that were refused. */
   count(): number;
   close(): void;
 }
 
-/** Starts the proxy on a free port. @param bypass hosts to be reached without it */
+/** Starts the proxy on a free port. @param bypass hosts that are reached without it */
 export async function startRefusingProxy(bypass = ''): Promise<RefusingProxy> {
   let requests = 0;
   const server = createServer((_request, response) => {
@@ -51,7 +51,7 @@ export async function startRefusingProxy(bypass = ''): Promise<RefusingProxy> {
 
 const isIsolated = canIsolate();
 
-/** The command that runs another one without a network. @param file gets the number of requests */
+/** Returns the command that runs another one without a network. @param file gets the number of requests */
 export function offline(file: string): string[] {
   const self = fileURLToPath(import.meta.url);
   return [...(isIsolated ? isolation : []), process.execPath, self, file];

@@ -1,6 +1,7 @@
 /**
- * Requirement files of public projects, each beside plain pip: same packages, same files, none of
- * the index on the second run, one artifact after one bump. `npm run test:live`; see CONTRIBUTING.
+ * Requirement files of public projects, each compared with plain pip: the same packages, the same
+ * files, no index requests on the second run, one download after one version bump.
+ * `npm run test:live`; see CONTRIBUTING.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -43,22 +44,22 @@ interface Finished {
   readonly log: string;
 }
 
-/** What one run of the product came to. */
+/** The result of one run of the product. */
 interface Run {
   readonly log: string;
   readonly exact: boolean;
   /** Projects whose wheels or sdists came from the index. */
   readonly fetched: readonly string[];
-  /** Requests that got no further than the proxy of a run without a network. */
+  /** Requests that the proxy of a run without a network refused. */
   readonly requests: number;
 }
 
-/** The directories of one case on one leg. */
+/** The directories of one case with one pair of Python and pip. */
 interface Place {
   readonly root: string;
-  /** The checkout, made anew for each run: builds leave things in it. */
+  /** The checkout, created again for each run because builds leave files in it. */
   readonly project: string;
-  /** The environment, always at the same path: scripts contain it. */
+  /** The environment, always at the same path because scripts contain it. */
   readonly environment: string;
   readonly pipCache: string;
 }
@@ -66,7 +67,7 @@ interface Place {
 const everyLeg = process.env['LIVE_LEGS'] === 'all';
 const wanted = process.env['LIVE_CASES'] ?? '';
 
-/** What pip has downloaded, by URL, for all cases of a run; wheels that it has built are not there. */
+/** pip's HTTP cache, shared by all cases of a run; it contains no wheels that pip has built. */
 const downloads = realpathSync(mkdtempSync(join(tmpdir(), 'downloads-')));
 after(() => rmSync(downloads, { recursive: true, force: true }));
 
@@ -79,20 +80,20 @@ function normalize(name: string): string {
   return name.toLowerCase().replace(/[-_.]+/g, '-');
 }
 
-/** The project that a file of the index is of. */
+/** The project that a file of the index belongs to. */
 function projectOf(file: string): string {
   const base = basename(file);
   return normalize(base.replace(base.endsWith('.whl') ? /-.*$/ : /-\d[^-]*$/, ''));
 }
 
-/** Compares versions of pip, which are numbers and dots. */
+/** Compares versions of pip, which consist of numbers and dots. */
 function isOlder(version: string, than: string): boolean {
   const [a, b] = [version, than].map((each) => each.split('.').map(Number)) as [number[], number[]];
   const at = b.findIndex((part, index) => (a[index] ?? 0) !== part);
   return at >= 0 && (a[at] ?? 0) < Number(b[at]);
 }
 
-/** Takes the indentation of its second line off each line of a text that begins with a break. */
+/** Removes the indentation of the second line from each line of a text that starts with a line break. */
 function dedent(text: string): string {
   const [, indentation = ''] = /^\n( *)/.exec(text) ?? [];
   if (!text.startsWith('\n')) return text;
@@ -103,7 +104,7 @@ function fits({ minors: { from = 0, to = 99 } = {}, pip = '0' }: Case, leg: Leg)
   return leg.python.minor >= from && leg.python.minor <= to && !isOlder(leg.pip, pip);
 }
 
-/** Runs a program to its end. Its log is what it writes to standard error. */
+/** Runs a program until it exits. Its log is its standard error. */
 function run(
   command: readonly string[],
   cwd: string,
@@ -140,7 +141,7 @@ function environmentIn(place: Place): Record<string, string> {
   };
 }
 
-/** Projects whose files pip says it has fetched, from the index or from its HTTP cache. */
+/** Projects whose files pip reports to have downloaded or taken from its HTTP cache. */
 function fetchedIn(log: string): string[] {
   const files = log.matchAll(
     /^\s*(?:Downloading|Using cached) (\S+\.(?:whl|tar\.gz|zip))(?:\s|$)/gm,
@@ -148,7 +149,7 @@ function fetchedIn(log: string): string[] {
   return [...files].map((match) => projectOf(String(match[1])));
 }
 
-/** Makes the checkout and an environment as if on a new machine. */
+/** Creates the checkout and the environment as on a new machine. */
 async function startAfresh(
   each: Case,
   files: Readonly<Record<string, string | Buffer>>,
@@ -185,7 +186,7 @@ function hasEditable({ files = {} }: Case): boolean {
   return Object.values(files).some((content) => /^\s*-e /m.test(String(content)));
 }
 
-/** What plain pip makes of it: the measure of everything. */
+/** Installs with plain pip, which is what everything is compared with. */
 async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place): Promise<void> {
   if (each.by === 'venv') {
     const made = await run(
@@ -199,9 +200,9 @@ async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place
     values.flatMap((value) => [flag, value]);
   const args = [
     ...['-m', 'pip', 'install', '--no-compile'],
-    // Before that, pip installs an sdist without a wheel (`setup.py install`) where it has no
-    // pyproject.toml and the environment has no `wheel`. A wheelhouse always builds one; an editable
-    // project is installed as pip does it.
+    // Older pips install an sdist without building a wheel (`setup.py install`) if it has no
+    // pyproject.toml and the environment has no `wheel`. A wheelhouse always contains a wheel, except
+    // for editable projects, which pip itself installs.
     ...(isOlder(leg.pip, '23.1') && !hasEditable(each) ? ['--use-pep517'] : []),
     ...flags('-r', inputs.requirements),
     ...flags('-c', inputs.constraints),
@@ -213,7 +214,7 @@ async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place
   assert.equal(plain.exitCode, 0, `plain pip fails:\n${plain.stdout}${plain.log}`);
 }
 
-/** The product as users run it. It is made anew for each case, and keeps its caches between runs. */
+/** The product as users run it, with new caches for each case that last for all its runs. */
 interface Product {
   install(inputs: Inputs, cut: boolean): Promise<Run>;
   close(): Promise<void>;
@@ -306,7 +307,7 @@ async function action(place: Place): Promise<Product> {
   };
 }
 
-/** What `pip freeze --all` says. */
+/** The output of `pip freeze --all`. */
 async function freeze(place: Place): Promise<string[]> {
   const command = [join(place.environment, 'bin', 'python'), '-m', 'pip', 'freeze', '--all'];
   const env = { PATH: process.env['PATH'] ?? '', PIP_DISABLE_PIP_VERSION_CHECK: '1' };
@@ -318,7 +319,7 @@ async function freeze(place: Place): Promise<string[]> {
   return stdout.trim().split('\n');
 }
 
-/** The case after its bump. */
+/** The case after its version bump. */
 function bumped({ name, bump, ...rest }: Case, inputs: Inputs) {
   const replace = (text: string) => {
     assert.equal(text.split(bump.from).length, 2, `${name}: ${bump.from} is not there once`);
@@ -336,7 +337,7 @@ function bumped({ name, bump, ...rest }: Case, inputs: Inputs) {
   return { files: { ...rest.files, [bump.file]: replace(String(content)) }, inputs };
 }
 
-/** Checks one case on one leg. @returns what came of it, for its line in the report */
+/** Checks one case with one pair of Python and pip. @returns the result, for the report */
 async function check(each: Case, leg: Leg): Promise<string> {
   const place = realpathSync(mkdtempSync(join(tmpdir(), 'live-')));
   const directories: Place = {
@@ -375,7 +376,7 @@ async function check(each: Case, leg: Leg): Promise<string> {
 
     await startAfresh(each, each.files ?? {}, leg, directories);
     const hit = await timed('hit', product.install(inputs, true));
-    assert.ok(hit.exact, `the second run has no exact hit\n${hit.log}`);
+    assert.ok(hit.exact, `the second run is not an exact hit\n${hit.log}`);
     assert.deepEqual([hit.requests, hit.fetched], [0, []], `requests of an exact hit\n${hit.log}`);
     await same('exact hit', plain, hit.log);
 
@@ -406,17 +407,18 @@ describe('requirement files of public projects', { concurrency: availableParalle
       : [fitting[number % fitting.length]].flatMap((leg) => leg ?? []);
     if (chosen.length === 0) {
       const { from = 9, to = 14 } = each.minors ?? {};
-      test(each.name, { skip: `no Python 3.${from} to 3.${to} here` }, () => {});
+      const skip = `needs a Python from 3.${from} to 3.${to}`;
+      test(`same as plain pip: ${each.name}`, { skip }, () => {});
     }
     for (const leg of chosen) {
-      const name = `${each.name} (Python ${leg.python.version}, pip ${leg.pip})`;
+      const name = `same as plain pip: ${each.name} (Python ${leg.python.version}, pip ${leg.pip})`;
       test(name, async () => {
         const begun = performance.now();
         let outcome = 'FAILS';
         try {
           outcome = await check(each, leg);
         } catch (error) {
-          // All of it comes at the end.
+          // The whole error is printed at the end.
           const [reason = ''] = String((error as Error).message).split('\n');
           outcome = `FAILS: ${reason.slice(0, 120)}`;
           throw error;
@@ -433,6 +435,8 @@ describe('requirement files of public projects', { concurrency: availableParalle
 after(() => {
   const failing = rows.filter(({ held }) => !held);
   const all = `${rows.length} runs of ${cases.length} cases on ${pythons.map(({ version }) => version).join(' and ')}`;
-  console.log(`${all}: ${rows.length - failing.length} as plain pip, ${failing.length} not.`);
-  for (const { name } of failing) console.log(`  not as plain pip: ${name}`);
+  console.log(
+    `${all}: ${rows.length - failing.length} same as plain pip, ${failing.length} different.`,
+  );
+  for (const { name } of failing) console.log(`  not ${name}`);
 });

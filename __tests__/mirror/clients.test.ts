@@ -1,4 +1,4 @@
-/** Real clients of the mirror: a second one costs its upstream nothing. */
+/** Real clients of the mirror: a second client causes no requests to the upstream index. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -23,7 +23,7 @@ import { linksToSelf, startFront } from './upstreams.ts';
 
 describe('clients of the mirror', onLinux, () => {
   for (const pip of ['26.3', '23.2.1'] as const) {
-    test(`pip ${pip}: the second one causes no request upstream`, async (t) => {
+    test(`a second pip ${pip} behind the mirror causes no request to the upstream index`, async (t) => {
       const index = await indexFor(t, { gzip: true });
       const mirror = await startMirror(t, index.url);
       const download = pipClient(t, mirror.index, pip);
@@ -44,7 +44,7 @@ describe('clients of the mirror', onLinux, () => {
     });
   }
 
-  test('uv: the second one causes no request upstream, with metadata or without', async (t) => {
+  test('a second uv behind the mirror causes no request to the upstream index', async (t) => {
     ensureUv();
     const uv = uvCommand();
     for (const metadata of [true, false]) {
@@ -74,10 +74,10 @@ describe('clients of the mirror', onLinux, () => {
     }
   });
 
-  test('send no header of theirs upstream, which could spoil a page for others', async (t) => {
+  test('the mirror forwards no client headers, which could change a page for other clients', async (t) => {
     const index = await indexFor(t);
     const front = await startFront(t, index, {
-      // As proxying indexes do that make links from what they take for their own address.
+      // As proxying indexes do, which build links from the address that they believe to have.
       page: (text, self) => {
         const { headers = {} } = front.requests.at(-1) ?? {};
         const own = headers['x-forwarded-host'] ?? headers['x-outside-url'];
@@ -118,7 +118,7 @@ describe('clients of the mirror', onLinux, () => {
     assert.ok(!next.body.includes('hostile.example'));
   });
 
-  test('send no body upstream', async (t) => {
+  test('the mirror forwards no request bodies', async (t) => {
     const index = await indexFor(t);
     const front = await startFront(t, index, { page: linksToSelf(index) });
     const mirror = await startMirror(t, front.url);
@@ -140,7 +140,7 @@ describe('clients of the mirror', onLinux, () => {
     );
   });
 
-  test('never have their credentials passed on', async (t) => {
+  test('the mirror does not forward the credentials of clients', async (t) => {
     const index = await indexFor(t);
     const front = await startFront(t, index, {
       page: linksToSelf(index),
@@ -158,7 +158,7 @@ describe('clients of the mirror', onLinux, () => {
     assert.equal(status, 405);
   });
 
-  test('the hit ratio can be read from the log as the README says', async (t) => {
+  test('the command in the README computes the hit ratio of the mirror from its log', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url);
     for (let n = 0; n < 4; n += 1) await get(`${mirror.origin}/files/${alpha1.filename}`);
@@ -172,8 +172,8 @@ describe('clients of the mirror', onLinux, () => {
     assert.equal(stdout, '3 of 4 files from the cache (75 %)\n');
   });
 
-  /** As it is found in many places: what made it work for old clients fails for today's. */
-  test('control: the recipe that is often copied caches no wheel', async (t) => {
+  /** A recipe that is found in many places. It worked for old clients and fails for today's. */
+  test('control: the often copied nginx recipe caches no wheel', async (t) => {
     const index = await indexFor(t, { gzip: true });
     const directory = scratch(t);
     const port = await freePort();

@@ -1,4 +1,4 @@
-/** Files that the mirror serves: fetched once, whole, wherever they are, bounded in size. */
+/** Files that the mirror serves: fetched once, complete, from any host, in a cache of bounded size. */
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ import {
 import { linksToSelf, startFront } from './upstreams.ts';
 
 describe('files of the mirror', onLinux, () => {
-  test('are fetched once, with their metadata', async (t) => {
+  test('the mirror fetches a file and its metadata once', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url);
     index.reset();
@@ -46,7 +46,7 @@ describe('files of the mirror', onLinux, () => {
     assert.equal(missing.headers['cache-control'], 'no-store');
   });
 
-  test('keep the spelling of their address on the way to the index', async (t) => {
+  test('the mirror requests a file from the index with the spelling that the client used', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url);
     const { filename } = alphaLocal;
@@ -55,15 +55,15 @@ describe('files of the mirror', onLinux, () => {
     index.reset();
     assert.deepEqual((await get(mirror.origin + spelled)).body, alphaLocal.content);
     assert.equal(index.log[0]?.path, spelled);
-    // An address that nginx takes for a known one, but the index may not, has a key of its own.
+    // An address that nginx considers equal to a known one, but the index may not, has its own key.
     await get(`${mirror.origin}//files/./${filename}`);
     assert.equal(index.log[1]?.path, `//files/./${filename}`);
-    // A query would be part of what the index is asked, but not of the key.
+    // A query would be part of the request to the index, but not of the key.
     await get(`${mirror.origin}/files/${alpha2.filename}?versions`);
     assert.equal(index.log[2]?.path, `/files/${alpha2.filename}`);
   });
 
-  test('are answered in part, before and after they are cached', async (t) => {
+  test('the mirror answers range requests before and after a file is cached', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url);
     index.reset();
@@ -87,12 +87,12 @@ describe('files of the mirror', onLinux, () => {
     assert.deepEqual(index.artifacts(), [alpha1.filename]);
   });
 
-  test('that are slow are fetched once for ten clients', async (t) => {
+  test('the mirror fetches a slow file once for ten clients', async (t) => {
     const slow = wheel({ name: 'slow', version: '1.0', size: 620_000 });
     const index = await indexFor(t, { distributions: [...alpha, slow] });
     const mirror = await startMirror(t, index.url);
     index.reset();
-    // More than the 5 s after which nginx stops waiting, unless told otherwise.
+    // Longer than the 5 s after which nginx stops waiting by default.
     index.mode.bandwidth = 110_000;
     const url = `${mirror.origin}/files/${slow.filename}`;
     const answers = await Promise.all(Array.from({ length: 10 }, () => get(url)));
@@ -103,7 +103,7 @@ describe('files of the mirror', onLinux, () => {
     assert.ok(Math.min(...seconds) > 5.2 && Math.max(...seconds) < 12, String(seconds));
   });
 
-  test('behind redirects to signed addresses are cached under their own', async (t) => {
+  test('the mirror caches a file behind a redirect to a signed URL under its own address', async (t) => {
     const index = await indexFor(t, { urls: 'redirect' });
     const mirror = await startMirror(t, index.url);
     index.reset();
@@ -120,7 +120,7 @@ describe('files of the mirror', onLinux, () => {
     assert.deepEqual((await get(`${url}.metadata`)).body, alpha1.metadata);
   });
 
-  test('behind redirects to a host that was unknown are left to the client', async (t) => {
+  test('the mirror leaves redirects to an unknown host to the client', async (t) => {
     const index = await indexFor(t);
     const secret = await startFront(t, index, {});
     let location = '';
@@ -148,7 +148,7 @@ describe('files of the mirror', onLinux, () => {
     assert.equal(circle.status, 500);
   });
 
-  test('with a new signature on each page are cached', async (t) => {
+  test('the mirror caches files whose URLs get a new signature on every page', async (t) => {
     const index = await indexFor(t, { urls: 'query-token' });
     const mirror = await startMirror(t, index.url, { edit: pagesExpire(1, 0) });
     const download = async (): Promise<Buffer> => {
@@ -166,7 +166,7 @@ describe('files of the mirror', onLinux, () => {
     );
   });
 
-  test('on other hosts are reached by a path of the mirror', async (t) => {
+  test('the mirror serves files of other hosts under its own path', async (t) => {
     const index = await indexFor(t);
     const files = await startFront(t, index, {});
     const front = await startFront(t, index, {
@@ -189,7 +189,7 @@ describe('files of the mirror', onLinux, () => {
     );
   });
 
-  test('that come truncated, or are pages in truth, are not kept', async (t) => {
+  test('the mirror does not cache a truncated file, or a page in place of a file', async (t) => {
     const index = await indexFor(t);
     let trouble = '';
     const front = await startFront(t, index, {
@@ -215,7 +215,7 @@ describe('files of the mirror', onLinux, () => {
     }
   });
 
-  test('take no more room than they may', async (t) => {
+  test('the files of the mirror stay below the maximum size of the cache', async (t) => {
     const many = Array.from({ length: 6 }, (_, n) =>
       wheel({ name: 'many', version: `${n}`, size: 400_000 }),
     );

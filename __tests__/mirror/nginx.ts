@@ -1,4 +1,4 @@
-/** Real nginx on the loopback, with a configuration that the mirror's renderer wrote. */
+/** Runs real nginx on the loopback with a configuration from the mirror's renderer. */
 import assert from 'node:assert/strict';
 import { execFile, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import {
@@ -22,7 +22,7 @@ import { findProgram, missingFor, python, root } from '../../scripts/tools.mjs';
 
 /** A line of the access log, by the names in it. */
 export interface LogLine {
-  /** HIT, MISS, STALE, UPDATING, EXPIRED, REVALIDATED; `-` where nothing is cached. */
+  /** HIT, MISS, STALE, UPDATING, EXPIRED, REVALIDATED; `-` if the path is not cached. */
   cache: string;
   /** page, file or other. */
   kind: string;
@@ -99,7 +99,7 @@ export async function startMirror(
   const { status, stdout, stderr } = await render(upstream, [
     ...['--listen', `127.0.0.1:${port}`, '--inner-port', String(innerPort)],
     ...['--cache-dir', directory, '--access-log', join(directory, 'access.log')],
-    // nginx deletes what it caches where less than this is free; a test machine may be rather full.
+    // nginx empties its cache if less than this is free, and a test machine may be rather full.
     ...['--min-free', '1m'],
     ...['--project', 'alpha', '--nginx-version', nginxVersion()],
     ...args,
@@ -141,7 +141,7 @@ export async function startNginx(
   const errors = (): string => readFileSync(errorLog, 'utf8');
   const origin = `http://127.0.0.1:${port}`;
   await until(async () => {
-    if (child.exitCode !== null) throw new Error(`nginx ended:\n${errors()}`);
+    if (child.exitCode !== null) throw new Error(`nginx exited:\n${errors()}`);
     return get(`${origin}/health`).then(
       () => true,
       () => false,
@@ -150,14 +150,14 @@ export async function startNginx(
   return { origin, config, errors, log: () => readLog(join(directory, 'access.log')) };
 }
 
-/** A directory that is removed after the test. */
+/** Creates a directory that is removed after the test. */
 export function scratch(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'mirror-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
-/** A port that nobody listens on, for now. */
+/** A port that is free at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -166,7 +166,7 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-/** Asks once, without redirects and without decoding; the body as it came. */
+/** Sends one request, without following redirects; the body is not decoded. */
 export function get(
   url: string,
   headers: Record<string, string> = {},
@@ -174,7 +174,7 @@ export function get(
 ): Promise<Answer> {
   const start = performance.now();
   return new Promise((resolve, reject) => {
-    // Not the URL as such: that would tidy up the path.
+    // Not a URL object, which would normalise the path.
     const [, host, port, path] = /^http:\/\/([^/:]+):(\d+)([^#]*)/.exec(url) ?? [];
     const target = { host, port, path, agent: false, ...options, headers };
     const request = httpRequest(target, (response) => {
@@ -195,21 +195,21 @@ export function get(
   });
 }
 
-/** Waits until it is so, 15 s at most. */
+/** Waits until a condition is true. @throws Error after 15 s */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   for (const start = Date.now(); !(await condition()); await sleep(20)) {
-    if (Date.now() - start > 15_000) throw new Error(`waited in vain for ${condition}`);
+    if (Date.now() - start > 15_000) throw new Error(`not true after 15 s: ${condition}`);
   }
 }
 
-/** An environment in which no setting of this machine reaches a program. */
+/** An environment without any settings of this machine. */
 export function plainEnvironment(): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '', LANG: 'C.UTF-8' };
 }
 
-/** What distributions put around conf.d, with the settings that could do harm. */
+/** The main configuration of a distribution around conf.d, with the settings that could interfere. */
 function mainConfig(directory: string): string {
-  // As root nginx would drop its rights and could not enter the test's directory.
+  // Started by root, nginx would drop its privileges and could not read the test's directory.
   const user = process.getuid?.() === 0 ? 'user root;\n' : '';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `  ${name}_temp_path ${directory}/temporary/${name};\n`,

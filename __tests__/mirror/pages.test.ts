@@ -1,4 +1,4 @@
-/** Pages that the mirror serves: rewritten, in two forms, fresh enough. */
+/** Pages that the mirror serves: rewritten, as JSON and HTML, and never too old. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { alpha1, hrefs, html, indexFor, json, jsonType, onLinux, pagesExpire } f
 import { startFront } from './upstreams.ts';
 
 describe('pages of the mirror', onLinux, () => {
-  test('are rewritten for the very first client, which takes gzip and JSON', async (t) => {
+  test('the mirror rewrites the links of a page for the first client, which accepts gzip and JSON', async (t) => {
     const index = await indexFor(t, { gzip: true });
     const mirror = await startMirror(t, index.url);
     index.reset();
@@ -37,7 +37,7 @@ describe('pages of the mirror', onLinux, () => {
     assert.ok(!second.body.includes(new URL(index.url).host), second.body.toString());
     assert.equal(index.count(), 2);
 
-    // The same again, in other words: nothing of it goes upstream.
+    // An equivalent header, written differently, causes no request to the upstream index.
     const pip = `${jsonType}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01`;
     assert.deepEqual(
       JSON.parse((await get(`${mirror.index}alpha/`, { accept: pip })).body.toString()),
@@ -49,7 +49,7 @@ describe('pages of the mirror', onLinux, () => {
     assert.equal(index.count(), 2);
   });
 
-  test('carry the name that the client used, or the one that was given', async (t) => {
+  test('the links of a page use the host that the client used, or the configured public URL', async (t) => {
     const index = await indexFor(t);
     const [own, given] = [
       await startMirror(t, index.url),
@@ -74,17 +74,17 @@ describe('pages of the mirror', onLinux, () => {
 
   for (const [name, page] of [
     ['relative', (text: string) => text.replaceAll(/http:\/\/[^/]+\/files/g, '../../files')],
-    ['without host', (text: string) => text.replaceAll(/http:\/\/[^/]+\/files/g, '/files')],
-    ['without scheme', (text: string) => text.replaceAll(/http:(\/\/[^/]+\/files)/g, '$1')],
-    ['with escaped slashes', (text: string) => text.replaceAll(/http:\S+?whl/g, escapeSlashes)],
+    ['host-relative', (text: string) => text.replaceAll(/http:\/\/[^/]+\/files/g, '/files')],
+    ['scheme-relative', (text: string) => text.replaceAll(/http:(\/\/[^/]+\/files)/g, '$1')],
+    ['escaped', (text: string) => text.replaceAll(/http:\S+?whl/g, escapeSlashes)],
   ] as const) {
-    test(`links ${name} lead to the mirror`, async (t) => {
+    test(`${name} links of the upstream index are rewritten to the mirror`, async (t) => {
       const index = await indexFor(t);
       const front = await startFront(t, index, {
         page: (text, self) => page(text.replaceAll(new URL(index.url).origin, self)),
       });
       const mirror = await startMirror(t, front.url);
-      for (const accept of name === 'with escaped slashes' ? [json] : [json, html]) {
+      for (const accept of name === 'escaped' ? [json] : [json, html]) {
         const { body } = await get(`${mirror.index}alpha/`, accept);
         const links =
           accept === json
@@ -98,7 +98,7 @@ describe('pages of the mirror', onLinux, () => {
     });
   }
 
-  test('of any length are rewritten to the last link', async (t) => {
+  test('the mirror rewrites every link of a long page', async (t) => {
     const index = await indexFor(t);
     const files = Array.from({ length: 10_000 }, (_, n) => {
       const filename = `beta-${n}-py3-none-any.whl`;
@@ -119,7 +119,7 @@ describe('pages of the mirror', onLinux, () => {
     }
   });
 
-  test('stay right when the index speaks HTML only', async (t) => {
+  test('the mirror serves HTML pages if the index has no JSON', async (t) => {
     const index = await indexFor(t, { htmlOnly: true });
     const mirror = await startMirror(t, index.url);
     const { headers, body } = await get(`${mirror.index}alpha/`, json);
@@ -128,7 +128,7 @@ describe('pages of the mirror', onLinux, () => {
     assert.ok(!body.includes(new URL(index.url).host));
   });
 
-  test('of unknown projects are 404, and nothing keeps them from being found later', async (t) => {
+  test('the page of an unknown project is a 404 that the mirror does not cache', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url);
     const gamma = `${mirror.index}gamma/`;
@@ -139,7 +139,7 @@ describe('pages of the mirror', onLinux, () => {
     assert.equal((await get(`${mirror.origin}/_files/elsewhere.example/a.whl`)).status, 404);
   });
 
-  test('are never older than the template says while the index answers', async (t) => {
+  test('pages are never older than the template says while the index answers', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url, { edit: pagesExpire(1, 1) });
     const names = async (): Promise<number> => {
@@ -151,7 +151,7 @@ describe('pages of the mirror', onLinux, () => {
     assert.equal(await names(), 1);
     await sleep(3200);
     assert.equal(await names(), 2);
-    // The index said "not modified" if it was asked again: no page is transferred for nothing.
+    // The index answers "not modified" to a repeated request, so no page is transferred twice.
     await sleep(3200);
     index.reset();
     assert.equal(await names(), 2);

@@ -1,4 +1,4 @@
-/** The renderer of the mirror's configuration: what it finds out, writes, and refuses. */
+/** The renderer of the mirror's configuration: what it detects, writes and rejects. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { type Change, startFront } from './upstreams.ts';
 const alphaOnly = ['--project', 'alpha'];
 
 describe('render.py', onLinux, () => {
-  test('says what it found and where the index of the mirror will be', async (t) => {
+  test('render.py reports what it detected and the address of the mirror', async (t) => {
     const index = await indexFor(t, { urls: 'redirect' });
     const output = join(scratch(t), 'mirror.conf');
     const args = ['--output', output, '--public-url', 'https://mirror.example'];
@@ -30,12 +30,12 @@ describe('render.py', onLinux, () => {
     assert.deepEqual([status, stdout], [0, '']);
     const config = readFileSync(output, 'utf8');
     assert.doesNotMatch(config, /@[A-Z_]+@/, 'everything is filled in');
-    assert.ok(!/token|sha256/.test(config), 'no address of a single file is in it');
+    assert.ok(!/token|sha256/.test(config), 'it contains no address of a single file');
     assert.deepEqual(readdirSync(join(output, '..')), ['mirror.conf']);
     assert.equal(index.bytes('wheel'), 1, 'one byte tells where files are');
   });
 
-  test('writes for the nginx that it is told of', async (t) => {
+  test('render.py writes a configuration for the given version of nginx', async (t) => {
     const index = await indexFor(t);
     const url = index.url.replace('127.0.0.1', 'localhost');
     const configFor = async (version: string): Promise<string> => {
@@ -50,7 +50,7 @@ describe('render.py', onLinux, () => {
     assert.match(today, /^ {4}resolver 192\.0\.2\.53 ipv6=off;$/m);
   });
 
-  test('looks at as many projects as it is given, and adds hosts by hand', async (t) => {
+  test('render.py inspects several projects and accepts extra hosts', async (t) => {
     const gamma = wheel({ name: 'gamma', version: '1.0' });
     const index = await indexFor(t, { distributions: [...alpha, gamma] });
     const other = await startFront(t, index, {});
@@ -84,35 +84,47 @@ describe('render.py', onLinux, () => {
   });
   const link = (href: string): Change => page(`<a href="${href}">alpha-1.0-py3-none-any.whl</a>`);
   for (const [what, change, reason] of [
-    ['a page without files', page('<p>Nothing here.'), /has no links to files/],
-    ['JSON that is none', answer('application/vnd.pypi.simple.v1+json'), /not an index page/],
-    ['something else', answer('text/plain'), /the type text\/plain, which is not an index page/],
+    ['a page without links to files', page('<p>Nothing here.'), /has no links to files/],
+    ['malformed JSON', answer('application/vnd.pypi.simple.v1+json'), /not an index page/],
     [
-      'a compressed page for those who asked for none',
+      'a page that is neither JSON nor HTML',
+      answer('text/plain'),
+      /the type text\/plain, which is not an index page/,
+    ],
+    [
+      'a compressed page that was requested uncompressed',
       answer('text/html', { 'content-encoding': 'gzip' }),
       /is compressed/,
     ],
-    [
-      'files on a host with a number and TLS',
-      link('https://192.0.2.1/a-1.whl'),
-      /is an IP address/,
-    ],
+    ['files on an IP address with TLS', link('https://192.0.2.1/a-1.whl'), /is an IP address/],
     ['files behind a login', link('https://me:secret@files.example/a-1.whl'), /password.*private/s],
-    ['a host that would end a word', link("https://x';}evil/a-1.whl"), /not a host name/],
-    ['links that are no addresses', link('https://[x/a-1.whl'), /has no links to files/],
-    ['a port that is none', link('https://files.example:x/a-1.whl'), /not a valid URL/],
-    ['pages that are elsewhere', redirectTo('http://other.example/simple/alpha/'), /on that host/],
-    ['pages that redirect in circles', redirectTo('/simple/alpha/'), /in a loop/],
-    ['links that can’t be replaced', link('http:&#47;/files.example/a-1.whl'), /can't be replaced/],
+    [
+      'a host name that would break out of the configuration',
+      link("https://x';}evil/a-1.whl"),
+      /not a host name/,
+    ],
+    ['links that are not valid URLs', link('https://[x/a-1.whl'), /has no links to files/],
+    ['a port that is not a number', link('https://files.example:x/a-1.whl'), /not a valid URL/],
+    [
+      'pages that redirect to another host',
+      redirectTo('http://other.example/simple/alpha/'),
+      /on that host/,
+    ],
+    ['pages that redirect in a loop', redirectTo('/simple/alpha/'), /in a loop/],
+    [
+      'links that can’t be rewritten',
+      link('http:&#47;/files.example/a-1.whl'),
+      /can't be replaced/,
+    ],
   ] as const) {
-    test(`refuses ${what}`, async (t) => {
+    test(`render.py rejects ${what}`, async (t) => {
       const index = await indexFor(t, { htmlOnly: true });
       const front = await startFront(t, index, change);
       await assertRefused(t, front.url, alphaOnly, reason);
     });
   }
 
-  test('refuses a private feed, and a login in the address', async (t) => {
+  test('render.py rejects a private feed and credentials in the address', async (t) => {
     const auth = { username: 'me', password: 'secret' };
     const index = await indexFor(t, { auth });
     await assertRefused(t, index.url, alphaOnly, /401: the feed is private/);
@@ -121,14 +133,14 @@ describe('render.py', onLinux, () => {
     assert.ok(!stderr.includes('secret'));
   });
 
-  test('refuses an index that is not there, and a project that is not in it', async (t) => {
+  test('render.py rejects an unreachable index and an unknown project', async (t) => {
     const index = await indexFor(t);
     await assertRefused(t, index.url, [], /pip\/ returned 404.*--project/s);
     await index.fail('refuse');
     await assertRefused(t, index.url, alphaOnly, /Could not fetch.*refused/s);
   });
 
-  test('refuses values that nginx would take for something else', async (t) => {
+  test('render.py rejects values that nginx would misread', async (t) => {
     const index = await indexFor(t);
     for (const [option, value] of [
       ['--cache-dir', '/tmp/a b'],

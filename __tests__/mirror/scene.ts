@@ -1,4 +1,4 @@
-/** What the tests of the mirror have in common: an index with two projects, and clients. */
+/** What the tests of the mirror share: an index with two projects, and clients. */
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,20 +10,20 @@ import { wheel } from '../support/packages.ts';
 import { freshPython, type PipVersion } from '../support/python.ts';
 import { plainEnvironment, scratch } from './nginx.ts';
 
-/** For `describe`. Three at a time, since most of the time a test waits. */
+/** Options for `describe`. Three tests run at a time, because they mostly wait. */
 export const onLinux = {
   skip: process.platform === 'linux' ? false : 'nginx is tested on Linux only',
   concurrency: 3,
 };
 
 export const jsonType = 'application/vnd.pypi.simple.v1+json';
-/** Headers of clients that want this form of a page. */
+/** Headers of clients that request a page as JSON or as HTML. */
 export const json = { accept: jsonType };
 export const html = { accept: 'text/html' };
 
 export const alpha1 = wheel({ name: 'alpha', version: '1.0', requires: ['beta'], size: 30_000 });
 export const alpha2 = wheel({ name: 'alpha', version: '2.0', requires: ['beta'], size: 30_000 });
-/** Only for Pythons that no test runs; with a character that addresses may escape. */
+/** For a Python that no test runs, with a character that URLs may escape. */
 export const alphaLocal = wheel({ name: 'alpha', version: '3.0+local.1', tag: 'cp27-cp27m-win32' });
 export const alpha = [alpha1, alpha2, alphaLocal];
 export const beta = wheel({ name: 'beta', version: '1.0' });
@@ -35,7 +35,7 @@ export async function indexFor(t: TestContext, options: IndexOptions = {}): Prom
   return index;
 }
 
-/** Shortens how long pages are fresh, and how long they are given out while they are fetched. */
+/** Shortens how long pages are fresh, and how long stale ones are served while they are refreshed. */
 export function pagesExpire(fresh: number, whileFetching: number): (config: string) => string {
   return (config) =>
     config.replace(

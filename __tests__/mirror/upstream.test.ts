@@ -1,4 +1,4 @@
-/** How the mirror asks its upstream, and what it serves while that is in trouble. */
+/** How the mirror requests from its upstream index, and what it serves during an outage. */
 import assert from 'node:assert/strict';
 import { Agent } from 'node:http';
 import { describe, test } from 'node:test';
@@ -10,7 +10,7 @@ import { alpha, alpha1, indexFor, json, onLinux, pagesExpire, pipClient } from '
 import { linksToSelf, startFront, startNameServer } from './upstreams.ts';
 
 describe('upstream of the mirror', onLinux, () => {
-  test('down: pip still installs what is known', async (t) => {
+  test('pip installs cached packages while the upstream index is down', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url, { edit: pagesExpire(1, 0) });
     const download = pipClient(t, mirror.index, '26.3');
@@ -33,7 +33,7 @@ describe('upstream of the mirror', onLinux, () => {
     assert.equal((await get(`${mirror.origin}/files/${alpha1.filename}`)).status, 200);
   });
 
-  test('answering 503: known pages come at once', async (t) => {
+  test('cached pages are served at once while the upstream index answers 503', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url, { edit: pagesExpire(1, 0) });
     await get(`${mirror.index}alpha/`, json);
@@ -45,7 +45,7 @@ describe('upstream of the mirror', onLinux, () => {
     assert.ok(stale.milliseconds < 300, `${stale.milliseconds} ms`);
   });
 
-  test('answering nonsense: it is not kept in place of a page', async (t) => {
+  test('a malformed answer of the upstream index does not replace a cached page', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url, { edit: pagesExpire(1, 0) });
     const { body } = await get(`${mirror.index}alpha/`, json);
@@ -58,7 +58,7 @@ describe('upstream of the mirror', onLinux, () => {
     assert.deepEqual(stale.body, body);
   });
 
-  test('hanging: a page that is a little old comes at once, and so does the next', async (t) => {
+  test('slightly stale pages are served at once while the upstream index hangs', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url, { edit: pagesExpire(1, 60) });
     for (const name of ['alpha', 'beta']) await get(`${mirror.index}${name}/`, json);
@@ -73,11 +73,11 @@ describe('upstream of the mirror', onLinux, () => {
       times.push(Math.round(milliseconds));
     }
     t.diagnostic(`${times} ms`);
-    // Below the 200 ms for which the kernel holds back what nginx has not marked as the end.
+    // Less than the 200 ms for which the kernel delays data that nginx has not marked as the end.
     assert.ok(Math.max(...times) < 180, `${times} ms`);
   });
 
-  test('hanging: only two clients wait for old pages, then they come at once', async (t) => {
+  test('at most two clients wait for old pages while the upstream index hangs', async (t) => {
     const names = Array.from({ length: 12 }, (_, n) => `p${n}`);
     const distributions = names.map((name) => wheel({ name, version: '1.0' }));
     const index = await indexFor(t, { distributions: [...alpha, ...distributions] });
@@ -98,7 +98,7 @@ describe('upstream of the mirror', onLinux, () => {
     assert.equal(times.filter((time) => time > 300).length, 2, `${times} ms`);
   });
 
-  test('is asked by HTTP/1.1, over connections that stay open', async (t) => {
+  test('requests to the upstream index use HTTP/1.1 and persistent connections', async (t) => {
     const index = await indexFor(t);
     const front = await startFront(t, index, {
       page: linksToSelf(index),
@@ -112,11 +112,11 @@ describe('upstream of the mirror', onLinux, () => {
       new Set(front.requests.map(({ httpVersion }) => httpVersion)),
       new Set(['1.1']),
     );
-    // Each of the two workers has its own.
+    // Each of the two workers has its own connection.
     assert.ok(front.requests.filter(({ reused }) => !reused).length <= 2);
   });
 
-  test('with TLS is verified by name', async (t) => {
+  test('the host name of an upstream index with TLS is verified', async (t) => {
     const index = await indexFor(t);
     const front = await startFront(t, index, {
       tlsName: 'localhost',
@@ -156,7 +156,7 @@ describe('upstream of the mirror', onLinux, () => {
     }
   });
 
-  test('whose name does not resolve keeps nothing from starting', async (t) => {
+  test('nginx starts even if the name of the upstream index does not resolve', async (t) => {
     const index = await indexFor(t);
     const names = new Set<string>();
     const resolver = await startNameServer(t, names);
@@ -168,7 +168,7 @@ describe('upstream of the mirror', onLinux, () => {
     await until(async () => (await get(`${mirror.index}alpha/`, json)).status === 200);
   });
 
-  test('health is never cached and asks nobody', async (t) => {
+  test('the health check of the mirror is never cached and sends no request upstream', async (t) => {
     const index = await indexFor(t);
     const mirror = await startMirror(t, index.url);
     index.reset();

@@ -1,4 +1,4 @@
-/** What stands before the tests' index to make it another kind of upstream, and a name server. */
+/** A server in front of the tests' index that makes it another kind of upstream, and a name server. */
 import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
@@ -17,35 +17,35 @@ import type { TestContext } from 'node:test';
 import type { IndexServer } from '../support/index-server.ts';
 import { scratch } from './nginx.ts';
 
-/** How a front changes what the index says. */
+/** How a front server changes the answers of the index. */
 export interface Change {
-  /** Serve https under this name, with a certificate of its own. */
+  /** Serve https under this name, with a self-signed certificate. */
   readonly tlsName?: string;
-  /** Returns a page as it shall be; `self` is the front's origin. */
+  /** Returns the changed page; `self` is the origin of the front server. */
   readonly page?: (text: string, self: string) => string;
   /** Answers a request itself if it returns true. */
   readonly answer?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 
 export interface Front {
-  /** Of the simple index. */
+  /** Address of the simple index. */
   readonly url: string;
   readonly origin: string;
-  /** File of the certificate, with `tlsName`. */
+  /** Path of the certificate if `tlsName` is set. */
   readonly certificate: string;
-  /** What came, in order. */
+  /** Requests in the order of their arrival. */
   readonly requests: {
     readonly httpVersion: string;
     readonly path: string;
     readonly headers: IncomingHttpHeaders;
-    /** Whether it came over a connection that had been used before. */
+    /** Whether it arrived over a connection that had been used before. */
     readonly reused: boolean;
     /** Server name of TLS. */
     readonly serverName: string;
   }[];
 }
 
-/** Starts a server before an index, until the test ends. */
+/** Starts a front server for an index, until the test ends. */
 export async function startFront(
   t: TestContext,
   index: IndexServer,
@@ -95,7 +95,7 @@ export async function startFront(
   };
 }
 
-/** A change of pages: files are said to be on the front, not on the index behind it. */
+/** A change of pages that makes links point to the front server instead of the index behind it. */
 export function linksToSelf(index: IndexServer): (text: string, self: string) => string {
   return (text, self) => text.replaceAll(new URL(index.url).origin, self);
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { root } from '../../scripts/tools.mjs';
 import type { Host } from '../../src/inputs.ts';
 import { UserError } from '../../src/logic/errors.ts';
 import {
@@ -10,6 +11,7 @@ import {
   publishInputDefaults,
 } from '../../src/publish/inputs.ts';
 import type { PublishRequest } from '../../src/publish/logic/model.ts';
+import { readActionManifest } from '../support/runner.ts';
 
 const host: Host = {
   workspace: '/w',
@@ -27,12 +29,8 @@ const load = (inputs: Inputs = {}): PublishRequest =>
   loadPublishRequest((name) => ({ ...least, ...inputs })[name] ?? '', host);
 
 test('the defaults are those of publish/action.yml', () => {
-  const text = readFileSync(new URL('../../publish/action.yml', import.meta.url), 'utf8');
-  const inputs = text.slice(text.indexOf('\ninputs:\n') + 9, text.indexOf('\noutputs:\n'));
-  const declared = [...inputs.matchAll(/^ {2}([a-z-]+):\n((?: {4}.*\n?)+)/gm)].map((match) => {
-    const value = /^ {4}default: (.*)$/m.exec(match[2] ?? '')?.[1] ?? '';
-    return [match[1], value.replace(/^'(.*)'$/, '$1')];
-  });
+  const { inputs } = readActionManifest(join(root, 'publish'));
+  const declared = Object.entries(inputs).map(([name, { default: value = '' }]) => [name, value]);
   assert.ok(declared.length > 10);
   assert.deepEqual(Object.fromEntries(declared), publishInputDefaults);
 });

@@ -1,9 +1,9 @@
 /**
- * Runs workflows with act: a runner that evaluates expressions, starts composite actions, reusable
- * workflows and matrices, and is not ours. `npm run test:workflows` fetches it.
+ * Runs workflows with act, an independent runner that evaluates expressions and supports composite
+ * actions, reusable workflows and matrices. `npm run test:workflows` installs it.
  *
  * It runs without containers here. Each job gets a new workspace and a new RUNNER_TEMP, as on hosted
- * runners. Of what a job prints act may lose the end, so nothing is read from its log.
+ * runners. act may lose the end of a job's output, so no test reads its log.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ import { freshPython } from './python.ts';
 const act = join(root, '.cache', 'bin', 'act');
 
 /**
- * A git repository with these files, and these parts of this checkout; goes when the test ends.
+ * Creates a git repository with these files and these parts of the checkout, until the test ends.
  * @returns its directory
  */
 export function makeRepository(
@@ -34,7 +34,7 @@ export function makeRepository(
   }
   const git = (...args: string[]) => execFileSync('git', args, { cwd: directory, stdio: 'pipe' });
   git('init', '--quiet', '--initial-branch=main');
-  // act takes GITHUB_REPOSITORY from the address, GITHUB_SHA and GITHUB_REF from the commit.
+  // act takes GITHUB_REPOSITORY from the URL, GITHUB_SHA and GITHUB_REF from the commit.
   git('remote', 'add', 'origin', 'https://github.com/octo-org/example.git');
   git('add', '.');
   const author = ['-c', 'user.name=Octo', '-c', 'user.email=octo@example.com'];
@@ -48,14 +48,14 @@ export interface ActRun {
   readonly workflow: string;
   readonly vars?: Readonly<Record<string, string>>;
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Of every job. */
+  /** Variables of every job. */
   readonly env?: Readonly<Record<string, string>>;
-  /** `owner/name@ref` of an action → the directory to take for it. */
+  /** `owner/name@ref` of an action → the directory to use for it. */
   readonly actions?: Readonly<Record<string, string>>;
 }
 
 /**
- * Runs a workflow. Its variable PYTHON is an interpreter without packages; what stands for
+ * Runs a workflow. Its variable PYTHON is an interpreter without packages; a stand-in for
  * actions/setup-python puts a copy of it on PATH for each job.
  */
 export async function runWorkflow({
@@ -78,7 +78,7 @@ export async function runWorkflow({
       'push',
       ...['--workflows', workflow],
       ...['--platform', 'ubuntu-latest=-self-hosted'],
-      // It would offer its own cache, of the service's first version, instead of ours.
+      // act's own cache server supports only the first version of the service.
       '--no-cache-server',
       ...['--action-cache-path', join(place, 'act')],
       ...options('var', { PYTHON: python, ...vars }),
@@ -88,8 +88,8 @@ export async function runWorkflow({
     ],
     {
       cwd: repository,
-      // Without containers act hands its own environment on to the jobs, and takes the first node
-      // on PATH for actions, whichever they ask for.
+      // Without containers, act passes its own environment on to the jobs, and runs actions with the
+      // first node on PATH, whichever version they request.
       env: {
         PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
         HOME: home,
@@ -114,7 +114,7 @@ export async function runWorkflow({
   return { exitCode, log };
 }
 
-/** What stands for actions/setup-python, in every version that the repository's files name. */
+/** A stand-in for actions/setup-python, for every version that the repository's files name. */
 function setupPython(repository: string, place: string): Record<string, string> {
   const stub = join(place, 'setup-python');
   mkdirSync(stub);
@@ -135,7 +135,7 @@ runs:
         echo "$RUNNER_TEMP/python/bin" >> "$GITHUB_PATH"
 `,
   );
-  // Without a match it fails, and there is nothing to stand for.
+  // grep fails without a match; no stand-in is needed then.
   const search = ['grep', '-h', '--only-matching', 'actions/setup-python@[0-9a-f]*'];
   const names = spawnSync('git', search, { cwd: repository, encoding: 'utf8' }).stdout;
   return Object.fromEntries(names.split('\n').flatMap((name) => (name ? [[name, stub]] : [])));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import type { CacheService } from './cache-service.ts';
 
-/** The directory that the action hands to the cache. */
+/** The directory that the action saves to the cache. */
 export const top = 'wheelhouse';
 
 function tar(directory: string, ...args: string[]): void {
@@ -39,7 +39,7 @@ export async function archivedFiles(
   });
 }
 
-/** Changes the manifest of a wheelhouse on disk: what it says of `resolvedAt` is that much older. */
+/** Makes `resolvedAt` in the manifest of a wheelhouse on disk older by that many hours. */
 export function makeOlder(wheelhouse: string, hours: number): void {
   const file = join(wheelhouse, 'wheelhouse.json');
   const manifest = JSON.parse(readFileSync(file, 'utf8')) as { resolvedAt: string };

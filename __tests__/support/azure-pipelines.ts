@@ -1,9 +1,9 @@
 /**
- * A stand-in of Azure Pipelines for one job: it expands templates, keeps what Cache@2 keeps, and
- * runs script steps as the agent does. It knows what the templates of this repository use, and
- * throws at everything else.
+ * A stand-in for Azure Pipelines for one job: it expands templates, caches what Cache@2 caches, and
+ * runs script steps as the agent does. It supports what the templates of this repository use, and
+ * throws on everything else.
  *
- * After the documentation (process/templates, repos/multi-repo-checkout, release/caching) and
+ * Follows the documentation (process/templates, repos/multi-repo-checkout, release/caching) and
  * microsoft/azure-pipelines-agent (PipelineCacheTaskPluginBase, FingerprintCreator).
  */
 import assert from 'node:assert/strict';
@@ -26,7 +26,7 @@ import { type Mapping, type Node, parseYaml } from './yaml.ts';
 /** Alias of a repository resource, or `self` → its directory. */
 type Repositories = Readonly<Record<string, string>>;
 
-/** Reads the pipeline of a repository and puts every template into its place. */
+/** Reads the pipeline of a repository and expands every template. */
 export function expandPipeline(
   file: string,
   repositories: Repositories,
@@ -43,7 +43,7 @@ function expandFile(file: string, repositories: Repositories, given: Mapping): M
     const value = given[name] ?? parameter['default'];
     assert.notEqual(value, undefined, `${file} needs the parameter ${name}`);
     const allowed = parameter['values'] as Node[] | undefined;
-    // Scalars of YAML reach a parameter as the text that they are.
+    // A parameter of type string gets a YAML scalar as text.
     values[name] = parameter['type'] === 'string' ? String(value) : (value as Node);
     assert.ok(!allowed || allowed.includes(values[name]), `${name} can't be ${value}`);
   }
@@ -91,7 +91,7 @@ function expand(node: Node, parameters: Mapping, repositories: Repositories): No
   return result;
 }
 
-/** `if`, `elseif` and `else` that stand one after the other. */
+/** A sequence of `if`, `elseif` and `else`. */
 class Chain {
   #taken = true;
   readonly #parameters: Mapping;
@@ -116,7 +116,7 @@ function interpolate(text: string, parameters: Mapping): Node {
   return text.replace(/\$\{\{([^}]*)\}\}/g, (_all, inner) => String(evaluate(inner, parameters)));
 }
 
-/** Functions of parameters and texts. */
+/** Evaluates an expression of functions, parameters and texts. */
 function evaluate(expression: string, parameters: Mapping): Node {
   const tokens: string[] = expression.match(/'(?:[^']|'')*'|[\w.]+|[(),]/g) ?? [];
   const isNext = (token: string): boolean => tokens[0] === token;
@@ -147,11 +147,11 @@ function evaluate(expression: string, parameters: Mapping): Node {
   return value;
 }
 
-/** What Cache@2 keeps of a pipeline: an entry can't be replaced. */
+/** The cache of Cache@2 for a pipeline, whose entries can't be replaced. */
 export class AzureCache {
   readonly entries: { readonly key: readonly string[]; readonly content: string }[] = [];
 
-  /** @returns what `cacheHitVar` would be */
+  /** @returns the value of `cacheHitVar` */
   restore(key: string, restoreKeys: string, path: string): 'true' | 'inexact' | 'false' {
     const wanted = segments(key);
     const begins = (prefix: readonly string[]) =>
@@ -192,20 +192,20 @@ export interface AgentJob {
   readonly repositories: Repositories;
   readonly cache: AzureCache;
   readonly variables?: Readonly<Record<string, string>>;
-  /** Not in the environment of steps that don't ask for them. */
+  /** Only in the environment of steps that request them. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Of the machine, for every step. */
+  /** Variables of the machine, for every step. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Directory of an agent that keeps its workspace; otherwise each job has a new one. */
+  /** Directory of an agent that keeps its workspace. Default: a new one for each job. */
   readonly agent?: string;
-  /** Runs when all is done and everything is still there. */
+  /** Runs at the end, before the workspace is removed. */
   readonly atEnd?: (place: { workspace: string; env: Record<string, string> }) => void;
 }
 
 export interface AgentResult {
   readonly failed: string | undefined;
   readonly log: string;
-  /** What `cacheHitVar` of the last Cache@2 would be. */
+  /** The value of `cacheHitVar` of the last Cache@2. */
   readonly cacheHit: string | undefined;
   readonly variables: Readonly<Record<string, string>>;
 }
@@ -299,7 +299,7 @@ export async function runOnAgent(job: AgentJob): Promise<AgentResult> {
         assert.equal(step['task'], 'UsePythonVersion@0', JSON.stringify(step));
       }
     }
-    // Its post step runs when the job has succeeded.
+    // The post step of Cache@2 runs only if the job has succeeded.
     if (failed === undefined) for (const save of saves) save();
     job.atEnd?.({ workspace, env: environment() });
     return { failed, log, cacheHit, variables };

@@ -1,7 +1,7 @@
 /**
- * The stand-in cache service as a process of its own, for workflows that `act` runs.
+ * Runs the stand-in cache service as a separate process, for workflows under `act`.
  *
- * Prints one line of JSON, `{"url", "env"}`, and stays until stdin ends or a signal comes. Arguments:
+ * Prints one line of JSON, `{"url", "env"}`, and runs until stdin closes or a signal arrives. Arguments:
  * `--azure-host`, `--identity=<JSON of a JobIdentity>`. Each line of stdin may call a method of the
  * service, `{"method": "setFault", "args": ["download", "truncate"]}`, and is answered by one line,
  * `{"result"}` or `{"error"}`.

@@ -19,7 +19,7 @@ import {
 
 const root = mkdtempSync(join(tmpdir(), 'wheelhouse-cache-test-'));
 const archive = randomBytes(40_000);
-// Milliseconds; far more than anything takes that is not meant to hang.
+// Milliseconds; far more than anything takes unless it is meant to hang.
 const patience = 10_000;
 let service: CacheService;
 let workspaces = 0;
@@ -107,7 +107,7 @@ async function lookUp(
   return (await api('GetCacheEntryDownloadURL', fields, identity, limit)).body;
 }
 
-/** What a look-up and download of the entry `key` gives. */
+/** The result of a look-up and download of the entry `key`. */
 async function download(key = 'key', limit = patience): Promise<{ status: number; data: Buffer }> {
   const { signed_download_url: url } = await lookUp(key, [], undefined, limit);
   const response = await fetch(url, { signal: AbortSignal.timeout(limit) });
@@ -132,7 +132,7 @@ function operations(): CacheOperation[] {
 }
 
 describe('with @actions/cache', () => {
-  test('an archive is saved, and restored in another workspace', async () => {
+  test('@actions/cache saves an archive and restores it in another workspace', async () => {
     const saved = await toolkit(["cache.saveCache(['data'], 'Key-1')"], makeWorkspace(archive));
     assert.ok(Number(saved.results[0]) > 0, saved.output);
     assert.deepEqual(operations(), ['create', 'upload', 'finalize']);
@@ -152,13 +152,13 @@ describe('with @actions/cache', () => {
       ],
       workspace,
     );
-    // Another spelling of the path is another version.
+    // A path that is spelled differently has another version.
     assert.deepEqual(restored.results, ['Key-1', 'Key-1', null, null]);
     assert.deepEqual(readFileSync(join(workspace, 'data/file')), archive);
     assert.equal(service.calls('download')[0]?.bytes, entry?.size);
   });
 
-  test('a second save of a key is refused, and leaves the first', async () => {
+  test('the stand-in rejects a second save of a key and keeps the first', async () => {
     const save = "cache.saveCache(['data'], 'key')";
     const { results, output } = await toolkit([save, save], makeWorkspace(archive));
     assert.equal(results[1], -1);
@@ -170,7 +170,7 @@ describe('with @actions/cache', () => {
     assert.equal(service.entries().length, 1);
   });
 
-  test('a read-only token saves nothing', async () => {
+  test('@actions/cache saves nothing with a read-only token', async () => {
     const { results, output } = await toolkit(
       ["cache.saveCache(['data'], 'key')"],
       makeWorkspace(archive),
@@ -184,7 +184,7 @@ describe('with @actions/cache', () => {
     assert.deepEqual(service.entries(), []);
   });
 
-  test('an entry made by hand is found under the version of its paths', async () => {
+  test('@actions/cache finds an entry that was added by addEntry', async () => {
     const workspace = makeWorkspace(archive);
     await toolkit(["cache.saveCache(['data'], 'key')"], workspace);
     const bytes = await service.readArchive('key');
@@ -204,7 +204,7 @@ describe('with @actions/cache', () => {
     ['download', 'short', /Failed to restore: .*tar.* failed/],
     ['download', 'flip', /Failed to restore: .*tar.* failed/],
   ];
-  test('broken restores are misses, with a warning', async () => {
+  test('@actions/cache turns a broken restore into a miss with a warning', async () => {
     await toolkit(["cache.saveCache(['data'], 'key')"], makeWorkspace(archive));
     const bytes = await service.readArchive('key');
     const version = service.entries()[0]?.version as string;
@@ -223,14 +223,14 @@ describe('with @actions/cache', () => {
     }
   });
 
-  test('an unrelated matched key is accepted', async () => {
+  test('@actions/cache accepts an unrelated matched key', async () => {
     await toolkit(["cache.saveCache(['data'], 'key')"], makeWorkspace(archive));
     service.setFault('lookup', { matchedKey: 'unrelated' });
     const { results } = await toolkit(["cache.restoreCache(['data'], 'key')"], makeWorkspace());
     assert.deepEqual(results, ['unrelated']);
   });
 
-  test('a refused API is a miss', async () => {
+  test('@actions/cache turns a refused connection to the API into a miss', async () => {
     const { results, output } = await toolkit(
       ["cache.restoreCache(['data'], 'key')"],
       makeWorkspace(),
@@ -241,7 +241,7 @@ describe('with @actions/cache', () => {
     assert.deepEqual(operations(), []);
   });
 
-  test('under the real host name it takes its real way, through the Azure SDK', async () => {
+  test('@actions/cache downloads through the Azure SDK from the real host name', async () => {
     const azure = await startCacheService({ azureHost: true });
     try {
       const { results, output } = await toolkit(
@@ -268,7 +268,7 @@ describe('with @actions/cache', () => {
 });
 
 describe('look-ups', () => {
-  test('prefer the exact key, then the newest that begins with it, then the restore keys', async () => {
+  test('a look-up prefers the exact key, then the newest with that prefix, then the restore keys', async () => {
     for (const key of ['a-1', 'a-12', 'a-2', 'b-1', 'b-2', 'B-3']) {
       await service.addEntry(key, 'v', archive);
     }
@@ -282,7 +282,7 @@ describe('look-ups', () => {
     assert.equal(await matched('a-3'), undefined);
   });
 
-  test('see the own scope first, then the base, then the default branch; no other', async () => {
+  test('a look-up searches its own scope, then the base branch, then the default branch, and no other', async () => {
     const pull = { ref: 'refs/pull/1/merge', base: 'refs/heads/next' };
     const matched = async (identity: string | JobIdentity, key = 'k') =>
       (await lookUp(key, [], identity)).matched_key;
@@ -290,7 +290,7 @@ describe('look-ups', () => {
     assert.equal(await matched('refs/heads/feature'), 'k');
     assert.equal(await matched(pull), 'k');
     await service.addEntry('k-next', 'v', archive, 'refs/heads/next');
-    // A prefix match of a nearer scope wins over the exact key of a farther one.
+    // A prefix match in an earlier scope wins over the exact key in a later one.
     assert.equal(await matched(pull), 'k-next');
     assert.equal(await matched('refs/heads/feature', 'k-n'), undefined);
     await service.addEntry('k-pull', 'v', archive, 'refs/pull/1/merge');
@@ -298,7 +298,7 @@ describe('look-ups', () => {
     assert.equal(await matched('refs/heads/main', 'k-p'), undefined);
   });
 
-  test('do not see what is not finalised', async () => {
+  test('a look-up does not find an entry that is not finalised', async () => {
     await upload();
     assert.equal((await lookUp('key')).ok, false);
     const again = await api('CreateCacheEntry', { key: 'key', version: 'v' });
@@ -313,7 +313,7 @@ describe('look-ups', () => {
     assert.deepEqual((await download()).data, archive);
   });
 
-  test('are denied without a readable scope', async () => {
+  test('a look-up is denied without a readable scope', async () => {
     const fields = { key: 'k', version: 'v' };
     const denied = await api('GetCacheEntryDownloadURL', fields, { scopes: [] });
     assert.equal(denied.status, 403);
@@ -321,14 +321,14 @@ describe('look-ups', () => {
   });
 });
 
-describe('access', () => {
-  test('scopes keep the same key apart', async () => {
+describe('access to the stand-in', () => {
+  test('two scopes can have entries with the same key', async () => {
     const fields = { key: 'key', version: 'v' };
     assert.equal((await api('CreateCacheEntry', fields)).body.ok, true);
     assert.equal((await api('CreateCacheEntry', fields, 'refs/heads/x')).body.ok, true);
   });
 
-  test('a token of someone else is refused', async () => {
+  test('a token with a wrong signature is rejected', async () => {
     const foreign = service.env().ACTIONS_RUNTIME_TOKEN?.replace(/.$/, '!');
     const path = '/twirp/github.actions.results.api.v1.CacheService/GetCacheEntryDownloadURL';
     const response = await fetch(service.url + path, {
@@ -339,7 +339,7 @@ describe('access', () => {
     assert.equal(response.status, 401);
   });
 
-  test('a URL signed for reading does not write', async () => {
+  test('a URL that is signed for reading can’t be used to write', async () => {
     await service.addEntry('key', 'v', archive);
     const { signed_download_url: url } = await lookUp('key');
     const headers = { 'x-ms-blob-type': 'BlockBlob' };
@@ -347,14 +347,14 @@ describe('access', () => {
     assert.equal((await fetch(url.replace('sig=', 'sig=x'))).status, 403);
   });
 
-  test('nothing is finalised that was not uploaded', async () => {
+  test('an entry that was not uploaded can’t be finalised', async () => {
     const fields = { key: 'key', version: 'v', size_bytes: '1' };
     assert.equal((await api('FinalizeCacheEntryUpload', fields)).status, 404);
     await api('CreateCacheEntry', fields);
     assert.equal((await api('FinalizeCacheEntryUpload', fields)).status, 404);
   });
 
-  test('entries can be replaced and deleted from outside', async () => {
+  test('a test can replace and delete entries', async () => {
     await service.addEntry('key', 'v', archive);
     await service.replaceArchive('key', Buffer.from('new'));
     assert.equal((await download()).data.toString(), 'new');
@@ -364,10 +364,10 @@ describe('access', () => {
   });
 });
 
-describe('faults', () => {
+describe('faults of the stand-in', () => {
   beforeEach(() => service.addEntry('key', 'v', archive));
 
-  test('statuses, of each operation', async () => {
+  test('the fault status applies to every operation', async () => {
     const status = { status: 503 };
     for (const operation of ['lookup', 'create', 'finalize', 'download', 'upload'] as const) {
       service.setFault(operation, status);
@@ -386,13 +386,13 @@ describe('faults', () => {
     assert.equal((await api('GetCacheEntryDownloadURL', fields)).body.code, 'unauthenticated');
   });
 
-  test('for a number of times', async () => {
+  test('a fault can be limited to a number of requests', async () => {
     service.setFault('download', { status: 500 }, 1);
     assert.equal((await download()).status, 500);
     assert.equal((await download()).status, 200);
   });
 
-  test('connections that are refused or reset', async () => {
+  test('the faults refuse and reset break connections', async () => {
     const code = (value: string) => (error: Error) =>
       (error.cause as { code: string }).code === value;
     await assert.rejects(api('X', {}, { refused: true }), code('ECONNREFUSED'));
@@ -408,7 +408,7 @@ describe('faults', () => {
     await assert.rejects(lookUp('key'), code('UND_ERR_SOCKET'));
   });
 
-  test('black holes', async () => {
+  test('the fault blackhole never answers', async () => {
     for (const operation of ['download', 'upload', 'lookup'] as const) {
       service.setFault(operation, 'blackhole');
       const attempt = operation === 'upload' ? upload('new', 300) : download('key', 300);
@@ -417,13 +417,13 @@ describe('faults', () => {
     assert.equal(service.calls('download')[0]?.status, 0);
   });
 
-  test('a stalled transfer has brought half', async () => {
+  test('the fault stall transfers half and then hangs', async () => {
     service.setFault('download', 'stall');
     await assert.rejects(download('key', 300), { name: 'TimeoutError' });
     assert.equal(service.calls('download')[0]?.bytes, archive.length / 2);
   });
 
-  test('a truncated transfer breaks off', async () => {
+  test('the fault truncate transfers half and then drops the connection', async () => {
     service.setFault('download', 'truncate');
     await assert.rejects(download(), /terminated/);
     assert.equal(service.calls('download')[0]?.bytes, archive.length / 2);
@@ -433,7 +433,7 @@ describe('faults', () => {
     assert.equal((await api('FinalizeCacheEntryUpload', fields)).status, 404);
   });
 
-  test('a short transfer passes for the whole', async () => {
+  test('the fault short passes half of the archive off as the whole', async () => {
     service.setFault('download', 'short');
     assert.deepEqual((await download()).data, archive.subarray(0, archive.length / 2));
     service.setFault('upload', 'short');
@@ -443,12 +443,12 @@ describe('faults', () => {
     assert.deepEqual(stored, archive.subarray(0, archive.length / 2));
   });
 
-  test('flipped bytes', async () => {
+  test('the fault flip inverts bytes in the middle', async () => {
     service.setFault('download', 'flip');
     const { data } = await download();
     const changed = [...data.keys()].filter((index) => data[index] !== archive[index]);
     assert.deepEqual([data.length, changed.length, changed[0]], [40_000, 16, 20_000]);
-    // A range that begins behind the middle by eight bytes.
+    // A range that starts eight bytes after the middle.
     const { signed_download_url: url } = await lookUp('key');
     const part = await fetch(url, { headers: { range: 'bytes=20008-20039' } });
     const bytes = Buffer.from(await part.arrayBuffer());
@@ -457,7 +457,7 @@ describe('faults', () => {
     assert.deepEqual(await service.readArchive('key'), archive);
   });
 
-  test('dripping', async () => {
+  test('the fault drip limits the rate of a transfer', async () => {
     service.setFault('download', { drip: 100_000 });
     const begun = Date.now();
     assert.deepEqual((await download()).data, archive);
@@ -466,7 +466,7 @@ describe('faults', () => {
     await assert.rejects(lookUp('key', [], undefined, 300), { name: 'TimeoutError' });
   });
 
-  test('entries that vanish between look-up and download', async () => {
+  test('the fault vanish deletes an entry between look-up and download', async () => {
     for (const operation of ['lookup', 'download'] as const) {
       service.setFault(operation, 'vanish');
       assert.equal((await download()).status, 404);
@@ -476,23 +476,23 @@ describe('faults', () => {
     }
   });
 
-  test('unrelated matched keys', async () => {
+  test('the fault matchedKey answers with another key', async () => {
     service.setFault('lookup', { matchedKey: 'unrelated' });
     assert.equal((await lookUp('nothing')).matched_key, 'unrelated');
     assert.deepEqual((await download('nothing')).data, archive);
   });
 
-  test('only those that an operation can have', () => {
+  test('setFault rejects a fault that the operation does not have', () => {
     assert.throws(() => service.setFault('create', 'truncate'), /create has no fault "truncate"/);
     assert.throws(() => service.setFault('upload', 'vanish'));
     assert.throws(() => service.setFault('download', { matchedKey: 'x' }));
   });
 
-  test('latency and bandwidth', async () => {
+  test('setNetwork sets latency and bandwidth', async () => {
     service.setNetwork({ latency: 100, bandwidth: 200_000 });
     const begun = Date.now();
     await download();
-    // Twice the latency, and 40 kB.
+    // Twice the latency, and the time for 40 kB.
     assert.ok(Date.now() - begun > 390);
   });
 });
@@ -500,7 +500,7 @@ describe('faults', () => {
 describe('as a process', () => {
   const script = fileURLToPath(new URL('cache-service-main.ts', import.meta.url));
 
-  test('it prints its variables, obeys stdin, and ends with it', async () => {
+  test('the stand-in as a process prints its variables, obeys stdin and exits when stdin closes', async () => {
     const child = spawn(process.execPath, [script, '--identity={"ref":"refs/heads/x"}']);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const next = async () => JSON.parse((await lines.next()).value ?? 'null');
@@ -520,7 +520,7 @@ describe('as a process', () => {
     await assert.rejects(fetch(url));
   });
 
-  test('it ends with a signal', async () => {
+  test('the stand-in as a process exits on a signal', async () => {
     const child = spawn(process.execPath, [script]);
     await once(child.stdout, 'data');
     child.kill('SIGTERM');

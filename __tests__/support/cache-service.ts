@@ -29,19 +29,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export type CacheOperation = 'lookup' | 'download' | 'create' | 'upload' | 'finalize';
 
 /**
- * What goes wrong with an operation. Of a transfer, "half" means half of the body's bytes.
+ * A fault of an operation. For a transfer, "half" means half of the body's bytes.
  *
  * - `{ status }`: answers that status; `body` defaults to what the real service would send.
- * - `'refuse'` (transfers): the signed URL handed out from now on leads to a closed port. For the
+ * - `'refuse'` (transfers): signed URLs from now on point to a closed port. For the
  *   API itself use `env({ refused: true })`.
  * - `'reset'`: the connection is dropped without an answer.
  * - `'blackhole'`: the request is read and never answered.
- * - `'stall'` (transfers): half is let through, then nothing, with the connection left open.
- * - `'truncate'` (transfers): half is let through, then the connection is dropped.
+ * - `'stall'` (transfers): half is transferred, then nothing, with the connection left open.
+ * - `'truncate'` (transfers): half is transferred, then the connection is dropped.
  * - `'short'` (transfers): half is passed off as the whole.
  * - `'flip'` (transfers): the bytes in the middle are inverted.
  * - `{ drip }`: the body arrives at that many bytes per second.
- * - `{ matchedKey }` (look-up): a hit with that key, whatever was asked for.
+ * - `{ matchedKey }` (look-up): a hit with that key, whatever the request.
  * - `'vanish'` (look-up, download): the entry is deleted between look-up and download.
  */
 export type CacheFault =
@@ -57,7 +57,7 @@ export type CacheFault =
   | { drip: number }
   | { matchedKey: string };
 
-/** A cache scope as GitHub's tokens name it; permission bits: 1 read, 2 write. */
+/** A cache scope as in GitHub's tokens; permission bits: 1 read, 2 write. */
 export interface CacheScope {
   Scope: string;
   Permission: number;
@@ -75,7 +75,7 @@ export interface JobIdentity {
   scopes?: CacheScope[];
   /** Sets `ACTIONS_CACHE_MODE`, which a runner exports beside the token. */
   mode?: 'none' | 'read' | 'write' | 'write-only';
-  /** The API's address leads to a closed port. */
+  /** The API's URL points to a closed port. */
   refused?: boolean;
 }
 
@@ -88,12 +88,12 @@ export interface CacheEntry {
   createdAt: Date;
 }
 
-/** One request, API or blob. `status` is 0 until (and unless) an answer was begun. */
+/** One request to the API or a blob. `status` is 0 until an answer starts. */
 export interface CacheCall {
   operation: CacheOperation;
   method: string;
   status: number;
-  /** Bytes of the archive that passed, to the client (download) or from it (upload). */
+  /** Bytes of the archive that were sent to the client (download) or by it (upload). */
   bytes: number;
   /** Milliseconds since the epoch. */
   at: number;
@@ -101,13 +101,13 @@ export interface CacheCall {
   version?: string | undefined;
   restoreKeys?: string[];
   matchedKey?: string | undefined;
-  /** What the token names; undefined when it was none of ours. */
+  /** The scopes of the token; undefined if the token is not one of ours. */
   scopes?: CacheScope[] | undefined;
 }
 
 /** Conditions of the simulated network. */
 export interface Network {
-  /** Milliseconds before any request is looked at. */
+  /** Milliseconds before any request is processed. */
   latency?: number | undefined;
   /** Bytes per second of each transfer. */
   bandwidth?: number | undefined;
@@ -150,7 +150,7 @@ interface StoredEntry extends CacheEntry {
   finalized: boolean;
 }
 
-/** One body's place in the archive. */
+/** The position of one body in the archive. */
 interface Part {
   start: number;
   length: number;
@@ -193,7 +193,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
   const accountKey = randomBytes(64);
   const tokenKey = randomBytes(32);
   const storage = await startAzurite(accountKey);
-  // A connection each: one that is kept may be closed by Azurite just as it is used again.
+  // One connection per request: Azurite may close a persistent one just as it is used again.
   const storageAddress = { agent: false, host: storage.hostname, port: storage.port };
   const closedPort = await reserveClosedPort();
 
@@ -241,7 +241,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     else await handleApi(request, response, call);
   }
 
-  /** The fault that applies to this request, counted down when it was set for a number of times. */
+  /** The fault of this request; counts down if it was set for a number of requests. */
   function takeFault(operation: CacheOperation): CacheFault | undefined {
     const active = faults.get(operation);
     if (active === undefined || active.left === 0) return undefined;
@@ -411,7 +411,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     if (fault === 'blackhole') return void request.resume();
     if (fault === 'vanish') await remove(entry);
     if (typeof fault === 'object' && 'status' in fault) {
-      // Answering before the body was read would look like a reset to the client.
+      // An answer before the body is read would look like a reset to the client.
       await readAll(request);
       const body = fault.body ?? '<Error><Code>InjectedByTheTest</Code></Error>';
       const headers = { 'content-type': 'application/xml', ...fault.headers };
@@ -424,7 +424,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     const requestHeaders = { ...request.headers, host: `${storage.hostname}:${storage.port}` };
     delete requestHeaders.connection;
     if (upload && fault === 'short') requestHeaders['content-length'] = String(half(length));
-    // Under the product's host name the account is the first label, not the first path segment.
+    // With the real host name, the account is the first label and not the first path segment.
     const isProductStyle = (request.headers.host ?? '').startsWith(azureHostname);
     const upstream = httpRequest({
       ...storageAddress,
@@ -436,7 +436,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
       upstream.once('response', resolve);
       upstream.once('error', reject);
     });
-    // A dropped upload leaves nobody to await the answer.
+    // After a dropped upload, no client waits for the answer.
     answered.catch(() => {});
     response.once('close', () => {
       if (!response.writableFinished) upstream.destroy();
@@ -463,12 +463,12 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
       length: total,
       whole: Number(range?.[2] ?? total),
     };
-    // Who asks for ranges has believed the short length of a HEAD, and asks for nothing beyond it.
+    // A client that requests ranges trusts the short length of a HEAD and requests nothing beyond it.
     const applied = fault === 'short' && !isShort ? undefined : fault;
     await carry(answer, response, part, applied, request.socket, call);
   }
 
-  /** Carries one body, with the transfer faults. */
+  /** Transfers one body, with the faults of transfers. */
   async function carry(
     from: IncomingMessage,
     to: NodeJS.WritableStream,
@@ -486,7 +486,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     });
     if (fault === 'truncate' || fault === 'stall') {
       const cut = firstBytes(half(part.length), () => {
-        // Long enough for what was let through to leave this process.
+        // Long enough for the first half to leave this process.
         if (fault === 'truncate') setTimeout(() => client.destroy(), 50);
       });
       from.pipe(speed).pipe(cut).pipe(counter).pipe(to, { end: false });
@@ -526,7 +526,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     return `${origin}/${container}/${blob}?${query}`;
   }
 
-  /** Our own access to the storage, past the front with its faults and its log. */
+  /** Direct access to the storage, without faults and log. */
   async function storageRequest(
     method: string,
     blob?: string,
@@ -576,7 +576,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     return entry;
   }
 
-  /** The scopes of a token of ours; undefined when it is none. */
+  /** The scopes of one of our tokens; undefined for other tokens. */
   function readToken(headers: IncomingHttpHeaders): CacheScope[] | undefined {
     const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
     const [head, payload, signature] = token.split('.');
@@ -588,7 +588,7 @@ export async function startCacheService(options: CacheServiceOptions = {}): Prom
     return createHmac('sha256', tokenKey).update(text).digest('base64url');
   }
 
-  /** A token as GitHub's: a JWT whose claim `ac` is itself JSON, in a string. */
+  /** A token like GitHub's: a JWT whose claim `ac` is JSON in a string. */
   function makeToken(scopes: CacheScope[]): string {
     const seconds = Math.floor(Date.now() / 1000);
     const parts = [
@@ -698,11 +698,11 @@ const resolveAzureHostHere = `data:text/javascript,${encodeURIComponent(`
     lookup(host === '${azureHostname}' ? '127.0.0.1' : host, ...rest);
 `).replaceAll("'", '%27')}`;
 
-/** Starts Azurite's blob service with one account of ours, on a port that it picks itself. */
+/** Starts Azurite's blob service with one account, on a free port. */
 async function startAzurite(accountKey: Buffer) {
   const manifest = createRequire(import.meta.url).resolve('azurite/package.json');
   const entry = JSON.parse(readFileSync(manifest, 'utf8')).bin['azurite-blob'];
-  // It would outlive a test process that is killed; a closed stdin tells it to go too.
+  // It would outlive a killed test process, so it exits when stdin closes.
   const exitWithParent = 'process.stdin.on("end",()=>process.exit()).resume()';
   const child = spawn(
     process.execPath,
@@ -771,7 +771,7 @@ async function reserveClosedPort(): Promise<{ port: number; release(): void }> {
   };
 }
 
-/** Lets bytes through at a rate per second; undefined is no limit. */
+/** Transfers bytes at a rate per second; undefined for no limit. */
 function pace(bytesPerSecond: number | undefined): Transform {
   if (bytesPerSecond === undefined) return new PassThrough();
   const step = Math.max(1, Math.floor(bytesPerSecond / 20));
@@ -780,7 +780,7 @@ function pace(bytesPerSecond: number | undefined): Transform {
     async transform(chunk: Buffer, _encoding, done) {
       for (let offset = 0; offset < chunk.length && !this.destroyed; offset += step) {
         const piece = chunk.subarray(offset, offset + step);
-        // Timers are coarse: what one of them was late is made good, up to a limit.
+        // Timers are coarse: the next one makes up for a delay, up to a limit.
         dueAt = Math.max(dueAt, Date.now() - 100) + (1000 * piece.length) / bytesPerSecond;
         const ahead = dueAt - Date.now();
         if (ahead > 1) await sleep(ahead);
@@ -791,7 +791,7 @@ function pace(bytesPerSecond: number | undefined): Transform {
   });
 }
 
-/** Lets the first bytes through and drops the rest. `onCut` is called once, where it begins. */
+/** Transfers the first bytes and drops the rest. `onCut` is called once, at the cut. */
 function firstBytes(count: number, onCut: () => void = () => {}): Transform {
   let left = count;
   let isCut = false;
@@ -806,7 +806,7 @@ function firstBytes(count: number, onCut: () => void = () => {}): Transform {
   });
 }
 
-/** Inverts 16 bytes (fewer at the end) from `offset` on, which may lie before or behind the body. */
+/** Inverts 16 bytes (fewer at the end) from `offset`, which may be before or after the body. */
 function invertBytes(offset: number): Transform {
   let position = 0;
   return new Transform({
@@ -844,7 +844,7 @@ function twirpError(status: number, code: string, msg: string): TwirpAnswer {
   return { status, body: { code, msg } };
 }
 
-/** Begins an answer, and notes its status before the client can see it. */
+/** Starts an answer, and logs its status before the client can see it. */
 function begin(
   call: CacheCall,
   response: ServerResponse,

@@ -1,4 +1,4 @@
-/** Looks for a secret everywhere that a job or a command leaves something. */
+/** Searches for a secret everywhere that a job or a command leaves data. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import type { Job, StepResult } from './runner.ts';
 
 export interface Canary {
   text(what: string, text: string): void;
-  /** The output of a step as it leaves the process, without the commands that mask. */
+  /** The raw output of a step, except for the commands that mask secrets. */
   step(what: string, step: StepResult | undefined): void;
   /** Every file that the job leaves: pip's configuration and cache, wheelhouse, file commands. */
   files(job: Pick<Job, 'temp' | 'home' | 'workspace'>): void;
@@ -19,7 +19,7 @@ export interface Canary {
   cache(cache: CacheService): Promise<void>;
 }
 
-/** @param forms texts of which none may turn up */
+/** @param forms texts that must not appear */
 export function canaryOf(forms: readonly string[]): Canary {
   const text: Canary['text'] = (what, content) => {
     for (const form of forms) assert.ok(!content.includes(form), `${what} holds ${form}`);

@@ -1,4 +1,4 @@
-/** pip and uv by themselves, with a cache directory that is kept between jobs: what users have. */
+/** Plain pip and uv with a cache directory that is kept between jobs, as users have them. */
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { distributionsIn, linkedPython } from './jobs.ts';
 import { type PipVersion, sitePackages } from './python.ts';
 
 export interface Client {
-  /** Installs into a fresh environment, from the cache that the last call left. */
+  /** Installs into a new environment, with the cache of the previous call. */
   install(indexUrl: string, requirements: readonly string[]): Promise<string[]>;
   remove(): void;
 }
@@ -29,7 +29,7 @@ function client(pip: PipVersion | undefined, tool: Tool): Client {
       const last = join(root, `cache-${jobs}`);
       jobs += 1;
       const cache = join(root, `cache-${jobs}`);
-      // As actions/cache restores it: the same content somewhere else.
+      // As actions/cache restores it: the same content at another path.
       if (existsSync(last)) cpSync(last, cache, { recursive: true, preserveTimestamps: true });
       const environment = join(root, `environment-${jobs}`);
       const python = await linkedPython(environment, pip);
@@ -55,7 +55,7 @@ export function pipAlone(version: PipVersion): Client {
     env: (url, cache) => ({
       PIP_INDEX_URL: url,
       PIP_CACHE_DIR: cache,
-      // pip keeps nothing of what comes over plain http from a host that it does not trust.
+      // pip does not cache downloads over http from a host that it does not trust.
       PIP_TRUSTED_HOST: new URL(url).hostname,
       PIP_DISABLE_PIP_VERSION_CHECK: '1',
     }),

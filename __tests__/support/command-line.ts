@@ -1,4 +1,4 @@
-/** Runs the command line's committed dist, in a home and a temporary directory of the test's own. */
+/** Runs the committed dist of the command line, in the test's own home and temporary directory. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { devNull, tmpdir } from 'node:os';
@@ -11,16 +11,16 @@ import type { PipVersion } from './python.ts';
 export const entry = join(root, 'dist', 'cli', 'index.js');
 
 export interface Finished {
-  /** 128 and the signal's number, as a shell has it, where it did not end by itself. */
+  /** 128 plus the signal's number, as in a shell, if a signal ended it. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** What `--json` printed. @throws where that is not JSON */
+  /** The output of `--json`. @throws Error if it is not JSON */
   json<T = Record<string, unknown>>(): T;
 }
 
 export interface RunOptions {
-  /** `undefined` takes one out. */
+  /** Variables; `undefined` removes one. */
   readonly env?: Record<string, string | undefined>;
   readonly cwd?: string;
   /** Options of node itself. */
@@ -30,17 +30,17 @@ export interface RunOptions {
   readonly meanwhile?: (pid: number) => Promise<void> | void;
 }
 
-/** A machine of one's own, where `wheelhouse` is run. */
+/** A simulated machine on which `wheelhouse` runs. */
 export interface Machine {
   readonly root: string;
-  /** Where commands start, and where the files are. */
+  /** The working directory, which contains the files. */
   readonly directory: string;
   readonly store: string;
-  /** Where programs put what they need for a while. */
+  /** The directory for temporary files. */
   readonly temporary: string;
   readonly env: Readonly<Record<string, string>>;
   run(args: readonly string[], options?: RunOptions): Promise<Finished>;
-  /** A virtual environment with pip and nothing else. @returns its interpreter */
+  /** Creates a virtual environment with pip and nothing else. @returns its interpreter */
   python(pip?: PipVersion): Promise<string>;
   /** Keys of the wheelhouses in the store, in order. */
   stored(): string[];
@@ -59,7 +59,7 @@ export function createMachine(files: Record<string, string>, index?: string): Ma
     LANG: 'C.UTF-8',
     HOME: home,
     TMPDIR: temporary,
-    // Whatever pip is configured with on this machine would be a part of the key.
+    // This machine's pip settings would become part of the key.
     PIP_CONFIG_FILE: devNull,
     PIP_RETRIES: '0',
     ...(index === undefined ? {} : { PIP_INDEX_URL: index }),
@@ -100,7 +100,7 @@ export function createMachine(files: Record<string, string>, index?: string): Ma
   return machine;
 }
 
-/** Runs a command to its end; the servers of this process answer meanwhile. */
+/** Runs a command until it exits, without blocking the servers of this process. */
 export function start(
   command: readonly string[],
   { env = {}, cwd, within = [], meanwhile }: RunOptions,

@@ -1,7 +1,7 @@
 /**
- * A world for the story in memory: pip and indexes are played, in a few lines each; wheelhouses, the
- * store and the user's files are the real adapters on a temporary directory. A run takes some
- * milliseconds, so that every way a run can take has a test.
+ * A world for unit tests of the story: pip and the indexes are fakes of a few lines; wheelhouses, the
+ * store and the user's files use the real adapters on a temporary directory. A run takes a few
+ * milliseconds, so that every path through the story has a test.
  */
 import {
   existsSync,
@@ -26,16 +26,16 @@ import { sourcesAdapter } from '../../src/world/sources.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
 import { interpreter as typicalInterpreter } from './fixtures.ts';
 
-/** What an index offers: version → names that it requires, by project; the last version is newest. */
+/** The projects of an index: version → names that it requires. The last version is the newest. */
 export type Projects = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 
 export interface FakeIndex {
   projects: Projects;
-  /** What a probe is answered. */
+  /** The result of a probe of this index. */
   health: Health;
-  /** What pip prints when it fails with this index; undefined when it works. */
+  /** What pip prints if it fails with this index; undefined when it works. */
   fails: string | undefined;
-  /** Files that pip has fetched. */
+  /** Files that pip has downloaded. */
   readonly fetched: string[];
 }
 
@@ -44,21 +44,21 @@ export function fakeIndex(projects: Projects): FakeIndex {
 }
 
 export interface Fake {
-  /** By address. */
+  /** Indexes by URL. */
   readonly indexes: Record<string, FakeIndex>;
-  /** Version by name of what the environment has. */
+  /** Installed packages: name → version. */
   readonly installed: Map<string, string>;
-  /** Installing fails with these words while they are set. */
+  /** The message that installing fails with; undefined when it works. */
   installFails: string | undefined;
-  /** `level: text` of everything but plain lines. */
+  /** Notices, warnings and errors as `level: text`. */
   readonly said: string[];
   readonly log: string[];
   now: Date;
-  /** The temporary directory: `workspace`, `temp` and `store` are in it. */
+  /** The temporary directory that contains `workspace`, `temp` and `store`. */
   readonly root: string;
   /** Runs the main step and, unless told otherwise, the post step. */
   run(inputs: Partial<Record<InputName, string>>, requirements: string): Promise<Outcome>;
-  /** Directories of the store's entries. */
+  /** Directories of the entries in the store. */
   entries(): string[];
 }
 
@@ -141,7 +141,7 @@ export function fakeWorld(projects: Projects): Fake {
 
 const wheelFile = (name: string, version: string): string => `${name}-${version}-py3-none-any.whl`;
 
-/** `name==version` or `name` of the lines of a request that name a project. */
+/** The lines of a request that name a project, as `name==version` or `name`. */
 function wanted(requestFile: string): { name: string; pin: string | undefined }[] {
   return readFileSync(requestFile, 'utf8')
     .split('\n')
@@ -155,7 +155,7 @@ function fakePython(fake: Fake): Python {
   const found = (name: string): Readonly<Record<string, readonly string[]>> =>
     Object.assign({}, ...Object.values(fake.indexes).map((index) => index.projects[name] ?? {}));
 
-  /** Names and versions of a closure, each version by `choose`; a string says what is missing. */
+  /** Names and versions of a closure, each chosen by `choose`; a string if a project is missing. */
   const closure = (
     requests: readonly { name: string; pin: string | undefined }[],
     choose: (name: string, pin: string | undefined) => string | undefined,

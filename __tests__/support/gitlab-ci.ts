@@ -1,9 +1,9 @@
 /**
- * A stand-in of GitLab CI and its runner: it puts included files together, runs jobs one after the
- * other in a new clone each, hands on dotenv reports, and keeps caches. It knows what the template
- * of this repository uses, and throws at everything else.
+ * A stand-in for GitLab CI and its runner: it merges included files, runs jobs one after the other,
+ * each in a new clone, passes on dotenv reports, and stores caches. It supports what the template of
+ * this repository uses, and throws on everything else.
  *
- * After the documentation (ci/yaml, ci/variables/where_variables_can_be_used, ci/caching) and
+ * Follows the documentation (ci/yaml, ci/variables/where_variables_can_be_used, ci/caching) and
  * gitlab-org/gitlab-runner (shells/abstract.go).
  */
 import assert from 'node:assert/strict';
@@ -30,7 +30,7 @@ const knownKeys = new Set([
   ...['needs', 'tags'],
 ]);
 
-/** The configuration of a pipeline: included files, then its own, `extends` and references resolved. */
+/** Merges included files and the pipeline's own, and resolves `extends` and `!reference`. */
 export function resolveConfiguration(...files: readonly Mapping[]): Record<string, Mapping> {
   const merged = files.reduce((sum, file) => deepMerge(sum, file), {}) as Record<string, Mapping>;
   const extended = (name: string): Mapping => {
@@ -77,7 +77,7 @@ function isMapping(node: Node | undefined): node is Mapping {
   return typeof node === 'object' && node !== null && !Array.isArray(node);
 }
 
-/** What a project's runners keep: an entry is replaced by the next one of its key. */
+/** The cache of a project's runners, where a new entry replaces the old one with the same key. */
 export class GitlabCache {
   readonly #root = mkdtempSync(join(tmpdir(), 'gitlab-cache-'));
   /** Key → directory. */
@@ -108,22 +108,22 @@ export class GitlabCache {
 
 export interface RunnerJob {
   readonly configuration: Readonly<Record<string, Mapping>>;
-  /** Jobs in the order in which they run; each sees the reports of those before it. */
+  /** Jobs in the order in which they run; each gets the reports of earlier ones. */
   readonly jobs: readonly string[];
   readonly files: Readonly<Record<string, string>>;
   readonly cache: GitlabCache;
-  /** Of the project or the group. */
+  /** Variables of the project or the group. */
   readonly variables?: Variables;
-  /** Of the machine. */
+  /** Variables of the machine. */
   readonly env?: Variables;
-  /** Runs at the end of each job, when everything is still there. */
+  /** Runs at the end of each job, before its directories are removed. */
   readonly atEnd?: (name: string, project: string) => void;
 }
 
 export interface RunnerResult {
   readonly failed: string | undefined;
   readonly log: string;
-  /** Job → what its first cache was restored from; undefined: nothing. */
+  /** Job → the key that its first cache was restored from; undefined on a miss. */
   readonly restored: Readonly<Record<string, string | undefined>>;
 }
 
@@ -166,7 +166,7 @@ export async function runPipeline(pipeline: RunnerJob): Promise<RunnerResult> {
       }
       const lines = ['before_script', 'script'].flatMap((part) => (job[part] ?? []) as string[]);
       const { exitCode, stdout, stderr } = await start(
-        // The least that an image has.
+        // The only shell that every image has.
         ['sh', '-e', '-c', lines.join('\n')],
         {
           cwd: project,

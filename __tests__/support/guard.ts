@@ -1,12 +1,12 @@
 /**
- * What administrators put before a devpi, which by itself lets everybody read: a front that passes
- * on only what comes with credentials that devpi's own user database knows.
+ * A proxy as administrators put in front of devpi, which lets everybody read: it forwards only
+ * requests with credentials from devpi's own user database.
  */
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface Guard {
-  /** Of the simple index, through the front. */
+  /** Address of the simple index, through the proxy. */
   readonly url: string;
   /** Statuses of its answers, in order. */
   readonly statuses: number[];

@@ -38,7 +38,7 @@ describe('with pip', () => {
     });
   }
 
-  test('wheels, sdists with both backends and editables can be installed', async (t) => {
+  test('pip installs wheels, sdists of both backends and editable projects from the index', async (t) => {
     const marker = join(scratch, 'marker');
     const index = await indexFor(t, [
       wheel({ name: 'Alpha', version: '1.0', requires: ['beta>=1'], requiresPython: '>=3.8' }),
@@ -78,10 +78,10 @@ describe('with pip', () => {
     await assert.rejects(pip(index, 'first', 'install', 'broken'), /no compiler here/);
   });
 
-  test('the log holds each request of pip, and nothing else', async (t) => {
+  test('the log of the index contains exactly the requests of pip', async (t) => {
     const index = await indexFor(t, [alpha, beta]);
     await pip(index, 'log', 'download', '--dest', join(scratch, 'log-w'), 'alpha');
-    // Whether metadata are asked for, and when wheels are, depends on the pip.
+    // Whether pip requests metadata, and when it requests wheels, depends on its version.
     const requests = index.log.filter(({ kind }) => kind !== 'metadata');
     assert.deepEqual(
       requests.map(({ kind, project, status }) => `${kind} ${project} ${status}`).sort(),
@@ -117,7 +117,7 @@ describe('with pip', () => {
     });
   }
 
-  test('credentials in the address are sent to the index, but not to where it redirects', async (t) => {
+  test('pip sends the credentials in the URL to the index, but not to the target of a redirect', async (t) => {
     const auth = { username: 'me', password: 'p@ss:word' };
     const index = await indexFor(t, [beta], { urls: 'redirect', auth });
     const url = index.url.replace('://', `://me:${encodeURIComponent(auth.password)}@`);
@@ -139,7 +139,7 @@ describe('with pip', () => {
     assert.deepEqual(index.artifacts(), [beta.filename]);
   });
 
-  test('a file that is not what its page says is refused', async (t) => {
+  test('pip rejects a file that does not match the hash on its page', async (t) => {
     const content = Buffer.from(beta.content);
     content[40] = 1 ^ (content[40] ?? 0);
     const index = await indexFor(t, [{ ...beta, content }]);
@@ -148,8 +148,8 @@ describe('with pip', () => {
   });
 });
 
-describe('pages', () => {
-  test('JSON for those who ask for it, HTML for others', async (t) => {
+describe('pages of the index', () => {
+  test('the index sends JSON to clients that request it, and HTML to others', async (t) => {
     const index = await indexFor(t, [alpha, beta, delta]);
     index.yank(beta.filename, 'it "hurts"');
     const json = await fetch(`${index.url}beta/`, { headers: { accept: jsonType } });
@@ -177,7 +177,7 @@ describe('pages', () => {
     assert.deepEqual(projects, [{ name: 'alpha' }, { name: 'beta' }, { name: 'delta' }]);
   });
 
-  test('are found at the normal form of the name, with a slash', async (t) => {
+  test('the page of a project is at its normalised name with a slash', async (t) => {
     const index = await indexFor(t, [wheel({ name: 'Zope.Interface', version: '1' })]);
     for (const name of ['zope-interface', 'Zope.Interface/']) {
       const answer = await fetch(`${index.url}${name}`, { redirect: 'manual' });
@@ -190,7 +190,7 @@ describe('pages', () => {
     assert.equal(index.count('page'), 2);
   });
 
-  test('leave out what the mode says', async (t) => {
+  test('a page omits hashes, metadata and JSON as configured', async (t) => {
     const index = await indexFor(t, [beta], { hashes: false, metadata: false, htmlOnly: true });
     const answer = await fetch(`${index.url}beta/`, { headers: { accept: jsonType } });
     assert.match(answer.headers.get('content-type') ?? '', /^text\/html/);
@@ -202,7 +202,7 @@ describe('pages', () => {
     assert.throws(() => index.remove(beta.filename), /has no file/);
   });
 
-  test('are compressed, and confirmed without a body', async (t) => {
+  test('a page is compressed, and an unchanged page is confirmed without a body', async (t) => {
     const versions = ['1', '2', '3', '4', '5', '6'].map((version) => wheel({ name: 'a', version }));
     const index = await indexFor(t, versions, { gzip: true });
     const answer = await fetch(`${index.url}a/`);
@@ -218,8 +218,8 @@ describe('pages', () => {
   });
 });
 
-describe('files', () => {
-  test('come with their metadata, whole or in parts', async (t) => {
+describe('files of the index', () => {
+  test('the index sends files, parts of files and their metadata', async (t) => {
     const index = await indexFor(t, [beta]);
     const [url] = await linksOf(index, 'beta');
     assert.deepEqual(await bodyOf(url), beta.content);
@@ -238,7 +238,7 @@ describe('files', () => {
   });
 
   for (const urls of ['query-token', 'path-token'] as const) {
-    test(`${urls}: each page has new addresses, made-up ones are refused`, async (t) => {
+    test(`${urls}: every page has new file URLs, and invented ones are rejected`, async (t) => {
       const index = await indexFor(t, [beta], { urls });
       const [first] = await linksOf(index, 'beta');
       const [second] = await linksOf(index, 'beta');
@@ -253,7 +253,7 @@ describe('files', () => {
     });
   }
 
-  test('redirect: a stable address leads to a new signed one elsewhere each time', async (t) => {
+  test('redirect: a stable file URL redirects to a new signed URL on another host each time', async (t) => {
     const index = await indexFor(t, [beta], { urls: 'redirect' });
     const [url] = await linksOf(index, 'beta');
     assert.deepEqual(await linksOf(index, 'beta'), [url]);
@@ -275,7 +275,7 @@ describe('files', () => {
     assert.equal(await statusOf(`${index.filesOrigin}/simple/beta/`), 404);
   });
 
-  test('need credentials as pages do', async (t) => {
+  test('files need the same credentials as pages', async (t) => {
     const index = await indexFor(t, [beta]);
     const [url] = await linksOf(index, 'beta');
     const basic = (text: string): Record<string, string> => ({
@@ -296,9 +296,9 @@ describe('files', () => {
   });
 });
 
-describe('failures', () => {
+describe('failures of the index', () => {
   for (const status of [401, 403, 404, 429, 500, 503]) {
-    test(`status ${status} for everything`, async (t) => {
+    test(`the failure ${status} answers every request with that status`, async (t) => {
       const index = await indexFor(t, [beta]);
       const [url] = await linksOf(index, 'beta');
       await index.fail({ kind: 'status', status });
@@ -309,7 +309,7 @@ describe('failures', () => {
     });
   }
 
-  test('artifacts: pages are fine, files are not, wherever they are', async (t) => {
+  test('the failure artifacts breaks files and leaves pages alone', async (t) => {
     const index = await indexFor(t, [beta]);
     await index.fail({ kind: 'artifacts', status: 500 });
     const [url] = await linksOf(index, 'beta');
@@ -318,7 +318,7 @@ describe('failures', () => {
     assert.deepEqual(index.artifacts(), []);
   });
 
-  test('refuse: the port is closed, and later the same one is open again', async (t) => {
+  test('the failure refuse closes the port, which can be opened again', async (t) => {
     const index = await indexFor(t, [beta]);
     assert.equal(await statusOf(`${index.url}beta/`), 200);
     await index.fail('refuse');
@@ -328,7 +328,7 @@ describe('failures', () => {
     assert.equal(await statusOf(`${index.url}beta/`), 200);
   });
 
-  test('reset: the connection breaks', async (t) => {
+  test('the failure reset drops connections', async (t) => {
     const index = await indexFor(t, [beta]);
     await index.fail('reset');
     assert.equal(await errorOf(`${index.url}beta/`), 'ECONNRESET');
@@ -338,7 +338,7 @@ describe('failures', () => {
     );
   });
 
-  test('timeout: no answer, and closing does not wait for one', async (t) => {
+  test('the failure timeout never answers, and does not delay closing', async (t) => {
     const index = await indexFor(t, [beta]);
     await index.fail('timeout');
     const signal = AbortSignal.timeout(300);
@@ -349,7 +349,7 @@ describe('failures', () => {
     assert.match(await pending, /UND_ERR_SOCKET|ECONNRESET/);
   });
 
-  test('garbage: 200, but no index', async (t) => {
+  test('the failure garbage answers with 200 and a page that is not an index', async (t) => {
     const index = await indexFor(t, [beta]);
     await index.fail('garbage');
     const answer = await fetch(`${index.url}beta/`, { headers: { accept: jsonType } });
@@ -358,7 +358,7 @@ describe('failures', () => {
     assert.doesNotMatch(await answer.text(), /beta/);
   });
 
-  test('captive: a page to log in, at once or elsewhere', async (t) => {
+  test('the failure captive answers with a login page or redirects to one', async (t) => {
     const index = await indexFor(t, [beta]);
     for (const failure of ['captive', 'captive-redirect'] as const) {
       await index.fail(failure);
@@ -372,7 +372,7 @@ describe('failures', () => {
     }
   });
 
-  test('after: so many requests are well, the next is not', async (t) => {
+  test('the failure after lets a number of requests succeed', async (t) => {
     const index = await indexFor(t, [beta]);
     const failure = { kind: 'status', status: 503 } as const;
     await index.fail({ kind: 'after', requests: 2, failure });
@@ -386,7 +386,7 @@ describe('failures', () => {
     assert.equal(await errorOf(`${index.url}beta/`), 'ECONNREFUSED');
   });
 
-  test('tls: a certificate that only those trust who are told to', async (t) => {
+  test('the option tls uses a certificate that clients trust only if they are told to', async (t) => {
     const index = await indexFor(t, [beta], { tls: true });
     assert.match(index.url, /^https:/);
     assert.equal(await errorOf(`${index.url}beta/`), 'DEPTH_ZERO_SELF_SIGNED_CERT');
@@ -402,14 +402,14 @@ describe('failures', () => {
   });
 });
 
-test('a slow link: latency for each request, one bandwidth for all', async (t) => {
+test('a slow link delays every request and shares one bandwidth', async (t) => {
   const large = wheel({ name: 'large', version: '1', size: 400_000 });
   const index = await indexFor(t, [large], { latency: 50, bandwidth: 2_000_000 });
   const [url] = await linksOf(index, 'large');
   const start = performance.now();
   await Promise.all([bodyOf(url), bodyOf(url)]); // 50 ms + 0.8 MB at 2 MB/s
   const milliseconds = performance.now() - start;
-  // Only a floor: on a busy machine anything may take longer.
+  // Only a lower bound, because a busy machine may take longer.
   assert.ok(milliseconds > 430, `took ${milliseconds} ms`);
   assert.equal(index.bytes('wheel'), 2 * large.content.length);
 });
@@ -425,7 +425,7 @@ async function indexFor(
   return index;
 }
 
-/** Runs a program with nothing of this machine's pip settings; rejects with all it printed. */
+/** Runs a program without this machine's pip settings; rejects with everything that it printed. */
 async function run(
   file: string,
   args: string[],
@@ -464,7 +464,7 @@ async function statusOf(url: string, headers: Record<string, string> = {}): Prom
   return answer.status;
 }
 
-/** The code of the network error that a request ends with. */
+/** The code of the network error of a request. */
 async function errorOf(url: string): Promise<string> {
   try {
     await fetch(url);

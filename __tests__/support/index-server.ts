@@ -1,7 +1,7 @@
 /**
  * A package index on the loopback for tests: it speaks the simple API as HTML (PEP 503) and JSON
- * (PEP 691), hands out file addresses the way troublesome real indexes do, fails on demand, and
- * remembers each request.
+ * (PEP 691), serves file URLs the way troublesome real indexes do, fails on demand, and logs each
+ * request.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -15,64 +15,64 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { type Distribution, normalise } from './packages.ts';
 
-/** Who may enter, and how those are answered who don't know this (401 unless said otherwise). */
+/** Credentials, and the status for requests without them (default: 401). */
 export interface Credentials {
   username: string;
   password: string;
   status?: 401 | 403;
 }
 
-/** How the server answers; every field may be changed at any time and counts at once. */
+/** How the server answers; every field may be changed at any time and takes effect at once. */
 export interface Mode {
   /**
-   * What the file addresses on a page look like.
+   * The kind of file URLs on a page.
    * - `stable`: always the same, cacheable.
-   * - `query-token`, `path-token`: a new token with each page; files are cacheable, but never met
-   *   again under the same address. A token that was never handed out: 403.
-   * - `redirect`: always the same, answered by 303 and `no-store`; it leads to a signed, each
-   *   time new address on another origin, which answers `no-store` as well.
+   * - `query-token`, `path-token`: a new token on each page; files are cacheable, but never have the
+   *   same URL again. An unknown token: 403.
+   * - `redirect`: always the same, answered by 303 and `no-store`; redirects to a signed URL on
+   *   another origin, new each time, which answers `no-store` as well.
    */
   urls: 'stable' | 'query-token' | 'path-token' | 'redirect';
-  /** Basic authentication of pages and files, never of the redirect's target. */
+  /** Basic authentication for pages and files, but not for the targets of redirects. */
   auth?: Credentials | undefined;
-  /** Answer HTML also to those who prefer JSON. */
+  /** Answer with HTML even to clients that prefer JSON. */
   htmlOnly: boolean;
-  /** Give sha256 of files on the pages. */
+  /** Put the sha256 of files on the pages. */
   hashes: boolean;
   /**
-   * Offer metadata beside wheels (PEP 658, PEP 714). Without a value: except for `query-token`,
-   * since clients append `.metadata` behind the query, which breaks the token.
+   * Serve the metadata of wheels (PEP 658, PEP 714). Default: yes, except for `query-token`,
+   * because clients append `.metadata` after the query, which breaks the token.
    */
   metadata?: boolean | undefined;
-  /** Compress pages for those who accept it. */
+  /** Compress pages for clients that accept it. */
   gzip: boolean;
-  /** `Cache-Control` of pages: `no-cache` unless said otherwise. */
+  /** `Cache-Control` of pages. Default: `no-cache`. */
   pageCaching: string;
   /** Milliseconds before each answer. For benchmarks. */
   latency: number;
-  /** Bytes per second for all answers together; 0: as fast as it goes. For benchmarks. */
+  /** Bytes per second of all answers together; 0 for no limit. For benchmarks. */
   bandwidth: number;
 }
 
-/** What `startIndex` takes, all of it optional. */
+/** Options of `startIndex`. */
 export interface IndexOptions extends Partial<Mode> {
   distributions?: Distribution[];
   /**
-   * Serve https with a certificate that nobody trusts, for 127.0.0.1 and localhost, made by the
-   * `openssl` command (which must be on PATH).
+   * Serve https with a self-signed certificate for 127.0.0.1 and localhost, created by the command
+   * `openssl`, which must be on PATH.
    */
   tls?: boolean;
 }
 
 /**
- * A way to be broken, for both origins unless said otherwise.
+ * How the index is broken, on both origins unless noted.
  * - `refuse`: the port is closed.
- * - `timeout`: the connection is accepted, the answer never comes.
+ * - `timeout`: the connection is accepted, but never answered.
  * - `reset`: the connection is reset instead of an answer.
- * - `garbage`: 200 with text/plain that means nothing.
- * - `captive`, `captive-redirect`: an HTML page to log in, at once or by a 302 to the other origin.
+ * - `garbage`: 200 with meaningless text/plain.
+ * - `captive`, `captive-redirect`: an HTML login page, directly or by a 302 to the other origin.
  * - `status`: this status for everything; `artifacts`: for files and their metadata only.
- * - `after`: all is well for `requests` more requests, then comes `failure`.
+ * - `after`: `requests` more requests succeed, then `failure` applies.
  */
 export type Failure =
   | 'refuse'
@@ -84,25 +84,25 @@ export type Failure =
   | { kind: 'status' | 'artifacts'; status: number }
   | { kind: 'after'; requests: number; failure: Failure };
 
-/** `redirect` is every request that was answered by an address to ask instead. */
+/** `redirect` is every request that was answered by a redirect. */
 export type RequestKind = 'root' | 'page' | 'metadata' | 'wheel' | 'sdist' | 'redirect' | 'other';
 
-/** One request, noted when it arrives; `status` and `bytes` grow true as it is answered. */
+/** One request, logged when it arrives; `status` and `bytes` are updated while it is answered. */
 export interface LogEntry {
   kind: RequestKind;
-  /** `files` is the second origin, the redirects' target. */
+  /** `files` is the second origin, the target of redirects. */
   origin: 'index' | 'files';
   method: string;
-  /** With the query. */
+  /** Including the query. */
   path: string;
-  /** In the normal form of PEP 503. */
+  /** Normalised as in PEP 503. */
   project?: string;
   filename?: string;
-  /** 0 as long as there is no answer. */
+  /** 0 until there is an answer. */
   status: number;
   /** Bytes of the answer's body, as sent. */
   bytes: number;
-  /** The header as it came. */
+  /** The header as received. */
   authorization?: string;
 }
 
@@ -110,36 +110,36 @@ export interface LogEntry {
 export interface IndexServer {
   /** Address of the simple index, with a trailing slash. */
   readonly url: string;
-  /** The second origin, where `redirect` leads. */
+  /** The second origin, the target of `redirect`. */
   readonly filesOrigin: string;
-  /** PEM, only with `tls`: for clients that shall trust it. */
+  /** The certificate as PEM, only with `tls`: for clients that trust it. */
   readonly certificate?: string;
   readonly mode: Mode;
-  /** Oldest first. Stays the same array. */
+  /** Requests, oldest first; always the same array. */
   readonly log: LogEntry[];
   /**
-   * Offers these. One with a known file name takes the place of the old one. The pages give the
-   * `sha256` of the object, so `{ ...wheel, content: altered }` is a file damaged on its way.
+   * Adds distributions, which replace those with the same file names. The pages contain the `sha256`
+   * of the object, so `{ ...wheel, content: altered }` is a file that is damaged in transit.
    */
   add(...distributions: Distribution[]): void;
-  /** Stops offering a file; its address is 404 from now on. Throws if there is none. */
+  /** Removes a file, whose URL is 404 from then on. Throws if there is none. */
   remove(filename: string): void;
   /** Marks a file as yanked (PEP 592). Throws if there is none. */
   yank(filename: string, reason?: string): void;
-  /** Breaks the index, or mends it. Done when it resolves: the port is closed or open again. */
+  /** Breaks or repairs the index. When it resolves, the port is closed or open again. */
   fail(failure: Failure | undefined): Promise<void>;
   /** Number of requests, of one kind or of all. */
   count(kind?: RequestKind): number;
   /** Bytes of all answers' bodies, of one kind or of all. */
   bytes(kind?: RequestKind): number;
   /**
-   * Names of the wheels and sdists that were sent whole, one for each time, in order. A part of a
-   * wheel (206) doesn't count: that is how uv and pip look for metadata that aren't beside it.
+   * Names of the wheels and sdists that were sent completely, in order, once per time. A part of a
+   * wheel (206) doesn't count: that is how uv and pip read metadata that are not served separately.
    */
   artifacts(): string[];
   /** Empties the log. */
   reset(): void;
-  /** Ends all connections and both servers. */
+  /** Closes all connections and both servers. */
   close(): Promise<void>;
 }
 
@@ -156,8 +156,8 @@ const loginPage =
   '<!DOCTYPE html><html><title>Sign in</title><form>Your name: <input></form></html>';
 
 /**
- * Starts an index on 127.0.0.1, on a port that the system picks. The caller has to close it.
- * Throws if `tls` is asked for and openssl fails.
+ * Starts an index on a free port of 127.0.0.1. The caller has to close it.
+ * Throws if `tls` is set and openssl fails.
  */
 export async function startIndex(options: IndexOptions = {}): Promise<IndexServer> {
   const { distributions = [], tls = false, ...given } = options;
@@ -205,7 +205,7 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     if (authorization !== undefined) entry.authorization = authorization;
     log.push(entry);
 
-    // A client may leave while it is answered, which is no concern of ours.
+    // Ignore a client that disconnects during the answer.
     response.on('error', () => {});
     const toLogin = origin === 'files' && path === '/login';
     const broken = toLogin ? 'captive' : currentFailure(entry.kind);
@@ -222,7 +222,7 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     await send(entry, answer, response);
   }
 
-  /** What is broken for a request of this kind, that counts as one of the `after` requests. */
+  /** The failure of a request of this kind, which counts as one of the `after` requests. */
   function currentFailure(kind: RequestKind): Exclude<Failure, { kind: 'after' }> | undefined {
     while (typeof failure === 'object' && failure.kind === 'after') {
       if (failure.requests > 0) {
@@ -368,7 +368,7 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
   ): Promise<void> {
     const content = Buffer.from(body ?? '');
     entry.status = status;
-    // A 304 has no body, so it has no length of its own either.
+    // A 304 has no body, so it has no length either.
     const length = status === 304 ? {} : { 'content-length': content.length };
     response.writeHead(status, { ...length, ...headers });
     if (entry.method === 'HEAD' || status === 304) {
@@ -385,7 +385,7 @@ export async function startIndex(options: IndexOptions = {}): Promise<IndexServe
     for (let offset = 0; offset < content.length && !response.destroyed; offset += chunk) {
       const part = content.subarray(offset, offset + chunk);
       linkFreeAt += (1000 * part.length) / mode.bandwidth;
-      // Timers are only good to a millisecond; what one of them oversleeps, the next makes up for.
+      // Timers are accurate to a millisecond; the next one makes up for a delay of the last.
       const ahead = linkFreeAt - Date.now();
       if (ahead > 1) await sleep(ahead);
       response.write(part);
@@ -470,7 +470,7 @@ function pageJson(name: string, shown: ShownFile[]): string {
     hashes,
     size: file.content.length,
     'requires-python': file.requiresPython ?? null,
-    // Not by its first name too, `dist-info-metadata`, on which pip 22.3 to 23.1 crash: PEP 714.
+    // Without its first name, `dist-info-metadata`, which makes pip 22.3 to 23.1 crash: PEP 714.
     'core-metadata': coreMetadata,
     yanked: yanked === undefined ? false : yanked || true,
   }));
@@ -485,7 +485,7 @@ function pageHtml(name: string, shown: ShownFile[]): string {
       attributes += ` data-requires-python="${escapeHtml(file.requiresPython)}"`;
     if (yanked !== undefined) attributes += ` data-yanked="${escapeHtml(yanked)}"`;
     if (coreMetadata) {
-      // The second name is the one of PEP 658, which pip used before 23.2.
+      // The second name is from PEP 658; pip used it before 23.2.
       const value = coreMetadata === true ? 'true' : `sha256=${coreMetadata.sha256}`;
       attributes += ` data-core-metadata="${value}" data-dist-info-metadata="${value}"`;
     }
@@ -518,7 +518,7 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 }
 
-/** Names what a path asks for, whether or not there is such a thing. */
+/** What a path refers to, whether or not it exists. */
 function routeOf(path: string): Route {
   const { pathname, searchParams } = new URL(path, 'http://index.invalid');
   if (/^\/simple\/?$/.test(pathname)) return { kind: 'root' };
@@ -547,7 +547,7 @@ function etagOf(body: Buffer | string): string {
   return `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"`;
 }
 
-/** Resolves with the port; at once if the server listens already. */
+/** Resolves with the port; at once if the server is already listening. */
 async function listen(server: Server, port: number): Promise<number> {
   if (!server.listening) {
     await new Promise<void>((resolve, reject) => {

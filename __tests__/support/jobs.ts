@@ -1,6 +1,6 @@
 /**
- * Jobs that can run side by side: nothing here waits in a way that keeps the servers of the same
- * process from answering, and a Python costs little.
+ * Jobs that can run in parallel: nothing here blocks the servers of the same process, and a Python
+ * environment is cheap to create.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
@@ -20,16 +20,16 @@ export interface SideJob {
   readonly job?: Omit<JobOptions, 'files' | 'env'>;
   /** Run the post step too. */
   readonly post?: boolean;
-  /** Runs as soon as main does. */
+  /** Runs while main runs. */
   readonly meanwhile?: (job: Job, pid: number) => Promise<void>;
-  /** Runs at the end, when everything that the job leaves is still there. */
+  /** Runs at the end, before the job's directories are removed. */
   readonly atEnd?: (job: Job, result: SideResult) => Promise<void> | void;
 }
 
 export interface SideResult {
   readonly main: StepResult;
   readonly post: StepResult | undefined;
-  /** `name==version` of what is installed beside pip. */
+  /** Installed packages except pip, as `name==version`. */
   readonly installed: string[];
   readonly lock: string;
 }
@@ -37,7 +37,7 @@ export interface SideResult {
 const patterns = new Map<PipVersion, string>();
 let patternRoot: string | undefined;
 
-/** A virtual environment to make others from; made once for each pip. */
+/** The virtual environment that others are copied from; created once per pip. */
 function pattern(pip: PipVersion): string {
   if (patternRoot === undefined) {
     const made = realpathSync(mkdtempSync(join(tmpdir(), 'pythons-')));
@@ -51,9 +51,9 @@ function pattern(pip: PipVersion): string {
 }
 
 /**
- * Makes a virtual environment with that pip and nothing else. Its files are links to those of a
- * pattern: to be replaced, not to be written into.
- * @returns path of its interpreter
+ * Creates a virtual environment with that pip and nothing else. Its files are hard links to a shared
+ * copy: replace them instead of writing into them.
+ * @returns the path of its interpreter
  */
 export async function linkedPython(
   directory: string,
@@ -64,7 +64,7 @@ export async function linkedPython(
   return join(directory, 'bin', 'python');
 }
 
-/** `name==version` of what lies in a directory of packages, without pip. */
+/** The distributions in a site-packages directory except pip, as `name==version`. */
 export function distributionsIn(directory: string): string[] {
   return readdirSync(directory)
     .flatMap((name) => /^(.+)-([^-]+)\.dist-info$/.exec(name)?.slice(1, 3).join('==') ?? [])
@@ -72,7 +72,7 @@ export function distributionsIn(directory: string): string[] {
     .sort();
 }
 
-/** Runs a job that uses the action, in an environment of its own. */
+/** Runs a job that uses the action, in its own environment. */
 export async function sideJob(options: SideJob): Promise<SideResult> {
   const job = createJob({
     timeout: 60_000,
@@ -97,7 +97,7 @@ export async function sideJob(options: SideJob): Promise<SideResult> {
   }
 }
 
-/** What a step says of itself: `level: message`. */
+/** The annotations of the main step as `level: message`. */
 export function said({ main }: { main: StepResult }): string[] {
   return main.annotations.map(({ level, message }) => `${level}: ${message}`);
 }

@@ -12,30 +12,30 @@ before(() => {
 });
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
-describe('names', () => {
+describe('names of generated packages', () => {
   for (const [name, version, filename] of [
     ['alpha', '1.0', 'alpha-1.0-py3-none-any.whl'],
     ['Zope.Interface', '5', 'zope_interface-5-py3-none-any.whl'],
     ['a--b_.c', '1.0+cpu.1', 'a_b_c-1.0+cpu.1-py3-none-any.whl'],
   ] as const) {
-    test(`${name} ${version} is ${filename}`, () => {
+    test(`the wheel of ${name} ${version} is named ${filename}`, () => {
       assert.equal(wheel({ name, version }).filename, filename);
     });
   }
 
-  test('an index page is named in lower case and with single dashes', () => {
+  test('normalise returns lower case with single dashes', () => {
     assert.equal(normalise('Zope._Interface'), 'zope-interface');
   });
 });
 
-test('the same arguments give the same bytes, others give others', () => {
+test('generated packages have the same bytes for the same arguments, and different bytes otherwise', () => {
   const description = { name: 'alpha', version: '1.0', requires: ['beta'], size: 1000 };
   assert.equal(wheel(description).sha256, wheel(description).sha256);
   assert.equal(sdist(description).sha256, sdist(description).sha256);
   assert.notEqual(wheel(description).sha256, wheel({ ...description, version: '1.1' }).sha256);
 });
 
-test('archives are sound in the eyes of Python, and so is each line of RECORD', () => {
+test('Python can read generated archives, and every line of RECORD matches', () => {
   const binary = wheel({
     name: 'alpha',
     version: '1.0',
@@ -79,7 +79,7 @@ test('archives are sound in the eyes of Python, and so is each line of RECORD', 
   assert.ok(binary.content.length > 100_000);
 });
 
-test('the backend reads a pyproject.toml without tomllib (before Python 3.11) all the same', () => {
+test('the generated backend reads pyproject.toml without tomllib, as before Python 3.11', () => {
   projectDirectory(join(scratch, 'plain'), {
     name: 'alpha',
     version: '1.0',

@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 
 import { type Members, zip } from './zip.ts';
 
-/** A file as an index offers it. */
+/** A file of an index. */
 export interface Distribution {
   kind: 'wheel' | 'sdist';
   /** The project's name in the normal form of PEP 503: lower case, single dashes. */
@@ -25,7 +25,7 @@ export interface Distribution {
 }
 
 interface Description {
-  /** In any spelling that PEP 503 allows; metadata keep it, file names normalise it. */
+  /** In any spelling that PEP 503 allows; metadata contain it as is, file names normalised. */
   name: string;
   /** In the normal form of PEP 440; a local part (`1.0+cpu`) is fine. */
   version: string;
@@ -47,20 +47,20 @@ export interface WheelDescription extends Description {
   size?: number;
 }
 
-/** What `sdist` and `projectDirectory` write. The built wheel holds all that `src/` holds. */
+/** What `sdist` and `projectDirectory` write. The built wheel contains everything in `src/`. */
 export interface ProjectDescription extends Description {
   /**
    * `intree` (default): the backend is part of the project, so building needs no index.
    * `tinybuild`: the backend has to be downloaded first (see `tinybuildWheel`).
    */
   backend?: 'intree' | 'tinybuild';
-  /** `build-system.requires`; without it nothing (`intree`) or `tinybuild`, unpinned. */
+  /** `build-system.requires`. Default: nothing (`intree`) or `tinybuild`, unpinned. */
   buildRequires?: string[];
-  /** What the backend asks for when it runs (`get_requires_for_build_wheel`). */
+  /** What the backend requests when it runs (`get_requires_for_build_wheel`). */
   dynamicBuildRequires?: string[];
-  /** Absolute path of a file that gets a line `<name> <version> <hook>` with each build. */
+  /** Absolute path of a file to which each build adds a line `<name> <version> <hook>`. */
   marker?: string;
-  /** Building ends with this message; metadata can still be had. */
+  /** Building fails with this message; preparing metadata works. */
   fail?: string;
   /** Dependency groups of PEP 735: name → requirement lines. */
   groups?: Record<string, string[]>;
@@ -68,7 +68,7 @@ export interface ProjectDescription extends Description {
 
 const backendSource = readFileSync(new URL('./packages.py', import.meta.url), 'utf8');
 
-/** Returns the name in the normal form of PEP 503, as it stands in an index's page addresses. */
+/** Returns the name normalised as in PEP 503, as in the URLs of an index's pages. */
 export function normalise(name: string): string {
   return name.replace(/[-_.]+/g, '-').toLowerCase();
 }
@@ -118,9 +118,9 @@ export function tinybuildWheel(version = '1.0'): Distribution {
 }
 
 /**
- * Writes a project as a developer has it on disk: `pyproject.toml`, `src/<module>/__init__.py`,
+ * Writes a project as in a developer's checkout: `pyproject.toml`, `src/<module>/__init__.py`,
  * the backend if it is in the tree. It can be built, and installed with `-e` (PEP 660).
- * `directory` is made if missing, files in it are overwritten. Returns `directory`; throws what
+ * `directory` is created if missing, files in it are overwritten. Returns `directory`; throws what
  * node:fs throws.
  */
 export function projectDirectory(directory: string, description: ProjectDescription): string {
@@ -132,7 +132,7 @@ export function projectDirectory(directory: string, description: ProjectDescript
   return directory;
 }
 
-/** The same files as `projectDirectory` writes, by their path below the directory's parent. */
+/** The files that `projectDirectory` writes, by their path in the parent of the directory. */
 export function filesBelow(
   directory: string,
   description: ProjectDescription,
@@ -233,7 +233,7 @@ function pyproject(description: ProjectDescription): string {
   ].join('');
 }
 
-/** One key to a line: strings and lists of strings are written alike in TOML and JSON. */
+/** One key per line: TOML and JSON write strings and lists of strings in the same way. */
 function table(header: string, values: Record<string, string | string[] | undefined>): string {
   const lines = Object.entries(values)
     .filter(([, value]) => value !== undefined)
@@ -242,7 +242,7 @@ function table(header: string, values: Record<string, string | string[] | undefi
   return lines.length > 0 ? `[${header}]\n${lines.join('')}\n` : '';
 }
 
-/** A cipher's key stream: fast, the same for the same seed, and it doesn't compress. */
+/** The key stream of a cipher: fast, reproducible and incompressible. */
 function filler(seed: string, size: number): Buffer {
   const key = createHash('sha256').update(seed).digest().subarray(0, 16);
   return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size));

@@ -1,4 +1,4 @@
-/** What runs on this machine, as Linux shows it in /proc. */
+/** The processes of this machine, from Linux's /proc. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface RunningProcess {
@@ -7,14 +7,14 @@ export interface RunningProcess {
   readonly words: readonly string[];
 }
 
-/** All that runs at this moment. */
+/** All processes at this moment. */
 export function processes(): RunningProcess[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((id) => ({ id: Number(id), words: wordsOf(Number(id), 'cmdline') }));
 }
 
-/** @returns the command line or the variables (`NAME=value`) of a process; nothing when it has ended */
+/** Returns the command line or the variables (`NAME=value`) of a process; nothing if it has exited. */
 export function wordsOf(id: number, file: 'cmdline' | 'environ'): string[] {
   try {
     return readFileSync(`/proc/${id}/${file}`, 'utf8').split('\0');

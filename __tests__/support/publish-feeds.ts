@@ -1,4 +1,4 @@
-/** Private feeds that want credentials, and the programs that upload to them; all of them real. */
+/** Real private feeds that require credentials, and the real programs that upload to them. */
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -14,14 +14,14 @@ import { ensureFeeds, feedCommand, uvCommand } from '../../scripts/tools.mjs';
 export const credentials = { username: 'robot', password: 'hunter2 & Co%' };
 
 export interface PrivateFeed {
-  /** Of the simple index, without credentials. */
+  /** Address of the simple index, without credentials. */
   readonly url: string;
   /** Where pypiserver keeps its files. */
   readonly packages: string;
   close(): Promise<void>;
 }
 
-/** Makes a directory for PATH with twine, uv and pip-audit and nothing else. */
+/** Creates a directory for PATH with twine, uv and pip-audit and nothing else. */
 export function publisherPath(directory: string, tools = ['twine', 'uv', 'pip-audit']): string {
   ensureFeeds();
   mkdirSync(directory, { recursive: true });
@@ -32,7 +32,7 @@ export function publisherPath(directory: string, tools = ['twine', 'uv', 'pip-au
   return directory;
 }
 
-/** Starts pypiserver; everything that it does wants credentials. */
+/** Starts pypiserver, which requires credentials for everything. */
 export async function startPypiserver(options: readonly string[] = []): Promise<PrivateFeed> {
   ensureFeeds();
   const place = mkdtempSync(join(tmpdir(), 'pypiserver-'));
@@ -45,7 +45,7 @@ export async function startPypiserver(options: readonly string[] = []): Promise<
   const server = spawn(
     feedCommand('pypiserver', 'pypi-server'),
     ['run', '-i', '127.0.0.1', '-p', String(port), '-P', passwords, '-a', 'update,download,list']
-      // Without cache: a test puts files into the directory by itself.
+      // Without its cache, because tests write files into the directory.
       .concat(['--backend', 'simple-dir', ...options, packages]),
     { stdio: 'ignore', env: { PATH: process.env['PATH'] ?? '' } },
   );
@@ -100,14 +100,14 @@ export async function startDevpi(): Promise<PrivateFeed> {
 export interface Proxy {
   /** The feed's own address, through the proxy. */
   readonly url: string;
-  /** Uploads that arrived, by the status that the client was given. */
+  /** Uploads, by the status that the client received. */
   readonly uploads: number[];
   close(): Promise<void>;
 }
 
 /**
- * A proxy that a feed stands behind.
- * @param spoil which upload (the first one is 1) is passed on and then answered by a 502
+ * Starts a proxy in front of a feed.
+ * @param spoil the number of the upload, from 1, that is forwarded but answered by a 502
  */
 export async function startProxy(feed: string, spoil: (upload: number) => boolean): Promise<Proxy> {
   const target = new URL(feed);
@@ -154,7 +154,7 @@ export async function startProxy(feed: string, spoil: (upload: number) => boolea
   };
 }
 
-/** Runs a program to its end while the servers of this process answer. */
+/** Runs a program until it exits, without blocking the servers of this process. */
 export async function finished(
   command: string,
   args: readonly string[],

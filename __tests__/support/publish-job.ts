@@ -1,4 +1,4 @@
-/** Jobs that publish, and what tests read out of them. */
+/** Jobs that publish, and what tests read from them. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 
@@ -19,7 +19,7 @@ export interface PublishRun {
   readonly meanwhile?: (job: Job, step: StepResult) => Promise<void>;
 }
 
-/** What a job publishes from and to, unless it says otherwise. */
+/** The default source and target of a publish job. */
 export interface Scene {
   readonly index: IndexServer;
   readonly feed: PrivateFeed;
@@ -27,7 +27,7 @@ export interface Scene {
   readonly tools: string;
 }
 
-/** Runs publish/action.yml in a job of its own. */
+/** Runs publish/action.yml in its own job. */
 export async function publishFrom(
   { index, feed, tools }: Scene,
   options: PublishRun,
@@ -56,7 +56,7 @@ export async function publishFrom(
   }
 }
 
-/** Numbers of files: uploaded, present before, in conflict. */
+/** Numbers of files: uploaded, already present, in conflict. */
 export function counts({ outputs }: StepResult): string[] {
   return ['uploaded', 'present', 'conflicts'].map((name) => String(outputs[name]));
 }
@@ -71,7 +71,7 @@ export function names(files: readonly Distribution[]): string[] {
   return files.map((file) => file.filename).sort();
 }
 
-/** The annotation of a step that has to have failed. */
+/** The annotation of a step, which must have failed. */
 export function error(step: StepResult): string {
   assert.equal(step.conclusion, 'failure', step.log);
   return annotations(step, 'error').join('\n');

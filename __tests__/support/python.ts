@@ -1,4 +1,4 @@
-/** Pythons to install into: fresh environments with a pip of the test's choice. */
+/** New virtual environments with a given pip, and what is installed in them. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,15 +9,15 @@ import { pipDirectory, pipVersions, python } from '../../scripts/tools.mjs';
 export type PipVersion = string;
 
 /**
- * Makes a virtual environment with that pip and nothing else; takes about 0.3 s.
- * @returns path of its interpreter
+ * Creates a virtual environment with that pip and nothing else in about 0.3 s.
+ * @returns the path of its interpreter
  */
 export function freshPython(
   directory: string,
   pip: PipVersion = String(pipVersions.at(-1)),
 ): string {
   execFileSync(python, ['-m', 'venv', '--without-pip', directory]);
-  // With the times of the files, or Python would not believe the bytecode beside them.
+  // Keep modification times, or Python would ignore the bytecode.
   const copying = { recursive: true, preserveTimestamps: true };
   cpSync(pipDirectory(pip), sitePackages(directory), copying);
   return join(realpathSync(directory), 'bin', 'python');
@@ -30,7 +30,7 @@ export function sitePackages(environment: string): string {
   return join(lib, version, 'site-packages');
 }
 
-/** What `pip freeze` says, as lines, without pip itself. */
+/** The lines of `pip freeze`, without pip itself. */
 export function freeze(executable: string): string[] {
   const output = execFileSync(executable, ['-m', 'pip', '--isolated', 'freeze'], {
     encoding: 'utf8',
@@ -39,7 +39,7 @@ export function freeze(executable: string): string[] {
   return output.split('\n').filter((line) => line !== '');
 }
 
-/** Names and versions of what is installed, as `pip freeze` writes them, without pip. */
+/** Names and versions of installed packages, as `pip freeze` writes them, without pip. */
 export function installed(executable: string): string[] {
   const lines = evaluate(
     executable,
@@ -48,7 +48,7 @@ export function installed(executable: string): string[] {
   return lines.filter((line) => !line.startsWith('pip=='));
 }
 
-/** What a Python expression prints in that environment. */
+/** The value of a Python expression in that environment, as text. */
 export function evaluate(executable: string, expression: string): string {
   return execFileSync(executable, ['-c', `print(${expression})`], { encoding: 'utf8' }).trim();
 }

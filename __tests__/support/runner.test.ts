@@ -50,8 +50,8 @@ function fakeAction(name: string, main: string, post = '', postIf = ''): string 
   return directory;
 }
 
-describe('a job', () => {
-  test('passes inputs, state, outputs, variables and paths on as the runner does', async () => {
+describe('the stand-in runner', () => {
+  test('a job passes on inputs, state, outputs, variables and paths as the runner does', async () => {
     const action = fakeAction(
       'passing',
       `
@@ -98,7 +98,7 @@ describe('a job', () => {
     assert.equal(existsSync(job.root), false);
   });
 
-  test('reads annotations, groups, masks and debug from both streams', async () => {
+  test('a step collects annotations, groups, masks and debug messages from both streams', async () => {
     const action = fakeAction(
       'talking',
       `
@@ -137,7 +137,7 @@ describe('a job', () => {
     }
   });
 
-  test('runs post steps in reverse, and as post-if says when the job has failed', async () => {
+  test('post steps run in reverse order and obey post-if', async () => {
     const always = fakeAction('always', 'process.exitCode = 3;', 'console.log("always");');
     const success = fakeAction('success', '', 'console.log("success");', 'success()');
     const failure = fakeAction('failure', '', 'console.log("failure");', 'failure()');
@@ -155,7 +155,7 @@ describe('a job', () => {
     }
   });
 
-  test('kills what passes its deadline, with what it has started', async () => {
+  test('a step that exceeds its deadline is killed with all its child processes', async () => {
     const job = createJob();
     try {
       const begun = Date.now();
@@ -169,7 +169,7 @@ describe('a job', () => {
     }
   });
 
-  test('ends although a process left behind holds its output open', async () => {
+  test('a step ends even if a background process keeps its output open', async () => {
     const job = createJob();
     try {
       const result = await job.run('sh', ['-c', 'sleep 60 & echo done']);
@@ -180,7 +180,7 @@ describe('a job', () => {
     }
   });
 
-  test('cancels: the action gets SIGINT, and its post step still comes', async () => {
+  test('cancelling sends SIGINT to the action and still runs its post step', async () => {
     const action = fakeAction(
       'cancelled',
       `
@@ -204,7 +204,7 @@ describe('a job', () => {
     }
   });
 
-  test('fails the step on a malformed file command, and on NODE_OPTIONS', async () => {
+  test('a malformed file command or NODE_OPTIONS in GITHUB_ENV fails the step', async () => {
     const job = createJob();
     try {
       const broken = await job.run('sh', ['-c', 'echo nonsense >> "$GITHUB_OUTPUT"']);
@@ -218,7 +218,7 @@ describe('a job', () => {
     }
   });
 
-  test('keeps a failure with continueOnError from the outcome', async () => {
+  test('a failure with continueOnError does not change the outcome of the job', async () => {
     const job = createJob();
     try {
       const result = await job.run('false', [], { continueOnError: true });
@@ -230,8 +230,8 @@ describe('a job', () => {
   });
 });
 
-describe('the readers', () => {
-  test('action.yml', () => {
+describe('the readers of the stand-in runner', () => {
+  test('readActionManifest reads inputs, post and post-if from action.yml', () => {
     const read = readActionManifest(fakeAction('manifest', ''));
     assert.deepEqual(read.inputs.plain, { default: 'some value', required: false });
     assert.deepEqual(read.inputs['kebab-name'], { default: 'a"b', required: false });
@@ -239,7 +239,7 @@ describe('the readers', () => {
     assert.equal(read.postIf, 'always()');
   });
 
-  test('file commands', () => {
+  test('parseFileCommand reads lines and heredocs', () => {
     assert.deepEqual(parseFileCommand('a=b<<c\nd<<E=F\nx=\n=\nE=F\n\ng=\n'), {
       a: 'b<<c',
       d: 'x=\n=',
@@ -249,7 +249,7 @@ describe('the readers', () => {
     assert.throws(() => parseFileCommand('a'), /Invalid format 'a'/);
   });
 
-  test('workflow commands', () => {
+  test('parseWorkflowCommand decodes both syntaxes', () => {
     assert.deepEqual(parseWorkflowCommand('  ::warning title=a::b::c%250A'), {
       name: 'warning',
       properties: { title: 'a' },

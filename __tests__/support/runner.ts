@@ -15,13 +15,13 @@ import { createInterface } from 'node:readline';
 
 import { parse } from 'yaml';
 
-/** What may be set of a job; everything has a default. */
+/** Options of a job; everything has a default. */
 export interface JobOptions {
   /** Variables of the whole job: a workflow's `env:`, the cache service's, or other runner facts. */
   env?: Record<string, string>;
   /** `GITHUB_EVENT_NAME`. Default: `push`. */
   eventName?: string;
-  /** The payload that `GITHUB_EVENT_PATH` leads to. */
+  /** The payload in the file at `GITHUB_EVENT_PATH`. */
   event?: unknown;
   /** `GITHUB_REF`. Default: `refs/heads/main`. */
   ref?: string;
@@ -44,18 +44,18 @@ export interface JobOptions {
   timeout?: number;
 }
 
-/** What may be set of any process. */
+/** Options of any process. */
 export interface ProcessOptions {
   env?: Record<string, string>;
   /** Deadline in milliseconds, instead of the job's. */
   timeout?: number;
-  /** A failure leaves the job's outcome alone. */
+  /** A failure does not change the job's outcome. */
   continueOnError?: boolean;
   /** Relative to the workspace. */
   cwd?: string;
 }
 
-/** What may be set of an action's processes, which always start in the workspace. */
+/** Options of an action's processes, which always start in the workspace. */
 export type PostOptions = Omit<ProcessOptions, 'cwd'>;
 
 /** A step that uses an action. */
@@ -89,23 +89,23 @@ export interface Group {
 
 /** What one process did. */
 export interface StepResult {
-  /** `failure` too when a file command was malformed, as the runner does. */
+  /** Also `failure` if a file command was malformed, as in the runner. */
   conclusion: 'success' | 'failure';
   exitCode: number | null;
   signal: NodeJS.Signals | null;
   timedOut: boolean;
   durationMs: number;
-  /** Raw, commands included. */
+  /** Raw output, including commands. */
   stdout: string;
   stderr: string;
-  /** Both streams as a reader of the run's log sees them: commands carried out, masks applied. */
+  /** Both streams as the log of the run shows them: commands executed, masks applied. */
   log: string;
   annotations: Annotation[];
   /** Messages of `::debug::`. */
   debug: string[];
   masks: string[];
   groups: Group[];
-  /** Every command that was carried out, the above included. */
+  /** Every command that was executed, including the above. */
   commands: WorkflowCommand[];
   outputs: Record<string, string>;
   env: Record<string, string>;
@@ -118,11 +118,11 @@ export interface StepResult {
 export interface RunningStep {
   child: ChildProcess;
   result: Promise<StepResult>;
-  /** Sends a signal to the process alone, as the runner does. */
+  /** Sends a signal to this process only, as the runner does. */
   signal(signal: NodeJS.Signals): void;
-  /** Cancels the job as the runner does: SIGINT, after 7.5 s SIGTERM, after 2.5 s more the end. */
+  /** Cancels the job as the runner does: SIGINT, SIGTERM after 7.5 s, SIGKILL after another 2.5 s. */
   cancel(): Promise<StepResult>;
-  /** Waits until what was printed matches. @throws Error when the process ends before it does. */
+  /** Waits until the output matches. @throws Error if the process exits before it does. */
   printed(pattern: RegExp): Promise<void>;
 }
 
@@ -135,13 +135,13 @@ export interface Job {
   toolCache: string;
   /** Variables as later steps see them, including what steps have exported. */
   env: Record<string, string>;
-  /** Directories that steps have put before PATH, first one first. */
+  /** Directories that steps have added to the start of PATH, in the order of PATH. */
   path: string[];
   outcome: 'success' | 'failure' | 'cancelled';
   /** Runs an action's main. Never rejects for a failing action. */
   step(options: StepOptions): Promise<StepResult>;
   start(options: StepOptions): RunningStep;
-  /** Runs a command as a script step. What it leaves running is killed when it ends. */
+  /** Runs a command as a script step. Background processes are killed when it exits. */
   run(command: string, args?: string[], options?: ProcessOptions): Promise<StepResult>;
   /** Runs the post steps of all actions so far, last one first, as at the end of a job. */
   post(options?: PostOptions): Promise<StepResult[]>;
@@ -179,7 +179,7 @@ const fileCommands = ['ENV', 'OUTPUT', 'STATE', 'PATH', 'STEP_SUMMARY'] as const
 
 type FileCommand = (typeof fileCommands)[number];
 
-/** Makes a job with directories of its own. Call its `cleanup()` in the end. */
+/** Creates a job with its own directories. Call its `cleanup()` at the end. */
 export function createJob(options: JobOptions = {}): Job {
   assert.match(process.version, /^v24\./, 'actions run on Node 24, so their tests do');
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'wheelhouse-job-')));
@@ -191,7 +191,7 @@ export function createJob(options: JobOptions = {}): Job {
     mkdirSync(path, { recursive: true });
     return path;
   };
-  // As on the hosted runners: <root>/work/<name>/<name>, and beside it what the runner needs.
+  // As on hosted runners: <root>/work/<name>/<name>, next to the runner's own directories.
   const workspace = directory(options.workspace, 'work', name, name);
   const temp = directory(undefined, 'work', '_temp');
   const toolCache = directory(options.toolCache, 'tools');
@@ -259,7 +259,7 @@ export function createJob(options: JobOptions = {}): Job {
       const manifest = readActionManifest(step.action);
       const inputs = inputVariables(manifest, step.with ?? {});
       const post: PostStep = { manifest, options: step, state: {} };
-      // The runner registers the post step before main runs, so it comes even when main fails.
+      // The runner registers the post step before main runs, so it runs even if main fails.
       if (manifest.post !== undefined) posts.push(post);
       const running = startNode(step, manifest.main, inputs);
       running.result = running.result.then((result) => {
@@ -342,7 +342,7 @@ export function createJob(options: JobOptions = {}): Job {
       cwd: resolve(workspace, settings.cwd ?? '.'),
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A process group of its own, so that the deadline reaches what it started.
+      // Its own process group, so that the deadline also kills its children.
       detached: process.platform !== 'win32',
     });
     const reader = followLog(masks);
@@ -353,7 +353,7 @@ export function createJob(options: JobOptions = {}): Job {
         raw[stream] += text;
         for (const check of waiting) check();
       });
-      // Not the `lines` of a whole text at the end: masks count from where they are printed on.
+      // Line by line, because a mask applies only to later lines.
       createInterface({ input: child[stream] as NodeJS.ReadableStream }).on('line', (line) =>
         reader.read(line),
       );
@@ -433,7 +433,7 @@ export function readActionManifest(directory: string): ActionManifest {
  * Parses a file of `name=value` lines and heredocs, as `GITHUB_ENV`, `GITHUB_OUTPUT` and
  * `GITHUB_STATE` are written.
  *
- * @throws Error with the runner's words when it is malformed.
+ * @throws Error with the runner's message if it is malformed
  */
 export function parseFileCommand(text: string): Record<string, string> {
   const result: Record<string, string> = {};
@@ -465,7 +465,7 @@ export function parseFileCommand(text: string): Record<string, string> {
   return result;
 }
 
-/** Decodes a line that is a workflow command, in either syntax; undefined when it is none. */
+/** Decodes a workflow command in either syntax; undefined if the line is not one. */
 export function parseWorkflowCommand(line: string): WorkflowCommand | undefined {
   const current = /^[\s\x85]*::([\w-]+)(?: ([^:]*(?::(?!:)[^:]*)*))?::(.*)$/s.exec(line);
   if (current !== null) {
@@ -481,7 +481,7 @@ export function parseWorkflowCommand(line: string): WorkflowCommand | undefined 
       message: unescapeData(message),
     };
   }
-  // The older syntax is found anywhere in a line, and still carried out.
+  // The runner finds the older syntax anywhere in a line, and still executes it.
   const older = /##\[([\w-]+)(?: ([^\]]*))?\](.*)$/s.exec(line);
   if (older === null) return undefined;
   const [, name, properties = '', message] = older as unknown as [string, string, string, string];
@@ -492,7 +492,7 @@ export function parseWorkflowCommand(line: string): WorkflowCommand | undefined 
   };
 }
 
-/** What the log of one process amounts to. */
+/** The parsed log of one process. */
 interface Log {
   lines: string[];
   annotations: Annotation[];
@@ -510,7 +510,7 @@ interface LogReader {
   fail(message: string): void;
 }
 
-/** Follows the log of one process and carries out its commands. `secrets` are the whole job's. */
+/** Reads the log of one process and executes its commands. `secrets` belong to the whole job. */
 function followLog(secrets: string[]): LogReader {
   const log: Log = { lines: [], annotations: [], debug: [], masks: [], groups: [], commands: [] };
   let open: Group | undefined;
@@ -574,7 +574,7 @@ function followLog(secrets: string[]): LogReader {
   };
 }
 
-/** Waits for the end of a process, and kills it and all that it started at its deadline. */
+/** Waits until a process exits; at its deadline, kills it and all its children. */
 function waitFor(child: ChildProcess, timeout: number) {
   const begun = performance.now();
   let durationMs = 0;
@@ -586,7 +586,7 @@ function waitFor(child: ChildProcess, timeout: number) {
   }, timeout);
   child.once('exit', () => {
     durationMs = performance.now() - begun;
-    // A process left behind that holds the streams open must not keep the test waiting.
+    // A background process that keeps the streams open must not block the test.
     grace = setTimeout(() => killTree(child), 2000);
   });
   return new Promise<Pick<StepResult, 'exitCode' | 'signal' | 'timedOut' | 'durationMs'>>(
@@ -605,7 +605,7 @@ function waitFor(child: ChildProcess, timeout: number) {
   );
 }
 
-/** Reads what a process has written into its file commands; malformed ones are errors of the log. */
+/** Reads the file commands of a process; malformed ones become errors in the log. */
 function readFileCommands(files: Record<FileCommand, string>, reader: LogReader) {
   let valid = true;
   const refuse = (message: string) => {
@@ -630,13 +630,13 @@ function readFileCommands(files: Record<FileCommand, string>, reader: LogReader)
   }
   // The runner's own variables can't be overwritten from a step.
   for (const name of Object.keys(env)) if (/^(GITHUB|RUNNER)_/.test(name)) delete env[name];
-  // Each line goes before all earlier ones.
+  // Each line goes in front of all earlier ones.
   const path = readFileSync(files.PATH, 'utf8').split(/\r?\n/).filter(Boolean).reverse();
   const summary = readFileSync(files.STEP_SUMMARY, 'utf8');
   return { valid, env, outputs, state, path, summary };
 }
 
-/** The variables of an action's inputs: defaults, overruled by `with`, whose names ignore case. */
+/** The variables of an action's inputs: `with`, whose names ignore case, else the defaults. */
 function inputVariables(
   manifest: ActionManifest,
   given: Record<string, string | number | boolean>,
@@ -657,7 +657,7 @@ function isInput(manifest: ActionManifest, name: string): boolean {
   return Object.keys(manifest.inputs).some((input) => input.toLowerCase() === name.toLowerCase());
 }
 
-/** Evaluates the only expression that defaults of inputs are used with. */
+/** Evaluates the only expression that the defaults of inputs contain. */
 function expand(text: string): string {
   const expanded = text.replace(
     /\$\{\{ *github\.token *\}\}/g,

@@ -1,4 +1,4 @@
-/** Jobs that use the action, with an index and a cache service of the test's own. */
+/** Jobs that use the action, with the test's own index and cache service. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -13,14 +13,14 @@ import { createJob, type Job, type JobOptions, type StepResult } from './runner.
 export interface JobResult {
   readonly main: StepResult;
   readonly post: StepResult | undefined;
-  /** Distributions in the environment that was installed into, as `pip freeze` writes them. */
+  /** Distributions in the environment after the job, as `pip freeze` writes them. */
   readonly installed: string[];
   /** Files of the wheelhouse after the main step. */
   readonly wheelhouse: string[];
   readonly lock: string;
   /** Requests that the index got during the main step. */
   readonly requests: number;
-  /** Wheels and sdists that the index sent whole, by name, in order. */
+  /** Names of the wheels and sdists that the index sent completely, in order. */
   readonly artifacts: string[];
 }
 
@@ -45,7 +45,7 @@ export interface Scenario {
   run(options: RunOptions): Promise<JobResult>;
 }
 
-/** Starts an index and a cache service that end with the test file. */
+/** Starts an index and a cache service, until the end of the test file. */
 export async function startScenario(options: IndexOptions = {}): Promise<Scenario> {
   const index = await startIndex(options);
   const cache = await startCacheService();

@@ -1,4 +1,4 @@
-/** What other repositories reuse, run by act: the reusable workflow and the examples. */
+/** Runs the reusable workflow and the examples, which other repositories use, with act. */
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ after(async () => {
   await service?.close();
 });
 
-/** Runs a workflow twice: the second time without a request to the index. */
+/** Runs a workflow twice, and checks that the second run sends no request to the index. */
 async function twice(run: Omit<ActRun, 'env'>): Promise<void> {
   for (const expected of ['miss', 'exact']) {
     index.reset();
@@ -51,14 +51,14 @@ async function twice(run: Omit<ActRun, 'env'>): Promise<void> {
   }
 }
 
-/** A directory that goes when the test ends. */
+/** Creates a directory that is removed when the test ends. */
 function directory(t: TestContext): string {
   const made = mkdtempSync(join(tmpdir(), 'wheelhouse-reuse-'));
   t.after(() => rmSync(made, { recursive: true, force: true }));
   return made;
 }
 
-test('the reusable workflow', async (t) => {
+test('the reusable workflow installs, runs its command, and hits without the index', async (t) => {
   const repository = makeRepository(t, [here], { 'service/requirements.txt': pinned });
   await twice({
     repository,
@@ -67,7 +67,7 @@ test('the reusable workflow', async (t) => {
   });
 });
 
-test("the example of an organisation's own action", async (t) => {
+test('the example of a composite action for an organisation works, and hits without the index', async (t) => {
   const repository = makeRepository(t, [here], { 'requirements.txt': pinned });
   const organisation = directory(t);
   const example = readFileSync(join(root, 'examples', 'composite', 'action.yml'), 'utf8');
@@ -81,7 +81,7 @@ test("the example of an organisation's own action", async (t) => {
   await twice({ repository, workflow: join(here, 'organisation.yml'), actions });
 });
 
-test('the example of a seed for a matrix', async (t) => {
+test('the example of a seed job fills the cache once for a matrix', async (t) => {
   index.mode.auth = undefined;
   const marks = directory(t);
   const suite = [
@@ -110,13 +110,13 @@ test('the example of a seed for a matrix', async (t) => {
     assert.deepEqual(readdirSync(marks).sort(), parts, 'each job of the matrix ran its tests');
     for (const part of parts) rmSync(join(marks, part));
     if (order === 'second') assert.equal(index.count(), 0);
-    // Once, although three jobs install them.
+    // Only once, although three jobs install them.
     else assert.deepEqual(index.artifacts().toSorted(), filenames);
     assert.equal(service.calls('create').length, 1, 'only the seed saves');
   }
 });
 
-/** The action and the workflow as users get them. */
+/** The action and the workflow in the form that users get. */
 function product(t: TestContext): string {
   const made = directory(t);
   for (const part of ['action.yml', 'dist', '.github']) {

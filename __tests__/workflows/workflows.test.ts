@@ -1,6 +1,6 @@
 /**
- * Runs the workflows beside this file with act, on the committed dist. They check outputs and
- * installed packages themselves, this file the index, the cache and the exit code.
+ * Runs the workflows in this directory with act, on the committed dist. The workflows check outputs
+ * and installed packages; this file checks the index, the cache and the exit code.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -27,7 +27,7 @@ let service: CacheService;
 let index: IndexServer;
 
 before(async () => {
-  // Both as on GitHub and with the indexes that this action is for: signed, changing addresses.
+  // File URLs with changing signatures, as the indexes have that this action is made for.
   service = await startCacheService({ azureHost: true });
   index = await startIndex({ urls: 'redirect', distributions: [...wheels, bumped, source] });
 });
@@ -40,7 +40,7 @@ after(async () => {
   await service?.close();
 });
 
-test('a miss, an exact hit without a request, and a partial hit after the bump of a pin', async (t) => {
+test('a workflow has a miss, then an exact hit without the index, then a partial hit after a version bump', async (t) => {
   const all = [...wheels, source];
   const repository = makeRepository(t, { 'requirements.txt': hashed(all) });
   await pass(repository, 'round-trip.yml', 'miss');
@@ -70,7 +70,7 @@ test('a miss, an exact hit without a request, and a partial hit after the bump o
   assert.equal(service.entries().length, 2);
 });
 
-test('used by a composite action', async (t) => {
+test('the action works inside a composite action', async (t) => {
   const repository = makeRepository(t, { 'requirements.txt': pinned(wheels.slice(0, 3)) });
   await pass(repository, 'composite.yml', 'miss');
   index.reset();
@@ -79,7 +79,7 @@ test('used by a composite action', async (t) => {
   assert.equal(service.entries().length, 1);
 });
 
-test('two uses in one job', async (t) => {
+test('two uses of the action in one job have separate wheelhouses and post steps', async (t) => {
   const tools = [...wheels.slice(0, 2), source];
   const app = wheels.slice(2, 5);
   const repository = makeRepository(t, { 'tools.txt': pinned(tools), 'app.txt': pinned(app) });
@@ -97,7 +97,7 @@ test('two uses in one job', async (t) => {
   assert.equal(index.count(), 0);
 });
 
-test('a matrix', async (t) => {
+test('parallel jobs of a matrix with separate suffixes each save and hit', async (t) => {
   const repository = makeRepository(t, { 'requirements.txt': pinned(wheels.slice(0, 3)) });
   await pass(repository, 'matrix.yml', 'miss');
   const keys = service.entries().map(({ key }) => key);
@@ -108,11 +108,11 @@ test('a matrix', async (t) => {
   assert.equal(service.entries().length, 2);
 });
 
-test('a step that fails after the installation', async (t) => {
+test('the wheelhouse is saved even if a later step of the workflow fails', async (t) => {
   const repository = makeRepository(t, { 'requirements.txt': pinned(wheels.slice(0, 3)) });
   const failed = await run(repository, 'failing-step.yml', 'miss');
   assert.equal(failed.exitCode, 1, failed.log);
-  // act's own words, not the job's.
+  // This text comes from act, not from the job.
   assert.match(failed.log, /Failure - Main Tests that fail the first time/);
   assert.equal(service.entries().length, 1);
   index.reset();
@@ -120,18 +120,18 @@ test('a step that fails after the installation', async (t) => {
   assert.equal(index.count(), 0);
 });
 
-/** A git repository with the action, the workflows and these files; goes when the test ends. */
+/** Creates a git repository with the action, the workflows and these files, until the test ends. */
 function makeRepository(t: TestContext, files: Record<string, string>): string {
   return repositoryWith(t, ['action.yml', 'dist', here], files);
 }
 
-/** Runs a workflow that has to succeed. */
+/** Runs a workflow and asserts that it succeeds. */
 async function pass(repository: string, workflow: string, expected: Expectation): Promise<void> {
   const { exitCode, log } = await run(repository, workflow, expected);
   assert.equal(exitCode, 0, `${workflow}, where a ${expected} was expected:\n${log}`);
 }
 
-/** Runs a workflow in the repository as it is now, with a Python that has no packages yet. */
+/** Runs a workflow in the current state of the repository, with a Python that has no packages. */
 function run(
   repository: string,
   workflow: string,
@@ -145,7 +145,7 @@ function run(
   });
 }
 
-/** Names of the wheels in a cache entry's archive, in order. */
+/** Sorted names of the wheels in a cache entry. */
 async function savedWheels(key: string): Promise<string[]> {
   const archive = await service.readArchive(key);
   const isGzip = archive.readUInt16BE() === 0x1f8b;
