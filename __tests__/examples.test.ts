@@ -1,4 +1,4 @@
-/** Scripts of the examples, run as they are. */
+/** Runs the scripts of the examples unchanged. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -9,9 +9,11 @@ import { test } from 'node:test';
 import { root } from '../scripts/tools.mjs';
 import { type Mapping, parseYaml } from './support/yaml.ts';
 
-const skip = spawnSync('openssl', ['version']).error ? 'openssl is not here' : false;
+const skip = spawnSync('openssl', ['version']).error ? 'openssl is not installed' : false;
 
-test('publish.yml: whoever starts it writes one output and no other', { skip }, (t) => {
+test('publish.yml: the text of whoever starts it can set one output and no other', {
+  skip,
+}, (t) => {
   const text = readFileSync(join(root, 'examples', 'publish.yml'), 'utf8');
   const jobs = Object.values(parseYaml(text)['jobs'] as Record<string, { steps: Mapping[] }>);
   const steps = jobs.flatMap((job) => job.steps);

@@ -27,10 +27,10 @@ function refusal(inputs: Inputs): string {
     assert.ok(error instanceof UserError, String(error));
     return error.message;
   }
-  return assert.fail('it was taken');
+  return assert.fail('it was accepted');
 }
 
-test('the defaults are those of action.yml', () => {
+test('the defaults of all inputs match action.yml', () => {
   const declared = Object.entries(readActionManifest(root).inputs).map(
     ([name, { default: value }]) => [name, value],
   );
@@ -38,7 +38,7 @@ test('the defaults are those of action.yml', () => {
   assert.deepEqual(Object.fromEntries(declared), inputDefaults);
 });
 
-test('without inputs', () => {
+test('without inputs, a request has the defaults', () => {
   const { request, notices } = load();
   const expected: Partial<Request> = {
     workspace: '/w',
@@ -68,7 +68,7 @@ test('without inputs', () => {
   assert.ok(Object.isFrozen(request));
 });
 
-describe('are read', () => {
+describe('loadRequest reads', () => {
   const table: readonly [string, Inputs, Partial<Request>][] = [
     [
       'lists by line',
@@ -92,12 +92,16 @@ describe('are read', () => {
       { requirements: ['requirements.txt'], packages: [] },
     ],
     ['constraints', { constraints: 'c.txt\nd.txt' }, { constraints: ['c.txt', 'd.txt'] }],
-    ['more files', { 'cache-dependency-path': 'x/*.toml' }, { cacheDependencyPath: ['x/*.toml'] }],
+    [
+      'dependency files',
+      { 'cache-dependency-path': 'x/*.toml' },
+      { cacheDependencyPath: ['x/*.toml'] },
+    ],
     ['a working directory', { 'working-directory': 'sub' }, { workingDirectory: '/w/sub' }],
     ['an absolute working directory', { 'working-directory': '/v' }, { workingDirectory: '/v' }],
     ['a Python', { python: ' python3.12 ' }, { python: 'python3.12' }],
     [
-      'an environment beside the working directory',
+      'a virtual environment relative to the working directory',
       { venv: '.venv', 'working-directory': 'sub' },
       { venv: '/w/sub/.venv' },
     ],
@@ -122,7 +126,7 @@ describe('are read', () => {
       { refresh: 'auto', install: true },
     ],
     [
-      'words of a shell, as they are',
+      'shell syntax, unchanged',
       { requirements: '$(id).txt\n`id`.txt\n::error::x' },
       { requirements: ['$(id).txt', '`id`.txt', '::error::x'] },
     ],
@@ -136,7 +140,7 @@ describe('are read', () => {
     });
   }
 
-  test('auto asks the event', () => {
+  test('auto lets the event decide whether the cache is used', () => {
     const { request, notices } = load(
       {},
       {
@@ -151,15 +155,15 @@ describe('are read', () => {
     assert.deepEqual([request.restoreCache, request.saveCache, notices.length], [false, false, 1]);
   });
 
-  test('relative paths start where the run does', () => {
+  test('relative paths start from the directory of the host', () => {
     const { request } = load({ 'working-directory': 'x', venv: 'v' }, { directory: '/here' });
     assert.deepEqual([request.workingDirectory, request.venv], ['/here/x', '/here/x/v']);
   });
 });
 
-describe('are refused', () => {
-  const yesNo = 'it takes true, false.';
-  const auto = 'it takes auto, true, false.';
+describe('loadRequest refuses', () => {
+  const yesNo = 'it must be one of true, false.';
+  const auto = 'it must be one of auto, true, false.';
   const table: readonly [Inputs, string][] = [
     [{ install: 'yes' }, `The input install is "yes"; ${yesNo}`],
     [{ export: '1' }, `The input export is "1"; ${yesNo}`],
@@ -168,25 +172,25 @@ describe('are refused', () => {
     [{ 'save-cache': 'always' }, `The input save-cache is "always"; ${auto}`],
     [
       { refresh: 'hourly' },
-      'The input refresh is "hourly"; it takes auto, always, daily, weekly, monthly, never.',
+      'The input refresh is "hourly"; it must be one of auto, always, daily, weekly, monthly, never.',
     ],
     ...['a/b', 'a b', 'a,b', 'ä', '$(id)', 'a\nb'].map((suffix): [Inputs, string] => [
       { 'cache-suffix': suffix },
-      `The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`,
+      `The input cache-suffix is "${suffix}"; it may only contain letters, digits, ".", "_" and "-".`,
     ]),
     [{ 'cache-suffix': 'x'.repeat(101) }, 'The input cache-suffix is longer than 100 characters.'],
     ...(['.', '/', '..', '/w'] as const).map((wheelhouse): [Inputs, string] => [
       { wheelhouse },
-      `The input wheelhouse is ${{ '.': '/w', '/': '/', '..': '/', '/w': '/w' }[wheelhouse]}, which holds the checkout. Its content is replaced: name a directory of its own.`,
+      `The input wheelhouse is ${{ '.': '/w', '/': '/', '..': '/', '/w': '/w' }[wheelhouse]}, which contains the checkout and would be overwritten. Choose a dedicated directory.`,
     ]),
     [
       { wheelhouse: '/w', 'working-directory': 'sub' },
-      'The input wheelhouse is /w, which holds the working directory. Its content is replaced: name a directory of its own.',
+      'The input wheelhouse is /w, which contains the working directory and would be overwritten. Choose a dedicated directory.',
     ],
-    // A directory whose name begins with two dots lies inside all the same.
+    // A directory whose name begins with two dots is inside as well.
     [
       { wheelhouse: '/w', 'working-directory': '..sub' },
-      'The input wheelhouse is /w, which holds the working directory. Its content is replaced: name a directory of its own.',
+      'The input wheelhouse is /w, which contains the working directory and would be overwritten. Choose a dedicated directory.',
     ],
   ];
   for (const [inputs, message] of table) {
@@ -195,11 +199,11 @@ describe('are refused', () => {
 
   for (const name of Object.keys(inputDefaults) as InputName[]) {
     test(`a NUL character in ${name}`, () => {
-      assert.equal(refusal({ [name]: 'a\0b' }), `The input ${name} holds a NUL character.`);
+      assert.equal(refusal({ [name]: 'a\0b' }), `The input ${name} contains a NUL character.`);
     });
   }
 
-  test('a wheelhouse that is the whole checkout, where the working directory lies elsewhere', () => {
+  test('a wheelhouse that is the whole checkout, with a working directory elsewhere', () => {
     assert.match(refusal({ wheelhouse: '/w', 'working-directory': '/elsewhere' }), /wheelhouse/);
   });
 });

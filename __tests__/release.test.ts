@@ -1,4 +1,4 @@
-/** The checks of release.yml, run as they are; GitHub's command is stood in for. */
+/** Runs the checks of release.yml unchanged, with a stand-in for gh. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -72,7 +72,7 @@ function run(step: string, { tags, draft = '', published = approved }: Github) {
   return { status, stdout, calls: readFileSync(join(place, 'calls'), 'utf8') };
 }
 
-const skip = spawnSync('jq', ['--version']).error ? 'jq is not here' : false;
+const skip = spawnSync('jq', ['--version']).error ? 'jq is not installed' : false;
 
 describe('release.yml', { skip }, () => {
   const noTag = 'Check that the tag does not exist yet';
@@ -80,11 +80,11 @@ describe('release.yml', { skip }, () => {
   /** `matching-refs` also has what begins so. */
   const others = { 'v1.2.3-rc.1': foreign, 'v1.2.30': foreign };
 
-  test('a draft is made where no tag of that name exists', () => {
+  test('a draft is created when no tag of that name exists', () => {
     assert.equal(run(noTag, { tags: others }).status, 0);
   });
 
-  test('a draft is not made where somebody has pushed the tag', () => {
+  test('a draft is not created when somebody has pushed the tag', () => {
     const { status, stdout } = run(noTag, { tags: { ...others, 'v1.2.3': foreign } });
     assert.notEqual(status, 0);
     assert.match(stdout, /^::error::The tag v1\.2\.3 already exists/m);
@@ -96,7 +96,7 @@ describe('release.yml', { skip }, () => {
     assert.match(calls, /^release edit v1\.2\.3 --draft=false$/m);
   });
 
-  test('nothing is published where the tag was pushed after the draft', () => {
+  test('nothing is published when the tag was pushed after the draft was created', () => {
     const { status, stdout, calls } = run(publish, {
       tags: { 'v1.2.3': foreign },
       draft: approved,
@@ -119,8 +119,8 @@ describe('release.yml', { skip }, () => {
   });
 });
 
-describe('the account that this is published under', () => {
-  test('nobody can register the placeholder', () => {
+describe('the account in the name of the action', () => {
+  test('cannot be registered while it is the placeholder', () => {
     assert.equal(canBeAccount(placeholder), false);
     for (const name of ['OWNER', 'acme', 'a', 'a-b-c', '4711']) assert.ok(canBeAccount(name), name);
     for (const name of ['', '-a', 'a-', 'a--b', 'a_b', 'a/b', 'a'.repeat(40)]) {
@@ -128,7 +128,7 @@ describe('the account that this is published under', () => {
     }
   });
 
-  test('the action is named by the placeholder or by one account, never by a word that is free', () => {
+  test('is the placeholder or one account, never a name that anybody could register', () => {
     const lines = execFileSync(
       'git',
       [
@@ -150,7 +150,7 @@ describe('the account that this is published under', () => {
     assert.equal(new Set(owners).size, 1, [...new Set(owners)].join());
   });
 
-  test('putting it in replaces the placeholder in every committed file', () => {
+  test('replaces the placeholder in every committed file', () => {
     const copy = mkdtempSync(join(place, 'copy-'));
     const git = (...args: string[]) => execFileSync('git', args, { cwd: copy, stdio: 'pipe' });
     const line = `- uses: ${placeholder}/wheelhouse@v1\n`;
@@ -167,7 +167,7 @@ describe('the account that this is published under', () => {
     assert.deepEqual(filesWithPlaceholder(copy), []);
   });
 
-  test('the check of a release fails while the placeholder is there', () => {
+  test('must replace the placeholder before a release', () => {
     const check = spawnSync(process.execPath, [join(root, 'scripts', 'owner.mjs'), '--check'], {
       encoding: 'utf8',
     });

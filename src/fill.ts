@@ -340,23 +340,17 @@ async function describe(
 ): Promise<Wheel[]> {
   const files = [...new Set([...found.closure.keys(), ...found.build, ...found.tools])].sort();
   const measured = await world.wheelhouses.measure(directory, files);
-  const digests = files.flatMap((file, number) => {
-    const sha256 = measured[number]?.sha256;
-    return sha256 === undefined ? [] : [{ file, sha256 }];
-  });
-  const cached = await world.python.cachedBuilds(found.pipCache, digests);
-  return files.map((file, number): Wheel => {
-    const size = measured[number];
-    if (size === undefined) throw new Error(`${file} has no digest`);
+  const cached = await world.python.cachedBuilds(found.pipCache, measured);
+  return measured.map(({ file, sha256, size }): Wheel => {
     const item = found.closure.get(file);
     const named = wheelNameParts(file);
     const url = found.urls.get(file);
     const hashes = item && (url ? url.hashes : found.hashes.get(named.name));
-    const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === size.sha256);
+    const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
     // pip has checked what it downloaded: a new file that no hash names was built from one that was.
     const isUnnamed =
       hashes?.every((hash) => hash.startsWith('sha256:')) &&
-      !hashes.includes(`sha256:${size.sha256}`) &&
+      !hashes.includes(`sha256:${sha256}`) &&
       !found.earlier.has(file);
     const isBuilt = before
       ? before.origin === 'built'
@@ -365,8 +359,7 @@ async function describe(
       name: named.name,
       project: item?.writtenName ?? named.name,
       version: item?.version ?? named.version,
-      file,
-      ...size,
+      ...{ file, sha256, size },
       origin: isBuilt ? 'built' : 'downloaded',
       role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
       ...(hashes === undefined ? {} : { requestHashes: hashes }),

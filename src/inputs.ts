@@ -1,4 +1,4 @@
-/** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
+/** Reads and checks all inputs, here only, and makes a frozen Request from them. */
 import path from 'node:path';
 
 import {
@@ -10,12 +10,13 @@ import {
 import { UserError } from './logic/errors.ts';
 import { refreshPeriods } from './logic/freshness.ts';
 import type { IndexInputs, Request } from './logic/model.ts';
+import { isWithin } from './logic/paths.ts';
 
-/** Where a run happens: the part of a Request that is not asked for but found. */
+/** Where a run happens: the parts of a Request that are no inputs. */
 export interface Host {
-  /** Absolute; the root of the file system where nothing is to be kept inside a checkout. */
+  /** Absolute path of the checkout; the root of the file system when files may be anywhere. */
   readonly workspace: string;
-  /** Absolute: where relative paths start without a working-directory. */
+  /** Absolute path that relative paths start from without a working-directory. */
   readonly directory: string;
   readonly temporary: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -52,8 +53,9 @@ export const inputDefaults = {
 export type InputName = keyof typeof inputDefaults;
 
 /**
- * @param get gives the text of an input, empty when it is not set
- * @throws UserError that names the input and what it takes
+ * Reads the inputs of the action.
+ * @param get returns the text of an input, empty when it is not set
+ * @throws UserError with the input and the values that it accepts
  */
 export function loadRequest(
   get: (name: InputName) => string,
@@ -61,7 +63,7 @@ export function loadRequest(
 ): { request: Request; notices: readonly string[] } {
   const text = (name: InputName): string => {
     const value = get(name).trim() || inputDefaults[name];
-    if (value.includes('\0')) throw new UserError(`The input ${name} holds a NUL character.`);
+    if (value.includes('\0')) throw new UserError(`The input ${name} contains a NUL character.`);
     return value;
   };
   const lines = (name: InputName): string[] =>
@@ -84,18 +86,18 @@ export function loadRequest(
   const suffix = text('cache-suffix');
   if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
     throw new UserError(
-      `The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`,
+      `The input cache-suffix is "${suffix}"; it may only contain letters, digits, ".", "_" and "-".`,
     );
   }
   if (suffix.length > 100)
     throw new UserError('The input cache-suffix is longer than 100 characters.');
   const wheelhouse = within('wheelhouse');
-  const holds = [workingDirectory, host.workspace].find(
-    (directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory),
+  const contained = [workingDirectory, host.workspace].find(
+    (directory) => wheelhouse !== undefined && isWithin(wheelhouse, directory),
   );
-  if (holds !== undefined) {
+  if (contained !== undefined) {
     throw new UserError(
-      `The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`,
+      `The input wheelhouse is ${wheelhouse}, which contains the ${contained === host.workspace ? 'checkout' : 'working directory'} and would be overwritten. Choose a dedicated directory.`,
     );
   }
   const policy: CachePolicy = cachePolicy(
@@ -136,11 +138,11 @@ function indexInputs(
   lines: (name: InputName) => string[],
 ): IndexInputs {
   const url = (name: InputName, value: string): string => {
-    // The value may hold a secret: it is not repeated.
-    // The parser passes over line breaks; what reads the value next may not.
+    // The message leaves out the value, which may contain a secret. The parser ignores line breaks;
+    // whatever reads the value next may not.
     if (/\s/.test(value) || !URL.canParse(value)) {
       throw new UserError(
-        `The input ${name} is no URL; it takes one such as https://index.example/simple.`,
+        `The input ${name} is not a valid URL (expected one such as https://index.example/simple).`,
       );
     }
     return value;
@@ -151,7 +153,7 @@ function indexInputs(
   const password = text('index-password') || undefined;
   if (password !== undefined && username === undefined) {
     throw new UserError(
-      'The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.',
+      'The input index-password is set without index-username. Set both; if the index ignores the user name (as Azure Artifacts does), use any value.',
     );
   }
   return {
@@ -167,12 +169,9 @@ function indexInputs(
 function oneOf<T extends string>(name: InputName, value: string, allowed: readonly T[]): T {
   const found = allowed.find((each) => each === value.toLowerCase());
   if (found === undefined) {
-    throw new UserError(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+    throw new UserError(
+      `The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`,
+    );
   }
   return found;
-}
-
-function isAncestor(directory: string, of: string): boolean {
-  const relative = path.relative(directory, of);
-  return !/^\.\.(?:$|[/\\])/.test(relative) && !path.isAbsolute(relative);
 }

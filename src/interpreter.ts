@@ -1,11 +1,10 @@
 /** Finds or makes the interpreter that packages are installed into. */
-import path from 'node:path';
-
 import { fillEnvironment } from './logic/environment.ts';
 import { UserError } from './logic/errors.ts';
 import { indexesOf, indexVariables } from './logic/index-choice.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import { isOlderPip } from './logic/names.ts';
+import { isWithin } from './logic/paths.ts';
 import { breaksSystemPackages, pipSettings } from './logic/pip-settings.ts';
 import type { World } from './ports.ts';
 
@@ -42,8 +41,7 @@ export async function prepareInterpreter(request: Request, world: World): Promis
  * undefined when it installs into the interpreter itself.
  */
 export function venvToMake({ venv }: Request, { executable }: Interpreter): string | undefined {
-  const isInside = venv !== undefined && executable.startsWith(venv + path.sep);
-  return isInside ? undefined : venv;
+  return venv !== undefined && isWithin(venv, executable) ? undefined : venv;
 }
 
 async function virtualEnvironment(

@@ -1,5 +1,4 @@
-/** What the story needs of the world: each is one adapter in `world/`, chosen by the entry. */
-
+/** What the story needs from the world. Each interface has an adapter in `world/`; entries wire them. */
 import type { LocalProject } from './logic/local-project.ts';
 import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
@@ -7,43 +6,44 @@ import type { Surroundings } from './logic/portions.ts';
 import type { Health } from './logic/project-page.ts';
 import type { RequirementFile } from './logic/requirements.ts';
 
-/** Where entries are kept between runs. */
+/** Stores entries between runs. */
 export interface CacheStore {
-  /** In a sentence why nothing can be restored or saved; undefined: it works. */
+  /** Why nothing can be restored or saved, as the end of a sentence; undefined when it works. */
   readonly unavailable: string | undefined;
-  /** Something will soon be restored: what takes a while is begun at once. */
+  /** Start slow preparation now; a restore will follow. */
   warmUp(): void;
   /**
-   * Brings the entry of a key, or the newest one of the first prefix that has any, into a directory.
-   * A fault of the store is reported as one warning at the most.
-   * @returns undefined when there is no such entry, or when the store can't be asked
+   * Restores the entry of a key into a directory, or else the newest entry of the first prefix that
+   * has any. Reports a fault of the store as one warning at most.
+   * @returns undefined when there is no such entry, or when the store can't be reached
    */
   restore(
     directory: string,
     key: string,
     prefixes: readonly string[],
   ): Promise<Restored | undefined>;
-  /** Keeps a copy of a directory; never replaces an entry, never throws for a fault of the store. */
+  /** Saves a copy of a directory. Never replaces an entry, never throws for a fault of the store. */
   save(directory: string, key: string): Promise<'saved' | 'exists' | 'failed'>;
 }
 
-/** An entry that a store has. */
+/** An entry that a store found. */
 export interface Restored {
-  /** What it was kept under. */
+  /** The key that it was saved under. */
   readonly key: string;
-  /** Its content arrived; false: there is an entry, and it is of no use. */
+  /** Whether it was restored; false when the entry exists but is unusable. */
   readonly arrived: boolean;
 }
 
-/** What a finished pip said. */
+/** How pip exited, and what it printed. */
 export interface PipResult {
   readonly exitCode: number;
   /** Standard output and error, in the order of arrival. */
   readonly output: string;
 }
 
+/** The chosen Python and its pip. */
 export interface Python {
-  /** @throws UserError when there is none, when it crashes, or when it has no usable pip */
+  /** Finds the interpreter. @throws UserError when there is none, or when it can't be used */
   probe(request: Request): Promise<Interpreter>;
   /** Makes a virtual environment with a pip. @returns its interpreter @throws UserError */
   createVenv(interpreter: Interpreter, request: Request, directory: string): Promise<Interpreter>;
@@ -54,17 +54,17 @@ export interface Python {
     options: {
       readonly cwd: string;
       readonly env: Readonly<Record<string, string>>;
-      /** Puts a line of its output into the user's words, for the log and for the result. */
+      /** Replaces generated names in a line of its output, for the log and for the result. */
       readonly rewrite?: (line: string) => string;
-      /** Path of a file where the pips that it starts for build environments log what they do. */
+      /** Path of a log file for the pips that it starts for build environments. */
       readonly buildLog?: string;
     },
   ): Promise<PipResult>;
   /**
-   * Which projects the environment has, and what wheels would put into it.
+   * Finds the projects that the environment has, and what wheels would put into it.
    * @param wheels paths
-   * @param cwd where pip is to be run
-   * @returns undefined when that can't be told
+   * @param cwd where pip is going to run
+   * @returns undefined when that can't be determined
    */
   surroundings(
     interpreter: Interpreter,
@@ -72,9 +72,9 @@ export interface Python {
     cwd: string,
   ): Promise<Surroundings | undefined>;
   /**
-   * Which environment markers apply.
-   * @param extras the extras that are asked for; none by default
-   * @returns in order; undefined when pip can't evaluate them
+   * Evaluates environment markers.
+   * @param extras the requested extras; none by default
+   * @returns whether each applies, in order; undefined when pip can't evaluate them
    */
   applies(
     interpreter: Interpreter,
@@ -82,17 +82,17 @@ export interface Python {
     extras?: readonly string[],
   ): Promise<readonly boolean[] | undefined>;
   /**
-   * Which wheels lie in pip's own cache of wheels that it has built.
+   * Finds the wheels that are in pip's own cache, so that pip built them.
    * @param directory of pip's cache
    * @returns their names
    */
   cachedBuilds(
     directory: string,
-    wheels: readonly { readonly file: string; readonly sha256: string }[],
+    wheels: readonly Pick<Measured, 'file' | 'sha256'>[],
   ): Promise<ReadonlySet<string>>;
-  /** The projects that the environment has. @returns version by normalised name */
+  /** Lists the projects that the environment has. @returns version by normalised name */
   installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>>;
-  /** Writes wheels that hold nothing but metadata. @returns their paths, in order */
+  /** Writes wheels that contain nothing but metadata. @returns their paths, in order */
   writeStubs(
     interpreter: Interpreter,
     directory: string,
@@ -100,11 +100,11 @@ export interface Python {
   ): Promise<readonly string[]>;
 }
 
-/** uv, as an installer from the lock. */
+/** uv, which can install from the lock. */
 export interface Uv {
-  /** @returns the command that PATH has; undefined: none that runs */
+  /** @returns the command on PATH; undefined when there is none that runs */
   onPath(environment: Readonly<Record<string, string>>): Promise<string | undefined>;
-  /** Takes the program out of its wheel. @returns its path @throws Error for another wheel */
+  /** Extracts the program from its wheel. @returns its path @throws Error for any other wheel */
   unpack(interpreter: Interpreter, wheel: string, directory: string): Promise<string>;
   run(
     command: string,
@@ -113,77 +113,80 @@ export interface Uv {
   ): Promise<PipResult>;
 }
 
-/** What a stub says of the project that it stands for. */
+/** The metadata of a stub, a wheel that stands for a project while pip resolves. */
 export interface Stub {
   readonly name: string;
   readonly version: string;
   readonly requires: readonly string[];
 }
 
-/** How requirement files behind URLs are got. */
+/** How requirement files are downloaded from URLs. */
 export interface RemoteAccess {
   /** Path of a file of certificates to trust instead of the usual ones. */
   readonly certificates: string | undefined;
-  /** pip is told a proxy of its own. */
+  /** Whether pip's settings name a proxy. */
   readonly hasProxy: boolean;
-  /** Runs where this program can't get a file: its pip knows keyrings, netrc and all settings. */
+  /** Path of the interpreter whose pip tries what this program can't download. */
   readonly python: string;
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Files of the user. */
+/** The user's files. */
 export interface Sources {
-  /** @throws UserError when the working directory is not there */
+  /** @throws UserError when the working directory does not exist */
   check(request: Request): Promise<void>;
-  /** @throws UserError for a pattern that leaves the workspace or matches nothing */
+  /**
+   * Finds the files that the inputs name.
+   * @throws UserError for a pattern that leaves the workspace or matches nothing
+   */
   find(request: Request): Promise<{
     readonly requirements: readonly RequirementFile[];
     readonly constraints: readonly RequirementFile[];
     readonly extra: readonly { readonly path: string; readonly digest: string }[];
   }>;
   /**
-   * Decoded text of a file or URL.
-   * @param access how URLs are asked; without it, as anybody would
+   * Reads and decodes a file or URL.
+   * @param access how URLs are downloaded; by default with no settings of pip
    * @throws UserError or Error, in a few words, when it can't be read or decoded
    */
   read(location: string, access?: RemoteAccess): Promise<string>;
   /**
-   * Decoded text of a file of the checkout.
-   * @throws Error, in a few words, when it can't be read, decoded or lies outside the workspace
+   * Reads and decodes a file of the checkout.
+   * @throws Error, in a few words, when it can't be read or decoded, or is outside the workspace
    */
   readInside(request: Request, file: string): Promise<string>;
-  /** What of a local path decides its dependencies. @throws UserError when nothing is there */
+  /** Reads what decides a local project's dependencies. @throws UserError when nothing is there */
   project(target: string, shown: string): Promise<LocalProject>;
 }
 
-/** A wheelhouse on disk that has been looked at file by file. */
+/** A wheelhouse on disk whose files have been verified. */
 export interface Inspected {
   readonly manifest: Manifest;
-  /** The wheels that are what the manifest says. */
+  /** The wheels that match the manifest. */
   readonly sound: readonly Wheel[];
-  /** One reason for each file that isn't. */
+  /** One reason for each file that does not. */
   readonly faults: readonly string[];
 }
 
-/** Whom an index is believed. */
+/** Which TLS certificates to accept from an index. */
 export interface IndexTrust {
-  /** Hosts, with a port or without, whose certificates need not be valid. */
+  /** Hosts, with or without a port, whose certificates may be invalid. */
   readonly trustedHosts: readonly string[];
   /** Path of a file of certificates to trust instead of the usual ones. */
   readonly certificates: string | undefined;
 }
 
-/** Asks package indexes; takes a few seconds at the most. */
+/** Queries package indexes, each within a few seconds. */
 export interface IndexProbe {
   /**
-   * Asks for one project's page.
-   * @param url of the index, which may carry credentials
+   * Requests one project's page.
+   * @param url of the index; may contain credentials
    */
   probe(url: string, project: string, trust: IndexTrust): Promise<Health>;
   /**
-   * The versions of a project that an index offers, as in the names of its files.
-   * @returns undefined when that can't be told
+   * Reads the versions of a project that an index offers from the names of its files.
+   * @returns undefined when that can't be determined
    */
   versions(
     url: string,
@@ -192,60 +195,67 @@ export interface IndexProbe {
   ): Promise<ReadonlySet<string> | undefined>;
 }
 
+/** A file in a directory, with its digest and size. */
+export interface Measured {
+  /** Its name. */
+  readonly file: string;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
 /** Directories of wheels. */
 export interface Wheelhouses {
   /**
-   * Reads a manifest and every listed wheel, once.
-   * @returns undefined when there is no wheelhouse at all
+   * Verifies a wheelhouse: reads its manifest and, once, every wheel in it.
+   * @returns undefined when the directory is empty or missing
    * @throws ManifestError when its manifest can't be used
    */
   inspect(directory: string): Promise<Inspected | undefined>;
   /** Deletes everything but the given files. @param files paths relative to the directory */
   keepOnly(directory: string, files: readonly string[]): Promise<void>;
-  /** Names of the wheels in a directory. */
+  /** Lists the names of the wheels in a directory. */
   list(directory: string): Promise<readonly string[]>;
-  /** Digest and size of wheels, in order. */
-  measure(
-    directory: string,
-    files: readonly string[],
-  ): Promise<readonly { readonly sha256: string; readonly size: number }[]>;
+  /** Hashes files. @returns in order @throws the system's error for one that can't be read */
+  measure(directory: string, files: readonly string[]): Promise<readonly Measured[]>;
   /**
-   * Completes a wheelhouse: puts wheels that are not installed into a directory of their own, and
-   * writes manifest and lock, each whole or not at all.
+   * Completes a wheelhouse: moves wheels that are not installed to a directory of their own, writes
+   * manifest and lock, each whole or not at all, and deletes everything else.
    */
   seal(directory: string, manifest: Manifest): Promise<void>;
-  /** A directory for all that a run makes and does not keep; gone when the process ends. */
+  /** Makes a directory for a run's temporary files. It is deleted when the process ends. */
   workplace(parent: string): Promise<string>;
-  /** A new empty directory in a workplace. */
+  /** Makes an empty directory in a workplace. */
   stage(workplace: string): Promise<string>;
-  /** Gives files of a directory second names in another one. */
+  /** Links the files of a directory into another one. */
   share(directory: string, staged: string): Promise<void>;
   /**
-   * Makes a wheelhouse ready to be filled: all wheels are beside each other, and ends the sharing,
-   * so that files may be written to.
+   * Prepares a wheelhouse for filling: moves all wheels into one directory, and replaces links by
+   * copies, which may be written to.
    */
   reopen(directory: string): Promise<void>;
-  /** Puts a staged directory into its place, whole; what was there is gone. */
+  /** Moves a staged directory, whole, into the place of another one, which is deleted. */
   publish(staged: string, directory: string): Promise<void>;
   /** Moves a file from one directory to another. */
   move(file: string, from: string, to: string): Promise<void>;
-  /** Writes text to a file. */
+  /** Writes text to a file, and makes its directory. */
   write(file: string, text: string): Promise<void>;
   read(file: string): Promise<string>;
   exists(file: string): Promise<boolean>;
   remove(directory: string): Promise<void>;
 }
 
-/** What people see. */
+/** Shows messages to people. */
 export interface Reporter {
   info(text: string): void;
   notice(text: string): void;
   warning(text: string): void;
-  /** Why the run failed: a UserError is the user's to mend, anything else is a fault of ours. */
+  /** Says why the run failed. The user can fix a UserError; anything else is a bug. */
   error(error: unknown): void;
-  /** From here on these texts are not shown, whoever prints them. */
+  /** Masks these texts in everything that is shown from now on. */
   hide(secrets: readonly string[]): void;
-  /** Lines that come from another program: shown, never obeyed. */
+  /** Shows lines from another program; a workflow command in them has no effect. */
   foreign(text: string): void;
   group<T>(title: string, work: () => Promise<T>): Promise<T>;
 }
@@ -258,7 +268,7 @@ export interface World {
   readonly store: CacheStore;
   readonly indexProbe: IndexProbe;
   readonly reporter: Reporter;
-  /** How many programs can work at the same time. */
+  /** How many programs can run at the same time. */
   readonly cores: number;
   readonly now: () => Date;
 }

@@ -1,9 +1,9 @@
-/** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
+/** Reads the user's files and pip's settings, and computes the cache keys from them. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { fillEnvironment } from './logic/environment.ts';
-import { UserError } from './logic/errors.ts';
+import { messageOf, UserError } from './logic/errors.ts';
 import { canonical, type Keys, keysOf } from './logic/key.ts';
 import { groupRequirements, type LocalProject } from './logic/local-project.ts';
 import type { Interpreter, Request } from './logic/model.ts';
@@ -30,23 +30,24 @@ import {
 } from './logic/secrets.ts';
 import type { RemoteAccess, Reporter, Sources, World } from './ports.ts';
 
+/** A request with everything that the user's files and pip's settings say. */
 export interface KeyedRequest {
-  /** pip's settings, with the index inputs and the option lines of the request in force. */
+  /** pip's settings, overridden by the index inputs and by the option lines of the request. */
   readonly settings: PipSettings;
   readonly requested: RequestedSet;
   readonly keys: Keys;
-  /** uv on PATH, when it is the installer and is there. */
+  /** The command of uv on PATH; undefined when there is none, or when pip is the installer. */
   readonly uv: string | undefined;
 }
 
-/** Keeps the secrets of the inputs out of everything that is shown. */
+/** Masks the secrets of the inputs in everything that is shown. */
 export function hideInputs(request: Request, reporter: Reporter): void {
   reporter.hide(secretsOfInputs(request.index));
 }
 
 /**
- * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
- * @throws UserError for anything in the user's files that can't be used, with its place
+ * Reads pip's settings and the user's files, and masks their secrets.
+ * @throws UserError with file and line for anything in the user's files that can't be used
  */
 export async function readRequest(
   request: Request,
@@ -62,8 +63,8 @@ export async function readRequest(
 }
 
 /**
- * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
- * @throws UserError for anything in the user's files that can't be used, with its place
+ * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
+ * @throws UserError with file and line for anything in the user's files that can't be used
  */
 export async function readRequestWithKeys(
   request: Request,
@@ -112,11 +113,26 @@ async function requestedSet(
     },
     reading,
   );
-  // Files carry the index that they were compiled with; an index that is given here is meant.
-  const given = request.index.url !== undefined;
-  const lines = all.filter(
-    (line) => !(given && line.kind === 'option' && line.name === 'index-url'),
-  );
+  // A file may name the index that it was compiled with; the input index-url overrides it.
+  const lines =
+    request.index.url === undefined
+      ? all
+      : all.filter((line) => line.kind !== 'option' || line.name !== 'index-url');
+  const buildFiles = configuredFiles(request, settings, 'build-constraint');
+  return {
+    lines,
+    files,
+    projects: await localProjects(lines, sources),
+    extra: found.extra,
+    buildConstraints: await buildConstraints(buildFiles, reading),
+  };
+}
+
+/** Reads the local projects among the requirements, each once. */
+async function localProjects(
+  lines: RequestedSet['lines'],
+  sources: Sources,
+): Promise<LocalProject[]> {
   const projects = new Map<string, LocalProject>();
   for (const { form, target, shownTarget, source } of directRequirements(lines)) {
     if (form !== 'path' || projects.has(target)) continue;
@@ -127,16 +143,10 @@ async function requestedSet(
       throw new UserError(error.message, source);
     }
   }
-  return {
-    ...{ lines, files, projects: [...projects.values()], extra: found.extra },
-    buildConstraints: await buildConstraints(
-      configuredFiles(request, settings, 'build-constraint'),
-      reading,
-    ),
-  };
+  return [...projects.values()];
 }
 
-/** The files that a setting of pip names: paths, from where pip runs, or URLs. */
+/** The files that a setting of pip names: URLs, or paths relative to where pip runs. */
 function configuredFiles(
   { workingDirectory }: Request,
   settings: PipSettings,
@@ -151,8 +161,8 @@ function configuredFiles(
 }
 
 /**
- * The content of build constraints, as it counts for the key. Only a build reads them, so one that
- * can't be read is pip's to complain about.
+ * Reads build constraints, in the form that the key contains. Only builds read them, so pip reports
+ * one that can't be read.
  */
 async function buildConstraints(
   files: readonly RequirementFile[],
@@ -170,7 +180,7 @@ async function buildConstraints(
   return (await Promise.all(parts)).flat().sort();
 }
 
-/** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
+/** How requirement files are downloaded: with pip's settings, without the inputs' credentials. */
 function remoteAccess(
   { environment, workingDirectory }: Request,
   { executable, keyring, pipConfig }: Interpreter,
@@ -185,7 +195,7 @@ function remoteAccess(
   };
 }
 
-/** Variables that pip is given with the inputs' values, which may contain credentials. */
+/** Variables that pip gets with the inputs' values, which may contain credentials. */
 function replacedVariables({ url, extra, username, mirror }: Request['index']): Set<string> {
   const isIndex = url !== undefined || username !== undefined || mirror !== undefined;
   return new Set([
@@ -194,19 +204,20 @@ function replacedVariables({ url, extra, username, mirror }: Request['index']): 
   ]);
 }
 
+/** Files of other tools that users take for requirement files. */
+const otherFormats =
+  /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
+
 function refuseOtherFormats(shown: string): void {
-  if (
-    /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(
-      shown,
-    )
-  ) {
+  if (otherFormats.test(shown)) {
     throw new UserError(
-      `${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`,
+      `${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`,
       { file: shown },
     );
   }
 }
 
+/** Reads the requirements of the dependency groups that the input groups names. */
 async function groupLines(
   request: Request,
   sources: Sources,
@@ -214,20 +225,15 @@ async function groupLines(
   const lines: { text: string; file: string }[] = [];
   for (const input of request.groups) {
     const colon = input.lastIndexOf(':');
-    const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-    const file = path.resolve(request.workingDirectory, shown);
-    let text: string;
-    try {
-      text = await sources.readInside(request, file);
-    } catch (error) {
-      throw new UserError(
-        `${shown} can't be read for the group "${input}": ${(error as Error).message}. Set working-directory, or write path/to/pyproject.toml:group.`,
-      );
-    }
+    const file = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
     const group = input.slice(colon + 1);
-    lines.push(
-      ...groupRequirements(text, shown, group).map((line) => ({ text: line, file: shown })),
-    );
+    const read = sources.readInside(request, path.resolve(request.workingDirectory, file));
+    const content = await read.catch((error: unknown) => {
+      throw new UserError(
+        `${file} can't be read for the group "${input}": ${messageOf(error)}. Set working-directory, or write path/to/pyproject.toml:group.`,
+      );
+    });
+    lines.push(...groupRequirements(content, file, group).map((text) => ({ text, file })));
   }
   return lines;
 }

@@ -78,8 +78,6 @@ async function restoreLastGood(
   reporter.warning(
     `${reason} Installing the last good set of these requirements, which is ${age(manifest.resolvedAt, now())} old.`,
   );
-  const files = manifest.wheels.map((wheel) => wheel.file);
-  await wheelhouses.keepOnly(found.directory, files);
   await wheelhouses.seal(found.directory, manifest);
   return { how: 'last good', found, manifest };
 }

@@ -43,7 +43,7 @@ const cases: Case[] = [
     before: (job) => fakePython(job, 'echo some trouble >&2; exit 3'),
     with: { python: 'bin/python' },
     message: (job) =>
-      `Python "${job.workspace}/bin/python" does not answer as a Python does (exit code 3): some trouble. Check that it runs: ${job.workspace}/bin/python -c "print(1)".`,
+      `Could not get information from Python "${job.workspace}/bin/python" (exit code 3): some trouble. Check that it runs: ${job.workspace}/bin/python -c "print(1)".`,
   },
   {
     what: 'a Python that is too old',
@@ -64,14 +64,14 @@ const cases: Case[] = [
   {
     what: 'no requirement file',
     message:
-      'No file matches "requirements.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that holds it.',
+      'No file matches "requirements.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that contains it.',
   },
   {
     what: 'a working-directory without a requirement file',
     files: { 'api/readme': '' },
     with: { 'working-directory': 'api' },
     message:
-      'No file matches "requirements.txt" of the input requirements in api. Correct the input, or set working-directory to the folder that holds it.',
+      'No file matches "requirements.txt" of the input requirements in api. Correct the input, or set working-directory to the folder that contains it.',
   },
   {
     what: 'a working-directory that does not exist',
@@ -151,7 +151,7 @@ const cases: Case[] = [
   {
     what: 'a directory that is not a project',
     files: { ...text('./empty\n'), 'empty/readme': '' },
-    message: './empty is no Python project: it has neither pyproject.toml nor setup.py.',
+    message: './empty is not a Python project: it has neither pyproject.toml nor setup.py.',
     file: 'requirements.txt',
     line: '1',
   },
@@ -175,33 +175,35 @@ const cases: Case[] = [
     files: { 'pyproject.toml': '[project]\nname = "x"\n' },
     with: { requirements: 'pyproject.toml' },
     message:
-      'pyproject.toml is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.',
+      'pyproject.toml is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.',
     file: 'pyproject.toml',
   },
   {
     what: 'a boolean input that is neither true nor false',
     files: text('one\n'),
     with: { install: 'yes' },
-    message: 'The input install is "yes"; it takes true, false.',
+    message: 'The input install is "yes"; it must be one of true, false.',
   },
   {
     what: 'an unknown value of the input refresh',
     files: text('one\n'),
     with: { refresh: 'hourly' },
-    message: 'The input refresh is "hourly"; it takes auto, always, daily, weekly, monthly, never.',
+    message:
+      'The input refresh is "hourly"; it must be one of auto, always, daily, weekly, monthly, never.',
   },
   {
     what: 'a cache-suffix with characters that are not allowed',
     files: text('one\n'),
     with: { 'cache-suffix': 'a,b' },
-    message: 'The input cache-suffix is "a,b"; it takes letters, digits, ".", "_" and "-" only.',
+    message:
+      'The input cache-suffix is "a,b"; it may only contain letters, digits, ".", "_" and "-".',
   },
   {
     what: 'a wheelhouse that would replace the checkout',
     files: text('one\n'),
     with: { wheelhouse: '.' },
     message: (job) =>
-      `The input wheelhouse is ${job.workspace}, which holds the checkout. Its content is replaced: name a directory of its own.`,
+      `The input wheelhouse is ${job.workspace}, which contains the checkout and would be overwritten. Choose a dedicated directory.`,
   },
   {
     what: 'a wheelhouse directory that contains other files',

@@ -97,7 +97,7 @@ const rows: Row[] = [
       writeFileSync(file, content);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has another content than recorded.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has a different hash than in the manifest.',
   },
   {
     fault: 'a wheel replaced by another one with the same file name',
@@ -118,7 +118,7 @@ const rows: Row[] = [
       mkdirSync(join(file, 'x'), { recursive: true });
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not a regular file.',
   },
   {
     fault: 'a symbolic link to a file with the same content in place of a wheel',
@@ -128,7 +128,7 @@ const rows: Row[] = [
       symlinkSync(join(own, 'beta'), file);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not a regular file.',
   },
   {
     fault: 'a symbolic link to another wheel in place of a wheel',
@@ -137,7 +137,7 @@ const rows: Row[] = [
       symlinkSync(alpha.filename, file);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not a regular file.',
   },
   {
     fault: 'a named pipe in place of a wheel',
@@ -146,7 +146,7 @@ const rows: Row[] = [
       execFileSync('mkfifo', [file]);
     }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not an ordinary file.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl is not a regular file.',
   },
   {
     fault: 'a wheel that unpacks to 1.6 GB',
@@ -186,7 +186,7 @@ const rows: Row[] = [
       () => [top, 'real'],
     ),
     ...allNew,
-    says: 'warning: The cache entry {key} holds files outside its directory (real); it is not used.',
+    says: 'warning: The cache entry {key} contains files outside its directory (real); it is not used.',
   },
   {
     fault: 'a symbolic link to a directory outside in place of the wheelhouse',
@@ -195,7 +195,7 @@ const rows: Row[] = [
       symlinkSync(job.workspace, at);
     }),
     ...allNew,
-    says: 'warning: The cache entry {key} holds no directory; it is not used.',
+    says: 'warning: The cache entry {key} contains no directory; it is not used.',
     check: ({ job }) => assert.deepEqual(readdirSync(job.workspace), ['requirements.txt']),
   },
   {
@@ -222,14 +222,14 @@ const rows: Row[] = [
     fault: 'an archive member with an absolute path',
     ...withEvil(({ own }) => `${own}/escaped`),
     ...allNew,
-    says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
+    says: 'warning: The cache entry {key} contains files outside its directory (tmp); it is not used.',
     check: noEvil,
   },
   {
     fault: 'an archive member outside the wheelhouse directory',
     ...withEvil(() => 'other/evil'),
     ...allNew,
-    says: 'warning: The cache entry {key} holds files outside its directory (other); it is not used.',
+    says: 'warning: The cache entry {key} contains files outside its directory (other); it is not used.',
     check: noEvil,
   },
   {
@@ -266,7 +266,7 @@ const rows: Row[] = [
       () => ['dist'],
     ),
     ...allNew,
-    says: 'warning: The cache entry {key} holds files outside its directory (dist); it is not used.',
+    says: 'warning: The cache entry {key} contains files outside its directory (dist); it is not used.',
   },
   {
     fault: 'an empty archive',
@@ -295,7 +295,7 @@ const rows: Row[] = [
       for (let number = 0; number < 100_000; number++) writeFileSync(join(at, `f${number}`), '');
     }),
     ...allNew,
-    says: 'warning: The cache could not be restored: the archive holds far more files than a wheelhouse.',
+    says: 'warning: The cache could not be restored: the archive contains far more files than a wheelhouse.',
   },
   {
     fault: 'manifest: missing',
@@ -327,7 +327,7 @@ const rows: Row[] = [
     fault: 'manifest: 20 MB',
     arrange: tampered((at) => writeFileSync(join(at, 'wheelhouse.json'), ' '.repeat(20_000_000))),
     ...allNew,
-    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not an ordinary file.',
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not a regular file.',
   },
   {
     fault: 'manifest: a symbolic link',
@@ -336,7 +336,7 @@ const rows: Row[] = [
       symlinkSync(join(own, 'manifest'), join(at, 'wheelhouse.json'));
     }),
     ...allNew,
-    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not an ordinary file.',
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json is not a regular file.',
   },
   {
     fault: 'manifest: a newer schema',
@@ -357,7 +357,7 @@ const rows: Row[] = [
     fault: 'manifest: a wrong sha256',
     ...betaEdited({ sha256: '0'.repeat(64) }),
     ...damagedBeta,
-    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has another content than recorded.',
+    says: 'warning: The wheelhouse from {key} is partly damaged; reusing the intact wheels. Problems: beta-2.0-py3-none-any.whl has a different hash than in the manifest.',
   },
   {
     fault: 'manifest: a wrong size',

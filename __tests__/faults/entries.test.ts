@@ -400,14 +400,14 @@ const archives: Row[] = [
     fault: 'TAR_OPTIONS with -P in the job, and an archive member with an absolute path',
     ...absolute('-P'),
     ...allNew,
-    says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
+    says: 'warning: The cache entry {key} contains files outside its directory (tmp); it is not used.',
   },
   {
     fault:
       'TAR_OPTIONS with --absolute-names in the job, and an archive member with an absolute path',
     ...absolute('--absolute-names'),
     ...allNew,
-    says: 'warning: The cache entry {key} holds files outside its directory (tmp); it is not used.',
+    says: 'warning: The cache entry {key} contains files outside its directory (tmp); it is not used.',
   },
   {
     fault: 'TAR_OPTIONS with --transform in the job',

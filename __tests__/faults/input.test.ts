@@ -28,7 +28,7 @@ function refused(...says: string[]): Answer {
 
 function noFile(input: Input, shown: string): Answer {
   return refused(
-    `No file matches "${shown}" of the input ${input} in the working directory. Correct the input, or set working-directory to the folder that holds it.`,
+    `No file matches "${shown}" of the input ${input} in the working directory. Correct the input, or set working-directory to the folder that contains it.`,
   );
 }
 
@@ -39,12 +39,12 @@ function noGroup(group: string): Answer {
 }
 
 function oneOf(input: Input, text: string, allowed: string): Answer {
-  return refused(`The input ${input} is "${text}"; it takes ${allowed}.`);
+  return refused(`The input ${input} is "${text}"; it must be one of ${allowed}.`);
 }
 
 function noUrl(input: Input): Answer {
   return refused(
-    `The input ${input} is no URL; it takes one such as https://index.example/simple.`,
+    `The input ${input} is not a valid URL (expected one such as https://index.example/simple).`,
   );
 }
 
@@ -54,7 +54,7 @@ const noRequirement = (text: string): Answer =>
   );
 
 const noUser = refused(
-  'The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.',
+  'The input index-password is set without index-username. Set both; if the index ignores the user name (as Azure Artifacts does), use any value.',
 );
 
 /** What is said to the shell's text, and to the lines. */
@@ -96,7 +96,9 @@ const answers: Record<Input, readonly [Answer, Answer]> = {
   'restore-cache': both((text) => oneOf('restore-cache', text, 'auto, true, false')),
   'save-cache': both((text) => oneOf('save-cache', text, 'auto, true, false')),
   'cache-suffix': both((text) =>
-    oneOf('cache-suffix', text, 'letters, digits, ".", "_" and "-" only'),
+    refused(
+      `The input cache-suffix is "${text}"; it may only contain letters, digits, ".", "_" and "-".`,
+    ),
   ),
   wheelhouse: [taken, taken],
   'index-url': [noUrl('index-url'), noUrl('index-url')],
@@ -274,7 +276,7 @@ const files: Row[] = [
     ...failing,
     arrange: ({ job }) => symlinkSync('loop.txt', join(job.workspace, 'loop.txt')),
     with: { requirements: 'loop.txt' },
-    says: 'error: No file matches "loop.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that holds it.',
+    says: 'error: No file matches "loop.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that contains it.',
   },
   {
     fault: 'a requirement file of 10 MB',
@@ -301,7 +303,7 @@ const files: Row[] = [
     fault: 'a requirement file in UTF-16 without a byte-order mark',
     ...failing,
     files: { 'requirements.txt': utf16.subarray(2) },
-    says: "error: requirements.txt can't be read: line 1 holds a NUL character; save the file as UTF-8 text.",
+    says: "error: requirements.txt can't be read: line 1 contains a NUL character; save the file as UTF-8 text.",
   },
   {
     fault: 'a requirement file in Latin-1 with a coding line',
@@ -321,7 +323,7 @@ const files: Row[] = [
     fault: 'a requirement file with NUL bytes',
     ...failing,
     files: { 'requirements.txt': 'alpha==1.0\nbeta\0==2.0\n' },
-    says: "error: requirements.txt can't be read: line 2 holds a NUL character; save the file as UTF-8 text.",
+    says: "error: requirements.txt can't be read: line 2 contains a NUL character; save the file as UTF-8 text.",
   },
   { fault: 'a space in the path of the workspace', ...workspace('a b c'), hit: true },
   {
@@ -338,7 +340,7 @@ const files: Row[] = [
   {
     fault: "a space in the path of the runner's temporary directory",
     ...temporary('a b'),
-    logs: "The cache is not used: the runner's temporary directory \"{root}/a b\" has white space, '\"' or ':' in its path, which the cache library can't handle.",
+    logs: "The cache is not used: the runner's temporary directory \"{root}/a b\" has whitespace, '\"' or ':' in its path, which the cache library can't handle.",
   },
   {
     fault: "Unicode and brackets in the path of the runner's temporary directory",

@@ -408,26 +408,26 @@ const rows: Row[] = [
     fault: 'a Python that crashes when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, 'kill -SEGV $$'),
-    says: 'error: Python "{own}/python" does not answer as a Python does (exit code 128): no output. Check that it runs: {own}/python -c "print(1)".',
+    says: 'error: Could not get information from Python "{own}/python" (exit code 128): no output. Check that it runs: {own}/python -c "print(1)".',
   },
   {
     fault: 'a Python that prints garbage when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, "printf '::error::pwned\\n\\377\\000'"),
-    says: 'error: Python "{own}/python" does not answer as a Python does (exit code 0): ::error::pwned…. Check that it runs: {own}/python -c "print(1)".',
+    says: 'error: Could not get information from Python "{own}/python" (exit code 0): ::error::pwned…. Check that it runs: {own}/python -c "print(1)".',
     check: noCommands,
   },
   {
     fault: 'a Python that prints half an answer when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, `echo '{"executable": "/x"'`),
-    says: 'error: Python "{own}/python" does not answer as a Python does (exit code 0): {"executable": "/x". Check that it runs: {own}/python -c "print(1)".',
+    says: 'error: Could not get information from Python "{own}/python" (exit code 0): {"executable": "/x". Check that it runs: {own}/python -c "print(1)".',
   },
   {
     fault: 'a Python that prints an unexpected answer when it is probed',
     ...ended,
     arrange: (place) => fakePython(place, `echo '{"executable": 1}'`),
-    says: 'error: Python "{own}/python" does not answer as a Python does (exit code 0): {"executable": 1}. Check that it runs: {own}/python -c "print(1)".',
+    says: 'error: Could not get information from Python "{own}/python" (exit code 0): {"executable": 1}. Check that it runs: {own}/python -c "print(1)".',
   },
 ];
 

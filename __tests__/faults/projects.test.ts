@@ -331,7 +331,7 @@ const outages: Row[] = [
       await place.index.fail('refuse');
     },
     hit: false,
-    says: "warning: The index {index}/ can't be used: the connection is refused. Installing the last good set of these requirements, …",
+    says: "warning: The index {index}/ can't be used: the connection was refused. Installing the last good set of these requirements, …",
     logs: 'Partial hit ({key}): the dependencies of local have changed.',
   },
   {

@@ -48,7 +48,7 @@ const quick: Row[] = [
   {
     fault: 'look-up: an HTML page with status 200',
     ...at('lookup', { status: 200, body: html }),
-    says: 'warning: The cache could not be restored: the service does not answer for 20 s.',
+    says: 'warning: The cache could not be restored: the service did not answer for 20 s.',
   },
   {
     fault: 'look-up: a token without read permission',
@@ -174,7 +174,7 @@ const quick: Row[] = [
   {
     fault: 'no token for the cache service',
     env: { ACTIONS_RUNTIME_TOKEN: '' },
-    logs: 'The cache is not used: this runner gives no token for its cache service.',
+    logs: 'The cache is not used: this runner provides no token for its cache service.',
   },
   {
     fault: 'no cache service',
@@ -217,13 +217,13 @@ const slow: Row[] = [
   {
     fault: 'look-up: 500',
     ...at('lookup', { status: 500 }),
-    says: 'warning: The cache could not be restored: the service does not answer for 20 s.',
+    says: 'warning: The cache could not be restored: the service did not answer for 20 s.',
     within: 40,
   },
   {
     fault: 'look-up: 503 with an HTML page',
     ...at('lookup', { status: 503, body: html }),
-    says: 'warning: The cache could not be restored: the service does not answer for 20 s.',
+    says: 'warning: The cache could not be restored: the service did not answer for 20 s.',
     within: 40,
   },
   {
@@ -235,7 +235,7 @@ const slow: Row[] = [
   {
     fault: 'look-up: never answered',
     ...at('lookup', 'blackhole'),
-    says: 'warning: The cache could not be restored: the service does not answer for 20 s.',
+    says: 'warning: The cache could not be restored: the service did not answer for 20 s.',
     within: 40,
   },
   { fault: 'look-up: slow but alive', ...at('lookup', { drip: 60 }), hit: true, within: 40 },
@@ -280,14 +280,14 @@ const slow: Row[] = [
     fault: 'download: never answered',
     ...at('download', 'blackhole'),
     ...later,
-    says: 'warning: The cache could not be restored: the download makes no progress for 30 s.',
+    says: 'warning: The cache could not be restored: the download made no progress for 30 s.',
     within: 50,
   },
   {
     fault: 'download: stalls halfway',
     ...at('download', 'stall'),
     ...later,
-    says: 'warning: The cache could not be restored: the download makes no progress for 30 s.',
+    says: 'warning: The cache could not be restored: the download made no progress for 30 s.',
     within: 60,
   },
   { fault: 'download: slow but alive', ...at('download', { drip: 8000 }), hit: true, within: 90 },
@@ -302,7 +302,7 @@ const slow: Row[] = [
     fault: 'create: never answered',
     ...saving('create', 'blackhole'),
     saved: [],
-    says: 'warning: The cache could not be saved: the save makes no progress for 60 s.',
+    says: 'warning: The cache could not be saved: the save made no progress for 60 s.',
     within: 90,
   },
   {
@@ -323,7 +323,7 @@ const slow: Row[] = [
     fault: 'upload: stalls halfway',
     ...saving('upload', 'stall'),
     saved: [],
-    says: 'warning: The cache could not be saved: the save makes no progress for 60 s.',
+    says: 'warning: The cache could not be saved: the save made no progress for 60 s.',
     within: 100,
   },
   {
@@ -337,7 +337,7 @@ const slow: Row[] = [
     fault: 'finalize: never answered',
     ...saving('finalize', 'blackhole'),
     saved: [],
-    says: 'warning: The cache could not be saved: the save makes no progress for 60 s.',
+    says: 'warning: The cache could not be saved: the save made no progress for 60 s.',
     within: 100,
   },
 ];

@@ -104,7 +104,7 @@ const refusals: readonly [string, Inputs, RegExp][] = [
   ['another uploader', { uploader: 'curl' }, /uploader is "curl"; it takes twine, uv/],
   ['another audit', { audit: 'true' }, /audit is "true"; it takes off, warn, fail/],
   ['no flag', { 'dry-run': 'yes' }, /dry-run is "yes"; it takes true, false/],
-  ['an index that is no URL', { 'index-url': 'x' }, /index-url is no URL/],
+  ['an index that is no URL', { 'index-url': 'x' }, /index-url is not a valid URL/],
 ];
 for (const [description, inputs, message] of refusals) {
   test(`refused: ${description}`, () => {

@@ -78,9 +78,9 @@ interface Broken {
 const status = (code: number): Failure => ({ kind: 'status', status: code });
 const noIndex = 'its answer is not a package index page';
 const unavailable: Broken[] = [
-  { what: 'refuses', failure: 'refuse', reason: 'the connection is refused' },
-  { what: 'does not answer', failure: 'timeout', reason: 'it does not answer within 3 s' },
-  { what: 'resets', failure: 'reset', reason: 'the connection is reset' },
+  { what: 'refuses', failure: 'refuse', reason: 'the connection was refused' },
+  { what: 'does not answer', failure: 'timeout', reason: 'it did not answer within 3 s' },
+  { what: 'resets', failure: 'reset', reason: 'the connection was reset' },
   { what: 'answers garbage', failure: 'garbage', reason: noIndex },
   { what: 'is a captive portal', failure: 'captive', reason: noIndex },
   { what: 'redirects to a captive portal', failure: 'captive-redirect', reason: noIndex },
@@ -90,7 +90,8 @@ const unavailable: Broken[] = [
 ];
 
 /** Takes the place of what a resolver says of a name that there is not, which differs. */
-const unknownName = /its name (?:is not known|cannot be looked up)|it does not answer within 3 s/;
+const unknownName =
+  /its host name (?:does not exist|could not be looked up)|it did not answer within 3 s/;
 const unknownHost = 'https://wheelhouse-tests.invalid/simple/';
 
 describe('an index that', () => {
@@ -258,7 +259,7 @@ test('the last good set may come from the cache, and is not saved as a new one',
   await broken.fail('refuse');
   const result = await job({ 'index-url': broken.url }, options);
   assert.deepEqual(said(result), [
-    `warning: The index ${broken.url} can't be used: the connection is refused. Installing the last good set of these requirements, which is 14 days old.`,
+    `warning: The index ${broken.url} can't be used: the connection was refused. Installing the last good set of these requirements, which is 14 days old.`,
   ]);
   assert.equal(result.main.outputs['cache-hit'], 'false');
   assert.deepEqual(result.installed, everything);
@@ -273,7 +274,7 @@ test('the last good set may come from the cache, and is not saved as a new one',
     { ...options, files: { 'requirements.txt': 'alpha\n' } },
   );
   assert.deepEqual(said(other), [
-    `error: The index ${broken.url} can't be used: the connection is refused.`,
+    `error: The index ${broken.url} can't be used: the connection was refused.`,
   ]);
   assert.deepEqual(other.installed, []);
 });

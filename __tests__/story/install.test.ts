@@ -1,4 +1,4 @@
-/** The ways that a run can take, each in memory: see fake-world.ts for what is real. */
+/** Every course a run can take, in memory. fake-world.ts says what is real. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ function environment(fake: Fake): string[] {
     .sort();
 }
 
-/** An environment that nothing has been installed into. */
+/** Empties the environment. */
 function fresh(fake: Fake): void {
   fake.installed.clear();
   fake.installed.set('pip', '25.0');
@@ -53,7 +53,7 @@ test('a miss fills, installs and saves', async () => {
   assert.deepEqual(fake.said, []);
 });
 
-test('an exact hit asks no index and saves nothing', async () => {
+test('an exact hit makes no index requests and saves nothing', async () => {
   const fake = await filled();
   index(fake).health = { state: 'down', reason: 'nobody should ask' };
   index(fake).fails = unreachable;
@@ -64,7 +64,7 @@ test('an exact hit asks no index and saves nothing', async () => {
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
 
-test('a bumped pin fetches one wheel, and the old one leaves with the save', async () => {
+test('a bumped pin downloads exactly one wheel, and the old one is removed at the next save', async () => {
   const fake = await filled();
   const { report, wheelhouse } = await fake.run({}, 'app==2.0\n');
   assert.equal(report.hit, 'partial');
@@ -83,7 +83,7 @@ test('unpinned requirements are resolved again in a new period', async () => {
   assert.deepEqual(environment(fake), ['app==2.0', 'base==3.0']);
 });
 
-test('refresh: always asks the index although nothing changed', async () => {
+test('refresh: always queries the index although nothing changed', async () => {
   const fake = await filled('app\n');
   const { report } = await fake.run({ refresh: 'always' }, 'app\n');
   assert.equal(report.hit, 'partial');
@@ -91,9 +91,9 @@ test('refresh: always asks the index although nothing changed', async () => {
   assert.deepEqual(index(fake).fetched, []);
 });
 
-test('the last good set is installed while the index is down, and that is no exact hit', async () => {
+test('while the index is down the last good set is installed, as a partial hit', async () => {
   const fake = await filled('app\n');
-  index(fake).health = { state: 'down', reason: 'the connection is refused' };
+  index(fake).health = { state: 'down', reason: 'the connection was refused' };
   const { report, state } = await fake.run({ refresh: 'always' }, 'app\n');
   assert.equal(report.hit, 'partial');
   assert.equal(report.index, undefined);
@@ -105,7 +105,7 @@ test('the last good set is installed while the index is down, and that is no exa
   );
 });
 
-test('the last good set also serves when pip finds the index down in the middle', async () => {
+test('the last good set is installed when the index goes down while pip runs', async () => {
   const fake = await filled('app\n');
   index(fake).fails = unreachable;
   await fake.run({ refresh: 'always' }, 'app\n');
@@ -115,25 +115,25 @@ test('the last good set also serves when pip finds the index down in the middle'
 
 test('the last good set of other requirements is not used', async () => {
   const fake = await filled('app==1.0\n');
-  index(fake).health = { state: 'down', reason: 'the connection is refused' };
-  await assert.rejects(fake.run({}, 'app==2.0\n'), /the connection is refused/);
+  index(fake).health = { state: 'down', reason: 'the connection was refused' };
+  await assert.rejects(fake.run({}, 'app==2.0\n'), /the connection was refused/);
   assert.deepEqual(environment(fake), []);
 });
 
-test('without any wheelhouse an index that is down fails the run with its reason', async () => {
+test('without a wheelhouse, an index that is down fails the run with the reason', async () => {
   const fake = fakeWorld(projects);
-  index(fake).health = { state: 'down', reason: 'its name is not known' };
+  index(fake).health = { state: 'down', reason: 'its host name does not exist' };
   await assert.rejects(fake.run({}, 'app\n'), (error: Error) => {
     assert.ok(error instanceof UserError);
     assert.match(
       error.message,
-      /The index https:\/\/index\.example\/simple\/ can't be used: its name/,
+      /The index https:\/\/index\.example\/simple\/ can't be used: its host name/,
     );
     return true;
   });
 });
 
-test('a request that the index can not satisfy fails with advice, and saves nothing', async () => {
+test('a request that the index cannot satisfy fails with advice and saves nothing', async () => {
   const fake = fakeWorld(projects);
   await assert.rejects(fake.run({}, 'missing\n'), /pip could not get all wheels/);
   assert.deepEqual(fake.entries(), []);
@@ -161,11 +161,11 @@ test('a healthy mirror is used, and shares wheelhouses with its index', async ()
 });
 
 for (const health of [
-  { state: 'down', reason: 'the connection is refused' },
+  { state: 'down', reason: 'the connection was refused' },
   { state: 'absent' },
   { state: 'untrusted', reason: 'its certificate is not valid' },
 ] as const) {
-  test(`a mirror that is ${health.state} gives way to its index with one warning`, async () => {
+  test(`a mirror that is ${health.state} is replaced by its index with one warning`, async () => {
     const fake = fakeWorld(projects);
     fake.indexes[mirrorUrl] = { ...fakeIndex(projects), health };
     const { report } = await fake.run({ 'mirror-url': mirrorUrl }, 'app==1.0\n');
@@ -178,7 +178,7 @@ for (const health of [
   });
 }
 
-test('a mirror that fails half-way gives way to its index in the same run', async () => {
+test('a mirror that fails half-way is replaced by its index in the same run', async () => {
   const fake = fakeWorld(projects);
   fake.indexes[mirrorUrl] = { ...fakeIndex(projects), fails: unreachable };
   const { report } = await fake.run({ 'mirror-url': mirrorUrl }, 'app==1.0\n');
@@ -186,13 +186,13 @@ test('a mirror that fails half-way gives way to its index in the same run', asyn
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
 
-test('a mirror that refuses is an error: its index is not asked with other credentials', async () => {
+test('a mirror that refuses the credentials fails the run; its index is not tried with others', async () => {
   const fake = fakeWorld(projects);
   fake.indexes[mirrorUrl] = { ...fakeIndex(projects), health: { state: 'refused', status: 401 } };
   await assert.rejects(fake.run({ 'mirror-url': mirrorUrl }, 'app\n'), /The mirror .* answers 401/);
 });
 
-test('an entry that can not be installed gives way to the index, and the job passes', async () => {
+test('an entry that cannot be installed is replaced from the index, and the job passes', async () => {
   const fake = await filled();
   fake.installFails = 'ERROR: has an invalid wheel';
   const log = fake.log;
@@ -208,14 +208,14 @@ test('an entry that can not be installed gives way to the index, and the job pas
   assert.match(fake.said.join('\n'), /could not be installed and is not used/);
 });
 
-test('an installation that fails for want of disk is not blamed on the entry', async () => {
+test('an installation that fails on a full disk is not blamed on the cache entry', async () => {
   const fake = await filled();
   fake.installFails = 'ERROR: [Errno 28] No space left on device';
   await assert.rejects(fake.run({}, 'app==1.0\n'), /The disk is full/);
   assert.deepEqual(index(fake).fetched, []);
 });
 
-test('a damaged wheel is fetched again, the others are not', async () => {
+test('only the damaged wheel is downloaded again', async () => {
   const fake = await filled();
   const [entry = ''] = fake.entries();
   writeFileSync(join(fake.root, 'store', entry, 'app-1.0-py3-none-any.whl'), 'damaged!');
@@ -225,7 +225,7 @@ test('a damaged wheel is fetched again, the others are not', async () => {
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
 
-test('an entry whose manifest can not be read is a miss with one warning', async () => {
+test('an entry with an unreadable manifest is a miss with one warning', async () => {
   const fake = await filled();
   const [entry = ''] = fake.entries();
   writeFileSync(join(fake.root, 'store', entry, 'wheelhouse.json'), '{');
@@ -235,7 +235,7 @@ test('an entry whose manifest can not be read is a miss with one warning', async
   assert.deepEqual(fake.entries(), [report.primaryKey, `${report.primaryKey}-r1`]);
 });
 
-test('what the environment has in a version that satisfies is left', async () => {
+test('an installed version that satisfies the request is left alone', async () => {
   const fake = await filled('app==1.0\n');
   fake.installed.set('base', '1.0');
   const { report } = await fake.run({}, 'app==1.0\n');
@@ -244,14 +244,14 @@ test('what the environment has in a version that satisfies is left', async () =>
   assert.match(fake.log.join('\n'), /Leaving base 1\.0/);
 });
 
-test('a pin replaces what the environment has', async () => {
+test('a pin replaces another version in the environment', async () => {
   const fake = await filled('app==1.0\nbase==2.0\n');
   fake.installed.set('base', '1.0');
   await fake.run({}, 'app==1.0\nbase==2.0\n');
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
 
-test('an installation that was interrupted is done again', async () => {
+test('an interrupted installation is repeated in full', async () => {
   const fake = await filled();
   writeFileSync(join(fake.root, 'site', '.wheelhouse-installing'), '');
   await fake.run({}, 'app==1.0\n');
@@ -269,7 +269,7 @@ test('install: false fills and saves, and installs nothing', async () => {
   assert.equal(fake.entries().length, 1);
 });
 
-test('restore-cache: false neither looks nor asks whether there is something', async () => {
+test('restore-cache: false makes a run a miss although the cache has an entry', async () => {
   const fake = await filled();
   const { report } = await fake.run({ 'restore-cache': 'false', wheelhouse: 'new' }, 'app==1.0\n');
   assert.equal(report.hit, 'miss');
@@ -282,7 +282,7 @@ test('save-cache: false leaves nothing to save', async () => {
   assert.deepEqual(fake.entries(), []);
 });
 
-test('a wheelhouse that can not be written is kept elsewhere with one warning', async () => {
+test('a wheelhouse that cannot be written is put elsewhere with one warning', async () => {
   const fake = fakeWorld(projects);
   // A file in the place of its parent: the user is root in many containers, whom no mode stops.
   writeFileSync(join(fake.root, 'workspace', 'blocked'), '');
@@ -292,7 +292,7 @@ test('a wheelhouse that can not be written is kept elsewhere with one warning', 
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
 
-test('a directory with files of the user is not taken for a wheelhouse', async () => {
+test("a directory with the user's files is refused as a wheelhouse", async () => {
   const fake = fakeWorld(projects);
   const precious = join(fake.root, 'workspace', 'wheels', 'precious.txt');
   mkdirSync(join(fake.root, 'workspace', 'wheels'));
@@ -304,13 +304,13 @@ test('a directory with files of the user is not taken for a wheelhouse', async (
   assert.equal(readFileSync(precious, 'utf8'), 'precious\n');
 });
 
-test('no-index fills from nothing and fails like pip', async () => {
+test('no-index without wheels fails like pip', async () => {
   const fake = fakeWorld(projects);
   await assert.rejects(fake.run({}, '--no-index\napp==1.0\n'), /pip could not get all wheels/);
   assert.deepEqual(index(fake).fetched, []);
 });
 
-test('wheelhouses of another index are not used', async () => {
+test('a wheelhouse of another index is not used', async () => {
   const fake = await filled();
   const other = 'https://other.example/simple/';
   fake.indexes[other] = fakeIndex(projects);

@@ -14,7 +14,7 @@ const base = {
   keyring: false,
 } as unknown as Interpreter;
 
-test('the pip of a new environment is upgraded from the index that the inputs name, and from no other', async () => {
+test('the pip of a new environment is upgraded only from the index that the inputs name', async () => {
   const runs: { args: readonly string[]; env: Readonly<Record<string, string>> }[] = [];
   let probes = 0;
   const world = {

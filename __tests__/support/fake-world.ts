@@ -123,7 +123,7 @@ export function fakeWorld(projects: Projects): Fake {
         store: directoryCache(join(root, 'store'), reporter),
         indexProbe: {
           probe: async (url) =>
-            fake.indexes[url]?.health ?? { state: 'down', reason: 'its name is not known' },
+            fake.indexes[url]?.health ?? { state: 'down', reason: 'its host name does not exist' },
           versions: async (url, project) =>
             new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
         },

@@ -1,4 +1,4 @@
-/** What an archive of the cache may unpack to. */
+/** The limits of what a cache archive may unpack to. */
 import assert from 'node:assert/strict';
 import {
   chmodSync,
@@ -25,8 +25,8 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const file = (...names: string[]): string => path.join(directory, ...names);
 
-describe('the contents of a directory', () => {
-  test('are counted with those of directories in it, and links are not followed', async () => {
+describe('contentsOf', () => {
+  test('counts the files in nested directories, and follows no links', async () => {
     mkdirSync(file('sub'));
     writeFileSync(file('a'), '12345');
     writeFileSync(file('sub', 'b'), '123');
@@ -34,7 +34,7 @@ describe('the contents of a directory', () => {
     assert.deepEqual(await contentsOf(directory), { files: 4, bytes: 8, hasHardLinks: false });
   });
 
-  test('have the sizes that reading them takes, however sparse they are', async () => {
+  test('counts a sparse file with its full size', async () => {
     writeFileSync(file('sparse'), '');
     truncateSync(file('sparse'), 8e12);
     const contents = await contentsOf(directory);
@@ -42,7 +42,7 @@ describe('the contents of a directory', () => {
     assert.equal(hostility(contents, 1197), 'the archive unpacks to far more than wheels do');
   });
 
-  test('include files with names that are not valid UTF-8', async () => {
+  test('counts files whose names are not valid UTF-8', async () => {
     writeFileSync(
       Buffer.concat([Buffer.from(`${directory}/`), Buffer.from([0xff, 0xfe])]),
       '12345',
@@ -50,14 +50,14 @@ describe('the contents of a directory', () => {
     assert.equal((await contentsOf(directory)).bytes, 5);
   });
 
-  test('with hard links are refused, however small they are', async () => {
+  test('finds hard links, which make an archive of any size hostile', async () => {
     writeFileSync(file('a'), 'x');
     linkSync(file('a'), file('b'));
     const contents = await contentsOf(directory);
     assert.equal(hostility(contents, 100), 'the archive contains hard links');
   });
 
-  test('become readable for their owner, and keep their other rights', async () => {
+  test('makes files readable for their owner, and keeps their other permissions', async () => {
     mkdirSync(file('closed'));
     writeFileSync(file('closed', 'a'), '');
     chmodSync(file('closed', 'a'), 0o004);
@@ -68,23 +68,28 @@ describe('the contents of a directory', () => {
   });
 });
 
-describe('an archive', () => {
+describe('hostility', () => {
   const fine = { files: 3, bytes: 1000, hasHardLinks: false };
   const table: readonly [string, Partial<typeof fine>, number, string | undefined][] = [
-    ['of a few files is accepted', {}, 1000, undefined],
-    ['that unpacks to a gigabyte more is accepted', { bytes: 1_000_004_000 }, 1000, undefined],
+    ['an archive of a few files is accepted', {}, 1000, undefined],
     [
-      'that unpacks to more is refused',
+      'an archive that unpacks to four times its size and a gigabyte is accepted',
+      { bytes: 1_000_004_000 },
+      1000,
+      undefined,
+    ],
+    [
+      'an archive that unpacks to more is refused',
       { bytes: 1_000_004_001 },
       1000,
       'the archive unpacks to far more than wheels do',
     ],
-    ['of 10,000 files is accepted', { files: 10_000 }, 1000, undefined],
+    ['an archive of 10,000 files is accepted', { files: 10_000 }, 1000, undefined],
     [
-      'of more files is refused',
+      'an archive of more than 10,000 files is refused',
       { files: 10_001 },
       1000,
-      'the archive holds far more files than a wheelhouse',
+      'the archive contains far more files than a wheelhouse',
     ],
   ];
   for (const [description, change, size, expected] of table) {

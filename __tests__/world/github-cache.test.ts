@@ -20,7 +20,7 @@ const silent: Reporter = {
   group: (_title, work) => work(),
 };
 
-test('the transfer process gets the service, and neither inputs nor state; tar gets no token', async () => {
+test('the transfer process gets the cache token but no inputs or state, and tar gets no token', async () => {
   const program = join(scratch, 'transfer.mjs');
   const seen = join(scratch, 'seen.json');
   const fromTar = join(scratch, 'tar.txt');

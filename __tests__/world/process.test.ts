@@ -1,4 +1,4 @@
-/** Programs that print more than anybody reads. */
+/** Programs with very long output. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
@@ -8,7 +8,7 @@ const env = { PATH: process.env['PATH'] ?? '' };
 const node = (script: string, onLine?: (line: string) => void) =>
   run(process.execPath, ['-e', script], { env, ...(onLine ? { onLine } : {}) });
 
-test('of more output than any program has, the end is kept', async () => {
+test('run keeps only the end of more than 64 MB of output', async () => {
   const script = `const { writeSync } = require('fs');
     const line = 'x'.repeat(999) + '\\n';
     for (let n = 0; n < 100; n++) { let rest = line.repeat(1000);
@@ -20,7 +20,7 @@ test('of more output than any program has, the end is kept', async () => {
   assert.match(stdout.slice(-20), /the end\n$/);
 });
 
-test('a line without an end is passed on in pieces', async () => {
+test('a line of several megabytes is passed on in pieces', async () => {
   const lines: number[] = [];
   await node("process.stdout.write('x'.repeat(5_000_000))", (line) => lines.push(line.length));
   assert.ok(lines.length > 1 && Math.max(...lines) < 2_000_000, lines.join());

@@ -14,7 +14,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'programs-'));
 after(() => rmSync(scratch, { recursive: true }));
 
 for (const file of files) {
-  test(`${file} compiles, with the lines in front of it`, () => {
+  test(`${file} compiles together with the preamble`, () => {
     const text = pythonProgram(file.slice(0, -'.py'.length) as PythonProgram);
     execFileSync(python, ['-c', 'import sys; compile(sys.stdin.read(), "program", "exec")'], {
       input: text,
@@ -32,7 +32,7 @@ test('a Python program imports nothing from the working directory', () => {
   assert.equal(status, 0, stderr);
 });
 
-test('an environment is what `python -m venv` makes, with the same pip commands', () => {
+test('make_venv makes the same environment as `python -m venv`, with the same pip commands', () => {
   const plain = join(scratch, 'plain');
   const own = join(scratch, 'own');
   execFileSync(python, ['-m', 'venv', plain]);

@@ -22,7 +22,7 @@ function write(file: string, content: string, mode = 0o644): string {
   return file;
 }
 
-test('an environment that can not be made by copying pip keeps the files of its user', async () => {
+test('createVenv keeps the files of an existing environment when pip cannot be copied into it', async () => {
   // A Python whose pip can't be copied: the program that copies it fails.
   const executable = write(
     join(scratch, 'python'),
@@ -43,7 +43,7 @@ test('an environment that can not be made by copying pip keeps the files of its 
   assert.notEqual(made.pip, undefined);
 });
 
-test('installed projects are read from the names of their metadata, the first on the path counts', async () => {
+test('installed reads projects from the names of their metadata, and the first one on the path wins', async () => {
   const first = join(scratch, 'first');
   const second = join(scratch, 'second');
   for (const name of ['Zope.Proxy-5.0.dist-info', 'six-1.16.0.egg-info', 'no_version.dist-info']) {
@@ -61,7 +61,7 @@ test('installed projects are read from the names of their metadata, the first on
   });
 });
 
-test("a wheel is found in pip's cache of built wheels by its name and its content", async () => {
+test("cachedBuilds finds a wheel in pip's cache by its name and its content", async () => {
   const cache = join(scratch, 'cache');
   const file = 'docopt-0.6.2-py2.py3-none-any.whl';
   write(join(cache, 'wheels', '1a', 'b0', '8c', 'digest', file), 'content');

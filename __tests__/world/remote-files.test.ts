@@ -1,4 +1,4 @@
-/** Requirement files behind URLs, got from a server of the test's own with real pips. */
+/** Requirement files behind URLs, downloaded from a test server with real pips. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
@@ -52,7 +52,7 @@ function credentialsOf({ headers }: IncomingMessage): string {
 
 const pips = ['22.2', '23.2.1', '26.3'] as const;
 
-test('userinfo of the URL is sent, and only to its own origin', async (context) => {
+test('credentials in a URL are sent to its own origin only', async (context) => {
   const seen: string[] = [];
   const other = await serve(context, (request, response) => {
     seen.push(`other ${credentialsOf(request)}`);
@@ -67,8 +67,8 @@ test('userinfo of the URL is sent, and only to its own origin', async (context) 
 });
 
 for (const pip of pips) {
-  describe(`what only pip ${pip} knows the way to`, () => {
-    test('credentials of a netrc', async (context) => {
+  describe(`a file that only pip ${pip} can download`, () => {
+    test('needs credentials from a netrc', async (context) => {
       const host = await serve(context, (request, response) => {
         if (credentialsOf(request) === 'me:s3cret') response.end('a==1\n');
         else response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
@@ -81,7 +81,7 @@ for (const pip of pips) {
       });
     });
 
-    test('a host that is trusted, and one that is not', async (context) => {
+    test('is on a trusted host; an untrusted one fails with the certificate', async (context) => {
       const index = await startIndex({ tls: true, distributions: [] });
       context.after(() => index.close());
       const url = `${new URL(index.url).origin}/c.txt`;
@@ -95,7 +95,7 @@ for (const pip of pips) {
       });
     });
 
-    test('a proxy of its own', async (context) => {
+    test('is behind a proxy from the settings of pip', async (context) => {
       const host = await serve(context, (request, response) => response.end(`# ${request.url}\n`));
       assert.equal(
         await read('http://files.example/c.txt', access(pip, { PIP_PROXY: `http://${host}` })),
@@ -103,7 +103,7 @@ for (const pip of pips) {
       );
     });
 
-    test('a server that is busy at first', async (context) => {
+    test('is on a server that is busy at first', async (context) => {
       let requests = 0;
       const host = await serve(context, (_request, response) => {
         requests += 1;
@@ -115,8 +115,8 @@ for (const pip of pips) {
   });
 }
 
-describe('a hostile server', () => {
-  test('does not fill the memory', async (context) => {
+describe('a hostile server of requirement files', () => {
+  test('cannot fill the memory', async (context) => {
     const host = await serve(context, (_request, response) => {
       const more = (): void => {
         while (response.write(Buffer.alloc(1 << 16, '#')));
@@ -129,16 +129,16 @@ describe('a hostile server', () => {
     });
   });
 
-  test('does not end a redirect', async (context) => {
+  test('cannot redirect for ever', async (context) => {
     const host = await serve(context, (_request, response) =>
       response.writeHead(302, { location: '/again' }).end(),
     );
     await assert.rejects(read(`http://${host}/c.txt`, access('23.2.1')), {
-      message: 'it redirects without end',
+      message: 'it redirects too many times',
     });
   });
 
-  test('does not learn what is told of a lost connection', async (context) => {
+  test('cannot make an error message contain credentials', async (context) => {
     const host = await serve(context, (request) => request.destroy());
     await assert.rejects(
       read(`http://me:s3cret@${host}/c.txt?token=s3cret`, access('23.2.1')),

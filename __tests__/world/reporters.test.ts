@@ -26,7 +26,7 @@ async function written(
 
 const evil = ['::stop-commands::x9', '\u0085::stop-commands::x9', ' ::error::x', '##vso[task.x]y'];
 
-/** Everything that a reporter can say, with this text in it. */
+/** Sends this text through every method of a reporter. */
 async function sayAll(reporter: Reporter, text: string): Promise<void> {
   reporter.info(text);
   reporter.notice(text);
@@ -37,7 +37,7 @@ async function sayAll(reporter: Reporter, text: string): Promise<void> {
   await reporter.group(text, async () => {});
 }
 
-describe('lines of another program are not commands', () => {
+describe('a line of another program has no effect as a workflow command', () => {
   for (const text of evil) {
     test(`in a workflow: ${JSON.stringify(text)}`, async () => {
       const log = await written(process.stdout, () => {
@@ -54,7 +54,7 @@ describe('lines of another program are not commands', () => {
   }
 });
 
-describe('hidden texts are not shown', () => {
+describe('a hidden text is masked in every message', () => {
   const secret = 'k7Qm2Vx9Rb4Tz8Lw';
 
   test('in a workflow', async () => {

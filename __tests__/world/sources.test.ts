@@ -51,19 +51,19 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
     assert.ok(error instanceof UserError, String((error as Error).stack));
     return error.message;
   }
-  return assert.fail('it was taken');
+  return assert.fail('it was accepted');
 }
 
-describe('decoding', () => {
+describe('decoding a requirement file', () => {
   const utf16be = (text: string): Buffer => Buffer.from(text, 'utf16le').swap16();
   const table: readonly [string, Buffer, string][] = [
-    ['nothing', Buffer.alloc(0), ''],
+    ['an empty file', Buffer.alloc(0), ''],
     ['UTF-8', Buffer.from('ä\n🐍\n'), 'ä\n🐍\n'],
-    ['UTF-8 with a mark', Buffer.from('\uFEFFä\n'), 'ä\n'],
-    ['UTF-16, little end first', Buffer.from('\uFEFFä\r\n', 'utf16le'), 'ä\r\n'],
-    ['UTF-16, big end first', utf16be('\uFEFFä\r\n'), 'ä\r\n'],
+    ['UTF-8 with a byte-order mark', Buffer.from('\uFEFFä\n'), 'ä\n'],
+    ['UTF-16, little-endian', Buffer.from('\uFEFFä\r\n', 'utf16le'), 'ä\r\n'],
+    ['UTF-16, big-endian', utf16be('\uFEFFä\r\n'), 'ä\r\n'],
     [
-      'Latin-1 by its comment',
+      'Latin-1 with a coding comment',
       Buffer.from('# coding: latin1\n# ä\n', 'latin1'),
       '# coding: latin1\n# ä\n',
     ],
@@ -80,27 +80,31 @@ describe('decoding', () => {
     ],
     ['UTF-8, as Python spells it', Buffer.from('# coding: utf_8\n# ä\n'), '# coding: utf_8\n# ä\n'],
     [
-      'a comment in the second line',
+      'a coding comment in the second line',
       Buffer.from('\n# vim: set fileencoding=cp1252 :\n# \xE4\x80', 'latin1'),
       '\n# vim: set fileencoding=cp1252 :\n# ä€',
     ],
     [
-      'a comment in the third line does not count',
+      'a coding comment in the third line is ignored',
       Buffer.from('\n\n# coding: latin1\nä\n'),
       '\n\n# coding: latin1\nä\n',
     ],
     // pip looks at lines that begin with # only.
     [
-      'an indented comment does not count',
+      'an indented coding comment is ignored',
       Buffer.from('  # coding: latin1\nä\n'),
       '  # coding: latin1\nä\n',
     ],
     [
-      'a word in a requirement does not count',
+      'a coding comment after a requirement is ignored',
       Buffer.from('a # coding: latin1\nä\n'),
       'a # coding: latin1\nä\n',
     ],
-    ['a mark over a comment', Buffer.from('\uFEFF# coding: latin1\nä'), '# coding: latin1\nä'],
+    [
+      'a byte-order mark wins over a coding comment',
+      Buffer.from('\uFEFF# coding: latin1\nä'),
+      '# coding: latin1\nä',
+    ],
   ];
   for (const [description, content, expected] of table) {
     test(description, () => assert.equal(decode(content), expected));
@@ -108,34 +112,34 @@ describe('decoding', () => {
 
   for (const [description, content, message] of [
     [
-      'no UTF-8',
+      'invalid UTF-8',
       Buffer.from('a\nb\n\xFF\nc\n', 'latin1'),
       'line 3 is not valid UTF-8; save the file as UTF-8',
     ],
     [
-      'no UTF-8 in the last line',
+      'invalid UTF-8 in the last line',
       Buffer.from('a\n\xE4', 'latin1'),
       'line 2 is not valid UTF-8; save the file as UTF-8',
     ],
     [
-      'Latin-1 without a comment',
+      'Latin-1 without a coding comment',
       Buffer.from('# f\xFCr\n', 'latin1'),
       'line 1 is not valid UTF-8; save the file as UTF-8',
     ],
     [
-      'an encoding that nobody knows',
+      'an unknown encoding',
       Buffer.from('# coding: klingon\n'),
       'line 1 is not valid klingon; save the file as UTF-8',
     ],
     [
-      'a NUL',
+      'a NUL character',
       Buffer.from('a\nb\0c\n'),
-      'line 2 holds a NUL character; save the file as UTF-8 text',
+      'line 2 contains a NUL character; save the file as UTF-8 text',
     ],
     [
-      'UTF-16 without a mark',
+      'UTF-16 without a byte-order mark',
       Buffer.from('a\n', 'utf16le'),
-      'line 1 holds a NUL character; save the file as UTF-8 text',
+      'line 1 contains a NUL character; save the file as UTF-8 text',
     ],
   ] as const) {
     test(`refused: ${description}`, () => {
@@ -143,27 +147,27 @@ describe('decoding', () => {
     });
   }
 
-  test('refused: half a character of UTF-16', () => {
+  test('refused: a truncated character of UTF-16', () => {
     assert.throws(() => decode(Buffer.from([0xff, 0xfe, 0x61])), /is not valid utf-16le/);
   });
 });
 
-describe('reading', () => {
-  test('a file', async () => {
+describe('reading a location', () => {
+  test('returns the text of a file, whatever its name', async () => {
     assert.equal(await sources.read(write('ü "q" $(x).txt', 'ä')), 'ä');
   });
 
-  test('a missing file', async () => {
+  test('says that a missing file does not exist', async () => {
     await assert.rejects(sources.read(path.join(workspace, 'no')), {
       message: 'it does not exist',
     });
   });
 
-  test('a directory', async () => {
+  test('says that a directory is one', async () => {
     await assert.rejects(sources.read(workspace), /^Error: it is a directory$/);
   });
 
-  test('a URL, and what goes wrong there, without secrets', async () => {
+  test('returns the text behind a URL, and errors without its credentials', async () => {
     const server = createServer((incoming, response) => {
       if (incoming.url?.startsWith('/r.txt')) response.end('\uFEFFä\n');
       else response.writeHead(404).end();
@@ -183,12 +187,12 @@ describe('reading', () => {
   });
 });
 
-describe('a file of the checkout', () => {
-  test('is read', async () => {
+describe('reading a file of the checkout', () => {
+  test('returns its text', async () => {
     assert.equal(await sources.readInside(request(), write('sub/pyproject.toml', 'a')), 'a');
   });
 
-  test('is not outside the workspace, neither by its path nor through a link', async () => {
+  test('refuses a file outside the workspace, by path or through a link', async () => {
     const outside = path.join(scratch, 'pyproject.toml');
     writeFileSync(outside, 'a');
     symlinkSync(outside, path.join(workspace, 'link.toml'));
@@ -200,15 +204,15 @@ describe('a file of the checkout', () => {
     }
   });
 
-  test('may be missing', async () => {
+  test('says that a missing file does not exist', async () => {
     await assert.rejects(sources.readInside(request(), path.join(workspace, 'no')), {
       message: 'it does not exist',
     });
   });
 });
 
-describe('finding', () => {
-  test('literal names and globs, each file once, sorted', async () => {
+describe('finding the files of the inputs', () => {
+  test('accepts names and globs, and lists each file once, sorted', async () => {
     for (const name of ['requirements.txt', 'b/r.txt', 'a/r.txt', 'a/r.in', 'c/d/r.txt'])
       write(name);
     assert.deepEqual(await found({}), ['requirements.txt']);
@@ -227,7 +231,7 @@ describe('finding', () => {
     ]);
   });
 
-  test('from the working directory, which may lie beside', async () => {
+  test('starts from the working directory, and may leave it', async () => {
     write('sub/r.txt');
     write('other/r.txt');
     const at = (requirements: string[]): Promise<string[]> =>
@@ -236,11 +240,11 @@ describe('finding', () => {
     assert.deepEqual(await at(['../*/r.txt']), ['other/r.txt', 'sub/r.txt']);
   });
 
-  test('an absolute name inside the workspace', async () => {
+  test('accepts an absolute name inside the workspace', async () => {
     assert.deepEqual(await found({ requirements: [write('sub/r.txt')] }), ['sub/r.txt']);
   });
 
-  test('an absolute glob inside the workspace', async () => {
+  test('accepts an absolute glob inside the workspace', async () => {
     write('sub/r.txt');
     assert.deepEqual(await found({ requirements: [path.join(workspace, '*/r.txt')] }), [
       'sub/r.txt',
@@ -261,13 +265,13 @@ describe('finding', () => {
     '!r.txt',
     `${'x'.repeat(250)}.txt`,
   ]) {
-    test(`a file named ${name.slice(0, 20)}`, async () => {
+    test(`accepts a file named ${name.slice(0, 20)}`, async () => {
       write(name);
       assert.deepEqual(await found({ requirements: [name] }), [name]);
     });
   }
 
-  test('in a checkout whose own path holds signs of globs', async () => {
+  test('works in a checkout whose own path contains wildcards', async () => {
     const odd = path.join(scratch, 'w [x] * ü');
     mkdirSync(path.join(odd, 'sub'), { recursive: true });
     writeFileSync(path.join(odd, 'sub/r.txt'), 'a');
@@ -277,19 +281,19 @@ describe('finding', () => {
     );
   });
 
-  test('a link inside the workspace', async () => {
+  test('follows a link inside the workspace', async () => {
     write('real/r.txt');
     symlinkSync('real', path.join(workspace, 'link'));
     assert.deepEqual(await found({ requirements: ['link/r.txt'] }), ['link/r.txt']);
   });
 
-  test('links in a circle do not hang a glob', { timeout: 20_000 }, async () => {
+  test('finishes in spite of a symbolic-link loop', { timeout: 20_000 }, async () => {
     write('a/r.txt');
     symlinkSync('..', path.join(workspace, 'a/up'));
     assert.ok((await found({ requirements: ['**/r.txt'] })).includes('a/r.txt'));
   });
 
-  test('constraints and more files alike', async () => {
+  test('finds constraints and cache-dependency-path the same way', async () => {
     write('requirements.txt');
     write('c.txt');
     write('x.toml', 'a\n');
@@ -305,7 +309,7 @@ describe('finding', () => {
     );
   });
 
-  test("a dependency file's digest is its content, whatever its line endings and mark", async () => {
+  test("a dependency file's digest ignores line endings and the byte-order mark", async () => {
     write('requirements.txt');
     const digest = async (content: string | Buffer): Promise<string | undefined> => {
       write('x', content);
@@ -337,7 +341,7 @@ describe('finding', () => {
     });
   }
 
-  test('refused: a link that leads out', async () => {
+  test('refused: a link that leads out of the workspace', async () => {
     writeFileSync(path.join(scratch, 'secret.txt'), 'a');
     symlinkSync('../secret.txt', path.join(workspace, 'r.txt'));
     mkdirSync(path.join(scratch, 'out'));
@@ -352,26 +356,26 @@ describe('finding', () => {
   });
 
   for (const pattern of ['no.txt', 'no/*.txt', 'sub', 'su*', 'broken.txt', 'loop/x']) {
-    test(`refused: nothing is ${pattern}`, async () => {
+    test(`refused: ${pattern} matches no file`, async () => {
       mkdirSync(path.join(workspace, 'sub'));
       symlinkSync('nowhere', path.join(workspace, 'broken.txt'));
       symlinkSync('loop', path.join(workspace, 'loop'));
       assert.equal(
         await refusal(found({ requirements: [pattern] })),
-        `No file matches "${pattern}" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that holds it.`,
+        `No file matches "${pattern}" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that contains it.`,
       );
     });
   }
 
-  test('refused: nothing in a folder, which is named', async () => {
+  test('refused: a pattern without matches in a subdirectory, which the message names', async () => {
     mkdirSync(path.join(workspace, 'sub'));
     assert.equal(
       await refusal(found({ workingDirectory: path.join(workspace, 'sub') })),
-      'No file matches "requirements.txt" of the input requirements in sub. Correct the input, or set working-directory to the folder that holds it.',
+      'No file matches "requirements.txt" of the input requirements in sub. Correct the input, or set working-directory to the folder that contains it.',
     );
   });
 
-  test('refused: a working directory that is not there', async () => {
+  test('refused: a working directory that does not exist', async () => {
     for (const name of ['no', 'file']) {
       write('file');
       const workingDirectory = path.join(workspace, name);
@@ -383,11 +387,11 @@ describe('finding', () => {
   });
 });
 
-describe('a local project', () => {
+describe('reading a local project', () => {
   const project = (name: string): ReturnType<typeof sources.project> =>
     sources.project(path.join(workspace, name), `./${name}`);
 
-  test('is its deciding files', async () => {
+  test('hashes only the files that decide its dependencies', async () => {
     write('p/pyproject.toml', '[build-system]\nrequires = ["x"]\n');
     const one = await project('p');
     assert.deepEqual(one, {
@@ -402,21 +406,21 @@ describe('a local project', () => {
     assert.notEqual((await project('p')).digest, one.digest);
   });
 
-  test('or an archive', async () => {
+  test('hashes an archive as a whole', async () => {
     write('a.whl', 'abc');
     const { digest, buildRequires } = await project('a.whl');
     assert.equal(digest, 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
     assert.deepEqual(buildRequires, []);
   });
 
-  test('refused', async () => {
+  test('refuses a path that is missing, not a project, or unreadable', async () => {
     mkdirSync(path.join(workspace, 'empty'));
     write('bad/pyproject.toml', Buffer.from('a = "\xFF"', 'latin1'));
     write('dir/pyproject.toml/x');
     write('dir/setup.py');
     for (const [name, message] of [
       ['no', './no does not exist.'],
-      ['empty', './empty is no Python project: it has neither pyproject.toml nor setup.py.'],
+      ['empty', './empty is not a Python project: it has neither pyproject.toml nor setup.py.'],
       [
         'bad',
         "bad/pyproject.toml can't be read: line 1 is not valid UTF-8; save the file as UTF-8.",

@@ -1,4 +1,4 @@
-/** What a real Python says of real wheels, and of what is installed. */
+/** What a real Python reports about real wheels and about installed projects. */
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,8 +34,8 @@ async function namesWith(files: Record<string, string>): Promise<readonly string
 const empty = (...files: string[]): Record<string, string> =>
   Object.fromEntries(files.map((file) => [file, '']));
 
-describe('what a wheel puts where', () => {
-  test('files, bytes and the first part of each path, in lower case', async () => {
+describe('the surroundings of a wheel', () => {
+  test('contain its number of files, its bytes, and the first part of each path in lower case', async () => {
     const files = { 'Pkg/sub/a.py': '12345', 'single.py': '', 'pkg/b.py': '' };
     assert.deepEqual(await namesWith(files), ['pkg', 'single.py']);
     const { filename, content } = wheel({ name: 'two', version: '1.0', size: 1000 });
@@ -46,7 +46,7 @@ describe('what a wheel puts where', () => {
     assert.ok(found.bytes > 1000 && found.bytes < 2000, `${found.bytes}`);
   });
 
-  test('data directories lead to where pip puts their files', async () => {
+  test('contain the places where pip puts the files of data directories', async () => {
     assert.deepEqual(await namesWith(empty('own-1.0.data/purelib/x/y.py')), ['x']);
     assert.deepEqual(await namesWith(empty('own-1.0.data/platlib/z.so')), ['z.so']);
     assert.deepEqual(await namesWith(empty('own-1.0.data/data/share/man/man1/x.1')), [
@@ -55,7 +55,7 @@ describe('what a wheel puts where', () => {
     assert.deepEqual(await namesWith(empty('own-1.0.data/headers/x.h')), []);
   });
 
-  test('scripts, from files and from entry points, are one kind of name', async () => {
+  test('contain scripts under the same name, whether from files or from entry points', async () => {
     assert.deepEqual(
       await namesWith(
         empty(
@@ -75,7 +75,7 @@ describe('what a wheel puts where', () => {
     ]);
   });
 
-  test('null for what may lie anywhere', async () => {
+  test('are null when a file may be put anywhere', async () => {
     for (const file of [
       'own-1.0.data/data/lib/python3.11/site-packages/x.py',
       'own-1.0.data/data/bin/x',
@@ -91,14 +91,14 @@ describe('what a wheel puts where', () => {
     }
   });
 
-  test('nothing can be told of what is no wheel', async () => {
+  test('are undefined for a file that is not a wheel', async () => {
     const file = path.join(scratch, 'broken-1.0-py3-none-any.whl');
     writeFileSync(file, 'no zip');
     assert.equal(await surroundings(file), undefined);
   });
 });
 
-test('what is installed, in all the forms that it is written in', async () => {
+test('surroundings list installed projects in all forms of metadata', async () => {
   for (const entry of ['Foo_Bar-1.0.dist-info', 'old-2.0-py3.11.egg-info', 'plain.egg-info']) {
     mkdirSync(path.join(packages, entry));
   }
@@ -109,7 +109,7 @@ test('what is installed, in all the forms that it is written in', async () => {
   assert.deepEqual(found, { installed: names, contents: [] });
 });
 
-test('nothing can be told by a Python that speaks whenever it starts', async () => {
+test('surroundings are undefined when Python prints something whenever it starts', async () => {
   const loud = path.join(packages, 'loud.pth');
   writeFileSync(loud, 'import sys; sys.stdout.write("hello")\n');
   assert.equal(await surroundings(), undefined);

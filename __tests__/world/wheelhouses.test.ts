@@ -1,4 +1,4 @@
-/** Wheelhouses on disk: what is where, and what is never followed. */
+/** Wheelhouses on disk: their layout, and links that are never followed. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
@@ -52,7 +52,7 @@ const layout = [
   'wheelhouse.json',
 ];
 
-test('a complete wheelhouse has wheels that are not installed in a directory of their own', async () => {
+test('a sealed wheelhouse has the wheels that are not installed in a directory of their own', async () => {
   const manifest = manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build'));
   await wheelhouses.seal(directory, manifest);
   await wheelhouses.seal(directory, manifest);
@@ -61,7 +61,16 @@ test('a complete wheelhouse has wheels that are not installed in a directory of 
   assert.deepEqual(inspected, { manifest, sound: manifest.wheels, faults: [] });
 });
 
-test('a shared wheelhouse has the same layout', async () => {
+test('a sealed wheelhouse contains nothing that its manifest does not name', async () => {
+  const manifest = manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build'));
+  wheel('old', 'runtime');
+  mkdirSync(path.join(directory, 'build'));
+  writeFileSync(path.join(directory, 'build', 'old-1.0-py3-none-any.whl'), 'old');
+  await wheelhouses.seal(directory, manifest);
+  assert.deepEqual(below(), layout);
+});
+
+test('share keeps the layout of a wheelhouse', async () => {
   await wheelhouses.seal(
     directory,
     manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build')),
@@ -73,7 +82,7 @@ test('a shared wheelhouse has the same layout', async () => {
   assert.deepEqual(below(), layout);
 });
 
-test('a wheelhouse that is filled again has all wheels beside each other', async () => {
+test('a reopened wheelhouse has all wheels in one directory', async () => {
   await wheelhouses.seal(
     directory,
     manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build')),
@@ -86,7 +95,7 @@ test('a wheelhouse that is filled again has all wheels beside each other', async
   assert.ok(!existsSync(path.join(directory, 'build')));
 });
 
-test('what is in the wrong directory is missing, and not in the manifest', async () => {
+test('a wheel in the wrong directory is missing, and not in the manifest', async () => {
   const six = wheel('six', 'runtime');
   await wheelhouses.seal(directory, manifestOf(six));
   mkdirSync(path.join(directory, 'build'));
@@ -98,7 +107,7 @@ test('what is in the wrong directory is missing, and not in the manifest', async
   ]);
 });
 
-test('a link in place of the directory for building is not followed', async () => {
+test('a link in place of the build directory is not followed', async () => {
   await wheelhouses.seal(directory, manifestOf(wheel('setuptools', 'build')));
   renameSync(path.join(directory, 'build'), path.join(root, 'elsewhere'));
   symlinkSync(path.join(root, 'elsewhere'), path.join(directory, 'build'));
@@ -112,7 +121,7 @@ test('a link in place of the directory for building is not followed', async () =
   assert.equal(readdirSync(path.join(root, 'elsewhere')).length, 1);
 });
 
-test('files with names that are not valid UTF-8 are deleted', async () => {
+test('keepOnly deletes files whose names are not valid UTF-8', async () => {
   const six = wheel('six', 'runtime');
   const evil = Buffer.concat([
     Buffer.from(`${directory}/alpha-`),
@@ -125,7 +134,7 @@ test('files with names that are not valid UTF-8 are deleted', async () => {
   assert.deepEqual(readdirSync(directory, { encoding: 'buffer' }).map(String), [six.file]);
 });
 
-test('a file whose name only looks like a kept one is deleted', async () => {
+test('keepOnly deletes a file whose name only looks like a listed one', async () => {
   writeFileSync(Buffer.concat([Buffer.from(`${directory}/a`), Buffer.from([0xff])]), 'evil');
   await wheelhouses.keepOnly(directory, ['a\ufffd']);
   assert.deepEqual(readdirSync(directory), []);

@@ -30781,6 +30781,25 @@ function canonicalVersion(version) {
 
 /***/ }),
 
+/***/ 4470:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   U: () => (/* binding */ isWithin)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/** Paths, without a look at the disk. */
+
+/** Whether a path is a directory's own or below it; both absolute. Links are not followed. */
+function isWithin(directory, file) {
+    const relative = node_path__WEBPACK_IMPORTED_MODULE_0__.relative(directory, file);
+    // A name may begin with two dots.
+    return relative.split(node_path__WEBPACK_IMPORTED_MODULE_0__.sep)[0] !== '..' && !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(relative);
+}
+
+
+/***/ }),
+
 /***/ 7949:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -32414,8 +32433,11 @@ function age(since, now) {
     return `${Math.round(hours / 24)} days`;
 }
 
+// EXTERNAL MODULE: ./lib/logic/paths.js
+var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/inputs.js
-/** The only place where inputs and the environment are read: in, checked; out, a frozen Request. */
+/** Reads and checks all inputs, here only, and makes a frozen Request from them. */
+
 
 
 
@@ -32447,14 +32469,15 @@ const inputDefaults = {
     'mirror-url': '',
 };
 /**
- * @param get gives the text of an input, empty when it is not set
- * @throws UserError that names the input and what it takes
+ * Reads the inputs of the action.
+ * @param get returns the text of an input, empty when it is not set
+ * @throws UserError with the input and the values that it accepts
  */
 function loadRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || inputDefaults[name];
         if (value.includes('\0'))
-            throw new errors/* UserError */.yo(`The input ${name} holds a NUL character.`);
+            throw new errors/* UserError */.yo(`The input ${name} contains a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -32474,14 +32497,14 @@ function loadRequest(get, host) {
     const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
-        throw new errors/* UserError */.yo(`The input cache-suffix is "${suffix}"; it takes letters, digits, ".", "_" and "-" only.`);
+        throw new errors/* UserError */.yo(`The input cache-suffix is "${suffix}"; it may only contain letters, digits, ".", "_" and "-".`);
     }
     if (suffix.length > 100)
         throw new errors/* UserError */.yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
-    const holds = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && isAncestor(wheelhouse, directory));
-    if (holds !== undefined) {
-        throw new errors/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which holds ${holds === host.workspace ? 'the checkout' : 'the working directory'}. Its content is replaced: name a directory of its own.`);
+    const contained = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && (0,paths/* isWithin */.U)(wheelhouse, directory));
+    if (contained !== undefined) {
+        throw new errors/* UserError */.yo(`The input wheelhouse is ${wheelhouse}, which contains the ${contained === host.workspace ? 'checkout' : 'working directory'} and would be overwritten. Choose a dedicated directory.`);
     }
     const policy = cachePolicy(host.event, setting('restore-cache'), setting('save-cache'));
     return {
@@ -32513,10 +32536,10 @@ function loadRequest(get, host) {
 }
 function indexInputs(text, lines) {
     const url = (name, value) => {
-        // The value may hold a secret: it is not repeated.
-        // The parser passes over line breaks; what reads the value next may not.
+        // The message leaves out the value, which may contain a secret. The parser ignores line breaks;
+        // whatever reads the value next may not.
         if (/\s/.test(value) || !URL.canParse(value)) {
-            throw new errors/* UserError */.yo(`The input ${name} is no URL; it takes one such as https://index.example/simple.`);
+            throw new errors/* UserError */.yo(`The input ${name} is not a valid URL (expected one such as https://index.example/simple).`);
         }
         return value;
     };
@@ -32524,7 +32547,7 @@ function indexInputs(text, lines) {
     const username = text('index-username') || undefined;
     const password = text('index-password') || undefined;
     if (password !== undefined && username === undefined) {
-        throw new errors/* UserError */.yo('The input index-password is set without index-username. Set both; where the index takes any user name (Azure Artifacts does), any will do.');
+        throw new errors/* UserError */.yo('The input index-password is set without index-username. Set both; if the index ignores the user name (as Azure Artifacts does), use any value.');
     }
     return {
         url: optional('index-url'),
@@ -32538,13 +32561,9 @@ function indexInputs(text, lines) {
 function oneOf(name, value, allowed) {
     const found = allowed.find((each) => each === value.toLowerCase());
     if (found === undefined) {
-        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it takes ${allowed.join(', ')}.`);
+        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`);
     }
     return found;
-}
-function isAncestor(directory, of) {
-    const relative = external_node_path_.relative(directory, of);
-    return !/^\.\.(?:$|[/\\])/.test(relative) && !external_node_path_.isAbsolute(relative);
 }
 
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
@@ -33123,7 +33142,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
 /* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(458);
-/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7669);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1951);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -33294,6 +33313,8 @@ function probeCandidates(requested) {
 
 // EXTERNAL MODULE: ./lib/logic/names.js
 var names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/paths.js
+var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
@@ -33419,8 +33440,7 @@ async function prepareInterpreter(request, world) {
  * undefined when it installs into the interpreter itself.
  */
 function venvToMake({ venv }, { executable }) {
-    const isInside = venv !== undefined && executable.startsWith(venv + path.sep);
-    return isInside ? undefined : venv;
+    return venv !== undefined && isWithin(venv, executable) ? undefined : venv;
 }
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
@@ -33471,7 +33491,7 @@ var key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
 ;// CONCATENATED MODULE: ./lib/request.js
-/** Reads a request: the user's files and pip's settings, and the cache keys that follow from them. */
+/** Reads the user's files and pip's settings, and computes the cache keys from them. */
 
 
 
@@ -33481,13 +33501,13 @@ var local_project = __nccwpck_require__(6511);
 
 
 
-/** Keeps the secrets of the inputs out of everything that is shown. */
+/** Masks the secrets of the inputs in everything that is shown. */
 function hideInputs(request, reporter) {
     reporter.hide((0,secrets/* secretsOfInputs */.yL)(request.index));
 }
 /**
- * Reads pip's settings and the user's files, and keeps their secrets out of what is shown.
- * @throws UserError for anything in the user's files that can't be used, with its place
+ * Reads pip's settings and the user's files, and masks their secrets.
+ * @throws UserError with file and line for anything in the user's files that can't be used
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
     const configured = pip_settings_pipSettings(interpreter, request.index);
@@ -33498,8 +33518,8 @@ async function readRequest(request, interpreter, { reporter, sources }) {
     return { settings: withOptionLines(configured, requested.lines), requested };
 }
 /**
- * Reads a request as {@link readRequest} does, and computes its cache keys. Changes nothing.
- * @throws UserError for anything in the user's files that can't be used, with its place
+ * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
+ * @throws UserError with file and line for anything in the user's files that can't be used
  */
 async function readRequestWithKeys(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
@@ -33536,9 +33556,21 @@ async function requestedSet(request, interpreter, settings, sources) {
         groups: await groupLines(request, sources),
         constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     }, reading);
-    // Files carry the index that they were compiled with; an index that is given here is meant.
-    const given = request.index.url !== undefined;
-    const lines = all.filter((line) => !(given && line.kind === 'option' && line.name === 'index-url'));
+    // A file may name the index that it was compiled with; the input index-url overrides it.
+    const lines = request.index.url === undefined
+        ? all
+        : all.filter((line) => line.kind !== 'option' || line.name !== 'index-url');
+    const buildFiles = configuredFiles(request, settings, 'build-constraint');
+    return {
+        lines,
+        files,
+        projects: await localProjects(lines, sources),
+        extra: found.extra,
+        buildConstraints: await buildConstraints(buildFiles, reading),
+    };
+}
+/** Reads the local projects among the requirements, each once. */
+async function localProjects(lines, sources) {
     const projects = new Map();
     for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
         if (form !== 'path' || projects.has(target))
@@ -33552,12 +33584,9 @@ async function requestedSet(request, interpreter, settings, sources) {
             throw new errors/* UserError */.yo(error.message, source);
         }
     }
-    return {
-        ...{ lines, files, projects: [...projects.values()], extra: found.extra },
-        buildConstraints: await buildConstraints(configuredFiles(request, settings, 'build-constraint'), reading),
-    };
+    return [...projects.values()];
 }
-/** The files that a setting of pip names: paths, from where pip runs, or URLs. */
+/** The files that a setting of pip names: URLs, or paths relative to where pip runs. */
 function configuredFiles({ workingDirectory }, settings, name) {
     return settings.words(name).map((file) => ({
         location: /^https?:/i.test(file)
@@ -33567,8 +33596,8 @@ function configuredFiles({ workingDirectory }, settings, name) {
     }));
 }
 /**
- * The content of build constraints, as it counts for the key. Only a build reads them, so one that
- * can't be read is pip's to complain about.
+ * Reads build constraints, in the form that the key contains. Only builds read them, so pip reports
+ * one that can't be read.
  */
 async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
@@ -33584,7 +33613,7 @@ async function buildConstraints(files, reading) {
     });
     return (await Promise.all(parts)).flat().sort();
 }
-/** How requirement files behind URLs are got: with pip's settings, not with the inputs' credentials. */
+/** How requirement files are downloaded: with pip's settings, without the inputs' credentials. */
 function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
     return {
         certificates: certificatesOf(settings, environment),
@@ -33594,7 +33623,7 @@ function remoteAccess({ environment, workingDirectory }, { executable, keyring, 
         env: (0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
     };
 }
-/** Variables that pip is given with the inputs' values, which may contain credentials. */
+/** Variables that pip gets with the inputs' values, which may contain credentials. */
 function replacedVariables({ url, extra, username, mirror }) {
     const isIndex = url !== undefined || username !== undefined || mirror !== undefined;
     return new Set([
@@ -33602,26 +33631,25 @@ function replacedVariables({ url, extra, username, mirror }) {
         ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
     ]);
 }
+/** Files of other tools that users take for requirement files. */
+const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
 function refuseOtherFormats(shown) {
-    if (/(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/.test(shown)) {
-        throw new errors/* UserError */.yo(`${shown} is not in the format of requirement files. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    if (otherFormats.test(shown)) {
+        throw new errors/* UserError */.yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
 }
+/** Reads the requirements of the dependency groups that the input groups names. */
 async function groupLines(request, sources) {
     const lines = [];
     for (const input of request.groups) {
         const colon = input.lastIndexOf(':');
-        const shown = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const file = external_node_path_.resolve(request.workingDirectory, shown);
-        let text;
-        try {
-            text = await sources.readInside(request, file);
-        }
-        catch (error) {
-            throw new errors/* UserError */.yo(`${shown} can't be read for the group "${input}": ${error.message}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        }
+        const file = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
         const group = input.slice(colon + 1);
-        lines.push(...(0,local_project/* groupRequirements */._y)(text, shown, group).map((line) => ({ text: line, file: shown })));
+        const read = sources.readInside(request, external_node_path_.resolve(request.workingDirectory, file));
+        const content = await read.catch((error) => {
+            throw new errors/* UserError */.yo(`${file} can't be read for the group "${input}": ${(0,errors/* messageOf */.bD)(error)}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        });
+        lines.push(...(0,local_project/* groupRequirements */._y)(content, file, group).map((text) => ({ text, file })));
     }
     return lines;
 }
@@ -34634,7 +34662,7 @@ async function auditFiles(plan, world, auditor, files) {
 
 /***/ }),
 
-/***/ 7669:
+/***/ 1951:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34643,8 +34671,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   s: () => (/* binding */ publishingWorld)
 });
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:fs"
 var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: external "node:fs/promises"
@@ -34661,82 +34687,143 @@ var errors = __nccwpck_require__(5895);
 var names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
-var world_process = __nccwpck_require__(5733);
-;// CONCATENATED MODULE: ./lib/world/python-program.js
-/** The Python programs of `src/python`, as text for `python -c`. */
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./lib/world/disk.js
+/** Files and directories: hashes, writes, copies, moves and deletes them. */
 
-/**
- * Modules in the working directory must not take the place of the standard library's or pip's;
- * `-c` puts it first on the path. (`-P` does the same, from Python 3.11 on.)
- */
-const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
-function pythonProgram(name) {
-    return preamble + source(name);
+
+
+
+/** Whether there is a file, a directory or a link of that name. */
+async function exists(file) {
+    return (await (0,promises_namespaceObject.lstat)(file).catch(() => undefined)) !== undefined;
 }
-/** The build puts a function in its place that knows all of them: see scripts/build.mjs. */
-const programs = {
-  "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata\nthat an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
-  "index_pages": "\"\"\"Asks indexes through the HTTP session of pip's own \"download\": what pip reaches (by keyring,\nnetrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.\nErrors are named by their class alone, since their texts may hold addresses with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
-  "make_venv": "\"\"\"Makes a virtual environment, named as argument, with the pip of the Python that runs this.\n\nSetuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for\nthe same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages\nas JSON; fails where pip was not installed by pip, as a system's may not be.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# As the command does, from 3.13 on: the environment must not show up in the checkout.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Bytecode may have come later than the list of files, as Python wrote it.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode counts only with the time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# Its list of files names the commands of the Python that it was copied from.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip too writes the rows sorted, in the csv module's own form.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
-  "markers": "\"\"\"Prints which environment markers apply to this Python, by pip's own reading of them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
-  "pip_elsewhere": "\"\"\"Runs pip as it would choose on another machine.\n\npip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with\ndependencies there, so that an older version that happens to need none is silently chosen\ninstead. Both are mended within its process. Build backends run in processes of their own, for\nthe machine that they are on. See docs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
-  "probe": "\"\"\"Prints, as JSON, what this Python is. One start of the interpreter answers everything.\n\nKeeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in said.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # pip's own reading of its files and environment: stable since pip 10, with nested values\n    # (one table a file, later files win) since 25.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
-  "run_pip": "\"\"\"Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.\n\nWHEELHOUSE_BUILD_LOG names a file where the pips that this one starts for its build environments log\nwhat they install. PIP_LOG would do that, but this pip would obey it too, and then hide the output of\nbuilds that fail. So the variable is set when this pip has read its options and sets up its logging.\n\"\"\"\n\nimport logging.config\nimport os\nimport runpy\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
-  "surroundings": "\"\"\"Prints which projects pip finds installed, and what each of a list of wheels would put where.\n\nTakes a JSON list of paths on standard input. The answer for a wheel is null if it may put something\nanywhere.\n\"\"\"\n\nimport json\nimport os\nimport posixpath\nimport sys\nimport zipfile\n\n\ndef installed():\n    # pip is run as a module: the working directory is on its path.\n    for directory in sys.path + [os.getcwd()]:\n        try:\n            entries = os.listdir(directory)\n        except OSError:\n            continue\n        for entry in entries:\n            stem, suffix = os.path.splitext(entry)\n            if suffix == '.egg-link':\n                yield stem\n            elif suffix in ('.dist-info', '.egg-info', '.egg'):\n                yield stem.split('-')[0]\n\n\ndef scripts(text):\n    wanted = False\n    for line in text.splitlines():\n        line = line.strip()\n        if line.startswith('['):\n            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')\n        elif wanted and '=' in line:\n            yield line.split('=')[0].strip()\n\n\ndef script(name):\n    # On Windows more than one kind of file stands for a command.\n    name = name.lower().split('/')[0]\n    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):\n        if name.endswith(suffix):\n            name = name[: -len(suffix)]\n    return 'scripts/' + name\n\n\ndef contents(wheel):\n    files, size, names = 0, 0, set()\n    with zipfile.ZipFile(wheel) as archive:\n        for member in archive.infolist():\n            path = member.filename\n            if path.endswith('/'):\n                continue\n            files += 1\n            size += member.file_size\n            parts = path.split('/')\n            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):\n                return None\n            if not parts[0].endswith('.data'):\n                names.add(parts[0].lower())\n            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):\n                names.add(parts[2].lower())\n            elif len(parts) > 2 and parts[1] == 'scripts':\n                names.add(script(parts[2]))\n            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):\n                names.add('data/' + parts[2])\n            elif (\n                len(parts) < 3 or parts[1] != 'headers'\n            ):  # Each project has a directory for headers.\n                return None\n            if (\n                len(parts) == 2\n                and parts[0].endswith('.dist-info')\n                and parts[1] == 'entry_points.txt'\n            ):\n                if member.file_size > 1000000:\n                    return None\n                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))\n    return {'files': files, 'bytes': size, 'names': sorted(names)}\n\n\nsys.stdout.write(\n    json.dumps(\n        {\n            'installed': sorted(set(installed())),\n            'contents': [contents(wheel) for wheel in json.load(sys.stdin)],\n        }\n    )\n)\n",
-  "unpack_uv": "\"\"\"Takes the program uv out of its wheel; prints its path.\n\nArguments: the wheel, the directory to put it into.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
-  "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the paths as a JSON list.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\npaths = []\nfor number, stub in enumerate(json.load(sys.stdin)):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag keeps its name apart from that of a real wheel.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    paths.append(path)\nsys.stdout.write(json.dumps(paths))\n"
-};
-function source(name) {
-    return programs[name];
-}
-
-;// CONCATENATED MODULE: ./lib/world/temporary.js
-/** Directories that must not outlive the process, however it ends. */
-
-
-
-
-const pending = new Set();
-let watching = false;
-/** From here on the directory goes when the process ends. @returns the directory */
-function untilExit(directory) {
-    if (!watching) {
-        watching = true;
-        process.on('exit', () => {
-            for (const each of pending) {
-                try {
-                    unlock(each);
-                    // Programs that have just been ended may still be writing into them.
-                    (0,external_node_fs_.rmSync)(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
-                }
-                catch {
-                    // Nobody is left to be told.
-                }
-            }
-        });
+/** Bytes that are read at a time. */
+const pieceSize = 512 * 1024;
+/** Memory to read into, for the next file: streams would take new memory for every piece. */
+const idle = [];
+/** @returns lower-case hex of a file's SHA-256 @throws the system's error when it can't be read */
+async function sha256(file) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    const handle = await (0,promises_namespaceObject.open)(file);
+    const piece = idle.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
+    try {
+        for (;;) {
+            const { bytesRead } = await handle.read(piece, 0, piece.length, null);
+            if (bytesRead === 0)
+                return hash.digest('hex');
+            hash.update(piece.subarray(0, bytesRead));
+        }
     }
-    pending.add(directory);
+    finally {
+        idle.push(piece);
+        await handle.close();
+    }
+}
+/** Files read at the same time: enough to keep a disk busy, few enough to stay small. */
+const concurrency = 4;
+/** Array.map for work that reads files: only a few items at the same time. */
+async function mapFiles(items, work) {
+    const results = [];
+    const queue = items.entries();
+    const worker = async () => {
+        for (const [index, item] of queue)
+            results[index] = await work(item);
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    return results;
+}
+/** Writes a file whole or not at all. */
+async function writeWhole(file, text) {
+    const temporary = `${file}.${(0,external_node_crypto_.randomUUID)()}`;
+    await (0,promises_namespaceObject.writeFile)(temporary, text);
+    await (0,promises_namespaceObject.rename)(temporary, file);
+}
+/** How often another process may be faster while a directory is moved into its place. */
+const maxSwaps = 20;
+/**
+ * Moves a directory into the place of another one: by rename, or by a copy beside it and a rename
+ * where the two are on different disks. Two processes may do it at once: the last one stays, whole.
+ */
+async function moveDirectory(from, to) {
+    await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(to), { recursive: true });
+    const source = await onSameDisk(from, to);
+    const aside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
+    for (let swap = 1;; swap += 1) {
+        await (0,promises_namespaceObject.rename)(to, aside).catch((error) => {
+            if (error.code !== 'ENOENT')
+                throw error;
+        });
+        try {
+            await (0,promises_namespaceObject.rename)(source, to);
+            break;
+        }
+        catch (error) {
+            const { code } = error;
+            if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps)
+                throw error;
+            await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
+        }
+    }
+    release(from);
+    release(source);
+    await discard(aside);
+}
+async function onSameDisk(from, to) {
+    const beside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
+    try {
+        await (0,promises_namespaceObject.rename)(from, beside);
+    }
+    catch (error) {
+        if (error.code !== 'EXDEV')
+            throw error;
+        await copyDirectory(from, beside);
+        await (0,promises_namespaceObject.rm)(from, { recursive: true, force: true });
+    }
+    return beside;
+}
+/** Copies a directory; the files share their blocks where the file system can do that. */
+async function copyDirectory(from, to) {
+    await (0,promises_namespaceObject.cp)(from, to, { recursive: true, mode: external_node_fs_.constants.COPYFILE_FICLONE });
+}
+/** Directories that are deleted when the process ends. */
+const temporary = new Set();
+process.on('exit', () => {
+    for (const each of temporary) {
+        try {
+            unlock(each);
+            // Programs that were just stopped may still be writing into them.
+            (0,external_node_fs_.rmSync)(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+        }
+        catch {
+            // The process is ending: nobody could act on it.
+        }
+    }
+});
+/** Has a directory deleted when the process ends, however it ends. @returns the directory */
+function untilExit(directory) {
+    temporary.add(directory);
     return directory;
 }
-/** The directory stays, or is gone already. */
+/** Takes {@link untilExit} back. */
 function release(directory) {
-    pending.delete(directory);
+    temporary.delete(directory);
 }
 /**
- * Makes a directory that goes when the process ends.
+ * Makes a directory that is deleted when the process ends.
  * @param prefix of its name; a random part follows
  */
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
     await (0,promises_namespaceObject.mkdir)(parent, { recursive: true });
-    // Not recursive: on a read-only disk Node would say then that the parent is missing.
+    // Not recursive: on a read-only disk Node would then report a missing parent.
     await (0,promises_namespaceObject.mkdir)(directory);
     return directory;
 }
 /**
- * Deletes a directory now. What can't be deleted is left, and tried again when the process ends:
- * no job fails for it.
+ * Deletes a directory now. If that fails, it is tried again when the process ends; no job fails for
+ * it.
  */
 async function discard(directory) {
     const remove = () => (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
@@ -34751,7 +34838,7 @@ async function discard(directory) {
         untilExit(directory);
     }
 }
-/** Gives us the right to delete what is below: an archive may say that nobody has it. */
+/** Makes what is below a directory deletable: an archive can set modes that forbid it. */
 function unlock(directory) {
     if (!(0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false })?.isDirectory())
         return;
@@ -34761,6 +34848,46 @@ function unlock(directory) {
             unlock(Buffer.concat([Buffer.from(directory), Buffer.from(external_node_path_.sep), entry.name]));
         }
     }
+}
+
+// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
+var world_process = __nccwpck_require__(5733);
+;// CONCATENATED MODULE: ./lib/world/python-program.js
+/** The Python programs of `src/python`. */
+
+
+/**
+ * `-c` puts the working directory first on the path, where a module could replace one of the standard
+ * library or pip. (`-P` does the same as these lines, from Python 3.11 on.)
+ */
+const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
+/** The text of a program, for `python -c`. */
+function pythonProgram(name) {
+    return preamble + source(name);
+}
+/**
+ * Runs a program to its end.
+ * @param python path of the interpreter, or a command on PATH
+ */
+function runProgram(python, name, args, options) {
+    return (0,world_process/* run */.eF)(python, ['-c', pythonProgram(name), ...args], options);
+}
+/** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
+const programs = {
+  "download": "\"\"\"Downloads a URL through the HTTP session of pip's own \"download\": with its credentials,\ncertificates, proxies and retries.\n\nTakes a JSON object {url, seconds, bytes} on standard input; the last two are limits. Prints a JSON\nobject with the body in base64, or the status of the response, or an error.\n\"\"\"\n\nimport base64\nimport json\nimport os\nimport sys\nimport threading\n\njob = json.load(sys.stdin)\n\n\ndef end(answer):\n    sys.stdout.write(json.dumps(answer))\n    sys.stdout.flush()\n    os._exit(0)\n\n\ntimeout = {'error': 'it did not arrive within %d s' % job['seconds']}\ntimer = threading.Timer(job['seconds'], end, [timeout])\ntimer.daemon = True\ntimer.start()\ntry:\n    from pip._internal.commands import create_command\n\n    command = create_command('download')\n    options, _ = command.parse_args([])\n    session = command._build_session(options)\n    session.auth.prompting = False\n    response = session.get(job['url'], headers={'Cache-Control': 'no-cache'}, stream=True)\n    if response.status_code != 200:\n        end({'status': response.status_code})\n    body = b''\n    for chunk in response.iter_content(65536):\n        body += chunk\n        if len(body) > job['bytes']:\n            end({'error': 'it is larger than %d MB' % (job['bytes'] >> 20)})\n    end({'body': base64.b64encode(body).decode('ascii')})\nexcept BaseException as error:\n    end({'error': str(error) or type(error).__name__})\n",
+  "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
+  "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
+  "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
+  "markers": "\"\"\"Prints which environment markers apply to this Python, as pip evaluates them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
+  "pip_elsewhere": "\"\"\"Runs pip, and makes it choose files as it would on another machine.\n\nEven with --platform, pip compares markers with the machine that it runs on (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows. It also rejects sdists with\ndependencies, and silently chooses an older version without any. This program patches both in\npip's process. Build backends run in processes of their own, unpatched. See\ndocs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
+  "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # As pip itself reads its files and environment: stable since pip 10; nested since pip 25, with one\n    # table per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
+  "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport logging.config\nimport os\nimport runpy\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
+  "surroundings": "\"\"\"Prints which projects pip finds installed, and what each of a list of wheels would put where.\n\nTakes a JSON list of paths on standard input. The answer for a wheel is null if it may put something\nanywhere.\n\"\"\"\n\nimport json\nimport os\nimport posixpath\nimport sys\nimport zipfile\n\n\ndef installed():\n    # pip is run as a module: the working directory is on its path.\n    for directory in sys.path + [os.getcwd()]:\n        try:\n            entries = os.listdir(directory)\n        except OSError:\n            continue\n        for entry in entries:\n            stem, suffix = os.path.splitext(entry)\n            if suffix == '.egg-link':\n                yield stem\n            elif suffix in ('.dist-info', '.egg-info', '.egg'):\n                yield stem.split('-')[0]\n\n\ndef scripts(text):\n    wanted = False\n    for line in text.splitlines():\n        line = line.strip()\n        if line.startswith('['):\n            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')\n        elif wanted and '=' in line:\n            yield line.split('=')[0].strip()\n\n\ndef script(name):\n    # On Windows more than one kind of file stands for a command.\n    name = name.lower().split('/')[0]\n    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):\n        if name.endswith(suffix):\n            name = name[: -len(suffix)]\n    return 'scripts/' + name\n\n\ndef contents(wheel):\n    files, size, names = 0, 0, set()\n    with zipfile.ZipFile(wheel) as archive:\n        for member in archive.infolist():\n            path = member.filename\n            if path.endswith('/'):\n                continue\n            files += 1\n            size += member.file_size\n            parts = path.split('/')\n            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):\n                return None\n            if not parts[0].endswith('.data'):\n                names.add(parts[0].lower())\n            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):\n                names.add(parts[2].lower())\n            elif len(parts) > 2 and parts[1] == 'scripts':\n                names.add(script(parts[2]))\n            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):\n                names.add('data/' + parts[2])\n            elif (\n                len(parts) < 3 or parts[1] != 'headers'\n            ):  # Each project has a directory for headers.\n                return None\n            if (\n                len(parts) == 2\n                and parts[0].endswith('.dist-info')\n                and parts[1] == 'entry_points.txt'\n            ):\n                if member.file_size > 1000000:\n                    return None\n                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))\n    return {'files': files, 'bytes': size, 'names': sorted(names)}\n\n\nsys.stdout.write(\n    json.dumps(\n        {\n            'installed': sorted(set(installed())),\n            'contents': [contents(wheel) for wheel in json.load(sys.stdin)],\n        }\n    )\n)\n",
+  "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
+  "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the paths as a JSON list.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\npaths = []\nfor number, stub in enumerate(json.load(sys.stdin)):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    paths.append(path)\nsys.stdout.write(json.dumps(paths))\n"
+};
+function source(name) {
+    return programs[name];
 }
 
 ;// CONCATENATED MODULE: ./lib/world/python.js
@@ -34776,73 +34903,72 @@ function unlock(directory) {
 
 
 
-
 const oldestPython = '3.7';
-/** @param environment for programs that are no pip: without inputs and tokens of the runner */
+/** @param environment of programs other than pip: without the runner's inputs and tokens */
 function pythonAdapter(reporter, environment) {
     return {
         probe,
         createVenv,
         installed,
         cachedBuilds,
-        async pip(interpreter, args, { cwd, env, rewrite = (line) => line, buildLog }) {
-            const lines = [];
-            // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
+        async pip(interpreter, args, { env, buildLog, ...options }) {
+            // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
             const temporary = await temporaryDirectory((0,external_node_os_.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
-            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('run_pip'), ...args], {
-                cwd,
-                env: {
-                    ...env,
-                    ...(temporary ? (0,logic_environment/* temporaryVariables */.fp)(temporary) : {}),
-                    ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
-                },
-                onLine: (line) => {
-                    const own = rewrite(line);
-                    lines.push(own);
-                    reporter.foreign(own);
-                },
-            });
-            if (temporary)
-                await discard(temporary);
-            return { exitCode, output: lines.join('\n') };
-        },
-        async surroundings(interpreter, wheels, cwd) {
-            const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('surroundings')], {
-                cwd,
-                env: environment,
-                input: JSON.stringify(wheels),
-            });
             try {
-                return exitCode === 0 ? JSON.parse(stdout) : undefined;
+                return await runPip(reporter, interpreter, 'run_pip', args, {
+                    ...options,
+                    env: {
+                        ...env,
+                        ...(temporary ? (0,logic_environment/* temporaryVariables */.fp)(temporary) : {}),
+                        ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
+                    },
+                });
             }
-            catch {
-                return undefined; // An environment may have something that speaks whenever Python starts.
+            finally {
+                if (temporary)
+                    await discard(temporary);
             }
         },
-        async applies(interpreter, markers, extras = []) {
-            const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('markers')], {
-                env: environment,
-                input: JSON.stringify({ markers, extras }),
-            });
-            return exitCode === 0 ? JSON.parse(stdout) : undefined;
-        },
-        async writeStubs(interpreter, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('write_stubs'), directory], { env: environment, input: JSON.stringify(stubs) });
+        surroundings: (interpreter, wheels, cwd) => answer(interpreter, 'surroundings', wheels, { cwd, env: environment }),
+        applies: (interpreter, markers, extras = []) => answer(interpreter, 'markers', { markers, extras }, { env: environment }),
+        async writeStubs({ executable }, directory, stubs) {
+            const { exitCode, stdout, output } = await runProgram(executable, 'write_stubs', [directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0)
                 throw new Error(`Stub wheels could not be written: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
             return JSON.parse(stdout);
         },
     };
 }
+/** Runs a program that becomes pip; its output goes to the log, rewritten, as it comes. */
+async function runPip(reporter, { executable }, program, args, { cwd, env, rewrite = (line) => line }) {
+    const lines = [];
+    const onLine = (line) => {
+        const shown = rewrite(line);
+        lines.push(shown);
+        reporter.foreign(shown);
+    };
+    const { exitCode } = await runProgram(executable, program, args, { cwd, env, onLine });
+    return { exitCode, output: lines.join('\n') };
+}
+/** @returns what a program prints; undefined when it fails */
+async function answer({ executable }, program, question, options) {
+    const input = JSON.stringify(question);
+    const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
+    try {
+        return exitCode === 0 ? JSON.parse(stdout) : undefined;
+    }
+    catch {
+        return undefined; // Something in the environment may print whenever Python starts.
+    }
+}
 async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(command, ['-c', pythonProgram('probe')], {
+            return readProbe(command, await runProgram(command, 'probe', [], {
                 cwd: request.workingDirectory,
                 env: request.environment,
-            });
-            return readProbe(command, exitCode, stdout, output);
+            }));
         }
         catch (error) {
             if (error instanceof errors/* UserError */.yo)
@@ -34850,12 +34976,12 @@ async function probe(request) {
             const { code } = error;
             if (code === 'ENOENT' && command !== candidates.at(-1))
                 continue;
-            throw notFound(command, request.python !== undefined, code);
+            throw notFound(request, command, code);
         }
     }
     throw new Error('no candidate for Python');
 }
-/** An environment that exists already decides; then the input; then what the shell would find. */
+/** An existing virtual environment comes first, then the input, then what PATH offers. */
 function pythonCandidates(request) {
     if (request.venv !== undefined) {
         const inside = venvPython(request.venv);
@@ -34867,14 +34993,14 @@ function pythonCandidates(request) {
     const isPath = /[\\/]/.test(request.python);
     return [isPath ? external_node_path_.resolve(request.workingDirectory, request.python) : request.python];
 }
-function notFound(command, asked, code) {
+function notFound({ python }, command, code) {
     const reason = code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
-    return new errors/* UserError */.yo(asked
-        ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
-        : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`);
+    return new errors/* UserError */.yo(python === undefined
+        ? `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`
+        : `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`);
 }
-/** @throws UserError for anything but the answer of a Python that can be used */
-function readProbe(command, exitCode, stdout, output) {
+/** @throws UserError for anything but the answer of a usable Python */
+function readProbe(command, { exitCode, stdout, output }) {
     let answer;
     try {
         answer = JSON.parse(stdout);
@@ -34882,26 +35008,26 @@ function readProbe(command, exitCode, stdout, output) {
     catch {
         answer = undefined;
     }
-    const strange = () => new errors/* UserError */.yo(`Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${(0,pip_output/* errorExcerpt */.MS)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
+    const unclear = new errors/* UserError */.yo(`Could not get information from Python "${command}" (exit code ${exitCode}): ${(0,pip_output/* errorExcerpt */.MS)(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`);
     if (exitCode !== 0 || typeof answer !== 'object' || answer === null)
-        throw strange();
+        throw unclear;
     const { tooOld, pipConfigError } = answer;
     if (tooOld !== undefined) {
         throw new errors/* UserError */.yo(`Python "${command}" is ${tooOld}; ${oldestPython} or newer is needed. Set the input python to a newer one.`);
     }
     if (pipConfigError) {
-        throw new errors/* UserError */.yo(`pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`);
+        throw new errors/* UserError */.yo(`pip can't read its configuration: ${pipConfigError}. Fix or remove that file.`);
     }
     const { pip, ...rest } = answer;
     if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string')
-        throw strange();
+        throw unclear;
     return { ...rest, pip: pip ?? undefined };
 }
-/** @returns where a virtual environment keeps its interpreter */
+/** @returns the interpreter of a virtual environment */
 function venvPython(directory) {
     return external_node_path_.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
 }
-/** @returns where a virtual environment keeps its commands */
+/** @returns the directory with the commands of a virtual environment */
 function venvBin(directory) {
     return external_node_path_.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
@@ -34910,7 +35036,7 @@ async function createVenv(interpreter, request, directory) {
         throw new errors/* UserError */.yo(`${directory} exists and is not a virtual environment. Set the input venv to another directory, or remove that one.`);
     }
     await removeDeadLinks(venvBin(directory));
-    // Half an environment must not be taken for a whole one by a later run.
+    // A later run must not find half an environment.
     if (!(0,external_node_fs_.existsSync)(directory))
         untilExit(directory);
     const made = await withCopiedPip(interpreter, request, directory);
@@ -34919,7 +35045,7 @@ async function createVenv(interpreter, request, directory) {
     release(directory);
     return made ?? probe({ ...request, venv: directory });
 }
-/** An interpreter that is gone leaves links that lead nowhere, and venv would keep them. */
+/** venv would leave dangling links to an interpreter that has been removed. */
 async function removeDeadLinks(directory) {
     for (const name of await (0,promises_namespaceObject.readdir)(directory).catch(() => [])) {
         const file = external_node_path_.join(directory, name);
@@ -34927,13 +35053,14 @@ async function removeDeadLinks(directory) {
             await (0,promises_namespaceObject.rm)(file, { force: true });
     }
 }
-/** @returns undefined where this Python's pip can't be copied: a new directory is gone then */
+/** @returns undefined when this Python's pip can't be copied; a new directory is then deleted */
 async function withCopiedPip(interpreter, { environment }, directory) {
     const isNew = !(0,external_node_fs_.existsSync)(directory);
-    const program = ['-c', pythonProgram('make_venv'), directory];
-    const { exitCode, stdout } = await (0,world_process/* run */.eF)(interpreter.executable, program, { env: environment });
+    const { exitCode, stdout } = await runProgram(interpreter.executable, 'make_venv', [directory], {
+        env: environment,
+    });
     if (exitCode !== 0) {
-        // What was there before is the user's.
+        // An existing directory is the user's.
         if (isNew)
             await (0,promises_namespaceObject.rm)(directory, { recursive: true, force: true });
         return undefined;
@@ -34943,7 +35070,7 @@ async function withCopiedPip(interpreter, { environment }, directory) {
     const own = { executable, sitePackages, searchPath, externallyManaged: false, keyring: false };
     return { ...interpreter, ...own };
 }
-/** pip keeps what it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
+/** pip caches the wheels that it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
 async function cachedBuilds(directory, wheels) {
     const digests = new Map(wheels.map(({ file, sha256 }) => [file, sha256]));
     const found = new Set();
@@ -34952,11 +35079,10 @@ async function cachedBuilds(directory, wheels) {
         withFileTypes: true,
     }).catch(() => []);
     for (const { name, parentPath } of places) {
-        const digest = digests.get(name);
-        if (digest === undefined)
+        if (!digests.has(name))
             continue;
-        const content = await (0,promises_namespaceObject.readFile)(external_node_path_.join(parentPath, name)).catch(() => '');
-        if ((0,external_node_crypto_.createHash)('sha256').update(content).digest('hex') === digest)
+        const digest = await sha256(external_node_path_.join(parentPath, name)).catch(() => undefined);
+        if (digest === digests.get(name))
             found.add(name);
     }
     return found;
@@ -34986,16 +35112,16 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
     }
 }
 
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/paths.js
+var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
-/** Decodes the user's files as pip does. */
+/** Decodes the user's files like pip. */
 
 /**
- * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
- * @throws UserError that names the line which is none of these
+ * Decodes a requirement file: by its byte-order mark, by its PEP 263 comment, or as UTF-8.
+ * @throws UserError with the line that can't be decoded
  */
 function decode(content) {
     const mark = byteOrderMark(content);
@@ -35011,20 +35137,20 @@ function decode(content) {
     const nul = text.indexOf('\0');
     if (nul >= 0) {
         const line = text.slice(0, nul).split('\n').length;
-        throw new errors/* UserError */.yo(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+        throw new errors/* UserError */.yo(`line ${line} contains a NUL character; save the file as UTF-8 text`, {
             line,
         });
     }
     return text;
 }
-/** PEP 263 as pip reads it: a comment at the very start of one of the first two lines. */
+/** PEP 263 as pip implements it: a comment at the very start of one of the first two lines. */
 function encodingCookie(content) {
     const lines = content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2);
     const name = lines
         .filter((line) => line.startsWith('#'))
         .map((line) => /coding[:=]\s*([-\w.]+)/.exec(line)?.[1])
         .find((found) => found !== undefined);
-    // Python's names of encodings, where they are not those of the web.
+    // Python's names of encodings that the WHATWG standard spells otherwise.
     return name
         ?.toLowerCase()
         .replaceAll('_', '-')
@@ -37809,14 +37935,14 @@ minimatch.escape = escape_escape;
 minimatch.unescape = unescape_unescape;
 //# sourceMappingURL=index.js.map
 ;// CONCATENATED MODULE: ./lib/world/glob.js
-/** Finds files by glob, silently: the runner's own library logs to standard output. */
+/** Finds files by glob, silently; the toolkit's own library would log to standard output. */
 
 
 
 /**
- * The files that a glob matches. Links are followed; broken ones and those that lead in a circle
- * are skipped. A leading dot is not special.
- * @param root absolute path where a relative pattern starts; nothing in it is a wildcard
+ * Finds the files that a glob matches. Follows symbolic links, and skips broken ones and loops. A
+ * leading dot is not special.
+ * @param root absolute path that a relative pattern starts from; it may contain any character
  * @param pattern with `*`, `?`, `[…]` and `**`
  * @returns absolute paths
  * @throws the system's error for a directory that can't be read
@@ -37855,20 +37981,20 @@ var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
 var lib = __nccwpck_require__(4942);
 ;// CONCATENATED MODULE: ./lib/world/pages.js
-/** Gets pages and files over HTTP, with redirects followed by hand. */
+/** Downloads pages and files over HTTP. Follows redirects itself, to protect credentials. */
 
 
 
 const maxRedirects = 5;
-/** Bytes. The longest page of a real project that was seen, ddtrace's, has 19 MB of HTML (2026). */
+/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
 const maxPage = 32 * 1024 * 1024;
-/** For project pages: JSON first, as pip asks. */
+/** For project pages: prefers JSON, like pip. */
 const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
 /**
- * Asks for a page or file. Redirects are followed here, as the client would take the credentials
- * along to other origins.
- * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
- * @throws Error of the connection, or when redirects have no end
+ * Requests a page or file, and follows redirects; the client would send the credentials to other
+ * origins as well.
+ * @param mayFollow stops at a redirect: the answer then has the redirect's target as its URL
+ * @throws Error of the connection, or when there are too many redirects
  */
 async function follow(start, access, mayFollow = () => true) {
     const { certificates } = access;
@@ -37885,7 +38011,7 @@ async function follow(start, access, mayFollow = () => true) {
         if (!mayFollow(url))
             return { response, url };
     }
-    throw new Error('it redirects without end');
+    throw new Error('it redirects too many times');
 }
 async function get(url, isOrigin, { credentials, isTrusted, signal, accept: accepted = accept }, ca) {
     const handler = {
@@ -37894,7 +38020,7 @@ async function get(url, isOrigin, { credentials, isTrusted, signal, accept: acce
             if (ca === undefined)
                 return;
             request.ca = ca;
-            // Through a proxy the connection is made by the agent, which does not look at the request's.
+            // Behind a proxy the agent makes the connection, with its own options.
             const agent = request.agent;
             if (agent)
                 agent.options = { ...agent.options, ca };
@@ -37916,26 +38042,26 @@ async function get(url, isOrigin, { credentials, isTrusted, signal, accept: acce
     });
 }
 /**
- * Asks once more, up to a number of tries, where the answer may be better a moment later.
- * @param tries at least 1
- * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ * Repeats a request while its answer may be temporary.
+ * @param attempts at least 1
+ * @param pause milliseconds between two attempts: a server that restarts answers 503 for a moment
  */
-async function persistently(ask, isPassing, { tries, pause }) {
+async function withRetries(ask, isTemporary, { attempts, pause }) {
     const answer = await ask();
-    if (tries <= 1 || !isPassing(answer))
+    if (attempts <= 1 || !isTemporary(answer))
         return answer;
     await new Promise((resolve) => setTimeout(resolve, pause));
-    return persistently(ask, isPassing, { tries: tries - 1, pause });
+    return withRetries(ask, isTemporary, { attempts: attempts - 1, pause });
 }
 /**
- * The text of an answer.
- * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ * Reads the text of a response.
+ * @param limit bytes after which it is cut off, at the end of a chunk
  */
 async function textOf(response, limit) {
     const { bytes, isWhole } = await bytesOf(response, limit);
     return { text: bytes.toString('utf8'), isWhole };
 }
-/** As {@link textOf}, not decoded. */
+/** Like {@link textOf}, but not decoded. */
 async function bytesOf({ message }, limit) {
     const chunks = [];
     let size = 0;
@@ -37949,56 +38075,58 @@ async function bytesOf({ message }, limit) {
 }
 
 ;// CONCATENATED MODULE: ./lib/world/remote-files.js
-/** Gets requirement files behind URLs: by a request of our own, else as pip would. */
+/** Downloads requirement files from URLs: with a request of our own, or else as pip would. */
 
 
 
 
-/** Bytes of a requirement file. */
+/** Bytes. */
 const maxFile = 16 * 1024 * 1024;
-/** Milliseconds for a request of our own, from the look-up of the name to the last byte. */
-const quickLimit = 10_000;
+/** Milliseconds for a request of our own, from the DNS look-up to the last byte. */
+const ownLimit = 10_000;
 /** Seconds for pip, which waits 15 s for each answer and tries up to 6 times. */
-const patientLimit = 100;
-/** No other way would bring the file. */
-class Hopeless extends Error {
+const pipLimit = 100;
+/** An error that pip would run into as well. */
+class FinalError extends Error {
 }
 /**
- * The content of a URL. pip is only started where a request of our own gets nothing: that takes half
- * a second, and is the only way with a keyring, a netrc, a client certificate or a proxy of pip's.
+ * Downloads a file. pip, which takes half a second to start, is only asked when our own request
+ * fails: it alone can use a keyring, a netrc, a client certificate or the proxy that it is
+ * configured with.
+ * @param access how pip asks; undefined: only our own request is made
  * @throws Error with the reason in a few words, without secrets
  */
 async function remoteFile(url, access) {
     let reason;
     if (access?.hasProxy !== true) {
         try {
-            return await quickly(url, access?.certificates);
+            return await request(url, access?.certificates);
         }
         catch (error) {
             reason = (0,secrets/* withoutSecrets */.cT)((0,errors/* messageOf */.bD)(error));
-            if (error instanceof Hopeless || access === undefined)
+            if (error instanceof FinalError || access === undefined)
                 throw new Error(reason);
         }
     }
     if (access === undefined)
         throw new Error(reason);
-    const { exitCode, stdout } = await (0,world_process/* run */.eF)(access.python, ['-c', downloadScript], {
+    const { exitCode, stdout } = await runProgram(access.python, 'download', [], {
         cwd: access.cwd,
         env: access.env,
-        input: JSON.stringify({ url, seconds: patientLimit, bytes: maxFile }),
+        input: JSON.stringify({ url, seconds: pipLimit, bytes: maxFile }),
     });
     const answer = exitCode === 0 ? readAnswer(stdout) : {};
     if (answer.body !== undefined)
         return Buffer.from(answer.body, 'base64');
     throw new Error(answer.status ? statusText(answer.status) : (reason ?? (0,secrets/* withoutSecrets */.cT)(answer.error ?? unclear)));
 }
-const unclear = 'pip could not get it';
-async function quickly(address, certificates) {
+const unclear = 'pip could not download it';
+async function request(address, certificates) {
     const url = new URL(address);
     const [username, password] = [url.username, url.password].map(decodeURIComponent);
     url.username = '';
     url.password = '';
-    const signal = AbortSignal.timeout(quickLimit);
+    const signal = AbortSignal.timeout(ownLimit);
     try {
         const { response } = await follow(url, {
             credentials: username ? { username, password: password ?? '' } : undefined,
@@ -38013,14 +38141,14 @@ async function quickly(address, certificates) {
         }
         const { bytes, isWhole } = await bytesOf(response, maxFile);
         if (!isWhole)
-            throw new Hopeless(`it is larger than ${maxFile / 1024 / 1024} MB`);
+            throw new FinalError(`it is larger than ${maxFile / 1024 / 1024} MB`);
         if (!response.message.complete)
             throw new Error('the connection ended too early');
         return bytes;
     }
     catch (error) {
         if (signal.aborted)
-            throw new Error(`it did not arrive within ${quickLimit / 1000} s`);
+            throw new Error(`it did not arrive within ${ownLimit / 1000} s`);
         throw error;
     }
 }
@@ -38035,44 +38163,9 @@ function readAnswer(stdout) {
         return {}; // An environment may print something whenever Python starts.
     }
 }
-/** Gets a URL with pip's own session: its credentials, certificates, proxies and retries. */
-const downloadScript = `
-import sys
-# Modules of the working directory must not stand in for the standard library's.
-sys.path[:] = [p for p in sys.path if p]
-import base64, json, os, threading
-
-work = json.load(sys.stdin)
-
-def end(answer):
-    sys.stdout.write(json.dumps(answer))
-    sys.stdout.flush()
-    os._exit(0)
-
-timer = threading.Timer(work['seconds'], end, [{'error': 'it did not arrive within %d s' % work['seconds']}])
-timer.daemon = True
-timer.start()
-try:
-    from pip._internal.commands import create_command
-    command = create_command('download')
-    options, _ = command.parse_args([])
-    session = command._build_session(options)
-    session.auth.prompting = False
-    response = session.get(work['url'], headers={'Cache-Control': 'no-cache'}, stream=True)
-    if response.status_code != 200:
-        end({'status': response.status_code})
-    body = b''
-    for chunk in response.iter_content(65536):
-        body += chunk
-        if len(body) > work['bytes']:
-            end({'error': 'it is larger than %d MB' % (work['bytes'] >> 20)})
-    end({'body': base64.b64encode(body).decode('ascii')})
-except BaseException as error:
-    end({'error': str(error) or type(error).__name__})
-`;
 
 ;// CONCATENATED MODULE: ./lib/world/sources.js
-/** The user's files: found by globs, decoded as pip does, local projects looked into. */
+/** The user's files: finds them by glob, decodes them like pip, and reads local projects. */
 
 
 
@@ -38111,7 +38204,7 @@ async function sources_expand(request, patterns, input) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
             const place = shownPath(request, request.workingDirectory) || 'the working directory';
-            throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`);
+            throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that contains it.`);
         }
         for (const match of matches) {
             await checkInside(request, match, `"${pattern}" of the input ${input}`);
@@ -38122,7 +38215,7 @@ async function sources_expand(request, patterns, input) {
 }
 async function matchesOf(request, pattern) {
     const absolute = external_node_path_.resolve(request.workingDirectory, pattern);
-    if (!isInside(request.workspace, absolute)) {
+    if (!(0,paths/* isWithin */.U)(request.workspace, absolute)) {
         throw outside(`"${pattern}"`);
     }
     const literal = await (0,promises_namespaceObject.stat)(absolute).catch(() => undefined);
@@ -38134,23 +38227,19 @@ async function matchesOf(request, pattern) {
 }
 async function checkInside(request, file, what) {
     const [root, real] = await Promise.all([(0,promises_namespaceObject.realpath)(request.workspace), (0,promises_namespaceObject.realpath)(file)]);
-    if (!isInside(root, real))
+    if (!(0,paths/* isWithin */.U)(root, real))
         throw outside(what);
 }
 function outside(what) {
     return new errors/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
 }
-function isInside(root, file) {
-    const relative = external_node_path_.relative(root, file);
-    return relative !== '..' && !relative.startsWith(`..${external_node_path_.sep}`) && !external_node_path_.isAbsolute(relative);
-}
-/** Relative to the workspace with forward slashes, as annotations want it. */
+/** Relative to the workspace, with forward slashes, as annotations need it. */
 function shownPath(request, file) {
     const isRoot = external_node_path_.parse(request.workspace).root === request.workspace;
     const relative = external_node_path_.relative(isRoot ? request.workingDirectory : request.workspace, file);
     return relative.split(external_node_path_.sep).join('/');
 }
-/** Line endings and a byte-order mark are the checkout's, not the content's. */
+/** Hashes a file without its line endings and byte-order mark, which depend on the checkout. */
 function contentDigest(content) {
     const normal = content.includes(0)
         ? content
@@ -38172,10 +38261,10 @@ async function read(location, access) {
     }
 }
 async function readInside(request, file) {
-    if (!isInside(request.workspace, file))
+    if (!(0,paths/* isWithin */.U)(request.workspace, file))
         throw new Error(leads);
     const real = await (0,promises_namespaceObject.realpath)(file).catch(() => undefined);
-    if (real !== undefined && !isInside(await (0,promises_namespaceObject.realpath)(request.workspace), real)) {
+    if (real !== undefined && !(0,paths/* isWithin */.U)(await (0,promises_namespaceObject.realpath)(request.workspace), real)) {
         throw new Error(leads);
     }
     return read(file);
@@ -38185,10 +38274,10 @@ const reasons = {
     ENOENT: 'it does not exist',
     ENOTDIR: 'it does not exist',
     EISDIR: 'it is a directory',
-    EACCES: 'it may not be read',
-    ELOOP: 'its links lead in a circle',
+    EACCES: 'its permissions do not allow reading it',
+    ELOOP: 'it is part of a symbolic-link loop',
 };
-/** `./api` and `pyproject.toml`: `api/pyproject.toml`. */
+/** `./api` and `pyproject.toml` make `api/pyproject.toml`. */
 function inside(shown, name) {
     return external_node_path_.posix.join(shown.replaceAll('\\', '/'), name);
 }
@@ -38197,9 +38286,7 @@ async function project(target, shown) {
     if (found === undefined)
         throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
-        const hash = (0,external_node_crypto_.createHash)('sha256');
-        await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(target), hash);
-        return { path: target, shown, digest: hash.digest('hex'), buildRequires: [] };
+        return { path: target, shown, digest: await sha256(target), buildRequires: [] };
     }
     const text = async (name) => {
         try {
@@ -38218,7 +38305,7 @@ async function project(target, shown) {
         text('setup.py'),
     ]);
     if (pyproject === undefined && setupPy === undefined) {
-        throw new errors/* UserError */.yo(`${shown} is no Python project: it has neither pyproject.toml nor setup.py.`);
+        throw new errors/* UserError */.yo(`${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`);
     }
     return {
         path: target,
@@ -38234,18 +38321,15 @@ async function project(target, shown) {
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
 var logic_manifest = __nccwpck_require__(4646);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
-/** Directories of wheels on disk. Nothing lies half-written under its final name. */
+/** Directories of wheels on disk. No file is half-written under its final name. */
 
 
 
 
 
 
-
-/** A manifest is a few hundred bytes a wheel: a longer one is not ours, and is not read. */
+/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
 const maxManifestBytes = 16 * 1024 * 1024;
-/** Files read at the same time: enough to keep a disk busy, few enough to stay small. */
-const concurrency = 4;
 function wheelhousesAdapter() {
     return {
         workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
@@ -38264,13 +38348,13 @@ function wheelhousesAdapter() {
             await (0,promises_namespaceObject.writeFile)(file, text);
         },
         read: (file) => (0,promises_namespaceObject.readFile)(file, 'utf8'),
-        exists: async (file) => (await (0,promises_namespaceObject.lstat)(file).catch(() => undefined)) !== undefined,
+        exists: exists,
         remove: discard,
     };
 }
 /**
- * Files of a directory under second names: cheap, and another job may put a new directory into its
- * place meanwhile. A file that goes while this is done is left out.
+ * Links the files of a directory into another one: cheap, and safe while another job replaces the
+ * directory. Leaves out files that disappear meanwhile.
  */
 async function share(directory, staged) {
     for (const file of await filesBelow(directory)) {
@@ -38279,7 +38363,7 @@ async function share(directory, staged) {
         await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to).catch(() => { }));
     }
 }
-/** Makes the files a wheelhouse's own: pip overwrites wheels in place, under every name they have. */
+/** Replaces hard links by copies: pip overwrites wheels in place, under every name they have. */
 async function reopen(directory) {
     const aside = external_node_path_.join(directory, logic_manifest/* buildDirectory */.WP);
     for (const file of await list(aside)) {
@@ -38306,11 +38390,11 @@ async function inspect(directory) {
         throw new logic_manifest/* ManifestError */.Sh(`it has no ${logic_manifest/* manifestFile */.YE}`);
     }
     if (!found.isFile() || found.size > maxManifestBytes) {
-        throw new logic_manifest/* ManifestError */.Sh(`${logic_manifest/* manifestFile */.YE} is not an ordinary file`);
+        throw new logic_manifest/* ManifestError */.Sh(`${logic_manifest/* manifestFile */.YE} is not a regular file`);
     }
     const manifest = (0,logic_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
-    const verdicts = await inParallel(manifest.wheels, async (wheel, piece) => {
-        const fault = await wheelFault(directory, wheel, piece);
+    const verdicts = await mapFiles(manifest.wheels, async (wheel) => {
+        const fault = await wheelFault(directory, wheel);
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
@@ -38325,22 +38409,22 @@ async function inspect(directory) {
         faults,
     };
 }
-async function wheelFault(directory, wheel, piece) {
+async function wheelFault(directory, wheel) {
     const file = external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel));
-    // Not stat: a link would lead out of the wheelhouse, in the place of the directory too.
+    // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
     const parent = await (0,promises_namespaceObject.lstat)(external_node_path_.dirname(file)).catch(() => undefined);
     const found = parent?.isDirectory() ? await (0,promises_namespaceObject.lstat)(file).catch(() => undefined) : undefined;
     if (found === undefined)
         return 'is missing';
     if (!found.isFile())
-        return 'is not an ordinary file';
+        return 'is not a regular file';
     if (found.size !== wheel.size)
         return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await sha256(file, piece)) === wheel.sha256
+    return (await sha256(file)) === wheel.sha256
         ? undefined
-        : 'has another content than recorded';
+        : 'has a different hash than in the manifest';
 }
-/** Deletes names too that are not valid UTF-8, which other functions can't tell apart. */
+/** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
 async function keepOnly(directory, files) {
     const keep = new Set(files);
     const parents = new Set(files.map((file) => external_node_path_.posix.dirname(file)));
@@ -38369,8 +38453,8 @@ function unlessMissing(error) {
     return [];
 }
 /**
- * What is in a wheelhouse: its entries, and instead of the directory of wheels for building that
- * directory's entries, as relative paths with `/`. No link is followed.
+ * Lists a wheelhouse as relative paths with `/`: its entries, with those of the directory of wheels
+ * for building in place of that directory. Follows no link.
  */
 async function filesBelow(directory) {
     const entries = await (0,promises_namespaceObject.readdir)(directory, { withFileTypes: true }).catch(() => []);
@@ -38383,104 +38467,23 @@ async function filesBelow(directory) {
     return (await Promise.all(nested)).flat();
 }
 function measure(directory, files) {
-    return inParallel(files, async (file, piece) => {
+    return mapFiles(files, async (file) => {
         const full = external_node_path_.join(directory, file);
-        return { sha256: await sha256(full, piece), size: (await (0,promises_namespaceObject.lstat)(full)).size };
+        return { file, sha256: await sha256(full), size: (await (0,promises_namespaceObject.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
     for (const wheel of manifest.wheels) {
         const place = external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel));
         const flat = external_node_path_.join(directory, wheel.file);
-        if (place === flat || (await (0,promises_namespaceObject.lstat)(place).catch(() => undefined)) !== undefined)
+        if (place === flat || (await exists(place)))
             continue;
         await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(place), { recursive: true });
         await (0,promises_namespaceObject.rename)(flat, place);
     }
     await writeWhole(external_node_path_.join(directory, logic_manifest/* lockFile */.Ke), (0,logic_manifest/* formatLock */.X5)(manifest.wheels));
     await writeWhole(external_node_path_.join(directory, logic_manifest/* manifestFile */.YE), (0,logic_manifest/* formatManifest */.L_)(manifest));
-}
-async function writeWhole(file, text) {
-    const temporary = `${file}.${(0,external_node_crypto_.randomUUID)()}`;
-    await (0,promises_namespaceObject.writeFile)(temporary, text);
-    await (0,promises_namespaceObject.rename)(temporary, file);
-}
-/** How often another process may be faster while a directory is put into its place. */
-const maxSwaps = 20;
-/**
- * Moves a directory into the place of another one: by rename, or by a copy beside it and a rename
- * where the two lie on different disks. Two processes may do it at once: the last one stays, whole.
- */
-async function moveDirectory(from, to) {
-    await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(to), { recursive: true });
-    const source = await onSameDisk(from, to);
-    const aside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
-    for (let swap = 1;; swap += 1) {
-        await (0,promises_namespaceObject.rename)(to, aside).catch((error) => {
-            if (error.code !== 'ENOENT')
-                throw error;
-        });
-        try {
-            await (0,promises_namespaceObject.rename)(source, to);
-            break;
-        }
-        catch (error) {
-            const { code } = error;
-            if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps)
-                throw error;
-            await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
-        }
-    }
-    release(from);
-    release(source);
-    await discard(aside);
-}
-async function onSameDisk(from, to) {
-    const beside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
-    try {
-        await (0,promises_namespaceObject.rename)(from, beside);
-    }
-    catch (error) {
-        if (error.code !== 'EXDEV')
-            throw error;
-        await (0,promises_namespaceObject.cp)(from, beside, { recursive: true });
-        await (0,promises_namespaceObject.rm)(from, { recursive: true, force: true });
-    }
-    return beside;
-}
-/** Bytes that are read at a time. */
-const pieceSize = 512 * 1024;
-/**
- * Hex SHA-256 of a file.
- * @param piece memory to read into: streams would take new memory for every piece
- */
-async function sha256(file, piece) {
-    const hash = (0,external_node_crypto_.createHash)('sha256');
-    const handle = await (0,promises_namespaceObject.open)(file);
-    try {
-        for (;;) {
-            const { bytesRead } = await handle.read(piece, 0, piece.length, null);
-            if (bytesRead === 0)
-                return hash.digest('hex');
-            hash.update(piece.subarray(0, bytesRead));
-        }
-    }
-    finally {
-        await handle.close();
-    }
-}
-/** Array.map with a bound on how many are under way, and memory for each of those. */
-async function inParallel(items, work) {
-    const results = new Array(items.length);
-    let next = 0;
-    const worker = async () => {
-        const piece = Buffer.allocUnsafeSlow(pieceSize);
-        for (let index = next++; index < items.length; index = next++) {
-            results[index] = await work(items[index], piece);
-        }
-    };
-    await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
-    return results;
+    await keepOnly(directory, [logic_manifest/* lockFile */.Ke, logic_manifest/* manifestFile */.YE, ...manifest.wheels.map(logic_manifest/* wheelPath */.NV)]);
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
@@ -38493,38 +38496,22 @@ async function inParallel(items, work) {
 
 
 
-
-
 /** @param environment for programs that are no pip */
 function downloadsAdapter(reporter, environment) {
     return {
-        async pip(interpreter, markers, args, { cwd, env, rewrite = (line) => line }) {
-            const lines = [];
-            const { exitCode } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('pip_elsewhere'), JSON.stringify(markers), ...args], {
-                cwd,
-                env,
-                onLine: (line) => {
-                    const own = rewrite(line);
-                    lines.push(own);
-                    reporter.foreign(own);
-                },
-            });
-            return { exitCode, output: lines.join('\n') };
-        },
+        pip: (interpreter, markers, args, options) => runPip(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
         async list(directory) {
             const files = [];
             for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
                 const whole = external_node_path_.join(directory, file);
-                const hash = (0,external_node_crypto_.createHash)('sha256');
-                await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_.createReadStream)(whole), hash);
-                files.push({ file, sha256: hash.digest('hex'), size: (await (0,promises_namespaceObject.stat)(whole)).size });
+                files.push({ file, sha256: await sha256(whole), size: (await (0,promises_namespaceObject.stat)(whole)).size });
             }
             return files;
         },
         async metadata(interpreter, directory, files) {
             if (files.length === 0)
                 return [];
-            const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('file_metadata')], {
+            const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'file_metadata', [], {
                 env: environment,
                 input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
             });
@@ -38558,7 +38545,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
         return [];
     // URLs may hold credentials, so they are not among the arguments.
     const input = JSON.stringify({ ...job, accept: accept, limit: maxPage });
-    const { exitCode, stdout, output } = await (0,world_process/* run */.eF)(interpreter.executable, ['-c', pythonProgram('index_pages')], {
+    const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
         cwd,
         env,
         input,
@@ -38582,7 +38569,7 @@ const pageLimit = 30_000;
 /** Milliseconds for one file. */
 const fileLimit = 600_000;
 /** Milliseconds between them. */
-const patience = { tries: 3, pause: 1000 };
+const patience = { attempts: 3, pause: 1000 };
 /**
  * Asks one feed.
  * @param certificates path of a file of certificates to trust instead of Node's own
@@ -38618,7 +38605,7 @@ function feedAdapter(access, certificates) {
         }
     }
     return {
-        ask: (project) => persistently(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
+        ask: (project) => withRetries(() => askOnce(project), ({ state }) => state === 'unreadable', patience),
         async digest({ url }) {
             const { response } = await askFor(new URL(url), fileLimit, () => true).answer;
             const { statusCode } = response.message;
@@ -38689,106 +38676,109 @@ __nccwpck_require__.d(__webpack_exports__, {
   CN: () => (/* binding */ runEntry)
 });
 
-// UNUSED EXPORTS: endOnSignals
+// UNUSED EXPORTS: endOnSignals, start
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 ;// CONCATENATED MODULE: external "node:string_decoder"
 const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
 ;// CONCATENATED MODULE: ./lib/world/process.js
-/** Runs other programs. Every one of them is started here, so that none outlives the run. */
+/** Runs other programs. Each of them is started here, so that none outlives the run. */
 
 
-/** Characters of a program's output that are kept; of more, the end. */
+/** Characters of a program's output; of more, the end. */
 const maxOutput = 32 * 1024 * 1024;
 /** Characters after which a line is passed on as it is. */
 const maxLine = 1024 * 1024;
-/** Cuts only now and then: each cut copies what stays. */
+/** Cuts rarely: each cut copies the rest. */
 function latest(text) {
     return text.length > 2 * maxOutput ? text.slice(-maxOutput) : text;
 }
 const running = new Set();
-process.on('exit', () => {
+// Before disk.ts deletes the directories that they write to.
+process.prependListener('exit', () => {
     for (const stop of running)
         stop();
 });
 /**
  * Runs a program to its end, without a shell.
- * @param options.onLine is given each line of both streams as it comes
- * @param options.input what it reads from standard input, when that is known; nothing by default
+ * @param options.input its standard input; empty by default
  * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
  */
-function run(command, args, options) {
-    return new Promise((resolve, reject) => {
-        // A group of its own: pip's build subprocesses end with it.
-        const ownGroup = process.platform !== 'win32';
-        const child = (0,external_node_child_process_namespaceObject.spawn)(command, args, {
-            ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-            env: options.env,
-            stdio: ['pipe', 'pipe', 'pipe'],
-            detached: ownGroup,
-            windowsHide: true,
-        });
-        const stop = () => {
-            try {
-                if (ownGroup && child.pid !== undefined)
-                    process.kill(-child.pid, 'SIGKILL');
-                else
-                    child.kill('SIGKILL');
-            }
-            catch {
-                // It has ended by itself.
-            }
-        };
-        running.add(stop);
-        options.signal?.addEventListener('abort', stop);
-        let stdout = '';
-        let output = '';
-        for (const stream of [child.stdout, child.stderr]) {
-            const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-            let rest = '';
-            stream.on('data', (data) => {
-                const text = decoder.write(data);
-                output = latest(output + text);
-                if (stream === child.stdout)
-                    stdout = latest(stdout + text);
-                const lines = (rest + text).split(/\r?\n/);
-                rest = lines.pop() ?? '';
-                for (const line of lines)
-                    options.onLine?.(line);
-                if (rest.length > maxLine) {
-                    options.onLine?.(rest);
-                    rest = '';
-                }
-            });
-            stream.on('end', () => {
-                if (rest !== '')
-                    options.onLine?.(rest);
-            });
+async function run(command, args, { input = '', ...options }) {
+    const { send, finished } = start(command, args, options);
+    send(input);
+    return finished;
+}
+/** Starts a program, without a shell; it waits for its standard input. */
+function start(command, args, options) {
+    // A group of its own: pip's build subprocesses end with it.
+    const ownGroup = process.platform !== 'win32';
+    const child = (0,external_node_child_process_namespaceObject.spawn)(command, args, {
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        env: options.env,
+        stdio: ['pipe', 'pipe', 'pipe'],
+        detached: ownGroup,
+        windowsHide: true,
+    });
+    const stop = () => {
+        if (!running.has(stop))
+            return; // Its id may be another program's by now.
+        try {
+            if (ownGroup && child.pid !== undefined)
+                process.kill(-child.pid, 'SIGKILL');
+            else
+                child.kill('SIGKILL');
         }
-        // A program that ends without reading its input is no fault of ours.
-        child.stdin.on('error', () => { });
-        void Promise.resolve(options.input ?? '').then((text) => child.stdin.end(text));
-        child.once('error', (error) => {
-            running.delete(stop);
-            reject(error);
+        catch {
+            // It has already exited.
+        }
+    };
+    running.add(stop);
+    let stdout = '';
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+        const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+        let rest = '';
+        stream.on('data', (data) => {
+            const text = decoder.write(data);
+            output = latest(output + text);
+            if (stream === child.stdout)
+                stdout = latest(stdout + text);
+            const lines = (rest + text).split(/\r?\n/);
+            rest = lines.pop() ?? '';
+            for (const line of lines)
+                options.onLine?.(line);
+            if (rest.length > maxLine) {
+                options.onLine?.(rest);
+                rest = '';
+            }
         });
+        stream.on('end', () => {
+            if (rest !== '')
+                options.onLine?.(rest);
+        });
+    }
+    // A program may exit without reading its input.
+    child.stdin.on('error', () => { });
+    const finished = new Promise((resolve, reject) => {
+        child.once('error', reject);
         child.once('close', (code, signal) => {
-            running.delete(stop);
             resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
         });
-    });
+    }).finally(() => running.delete(stop));
+    return { send: (input) => child.stdin.end(input), stop, finished };
 }
 /**
- * Makes a cancelled run end at once, with every program that it started and all their children: the
- * runner sends SIGINT and later SIGTERM to this process alone.
+ * Makes a cancelled run exit at once, with every program that it started and all their children: the
+ * runner sends SIGINT, and later SIGTERM, to this process alone.
  */
 function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
         process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
     }
 }
-/** Runs the entry of an action to its end: what ends it early is reported, and fails the step. */
+/** Runs the entry of an action. An error is reported and fails the step. */
 async function runEntry(main, reporter) {
     endOnSignals();
     try {
@@ -38798,7 +38788,7 @@ async function runEntry(main, reporter) {
         reporter.error(error);
         process.exitCode = 1;
     }
-    // Not before all is said: what lies in a pipe's buffer would be lost.
+    // Flush stdout first; process.exit() would drop buffered output.
     process.stdout.write('', () => process.exit());
 }
 
@@ -38855,8 +38845,8 @@ var secrets = __nccwpck_require__(3983);
 
 
 
-/** @returns the stack of what the program itself did wrong */
-function faultOf(error) {
+/** @returns the stack of an error that is a bug of this program */
+function stackOf(error) {
     return error instanceof Error ? String(error.stack) : String(error);
 }
 /**
@@ -38867,7 +38857,7 @@ function actionsReporter(title) {
     const { add, clean } = (0,secrets/* redactor */.$p)();
     return {
         info: (text) => core/* info */.pq(harmless_harmless(clean(text))),
-        // Annotations and titles of groups are escaped as data of a command.
+        // The toolkit escapes annotations and titles of groups.
         notice: (text) => core/* notice */.lm(clean(text)),
         warning: (text) => core/* warning */.$e(clean(text)),
         error: (error) => {
@@ -38881,7 +38871,7 @@ function actionsReporter(title) {
                 });
             }
             else {
-                core/* error */.z3(clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`));
+                core/* error */.z3(clean(`${title} failed unexpectedly; this is a bug in the action: ${stackOf(error)}`));
             }
         },
         foreign: (text) => core/* info */.pq(harmless_harmless((0,secrets/* withoutSecrets */.cT)(clean(text)))),
@@ -38893,7 +38883,7 @@ function actionsReporter(title) {
         },
     };
 }
-/** Plain text on standard error; standard output stays free for results. */
+/** Plain text on standard error; standard output is for results only. */
 function consoleReporter() {
     const { add, clean } = redactor();
     const say = (text) => {
@@ -38911,7 +38901,7 @@ function consoleReporter() {
                 say(`error: ${place}${message}`);
             }
             else {
-                say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+                say(`error: this is a bug in wheelhouse: ${stackOf(error)}`);
             }
         },
         foreign: (text) => say(`  ${withoutSecrets(clean(text))}`),

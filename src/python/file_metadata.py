@@ -1,5 +1,6 @@
-"""Prints, as JSON, the identities and pyproject.toml of files. Nothing of them is run. All metadata
-that an uploader might read is looked at: twine takes the METADATA nearest to a wheel's top.
+"""Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.
+
+Reads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.
 """
 
 import json

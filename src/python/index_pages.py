@@ -1,6 +1,7 @@
-"""Asks indexes through the HTTP session of pip's own "download": what pip reaches (by keyring,
-netrc, proxies, certificates of clients) is reached here, and nothing comes from its cache.
-Errors are named by their class alone, since their texts may hold addresses with credentials.
+"""Queries indexes through the HTTP session of pip's own "download": keyring, netrc, proxies and client
+certificates work as they do for pip. Its cache is not used.
+
+An error is reported by its class only, since its text may contain an address with credentials.
 """
 
 import hashlib

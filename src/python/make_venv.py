@@ -1,8 +1,9 @@
-"""Makes a virtual environment, named as argument, with the pip of the Python that runs this.
+"""Makes a virtual environment in the directory given as argument, with a copy of the pip that the
+running Python has.
 
-Setuptools comes along where `python -m venv` would bring one, before 3.12. ensurepip takes 2.4 s for
-the same, nearly all of it to compile what is compiled already. Prints interpreter and site-packages
-as JSON; fails where pip was not installed by pip, as a system's may not be.
+Copies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s
+for the same, nearly all of it to compile files that are compiled already. Prints interpreter and
+site-packages as JSON. Fails when pip was not installed by pip, as on some systems.
 """
 
 import base64
@@ -31,7 +32,7 @@ for name in names:
             raise
 source = sysconfig.get_path('purelib')
 assert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)
-# As the command does, from 3.13 on: the environment must not show up in the checkout.
+# Like the command from 3.13 on: git ignores the environment.
 ignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}
 
 
@@ -49,7 +50,7 @@ files = set()
 for dist in found:
     own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']
     files.update(own)
-    # Bytecode may have come later than the list of files, as Python wrote it.
+    # Python may have written bytecode after pip wrote the list of files.
     for file in own:
         if file.endswith('.py'):
             cached = cache_from_source(file)
@@ -60,7 +61,7 @@ for directory_of in set(os.path.dirname(file) for file in files):
 for file in files:
     origin, to = os.path.join(source, file), os.path.join(target, file)
     shutil.copyfile(origin, to)
-    # Bytecode counts only with the time of its source.
+    # Bytecode is only valid with the modification time of its source.
     status = os.stat(origin)
     os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))
 scripts = os.path.join(directory, 'Scripts' if windows else 'bin')
@@ -72,7 +73,7 @@ maker.clobber = True
 maker.set_mode = True
 maker.variants = {''}
 made = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))
-# Its list of files names the commands of the Python that it was copied from.
+# The copied list of files names the commands of the original Python.
 record = next(
     f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'
 )
@@ -85,7 +86,7 @@ for script in set(made):
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()
     name = os.path.relpath(script, target).replace(os.sep, '/')
     rows.append([name, 'sha256=' + digest, str(len(content))])
-# pip too writes the rows sorted, in the csv module's own form.
+# pip also writes the rows sorted, in the default format of the csv module.
 with open(record, 'w', newline='', encoding='utf-8') as file:
     csv.writer(file).writerows(sorted(rows))
 sys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))

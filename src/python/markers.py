@@ -1,4 +1,4 @@
-"""Prints which environment markers apply to this Python, by pip's own reading of them.
+"""Prints which environment markers apply to this Python, as pip evaluates them.
 
 Takes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.
 """

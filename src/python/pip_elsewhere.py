@@ -1,10 +1,10 @@
-"""Runs pip as it would choose on another machine.
+"""Runs pip, and makes it choose files as it would on another machine.
 
-pip compares markers with the machine that it runs on, also under --platform (pypa/pip#10050), so
-`colorama; sys_platform == 'win32'` would be missing for Windows; and it takes no sdist with
-dependencies there, so that an older version that happens to need none is silently chosen
-instead. Both are mended within its process. Build backends run in processes of their own, for
-the machine that they are on. See docs/decisions/0006-publish.md.
+Even with --platform, pip compares markers with the machine that it runs on (pypa/pip#10050), so
+`colorama; sys_platform == 'win32'` would be missing for Windows. It also rejects sdists with
+dependencies, and silently chooses an older version without any. This program patches both in
+pip's process. Build backends run in processes of their own, unpatched. See
+docs/decisions/0006-publish.md.
 """
 
 import json

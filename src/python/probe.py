@@ -1,6 +1,6 @@
-"""Prints, as JSON, what this Python is. One start of the interpreter answers everything.
+"""Prints, as JSON, everything that a run needs to know about this Python.
 
-Keeps to what Python 2.7 can parse, so that an old one gets a clear answer and no syntax error.
+Python 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.
 """
 
 import sys
@@ -30,8 +30,8 @@ def libc():
     import subprocess
 
     for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):
-        said = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')
-        for line in said.splitlines():
+        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')
+        for line in output.splitlines():
             if line.startswith('Version '):
                 return 'musl' + '.'.join(line.split()[1].split('.')[:2])
     return 'unknown'
@@ -62,8 +62,8 @@ def pip_version():
 
 
 def pip_config():
-    # pip's own reading of its files and environment: stable since pip 10, with nested values
-    # (one table a file, later files win) since 25.
+    # As pip itself reads its files and environment: stable since pip 10; nested since pip 25, with one
+    # table per file, of which later ones win.
     from pip._internal.configuration import Configuration
 
     configuration = Configuration(isolated=False)

@@ -1,8 +1,8 @@
-"""Runs pip like `python -m pip`, which would run a pip.py of the working directory instead.
+"""Runs pip like `python -m pip`, which would however run a pip.py in the working directory.
 
-WHEELHOUSE_BUILD_LOG names a file where the pips that this one starts for its build environments log
-what they install. PIP_LOG would do that, but this pip would obey it too, and then hide the output of
-builds that fail. So the variable is set when this pip has read its options and sets up its logging.
+WHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.
+PIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.
+So PIP_LOG is set only after this pip has read its options, when it configures its logging.
 """
 
 import logging.config

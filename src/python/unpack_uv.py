@@ -1,6 +1,6 @@
-"""Takes the program uv out of its wheel; prints its path.
+"""Extracts the program uv from its wheel; prints its path.
 
-Arguments: the wheel, the directory to put it into.
+Arguments: the wheel, and the directory to extract it to.
 """
 
 import os

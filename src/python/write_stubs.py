@@ -27,7 +27,7 @@ for number, stub in enumerate(json.load(sys.stdin)):
     }
     directory = os.path.join(sys.argv[1], str(number))
     os.mkdir(directory)
-    # The build tag keeps its name apart from that of a real wheel.
+    # The build tag distinguishes its name from a real wheel's.
     path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')
     with zipfile.ZipFile(path, 'w') as archive:
         record = ''

@@ -1,27 +1,27 @@
-/** Archives of the cache that anybody may have made: how they are unpacked, and what is refused. */
+/** Archives of the cache, which anybody may have made: their limits, and a tar that confines them. */
 import type { Stats } from 'node:fs';
 import { chmod, lstat, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Unpacked, wheels are hardly larger than their archive: beyond this an archive is hostile. */
+/** Wheels are compressed already, so they hardly grow; an archive that grows more than this is hostile. */
 const maxUnpacked = (archive: number): number => 4 * archive + 1_000_000_000;
 
-/** Files in an archive beyond which it is hostile: a wheelhouse has one per wheel. */
+/** A wheelhouse has one file per wheel; an archive with more than this is hostile. */
 const maxFiles = 10_000;
 
 /** What is below a directory. */
 export interface Contents {
   readonly files: number;
-  /** The sum of the sizes: what has to be read, however little of it a sparse file occupies. */
+  /** The sum of the sizes: sparse files count in full, as they take that long to read. */
   readonly bytes: number;
-  /** A file has a second name. */
+  /** Whether any file has a second name. */
   readonly hasHardLinks: boolean;
 }
 
 /**
- * Measures what is below a directory, without following links, and makes it readable for us:
- * otherwise an archive could contain what we can neither look at nor delete. Gives up counting soon
- * after there are more files than any wheelhouse has.
+ * Measures what is below a directory, without following links, and makes it readable for its owner:
+ * an archive could contain files that we could neither read nor delete. Stops counting soon after
+ * there are more files than any wheelhouse has.
  */
 export async function contentsOf(directory: string | Buffer): Promise<Contents> {
   let [files, bytes, hasHardLinks] = [0, 0, false];
@@ -45,7 +45,7 @@ export async function contentsOf(directory: string | Buffer): Promise<Contents> 
   return { files, bytes, hasHardLinks };
 }
 
-/** Adds what a mode lacks; where that is impossible, whoever uses the file says so. */
+/** Adds missing bits to a mode. If that fails, so will whoever uses the file, with a reason. */
 async function allow(file: Buffer, bits: number, stats?: Stats): Promise<void> {
   const found = stats ?? (await lstat(file).catch(() => undefined));
   if (found === undefined || (found.mode & bits) === bits) return;
@@ -53,12 +53,12 @@ async function allow(file: Buffer, bits: number, stats?: Stats): Promise<void> {
 }
 
 /**
- * What makes an archive hostile.
- * @param contents what it has unpacked to
+ * @param contents what the archive has unpacked to
  * @param archive its size in bytes
+ * @returns why the archive is hostile; undefined when it is not
  */
 export function hostility(contents: Contents, archive: number): string | undefined {
-  if (contents.files > maxFiles) return 'the archive holds far more files than a wheelhouse';
+  if (contents.files > maxFiles) return 'the archive contains far more files than a wheelhouse';
   if (contents.bytes > maxUnpacked(archive)) {
     return 'the archive unpacks to far more than wheels do';
   }
@@ -66,10 +66,10 @@ export function hostility(contents: Contents, archive: number): string | undefin
 }
 
 /**
- * Puts a `tar` into a directory for the beginning of PATH. The toolkit unpacks with `tar -P`, which
- * follows absolute names and `..` out of the directory (actions/toolkit#2414); this one leaves that
- * option out: then tar itself refuses such members. Nor does it pass on what the runner gives to
- * actions alone. Not on Windows, which has no scripts without an extension.
+ * Writes a `tar` into a directory that will be first on PATH. The toolkit unpacks with `tar -P`, which
+ * follows absolute names and `..` out of the directory (actions/toolkit#2414). This one drops that
+ * option, so that tar refuses such members, and removes the variables that the runner gives to
+ * actions only. Does nothing on Windows, where a script needs an extension.
  */
 export async function confineTar(
   directory: string,

@@ -1,9 +1,9 @@
-/** Decodes the user's files as pip does. */
+/** Decodes the user's files like pip. */
 import { UserError } from '../logic/errors.ts';
 
 /**
- * Text of a requirement file: by byte-order mark, by PEP 263's comment, else UTF-8.
- * @throws UserError that names the line which is none of these
+ * Decodes a requirement file: by its byte-order mark, by its PEP 263 comment, or as UTF-8.
+ * @throws UserError with the line that can't be decoded
  */
 export function decode(content: Buffer): string {
   const mark = byteOrderMark(content);
@@ -21,21 +21,21 @@ export function decode(content: Buffer): string {
   const nul = text.indexOf('\0');
   if (nul >= 0) {
     const line = text.slice(0, nul).split('\n').length;
-    throw new UserError(`line ${line} holds a NUL character; save the file as UTF-8 text`, {
+    throw new UserError(`line ${line} contains a NUL character; save the file as UTF-8 text`, {
       line,
     });
   }
   return text;
 }
 
-/** PEP 263 as pip reads it: a comment at the very start of one of the first two lines. */
+/** PEP 263 as pip implements it: a comment at the very start of one of the first two lines. */
 function encodingCookie(content: Buffer): string | undefined {
   const lines = content.subarray(0, 400).toString('latin1').split('\n').slice(0, 2);
   const name = lines
     .filter((line) => line.startsWith('#'))
     .map((line) => /coding[:=]\s*([-\w.]+)/.exec(line)?.[1])
     .find((found) => found !== undefined);
-  // Python's names of encodings, where they are not those of the web.
+  // Python's names of encodings that the WHATWG standard spells otherwise.
   return name
     ?.toLowerCase()
     .replaceAll('_', '-')

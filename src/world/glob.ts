@@ -1,13 +1,13 @@
-/** Finds files by glob, silently: the runner's own library logs to standard output. */
+/** Finds files by glob, silently; the toolkit's own library would log to standard output. */
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 
 import { Minimatch } from 'minimatch';
 
 /**
- * The files that a glob matches. Links are followed; broken ones and those that lead in a circle
- * are skipped. A leading dot is not special.
- * @param root absolute path where a relative pattern starts; nothing in it is a wildcard
+ * Finds the files that a glob matches. Follows symbolic links, and skips broken ones and loops. A
+ * leading dot is not special.
+ * @param root absolute path that a relative pattern starts from; it may contain any character
  * @param pattern with `*`, `?`, `[…]` and `**`
  * @returns absolute paths
  * @throws the system's error for a directory that can't be read

@@ -1,38 +1,38 @@
-/** Asks a package index for pages of projects, with limits that keep a job from waiting. */
+/** Requests project pages from a package index, with limits that keep a job from waiting. */
 import { messageOf } from '../logic/errors.ts';
 import { type Health, judgePage, offeredVersions, projectFiles } from '../logic/project-page.ts';
 import { withoutSecrets } from '../logic/secrets.ts';
 import type { IndexProbe, IndexTrust } from '../ports.ts';
-import { type Answer, type Credentials, follow, maxPage, persistently, textOf } from './pages.ts';
+import { type Answer, type Credentials, follow, maxPage, textOf, withRetries } from './pages.ts';
 
-/** Milliseconds for one try, redirects included. */
-const tryLimit = 3000;
-/** Milliseconds between them. */
-const patience = { tries: 2, pause: 500 } as const;
-/** Bytes of a page that tell whether it is one. */
-const enough = 64 * 1024;
+/** Milliseconds for one attempt, including redirects. */
+const timeLimit = 3000;
+/** In milliseconds. */
+const retries = { attempts: 2, pause: 500 } as const;
+/** Bytes that show whether an answer is a project page. */
+const sampleSize = 64 * 1024;
 
 export function indexProbe(): IndexProbe {
   return {
     async probe(url, project, trust) {
       const page = pageOf(url, project);
-      // A file: index, or one behind another scheme that pip knows, has no server to ask.
+      // An index behind file: or another scheme that pip knows has no server that could be down.
       if (!/^https?:$/.test(page.protocol)) return { state: 'healthy' };
-      return persistently(
+      return withRetries(
         () => withinLimit((signal) => judge(page, trust, signal)),
         ({ state }) => state === 'down',
-        patience,
+        retries,
       );
     },
     async versions(url, project, trust) {
       const page = pageOf(url, project);
       if (!/^https?:$/.test(page.protocol)) return undefined;
       try {
-        const { response, url: from } = await ask(page, trust, AbortSignal.timeout(tryLimit));
+        const { response, url: base } = await ask(page, trust, AbortSignal.timeout(timeLimit));
         const { statusCode, headers } = response.message;
         const { text, isWhole } = await textOf(response, maxPage);
         if (statusCode !== 200 || !isWhole) return undefined;
-        const files = projectFiles(headers['content-type'] ?? '', text, from.href);
+        const files = projectFiles(headers['content-type'] ?? '', text, base.href);
         return offeredVersions(files, project);
       } catch {
         return undefined;
@@ -61,7 +61,7 @@ function ask(page: URL, trust: IndexTrust, signal: AbortSignal): Promise<Answer>
 async function judge(page: URL, trust: IndexTrust, signal: AbortSignal): Promise<Health> {
   const { response } = await ask(page, trust, signal);
   const { statusCode = 0, headers } = response.message;
-  const { text } = await textOf(response, enough);
+  const { text } = await textOf(response, sampleSize);
   return judgePage(statusCode, headers['content-type'] ?? '', text);
 }
 
@@ -71,12 +71,12 @@ function credentialsIn({ username, password }: URL): Credentials | undefined {
 }
 
 async function withinLimit(work: (signal: AbortSignal) => Promise<Health>): Promise<Health> {
-  const signal = AbortSignal.timeout(tryLimit);
+  const signal = AbortSignal.timeout(timeLimit);
   try {
     return await work(signal);
   } catch (error) {
     if (signal.aborted)
-      return { state: 'down', reason: `it does not answer within ${tryLimit / 1000} s` };
+      return { state: 'down', reason: `it did not answer within ${timeLimit / 1000} s` };
     const { code } = error as NodeJS.ErrnoException;
     const reason = withoutSecrets(code ? `${reasons[code] ?? code}` : messageOf(error));
     return isCertificateError(code) ? { state: 'untrusted', reason } : { state: 'down', reason };
@@ -84,10 +84,10 @@ async function withinLimit(work: (signal: AbortSignal) => Promise<Health>): Prom
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'the connection is refused',
-  ECONNRESET: 'the connection is reset',
-  ENOTFOUND: 'its name is not known',
-  EAI_AGAIN: 'its name cannot be looked up',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was reset',
+  ENOTFOUND: 'its host name does not exist',
+  EAI_AGAIN: 'its host name could not be looked up',
   EHOSTUNREACH: 'its host is unreachable',
   ENETUNREACH: 'its network is unreachable',
 };

@@ -1,4 +1,4 @@
-/** Gets pages and files over HTTP, with redirects followed by hand. */
+/** Downloads pages and files over HTTP. Follows redirects itself, to protect credentials. */
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:http';
 
@@ -8,24 +8,24 @@ import { basicCredentials } from '../logic/secrets.ts';
 
 const maxRedirects = 5;
 
-/** Bytes. The longest page of a real project that was seen, ddtrace's, has 19 MB of HTML (2026). */
+/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
 export const maxPage = 32 * 1024 * 1024;
 
-/** For project pages: JSON first, as pip asks. */
+/** For project pages: prefers JSON, like pip. */
 export const accept =
   'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
 
-/** How a server is asked. */
+/** How a request is made. */
 export interface Access {
-  /** Sent to the origin of the first URL alone. */
+  /** Sent only to the origin of the first URL. */
   readonly credentials: Credentials | undefined;
   /** Path of a file of certificates to trust instead of Node's own. */
   readonly certificates?: string | undefined;
-  /** Its certificate need not be valid, as with pip's --trusted-host. */
+  /** Whether a server's certificate may be invalid, as with pip's --trusted-host. */
   readonly isTrusted?: (url: URL) => boolean;
-  /** Default: project pages. */
+  /** Project pages by default. */
   readonly accept?: string;
-  /** Ends it all. */
+  /** Aborts the request. */
   readonly signal: AbortSignal;
 }
 
@@ -34,17 +34,17 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** What came back, and from where. */
+/** A response, and the URL that sent it. */
 export interface Answer {
   readonly response: HttpClientResponse;
   readonly url: URL;
 }
 
 /**
- * Asks for a page or file. Redirects are followed here, as the client would take the credentials
- * along to other origins.
- * @param mayFollow what is not followed ends the way: its URL comes with the answer that led there
- * @throws Error of the connection, or when redirects have no end
+ * Requests a page or file, and follows redirects; the client would send the credentials to other
+ * origins as well.
+ * @param mayFollow stops at a redirect: the answer then has the redirect's target as its URL
+ * @throws Error of the connection, or when there are too many redirects
  */
 export async function follow(
   start: URL,
@@ -64,7 +64,7 @@ export async function follow(
     response.message.destroy();
     if (!mayFollow(url)) return { response, url };
   }
-  throw new Error('it redirects without end');
+  throw new Error('it redirects too many times');
 }
 
 async function get(
@@ -78,7 +78,7 @@ async function get(
       request.signal = signal;
       if (ca === undefined) return;
       request.ca = ca;
-      // Through a proxy the connection is made by the agent, which does not look at the request's.
+      // Behind a proxy the agent makes the connection, with its own options.
       const agent = request.agent as { options?: { ca?: Buffer } } | undefined;
       if (agent) agent.options = { ...agent.options, ca };
     },
@@ -100,24 +100,24 @@ async function get(
 }
 
 /**
- * Asks once more, up to a number of tries, where the answer may be better a moment later.
- * @param tries at least 1
- * @param pause milliseconds between two: a server that restarts answers 503 for a moment
+ * Repeats a request while its answer may be temporary.
+ * @param attempts at least 1
+ * @param pause milliseconds between two attempts: a server that restarts answers 503 for a moment
  */
-export async function persistently<T>(
+export async function withRetries<T>(
   ask: () => Promise<T>,
-  isPassing: (answer: T) => boolean,
-  { tries, pause }: { readonly tries: number; readonly pause: number },
+  isTemporary: (answer: T) => boolean,
+  { attempts, pause }: { readonly attempts: number; readonly pause: number },
 ): Promise<T> {
   const answer = await ask();
-  if (tries <= 1 || !isPassing(answer)) return answer;
+  if (attempts <= 1 || !isTemporary(answer)) return answer;
   await new Promise((resolve) => setTimeout(resolve, pause));
-  return persistently(ask, isPassing, { tries: tries - 1, pause });
+  return withRetries(ask, isTemporary, { attempts: attempts - 1, pause });
 }
 
 /**
- * The text of an answer.
- * @param limit bytes after which it is cut off, or more when it ends with a chunk
+ * Reads the text of a response.
+ * @param limit bytes after which it is cut off, at the end of a chunk
  */
 export async function textOf(
   response: HttpClientResponse,
@@ -127,7 +127,7 @@ export async function textOf(
   return { text: bytes.toString('utf8'), isWhole };
 }
 
-/** As {@link textOf}, not decoded. */
+/** Like {@link textOf}, but not decoded. */
 export async function bytesOf(
   { message }: HttpClientResponse,
   limit: number,

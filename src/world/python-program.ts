@@ -1,14 +1,17 @@
-/** The Python programs of `src/python`, as text for `python -c`. */
+/** The Python programs of `src/python`. */
 import { readFileSync } from 'node:fs';
 
+import { type Finished, run } from './process.ts';
+
 /**
- * Modules in the working directory must not take the place of the standard library's or pip's;
- * `-c` puts it first on the path. (`-P` does the same, from Python 3.11 on.)
+ * `-c` puts the working directory first on the path, where a module could replace one of the standard
+ * library or pip. (`-P` does the same as these lines, from Python 3.11 on.)
  */
 const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
 
 /** Names of the files, without `.py`. */
 export type PythonProgram =
+  | 'download'
   | 'file_metadata'
   | 'index_pages'
   | 'make_venv'
@@ -20,11 +23,25 @@ export type PythonProgram =
   | 'unpack_uv'
   | 'write_stubs';
 
+/** The text of a program, for `python -c`. */
 export function pythonProgram(name: PythonProgram): string {
   return preamble + source(name);
 }
 
-/** The build puts a function in its place that knows all of them: see scripts/build.mjs. */
+/**
+ * Runs a program to its end.
+ * @param python path of the interpreter, or a command on PATH
+ */
+export function runProgram(
+  python: string,
+  name: PythonProgram,
+  args: readonly string[],
+  options: Parameters<typeof run>[2],
+): Promise<Finished> {
+  return run(python, ['-c', pythonProgram(name), ...args], options);
+}
+
+/** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
 function source(name: string): string {
   return readFileSync(new URL(`../python/${name}.py`, import.meta.url), 'utf8');
 }

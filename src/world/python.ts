@@ -1,7 +1,6 @@
 /** The chosen Python and its pip. */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -11,14 +10,14 @@ import type { Interpreter, Request } from '../logic/model.ts';
 import { normalizeName } from '../logic/names.ts';
 import { errorExcerpt } from '../logic/pip-output.ts';
 import type { Surroundings } from '../logic/portions.ts';
-import type { Python, Reporter } from '../ports.ts';
-import { run } from './process.ts';
-import { pythonProgram } from './python-program.ts';
-import { discard, release, temporaryDirectory, untilExit } from './temporary.ts';
+import type { Measured, PipResult, Python, Reporter } from '../ports.ts';
+import { discard, release, sha256, temporaryDirectory, untilExit } from './disk.ts';
+import { type Finished, run } from './process.ts';
+import { type PythonProgram, runProgram } from './python-program.ts';
 
 const oldestPython = '3.7';
 
-/** @param environment for programs that are no pip: without inputs and tokens of the runner */
+/** @param environment of programs other than pip: without the runner's inputs and tokens */
 export function pythonAdapter(
   reporter: Reporter,
   environment: Readonly<Record<string, string>>,
@@ -28,61 +27,31 @@ export function pythonAdapter(
     createVenv,
     installed,
     cachedBuilds,
-    async pip(interpreter, args, { cwd, env, rewrite = (line) => line, buildLog }) {
-      const lines: string[] = [];
-      // A pip that is ended leaves what it has unpacked; where this can't be made, pip says why.
+    async pip(interpreter, args, { env, buildLog, ...options }) {
+      // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
       const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
-      const { exitCode } = await run(
-        interpreter.executable,
-        ['-c', pythonProgram('run_pip'), ...args],
-        {
-          cwd,
+      try {
+        return await runPip(reporter, interpreter, 'run_pip', args, {
+          ...options,
           env: {
             ...env,
             ...(temporary ? temporaryVariables(temporary) : {}),
             ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
           },
-          onLine: (line) => {
-            const own = rewrite(line);
-            lines.push(own);
-            reporter.foreign(own);
-          },
-        },
-      );
-      if (temporary) await discard(temporary);
-      return { exitCode, output: lines.join('\n') };
-    },
-    async surroundings(interpreter, wheels, cwd) {
-      const { exitCode, stdout } = await run(
-        interpreter.executable,
-        ['-c', pythonProgram('surroundings')],
-        {
-          cwd,
-          env: environment,
-          input: JSON.stringify(wheels),
-        },
-      );
-      try {
-        return exitCode === 0 ? (JSON.parse(stdout) as Surroundings) : undefined;
-      } catch {
-        return undefined; // An environment may have something that speaks whenever Python starts.
+        });
+      } finally {
+        if (temporary) await discard(temporary);
       }
     },
-    async applies(interpreter, markers, extras = []) {
-      const { exitCode, stdout } = await run(
-        interpreter.executable,
-        ['-c', pythonProgram('markers')],
-        {
-          env: environment,
-          input: JSON.stringify({ markers, extras }),
-        },
-      );
-      return exitCode === 0 ? (JSON.parse(stdout) as boolean[]) : undefined;
-    },
-    async writeStubs(interpreter, directory, stubs) {
-      const { exitCode, stdout, output } = await run(
-        interpreter.executable,
-        ['-c', pythonProgram('write_stubs'), directory],
+    surroundings: (interpreter, wheels, cwd) =>
+      answer<Surroundings>(interpreter, 'surroundings', wheels, { cwd, env: environment }),
+    applies: (interpreter, markers, extras = []) =>
+      answer<boolean[]>(interpreter, 'markers', { markers, extras }, { env: environment }),
+    async writeStubs({ executable }, directory, stubs) {
+      const { exitCode, stdout, output } = await runProgram(
+        executable,
+        'write_stubs',
+        [directory],
         { env: environment, input: JSON.stringify(stubs) },
       );
       if (exitCode !== 0)
@@ -92,26 +61,62 @@ export function pythonAdapter(
   };
 }
 
+/** Runs a program that becomes pip; its output goes to the log, rewritten, as it comes. */
+export async function runPip(
+  reporter: Reporter,
+  { executable }: Interpreter,
+  program: 'run_pip' | 'pip_elsewhere',
+  args: readonly string[],
+  { cwd, env, rewrite = (line) => line }: Parameters<Python['pip']>[2],
+): Promise<PipResult> {
+  const lines: string[] = [];
+  const onLine = (line: string): void => {
+    const shown = rewrite(line);
+    lines.push(shown);
+    reporter.foreign(shown);
+  };
+  const { exitCode } = await runProgram(executable, program, args, { cwd, env, onLine });
+  return { exitCode, output: lines.join('\n') };
+}
+
+/** @returns what a program prints; undefined when it fails */
+async function answer<T>(
+  { executable }: Interpreter,
+  program: PythonProgram,
+  question: unknown,
+  options: { readonly cwd?: string; readonly env: Readonly<Record<string, string>> },
+): Promise<T | undefined> {
+  const input = JSON.stringify(question);
+  const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
+  try {
+    return exitCode === 0 ? (JSON.parse(stdout) as T) : undefined;
+  } catch {
+    return undefined; // Something in the environment may print whenever Python starts.
+  }
+}
+
 async function probe(request: Request): Promise<Interpreter> {
   const candidates = pythonCandidates(request);
   for (const command of candidates) {
     try {
-      const { exitCode, stdout, output } = await run(command, ['-c', pythonProgram('probe')], {
-        cwd: request.workingDirectory,
-        env: request.environment,
-      });
-      return readProbe(command, exitCode, stdout, output);
+      return readProbe(
+        command,
+        await runProgram(command, 'probe', [], {
+          cwd: request.workingDirectory,
+          env: request.environment,
+        }),
+      );
     } catch (error) {
       if (error instanceof UserError) throw error;
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' && command !== candidates.at(-1)) continue;
-      throw notFound(command, request.python !== undefined, code);
+      throw notFound(request, command, code);
     }
   }
   throw new Error('no candidate for Python');
 }
 
-/** An environment that exists already decides; then the input; then what the shell would find. */
+/** An existing virtual environment comes first, then the input, then what PATH offers. */
 function pythonCandidates(request: Request): string[] {
   if (request.venv !== undefined) {
     const inside = venvPython(request.venv);
@@ -122,29 +127,28 @@ function pythonCandidates(request: Request): string[] {
   return [isPath ? path.resolve(request.workingDirectory, request.python) : request.python];
 }
 
-function notFound(command: string, asked: boolean, code: string | undefined): UserError {
+function notFound({ python }: Request, command: string, code: string | undefined): UserError {
   const reason =
     code === 'ENOENT' ? 'was not found' : `could not be started (${code ?? 'unknown error'})`;
   return new UserError(
-    asked
-      ? `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`
-      : `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`,
+    python === undefined
+      ? `Python ${reason} on PATH. Run actions/setup-python before this step, or set the input python.`
+      : `Python "${command}" ${reason}. Set the input python to an interpreter that exists.`,
   );
 }
 
-/** @throws UserError for anything but the answer of a Python that can be used */
-function readProbe(command: string, exitCode: number, stdout: string, output: string): Interpreter {
+/** @throws UserError for anything but the answer of a usable Python */
+function readProbe(command: string, { exitCode, stdout, output }: Finished): Interpreter {
   let answer: unknown;
   try {
     answer = JSON.parse(stdout);
   } catch {
     answer = undefined;
   }
-  const strange = (): UserError =>
-    new UserError(
-      `Python "${command}" does not answer as a Python does (exit code ${exitCode}): ${errorExcerpt(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
-    );
-  if (exitCode !== 0 || typeof answer !== 'object' || answer === null) throw strange();
+  const unclear = new UserError(
+    `Could not get information from Python "${command}" (exit code ${exitCode}): ${errorExcerpt(output, 3) || 'no output'}. Check that it runs: ${command} -c "print(1)".`,
+  );
+  if (exitCode !== 0 || typeof answer !== 'object' || answer === null) throw unclear;
   const { tooOld, pipConfigError } = answer as { tooOld?: string; pipConfigError?: string | null };
   if (tooOld !== undefined) {
     throw new UserError(
@@ -153,20 +157,20 @@ function readProbe(command: string, exitCode: number, stdout: string, output: st
   }
   if (pipConfigError) {
     throw new UserError(
-      `pip can't read its configuration: ${pipConfigError}. Mend or remove that file.`,
+      `pip can't read its configuration: ${pipConfigError}. Fix or remove that file.`,
     );
   }
   const { pip, ...rest } = answer as Omit<Interpreter, 'pip'> & { pip: string | null };
-  if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string') throw strange();
+  if (typeof rest.executable !== 'string' || typeof rest.sitePackages !== 'string') throw unclear;
   return { ...rest, pip: pip ?? undefined };
 }
 
-/** @returns where a virtual environment keeps its interpreter */
+/** @returns the interpreter of a virtual environment */
 export function venvPython(directory: string): string {
   return path.join(venvBin(directory), process.platform === 'win32' ? 'python.exe' : 'python');
 }
 
-/** @returns where a virtual environment keeps its commands */
+/** @returns the directory with the commands of a virtual environment */
 export function venvBin(directory: string): string {
   return path.join(directory, process.platform === 'win32' ? 'Scripts' : 'bin');
 }
@@ -182,7 +186,7 @@ async function createVenv(
     );
   }
   await removeDeadLinks(venvBin(directory));
-  // Half an environment must not be taken for a whole one by a later run.
+  // A later run must not find half an environment.
   if (!existsSync(directory)) untilExit(directory);
   const made = await withCopiedPip(interpreter, request, directory);
   if (made === undefined) await withEnsuredPip(interpreter, request, directory);
@@ -190,7 +194,7 @@ async function createVenv(
   return made ?? probe({ ...request, venv: directory });
 }
 
-/** An interpreter that is gone leaves links that lead nowhere, and venv would keep them. */
+/** venv would leave dangling links to an interpreter that has been removed. */
 async function removeDeadLinks(directory: string): Promise<void> {
   for (const name of await readdir(directory).catch(() => [])) {
     const file = path.join(directory, name);
@@ -198,17 +202,18 @@ async function removeDeadLinks(directory: string): Promise<void> {
   }
 }
 
-/** @returns undefined where this Python's pip can't be copied: a new directory is gone then */
+/** @returns undefined when this Python's pip can't be copied; a new directory is then deleted */
 async function withCopiedPip(
   interpreter: Interpreter,
   { environment }: Request,
   directory: string,
 ): Promise<Interpreter | undefined> {
   const isNew = !existsSync(directory);
-  const program = ['-c', pythonProgram('make_venv'), directory];
-  const { exitCode, stdout } = await run(interpreter.executable, program, { env: environment });
+  const { exitCode, stdout } = await runProgram(interpreter.executable, 'make_venv', [directory], {
+    env: environment,
+  });
   if (exitCode !== 0) {
-    // What was there before is the user's.
+    // An existing directory is the user's.
     if (isNew) await rm(directory, { recursive: true, force: true });
     return undefined;
   }
@@ -218,10 +223,10 @@ async function withCopiedPip(
   return { ...interpreter, ...own };
 }
 
-/** pip keeps what it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
+/** pip caches the wheels that it builds as `wheels/XX/XX/XX/DIGEST/FILE` (pip's docs, "Caching"). */
 async function cachedBuilds(
   directory: string,
-  wheels: readonly { readonly file: string; readonly sha256: string }[],
+  wheels: readonly Pick<Measured, 'file' | 'sha256'>[],
 ): Promise<ReadonlySet<string>> {
   const digests = new Map(wheels.map(({ file, sha256 }) => [file, sha256]));
   const found = new Set<string>();
@@ -230,10 +235,9 @@ async function cachedBuilds(
     withFileTypes: true,
   }).catch(() => []);
   for (const { name, parentPath } of places) {
-    const digest = digests.get(name);
-    if (digest === undefined) continue;
-    const content = await readFile(path.join(parentPath, name)).catch(() => '');
-    if (createHash('sha256').update(content).digest('hex') === digest) found.add(name);
+    if (!digests.has(name)) continue;
+    const digest = await sha256(path.join(parentPath, name)).catch(() => undefined);
+    if (digest === digests.get(name)) found.add(name);
   }
   return found;
 }

@@ -5,8 +5,8 @@ import { harmless } from '../logic/harmless.ts';
 import { redactor, withoutSecrets } from '../logic/secrets.ts';
 import type { Reporter } from '../ports.ts';
 
-/** @returns the stack of what the program itself did wrong */
-function faultOf(error: unknown): string {
+/** @returns the stack of an error that is a bug of this program */
+function stackOf(error: unknown): string {
   return error instanceof Error ? String(error.stack) : String(error);
 }
 
@@ -18,7 +18,7 @@ export function actionsReporter(title: string): Reporter {
   const { add, clean } = redactor();
   return {
     info: (text) => core.info(harmless(clean(text))),
-    // Annotations and titles of groups are escaped as data of a command.
+    // The toolkit escapes annotations and titles of groups.
     notice: (text) => core.notice(clean(text)),
     warning: (text) => core.warning(clean(text)),
     error: (error) => {
@@ -32,7 +32,7 @@ export function actionsReporter(title: string): Reporter {
         });
       } else {
         core.error(
-          clean(`${title} failed unexpectedly; this is a fault of the action: ${faultOf(error)}`),
+          clean(`${title} failed unexpectedly; this is a bug in the action: ${stackOf(error)}`),
         );
       }
     },
@@ -45,7 +45,7 @@ export function actionsReporter(title: string): Reporter {
   };
 }
 
-/** Plain text on standard error; standard output stays free for results. */
+/** Plain text on standard error; standard output is for results only. */
 export function consoleReporter(): Reporter {
   const { add, clean } = redactor();
   const say = (text: string): void => {
@@ -62,7 +62,7 @@ export function consoleReporter(): Reporter {
         const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
         say(`error: ${place}${message}`);
       } else {
-        say(`error: this is a fault of wheelhouse: ${faultOf(error)}`);
+        say(`error: this is a bug in wheelhouse: ${stackOf(error)}`);
       }
     },
     foreign: (text) => say(`  ${withoutSecrets(clean(text))}`),

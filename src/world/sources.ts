@@ -1,15 +1,15 @@
-/** The user's files: found by globs, decoded as pip does, local projects looked into. */
+/** The user's files: finds them by glob, decodes them like pip, and reads local projects. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { messageOf, UserError } from '../logic/errors.ts';
 import { projectParts } from '../logic/local-project.ts';
 import type { Request } from '../logic/model.ts';
+import { isWithin } from '../logic/paths.ts';
 import type { RequirementFile } from '../logic/requirements.ts';
 import type { RemoteAccess, Sources } from '../ports.ts';
 import { decode } from './decode.ts';
+import { sha256 } from './disk.ts';
 import { filesMatching } from './glob.ts';
 import { remoteFile } from './remote-files.ts';
 
@@ -53,7 +53,7 @@ async function expand(
     if (matches.length === 0) {
       const place = shownPath(request, request.workingDirectory) || 'the working directory';
       throw new UserError(
-        `No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that holds it.`,
+        `No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that contains it.`,
       );
     }
     for (const match of matches) {
@@ -66,7 +66,7 @@ async function expand(
 
 async function matchesOf(request: Request, pattern: string): Promise<string[]> {
   const absolute = path.resolve(request.workingDirectory, pattern);
-  if (!isInside(request.workspace, absolute)) {
+  if (!isWithin(request.workspace, absolute)) {
     throw outside(`"${pattern}"`);
   }
   const literal = await stat(absolute).catch(() => undefined);
@@ -77,7 +77,7 @@ async function matchesOf(request: Request, pattern: string): Promise<string[]> {
 
 async function checkInside(request: Request, file: string, what: string): Promise<void> {
   const [root, real] = await Promise.all([realpath(request.workspace), realpath(file)]);
-  if (!isInside(root, real)) throw outside(what);
+  if (!isWithin(root, real)) throw outside(what);
 }
 
 function outside(what: string): UserError {
@@ -86,19 +86,14 @@ function outside(what: string): UserError {
   );
 }
 
-function isInside(root: string, file: string): boolean {
-  const relative = path.relative(root, file);
-  return relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
-}
-
-/** Relative to the workspace with forward slashes, as annotations want it. */
+/** Relative to the workspace, with forward slashes, as annotations need it. */
 function shownPath(request: Request, file: string): string {
   const isRoot = path.parse(request.workspace).root === request.workspace;
   const relative = path.relative(isRoot ? request.workingDirectory : request.workspace, file);
   return relative.split(path.sep).join('/');
 }
 
-/** Line endings and a byte-order mark are the checkout's, not the content's. */
+/** Hashes a file without its line endings and byte-order mark, which depend on the checkout. */
 function contentDigest(content: Buffer): string {
   const normal = content.includes(0)
     ? content
@@ -123,9 +118,9 @@ async function read(location: string, access?: RemoteAccess): Promise<string> {
 }
 
 async function readInside(request: Request, file: string): Promise<string> {
-  if (!isInside(request.workspace, file)) throw new Error(leads);
+  if (!isWithin(request.workspace, file)) throw new Error(leads);
   const real = await realpath(file).catch(() => undefined);
-  if (real !== undefined && !isInside(await realpath(request.workspace), real)) {
+  if (real !== undefined && !isWithin(await realpath(request.workspace), real)) {
     throw new Error(leads);
   }
   return read(file);
@@ -137,11 +132,11 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist',
   ENOTDIR: 'it does not exist',
   EISDIR: 'it is a directory',
-  EACCES: 'it may not be read',
-  ELOOP: 'its links lead in a circle',
+  EACCES: 'its permissions do not allow reading it',
+  ELOOP: 'it is part of a symbolic-link loop',
 };
 
-/** `./api` and `pyproject.toml`: `api/pyproject.toml`. */
+/** `./api` and `pyproject.toml` make `api/pyproject.toml`. */
 function inside(shown: string, name: string): string {
   return path.posix.join(shown.replaceAll('\\', '/'), name);
 }
@@ -150,9 +145,7 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
   const found = await stat(target).catch(() => undefined);
   if (found === undefined) throw new UserError(`${shown} does not exist.`);
   if (!found.isDirectory()) {
-    const hash = createHash('sha256');
-    await pipeline(createReadStream(target), hash);
-    return { path: target, shown, digest: hash.digest('hex'), buildRequires: [] };
+    return { path: target, shown, digest: await sha256(target), buildRequires: [] };
   }
   const text = async (name: string): Promise<string | undefined> => {
     try {
@@ -170,7 +163,7 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
   ]);
   if (pyproject === undefined && setupPy === undefined) {
     throw new UserError(
-      `${shown} is no Python project: it has neither pyproject.toml nor setup.py.`,
+      `${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`,
     );
   }
   return {

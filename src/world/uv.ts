@@ -1,7 +1,7 @@
-/** uv, as an installer from the lock. */
+/** uv, which can install from the lock. */
 import type { Reporter, Uv } from '../ports.ts';
 import { run } from './process.ts';
-import { pythonProgram } from './python-program.ts';
+import { runProgram } from './python-program.ts';
 
 export function uvAdapter(reporter: Reporter): Uv {
   return {
@@ -14,9 +14,11 @@ export function uvAdapter(reporter: Reporter): Uv {
       }
     },
     async unpack(interpreter, wheel, directory) {
-      const { exitCode, stdout, output } = await run(
-        interpreter.executable,
-        ['-c', pythonProgram('unpack_uv'), wheel, directory],
+      const { executable } = interpreter;
+      const { exitCode, stdout, output } = await runProgram(
+        executable,
+        'unpack_uv',
+        [wheel, directory],
         { env: {} },
       );
       if (exitCode !== 0) throw new Error(`uv could not be unpacked: ${output}`);

@@ -1,16 +1,14 @@
 /** pip as it would choose files on another machine, and what is known of the files that it brought. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { UserError } from '../../logic/errors.ts';
 import type { Interpreter } from '../../logic/model.ts';
 import { errorExcerpt } from '../../logic/pip-output.ts';
 import type { PipResult, Python, Reporter } from '../../ports.ts';
+import { sha256 } from '../../world/disk.ts';
 import { accept, maxPage } from '../../world/pages.ts';
-import { run } from '../../world/process.ts';
-import { pythonProgram } from '../../world/python-program.ts';
+import { runPip } from '../../world/python.ts';
+import { runProgram } from '../../world/python-program.ts';
 import type { DownloadedFile, FileMetadata, Identity, IndexPage } from '../logic/model.ts';
 
 /** @param environment for programs that are no pip */
@@ -19,35 +17,18 @@ export function downloadsAdapter(
   environment: Readonly<Record<string, string>>,
 ) {
   return {
-    async pip(
+    pip: (
       interpreter: Interpreter,
       markers: Readonly<Record<string, string>>,
       args: readonly string[],
-      { cwd, env, rewrite = (line) => line }: Parameters<Python['pip']>[2],
-    ): Promise<PipResult> {
-      const lines: string[] = [];
-      const { exitCode } = await run(
-        interpreter.executable,
-        ['-c', pythonProgram('pip_elsewhere'), JSON.stringify(markers), ...args],
-        {
-          cwd,
-          env,
-          onLine: (line) => {
-            const own = rewrite(line);
-            lines.push(own);
-            reporter.foreign(own);
-          },
-        },
-      );
-      return { exitCode, output: lines.join('\n') };
-    },
+      options: Parameters<Python['pip']>[2],
+    ): Promise<PipResult> =>
+      runPip(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
     async list(directory: string): Promise<readonly DownloadedFile[]> {
       const files: DownloadedFile[] = [];
       for (const file of (await readdir(directory)).sort()) {
         const whole = path.join(directory, file);
-        const hash = createHash('sha256');
-        await pipeline(createReadStream(whole), hash);
-        files.push({ file, sha256: hash.digest('hex'), size: (await stat(whole)).size });
+        files.push({ file, sha256: await sha256(whole), size: (await stat(whole)).size });
       }
       return files;
     },
@@ -57,9 +38,10 @@ export function downloadsAdapter(
       files: readonly string[],
     ): Promise<readonly FileMetadata[]> {
       if (files.length === 0) return [];
-      const { exitCode, stdout, output } = await run(
+      const { exitCode, stdout, output } = await runProgram(
         interpreter.executable,
-        ['-c', pythonProgram('file_metadata')],
+        'file_metadata',
+        [],
         {
           env: environment,
           input: JSON.stringify(files.map((file) => path.join(directory, file))),
@@ -124,15 +106,11 @@ async function throughPip(
   if (job.urls.length === 0) return [];
   // URLs may hold credentials, so they are not among the arguments.
   const input = JSON.stringify({ ...job, accept, limit: maxPage });
-  const { exitCode, stdout, output } = await run(
-    interpreter.executable,
-    ['-c', pythonProgram('index_pages')],
-    {
-      cwd,
-      env,
-      input,
-    },
-  );
+  const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
+    cwd,
+    env,
+    input,
+  });
   if (exitCode === 0) return JSON.parse(stdout) as SessionAnswer[];
   throw new UserError(
     `This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${errorExcerpt(output)}. Use another version of pip.`,

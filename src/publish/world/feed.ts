@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { messageOf } from '../../logic/errors.ts';
 import type { ProjectFile } from '../../logic/project-page.ts';
 import { withoutSecrets } from '../../logic/secrets.ts';
-import { type Answer, follow, maxPage, persistently, textOf } from '../../world/pages.ts';
+import { type Answer, follow, maxPage, textOf, withRetries } from '../../world/pages.ts';
 import { readAnswer, readForeignRedirect } from '../logic/feed.ts';
 import type { FeedAccess, FeedAnswer } from '../logic/model.ts';
 
@@ -13,7 +13,7 @@ const pageLimit = 30_000;
 /** Milliseconds for one file. */
 const fileLimit = 600_000;
 /** Milliseconds between them. */
-const patience = { tries: 3, pause: 1000 } as const;
+const patience = { attempts: 3, pause: 1000 } as const;
 
 /**
  * Asks one feed.
@@ -55,7 +55,7 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
 
   return {
     ask: (project: string): Promise<FeedAnswer> =>
-      persistently(
+      withRetries(
         () => askOnce(project),
         ({ state }) => state === 'unreadable',
         patience,

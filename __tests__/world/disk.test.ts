@@ -1,4 +1,4 @@
-/** Directories that must go, whatever an archive has put into them. */
+/** Directories that must be deleted, whatever an archive has put into them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(parent, { recursive: true, force: true }));
 
-/** Runs a module without the right of root to pass over modes; what it prints. */
+/** Runs a module without root's power to ignore modes. @returns what it prints */
 function asOrdinaryUser(script: string): string {
   const drop = '-dac_override,-dac_read_search';
   const node = [process.execPath, '--input-type=module', '-e', script, parent];
@@ -30,7 +30,7 @@ function asOrdinaryUser(script: string): string {
 
 const make = `
   import { chmodSync, mkdirSync, writeFileSync, existsSync } from 'node:fs';
-  import { discard, temporaryDirectory } from '../../src/world/temporary.ts';
+  import { discard, temporaryDirectory } from '../../src/world/disk.ts';
   const directory = await temporaryDirectory(process.argv[1], 'work');
   mkdirSync(directory + '/wheelhouse/closed', { recursive: true });
   writeFileSync(directory + '/wheelhouse/closed/file', '');
@@ -38,18 +38,18 @@ const make = `
   chmodSync(directory + '/wheelhouse', 0);
 `;
 
-test('a directory that nobody may read is deleted', () => {
+test('discard deletes a directory that nobody may read', () => {
   const script = `${make}\nawait discard(directory); console.log(existsSync(directory));`;
   assert.equal(asOrdinaryUser(script), 'false');
 });
 
-test('a directory that nobody may read is deleted when the process ends', () => {
+test('a temporary directory that nobody may read is deleted when the process ends', () => {
   const directory = asOrdinaryUser(`${make}\nconsole.log(directory);`);
   assert.equal(path.dirname(directory), parent);
   assert.equal(existsSync(directory), false);
 });
 
-test('what cannot be deleted fails nothing', () => {
+test('discard does not throw when a directory cannot be deleted', () => {
   const script = `${make}
     chmodSync(process.argv[1], 0o500);
     await discard(directory);

@@ -1,0 +1,2659 @@
+export const id = 189;
+export const ids = [189];
+export const modules = {
+
+/***/ 8189:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __webpack_require__) => {
+
+// ESM COMPAT FLAG
+__webpack_require__.r(__webpack_exports__);
+
+// EXPORTS
+__webpack_require__.d(__webpack_exports__, {
+  saveFromState: () => (/* binding */ saveFromState)
+});
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __webpack_require__(8161);
+;// CONCATENATED MODULE: ./lib/logic/errors.js
+/** Errors that users see, and where they point. */
+/** An error that the user can fix: shown as its message, without a stack. */
+class errors_UserError extends Error {
+    file;
+    line;
+    /**
+     * @param message what is wrong and what to do, in one or two sentences
+     * @param at the file (as the user would write it) and the 1-based line with the mistake
+     */
+    constructor(message, at = {}) {
+        super(message);
+        this.name = 'UserError';
+        this.file = at.file;
+        this.line = at.line;
+    }
+}
+/** Errors of the machine rather than of this program, and what to do about them. */
+const systemAdvice = {
+    ENOSPC: 'The disk is full: free space and run again',
+    EDQUOT: 'The disk quota is used up: free space and run again',
+    EROFS: 'A directory that must be writable is read-only: check where the runner stores its files',
+    EACCES: 'A file or directory is not accessible: check its owner and its permissions',
+};
+/** @returns the error as one that the user can fix; undefined when it is a bug of this program */
+function errors_asUserError(error) {
+    if (error instanceof errors_UserError)
+        return error;
+    const { code } = (error ?? {});
+    const advice = systemAdvice[String(code)];
+    return advice === undefined ? undefined : new errors_UserError(`${advice} (${errors_messageOf(error)}).`);
+}
+/** The text of any thrown value, without a stack. */
+function errors_messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __webpack_require__(7598);
+;// CONCATENATED MODULE: ./lib/logic/schema.js
+/** Checks values that anybody may have written, such as parsed JSON. */
+/** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
+class SchemaError extends Error {
+}
+/** A schema for the values that pass a test. @param form what passes, after "must be" */
+function satisfying(form, test) {
+    return (value, name) => {
+        if (!test(value))
+            throw new SchemaError(`"${name}" must be ${form}`);
+        return value;
+    };
+}
+const string = satisfying('a string', (value) => typeof value === 'string');
+/** Text that is shown: it can't begin a line of its own. */
+const line = lineOf('a line of text', () => true);
+/** A line of text in one form. @param form after "must be" */
+function lineOf(form, test) {
+    return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
+}
+function isLine(text) {
+    return text !== '' && !/\p{Cc}|\u2028|\u2029/u.test(text);
+}
+function oneOf(...texts) {
+    const form = texts.map((text) => `"${text}"`).join(' or ');
+    return satisfying(form, (value) => texts.includes(value));
+}
+/** A schema for lists, each item of which another schema accepts. */
+function list(item) {
+    return (value, name) => {
+        if (!Array.isArray(value))
+            throw new SchemaError(`"${name}" must be a list`);
+        return value.map((each, index) => item(each, `${name}[${index}]`));
+    };
+}
+/** A field that may be missing. */
+function optional(schema) {
+    const check = (value, name) => value === undefined ? undefined : schema(value, name);
+    return Object.assign(check, { isOptional: true });
+}
+/** A schema for objects. Fields that it does not name are dropped. */
+function object(fields) {
+    return (value, name) => {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+            throw new SchemaError(name === '' ? 'it is not an object' : `"${name}" must be an object`);
+        }
+        const entries = Object.entries(fields).flatMap(([field, schema]) => {
+            const path = name === '' ? field : `${name}.${field}`;
+            const own = Object.hasOwn(value, field)
+                ? value[field]
+                : undefined;
+            const checked = schema(own, path);
+            return checked === undefined ? [] : [[field, checked]];
+        });
+        return Object.fromEntries(entries);
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/logic/state.js
+/**
+ * What the main step tells the post step: one versioned JSON text, signed with the job's token for
+ * the cache service. Programs that main starts can write to the file that carries it, but do not
+ * get that token; who has it can write cache entries without us.
+ */
+
+
+/** The number changes with the form: a state of another version is not acted upon. */
+const version = 2;
+const stateSchema = object({
+    version: satisfying(`${version}`, (value) => value === version),
+    // A path may contain anything; it is signed, and not shown as it is.
+    wheelhouse: string,
+    key: line,
+    manifest: line,
+    signature: line,
+});
+/** @param token of the cache service; a secret of the job */
+function formatState(state, token) {
+    return JSON.stringify({ version, ...state, signature: signature(state, token) });
+}
+/** @returns undefined for a text that main of this job and version did not write */
+function parseState(text, token) {
+    try {
+        const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');
+        const state = { wheelhouse, key, manifest };
+        const [one, other] = [Buffer.from(signature(state, token)), Buffer.from(given)];
+        const isOurs = token !== '' && one.length === other.length && (0,external_node_crypto_.timingSafeEqual)(one, other);
+        return isOurs ? state : undefined;
+    }
+    catch (error) {
+        if (error instanceof SyntaxError || error instanceof SchemaError)
+            return undefined;
+        throw error;
+    }
+}
+function signature({ wheelhouse, key, manifest }, token) {
+    const text = JSON.stringify(['wheelhouse state', version, wheelhouse, key, manifest]);
+    return (0,external_node_crypto_.createHmac)('sha256', token).update(text).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./lib/logic/names.js
+/** Names of projects and their files, and versions: when two spellings mean the same. */
+/** @returns a project's name in the one spelling that is compared (PEP 503) */
+function names_normalizeName(name) {
+    return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+const part = '[A-Za-z0-9._+!]';
+const wheelFileName = new RegExp([
+    `^[A-Za-z0-9]${part}*-${part}+`,
+    `(?:-[0-9]${part}*)?`, // build tag
+    `-[A-Za-z]${part}*-${part}+-${part}+`, // Python, ABI, platform
+    `(?:-${part}+)?[.]whl$`, // variant label
+].join(''));
+/**
+ * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
+ * paths and no leading dot, and needs no escaping anywhere.
+ */
+function names_isWheelFileName(file) {
+    return wheelFileName.test(file);
+}
+/** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
+function names_wheelNameParts(file) {
+    const [name = '', version = ''] = file.split('-');
+    return { name: names_normalizeName(name), version };
+}
+/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** Whether a file name has the form of a wheel's or an sdist's. */
+function isDistributionName(file) {
+    return names_isWheelFileName(file) || isSdistName(file);
+}
+/**
+ * The version in the name of a project's wheel or sdist. The name alone does not say where the
+ * version of an old sdist begins, as its project's part may contain dashes.
+ * @param project normalised name
+ * @returns undefined for a file of another project, or of another kind
+ */
+function versionInFileName(file, project) {
+    if (names_isWheelFileName(file)) {
+        const { name, version } = names_wheelNameParts(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if (names_normalizeName(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+function names_sameVersion(one, other) {
+    return canonicalVersion(one) === canonicalVersion(other);
+}
+/** @param version of a pip; what is no version counts as the oldest */
+function names_isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
+}
+/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+function canonicalVersion(version) {
+    const text = version.toLowerCase();
+    const parts = versionForm.exec(text);
+    if (parts === null)
+        return text;
+    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
+    const numbers = release.split('.').map(number);
+    while (numbers.at(-1) === '0')
+        numbers.pop();
+    return [
+        number(epoch ?? ''),
+        numbers.join('.'),
+        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+        post !== undefined && number(post),
+        dev !== undefined && number(dev),
+        local.split(/[-_.]/).map(number).join('.'),
+    ].join(' ');
+}
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __webpack_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __webpack_require__(3136);
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
+/**
+ * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
+ * inside pip reads it. A text that any supported pip accepts is valid here.
+ */
+const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
+const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
+const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
+const suffixes = `${preRelease}${postRelease}${devRelease}`;
+const epoch = 'v?(?:[0-9]+!)?';
+const release = '[0-9]+(?:[.][0-9]+)*';
+const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
+/** One clause of a specifier, by operator. */
+const clauseForms = [
+    '===\\s*[^\\s;),]*',
+    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
+    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
+    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
+];
+const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
+const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
+/**
+ * Splits a version specifier into its clauses.
+ * @param text what follows the name and the extras; it may be in parentheses
+ * @returns clauses without white space, in order; undefined for an invalid specifier
+ */
+function pep508_specifierClauses(text, { legacyVersions }) {
+    const trimmed = text.trim();
+    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
+    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
+    const clauses = [];
+    let at = 0;
+    while (at < bare.length) {
+        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
+        if (!found)
+            return undefined;
+        clauses.push(found.replace(/\s+/g, ''));
+        at = skipSpace(bare, at + found.length);
+        if (at === bare.length)
+            break;
+        if (bare.charAt(at) !== ',')
+            return undefined;
+        at = skipSpace(bare, at + 1);
+        if (at === bare.length && legacyVersions)
+            return undefined;
+    }
+    return clauses;
+}
+const markerSpace = /[ \t]*/y;
+const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
+const markerText = /'[^']*'|"[^"]*"/y;
+const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
+const markerJoint = /(?:and|or)\b/y;
+const markerVariables = new Set([
+    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
+    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
+    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
+    ...['platform_python_implementation', 'platform.python_implementation'],
+    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
+]);
+/**
+ * Finds what is wrong with an environment marker.
+ * @param text without the semicolon before it
+ * @returns the reason in a few words; undefined for a valid marker
+ */
+function pep508_markerFault(text, { isNewer }) {
+    let at = 0;
+    let depth = 0;
+    const next = (pattern) => {
+        const found = match(pattern, text, at);
+        at = skip(markerSpace, text, at + (found ?? '').length);
+        return found;
+    };
+    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
+    const operandFault = () => {
+        const start = at;
+        const name = next(markerName);
+        if (name === undefined) {
+            return next(markerText) === undefined
+                ? `a variable or a quoted string is missing ${rest()}`
+                : undefined;
+        }
+        if (markerVariables.has(name) || isNewer)
+            return undefined;
+        at = start;
+        return `"${name}" is not a marker variable; strings need quotes`;
+    };
+    at = skip(markerSpace, text, 0);
+    for (;;) {
+        while (next(/\(/y) !== undefined)
+            depth += 1;
+        const left = operandFault();
+        if (left !== undefined)
+            return left;
+        if (next(markerOperator) === undefined)
+            return `a comparison is missing ${rest()}`;
+        const right = operandFault();
+        if (right !== undefined)
+            return right;
+        while (next(/\)/y) !== undefined) {
+            depth -= 1;
+            if (depth < 0)
+                return 'a closing parenthesis has no opening one';
+        }
+        if (at === text.length)
+            return depth === 0 ? undefined : 'a parenthesis is not closed';
+        if (next(markerJoint) === undefined)
+            return `"and" or "or" is missing ${rest()}`;
+    }
+}
+/** @param pattern sticky @returns what it finds at a place, which is never nothing */
+function match(pattern, text, at) {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] || undefined;
+}
+/** @returns the place behind what a sticky pattern finds at a place */
+function skip(pattern, text, at) {
+    return at + (match(pattern, text, at) ?? '').length;
+}
+function skipSpace(text, at) {
+    return skip(/\s*/y, text, at);
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirement-options.js
+/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
+
+
+/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
+const requirement_options_forms = [
+    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
+    { name: 'extra-index-url' },
+    { name: 'no-index', isFlag: true },
+    { name: 'constraint', spellings: ['-c'] },
+    { name: 'requirement', spellings: ['-r'] },
+    { name: 'editable', spellings: ['-e'] },
+    { name: 'find-links', spellings: ['-f'] },
+    { name: 'no-binary' },
+    { name: 'only-binary' },
+    { name: 'prefer-binary', isFlag: true },
+    { name: 'require-hashes', isFlag: true },
+    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
+    { name: 'pre', isFlag: true },
+    { name: 'all-releases', since: [26, 0] },
+    { name: 'only-final', since: [26, 0] },
+    { name: 'trusted-host' },
+    { name: 'use-feature' },
+    { name: 'hash' },
+    { name: 'install-option', until: [23, 1] },
+    { name: 'global-option', until: [25, 3] },
+    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
+];
+/** Options of a single requirement; pip ignores all others on a requirement's line. */
+const ownOptions = (/* unused pure expression or super */ null && (['install-option', 'global-option', 'config-settings']));
+function requirement_options_isOwnOption({ name }) {
+    return ownOptions.includes(name);
+}
+const missing = {
+    requirement: 'has no file name',
+    constraint: 'has no file name',
+    editable: 'has no path or URL',
+};
+/** The newest pip whose options are listed here. */
+const newestPip = (/* unused pure expression or super */ null && ([26, 3]));
+/** Whether a pip is newer than this program knows. */
+function requirement_options_isUnknownPip(pip) {
+    return pip !== undefined && !isOlderPip(pip, [newestPip[0], newestPip[1] + 1]);
+}
+const bySpelling = new Map(requirement_options_forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
+/**
+ * Reads the options of a line. Other words are ignored, as in pip.
+ * @param line the whole line, for messages
+ * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
+ * @throws UserError where pip would reject the line
+ */
+function requirement_options_optionsOf(text, line, pip) {
+    const refuse = (reason) => {
+        throw new UserError(`"${line.shown}" ${reason}`, line.source);
+    };
+    const words = wordsOf(text);
+    if (words === undefined)
+        return refuse('has an unterminated quote. Close it.');
+    const options = [];
+    const rest = words.values();
+    for (const word of rest) {
+        if (word.value === '--')
+            break;
+        if (!word.value.startsWith('-') || word.value === '-')
+            continue;
+        const isLong = word.value.startsWith('--');
+        const equals = isLong ? word.value.indexOf('=') : -1;
+        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
+        const spelling = word.value.slice(0, end);
+        const attached = isLong ? equals >= 0 : word.value.length > 2;
+        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
+        if (Array.isArray(found)) {
+            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
+        }
+        if (found === undefined && !requirement_options_isUnknownPip(pip)) {
+            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
+        }
+        const name = found?.name ?? spelling.replace(/^-+/, '');
+        if (found === undefined || found.isFlag) {
+            if (attached && found)
+                return refuse(`gives a value to --${name}, which takes none.`);
+            options.push({ name, isFlag: true, value: '', raw: '' });
+        }
+        else if (attached) {
+            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
+            options.push({
+                name,
+                isFlag: false,
+                value: word.value.slice(prefix.length),
+                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
+            });
+        }
+        else {
+            const next = rest.next().value;
+            if (next === undefined)
+                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
+            options.push({ name, isFlag: false, ...next });
+        }
+    }
+    return options;
+}
+/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
+function formOf(spelling, pip = newestPip.join('.')) {
+    const exact = bySpelling.get(spelling);
+    if (exact !== undefined)
+        return exact;
+    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
+        !(since && isOlderPip(pip, since)) &&
+        !(until && !isOlderPip(pip, until)));
+    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
+}
+/**
+ * An option for a file that pip reads, with variables unexpanded.
+ * @returns undefined when its raw text can't be separated from the rest of its line
+ */
+function requirement_options_optionText({ name, isFlag, raw }) {
+    if (isFlag)
+        return `--${name}`;
+    return raw === undefined ? undefined : `--${name} ${quoted(raw)}`;
+}
+
+;// CONCATENATED MODULE: ./lib/logic/secrets.js
+/**
+ * Secrets in addresses and inputs. What is shown, hashed, stored or masked is decided here and
+ * nowhere else; a reporter only applies it. An address can contain a secret in three places:
+ *
+ *     https://robot:PASSWORD@host/simple/         userinfo
+ *     https://host/TOKEN/org/python/simple/       path, as Gemfury, Cloudsmith and packagecloud do
+ *     https://host/one-1.0.whl?token=TOKEN        query
+ *
+ * | function              | for                              | turns the three into                 |
+ * | --------------------- | -------------------------------- | ------------------------------------ |
+ * | {@link withoutSecrets} | any text, pip's output included | `https://host/TOKEN/org/…`: a path in a text may as well be a hash |
+ * | {@link shownAddress}   | a configured address, for people | `https://host/…/org/python/simple/` |
+ * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
+ * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks: they also take path tokens out of pip's output | `***` |
+ */
+
+const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
+/** Where the scheme of the URL begins whose `://` is at `at`. */
+function schemeOf(text, at) {
+    let first = at;
+    while (first > 0 && /[a-z0-9+.-]/i.test(text.charAt(first - 1)))
+        first -= 1;
+    return first;
+}
+/** The end of that URL: white space, or the counterpart of the quote before it. */
+function endOfUrl(text, at, from = at) {
+    const quote = counterparts[text.charAt(schemeOf(text, at) - 1)] ?? '';
+    const stop = new RegExp(`[\\s${quote}]`, 'g');
+    stop.lastIndex = from;
+    return stop.exec(text)?.index ?? text.length;
+}
+/** Every URL of a text in order. A URL within another one ends where that one does. */
+function urlsIn(text) {
+    const places = [];
+    let end = 0;
+    let lastAt = -1;
+    let position = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        const isInner = at < end;
+        if (!isInner) {
+            end = endOfUrl(text, at);
+            lastAt = at + text.slice(at, end).lastIndexOf('@');
+        }
+        const start = at + 3;
+        const host = hostOf(text, start, end, lastAt);
+        // A password with white space in it: the URL goes on behind it.
+        if (host > end)
+            end = endOfUrl(text, at, host);
+        places.push({ start, host, end, isInner });
+        position = host;
+    }
+    return places;
+}
+/**
+ * Where the host of a URL begins. It is not clear how far a password with reserved characters
+ * goes; rather too much is taken for it than too little: a port that is not a number is part of
+ * a password.
+ */
+function hostOf(text, start, end, lastAt) {
+    const url = text.slice(start, end);
+    const slash = url.search(/[/?#]/);
+    const authority = slash < 0 ? url : url.slice(0, slash);
+    const inAuthority = authority.lastIndexOf('@');
+    if (inAuthority >= 0)
+        return start + inAuthority + 1;
+    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
+    if (/^\d*$/.test(port))
+        return start;
+    if (lastAt >= start)
+        return lastAt + 1;
+    // White space or a quote in the password; but a port may have punctuation behind it.
+    const beyond = /[@\r\n]|:\/\//g;
+    beyond.lastIndex = end;
+    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
+    return found?.[0] === '@' ? found.index + 1 : start;
+}
+/** A text without some of its parts, which are given in order and may overlap. */
+function without(text, parts) {
+    let result = '';
+    let position = 0;
+    for (const [start, end] of parts) {
+        result += text.slice(position, start);
+        position = Math.max(position, end);
+    }
+    return result + text.slice(position);
+}
+function indexOrEnd(text, character, from) {
+    const index = text.indexOf(character, from);
+    return index < 0 ? text.length : index;
+}
+/**
+ * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
+ * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
+ */
+function secrets_withoutSecrets(text) {
+    return withoutParts(text, (userinfo) => userinfo !== 'git@');
+}
+/** @param isSecret what of the userinfos is taken out */
+function withoutParts(text, isSecret) {
+    const bare = without(text, urlsIn(text)
+        .filter(({ start, host }) => isSecret(text.slice(start, host)))
+        .map(({ start, host }) => [start, host]));
+    let query = 0;
+    let fragment = 0;
+    const queries = urlsIn(bare).flatMap(({ start, end }) => {
+        // Within a query that is already gone, or has none.
+        if (start < fragment)
+            return [];
+        if (query < start)
+            query = indexOrEnd(bare, '?', start);
+        if (query >= end)
+            return [];
+        fragment = Math.min(end, indexOrEnd(bare, '#', query));
+        return [[query, fragment]];
+    });
+    return without(bare, queries).replace(/(\burl: |"[A-Z]+ )(\/[^\s?]*)\?[^\s"]*/g, '$1$2');
+}
+/** Hex digits of a fingerprint: enough that nobody finds a second address with the same one. */
+const fingerprintLength = 32;
+/**
+ * Replaces every URL in a text by its scheme, its host and a digest of the whole address without
+ * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay
+ * equal, and a path token can be recognised only by those who can guess it.
+ * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
+ */
+function secrets_fingerprinted(text) {
+    const clean = withoutParts(text, () => true);
+    let result = '';
+    let position = 0;
+    for (const { start, end, isInner } of urlsIn(clean)) {
+        if (isInner)
+            continue;
+        const scheme = schemeOf(clean, start - 3);
+        const [, host = '', rest = ''] = /^([A-Za-z0-9.-]*(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?)((?:[/?#].*)?)$/s.exec(clean.slice(start, end)) ?? ['', '', clean.slice(start, end)];
+        result += clean.slice(position, start);
+        result += /^\/?$/.test(rest)
+            ? `${host}${rest}`
+            : `${host}/#${createHash('sha256').update(clean.slice(scheme, end)).digest('hex').slice(0, fingerprintLength)}`;
+        position = end;
+    }
+    return result + clean.slice(position);
+}
+/** A configured address for people: path segments that look like tokens become `…`. */
+function secrets_shownAddress(address) {
+    const clean = secrets_withoutSecrets(address);
+    let result = '';
+    let position = 0;
+    for (const { host, end, isInner } of urlsIn(clean)) {
+        if (isInner)
+            continue;
+        result += clean.slice(position, host);
+        result += clean
+            .slice(host, end)
+            .replace(/(?<=\/)[^/?#]+/g, (segment) => (looksSecret(segment) ? '…' : segment));
+        position = end;
+    }
+    return result + clean.slice(position);
+}
+/** What the paths of package indexes are made of; it is no part of a token. */
+const usualWords = /pypi|python|packages?|simple|artifactory|nexus|repository|artifacts?|snapshots?|releases?|oauth2|x86_64|linux|windows/gi;
+/**
+ * Whether a path segment looks like a token: at least 12 letters and digits that are mixed more
+ * than names mix them, or 16 and more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do,
+ * `MyPythonFeed2024`, `team-2-py3.11` and `12345678` don't.
+ */
+function looksSecret(segment) {
+    const runs = decoded(segment)
+        .replace(usualWords, '-')
+        .split(/[^A-Za-z0-9]+/);
+    const letters = runs.join('').length;
+    if (letters < 12)
+        return false;
+    const hex = decoded(segment).replaceAll('-', '');
+    if (/^[0-9a-f]{16,}$/i.test(hex) && /\d/.test(hex) && /[a-f]/i.test(hex))
+        return true;
+    // Digits at the end of a word are a number or a year.
+    const changes = runs.flatMap((run) => run.replace(/\d+$/, '').match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g) ?? []).length;
+    return changes >= 3 && changes / letters > 0.17;
+}
+/** What a query's value is called when it is a secret. */
+const secretNames = /token|secret|sig|key|pass|auth|credential/i;
+/**
+ * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
+ * and as basic authentication sends them. A user name alone counts when it is long enough to be a
+ * token; `git@` is none.
+ */
+function secretsOfUrl(text) {
+    return [...secretsOfUserinfo(text), ...tokensOfUrl(text)];
+}
+function secretsOfUserinfo(text) {
+    return urlsIn(text).flatMap(({ start, host }) => {
+        const userinfo = text.slice(start, Math.max(start, host - 1));
+        const colon = userinfo.indexOf(':');
+        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
+        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
+        if (password === '' && !isUserToken(username))
+            return [];
+        return [password || username, ...secretForms(decoded(username), decoded(password))];
+    });
+}
+/** Tokens in the path and the query of the URLs in a text. */
+function tokensOfUrl(text) {
+    return urlsIn(text).flatMap(({ host, end, isInner }) => {
+        if (isInner)
+            return [];
+        const [, path = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(text.slice(host, end)) ?? [];
+        const segments = path.split('/').slice(1).filter(looksSecret);
+        const values = query.split('&').flatMap((parameter) => {
+            const equals = parameter.indexOf('=');
+            const value = parameter.slice(equals + 1);
+            const isSecret = secretNames.test(parameter.slice(0, Math.max(equals, 0)));
+            return looksSecret(value) || (isSecret && value.length >= 8) ? [value] : [];
+        });
+        const tokens = [...segments, ...values];
+        return [...new Set(tokens.flatMap((token) => [token, ...spellings(decoded(token))]))];
+    });
+}
+/** User names that indexes prescribe beside a password or another way to log in. */
+const prescribedNames = (/* unused pure expression or super */ null && (['__token__', 'oauth2accesstoken', 'VssSessionToken', 'gitlab-ci-token']));
+/** Whether a user name without a password is a token. */
+function isUserToken(username) {
+    return username.length >= 8 && !prescribedNames.includes(username);
+}
+/** The secrets of the inputs that name indexes. */
+function secretsOfInputs(index) {
+    const { url = '', mirror = '', username = '', password = '', extra } = index;
+    const isSecret = password !== '' || isUserToken(username);
+    return [
+        ...[url, mirror, ...extra].flatMap(secretsOfUrl),
+        ...(isSecret ? secretForms(username, password) : []),
+    ];
+}
+/** The secrets of pip's settings. */
+function secretsOfSettings(settings) {
+    return [...settings.values()].flatMap(secretsOfUrl);
+}
+/**
+ * The secrets of a line. A token that is written out in the path of a direct URL is as public as
+ * the file; only what a variable put there is a secret, as nearly every such path has hashes.
+ */
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    if (line.kind === 'option')
+        return secretsOfUrl(line.value);
+    const isWritten = (token) => line.text.includes(token);
+    return [
+        ...secretsOfUserinfo(line.target),
+        ...tokensOfUrl(line.target).filter((token) => !isWritten(token)),
+    ];
+}
+/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+function secretForms(username, password) {
+    const secret = password || username;
+    if (secret === '')
+        return [];
+    const base64 = [
+        Buffer.from(secret, 'utf8').toString('base64'),
+        Buffer.from(`${username}:${password}`, 'utf8').toString('base64'),
+        basicCredentials(username, password),
+    ];
+    return [
+        ...new Set([
+            ...spellings(secret),
+            ...base64,
+            // As in URLs.
+            ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')),
+        ]),
+    ];
+}
+/** A secret as it is, in JSON, and in URLs. */
+function spellings(secret) {
+    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    const encoded = [encodeURIComponent(secret), strict];
+    return [
+        ...new Set([
+            secret,
+            JSON.stringify(secret).slice(1, -1),
+            ...encoded,
+            // As urllib.parse.quote of Python does.
+            ...encoded.map((form) => form.replaceAll('%2F', '/')),
+            ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
+        ]),
+    ];
+}
+/**
+ * What basic authentication sends, in the encoding that pip's HTTP library chooses: Latin-1
+ * (`_basic_auth_str` of requests), which fails for what that doesn't have; that is UTF-8 here.
+ */
+function basicCredentials(username, password) {
+    const text = `${username}:${password}`;
+    const isLatin = [...text].every((character) => character <= '\u00ff');
+    return Buffer.from(text, isLatin ? 'latin1' : 'utf8').toString('base64');
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+function secrets_redactor() {
+    let known = [];
+    return {
+        add(secrets) {
+            // The longest first: one may be a part of another.
+            known = [...new Set([...known, ...secrets])]
+                .filter((secret) => secret !== '')
+                .sort((a, b) => b.length - a.length);
+        },
+        clean: (text) => known.reduce((clean, secret) => clean.replaceAll(secret, '***'), text),
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
+/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
+
+
+
+
+
+
+
+
+/**
+ * Parses one logical line of a requirement file.
+ * @throws UserError when pip would reject it
+ */
+function requirement_line_parseLine(text, place, context) {
+    refuseUnsetVariables(text, place, context);
+    const [body, rest] = splitOptions(expand(text, context.environment));
+    const requirement = body.value.trim();
+    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
+    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
+    const shown = withoutSecrets(`${shownBody} ${rest.raw}`.trim());
+    const base = { ...place, text, shown };
+    const options = optionsOf(rest, base, context.pip);
+    if (requirement !== '') {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseRequirement(base, requirement, options, context)] };
+    }
+    // Of a line with an editable or an include pip reads nothing else.
+    const editable = options.find((option) => option.name === 'editable');
+    if (editable) {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
+    }
+    const include = options.find((option) => option.name === 'requirement') ??
+        options.find((option) => option.name === 'constraint');
+    if (include) {
+        if (include.value === '')
+            throw refusal(base, 'has no file name. Add one');
+        // Even in a constraint file, the lines that `-r` includes are requirements.
+        return { include: include.value, constraint: include.name === 'constraint' };
+    }
+    return { lines: optionLines(base, options, context) };
+}
+/** Options that name indexes: pip gets them through its environment, where credentials belong. */
+const indexOptions = (/* unused pure expression or super */ null && (['index-url', 'extra-index-url', 'trusted-host']));
+function namesIndex(line) {
+    return line.kind === 'option' && indexOptions.includes(line.name);
+}
+function optionLines(base, options, context) {
+    // pip reads only the first --find-links of a line.
+    const links = options.filter((option) => option.name === 'find-links').slice(1);
+    const counting = options.filter((option) => !links.includes(option));
+    const isSingle = options.length === 1;
+    // A line with a variable that contains several options can't be split.
+    const isWhole = isSingle || counting.some((option) => optionText(option) === undefined);
+    const lines = counting.map((option, order) => {
+        const { name, value, raw } = option;
+        const own = isWhole ? (order === 0 ? base.text : '') : (optionText(option) ?? '');
+        return { ...base, kind: 'option', name, value, raw, text: own };
+    });
+    if (!lines.every(namesIndex))
+        refuseReplacedVariables(base, context);
+    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
+        throw refusal(base, 'has a variable that contains several words. Write one option per line');
+    }
+    // pip puts the index of a line before the extra indexes of the same line.
+    return [
+        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
+        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
+    ];
+}
+function refusal(line, reason) {
+    return new UserError(`"${line.shown}" ${reason}.`, line.source);
+}
+/**
+ * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
+ * its credentials, and send it to any host that the line names.
+ */
+function refuseUnsetVariables(text, place, { environment }) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
+        if (environment[name])
+            continue;
+        throw new UserError(`"${withoutSecrets(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+    }
+}
+function refuseReplacedVariables({ text, shown, source }, context) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        if (!context.replacedVariables?.has(name))
+            continue;
+        throw new UserError(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+    }
+}
+/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
+function splitOptions(text) {
+    if (text.value.startsWith('-'))
+        return splitText(text, 0);
+    const start = text.value.indexOf(' -');
+    return splitText(text, start < 0 ? text.value.length : start + 1);
+}
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
+const urlScheme = /^(?:https?|ftp|file):/i;
+const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
+function dialectOf({ pip }) {
+    return {
+        legacyVersions: pip !== undefined && isOlderPip(pip, [24, 1]),
+        isNewer: isUnknownPip(pip),
+    };
+}
+function parseRequirement(base, body, options, context) {
+    const hashes = options
+        .filter((option) => option.name === 'hash')
+        .map((option) => hashOf(option, base));
+    if (isDirect(body))
+        return parseDirect(base, body, { editable: false, hashes }, context);
+    const [specified, marker] = splitMarker(body, ';');
+    const match = projectName.exec(specified);
+    const specifier = match ? specified.slice(match[0].length) : '';
+    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
+        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
+    }
+    const dialect = dialectOf(context);
+    const specifiers = specifierClauses(specifier, dialect);
+    if (specifiers === undefined)
+        throw refusal(base, specifierAdvice(specifier));
+    refuseMarker(base, marker, dialect);
+    const extras = namesIn(match[2] ?? '');
+    refuseConstrainedExtras(base, extras);
+    const project = String(match[1]);
+    const [only, ...others] = specifiers;
+    return {
+        ...base,
+        kind: 'index',
+        name: normalizeName(project),
+        project,
+        extras,
+        specifiers,
+        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
+        marker,
+        hashes,
+        options: options.filter(isOwnOption),
+    };
+}
+function hashOf({ value }, line) {
+    if (/^(?:sha256|sha384|sha512):/.test(value))
+        return value.toLowerCase();
+    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
+}
+function specifierAdvice(specifier) {
+    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
+        return 'uses "=", which is not a comparison operator. Write "=="';
+    }
+    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
+        ? 'has a comparison without a version. Add one, or remove the operator'
+        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
+}
+function refuseMarker(line, marker, dialect) {
+    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
+    if (fault === undefined)
+        return;
+    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
+}
+function refuseConstrainedExtras(line, extras) {
+    if (!line.constraint || extras.length === 0)
+        return;
+    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
+}
+function namesIn(list) {
+    return list
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+}
+/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
+function isDirect(body) {
+    if (isRemote(body) || namedLocation(body) !== undefined)
+        return true;
+    const [bare] = splitExtras(splitMarker(body, ';')[0]);
+    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+function isRemote(location) {
+    return urlScheme.test(location) || vcsScheme.test(location);
+}
+/** @returns the parts of `name[extras] @ location`; undefined for another form */
+function namedLocation(text) {
+    const match = projectName.exec(text);
+    if (match === null || text.charAt(match[0].length) !== '@')
+        return undefined;
+    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
+}
+function splitMarker(body, separator) {
+    const at = body.indexOf(separator);
+    if (at < 0)
+        return [body.trim(), undefined];
+    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
+}
+/** `path[a,b]` */
+function splitExtras(text) {
+    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+function parseDirect(base, body, { editable, hashes }, context) {
+    if (editable && base.constraint) {
+        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
+    }
+    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
+    const separator = isRemote(body) ? '; ' : ';';
+    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
+    const named = namedLocation(whole);
+    const location = named?.location ?? whole;
+    const remote = isRemote(location);
+    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
+    if (target === '')
+        throw refusal(base, 'has no path or URL. Add one');
+    refuseMarker(base, marker, dialectOf(context));
+    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
+    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
+    const egg = parameter('egg');
+    const file = path.posix.basename(target.replace(/[?#].*$/s, ''));
+    const wheelOf = isWheelFileName(file) ? wheelNameParts(file).name : undefined;
+    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
+        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
+    }
+    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
+    refuseConstrainedExtras(base, extras);
+    const isFile = /^file:/i.test(target);
+    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
+        const digest = parameter(algorithm);
+        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
+    });
+    return {
+        ...base,
+        kind: 'direct',
+        form,
+        editable,
+        target: form === 'path'
+            ? path.resolve(context.workingDirectory, isFile ? requirement_line_fileOfUrl(target, base.source) : target)
+            : target,
+        shownTarget: form === 'path' ? withoutSecrets(target) : fingerprinted(target),
+        wheelOf,
+        extras: extras.map(normalizeName).sort(),
+        marker,
+        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
+        checksHashes: hashes.length > 0,
+    };
+}
+/**
+ * The path in a file: URL.
+ * @throws UserError for a URL of another machine
+ */
+function requirement_line_fileOfUrl(url, source) {
+    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+    // `file:relative/path` is not a valid URL, but pip accepts it.
+    if (!/^file:\//i.test(bare))
+        return bare.slice('file:'.length);
+    try {
+        return fileURLToPath(bare);
+    }
+    catch (error) {
+        throw new UserError(`"${bare}" is not a path on this machine: ${messageOf(error)}.`, source);
+    }
+}
+/** An index requirement for a file that pip reads, without its hashes and other options. */
+function plainText({ project, extras, specifiers, marker }) {
+    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
+    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirements.js
+/**
+ * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
+ * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ */
+
+
+
+
+
+
+/**
+ * Reads all sources, following `-r` and `-c`.
+ * @throws UserError with file and line for a file that can't be read, a circular include, or an
+ *   invalid line
+ */
+async function gatherLines(sources, reading) {
+    const lines = [];
+    const files = [];
+    const seen = new Set();
+    async function visit(file, { constraint, stack, from }) {
+        if (stack.some((other) => other.location === file.location)) {
+            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
+            throw new UserError(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
+        }
+        const visited = `${constraint}:${file.location}`;
+        if (seen.has(visited))
+            return;
+        seen.add(visited);
+        let text;
+        try {
+            text = await reading.read(file.location);
+        }
+        catch (error) {
+            const line = error instanceof UserError ? error.line : undefined;
+            throw new UserError(`${file.shown} can't be read: ${messageOf(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+        }
+        let counted = 0;
+        for (const { text: logical, line } of logicalLines(text)) {
+            const source = { file: file.shown, line };
+            counted += 1;
+            const parsed = parseLine(logical, { source, constraint }, reading);
+            if ('include' in parsed) {
+                await visit(includedFile(parsed.include, file, source), {
+                    constraint: parsed.constraint,
+                    stack: [...stack, file],
+                    from: source,
+                });
+            }
+            else {
+                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
+            }
+        }
+        files.push({ path: file.shown, lines: counted });
+    }
+    for (const file of sources.requirements)
+        await visit(file, { constraint: false, stack: [], from: undefined });
+    for (const { text, file } of sources.groups) {
+        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
+    }
+    for (const { text } of logicalLines(sources.packages.join('\n'))) {
+        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
+    }
+    for (const file of sources.constraints)
+        await visit(file, { constraint: true, stack: [], from: undefined });
+    return { lines, files };
+}
+/** The line endings of Python's `str.splitlines`, which pip splits files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+/**
+ * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
+ * comment ends a continuation, and a `#` needs white space before it.
+ * @returns logical lines with the 1-based number of their first physical line
+ */
+function logicalLines(text) {
+    const logical = [];
+    let pending = [];
+    let first = 0;
+    const emit = (joined, line) => {
+        const bare = withoutComment(joined).trim();
+        if (bare !== '')
+            logical.push({ text: bare, line });
+    };
+    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
+    physical.forEach((content, index) => {
+        const comment = content.trimStart().startsWith('#');
+        if (content.endsWith('\\') && !comment) {
+            if (pending.length === 0)
+                first = index + 1;
+            pending.push(stripBackslashes(content));
+        }
+        else if (pending.length > 0) {
+            pending.push(comment ? ` ${content}` : content);
+            emit(pending.join(''), first);
+            pending = [];
+        }
+        else {
+            emit(content, index + 1);
+        }
+    });
+    if (pending.length > 0)
+        emit(pending.join(''), first);
+    return logical;
+}
+function withoutComment(text) {
+    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+        if (at === 0 || /\s/.test(text.charAt(at - 1)))
+            return text.slice(0, at);
+    }
+    return text;
+}
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text) {
+    let start = 0;
+    let end = text.length;
+    while (text[start] === '\\' && start < end)
+        start += 1;
+    while (end > start && text[end - 1] === '\\')
+        end -= 1;
+    return text.slice(start, end);
+}
+/**
+ * Parses a requirement outside a requirement file, where options and paths are not allowed.
+ * @throws UserError when it is one or is invalid
+ */
+function parseSpecifier(text, source, context) {
+    const expanded = expand(text, context.environment).value;
+    const shown = withoutSecrets(text).split(lineEnd).join(' ');
+    if (lineEnd.test(expanded)) {
+        throw new UserError(`"${shown}" contains a line break; write one requirement per line.`, source);
+    }
+    if (/(?:^|\s)-/.test(expanded)) {
+        throw new UserError(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+    }
+    const parsed = parseLine(text, { source, constraint: false }, context);
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
+        return line;
+    throw new UserError(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+}
+/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
+function includedFile(value, parent, source) {
+    if (/^https?:/i.test(value))
+        return { location: value, shown: shownAddress(value) };
+    if (/^https?:/i.test(parent.location)) {
+        const location = new URL(value, parent.location).href;
+        return { location, shown: shownAddress(location) };
+    }
+    const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
+    return {
+        location: path.resolve(path.dirname(parent.location), local),
+        shown: path.isAbsolute(local)
+            ? local
+            : path.posix.join(path.posix.dirname(parent.shown), local),
+    };
+}
+/**
+ * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
+ * to the requirement file first, then where it runs, and ignores a directory that does not exist.
+ */
+function anchored(line, file) {
+    const isRelative = line.kind === 'option' &&
+        line.name === 'find-links' &&
+        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+        !path.isAbsolute(line.value) &&
+        !/^https?:/i.test(file.location);
+    if (!isRelative || line.raw === undefined)
+        return [line];
+    const beside = path.join(path.dirname(file.location), line.raw);
+    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
+}
+/**
+ * A requirement from a project's metadata that names its own source. It has no variables.
+ * @param text without a marker
+ * @throws UserError when it is invalid
+ */
+function requirementOf(text, source, workingDirectory) {
+    const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind !== 'direct') {
+        throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
+    }
+    return line;
+}
+/** The requirements and constraints that pip resolves through an index. */
+function requirements_indexRequirements(lines) {
+    return lines.filter((line) => line.kind === 'index');
+}
+/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
+function indexRequirementsIn(texts) {
+    const context = { workingDirectory: path.sep, environment: {} };
+    return texts.flatMap((text) => {
+        try {
+            const source = { file: 'build-system.requires', line: undefined };
+            const parsed = parseLine(text, { source, constraint: false }, context);
+            return 'lines' in parsed ? requirements_indexRequirements(parsed.lines) : [];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+/** The requirements that name their own source instead of an index. */
+function directRequirements(lines) {
+    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
+}
+/**
+ * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
+ * a path, a branch or a bare URL may have other content the next time.
+ */
+function isCacheable(requirement) {
+    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
+}
+/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
+function isHashMode(lines) {
+    return lines.some((line) => {
+        if (line.kind === 'option')
+            return line.name === 'require-hashes';
+        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+    });
+}
+/** The allowed hashes, by normalised name. */
+function requestedHashes(lines) {
+    const hashes = new Map();
+    for (const line of requirements_indexRequirements(lines)) {
+        if (line.hashes.length === 0)
+            continue;
+        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+        hashes.set(line.name, [...all].sort());
+    }
+    return hashes;
+}
+/**
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
+ */
+function isPinned(lines, name, version) {
+    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
+}
+
+;// CONCATENATED MODULE: ./lib/logic/manifest.js
+/**
+ * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
+ * what may be used; a cache key only helps to find it.
+ */
+
+
+
+
+const manifestFile = 'wheelhouse.json';
+const lockFile = 'requirements.lock';
+/** A manifest of a newer schema is not read: a miss is safer than a guess. */
+const schema = 2;
+/** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
+const buildDirectory = 'build';
+const manifest_projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const extraName = lineOf('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
+const manifest_version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
+const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
+const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const seconds = satisfying('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
+/** What is shown of it is one line, whatever it contains. */
+const shownText = (value, name) => string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const wheelSchema = object({
+    /** Normalised. */
+    name: manifest_projectName,
+    /** The name as its metadata spell it: pip names directories after what it is asked for. */
+    project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
+    version: manifest_version,
+    /** A file name without directories. */
+    file: lineOf('the file name of a wheel', names_isWheelFileName),
+    /** Hex. */
+    sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    /** Bytes. */
+    size: byteCount,
+    origin: oneOf('downloaded', 'built'),
+    /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+    role: oneOf('runtime', 'build', 'tool'),
+    /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+    requestHashes: optional(list(string)),
+    /** The fingerprint of the URL that the request named for it. */
+    url: optional(line),
+});
+const projectSchema = object({
+    /** The requirement's canonical text. */
+    requirement: line,
+    name: manifest_projectName,
+    version: manifest_version,
+    extras: list(extraName),
+    /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
+    requires: list(string),
+});
+const manifestSchema = object({
+    interpreter: line,
+    /** Digest of the request that it was closed for. */
+    request: line,
+    /** Digest of where its wheels came from and how they were built. */
+    sources: line,
+    /** When an index was last asked. */
+    resolvedAt: moment,
+    wheels: list(wheelSchema),
+    direct: list(projectSchema),
+    /**
+     * Projects that it relies on without containing them: the environment had them, and the request's
+     * hashes admit no file of theirs.
+     */
+    relied: list(object({ name: manifest_projectName, version: manifest_version })),
+    /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+    effort: optional(seconds),
+    /** Version of the Python that it was made with; a patch release does not matter. */
+    python: optional(line),
+    /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
+    parts: optional(object({ sources: list(shownText), lines: list(shownText) })),
+});
+/** The path of a wheel relative to its wheelhouse. */
+function wheelPath({ role, file }) {
+    return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
+/** Characters of `parts` that a manifest carries along. */
+const maxParts = 200_000;
+/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+function keepableParts(parts) {
+    return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
+/**
+ * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
+ * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
+ * editables alone.
+ */
+function formatLock(wheels) {
+    return wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .join('');
+}
+/** Why a manifest can't be used. */
+class ManifestError extends Error {
+}
+function formatManifest(manifest) {
+    return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+/** Hex SHA-256 of what a manifest says, in whatever order it says it. */
+function manifestDigest(manifest) {
+    const normal = formatManifest(parseManifest(formatManifest(manifest)));
+    return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
+}
+/**
+ * Reads a manifest from text that anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
+ *   the wrong form, a file name that could leave the directory
+ */
+function parseManifest(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw new ManifestError(`${manifestFile} is not JSON`);
+    }
+    try {
+        const { schema: found } = schemaNumber(value, '');
+        if (found !== schema) {
+            throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(found)}; this version reads ${schema}`);
+        }
+        const manifest = manifestSchema(value, '');
+        checkConsistency(manifest);
+        return manifest;
+    }
+    catch (error) {
+        if (!(error instanceof SchemaError))
+            throw error;
+        throw new ManifestError(`${manifestFile} is not valid: ${error.message}`);
+    }
+}
+const schemaNumber = object({ schema: (value) => value });
+/** @throws ManifestError where two fields can't both be true */
+function checkConsistency({ wheels }) {
+    for (const { file, name, project, version } of wheels) {
+        const named = names_wheelNameParts(file);
+        if (named.name !== name)
+            throw new ManifestError(`${file} is not a wheel of "${name}"`);
+        if (names_normalizeName(project) !== name) {
+            throw new ManifestError(`${file} is not a wheel of "${project}"`);
+        }
+        if (!names_sameVersion(version, named.version)) {
+            throw new ManifestError(`${file} is not version "${version}"`);
+        }
+    }
+    if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
+        throw new ManifestError('a wheel is listed twice');
+    }
+    const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
+    if (new Set(names).size !== names.length)
+        throw new ManifestError('a project is listed twice');
+}
+/**
+ * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
+ * for is missing, or is there in another version than the one that is asked for. What a marker
+ * decides is left to the interpreter, and not looked at.
+ */
+function contradiction({ wheels, direct }, lines) {
+    const runtime = wheels.filter((each) => each.role === 'runtime');
+    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+    const others = new Set(direct.map(({ name }) => name));
+    for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
+        if (marker !== undefined)
+            continue;
+        const version = versions.get(name);
+        if (version === undefined && !constraint && !others.has(name))
+            return `it lacks ${name}`;
+        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+            return `it contains ${name} ${version} instead of ${pin}`;
+        }
+    }
+    return undefined;
+}
+/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+function isVersion(version, pin) {
+    const [base = ''] = version.split('+');
+    return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
+}
+/** What changed between two sets of runtime wheels, by name. */
+function changes(before, after) {
+    const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
+    const old = versions(before);
+    const now = versions(after);
+    return [...new Set([...old.keys(), ...now.keys()])]
+        .sort()
+        .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
+        .filter((change) => change.from !== change.to);
+}
+/** Two wheelhouses with the same files. */
+function sameWheels(one, other) {
+    const list = (wheels) => wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
+    return sameList(list(one), list(other));
+}
+function sameList(one, other) {
+    return one.length === other.length && one.every((value, index) => value === other[index]);
+}
+
+;// CONCATENATED MODULE: ./lib/save.js
+/** The story of the post step: checks the wheelhouse once more and saves it. */
+
+/**
+ * Saves the wheelhouse that a state names if it is still what the main step filled. Never throws for
+ * what is in it.
+ */
+async function save(state, world) {
+    const { wheelhouses, reporter, store } = world;
+    if (store.unavailable !== undefined) {
+        reporter.info(`Nothing is saved: ${store.unavailable}.`);
+        return;
+    }
+    try {
+        const inspected = await wheelhouses.inspect(state.wheelhouse);
+        if (inspected === undefined)
+            throw new ManifestError('it no longer exists');
+        const { manifest, faults } = inspected;
+        if (manifestDigest(manifest) !== state.manifest) {
+            throw new ManifestError('it has changed since this step filled it');
+        }
+        if (faults.length > 0)
+            throw new ManifestError(faults.join('; '));
+    }
+    catch (error) {
+        if (!(error instanceof ManifestError))
+            throw error;
+        reporter.warning(`The wheelhouse is not saved: ${error.message}.`);
+        return;
+    }
+    const outcome = await store.save(state.wheelhouse, state.key);
+    if (outcome === 'saved')
+        reporter.info(`Saved the wheelhouse as ${state.key}.`);
+    if (outcome === 'exists')
+        reporter.info(`${state.key} is already in the cache.`);
+}
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __webpack_require__(1455);
+;// CONCATENATED MODULE: ./lib/world/archive.js
+
+
+/** Wheels are compressed already, so they hardly grow; an archive that grows more than this is hostile. */
+const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
+/** A wheelhouse has one file per wheel; an archive with more than this is hostile. */
+const maxFiles = 10_000;
+/**
+ * Measures what is below a directory, without following links, and makes it readable for its owner:
+ * an archive could contain files that we could neither read nor delete. Stops counting soon after
+ * there are more files than any wheelhouse has.
+ */
+async function contentsOf(directory) {
+    let [files, bytes, hasHardLinks] = [0, 0, false];
+    const visit = async (parent) => {
+        await allow(parent, 0o700);
+        const options = { withFileTypes: true, encoding: 'buffer' };
+        for (const entry of await (0,promises_.readdir)(parent, options).catch(() => [])) {
+            if (files > maxFiles)
+                return;
+            // Not every name is valid UTF-8.
+            const full = Buffer.concat([parent, Buffer.from(external_node_path_.sep), entry.name]);
+            files += 1;
+            if (entry.isDirectory())
+                await visit(full);
+            if (!entry.isFile())
+                continue;
+            const found = await (0,promises_.lstat)(full).catch(() => undefined);
+            bytes += found?.size ?? 0;
+            hasHardLinks ||= (found?.nlink ?? 1) > 1;
+            await allow(full, 0o600, found);
+        }
+    };
+    await visit(Buffer.from(directory));
+    return { files, bytes, hasHardLinks };
+}
+/** Adds missing bits to a mode. If that fails, so will whoever uses the file, with a reason. */
+async function allow(file, bits, stats) {
+    const found = stats ?? (await (0,promises_.lstat)(file).catch(() => undefined));
+    if (found === undefined || (found.mode & bits) === bits)
+        return;
+    await (0,promises_.chmod)(file, found.mode | bits).catch(() => { });
+}
+/**
+ * @param contents what the archive has unpacked to
+ * @param archive its size in bytes
+ * @returns why the archive is hostile; undefined when it is not
+ */
+function hostility(contents, archive) {
+    if (contents.files > maxFiles)
+        return 'the archive contains far more files than a wheelhouse';
+    if (contents.bytes > maxUnpacked(archive)) {
+        return 'the archive unpacks to far more than wheels do';
+    }
+    return contents.hasHardLinks ? 'the archive contains hard links' : undefined;
+}
+/**
+ * Writes a `tar` into a directory that will be first on PATH. The toolkit unpacks with `tar -P`, which
+ * follows absolute names and `..` out of the directory (actions/toolkit#2414). This one drops that
+ * option, so that tar refuses such members, and removes the variables that the runner gives to
+ * actions only. Does nothing on Windows, where a script needs an extension.
+ */
+async function confineTar(directory, environment) {
+    if (process.platform === 'win32')
+        return;
+    const secrets = Object.keys(environment).filter((name) => /^ACTIONS_[A-Z0-9_]+$/.test(name));
+    for (const name of ['tar', 'gtar']) {
+        const real = await firstOnPath(name, environment['PATH'] ?? '');
+        if (real === undefined)
+            continue;
+        const script = [
+            '#!/bin/sh',
+            ...(secrets.length === 0 ? [] : [`unset ${secrets.join(' ')}`]),
+            'for word in "$@"; do',
+            '  shift',
+            '  if [ "$word" = -P ]; then continue; fi',
+            '  set -- "$@" "$word"',
+            'done',
+            `exec '${real.replaceAll("'", "'\\''")}' "$@"`,
+            '',
+        ].join('\n');
+        const file = external_node_path_.join(directory, name);
+        await (0,promises_.writeFile)(file, script);
+        await (0,promises_.chmod)(file, 0o755);
+    }
+}
+async function firstOnPath(name, searchPath) {
+    for (const directory of searchPath.split(external_node_path_.delimiter)) {
+        const file = external_node_path_.join(directory, name);
+        if (directory !== '' && (await (0,promises_.stat)(file).catch(() => undefined))?.isFile())
+            return file;
+    }
+    return undefined;
+}
+
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __webpack_require__(3024);
+;// CONCATENATED MODULE: ./lib/world/disk.js
+/** Files and directories: hashes, writes, copies, moves and deletes them. */
+
+
+
+
+/** Whether there is a file, a directory or a link of that name. */
+async function exists(file) {
+    return (await (0,promises_.lstat)(file).catch(() => undefined)) !== undefined;
+}
+/** Bytes that are read at a time. */
+const pieceSize = 512 * 1024;
+/** Memory to read into, for the next file: streams would take new memory for every piece. */
+const idle = [];
+/** @returns lower-case hex of a file's SHA-256 @throws the system's error when it can't be read */
+async function sha256(file) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    const handle = await (0,promises_.open)(file);
+    const piece = idle.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
+    try {
+        for (;;) {
+            const { bytesRead } = await handle.read(piece, 0, piece.length, null);
+            if (bytesRead === 0)
+                return hash.digest('hex');
+            hash.update(piece.subarray(0, bytesRead));
+        }
+    }
+    finally {
+        idle.push(piece);
+        await handle.close();
+    }
+}
+/** Files read at the same time: enough to keep a disk busy, few enough to stay small. */
+const concurrency = 4;
+/** Array.map for work that reads files: only a few items at the same time. */
+async function mapFiles(items, work) {
+    const results = [];
+    const queue = items.entries();
+    const worker = async () => {
+        for (const [index, item] of queue)
+            results[index] = await work(item);
+    };
+    await Promise.all(Array.from({ length: concurrency }, worker));
+    return results;
+}
+/** Writes a file whole or not at all. */
+async function writeWhole(file, text) {
+    const temporary = `${file}.${(0,external_node_crypto_.randomUUID)()}`;
+    await (0,promises_.writeFile)(temporary, text);
+    await (0,promises_.rename)(temporary, file);
+}
+/** How often another process may be faster while a directory is moved into its place. */
+const maxSwaps = 20;
+/**
+ * Moves a directory into the place of another one: by rename, or by a copy beside it and a rename
+ * where the two are on different disks. Two processes may do it at once: the last one stays, whole.
+ */
+async function moveDirectory(from, to) {
+    await (0,promises_.mkdir)(external_node_path_.dirname(to), { recursive: true });
+    const source = await onSameDisk(from, to);
+    const aside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.old`);
+    for (let swap = 1;; swap += 1) {
+        await (0,promises_.rename)(to, aside).catch((error) => {
+            if (error.code !== 'ENOENT')
+                throw error;
+        });
+        try {
+            await (0,promises_.rename)(source, to);
+            break;
+        }
+        catch (error) {
+            const { code } = error;
+            if (!['ENOTEMPTY', 'EEXIST', 'EPERM'].includes(String(code)) || swap >= maxSwaps)
+                throw error;
+            await (0,promises_.rm)(aside, { recursive: true, force: true });
+        }
+    }
+    disk_release(from);
+    disk_release(source);
+    await discard(aside);
+}
+async function onSameDisk(from, to) {
+    const beside = untilExit(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.new`);
+    try {
+        await (0,promises_.rename)(from, beside);
+    }
+    catch (error) {
+        if (error.code !== 'EXDEV')
+            throw error;
+        await copyDirectory(from, beside);
+        await (0,promises_.rm)(from, { recursive: true, force: true });
+    }
+    return beside;
+}
+/** Copies a directory; the files share their blocks where the file system can do that. */
+async function copyDirectory(from, to) {
+    await (0,promises_.cp)(from, to, { recursive: true, mode: external_node_fs_.constants.COPYFILE_FICLONE });
+}
+/** Directories that are deleted when the process ends. */
+const temporary = new Set();
+process.on('exit', () => {
+    for (const each of temporary) {
+        try {
+            unlock(each);
+            // Programs that were just stopped may still be writing into them.
+            (0,external_node_fs_.rmSync)(each, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+        }
+        catch {
+            // The process is ending: nobody could act on it.
+        }
+    }
+});
+/** Has a directory deleted when the process ends, however it ends. @returns the directory */
+function untilExit(directory) {
+    temporary.add(directory);
+    return directory;
+}
+/** Takes {@link untilExit} back. */
+function disk_release(directory) {
+    temporary.delete(directory);
+}
+/**
+ * Makes a directory that is deleted when the process ends.
+ * @param prefix of its name; a random part follows
+ */
+async function temporaryDirectory(parent, prefix) {
+    const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
+    await (0,promises_.mkdir)(parent, { recursive: true });
+    // Not recursive: on a read-only disk Node would then report a missing parent.
+    await (0,promises_.mkdir)(directory);
+    return directory;
+}
+/**
+ * Deletes a directory now. If that fails, it is tried again when the process ends; no job fails for
+ * it.
+ */
+async function discard(directory) {
+    const remove = () => (0,promises_.rm)(directory, { recursive: true, force: true });
+    try {
+        await remove().catch(() => {
+            unlock(directory);
+            return remove();
+        });
+        disk_release(directory);
+    }
+    catch {
+        untilExit(directory);
+    }
+}
+/** Makes what is below a directory deletable: an archive can set modes that forbid it. */
+function unlock(directory) {
+    if (!(0,external_node_fs_.lstatSync)(directory, { throwIfNoEntry: false })?.isDirectory())
+        return;
+    (0,external_node_fs_.chmodSync)(directory, 0o700);
+    for (const entry of (0,external_node_fs_.readdirSync)(directory, { withFileTypes: true, encoding: 'buffer' })) {
+        if (entry.isDirectory()) {
+            unlock(Buffer.concat([Buffer.from(directory), Buffer.from(external_node_path_.sep), entry.name]));
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/logic/environment.js
+/** The environments of pip's runs: index settings and credentials reach the fill alone. */
+/**
+ * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
+ * token of the cache service, with which a build script could write entries for other branches. And
+ * the passwords and addresses that the command line takes from the environment. Then the files
+ * through which a step talks to the runner, and what it gets an identity token with: code that is
+ * built or that a checkout brings along would speak in this action's name.
+ */
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
+/** The part of a process's environment that other programs may see. */
+function environmentForPrograms(environment) {
+    const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
+    return Object.fromEntries(kept);
+}
+/** Settings that would change what a fill does or says, beside those that choose files. */
+const notForFill = (/* unused pure expression or super */ null && ([
+    'dry-run',
+    'editable',
+    'log',
+    'no-clean',
+    'prefix',
+    'quiet',
+    'report',
+    'requirement',
+    'root',
+    'src',
+    'target',
+    'user',
+    'wheel-dir',
+]));
+/** Settings that say how a project is built; they also hold where no index may be asked. */
+const buildSettings = (/* unused pure expression or super */ null && ([
+    'build-constraint',
+    'build-option',
+    'config-settings',
+    'constraint',
+    'global-option',
+    'no-build-isolation',
+    'use-pep517',
+]));
+function variable(setting) {
+    return `PIP_${setting.toUpperCase().replaceAll('-', '_')}`;
+}
+/**
+ * The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too.
+ * @param index variables that name the index; they alone hold credentials of inputs
+ * @param keyring pip may ask the package keyring, as it does where nobody forbids it to prompt
+ */
+function fillEnvironment(environment, pipConfig, index, keyring) {
+    const excluded = new Set(notForFill.map(variable));
+    const installSettings = Object.entries(pipConfig)
+        .filter(([key]) => key.startsWith('install.'))
+        .map(([key, value]) => [variable(key.slice('install.'.length)), value]);
+    return {
+        ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
+        // With PIP_NO_INPUT pip leaves keyring alone unless it is named.
+        ...(keyring ? { PIP_KEYRING_PROVIDER: 'import' } : {}),
+        ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
+        ...index,
+        PIP_NO_INPUT: '1',
+        // What is read of pip's output is said at this level; a configuration file may ask for less.
+        PIP_QUIET: '0',
+        PIP_VERBOSE: '0',
+        // From 26.2 on pip takes index pages from its cache while they are fresh; this asks the index.
+        PIP_REFRESH_PACKAGE: ':all:',
+        PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
+    };
+}
+/** Variables that name the directory for a program's temporary files, on all systems. */
+function temporaryVariables(directory) {
+    return { TMPDIR: directory, TEMP: directory, TMP: directory };
+}
+/**
+ * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
+ * @param nullDevice `os.devnull` of this system: pip then reads no file at all
+ */
+function offlineEnvironment(environment, nullDevice) {
+    const kept = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
+    return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: nullDevice };
+}
+/** As {@link offlineEnvironment}, with the settings that say how local projects are built. */
+function buildEnvironment(environment, settings, nullDevice) {
+    const build = buildSettings.flatMap((name) => {
+        const value = settings.get(name);
+        return value ? [[variable(name), value]] : [];
+    });
+    return { ...offlineEnvironment(environment, nullDevice), ...Object.fromEntries(build) };
+}
+
+;// CONCATENATED MODULE: ./lib/logic/transfer-protocol.js
+/** What main and post tell the transfer process, and what its talk means. */
+/** Before the result, on the last line of the transfer process. */
+const resultMark = 'wheelhouse-transfer-result: ';
+/** Before the number of bytes that have gone over the network, up and down, each second. */
+const bytesMark = 'wheelhouse-transfer-bytes: ';
+const silence = {
+    found: undefined,
+    passed: 0,
+    bytes: 0,
+    archive: 0,
+    complaints: [],
+    skipped: undefined,
+    result: undefined,
+};
+/** Takes in one line of the transfer process (@actions/cache 6.3.0). */
+function heard(talk, line) {
+    const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
+    if (hit !== undefined)
+        return { ...talk, found: hit };
+    const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
+    if (passed !== undefined)
+        return { ...talk, passed: Number(passed) };
+    const archive = /^Cache Size: .*\((\d+) B\)$/.exec(line)?.[1];
+    if (archive !== undefined)
+        return { ...talk, archive: Number(archive) };
+    if (line.startsWith(bytesMark))
+        return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
+    const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
+    if (complaint !== undefined) {
+        return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+    }
+    // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+    const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
+    if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
+        return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+    }
+    if (/No space left on device/.test(line)) {
+        return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
+    }
+    const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
+    if (skipped !== undefined)
+        return { ...talk, skipped };
+    // Without an annotation: somebody else has saved, or is saving, the same key.
+    if (/^Failed to save: /.test(line))
+        return { ...talk, skipped: line };
+    if (line.startsWith(resultMark)) {
+        const result = resultIn(line.slice(resultMark.length));
+        return result === undefined ? talk : { ...talk, result };
+    }
+    return talk;
+}
+/** A key may hold anything, also a line that looks like a result. */
+function resultIn(text) {
+    try {
+        const value = JSON.parse(text);
+        return typeof value?.outcome === 'string' ? value : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Complaints that say little, in words that say what is known. */
+function plain(complaint) {
+    if (/^Failed to restore:$/.test(complaint))
+        return 'the archive could not be downloaded';
+    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar failed with exit code $1');
+}
+/** Lines of the toolkit that tell people something. */
+function isWorthSaying(line) {
+    return /^(?:Cache Size: |(?:Received|Sent) \d+ of \d+)/.test(line);
+}
+function unescaped(text) {
+    return text.replaceAll('%0A', '\n').replaceAll('%0D', '').replaceAll('%25', '%').trim();
+}
+
+// EXTERNAL MODULE: external "node:child_process"
+var external_node_child_process_ = __webpack_require__(1421);
+// EXTERNAL MODULE: external "node:string_decoder"
+var external_node_string_decoder_ = __webpack_require__(6193);
+;// CONCATENATED MODULE: ./lib/world/process.js
+/** Runs other programs. Each of them is started here, so that none outlives the run. */
+
+
+/** Characters of a program's output; of more, the end. */
+const maxOutput = 32 * 1024 * 1024;
+/** Characters after which a line is passed on as it is. */
+const maxLine = 1024 * 1024;
+/** Cuts rarely: each cut copies the rest. */
+function latest(text) {
+    return text.length > 2 * maxOutput ? text.slice(-maxOutput) : text;
+}
+const running = new Set();
+// Before disk.ts deletes the directories that they write to.
+process.prependListener('exit', () => {
+    for (const stop of running)
+        stop();
+});
+/**
+ * Runs a program to its end, without a shell.
+ * @param options.input its standard input; empty by default
+ * @throws the system's error (`ENOENT`, `EACCES`, …) when it can't be started
+ */
+async function run(command, args, { input = '', ...options }) {
+    const { send, finished } = start(command, args, options);
+    send(input);
+    return finished;
+}
+/** Starts a program, without a shell; it waits for its standard input. */
+function start(command, args, options) {
+    // A group of its own: pip's build subprocesses end with it.
+    const ownGroup = process.platform !== 'win32';
+    const child = (0,external_node_child_process_.spawn)(command, args, {
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        env: options.env,
+        stdio: ['pipe', 'pipe', 'pipe'],
+        detached: ownGroup,
+        windowsHide: true,
+    });
+    const stop = () => {
+        if (!running.has(stop))
+            return; // Its id may be another program's by now.
+        try {
+            if (ownGroup && child.pid !== undefined)
+                process.kill(-child.pid, 'SIGKILL');
+            else
+                child.kill('SIGKILL');
+        }
+        catch {
+            // It has already exited.
+        }
+    };
+    running.add(stop);
+    let stdout = '';
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+        const decoder = new external_node_string_decoder_.StringDecoder('utf8');
+        let rest = '';
+        stream.on('data', (data) => {
+            const text = decoder.write(data);
+            output = latest(output + text);
+            if (stream === child.stdout)
+                stdout = latest(stdout + text);
+            const lines = (rest + text).split(/\r?\n/);
+            rest = lines.pop() ?? '';
+            for (const line of lines)
+                options.onLine?.(line);
+            if (rest.length > maxLine) {
+                options.onLine?.(rest);
+                rest = '';
+            }
+        });
+        stream.on('end', () => {
+            if (rest !== '')
+                options.onLine?.(rest);
+        });
+    }
+    // A program may exit without reading its input.
+    child.stdin.on('error', () => { });
+    const finished = new Promise((resolve, reject) => {
+        child.once('error', reject);
+        child.once('close', (code, signal) => {
+            resolve({ exitCode: code ?? (signal === null ? 1 : 128), stdout, output });
+        });
+    }).finally(() => running.delete(stop));
+    return { send: (input) => child.stdin.end(input), stop, finished };
+}
+/**
+ * Makes a cancelled run exit at once, with every program that it started and all their children: the
+ * runner sends SIGINT, and later SIGTERM, to this process alone.
+ */
+function endOnSignals() {
+    for (const signal of ['SIGINT', 'SIGTERM']) {
+        process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
+    }
+}
+/** Runs the entry of an action. An error is reported and fails the step. */
+async function runEntry(main, reporter) {
+    endOnSignals();
+    try {
+        await main();
+    }
+    catch (error) {
+        reporter.error(error);
+        process.exitCode = 1;
+    }
+    // Flush stdout first; process.exit() would drop buffered output.
+    process.stdout.write('', () => process.exit());
+}
+
+;// CONCATENATED MODULE: ./lib/world/transfer-process.js
+/** The process that talks to GitHub's cache service (see transfer.ts), and what stops it. */
+
+
+
+
+
+
+
+/** Seconds without any progress after which a transfer is stopped; a slow one is left alone. */
+const limits = { lookup: 20, download: 30, save: 60 };
+const stalls = {
+    lookup: 'the service did not answer',
+    download: 'the download made no progress',
+    save: 'the save made no progress',
+};
+/** Milliseconds between two looks at a transfer. */
+const interval = 500;
+/** A process that transfers one entry. It is started ahead of its order, which takes a while. */
+class TransferProcess {
+    #directories;
+    #running;
+    #talk = silence;
+    /** Why it was stopped. */
+    #reason;
+    /** Everything that a transfer in progress changes, and since when it has not. */
+    #progress = { state: '', since: 0 };
+    static async start(options) {
+        const root = await temporaryDirectory(options.temporary, 'wheelhouse-transfer');
+        const work = external_node_path_.join(root, 'work');
+        const archives = external_node_path_.join(root, 'archives');
+        const programs = external_node_path_.join(root, 'programs');
+        for (const directory of [work, archives, programs])
+            await (0,promises_.mkdir)(directory);
+        const directories = { root, work, archives, programs };
+        const env = environmentOf(options.environment, directories);
+        await confineTar(programs, { ...env, PATH: options.environment['PATH'] ?? '' });
+        return new TransferProcess(directories, env, options);
+    }
+    constructor(directories, env, { program, reporter }) {
+        this.#directories = directories;
+        this.#running = start(process.execPath, [program], {
+            cwd: directories.work,
+            env,
+            onLine: (line) => {
+                this.#talk = heard(this.#talk, line);
+                if (isWorthSaying(line))
+                    reporter.info(line);
+            },
+        });
+        this.#running.finished.catch(() => { }); // carryOut throws it.
+    }
+    /** The directory that the order's path is relative to. */
+    get work() {
+        return this.#directories.work;
+    }
+    /**
+     * Gives the process its order, once, and waits for its end. Stops it when it makes no progress.
+     * @returns what it said; the complaints include why it was stopped
+     */
+    async carryOut(order) {
+        this.#progress = { state: '', since: performance.now() };
+        const watchdog = setInterval(() => this.#watch(order), interval);
+        this.#running.send(JSON.stringify(order));
+        await this.#running.finished.finally(() => clearInterval(watchdog));
+        const { complaints } = this.#talk;
+        return { ...this.#talk, complaints: [...complaints, ...(this.#reason ? [this.#reason] : [])] };
+    }
+    /** Stops the process if it still runs, and deletes its directories. */
+    async discard() {
+        this.#running.stop();
+        await discard(this.#directories.root);
+    }
+    async #watch({ operation }) {
+        const archive = (await contentsOf(this.#directories.archives)).bytes;
+        const unpacked = await contentsOf(this.work);
+        const { found, passed, bytes } = this.#talk;
+        const download = found === undefined ? 'lookup' : 'download';
+        const phase = operation === 'save' ? 'save' : download;
+        // Retries must not reset the look-up timeout.
+        const traffic = phase === 'lookup' ? 0 : bytes;
+        const state = `${phase} ${passed} ${traffic} ${archive + unpacked.bytes}`;
+        const now = performance.now();
+        if (state !== this.#progress.state)
+            this.#progress = { state, since: now };
+        if (now - this.#progress.since > limits[phase] * 1000) {
+            this.#stop(`${stalls[phase]} for ${limits[phase]} s`);
+        }
+        const hostile = operation === 'restore' ? hostility(unpacked, archive) : undefined;
+        if (hostile !== undefined)
+            this.#stop(hostile);
+    }
+    #stop(reason) {
+        this.#reason ??= reason;
+        this.#running.stop();
+    }
+}
+/**
+ * The environment of the transfer process: that of other programs, and the cache service's address
+ * and token. `TAR_OPTIONS` of the environment could undo the confinement of tar.
+ */
+function environmentOf(environment, { work, archives, programs }) {
+    const service = Object.entries(environment).filter((entry) => entry[1] !== undefined && /^ACTIONS_(?:RUNTIME|RESULTS|CACHE)_/i.test(entry[0]));
+    return {
+        ...environmentForPrograms(environment),
+        ...Object.fromEntries(service),
+        PATH: [programs, environment['PATH'] ?? ''].join(external_node_path_.delimiter),
+        // GNU tar reads 10 KiB at a time otherwise; other tars ignore this variable.
+        TAR_OPTIONS: '--blocking-factor=128',
+        GITHUB_WORKSPACE: work,
+        RUNNER_TEMP: archives,
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/world/github-cache.js
+/**
+ * GitHub's cache service, through @actions/cache in a process of its own (see transfer.ts).
+ *
+ * That process works in a directory of its own under the runner's temporary one, as if it were the
+ * workspace: an entry's version depends on the text of the cached path, which is always
+ * `wheelhouse`, and the checkout is never touched. See docs/decisions/0004-transfer.md.
+ */
+
+
+
+
+
+
+
+/** The name under which a wheelhouse is archived: part of every entry's version. */
+const transferName = 'wheelhouse';
+function githubCache(options) {
+    const { reporter } = options;
+    let warm;
+    return {
+        unavailable: unavailable(options),
+        warmUp() {
+            warm ??= TransferProcess.start(options);
+            warm.catch(() => { }); // restore throws it.
+        },
+        async restore(directory, key, prefixes) {
+            const transfer = await (warm ?? TransferProcess.start(options));
+            warm = undefined;
+            const { work } = transfer;
+            const inside = external_node_path_.join(work, transferName);
+            try {
+                const order = { operation: 'restore', path: transferName, key, prefixes };
+                const talk = await transfer.carryOut(order);
+                if (talk.result?.outcome !== 'restored') {
+                    complain(reporter, 'restored', talk);
+                    if (talk.skipped !== undefined)
+                        reporter.info(`Nothing is restored: ${talk.skipped}`);
+                    return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
+                }
+                const entry = talk.result.key;
+                // Small archives are unpacked between two looks of the watchdog.
+                const hostile = hostility(await contentsOf(work), talk.archive);
+                const fault = await contentFault(work);
+                if (hostile !== undefined) {
+                    reporter.warning(`The cache could not be restored: ${hostile}.`);
+                }
+                else if (fault !== undefined) {
+                    reporter.warning(`The cache entry ${entry} ${fault}; it is not used.`);
+                }
+                else if (await exists(inside)) {
+                    await moveDirectory(inside, directory);
+                }
+                return { key: entry, arrived: hostile === undefined && fault === undefined };
+            }
+            catch (error) {
+                reporter.warning(`The cache could not be restored: ${secrets_withoutSecrets(errors_messageOf(error))}.`);
+                return undefined;
+            }
+            finally {
+                await transfer.discard();
+            }
+        },
+        async save(directory, key) {
+            const transfer = await TransferProcess.start(options);
+            const inside = external_node_path_.join(transfer.work, transferName);
+            try {
+                await moveDirectory(directory, inside);
+                const talk = await transfer.carryOut({ operation: 'save', path: transferName, key });
+                if (talk.result?.outcome === 'saved')
+                    return 'saved';
+                complain(reporter, 'saved', talk);
+                if (talk.skipped === undefined || talk.complaints.length > 0)
+                    return 'failed';
+                reporter.info(`Nothing is saved: ${talk.skipped}`);
+                return /another job may be/.test(talk.skipped) ? 'exists' : 'failed';
+            }
+            catch (error) {
+                reporter.warning(`The cache could not be saved: ${secrets_withoutSecrets(errors_messageOf(error))}.`);
+                return 'failed';
+            }
+            finally {
+                await moveDirectory(inside, directory).catch(() => { });
+                await transfer.discard();
+            }
+        },
+    };
+}
+/** @returns where the build puts transfer.ts: beside the entry that this process was started with */
+function transferProgram() {
+    return external_node_path_.join(external_node_path_.dirname(process.argv[1] ?? ''), '..', 'transfer', 'index.js');
+}
+/** Why the service can't be used, as far as the environment tells; nothing is started for it. */
+function unavailable({ environment, temporary }) {
+    if (!environment['ACTIONS_RESULTS_URL'] && !environment['ACTIONS_CACHE_URL']) {
+        return 'this runner offers no cache service';
+    }
+    if (!environment['ACTIONS_RUNTIME_TOKEN']) {
+        return 'this runner provides no token for its cache service';
+    }
+    if (/^\s*none\s*$/i.test(environment['ACTIONS_CACHE_MODE'] ?? '')) {
+        return 'ACTIONS_CACHE_MODE is none';
+    }
+    if (!environment['ACTIONS_CACHE_URL'] && isEnterpriseServer(environment['GITHUB_SERVER_URL'])) {
+        return 'this GitHub Enterprise Server offers no cache service';
+    }
+    // @actions/cache 6.3.0 gives tar its paths unquoted: with a space it silently saves nothing. And
+    // PATH can't contain a directory whose name contains its separator.
+    if (/[\s"]/.test(temporary) || temporary.includes(external_node_path_.delimiter)) {
+        return `the runner's temporary directory "${temporary}" has whitespace, '"' or '${external_node_path_.delimiter}' in its path, which the cache library can't handle`;
+    }
+    return undefined;
+}
+/** Same check as the toolkit's config.ts: on GHES only the v1 service is supported. */
+function isEnterpriseServer(url) {
+    const host = URL.canParse(url ?? '') ? new URL(url ?? '').hostname : 'github.com';
+    return !/^github\.com$|\.ghe\.com$|\.localhost$/i.test(host);
+}
+/** What keeps an unpacked entry from being a wheelhouse, as the end of a sentence about it. */
+async function contentFault(work) {
+    const others = (await (0,promises_.readdir)(work)).filter((name) => name !== transferName);
+    if (others.length > 0) {
+        return `contains files outside its directory (${others.slice(0, 3).join(', ')})`;
+    }
+    const found = await (0,promises_.lstat)(external_node_path_.join(work, transferName)).catch(() => undefined);
+    // Whatever is done to the directory would be done to the target of a link.
+    return found === undefined || found.isDirectory() ? undefined : 'contains no directory';
+}
+function complain(reporter, done, talk) {
+    const { result, complaints } = talk;
+    const reasons = [
+        ...complaints,
+        ...(result?.outcome === 'failed' ? [result.reason] : []),
+        ...(result === undefined && complaints.length === 0
+            ? ['the transfer process exited early']
+            : []),
+    ].map((reason) => secrets_withoutSecrets(reason).replace(/\.$/, ''));
+    if (reasons.length > 0) {
+        reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
+    }
+}
+
+// EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
+var core = __webpack_require__(6421);
+;// CONCATENATED MODULE: ./lib/logic/harmless.js
+/** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
+/**
+ * Takes everything out of a text that a runner or a terminal would act on.
+ *
+ * - GitHub's runner acts on a line that begins with `::` behind any white space that .NET knows,
+ *   U+0085 included, and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
+ * - Azure's agent acts on `##vso[` anywhere in a line of either stream (Command.cs).
+ * - A terminal acts on control characters: only tabs, line feeds and colours stay.
+ *
+ * .NET compares by culture and passes over format characters such as U+200B, so a plain space
+ * comes between the marks.
+ */
+function harmless_harmless(text) {
+    return text
+        .replaceAll('\r\n', '\n')
+        .replace(controls, '\uFFFD')
+        .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
+        .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
+}
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
+/** JSON in which no runner finds a command. Its values are the same. */
+function harmlessJson(value) {
+    return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
+}
+
+;// CONCATENATED MODULE: ./lib/world/reporters.js
+/** What people see: in a workflow's log, or on a terminal. */
+
+
+
+
+/** @returns the stack of an error that is a bug of this program */
+function stackOf(error) {
+    return error instanceof Error ? String(error.stack) : String(error);
+}
+/**
+ * Groups, notices and annotations of a workflow run.
+ * @param title of errors
+ */
+function actionsReporter(title) {
+    const { add, clean } = secrets_redactor();
+    return {
+        info: (text) => core/* info */.pq(harmless_harmless(clean(text))),
+        // The toolkit escapes annotations and titles of groups.
+        notice: (text) => core/* notice */.lm(clean(text)),
+        warning: (text) => core/* warning */.$e(clean(text)),
+        error: (error) => {
+            const known = errors_asUserError(error);
+            if (known) {
+                const { message, file, line } = known;
+                core/* error */.z3(clean(message), {
+                    title,
+                    ...(file === undefined ? {} : { file }),
+                    ...(line === undefined ? {} : { startLine: line }),
+                });
+            }
+            else {
+                core/* error */.z3(clean(`${title} failed unexpectedly; this is a bug in the action: ${stackOf(error)}`));
+            }
+        },
+        foreign: (text) => core/* info */.pq(harmless_harmless(secrets_withoutSecrets(clean(text)))),
+        group: (title, work) => core/* group */.Os(clean(title), work),
+        hide: (secrets) => {
+            for (const secret of secrets)
+                core/* setSecret */.Pq(secret);
+            add(secrets);
+        },
+    };
+}
+/** Plain text on standard error; standard output is for results only. */
+function consoleReporter() {
+    const { add, clean } = redactor();
+    const say = (text) => {
+        process.stderr.write(`${harmless(clean(text))}\n`);
+    };
+    return {
+        info: say,
+        notice: (text) => say(`note: ${text}`),
+        warning: (text) => say(`warning: ${text}`),
+        error: (error) => {
+            const known = asUserError(error);
+            if (known) {
+                const { message, file, line } = known;
+                const place = file === undefined ? '' : `${file}${line === undefined ? '' : `:${line}`}: `;
+                say(`error: ${place}${message}`);
+            }
+            else {
+                say(`error: this is a bug in wheelhouse: ${stackOf(error)}`);
+            }
+        },
+        foreign: (text) => say(`  ${withoutSecrets(clean(text))}`),
+        group: (title, work) => {
+            say(title);
+            return work();
+        },
+        hide: add,
+    };
+}
+
+;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
+/** Directories of wheels on disk. No file is half-written under its final name. */
+
+
+
+
+
+
+/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
+const maxManifestBytes = 16 * 1024 * 1024;
+function wheelhousesAdapter() {
+    return {
+        workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
+        stage: (workplace) => temporaryDirectory(workplace, 'staged'),
+        inspect,
+        share,
+        reopen,
+        keepOnly,
+        list: wheelhouses_list,
+        measure,
+        seal,
+        publish: moveDirectory,
+        move: (file, from, to) => (0,promises_.rename)(external_node_path_.join(from, file), external_node_path_.join(to, file)),
+        write: async (file, text) => {
+            await (0,promises_.mkdir)(external_node_path_.dirname(file), { recursive: true });
+            await (0,promises_.writeFile)(file, text);
+        },
+        read: (file) => (0,promises_.readFile)(file, 'utf8'),
+        exists: exists,
+        remove: discard,
+    };
+}
+/**
+ * Links the files of a directory into another one: cheap, and safe while another job replaces the
+ * directory. Leaves out files that disappear meanwhile.
+ */
+async function share(directory, staged) {
+    for (const file of await filesBelow(directory)) {
+        const [from, to] = [external_node_path_.join(directory, file), external_node_path_.join(staged, file)];
+        await (0,promises_.mkdir)(external_node_path_.dirname(to), { recursive: true });
+        await (0,promises_.link)(from, to).catch(() => (0,promises_.copyFile)(from, to).catch(() => { }));
+    }
+}
+/** Replaces hard links by copies: pip overwrites wheels in place, under every name they have. */
+async function reopen(directory) {
+    const aside = external_node_path_.join(directory, buildDirectory);
+    for (const file of await wheelhouses_list(aside)) {
+        await (0,promises_.rename)(external_node_path_.join(aside, file), external_node_path_.join(directory, file));
+    }
+    await (0,promises_.rm)(aside, { recursive: true, force: true });
+    for (const entry of await (0,promises_.readdir)(directory, { withFileTypes: true })) {
+        if (!entry.isFile())
+            continue;
+        const file = external_node_path_.join(directory, entry.name);
+        if ((await (0,promises_.lstat)(file)).nlink < 2)
+            continue;
+        await (0,promises_.copyFile)(file, `${file}.own`, external_node_fs_.constants.COPYFILE_FICLONE);
+        await (0,promises_.rename)(`${file}.own`, file);
+    }
+}
+async function inspect(directory) {
+    const file = external_node_path_.join(directory, manifestFile);
+    const found = await (0,promises_.lstat)(file).catch(() => undefined);
+    if (found === undefined) {
+        const entries = await (0,promises_.readdir)(directory).catch(() => []);
+        if (entries.length === 0)
+            return undefined;
+        throw new ManifestError(`it has no ${manifestFile}`);
+    }
+    if (!found.isFile() || found.size > maxManifestBytes) {
+        throw new ManifestError(`${manifestFile} is not a regular file`);
+    }
+    const manifest = parseManifest(await (0,promises_.readFile)(file, 'utf8'));
+    const verdicts = await mapFiles(manifest.wheels, async (wheel) => {
+        const fault = await wheelFault(directory, wheel);
+        return fault === undefined ? [] : [`${wheel.file} ${fault}`];
+    });
+    const faults = verdicts.flat();
+    const known = new Set([manifestFile, lockFile, ...manifest.wheels.map(wheelPath)]);
+    for (const file of await filesBelow(directory)) {
+        if (!known.has(file))
+            faults.push(`${file} is not in the manifest`);
+    }
+    return {
+        manifest,
+        sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
+        faults,
+    };
+}
+async function wheelFault(directory, wheel) {
+    const file = external_node_path_.join(directory, wheelPath(wheel));
+    // Not stat: the file or its directory may be a link that leads out of the wheelhouse.
+    const parent = await (0,promises_.lstat)(external_node_path_.dirname(file)).catch(() => undefined);
+    const found = parent?.isDirectory() ? await (0,promises_.lstat)(file).catch(() => undefined) : undefined;
+    if (found === undefined)
+        return 'is missing';
+    if (!found.isFile())
+        return 'is not a regular file';
+    if (found.size !== wheel.size)
+        return `has ${found.size} bytes instead of ${wheel.size}`;
+    return (await sha256(file)) === wheel.sha256
+        ? undefined
+        : 'has a different hash than in the manifest';
+}
+/** Also deletes names that are not valid UTF-8; as strings, several of them look the same. */
+async function keepOnly(directory, files) {
+    const keep = new Set(files);
+    const parents = new Set(files.map((file) => external_node_path_.posix.dirname(file)));
+    const clean = async (relative) => {
+        for (const name of await (0,promises_.readdir)(external_node_path_.join(directory, relative), { encoding: 'buffer' })) {
+            const entry = external_node_path_.posix.join(relative, name.toString());
+            const full = Buffer.concat([
+                Buffer.from(`${external_node_path_.join(directory, relative)}${external_node_path_.sep}`),
+                name,
+            ]);
+            const isExact = Buffer.from(name.toString()).equals(name);
+            if (isExact && parents.has(entry) && (await (0,promises_.lstat)(full)).isDirectory())
+                await clean(entry);
+            else if (!isExact || !keep.has(entry))
+                await (0,promises_.rm)(full, { recursive: true, force: true });
+        }
+    };
+    await clean('');
+}
+async function wheelhouses_list(directory) {
+    return (await (0,promises_.readdir)(directory).catch(unlessMissing)).filter(names_isWheelFileName).sort();
+}
+function unlessMissing(error) {
+    if (error.code !== 'ENOENT')
+        throw error;
+    return [];
+}
+/**
+ * Lists a wheelhouse as relative paths with `/`: its entries, with those of the directory of wheels
+ * for building in place of that directory. Follows no link.
+ */
+async function filesBelow(directory) {
+    const entries = await (0,promises_.readdir)(directory, { withFileTypes: true }).catch(() => []);
+    const nested = entries.map(async (entry) => {
+        if (entry.name !== buildDirectory || !entry.isDirectory())
+            return [entry.name];
+        const inside = await (0,promises_.readdir)(external_node_path_.join(directory, buildDirectory)).catch(() => []);
+        return inside.map((name) => `${buildDirectory}/${name}`);
+    });
+    return (await Promise.all(nested)).flat();
+}
+function measure(directory, files) {
+    return mapFiles(files, async (file) => {
+        const full = external_node_path_.join(directory, file);
+        return { file, sha256: await sha256(full), size: (await (0,promises_.lstat)(full)).size };
+    });
+}
+async function seal(directory, manifest) {
+    for (const wheel of manifest.wheels) {
+        const place = external_node_path_.join(directory, wheelPath(wheel));
+        const flat = external_node_path_.join(directory, wheel.file);
+        if (place === flat || (await exists(place)))
+            continue;
+        await (0,promises_.mkdir)(external_node_path_.dirname(place), { recursive: true });
+        await (0,promises_.rename)(flat, place);
+    }
+    await writeWhole(external_node_path_.join(directory, lockFile), formatLock(manifest.wheels));
+    await writeWhole(external_node_path_.join(directory, manifestFile), formatManifest(manifest));
+    await keepOnly(directory, [lockFile, manifestFile, ...manifest.wheels.map(wheelPath)]);
+}
+
+;// CONCATENATED MODULE: ./lib/save-main.js
+/** Wires the post step; loaded only when there is something to save. */
+
+
+
+
+
+
+
+
+/** @param text the state of the main step, not empty. Every failure is only a warning. */
+async function saveFromState(text) {
+    endOnSignals();
+    const reporter = actionsReporter('Wheelhouse');
+    try {
+        const state = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
+        if (state === undefined) {
+            reporter.warning('The wheelhouse is not saved: its state was not written by the main step of this job.');
+            return;
+        }
+        await save(state, {
+            reporter,
+            wheelhouses: wheelhousesAdapter(),
+            store: githubCache({
+                environment: process.env,
+                temporary: process.env['RUNNER_TEMP'] || (0,external_node_os_.tmpdir)(),
+                program: transferProgram(),
+                reporter,
+            }),
+        });
+    }
+    catch (error) {
+        reporter.warning(`The wheelhouse is not saved: ${errors_messageOf(error)}`);
+    }
+}
+
+
+/***/ })
+
+};
