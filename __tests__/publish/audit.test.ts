@@ -9,14 +9,14 @@ describe('audit', () => {
   const clean = (name: string): object => ({ name, version: '1', vulns: [] });
   const hole = { name: 'beta', version: '2.0', vulns: [{ id: 'EX-1' }, { id: '<b>' }] };
 
-  test('clean is only a report of every project with exit code 0', () => {
+  test('only a report of every project with exit code 0 is a clean audit', () => {
     assert.deepEqual(readAudit(list, 0, report(clean('alpha'), clean('Beta'))), {
       state: 'clean',
       findings: [],
     });
   });
 
-  test('vulnerable', () => {
+  test('an audit reports vulnerabilities with escaped IDs', () => {
     assert.deepEqual(readAudit(list, 1, report(clean('alpha'), hole)), {
       state: 'vulnerable',
       findings: ['beta 2.0: EX-1, ?b?'],
@@ -26,29 +26,25 @@ describe('audit', () => {
   const failures: readonly [string, number, string][] = [
     ['no output (a look-up that failed under --strict)', 1, ''],
     ['no output with exit code 0', 0, ''],
+    ['a skipped project', 0, report(clean('alpha'), { name: 'beta', skip_reason: 'not found' })],
     [
-      'a project that was skipped',
-      0,
-      report(clean('alpha'), { name: 'beta', skip_reason: 'not found' }),
-    ],
-    [
-      'skipped, with an empty list',
+      'a skipped project with an empty list of vulnerabilities',
       0,
       report(clean('alpha'), { name: 'beta', skip_reason: 'x', vulns: [] }),
     ],
-    ['a project that is missing', 0, report(clean('alpha'))],
-    ['another form', 0, '{"dependencies":{}}'],
-    ['all clean, but an error', 1, report(clean('alpha'), clean('beta'))],
+    ['a missing project', 0, report(clean('alpha'))],
+    ['a report of an unknown format', 0, '{"dependencies":{}}'],
+    ['no vulnerabilities, but exit code 1', 1, report(clean('alpha'), clean('beta'))],
   ];
   for (const [description, exitCode, stdout] of failures) {
-    test(description, () => {
+    test(`a failed audit: ${description}`, () => {
       const result = readAudit(list, exitCode, stdout);
       assert.equal(result.state, 'failed');
       assert.match(auditMessage(result), /nothing is known/);
     });
   }
 
-  test('together they are as bad as the worst', () => {
+  test('several audits have the worst state of all', () => {
     const [good, bad, unknown] = [
       { state: 'clean', findings: [] },
       { state: 'vulnerable', findings: ['b 1: X'] },

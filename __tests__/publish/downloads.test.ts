@@ -35,7 +35,7 @@ const interpreter = (version: string, name: string): Interpreter =>
 describe('metadata of files', () => {
   const pip = String(pipVersions.at(-1));
 
-  test('all that an uploader might read counts', async () => {
+  test('metadata includes every name and version that an uploader might read', async () => {
     const files = [
       alpha,
       source,
@@ -63,7 +63,7 @@ describe('metadata of files', () => {
     assert.match(String(found[1]?.pyproject), /build-system/);
   });
 
-  test('a file that is not an archive is an error that names it', async () => {
+  test('reading metadata of a file that is not an archive fails with its name', async () => {
     for (const file of ['bad-1.0-py3-none-any.whl', 'bad-1.0.tar.gz', 'bad-1.0.zip']) {
       writeFileSync(join(place, file), 'not an archive');
       await assert.rejects(
@@ -75,7 +75,7 @@ describe('metadata of files', () => {
 });
 
 for (const version of pipVersions) {
-  test(`pip ${version} is asked for pages and files of an index`, async () => {
+  test(`pip ${version} gets pages and files of an index`, async () => {
     const python = interpreter(version, `pip-${version}`);
     const directory = mkdtempSync(join(place, 'pages-'));
     const local = mkdtempSync(join(place, 'index-'));

@@ -11,12 +11,12 @@ import {
 import type { FeedAnswer, PublishRow } from '../../src/publish/logic/model.ts';
 import { digit, file } from './files.ts';
 
-describe('what a feed answers', () => {
+describe('readAnswer', () => {
   const page = 'https://feed.example/simple/beta/';
   const json = 'application/vnd.pypi.simple.v1+json';
   const listed = (type: string, body: string): FeedAnswer => readAnswer(200, type, body, page);
 
-  test('HTML: relative links, entities, bare ">" and other hashes', () => {
+  test('an HTML page is read with relative links, entities, bare ">" and hashes other than SHA-256', () => {
     const answer = listed(
       'text/html; charset=utf-8',
       `<!DOCTYPE html><html><head><title>Links for beta</title></head><body><h1>Links for beta</h1>
@@ -51,7 +51,7 @@ describe('what a feed answers', () => {
     });
   });
 
-  test('JSON', () => {
+  test('a JSON page is read (PEP 691)', () => {
     const answer = listed(
       json,
       JSON.stringify({
@@ -82,34 +82,23 @@ describe('what a feed answers', () => {
   });
 
   const others: readonly [string, number, string, string, FeedAnswer['state']][] = [
-    ['404 is absent', 404, 'text/html', 'no', 'absent'],
-    ['401 is not absent', 401, 'text/html', '', 'refused'],
-    ['403 is not absent', 403, json, '{}', 'refused'],
-    ['500', 500, 'text/html', '', 'unreadable'],
-    [
-      'Azure answers 203 with a page to log in',
-      203,
-      'text/html',
-      '<html>Sign in</html>',
-      'unreadable',
-    ],
-    [
-      'a page to log in',
-      200,
-      'text/html',
-      '<html><form action="/login"></form></html>',
-      'unreadable',
-    ],
-    ['half an answer', 200, json, '{"meta":{"api-version":"1.0"},"files":[', 'unreadable'],
+    ['not found', 404, 'text/html', 'no', 'absent'],
+    ['unauthorized', 401, 'text/html', '', 'refused'],
+    ['forbidden', 403, json, '{}', 'refused'],
+    ['server error', 500, 'text/html', '', 'unreadable'],
+    ['the login page of Azure', 203, 'text/html', '<html>Sign in</html>', 'unreadable'],
+    ['a login page', 200, 'text/html', '<html><form action="/login"></form></html>', 'unreadable'],
+    ['truncated JSON', 200, json, '{"meta":{"api-version":"1.0"},"files":[', 'unreadable'],
     ['JSON without files', 200, json, '{"meta":{"api-version":"1.0"},"projects":[]}', 'unreadable'],
     ['a file without name', 200, json, '{"files":[{"url":"x"}]}', 'unreadable'],
     ['a project without files', 200, 'text/html', '<h1>Links for beta</h1>', 'listed'],
   ];
   for (const [description, status, type, body, state] of others) {
-    test(description, () => assert.equal(readAnswer(status, type, body, page).state, state));
+    test(`the answer ${status} of a feed (${description}) is ${state}`, () =>
+      assert.equal(readAnswer(status, type, body, page).state, state));
   }
 
-  test('a redirect to a page of that project elsewhere is absence; another one says nothing', () => {
+  test('a redirect to the project on another host means absent, any other redirect means unreadable', () => {
     assert.deepEqual(
       readForeignRedirect(new URL('https://public.example/simple/Be_ta/'), 'be-ta'),
       {
@@ -126,24 +115,24 @@ describe('what a feed answers', () => {
   });
 });
 
-test('present, conflict and absent', () => {
+test('a file is present, in conflict or absent by the SHA-256 on the feed', () => {
   const one = file('beta', '1.0', 'a');
   assert.equal(stateOf(one, digit('a')), 'present');
   assert.equal(stateOf(one, digit('b')), 'conflict');
   assert.equal(stateOf(one, undefined), 'absent');
 });
 
-test('the error lists every conflict, and what was uploaded before', () => {
+test('the conflict error lists every conflict and counts the uploaded files', () => {
   const rows: PublishRow[] = [
     { ...file('alpha', '1.0', 'a'), state: 'conflict', feedSha256: digit('b') },
     { ...file('beta', '1.0', 'c'), state: 'conflict', feedSha256: digit('d') },
     { ...file('gamma', '1.0', 'e'), state: 'absent', feedSha256: undefined },
   ];
   const message = conflictMessage(rows);
-  assert.match(message, /^2 files have other content.*nothing was uploaded.*delete them/);
+  assert.match(message, /^2 files have different content.*Nothing was uploaded.*delete them/);
   assert.ok(
     message.includes(
-      `alpha-1.0-py3-none-any.whl: sha256 ${digit('a')} at the source, ${digit('b')} on the feed`,
+      `alpha-1.0-py3-none-any.whl: SHA-256 ${digit('a')} on the source index, ${digit('b')} on the feed`,
     ),
   );
   assert.ok(message.includes('beta-1.0-py3-none-any.whl'));
@@ -152,10 +141,10 @@ test('the error lists every conflict, and what was uploaded before', () => {
     ...rows,
     { ...file('zeta', '1', 'f'), state: 'uploaded', feedSha256: digit('f') },
   ]);
-  assert.match(late, /1 others were uploaded/);
+  assert.match(late, /Other files uploaded: 1\./);
 });
 
-describe('upload address', () => {
+describe('derivedUploadUrl', () => {
   const table: readonly [string, string | undefined][] = [
     ['http://pypi.example:8080/simple/', 'http://pypi.example:8080/'],
     ['http://devpi.example/robot/dev/+simple/', 'http://devpi.example/robot/dev/'],
@@ -168,6 +157,7 @@ describe('upload address', () => {
     ['https://feed.example/notsimple/', undefined],
   ];
   for (const [feed, upload] of table) {
-    test(feed, () => assert.equal(derivedUploadUrl(feed), upload));
+    test(`the upload address of ${feed} is ${upload}`, () =>
+      assert.equal(derivedUploadUrl(feed), upload));
   }
 });

@@ -28,14 +28,14 @@ const least: Inputs = { packages: 'alpha', 'feed-url': 'https://feed.example/sim
 const load = (inputs: Inputs = {}): PublishRequest =>
   loadPublishRequest((name) => ({ ...least, ...inputs })[name] ?? '', host);
 
-test('the defaults are those of publish/action.yml', () => {
+test('the defaults of the publish inputs match publish/action.yml', () => {
   const { inputs } = readActionManifest(join(root, 'publish'));
   const declared = Object.entries(inputs).map(([name, { default: value = '' }]) => [name, value]);
   assert.ok(declared.length > 10);
   assert.deepEqual(Object.fromEntries(declared), publishInputDefaults);
 });
 
-test('the least that is needed', () => {
+test('packages and feed-url are enough to publish', () => {
   const { source, ...rest } = load();
   assert.deepEqual(rest, {
     platforms: [],
@@ -50,7 +50,7 @@ test('the least that is needed', () => {
   assert.deepEqual(source.requirements, []);
 });
 
-test('everything', () => {
+test('every publish input is read', () => {
   const request = load({
     packages: '',
     requirements: 'lock.txt',
@@ -81,33 +81,45 @@ test('everything', () => {
 
 const refusals: readonly [string, Inputs, RegExp][] = [
   ['nothing to publish', { packages: '' }, /input packages, such as .* or the input requirements/],
-  ['no feed', { 'feed-url': '' }, /feed-url is not set/],
-  ['a feed that is no URL', { 'feed-url': 'feed.example' }, /feed-url is no URL/],
-  ['a feed of another scheme', { 'feed-url': 'file:///feed/simple' }, /feed-url is no URL/],
+  ['no feed-url', { 'feed-url': '' }, /feed-url is not set/],
+  ['a feed-url that is not a URL', { 'feed-url': 'feed.example' }, /feed-url is not a valid URL/],
   [
-    'an unknown place for uploads',
+    'a feed-url with an unknown scheme',
+    { 'feed-url': 'file:///feed/simple' },
+    /feed-url is not a valid URL/,
+  ],
+  [
+    'no upload-url for an unknown kind of feed',
     { 'feed-url': 'https://feed.example/x' },
     /upload-url is not set/,
   ],
   [
-    'credentials in the feed',
+    'credentials in feed-url',
     { 'feed-url': 'https://robot:hunter2@feed.example/simple/' },
-    /feed-url holds more than an address/,
+    /feed-url contains more than an address/,
   ],
   [
-    'a token in the upload address',
+    'a token in upload-url',
     { 'upload-url': 'https://feed.example/?token=hunter2' },
-    /upload-url holds more than an address/,
+    /upload-url contains more than an address/,
   ],
-  ['a password alone', { 'feed-password': 'hunter2' }, /Set both/],
-  ['a user alone', { 'feed-username': 'robot' }, /Set both/],
-  ['another uploader', { uploader: 'curl' }, /uploader is "curl"; it takes twine, uv/],
-  ['another audit', { audit: 'true' }, /audit is "true"; it takes off, warn, fail/],
-  ['no flag', { 'dry-run': 'yes' }, /dry-run is "yes"; it takes true, false/],
-  ['an index that is no URL', { 'index-url': 'x' }, /index-url is not a valid URL/],
+  ['a password without a user name', { 'feed-password': 'hunter2' }, /Set both/],
+  ['a user name without a password', { 'feed-username': 'robot' }, /Set both/],
+  ['an unknown uploader', { uploader: 'curl' }, /uploader is "curl"; it must be one of twine, uv/],
+  [
+    'an unknown audit mode',
+    { audit: 'true' },
+    /audit is "true"; it must be one of off, warn, fail/,
+  ],
+  [
+    'a dry-run that is neither true nor false',
+    { 'dry-run': 'yes' },
+    /dry-run is "yes"; it must be one of true, false/,
+  ],
+  ['an index-url that is not a URL', { 'index-url': 'x' }, /index-url is not a valid URL/],
 ];
 for (const [description, inputs, message] of refusals) {
-  test(`refused: ${description}`, () => {
+  test(`publish inputs with ${description} are refused`, () => {
     assert.throws(
       () => load(inputs),
       (error: unknown) =>

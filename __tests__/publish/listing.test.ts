@@ -21,25 +21,25 @@ const entry = (more: Partial<ProjectFile> = {}): ProjectFile => ({
 });
 
 describe('a downloaded file', () => {
-  test('is listed when an index has its name with its hash', () => {
+  test('a file is listed when an index has its name and hash', () => {
     assert.equal(listingOf(alpha, [entry()]).state, 'listed');
     assert.equal(listingOf(alpha, [entry({ sha256: digit('b') }), entry()]).state, 'listed');
     assert.equal(listingOf(alpha, [entry({ yanked: true })]).state, 'listed');
   });
 
-  test('is not listed by a page without its name', () => {
+  test('a file is not listed by a page without its name', () => {
     assert.equal(listingOf(alpha, []).state, 'unlisted');
     assert.equal(listingOf(alpha, [entry({ file: 'alpha-1.0.tar.gz' })]).state, 'unlisted');
   });
 
-  test('with another hash than the listed one is a mismatch', () => {
+  test('a file with a different hash than the listed one is a mismatch', () => {
     assert.deepEqual(listingOf(alpha, [entry({ sha256: digit('b') })]), {
       state: 'mismatch',
       sha256: digit('b'),
     });
   });
 
-  test('that is listed without a hash has to be compared at every address', () => {
+  test('a file listed without a hash has to be compared at every address', () => {
     const unhashed = entry({ sha256: undefined });
     const other = entry({ sha256: undefined, url: 'https://second.example/f' });
     assert.deepEqual(listingOf(alpha, [entry({ sha256: digit('b') }), unhashed, other]), {
@@ -53,7 +53,7 @@ describe('a downloaded file', () => {
     { state: 'mismatch', sha256: digit('b') },
     { state: 'unhashed', urls: ['https://index.example/f?signature=secret'] },
   ] as const) {
-    test(`that is ${listing.state} gets an error with the file, the index and no signature`, () => {
+    test(`the error for a file that is ${listing.state} names the file and the index, without a signature`, () => {
       const message = listingMessage(alpha, listing, ['https://index.example/simple/']);
       assert.ok(message.startsWith(alpha.file));
       assert.match(message, /https:\/\/index\.example\/simple\/.*Nothing was uploaded/);
@@ -62,13 +62,13 @@ describe('a downloaded file', () => {
   }
 });
 
-test('the address of a page has one slash before the project', () => {
+test('the URL of a page has one slash before the project', () => {
   for (const index of ['https://index.example/simple', 'https://index.example/simple//']) {
     assert.equal(pageUrl(index, 'alpha'), 'https://index.example/simple/alpha/');
   }
 });
 
-test('a page that did not come is unreadable, never empty', () => {
+test('a page without an answer is unreadable, never empty', () => {
   const none = { status: undefined, contentType: '', url: '', body: '' };
   const state = readPage({ ...none, fault: 'it does not answer (ReadTimeout)' });
   assert.deepEqual(state, { state: 'unreadable', reason: 'it does not answer (ReadTimeout)' });
@@ -76,7 +76,7 @@ test('a page that did not come is unreadable, never empty', () => {
   assert.equal(readPage({ ...none, status: 404, fault: undefined }).state, 'absent');
 });
 
-test('the error for an index that refuses names the inputs for credentials', () => {
+test('the error for an index that refuses access names the credential inputs', () => {
   const message = unreadableMessage('https://i.example/', 'alpha', {
     state: 'refused',
     status: 401,

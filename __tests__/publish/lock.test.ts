@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { auditLists, publishLock } from '../../src/publish/logic/lock.ts';
 import { digit, file } from './files.ts';
 
-test('a lock has one line a version, all hashes, and nothing that is there to build', () => {
+test('a publish lock has one line per version, all hashes and no build requirements', () => {
   const files = [
     file('beta', '2.0', 'c'),
     file('beta', '1.0', 'b'),

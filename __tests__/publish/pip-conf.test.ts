@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { pipConf } from '../../src/publish/logic/pip-conf.ts';
 
 describe('pip.conf', () => {
-  test('holds no credentials, and says where they belong', () => {
+  test('pip.conf contains no credentials, and says where to put them', () => {
     const text = pipConf({
       url: 'https://feed.example/simple/',
       username: 'robot',
@@ -19,7 +19,7 @@ describe('pip.conf', () => {
     assert.ok(!text.includes('trusted-host'));
   });
 
-  test('plain http has to be trusted', () => {
+  test('pip.conf trusts the host of a feed on plain http', () => {
     const text = pipConf({
       url: 'http://feed.example:8080/simple/',
       username: undefined,

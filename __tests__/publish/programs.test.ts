@@ -13,12 +13,12 @@ import {
 import { words } from './files.ts';
 
 describe('uploaders', () => {
-  test('where they are looked for', () => {
+  test('tools are looked for on PATH, then as modules of the Python', () => {
     assert.deepEqual(commandsOf('twine', '/p'), [['twine'], ['/p', '-m', 'twine']]);
     assert.deepEqual(commandsOf('pip-audit', '/p'), [['pip-audit'], ['/p', '-m', 'pip_audit']]);
   });
 
-  test('command lines', () => {
+  test('the command lines of twine and uv name the feed and the files', () => {
     assert.deepEqual(
       uploadArgs('twine', 'https://feed.example/', ['a.whl', 'b.whl']),
       words(
@@ -43,7 +43,7 @@ describe('uploaders', () => {
     UV_PUBLISH_CHECK_URL: 'https://other.example/',
   };
 
-  test('credentials go into the environment, in the place of others', () => {
+  test('credentials of the feed replace other credentials in the environment of the uploader', () => {
     assert.deepEqual(uploadEnvironment('twine', environment, feed, undefined), {
       PATH: '/bin',
       TWINE_CERT: '/own.pem',
@@ -60,7 +60,7 @@ describe('uploaders', () => {
     assert.equal(uv['UV_PUBLISH_CHECK_URL'], undefined);
   });
 
-  test('without credentials the uploader keeps its own', () => {
+  test('without feed credentials the uploader keeps its own', () => {
     const open = { ...feed, username: undefined, password: undefined };
     assert.equal(uploadEnvironment('twine', environment, open, undefined)['TWINE_PASSWORD'], 'old');
   });
@@ -85,7 +85,7 @@ describe('uploaders', () => {
     ['twine', 'no version', /not on PATH/],
   ];
   for (const [tool, output, refusal] of versions) {
-    test(`${tool}: ${output}`, () => {
+    test(`the version of ${tool} in "${output}" is ${refusal === undefined ? 'accepted' : 'refused'}`, () => {
       const check = (): void => checkTool(tool, '/p', output);
       if (refusal === undefined) check();
       else
@@ -96,7 +96,7 @@ describe('uploaders', () => {
     });
   }
 
-  test('advice', () => {
+  test('the advice after a failed upload depends on the status', () => {
     assert.match(
       uploadAdvice('HTTPError: 403 Forbidden from https://feed.example/'),
       /feed-password/,
@@ -105,7 +105,7 @@ describe('uploaders', () => {
     assert.match(uploadAdvice('HTTPError: 400 Bad Request'), /upload-url/);
   });
 
-  test('batches', () => {
+  test('batches split items by size', () => {
     assert.deepEqual(batches([1, 2, 3, 4, 5], 2), [[1, 2], [3, 4], [5]]);
     assert.deepEqual(batches([], 2), []);
   });

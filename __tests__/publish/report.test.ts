@@ -5,7 +5,7 @@ import type { PublishRow } from '../../src/publish/logic/model.ts';
 import { formatPublishReport, formatPublishSummary } from '../../src/publish/logic/report.ts';
 import { digit, file } from './files.ts';
 
-test('the report says what became of each file', () => {
+test('the publish report has the result of each file', () => {
   const rows: PublishRow[] = [
     { ...file('alpha', '1.0', 'a'), state: 'present', feedSha256: digit('a') },
     { ...file('beta', '1.0', 'b', { role: 'build' }), state: 'uploaded', feedSha256: digit('b') },
@@ -21,7 +21,7 @@ test('the report says what became of each file', () => {
     lock: '',
   } as const;
   const [headline, ...lines] = formatPublishReport(report);
-  assert.equal(headline, '3 files: 1 uploaded, 1 present before, 0 in conflict, 1 not uploaded');
+  assert.equal(headline, '3 files: 1 uploaded, 1 already present, 0 in conflict, 1 not uploaded');
   assert.ok(lines.includes('  gamma-1.0-py3-none-any.whl: not uploaded'));
   const [dry, ...dryLines] = formatPublishReport({ ...report, dryRun: true });
   assert.match(String(dry), /^3 files: 1 would be uploaded.*\(dry run\)$/);

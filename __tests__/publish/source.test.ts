@@ -6,7 +6,7 @@ import { isDistributionName } from '../../src/logic/names.ts';
 import { buildRequirements, downloadArgs, identity } from '../../src/publish/logic/source.ts';
 import { words } from './files.ts';
 
-test('pip is told the target and the place', () => {
+test('pip download gets the target and the directory', () => {
   const target = { name: '', options: ['--platform=win_amd64'], markers: {} };
   assert.deepEqual(
     downloadArgs({ target, directory: '/d', requestFile: '/s/r.txt' }),
@@ -17,7 +17,7 @@ test('pip is told the target and the place', () => {
 });
 
 describe('names', () => {
-  test('files of distributions', () => {
+  test('only wheels and sdists have distribution names', () => {
     for (const name of ['a-1.0-py3-none-any.whl', 'a-1.0.tar.gz', 'A_b-1.0+local.zip']) {
       assert.ok(isDistributionName(name), name);
     }
@@ -36,7 +36,7 @@ describe('names', () => {
   const identities = (...pairs: [string, string][]) =>
     pairs.map(([name, version]) => ({ name, version }));
 
-  test('a file is what both its name and its metadata say', () => {
+  test('a file belongs to the project that its name and its metadata agree on', () => {
     assert.deepEqual(identity('Foo.Bar-1.0-2.tar.gz', identities(['Foo.Bar', '1.0-2'])), {
       name: 'foo-bar',
       version: '1.0-2',
@@ -51,10 +51,10 @@ describe('names', () => {
     });
   });
 
-  test('metadata without a usable name and version are refused', () => {
-    assert.throws(() => identity('x-1.zip', []), /no usable name and version/);
-    assert.throws(() => identity('x-1.zip', identities(['', ''])), /no usable name and version/);
-    assert.throws(() => identity('x-1.zip', identities(['x', '1 | <b>'])), /no usable name/);
+  test('metadata without a valid name and version is refused', () => {
+    assert.throws(() => identity('x-1.zip', []), /no valid name and version/);
+    assert.throws(() => identity('x-1.zip', identities(['', ''])), /no valid name and version/);
+    assert.throws(() => identity('x-1.zip', identities(['x', '1 | <b>'])), /no valid name/);
   });
 
   const liars: readonly [string, [string, string][]][] = [
@@ -78,13 +78,16 @@ describe('names', () => {
   ];
   for (const [file, pairs] of liars) {
     test(`${file} with metadata of ${pairs.join(' and ')} is refused`, () => {
-      assert.throws(() => identity(file, identities(...pairs)), /name another project or version/);
+      assert.throws(
+        () => identity(file, identities(...pairs)),
+        /names a different project or version/,
+      );
     });
   }
 });
 
 describe('what an sdist is built with', () => {
-  test('names with versions, extras and markers are taken as they are', () => {
+  test('build requirements with versions, extras and markers are kept unchanged', () => {
     const requires = [
       'setuptools>=61',
       'wheel',
@@ -112,7 +115,7 @@ describe('what an sdist is built with', () => {
     'setuptools ; sys_platform == "${PIP_INDEX_URL}"',
     '',
   ]) {
-    test(`${JSON.stringify(text)} is refused, and the sdist is named`, () => {
+    test(`the build requirement ${JSON.stringify(text)} is refused with the name of the sdist`, () => {
       assert.throws(
         () => buildRequirements('a-1.tar.gz', ['setuptools', text]),
         (error: unknown) =>
@@ -121,7 +124,7 @@ describe('what an sdist is built with', () => {
     });
   }
 
-  test('credentials in a refused requirement are not shown', () => {
+  test('the error for a refused build requirement does not show credentials', () => {
     assert.throws(
       () => buildRequirements('a-1.tar.gz', ['x @ https://user:hunter2@hostile.example/x.whl?t=3']),
       (error: Error) => !/hunter2|t=3/.test(error.message),

@@ -7,13 +7,13 @@ import { words } from './files.ts';
 describe('targets', () => {
   const interpreter = { version: '3.11.7', series: '3.11', platform: 'linux-x86_64' };
 
-  test('this machine needs no options', () => {
+  test('the target for this machine needs no pip options', () => {
     assert.deepEqual(targetsOf([], [], interpreter), [
       { name: 'Python 3.11 on linux-x86_64', options: [], markers: undefined },
     ]);
   });
 
-  test('every platform with every version', () => {
+  test('there is a target for every platform with every version', () => {
     const targets = targetsOf(['win_amd64', 'macosx_11_0_arm64'], ['3.12', '3.13.1'], interpreter);
     assert.deepEqual(
       targets.map((target) => target.name),
@@ -41,7 +41,7 @@ describe('targets', () => {
     });
   });
 
-  test('a version alone keeps this platform, a platform alone this version', () => {
+  test('a version alone keeps the platform of this machine, a platform alone keeps its version', () => {
     const [version] = targetsOf([], ['3.12'], interpreter);
     assert.equal(version?.name, 'Python 3.12 on linux-x86_64');
     assert.deepEqual(version.options, words('--implementation=cp --python-version=3.12'));
@@ -62,7 +62,7 @@ describe('targets', () => {
     ['win32', 'nt', 'win32', 'x86'],
   ];
   for (const [platform, osName, system, machine] of platforms) {
-    test(`markers of ${platform}`, () => {
+    test(`the marker values of ${platform} are right`, () => {
       const markers = targetsOf([platform], ['3.12'], interpreter)[0]?.markers;
       assert.deepEqual(
         [markers?.['os_name'], markers?.['sys_platform'], markers?.['platform_machine']],
@@ -71,18 +71,18 @@ describe('targets', () => {
     });
   }
 
-  test('other forms are refused', () => {
+  test('invalid platforms and versions are refused', () => {
     for (const platform of ['linux', 'windows-x64', 'x86_64', 'manylinux_x86_64 --index-url=x']) {
       assert.throws(
         () => targetsOf([platform], [], interpreter),
-        /input platforms holds/,
+        /input platforms contains/,
         platform,
       );
     }
     for (const version of ['cp312', '2.7', '3', '3.12 --no-deps', '3.x']) {
       assert.throws(
         () => targetsOf([], [version], interpreter),
-        /input python-versions holds/,
+        /input python-versions contains/,
         version,
       );
     }
@@ -90,7 +90,7 @@ describe('targets', () => {
 });
 
 describe('platform tags', () => {
-  test('glibc', () => {
+  test('a manylinux platform accepts the tags of every older glibc', () => {
     const tags = platformTags('manylinux_2_18_x86_64');
     assert.deepEqual(tags.slice(0, 4), [
       'manylinux_2_18_x86_64',
@@ -102,7 +102,7 @@ describe('platform tags', () => {
     assert.deepEqual(tags.slice(-2), ['manylinux_2_5_x86_64', 'manylinux1_x86_64']);
   });
 
-  test('musl, and all that stands for itself', () => {
+  test('a musllinux platform accepts older musl, other platforms only themselves', () => {
     assert.deepEqual(platformTags('musllinux_1_2_aarch64'), [
       'musllinux_1_2_aarch64',
       'musllinux_1_1_aarch64',

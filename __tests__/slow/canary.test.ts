@@ -107,7 +107,7 @@ const ways: Record<string, SideJob> = {
 };
 
 for (const [what, options] of Object.entries(ways)) {
-  test(`given by ${what}: miss, hit and pip's own failure`, async () => {
+  test(`a password given by ${what} is never shown: miss, hit and a failure of pip`, async () => {
     const { main } = await check(`${what}, miss`, options, 'success');
     for (const form of [password, encoded, base64(password), base64(`${username}:${password}`)]) {
       assert.ok(main.masks.includes(form), `${form} is masked`);
@@ -133,13 +133,13 @@ describe('with an index that fails', () => {
     { kind: 'after', requests: 3, failure: 'refuse' },
   ];
   for (const failure of failures) {
-    test(JSON.stringify(failure), async () => {
+    test(`a password is never shown when the index fails: ${JSON.stringify(failure)}`, async () => {
       await index.fail(failure);
       await check('failing index', byInputs, 'failure');
     });
   }
 
-  test('when the last good set is installed', async () => {
+  test('a password is never shown when the last good set is installed', async () => {
     const always = and(byInputs, { refresh: 'always' });
     await check('miss', always, 'success');
     await index.fail({ kind: 'status', status: 503 });
@@ -147,7 +147,7 @@ describe('with an index that fails', () => {
     assert.match(said(stale).join(), /Installing the last good set/);
   });
 
-  test('when it is a mirror, before and in the middle of the fill', async () => {
+  test('a password is never shown when a mirror fails before or during the fill', async () => {
     const mirrored = and(byInputs, { 'mirror-url': withUserinfo(mirror.url) });
     for (const failure of ['refuse', { kind: 'after', requests: 3, failure: 'reset' }] as const) {
       await cache.reset();
@@ -157,7 +157,7 @@ describe('with an index that fails', () => {
   });
 });
 
-test('with wrong credentials, and with a redirect to another origin', async () => {
+test('a password is never shown with wrong credentials or a redirect to another origin', async () => {
   index.mode.auth = { username, password: 'another one' };
   try {
     await check('refused', byInputs, 'failure');
@@ -176,7 +176,7 @@ test('with wrong credentials, and with a redirect to another origin', async () =
   }
 });
 
-test('with a pip that tells everything, when it works and when a build has not what it needs', async () => {
+test('a password is never shown by a verbose pip, even if a build requirement is missing', async () => {
   const lacking = sdist({ name: 'lacking', version: '1.0', buildRequires: ['tinybuild==9'] });
   index.add(lacking);
   try {
@@ -189,7 +189,7 @@ test('with a pip that tells everything, when it works and when a build has not w
   }
 });
 
-test('with a build that prints it in every form and fails', async () => {
+test('a password is never shown by a failing build that prints it in every form', async () => {
   // Not in forms that take a decision of their own: those no mask can foresee.
   const {
     'percent-encoded as by a browser': _,
@@ -208,7 +208,7 @@ test('with a build that prints it in every form and fails', async () => {
   }
 });
 
-test('letters beyond ASCII: the probe proves itself as pip does, and that is masked', async () => {
+test('a password beyond ASCII works for the probe as for pip, and is masked', async () => {
   const open = await startIndex({ distributions });
   try {
     const { main } = await sideJob({
@@ -226,7 +226,7 @@ test('letters beyond ASCII: the probe proves itself as pip does, and that is mas
   }
 });
 
-test("no process carries it in its arguments but pip's own for building", {
+test("a password is in no process arguments except those of pip's own build processes", {
   skip: process.platform !== 'linux',
 }, async () => {
   const slow = await startIndex({ distributions, auth, latency: 200 });

@@ -58,7 +58,7 @@ function installedBy(python: string): string[] {
 }
 
 describe('install', () => {
-  test('a miss, an exact hit without a request, a partial hit', async (t) => {
+  test('wheelhouse install: a miss, an exact hit without an index request, a partial hit', async (t) => {
     const m = machine(t);
     const [first, second] = [await m.python(), await m.python()];
     const install = (python: string) => m.run(['install', '--store', m.store, '--python', python]);
@@ -91,7 +91,7 @@ describe('install', () => {
     assert.deepEqual(readdirSync(m.temporary), [], 'nothing is left where programs work');
   });
 
-  test('--json says what was installed and whence; progress stays on standard error', async (t) => {
+  test('install --json prints the origin of each wheel; progress stays on standard error', async (t) => {
     const m = machine(t, { 'requirements.txt': 'gamma==1.0\n' });
     const python = await m.python();
     const args = ['install', '--store', m.store, '--python', python, '--json'];
@@ -118,7 +118,7 @@ describe('install', () => {
     assert.deepEqual(again['wheels'], filled['wheels']);
   });
 
-  test('the store is in the cache folder of the user, and TMPDIR is emptied', async (t) => {
+  test('install keeps its store in the cache directory of the user', async (t) => {
     const m = machine(t, { 'requirements.txt': 'beta==1.0\n' });
     const env = { XDG_CACHE_HOME: join(m.root, 'caches') };
     const { exitCode, stderr } = await m.run(['install', '--python', await m.python()], { env });
@@ -130,7 +130,7 @@ describe('install', () => {
     assert.equal(readdirSync(place).length, 1);
   });
 
-  test('a wheelhouse directory without a store', async (t) => {
+  test('install --no-store --wheelhouse uses only that directory', async (t) => {
     const m = machine(t, { 'requirements.txt': 'alpha==1.0\nbeta==1.0\ngamma==1.0\n' });
     const [first, second] = [await m.python(), await m.python()];
     const run = (python: string) =>
@@ -157,7 +157,7 @@ describe('install', () => {
     assert.ok(!m.stored().includes('wheelhouse'), 'no store was made');
   });
 
-  test('the password comes by the environment, and an exact hit builds without it', async (t) => {
+  test('install reads the index password from the environment, and an exact hit builds without it', async (t) => {
     const secret = 'pass-word-7f3a';
     const m = machine(t, {
       'requirements.txt': 'beta==1.0\n-e ./local\n',
@@ -204,7 +204,7 @@ describe('install', () => {
     }
   });
 
-  test('the last one to finish keeps the store within its size, the least recently used goes', async (t) => {
+  test('install deletes the least recently used wheelhouse when the store is too large', async (t) => {
     const m = machine(t, {});
     const python = await m.python();
     // Each takes 200 kB and a little: two fit, three don't.
@@ -234,7 +234,7 @@ describe('install', () => {
     assert.deepEqual(names, ['one-1.0-py3-none-any.whl', 'three-1.0-py3-none-any.whl']);
   });
 
-  test('what is in use stays, even where it alone is too large', async (t) => {
+  test('install keeps the wheelhouse that it saved, even if that alone exceeds --max-size', async (t) => {
     const m = machine(t, {});
     const { exitCode } = await m.run(
       ['install', '--packages', 'one==1.0', '--max-size', '1kB', '--install', 'false'].concat(
@@ -248,7 +248,7 @@ describe('install', () => {
     assert.equal(m.stored().length, 1);
   });
 
-  test('something else in the store is left alone and fails nothing', async (t) => {
+  test('install, doctor and prune ignore a foreign file in the store', async (t) => {
     const m = machine(t);
     mkdirSync(m.store);
     writeFileSync(join(m.store, 'README'), 'The wheels of this machine.');
@@ -261,7 +261,7 @@ describe('install', () => {
     assert.deepEqual(m.stored(), ['README']);
   });
 
-  test('a store that is no directory costs a warning, not the installation', async (t) => {
+  test('install only warns if the store is not a directory', async (t) => {
     const m = machine(t);
     const python = await m.python();
     writeFileSync(m.store, '');
@@ -275,7 +275,9 @@ describe('install', () => {
   });
 });
 
-test('the command that npm puts on PATH', { skip: process.platform === 'win32' }, async (t) => {
+test('the command that npm puts on PATH starts through a link', {
+  skip: process.platform === 'win32',
+}, async (t) => {
   const m = machine(t);
   const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const installed = join(m.root, 'lib', 'cli');
@@ -290,7 +292,7 @@ test('the command that npm puts on PATH', { skip: process.platform === 'win32' }
   assert.equal(stdout, `${version}\n`);
 });
 
-test('--help says of each flag what action.yml says', async (t) => {
+test('--help describes each flag as action.yml does', async (t) => {
   const { stdout } = await machine(t, {}).run(['install', '--help']);
   const text = stdout.replace(/\s+/g, ' ');
   assert.match(
@@ -300,7 +302,7 @@ test('--help says of each flag what action.yml says', async (t) => {
   assert.match(text, /--installer <value> [^-]* \(default: pip\)/);
 });
 
-test('the version is that of package.json', async (t) => {
+test('--version prints the version of package.json', async (t) => {
   const { stdout } = await machine(t).run(['--version']);
   const file = readFileSync(join(root, 'package.json'), 'utf8');
   assert.equal(stdout, `${(JSON.parse(file) as { version: string }).version}\n`);
@@ -308,28 +310,23 @@ test('the version is that of package.json', async (t) => {
 
 describe('exit codes', () => {
   const cases: [what: string, args: string[], code: number, says: RegExp][] = [
-    ['help is no error', ['--help'], 0, /^Usage: wheelhouse/m],
+    ['help', ['--help'], 0, /^Usage: wheelhouse/m],
     ['the version', ['--version'], 0, /^\d+\.\d+\.\d+/],
     ['an unknown command', ['instal'], 2, /unknown command 'instal'/],
     ['an unknown option', ['install', '--fast'], 2, /unknown option '--fast'/],
-    ['a size that is none', ['prune', '--max-size', 'big'], 2, /a size such as 500MB or 2GB/],
-    ['an option that is missing', ['prune'], 2, /--max-size <size>' not specified/],
-    ['a file that is missing', ['install', '-r', 'no.txt'], 1, /^error: .*no\.txt/m],
+    ['an invalid size', ['prune', '--max-size', 'big'], 2, /a size such as 500MB or 2GB/],
+    ['a missing option', ['prune'], 2, /--max-size <size>' not specified/],
+    ['a missing requirement file', ['install', '-r', 'no.txt'], 1, /^error: .*no\.txt/m],
     [
-      'a value that is none',
+      'an invalid value',
       ['key', '--refresh', 'yearly'],
       1,
       /^error: .* is "yearly"; it must be one of/m,
     ],
-    [
-      'a Python that is missing',
-      ['key', '--python', './python9'],
-      1,
-      /^error: Python .* was not found/m,
-    ],
+    ['a missing Python', ['key', '--python', './python9'], 1, /^error: Python .* was not found/m],
   ];
   for (const [what, args, code, says] of cases) {
-    test(`${code}: ${what}`, async (t) => {
+    test(`exit code ${code}: ${what}`, async (t) => {
       const m = machine(t);
       const { exitCode, stdout, stderr } = await m.run(args);
       assert.equal(exitCode, code, stderr);
@@ -338,7 +335,7 @@ describe('exit codes', () => {
     });
   }
 
-  test('1: an error of a requirements file names its place', async (t) => {
+  test('exit code 1: an error in a requirement file has its file and line', async (t) => {
     const m = machine(t, { 'requirements.txt': 'beta==1.0\n-r more.txt\n' });
     const { exitCode, stdout, stderr } = await m.run([
       'install',
@@ -349,7 +346,7 @@ describe('exit codes', () => {
     assert.match(stderr, /^error: .*requirements\.txt:2: .*more\.txt/m);
   });
 
-  test('1: an index without the version that is asked for', async (t) => {
+  test('exit code 1: an index without the requested version', async (t) => {
     const m = machine(t, { 'requirements.txt': 'beta==7.0\n' });
     const { exitCode, stderr } = await m.run([
       'install',
@@ -360,10 +357,10 @@ describe('exit codes', () => {
     assert.deepEqual(m.stored(), []);
   });
 
-  test('3: a fault of the program itself, told apart with its place', async (t) => {
+  test('exit code 3: a bug in wheelhouse is reported with a stack', async (t) => {
     const m = machine(t);
     const trap = join(m.root, 'trap.mjs');
-    // No way to such a fault is known, or it would be mended: this takes a part of Node away.
+    // No such bug is known, or it would be fixed: this breaks a part of Node instead.
     writeFileSync(
       trap,
       `import crypto from 'node:crypto';
@@ -382,7 +379,7 @@ describe('exit codes', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
-    test(`${code}: ended by ${signal}, with what it has started, and nothing is left`, async (t) => {
+    test(`exit code ${code}: ${signal} stops install and its programs, and nothing is left behind`, async (t) => {
       const m = machine(t);
       const python = await m.python();
       await index.fail('timeout');
@@ -400,7 +397,7 @@ describe('exit codes', () => {
 });
 
 describe('key', () => {
-  test('prints the key and what to restore from, which a request decides and not its place', async (t) => {
+  test('key prints the key and the restore prefixes, whatever the name of the requirement file', async (t) => {
     const m = machine(t, {
       'requirements.txt': pinned,
       'sub/renamed.txt': '# the same\r\nbeta == 1.0\r\nalpha==1.0\r\n',
@@ -423,7 +420,7 @@ describe('key', () => {
     assert.equal(index.count('root'), 0);
   });
 
-  test('a glob adds nothing to standard output, and -c names constraints', async (t) => {
+  test('key prints nothing else for a glob, and -c means --constraints', async (t) => {
     const m = machine(t, { 'reqs/a.txt': pinned, 'limits.txt': 'beta<2\n' });
     const python = await m.python();
     const args = ['key', '-r', 'reqs/*.txt', '-c', 'limits.txt', '--python', python];
@@ -437,7 +434,7 @@ describe('key', () => {
     );
   });
 
-  test('changes with the content of build constraints, and with nothing else of them', async (t) => {
+  test('the key depends on the content of build constraints, not on their spelling', async (t) => {
     const m = machine(t);
     const python = await m.python('26.3');
     const key = async (text: string): Promise<string> => {
@@ -452,7 +449,7 @@ describe('key', () => {
     assert.notEqual(await key('setuptools<60\n'), before);
   });
 
-  test('asks no index', async (t) => {
+  test('key makes no index requests', async (t) => {
     const m = machine(t);
     await m.run(['key', '--python', await m.python()]);
     assert.equal(index.count(), 0);
@@ -460,7 +457,7 @@ describe('key', () => {
 });
 
 describe('prune', () => {
-  test('deletes what was used least recently until the rest fits', async (t) => {
+  test('prune deletes the least recently used wheelhouses until the rest fits', async (t) => {
     const m = machine(t, {});
     const python = await m.python();
     const common = ['--store', m.store, '--python', python, '--install', 'false'];
@@ -483,7 +480,7 @@ describe('prune', () => {
     assert.equal((await prune('0')).exitCode, 0, 'a store that is not there');
   });
 
-  test('what runs that were killed have left goes as well', async (t) => {
+  test('prune deletes unfinished entries of killed runs after a day', async (t) => {
     const m = machine(t, {});
     const [old, young] = ['a', 'b'].map((letter) =>
       join(m.store, `.${letter.repeat(8)}-0000-4000-8000-000000000000`),
@@ -552,7 +549,7 @@ describe('doctor', () => {
     findings.filter(({ level }) => level === 'problem').map(({ text }) => text);
   const because = (reason: string) => `miss: compared with ${key}:\n  - ${reason}`;
 
-  test('nothing is wrong: a hit, and no index is needed for the verdict', async (t) => {
+  test('doctor reports a hit without problems', async (t) => {
     const m = prepared(t);
     const diagnosis = await diagnose(m, await m.python());
     assert.equal(diagnosis.hit, true);
@@ -564,7 +561,7 @@ describe('doctor', () => {
     );
   });
 
-  test('1: a pin was changed', async (t) => {
+  test('doctor names a changed pin', async (t) => {
     const m = prepared(t, { 'requirements.txt': 'alpha==1.0\nbeta==2.0\n' });
     const diagnosis = await diagnose(m, await m.python());
     assert.equal(diagnosis.hit, false);
@@ -591,7 +588,7 @@ describe('doctor', () => {
     );
   });
 
-  test('2: another patch release of Python, which does not matter', async (t) => {
+  test('doctor notes that a different patch release of Python does not matter', async (t) => {
     const m = prepared(t);
     const python = await m.python();
     const series = pythonSeries(python);
@@ -610,7 +607,7 @@ describe('doctor', () => {
     assert.equal(run.json()['hit'], 'exact');
   });
 
-  test('3: another minor version of Python', async (t) => {
+  test('doctor names a different minor version of Python', async (t) => {
     const m = prepared(t);
     const python = await m.python();
     const series = pythonSeries(python);
@@ -627,7 +624,7 @@ describe('doctor', () => {
     assert.equal(why(diagnosis), because(`the Python version changed from ${series} to ${older}`));
   });
 
-  test('4: another C library', { skip: process.platform !== 'linux' }, async (t) => {
+  test('doctor names a different C library', { skip: process.platform !== 'linux' }, async (t) => {
     const m = prepared(t);
     const python = await m.python();
     disguise(python, ["os.confstr = lambda name: 'glibc 2.99'"]);
@@ -638,7 +635,7 @@ describe('doctor', () => {
     );
   });
 
-  test('5: what is not pinned has expired', async (t) => {
+  test('doctor reports that unpinned requirements have expired', async (t) => {
     const m = machine(t, { 'requirements.txt': 'alpha\n' });
     const python = await m.python();
     const longAgo = join(m.root, 'long-ago.mjs');
@@ -670,7 +667,7 @@ describe('doctor', () => {
     assert.equal(never.hit, true, JSON.stringify(never));
   });
 
-  test('6: another PIP_INDEX_URL', async (t) => {
+  test('doctor names a different PIP_INDEX_URL', async (t) => {
     const m = prepared(t);
     const diagnosis = await diagnose(m, await m.python(), { env: { PIP_INDEX_URL: other.url } });
     assert.equal(diagnosis.hit, false);
@@ -681,7 +678,7 @@ describe('doctor', () => {
     );
   });
 
-  test('7: an index that can not be reached', async (t) => {
+  test('doctor reports an unreachable index, as a problem only if it is needed', async (t) => {
     const m = prepared(t, { 'requirements.txt': 'alpha==1.0\nbeta==2.0\n' });
     const python = await m.python();
     await index.fail('refuse');
@@ -700,7 +697,7 @@ describe('doctor', () => {
     assert.match(JSON.stringify(spared), /can't be used: .* \(not needed for a hit\)/);
   });
 
-  test('8: a damaged entry of the store', async (t) => {
+  test('doctor reports a damaged entry of the store', async (t) => {
     const m = prepared(t);
     const python = await m.python();
     const damage = async (
@@ -735,7 +732,7 @@ describe('doctor', () => {
     await damage('extra.whl', '', /extra\.whl is not in the manifest\.$/, undefined);
   });
 
-  test('an entry of another cache-suffix is a miss, as it is for a run', async (t) => {
+  test('doctor reports a miss for an entry with a different cache-suffix, as a run does', async (t) => {
     const m = prepared(t);
     const python = await m.python();
     const diagnosis = await diagnose(m, python, {}, '--cache-suffix', 'other');
@@ -749,7 +746,7 @@ describe('doctor', () => {
     assert.equal(run.json()['hit'], 'miss');
   });
 
-  test('9: a store that can not be written', async (t) => {
+  test('doctor reports a store that is not writable', async (t) => {
     const m = prepared(t);
     const python = await m.python();
     chmodSync(m.store, 0o555);
@@ -764,7 +761,7 @@ describe('doctor', () => {
     );
   });
 
-  test('10: a Python that the system manages', async (t) => {
+  test('doctor reports a Python that the system manages, with the error of a run', async (t) => {
     const m = prepared(t);
     const python = await m.python();
     const stdlib = join(m.root, 'stdlib');
@@ -787,14 +784,14 @@ describe('doctor', () => {
     assert.deepEqual(problems(await diagnose(m, python, permitted)), []);
   });
 
-  test('an empty store', async (t) => {
+  test('doctor reports an empty store and does not create one', async (t) => {
     const m = machine(t);
     const diagnosis = await diagnose(m, await m.python());
     assert.equal(why(diagnosis), 'miss: the store is empty');
     assert.ok(!existsSync(m.store), 'it has made none');
   });
 
-  test('of several entries the closest one is compared', async (t) => {
+  test('doctor compares the request with the closest of several entries', async (t) => {
     const m = prepared(t);
     const python = await m.python();
     const args = ['--store', m.store, '--python', python, '--install', 'false'];

@@ -84,7 +84,7 @@ describe('later steps, with the index switched off', { skip }, () => {
     await stop?.();
   });
 
-  test('pip', async () => {
+  test('pip in a later step installs from the exported wheelhouse', async () => {
     const python = await linkedPython(join(job.root, 'pip'));
     const install = ['-m', 'pip', 'install', 'alpha', 'built-here'];
     const without = await job.run(python, install, { env: { PIP_FIND_LINKS: '' } });
@@ -95,7 +95,7 @@ describe('later steps, with the index switched off', { skip }, () => {
     assert.deepEqual(found, ['alpha==1.0', 'beta==1.0', 'built_here==1.0']);
   });
 
-  test('tox, which packages the project', async () => {
+  test('tox in a later step installs from the exported wheelhouse', async () => {
     const result = await job.run(programOf('tox'), ['run', '-e', 'py']);
     assert.equal(result.conclusion, 'success', result.log);
     for (const line of ['local 3.0', 'beta 1.0', 'built_here 1.0']) {
@@ -103,13 +103,13 @@ describe('later steps, with the index switched off', { skip }, () => {
     }
   });
 
-  test('nox', async () => {
+  test('nox in a later step installs from the exported wheelhouse', async () => {
     const result = await job.run(programOf('nox'), ['--session', 'tests']);
     assert.equal(result.conclusion, 'success', result.log);
     assert.match(result.log, /^nox 1\.0$/m);
   });
 
-  test('uv, told not to ask an index', async () => {
+  test('uv with no index in a later step installs from the exported wheelhouse', async () => {
     const python = await linkedPython(join(job.root, 'uv'));
     const install = ['pip', 'install', '--python', python, 'alpha', 'built-here'];
     const cache = { UV_CACHE_DIR: join(job.root, 'uv-cache') };

@@ -75,7 +75,7 @@ async function missThenHit(feed: Feed): Promise<void> {
   assert.equal(index.count(), 0, 'the index that pip is configured with is never asked');
 }
 
-test('pypiserver: wrong credentials are an error that names the inputs; then miss and hit', async () => {
+test('pypiserver: wrong credentials are an error with the input names; right ones give a miss, then a hit', async () => {
   const feed = await startPypiserver();
   try {
     fillFeed(feed.url.replace(/simple\/$/, ''));
@@ -87,7 +87,7 @@ test('pypiserver: wrong credentials are an error that names the inputs; then mis
   }
 });
 
-test('devpi behind a front that wants its users: wrong credentials, then miss and hit', async () => {
+test('devpi behind an authenticating proxy: wrong credentials are an error; right ones give a miss, then a hit', async () => {
   const feed = await startDevpi();
   try {
     fillFeed(feed.url.replace(/\+simple\/$/, ''));

@@ -313,7 +313,9 @@ async function onGitlab({
   return { ...result, lock, installed: inEnvironment(dirname(dirname(python))) };
 }
 
-test('five hosts, one lock, and no request to the index in a second run', { skip }, async (t) => {
+test('five CI hosts produce the same lock, and their second runs make no index requests', {
+  skip,
+}, async (t) => {
   const locks: string[] = [];
   for (const [name, host] of Object.entries(hosts)) {
     await t.test(name, async () => {
@@ -340,7 +342,7 @@ test('five hosts, one lock, and no request to the index in a second run', { skip
 describe('Azure Pipelines', { skip }, () => {
   const parameters = { indexUrl: index.url, indexUsername: 'token', indexPassword: '$(Packages)' };
 
-  test('after a change only what has changed is downloaded, and a new entry is kept', async (t) => {
+  test('Azure Pipelines: a changed pin downloads only that wheel and saves a new entry', async (t) => {
     const cache = new AzureCache();
     t.after(() => cache.remove());
     const miss = await onAzure({ cache, parameters });
@@ -357,7 +359,7 @@ describe('Azure Pipelines', { skip }, () => {
     assert.equal(cache.entries.length, 2);
   });
 
-  test('a job that fails keeps nothing', async (t) => {
+  test('Azure Pipelines: a failed job saves nothing', async (t) => {
     const cache = new AzureCache();
     t.after(() => cache.remove());
     const wrong = { ...parameters, indexPassword: 'wrong' };
@@ -367,7 +369,7 @@ describe('Azure Pipelines', { skip }, () => {
     assert.deepEqual(cache.entries, []);
   });
 
-  test('addresses with credentials are in no file and among no arguments', async (t) => {
+  test('Azure Pipelines: addresses with credentials are in no file and no process arguments', async (t) => {
     const cache = new AzureCache();
     t.after(() => cache.remove());
     const bin = mkdtempSync(join(place, 'bin-'));
@@ -394,7 +396,7 @@ describe('Azure Pipelines', { skip }, () => {
     assert.ok(!given.includes(token), given);
   });
 
-  test('an agent that keeps its workspace, a venv for later steps, odd characters', async (t) => {
+  test('Azure Pipelines: a persistent workspace, a venv for later steps and odd characters work', async (t) => {
     const cache = new AzureCache();
     const agent = mkdtempSync(join(place, 'agent-'));
     t.after(() => cache.remove());
@@ -421,7 +423,7 @@ describe('Azure Pipelines', { skip }, () => {
     assert.doesNotMatch(second.log, /warning/);
   });
 
-  test('a feed is opened by the token of the job', async (t) => {
+  test('Azure Pipelines: the token of the job gives access to a feed', async (t) => {
     const cache = new AzureCache();
     t.after(() => cache.remove());
     const paths: string[] = [];
@@ -484,7 +486,7 @@ describe('Azure Pipelines', { skip }, () => {
       'https://tfs.example/tfs/main/p/_packaging/f/pypi/simple/',
     ],
   ] as const) {
-    test(`the address of ${feed} in ${collection}`, async (t) => {
+    test(`Azure Pipelines: the address of the feed ${feed} in ${collection} is right`, async (t) => {
       const repositories = { self: projectRepository(files), wheelhouse: programRepository() };
       const template = join(root, 'templates', 'azure-pipelines', 'wheelhouse.yml');
       const { steps } = expandPipeline(template, repositories, { feed });
@@ -506,7 +508,7 @@ describe('Azure Pipelines', { skip }, () => {
     });
   }
 
-  test('without a check-out where the agent has the program', () => {
+  test('Azure Pipelines: no checkout of the program if the agent has it', () => {
     const template = join(root, 'templates', 'azure-pipelines', 'wheelhouse.yml');
     const { steps } = expandPipeline(template, {}, { home: '/opt/wheelhouse' });
     assert.ok(!(steps as Mapping[]).some((step) => 'checkout' in step));
@@ -515,7 +517,7 @@ describe('Azure Pipelines', { skip }, () => {
     assert.ok(!JSON.stringify(steps).includes('System.AccessToken'), 'nobody asked for the token');
   });
 
-  test('the example for an organisation, extended by a pipeline', async (t) => {
+  test('Azure Pipelines: a pipeline can extend the example for an organisation', async (t) => {
     const cache = new AzureCache();
     t.after(() => cache.remove());
     const template = join(root, 'templates', 'azure-pipelines', 'org-wide-example.yml');
@@ -551,7 +553,7 @@ describe('GitLab CI', { skip }, () => {
     return cache;
   };
 
-  test('after a change only what has changed is downloaded', async (t) => {
+  test('GitLab CI: a changed pin downloads only that wheel', async (t) => {
     const cache = cacheOf(t);
     const miss = await onGitlab({ cache });
     assert.equal(miss.restored['tests'], undefined);
@@ -570,7 +572,7 @@ describe('GitLab CI', { skip }, () => {
     assert.equal(index.count(), 0, 'the entry of the first request is still there');
   });
 
-  test('a mirror in the network of the runner, which gives way when it fails', async (t) => {
+  test('GitLab CI: a failing mirror in the network of the runner is replaced by the index', async (t) => {
     const cache = cacheOf(t);
     const variables = { WHEELHOUSE_MIRROR_URL: mirror.url };
     const first = await onGitlab({ cache, variables });
@@ -590,7 +592,7 @@ describe('GitLab CI', { skip }, () => {
     assert.deepEqual(index.artifacts(), ['beta-1.0-py3-none-any.whl']);
   });
 
-  test('the script runs in the venv; its failure keeps the wheelhouse all the same', async (t) => {
+  test('GitLab CI: the script runs in the venv, and its failure still caches the wheelhouse', async (t) => {
     const cache = cacheOf(t);
     const odd = `beta >= 1 ; python_version > "3" and sys_platform != '$HOME "$(x)" \`x\`'`;
     const { failed, log } = await onGitlab({
@@ -603,7 +605,7 @@ describe('GitLab CI', { skip }, () => {
     assert.equal(cache.entries.size, 2);
   });
 
-  test('a job without a key before it installs, and says what it lacks', async (t) => {
+  test('GitLab CI: a job without a key job installs, and reports what is missing', async (t) => {
     const cache = cacheOf(t);
     const { failed, installed, log } = await onGitlab({ cache, jobs: ['tests'] });
     assert.equal(failed, undefined, log);
@@ -614,7 +616,7 @@ describe('GitLab CI', { skip }, () => {
 });
 
 describe('published schemas', { skip }, () => {
-  test('Azure Pipelines', () => {
+  test('the Azure Pipelines template matches the published schema', () => {
     const template = join(root, 'templates', 'azure-pipelines', 'wheelhouse.yml');
     judge('azure-pipelines', readFileSync(template, 'utf8'));
     const examples = examplesOf('azure-pipelines');
@@ -623,7 +625,7 @@ describe('published schemas', { skip }, () => {
     assert.throws(() => judge('azure-pipelines', 'steps:\n  - bush: echo\n'), 'it can fail');
   });
 
-  test('GitLab CI', () => {
+  test('the GitLab CI template matches the published schema', () => {
     judge('gitlab-ci', readFileSync(join(root, 'templates', 'gitlab', 'wheelhouse.yml'), 'utf8'));
     const examples = examplesOf('gitlab');
     assert.equal(examples.length, 3);

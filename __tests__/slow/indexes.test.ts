@@ -106,7 +106,7 @@ describe('an index that', () => {
   };
 
   for (const { what, failure, reason } of unavailable) {
-    test(`${what}: as mirror it gives way, as authoritative index the last good set is all`, async () => {
+    test(`an index that ${what}: as mirror it is replaced, as authoritative index the last good set is installed`, async () => {
       await seeded();
       await broken.fail(failure);
       broken.reset();
@@ -145,7 +145,7 @@ describe('an index that', () => {
     });
   }
 
-  test('answers 404: a mirror gives way, an authoritative index is alive and lacks the project', async () => {
+  test('an index that answers 404: as mirror it is replaced, as authoritative index it does not have the project', async () => {
     await seeded();
     await broken.fail(status(404));
     const [asMirror, withLastGood] = await Promise.all([
@@ -165,7 +165,7 @@ describe('an index that', () => {
   });
 
   for (const code of [401, 403] as const) {
-    test(`answers ${code}: an error that names the input, whatever the wheelhouse holds`, async () => {
+    test(`an index that answers ${code} is an error with the input name, whatever the wheelhouse contains`, async () => {
       await seeded();
       // pip would be satisfied with the built wheel of this one, and not say that it was refused.
       const built = join(keep, `built-${code}`);
@@ -196,7 +196,7 @@ describe('an index that', () => {
     });
   }
 
-  test('has a name that nobody knows', async () => {
+  test('an index whose host name is unknown', async () => {
     const [asMirror, alone] = await Promise.all([
       job({ 'index-url': own.url, 'mirror-url': unknownHost }),
       job({ 'index-url': unknownHost }),
@@ -214,7 +214,7 @@ describe('an index that', () => {
     assert.equal(open.count(), 0);
   });
 
-  test('has a certificate that nobody trusts', async () => {
+  test('an index whose certificate is not trusted', async () => {
     const wheelhouse = join(keep, 'encrypted');
     const built = join(keep, 'encrypted-built');
     const inputs = { 'index-url': encrypted.url, refresh: 'always' };
@@ -251,7 +251,7 @@ describe('an index that', () => {
   });
 });
 
-test('the last good set may come from the cache, and is not saved as a new one', async () => {
+test('the last good set can come from the cache, and is not saved again', async () => {
   const options = { env: cache.env(), post: true };
   const first = await job({ 'index-url': broken.url }, options);
   const key = String(first.main.outputs['cache-primary-key']);
@@ -283,7 +283,7 @@ describe('the index fails after it was asked how it is', () => {
   // pip says nothing of a page that it could not get as long as something else satisfies it.
   const refused = status(401);
   for (const failure of ['refuse', status(503), refused] satisfies Failure[]) {
-    test(`${JSON.stringify(failure)}: a built wheel is not taken for an answer`, async () => {
+    test(`an index that fails after the probe (${JSON.stringify(failure)}): a built wheel does not hide it`, async () => {
       const inputs = {
         'index-url': broken.url,
         wheelhouse: join(keep, `after-${JSON.stringify(failure).replace(/\W/g, '')}`),
@@ -304,7 +304,7 @@ describe('the index fails after it was asked how it is', () => {
     });
   }
 
-  test('a built wheel of a version that the index has withdrawn is not taken', async () => {
+  test('a built wheel of a withdrawn version is not installed', async () => {
     const newer = sdist({ name: 'gamma', version: '2.0.0' });
     const inputs = {
       'index-url': own.url,
@@ -320,7 +320,7 @@ describe('the index fails after it was asked how it is', () => {
     assert.deepEqual((await job(inputs, onlyGamma)).installed, ['gamma==1.0.0']);
   });
 
-  test('nor one that it has yanked, unless it is pinned', async () => {
+  test('a built wheel of a yanked version is installed only if it is pinned', async () => {
     const newer = sdist({ name: 'gamma', version: '2.0.0' });
     const pinned = { files: { 'requirements.txt': 'gamma==2.0.0\n' } };
     const inputs = {
@@ -354,7 +354,7 @@ describe('a mirror that fails in the middle of the fill', () => {
     ['has damaged files', 'altered', 'pip failed with it'],
   ];
   for (const [what, failure, reason] of cases) {
-    test(`${what}: the fill is run once more, from the authoritative index`, async () => {
+    test(`a mirror that fails during the fill (${what}): the fill runs again from the authoritative index`, async () => {
       if (failure === 'altered') broken.add(...altered);
       else await broken.fail(failure);
       try {
@@ -376,7 +376,7 @@ describe('a mirror that fails in the middle of the fill', () => {
     });
   }
 
-  test('what is no fault of the mirror is not tried again', async () => {
+  test('a failed build is not retried with the authoritative index', async () => {
     const failing = sdist({ name: 'failing', version: '1.0', fail: 'no compiler here' });
     for (const server of [own, broken]) server.add(failing);
     try {
@@ -393,7 +393,7 @@ describe('a mirror that fails in the middle of the fill', () => {
 });
 
 describe('a healthy mirror', () => {
-  test('is what is asked, and is not part of the key: neither with nor without it is a miss', async () => {
+  test('a healthy mirror is used and is not part of the key', async () => {
     const options = { env: cache.env(), post: true };
     const mirrored = await job({ 'index-url': own.url, 'mirror-url': broken.url }, options);
     assert.equal(mirrored.main.conclusion, 'success', mirrored.main.log);
@@ -418,7 +418,7 @@ describe('a healthy mirror', () => {
     assert.deepEqual([own.count(), broken.count(), open.count()], [0, 0, 0]);
   });
 
-  test('that lacks a later project gives way to the index that has it', async () => {
+  test('a mirror without one of the projects is replaced by the index', async () => {
     broken.remove(gamma.filename);
     try {
       const result = await job({ 'index-url': own.url, 'mirror-url': broken.url });
@@ -433,7 +433,7 @@ describe('a healthy mirror', () => {
 });
 
 describe('private and public', () => {
-  test('extra-index-url merges: the higher version wins wherever it is, and a warning says so', async () => {
+  test('extra-index-url merges indexes: the highest version wins, with a warning', async () => {
     own.mode.auth = { username: 'me', password: 'my secret' };
     const credentials = { 'index-username': 'me', 'index-password': 'my secret' };
     const result = await job(
@@ -446,7 +446,7 @@ describe('private and public', () => {
     ]);
   });
 
-  test('the warning comes once, also when the mirror fails in the middle', async () => {
+  test('the warning about merged indexes appears once, even if the mirror fails during the fill', async () => {
     await broken.fail({ kind: 'after', requests: 1, failure: 'refuse' });
     own.mode.auth = { username: 'me', password: 'my secret' };
     const credentials = { 'index-username': 'me', 'index-password': 'my secret' };
@@ -464,7 +464,7 @@ describe('private and public', () => {
     assert.equal(confusion.length, 1);
   });
 
-  test('the input index-url wins over a line of the requirement file', async () => {
+  test('the input index-url overrides --index-url in the requirement file', async () => {
     const result = await job(
       { 'index-url': own.url },
       {
@@ -476,7 +476,7 @@ describe('private and public', () => {
     assert.equal(open.count(), 0);
   });
 
-  test('a line of the requirement file wins over what pip is configured with', async () => {
+  test("--index-url in the requirement file overrides pip's configuration", async () => {
     const result = await job(
       {},
       {
@@ -490,7 +490,7 @@ describe('private and public', () => {
 });
 
 describe('the probe', () => {
-  test('asks for the page of the first project that applies, never for the list of all', async () => {
+  test('the probe asks for the page of the first project that applies, never for the list of projects', async () => {
     const result = await job(
       { 'index-url': own.url },
       {
@@ -511,7 +511,7 @@ describe('the probe', () => {
     );
   });
 
-  test('leaves credentials at their origin when it is redirected', async () => {
+  test('the probe does not send credentials to another origin after a redirect', async () => {
     own.mode.auth = { username: 'me', password: 'my secret' };
     // A feed's front that leads to another origin, where a page lies that needs no credentials.
     const front = createServer((request, response) => {

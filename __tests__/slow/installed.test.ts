@@ -108,7 +108,7 @@ const cases: readonly {
 for (const pip of [pipVersions[0], pipVersions.at(-1)]) {
   if (pip === undefined) continue;
   for (const { what, has, text, env = {}, expected } of cases) {
-    test(`${what}, with pip ${pip}`, async () => {
+    test(`in an environment with packages: ${what} (pip ${pip})`, async () => {
       const options = { has, text, env, pip };
       const cold = await beside(options);
       assert.equal(cold.job.main.conclusion, 'success', cold.job.main.log);
@@ -121,7 +121,7 @@ for (const pip of [pipVersions[0], pipVersions.at(-1)]) {
   }
 }
 
-test('an environment without what the hashes rely on fails like pip does', async () => {
+test('an installation fails as in pip if the hashes miss a dependency that is not installed', async () => {
   const first = await beside({ has: ['base==2.0'], text: hashed });
   assert.deepEqual(first.job.installed, ['app==1.0', 'base==2.0'], first.job.main.log);
   const second = await run({ files: { 'requirements.txt': hashed } });
@@ -129,7 +129,7 @@ test('an environment without what the hashes rely on fails like pip does', async
   assert.match(second.main.log, /base>=1/);
 });
 
-test('the wheelhouse of an environment that has more serves a fresh one', async () => {
+test('a wheelhouse made in an environment with packages serves a fresh environment', async () => {
   const first = await beside({ has: ['base==1.0'], text: 'app\n' });
   assert.deepEqual(first.job.installed, ['app==1.0', 'base==1.0'], first.job.main.log);
   const second = await run({ files: { 'requirements.txt': 'app\n' } });
@@ -159,7 +159,7 @@ test("a wheel from pip's own cache of built wheels counts as built", async () =>
   assert.match(main.log, /, 1 built/);
 });
 
-test('the name that metadata spell decides where headers go', async () => {
+test('the spelling of the name in the metadata decides the directory of headers', async () => {
   const headers = wheel({
     name: 'Zope.Proxy',
     version: '1.0',

@@ -149,7 +149,7 @@ async function check(what: string, way: Way, conclusion?: string): Promise<SideR
 
 describe('a token in', () => {
   for (const [what, way] of Object.entries(ways)) {
-    test(`${what}: miss, hit, refusal, not found and nobody there`, async () => {
+    test(`a token in ${what} is never shown: miss, hit, 401, 404 and no server`, async () => {
       const { main } = await check(`${what}, miss`, way(gateOrigin), 'success');
       assert.ok(main.masks.includes(token), 'the token is masked');
       assert.equal(cache.entries().length, 1, main.log);
@@ -169,7 +169,7 @@ describe('a token in', () => {
       await check(`${what}, refused`, way(closed));
     });
 
-    test(`${what}, on the command line`, async () => {
+    test(`a token in ${what} is never shown by the command line`, async () => {
       const { requirements = lines, env, with: inputs = {} } = way(gateOrigin);
       const machine = createMachine({ 'requirements.txt': requirements });
       try {
@@ -197,7 +197,7 @@ describe('a token in', () => {
   }
 });
 
-test('the output index-used and the summary have the address without the token', async () => {
+test('the output index-used and the summary show the address without the token', async () => {
   const { main } = await check('output', { with: { 'index-url': index } }, 'success');
   assert.equal(main.outputs['index-used'], `${gateOrigin}/…/simple/`);
   assert.match(main.summary, new RegExp(`Index: \`${gateOrigin}/…/simple/\``));
@@ -216,7 +216,7 @@ test('a user name that is the token is masked', async () => {
   }
 });
 
-test('another token is another request, and the same one is the same', async () => {
+test('a different token gives a different key, the same token the same key', async () => {
   const keyOf = async (secret: string): Promise<string> => {
     const machine = createMachine({ 'requirements.txt': lines });
     try {

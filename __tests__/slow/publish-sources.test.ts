@@ -63,14 +63,14 @@ async function refused(run: PublishRun): Promise<string> {
   return message;
 }
 
-test('a direct reference in build-system.requires of an sdist is refused, and the sdist is named', async () => {
+test('a direct reference in build-system.requires is refused with the name of the sdist', async () => {
   const buildRequires = [`corp-internal @ ${strangersAddress()}`];
   index.add(sdist({ name: 'liba', version: '1.0', buildRequires }));
   const message = await refused({ with: { packages: 'liba' } });
   assert.match(message, /^liba-1\.0\.tar\.gz lists "corp-internal @ http.*build-system\.requires/);
 });
 
-test('a file that a package leads to by a direct reference is not published', async () => {
+test('a file behind a direct reference of a package is not published', async () => {
   const requires = [`corp-internal @ ${strangersAddress()}`];
   index.add(wheel({ name: 'liba', version: '1.0', requires }));
   const message = await refused({ with: { packages: 'liba' } });
@@ -97,20 +97,20 @@ test('an sdist whose PKG-INFO names another project is refused', async () => {
   index.add({ ...honest, content, sha256 });
   assert.match(
     await refused({ with: { packages: 'libb' } }),
-    /^The metadata of libb-1\.0\.tar\.gz name another project or version than its file name/,
+    /^The metadata of libb-1\.0\.tar\.gz names a different project or version than its file name/,
   );
 });
 
-test('a wheel with second metadata, which uploaders read first, is refused', async () => {
+test('a wheel with a second METADATA file, which uploaders read first, is refused', async () => {
   const files = { METADATA: 'Metadata-Version: 2.1\nName: corp-internal\nVersion: 99.0\n' };
   index.add(wheel({ name: 'libc', version: '1.0', files }));
   assert.match(
     await refused({ with: { packages: 'libc' } }),
-    /^The metadata of libc-1\.0-py3-none-any\.whl name another project or version/,
+    /^The metadata of libc-1\.0-py3-none-any\.whl names a different project or version/,
   );
 });
 
-test('where an index gives no hashes, its files are downloaded and compared', async () => {
+test('files of an index without hashes are downloaded twice and compared', async () => {
   index.mode.hashes = false;
   const step = await publish({ with: { packages: 'gamma', 'dry-run': 'true' } });
   assert.equal(step.conclusion, 'success', step.log);
@@ -118,7 +118,7 @@ test('where an index gives no hashes, its files are downloaded and compared', as
   assert.deepEqual(index.artifacts(), [gamma.filename, gamma.filename]);
 });
 
-test('an index without hashes that changes a file after pip has downloaded it is noticed', async () => {
+test('a file that an index without hashes changes after the download is not published', async () => {
   index.mode.hashes = false;
   let downloads = 0;
   const changing = createServer((incoming, outgoing) => {
@@ -143,7 +143,7 @@ test('an index without hashes that changes a file after pip has downloaded it is
     const message = await refused({
       with: { packages: 'gamma', 'index-url': `http://127.0.0.1:${port}/simple/` },
     });
-    assert.match(message, /^gamma-1\.0.* lists no hash, has other content/);
+    assert.match(message, /^gamma-1\.0.* lists no hash, now has different content/);
     assert.equal(downloads, 2);
   } finally {
     changing.close();
@@ -151,7 +151,7 @@ test('an index without hashes that changes a file after pip has downloaded it is
   }
 });
 
-test('an index that only pip can enter, by netrc, is asked too', async () => {
+test('an index that needs credentials from netrc can be a source', async () => {
   index.mode.auth = { username: 'reader', password: 'netrc-secret' };
   const netrc = join(place.root, 'netrc');
   writeFileSync(netrc, 'machine 127.0.0.1 login reader password netrc-secret\n', { mode: 0o600 });
@@ -177,7 +177,7 @@ test('credentials of the inputs are not sent to an index that a requirement file
   assert.ok(!step.log.replace(/^::add-mask::.*$/gm, '').includes('private-feed-token'));
 });
 
-test('several indexes, one of them private, get a warning of dependency confusion', async () => {
+test('a private index together with another index causes a dependency confusion warning', async () => {
   index.mode.auth = { username: 'reader', password: 'source-secret' };
   const step = await publish({
     files: { 'requirements.txt': `--extra-index-url ${elsewhere.url}\ncorp-internal\n` },
@@ -209,7 +209,7 @@ test('a file that changes on this machine before the upload is not uploaded', as
   assert.match(message, /^gamma-1\.0-py3-none-any\.whl changed on this machine after the download/);
 });
 
-test('an honest closure is published as before', async () => {
+test('a package that the index lists is published', async () => {
   const step = await publish({ with: { packages: 'gamma' } });
   assert.deepEqual(counts(step), ['1', '0', '0'], step.log);
 });

@@ -123,7 +123,7 @@ async function installFromFeed(pipConf: string, wanted: string): Promise<string[
 }
 
 describe('pypiserver, twine', () => {
-  test('wrong credentials are an error, not "absent"', async () => {
+  test('wrong feed credentials are an error, never "absent"', async () => {
     const step = await publish({ with: { packages: 'alpha', 'feed-password': 'wrong-secret' } });
     assert.match(error(step), /answers 40[13] for .*feed-username and feed-password/);
     assert.doesNotMatch(step.log, /Uploading|absent/);
@@ -131,10 +131,13 @@ describe('pypiserver, twine', () => {
     const none = await publish({
       with: { packages: 'alpha', 'feed-username': '', 'feed-password': '' },
     });
-    assert.match(error(none), /wants credentials. Set the inputs feed-username and feed-password/);
+    assert.match(
+      error(none),
+      /requires credentials\. Set the inputs feed-username and feed-password/,
+    );
   });
 
-  test('a dry run says what it would do, and does nothing', async () => {
+  test('a dry run lists the files to upload, and uploads nothing', async () => {
     const step = await publish({ with: { packages: 'alpha', 'dry-run': 'true' } });
     assert.equal(step.conclusion, 'success', step.log);
     assert.deepEqual(planned(step), names(closure));
@@ -142,7 +145,7 @@ describe('pypiserver, twine', () => {
     assert.deepEqual(readdirSync(pypi.packages), []);
   });
 
-  test('the first run uploads the original files, the second one nothing; then the feed is enough', async () => {
+  test('a first run uploads the original files, a second run nothing, and pip installs from the feed alone', async () => {
     const first = await publish({
       with: { packages: 'alpha' },
       meanwhile: async (_job, step) => {
@@ -183,14 +186,20 @@ describe('pypiserver, twine', () => {
     assert.doesNotMatch(second.log, /Uploading/);
   });
 
-  test('other content under the same name is a conflict, and nothing is uploaded', async () => {
+  test('different content under the same name is a conflict, and nothing is uploaded', async () => {
     const tampered = wheel({ name: 'beta', version: '1.0', requires: ['evil'] });
     writeFileSync(join(pypi.packages, beta.filename), tampered.content);
     rmSync(join(pypi.packages, alpha.filename));
     const step = await publish({ with: { packages: 'alpha' } });
     const message = error(step);
-    assert.match(message, /^1 file has other content on the feed/);
-    assert.ok(message.includes(`${beta.filename}: sha256 ${beta.sha256} at the source`), message);
+    assert.match(
+      message,
+      /^1 file has different content on the feed and on the source index\. Nothing was uploaded\./,
+    );
+    assert.ok(
+      message.includes(`${beta.filename}: SHA-256 ${beta.sha256} on the source index`),
+      message,
+    );
     assert.ok(message.includes(`${tampered.sha256} on the feed`), message);
     assert.deepEqual(counts(step), ['0', '3', '1']);
     assert.ok(!existsSync(join(pypi.packages, alpha.filename)));
@@ -198,7 +207,7 @@ describe('pypiserver, twine', () => {
     empty(pypi);
   });
 
-  test('secrets are in the environment of the uploader, and nowhere else', async () => {
+  test('the feed password is in the environment of the uploader and nowhere else', async () => {
     const watched = join(place.root, 'watched');
     const seen = join(place.root, 'seen');
     mkdirSync(watched);
@@ -224,13 +233,13 @@ describe('pypiserver, twine', () => {
     empty(pypi);
   });
 
-  test('an upload whose answer is lost is asked for again, and the rest goes on', async () => {
+  test('after an upload whose answer is lost, the feed is asked again and the rest is uploaded', async () => {
     const proxy = await startProxy(pypi.url, (upload) => upload === 2);
     try {
       const step = await publish({ feed: proxy.url, with: { packages: 'alpha' } });
       assert.equal(step.conclusion, 'success', step.log);
       assert.deepEqual(counts(step), ['5', '0', '0']);
-      assert.match(step.log, /asking the feed again/);
+      assert.match(step.log, /asking the feed which files arrived/);
       assert.ok(proxy.uploads.includes(502));
       for (const { filename, content } of closure) {
         assert.deepEqual(readFileSync(join(pypi.packages, filename)), content, filename);
@@ -241,20 +250,20 @@ describe('pypiserver, twine', () => {
     }
   });
 
-  test('an upload that leads to another feed is noticed', async () => {
+  test('an upload-url of a different feed is an error', async () => {
     const other = await startPypiserver(['--disable-fallback']);
     try {
       const step = await publish({
         with: { packages: 'gamma', 'upload-url': new URL('/', other.url).href },
       });
-      assert.match(error(step), /does not show gamma-1\.0.*upload-url and feed-url/);
+      assert.match(error(step), /does not list gamma-1\.0.*upload-url and feed-url/);
       assert.deepEqual(readdirSync(other.packages), [gamma.filename]);
     } finally {
       await other.close();
     }
   });
 
-  test('a feed without hashes is compared by content', async () => {
+  test('files of a feed without hashes are compared by content', async () => {
     const feed = await startPypiserver(['--disable-fallback', '--hash-algo', 'off']);
     try {
       writeFileSync(join(feed.packages, gamma.filename), gamma.content);
@@ -269,7 +278,7 @@ describe('pypiserver, twine', () => {
     }
   });
 
-  test('a feed that forwards to another index: absent, with a warning; a page to log in: an error', async () => {
+  test('a feed that redirects to another index causes a warning, one that redirects to a login page an error', async () => {
     const elsewhere = `http://localhost:${new URL(index.url).port}`;
     const forwarding = await startPypiserver(['--fallback-url', `${elsewhere}/simple`]);
     const login = await startPypiserver(['--fallback-url', `${elsewhere}/login?next=`]);
@@ -278,10 +287,10 @@ describe('pypiserver, twine', () => {
       assert.deepEqual(counts(step), ['1', '0', '0'], step.log);
       assert.match(
         annotations(step, 'warning').join('\n'),
-        /sends those who ask .*localhost.*gamma/,
+        /redirects requests for packages .*localhost.*gamma/,
       );
       const refused = await publish({ feed: login.url, with: { packages: 'gamma' } });
-      assert.match(error(refused), /redirects to localhost.*may be a page to log in/);
+      assert.match(error(refused), /redirects to localhost.*may be a login page/);
       assert.deepEqual(readdirSync(login.packages), []);
     } finally {
       await forwarding.close();
@@ -289,7 +298,7 @@ describe('pypiserver, twine', () => {
     }
   });
 
-  test('a feed that answers nonsense or not at all is an error', async () => {
+  test('a feed that answers nonsense or not at all is an error with the input feed-url', async () => {
     const other = await startIndex({ distributions: [] });
     try {
       for (const failure of ['garbage', 'captive', 'refuse'] as const) {
@@ -310,7 +319,7 @@ describe('devpi, uv', () => {
   });
   after(() => devpi?.close());
 
-  test('upload, upload again, install from it, conflict, wrong credentials', async () => {
+  test('devpi and uv: upload, upload again, install from the feed, conflict, wrong credentials', async () => {
     const uv = { packages: 'alpha', uploader: 'uv' };
     // devpi lets everybody read, so wrong credentials show when a file is uploaded.
     const wrong = await publish({
@@ -371,7 +380,7 @@ describe('the command line', () => {
       refusal: /^error: The upload to \S+ failed\. .*feed-username and feed-password/m,
     },
   ]) {
-    test(`wheelhouse publish requests, into ${name} with ${uploader}`, async (t) => {
+    test(`the command wheelhouse publish uploads to ${name} with ${uploader}`, async (t) => {
       const source = await startIndex({ distributions: [requests, idna, certifi, epsilon] });
       t.after(() => source.close());
       const feed = await open();
@@ -405,7 +414,7 @@ describe('the command line', () => {
 
       const first = await run(['requests']);
       assert.equal(first.exitCode, 0, first.stderr);
-      assert.match(first.stdout, /^2 files: 2 uploaded, 0 present before, 0 in conflict$/m);
+      assert.match(first.stdout, /^2 files: 2 uploaded, 0 already present, 0 in conflict$/m);
       assert.match(first.stdout, /^ {2}requests-2\.0-py3-none-any\.whl: uploaded$/m);
       assert.ok(!`${first.stdout}${first.stderr}`.includes(credentials.password));
 
@@ -418,7 +427,7 @@ describe('the command line', () => {
       assert.deepEqual(result['counts'], { ...nothing, present: 2 });
       assert.doesNotMatch(second.stderr, /Uploading/);
 
-      const [, printed = ''] = first.stdout.split('with this pip.conf:\n');
+      const [, printed = ''] = first.stdout.split('use this pip.conf:\n');
       const pipConf = printed.replace(/^ {2}/gm, '');
       assert.equal(pipConf, result['pipConf']);
       await source.fail('refuse');
@@ -440,7 +449,7 @@ describe('the command line', () => {
     });
   }
 
-  test('the command line is wrong, or says too little', async (t) => {
+  test('wheelhouse publish exits with 2 for an unknown flag and with 1 without packages', async (t) => {
     const machine = createMachine({}, index.url);
     t.after(machine.remove);
     const unknown = await machine.run(['publish', 'alpha', '--feed', pypi.url]);
@@ -448,7 +457,7 @@ describe('the command line', () => {
     assert.match(unknown.stderr, /unknown option '--feed'/);
     const nothing = await machine.run(['publish', '--feed-url', pypi.url]);
     assert.equal(nothing.exitCode, 1);
-    assert.match(nothing.stderr, /^error: Nothing is to be published/m);
+    assert.match(nothing.stderr, /^error: There is nothing to publish\. Set the input packages/m);
   });
 });
 
@@ -456,7 +465,7 @@ describe('for other machines', () => {
   const dryRun = (more: PublishRun): Promise<StepResult> =>
     publish({ ...more, with: { 'dry-run': 'true', ...more.with } });
 
-  test('files and markers of each platform and version', async () => {
+  test('publishing for Windows selects its wheels and its marker values', async () => {
     const step = await dryRun({
       with: { packages: 'fast\nbeta', platforms: 'win_amd64', 'python-versions': '3.12' },
     });
@@ -464,7 +473,7 @@ describe('for other machines', () => {
     assert.deepEqual(planned(step), names([fastWindows, beta, gamma]));
   });
 
-  test('a manylinux tag takes wheels of every older glibc', async () => {
+  test('publishing for a manylinux tag includes wheels of every older glibc', async () => {
     const linux = await dryRun({
       with: {
         packages: 'fast',
@@ -477,7 +486,7 @@ describe('for other machines', () => {
   });
 
   for (const pip of pipVersions) {
-    test(`an sdist where there is no wheel, with what it needs there and to be built (pip ${pip})`, async () => {
+    test(`publishing for Windows includes an sdist with its dependencies and build requirements (pip ${pip})`, async () => {
       const job = createJob();
       try {
         const python = await linkedPython(join(job.root, 'environment'), pip);
@@ -495,7 +504,7 @@ describe('for other machines', () => {
     });
   }
 
-  test('a lock with hashes, as its own lines say for that machine', async () => {
+  test('publishing a lock with hashes for Windows follows its marker lines', async () => {
     const line = ({ project, version, sha256 }: Distribution, marker = ''): string =>
       `${project}==${version}${marker} --hash=sha256:${sha256}`;
     const lock = [line(alpha), line(beta), line(sourceOnly)]
@@ -510,15 +519,18 @@ describe('for other machines', () => {
     assert.deepEqual(planned(step), names([alpha, beta, gamma, sourceOnly, epsilon, tinybuild]));
   });
 
-  test('what no index has is an error', async () => {
+  test('publishing a package without files for the platform is an error', async () => {
     const step = await dryRun({
       with: { packages: 'fast', platforms: 'macosx_11_0_arm64', 'python-versions': '3.12' },
     });
-    assert.match(error(step), /could not download for Python 3\.12 on macosx_11_0_arm64/);
+    assert.match(
+      error(step),
+      /could not download the packages for Python 3\.12 on macosx_11_0_arm64/,
+    );
   });
 });
 
-test('a wheel that was built into a local directory is not taken for the original sdist', async () => {
+test('a locally built wheel does not replace the original sdist', async () => {
   const links = join(place.root, 'links');
   mkdirSync(links);
   const built = wheel({ name: 'source.only', version: '2.0' });
@@ -531,7 +543,7 @@ test('a wheel that was built into a local directory is not taken for the origina
   assert.deepEqual(planned(step), names([sourceOnly, tinybuild]));
 });
 
-test('paths and branches are refused with their line', async () => {
+test('publishing a local path is refused with its file and line', async () => {
   const step = await publish({
     files: { 'requirements.txt': 'gamma\n./local\n', 'local/pyproject.toml': '' },
     with: { requirements: 'requirements.txt' },
@@ -544,7 +556,7 @@ test('paths and branches are refused with their line', async () => {
   });
 });
 
-test('an uploader that is too old or missing is named before anything is downloaded', async () => {
+test('an uploader that is too old or missing is reported before any download', async () => {
   const old = join(place.root, 'old');
   mkdirSync(old);
   writeFileSync(join(old, 'twine'), '#!/bin/sh\necho "twine version 6.2.0 (keyring: 25.0)"\n');
@@ -590,30 +602,30 @@ describe('audit', () => {
     empty(pypi);
   });
 
-  test('fail: nothing is uploaded', async () => {
+  test('audit: fail uploads nothing if it finds a vulnerability', async () => {
     const step = await publish({ env, with: { packages: 'gamma\ndelta', audit: 'fail' } });
     assert.match(error(step), /known vulnerabilities: gamma 1\.0: EXAMPLE-1\./);
     assert.deepEqual(readdirSync(pypi.packages), []);
   });
 
-  test('warn: it is said, and goes on', async () => {
+  test('audit: warn uploads a vulnerable package with a warning', async () => {
     const step = await publish({ env, with: { packages: 'gamma', audit: 'warn' } });
     assert.deepEqual(counts(step), ['1', '0', '0'], step.log);
     assert.match(annotations(step, 'warning').join('\n'), /gamma 1\.0: EXAMPLE-1/);
     assert.match(step.summary, /Audit: known vulnerabilities/);
   });
 
-  test('clean', async () => {
+  test('audit: fail uploads packages without known vulnerabilities', async () => {
     const step = await publish({ env, with: { packages: 'delta', audit: 'fail' } });
     assert.deepEqual(counts(step), ['1', '0', '0'], step.log);
-    assert.match(step.summary, /Audit: no known vulnerability/);
+    assert.match(step.summary, /Audit: no known vulnerabilities\./);
   });
 
-  test('a look-up that fails is not clean', async () => {
+  test('a failed audit look-up never counts as clean', async () => {
     broken = true;
     try {
       const failing = await publish({ env, with: { packages: 'beta', audit: 'fail' } });
-      assert.match(error(failing), /could not be made, so nothing is known/);
+      assert.match(error(failing), /The audit failed, so nothing is known/);
       const warned = await publish({
         // Its own service, which can't be reached.
         env: { HTTPS_PROXY: 'http://127.0.0.1:9' },

@@ -94,7 +94,7 @@ const expected: Record<Mode['urls'], { pip: object; uv: object }> = {
 
 for (const urls of Object.keys(expected) as Mode['urls'][]) {
   for (const pip of pipVersions.slice(-2)) {
-    test(`${urls}, pip ${pip}: nothing is asked again, and after a bump one file`, async () => {
+    test(`${urls} URLs, pip ${pip}: a second run makes no requests, and a changed pin downloads one file`, async () => {
       index.mode.urls = urls;
       const run = (requirements: string[], post = false) =>
         sideJob({
@@ -136,7 +136,7 @@ for (const urls of Object.keys(expected) as Mode['urls'][]) {
     });
   }
 
-  test(`${urls}: uv by itself`, async () => {
+  test(`${urls} URLs: uv alone`, async () => {
     index.mode.urls = urls;
     assert.deepEqual(await secondJobOf(uvAlone()), expected[urls].uv);
   });

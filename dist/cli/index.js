@@ -33447,10 +33447,10 @@ async function indexFinding(inquiry, world, hit) {
 /* harmony export */   Gv: () => (/* binding */ maxSizeFlag),
 /* harmony export */   WK: () => (/* binding */ inputsFrom),
 /* harmony export */   _Q: () => (/* binding */ storeFlag),
-/* harmony export */   g1: () => (/* binding */ indexVariables),
 /* harmony export */   hG: () => (/* binding */ jsonFlag),
 /* harmony export */   j$: () => (/* binding */ addInputs),
-/* harmony export */   nY: () => (/* binding */ installFlags)
+/* harmony export */   nY: () => (/* binding */ installFlags),
+/* harmony export */   oC: () => (/* binding */ indexFlagVariables)
 /* harmony export */ });
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
@@ -33463,7 +33463,8 @@ async function indexFinding(inquiry, world, hit) {
 
 
 
-const indexVariables = {
+/** Variables for the index flags that `install` and `publish` share. */
+const indexFlagVariables = {
     'index-url': 'WHEELHOUSE_INDEX_URL',
     'index-password': 'WHEELHOUSE_INDEX_PASSWORD',
 };
@@ -33482,7 +33483,7 @@ const installFlags = {
         'trusted-host',
     ],
     variables: {
-        ...indexVariables,
+        ...indexFlagVariables,
         'extra-index-url': 'WHEELHOUSE_EXTRA_INDEX_URL',
         'mirror-url': 'WHEELHOUSE_MIRROR_URL',
     },
@@ -33586,23 +33587,23 @@ const installHelp = {
     'mirror-url': 'A caching proxy of the index, used while it is healthy; otherwise the index itself is used, with a warning.',
 };
 const publishHelp = {
-    packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
-    requirements: 'Requirement files or globs, one per line; a lock with hashes is one.',
+    packages: 'Requirement specifiers, one per line, such as requests>=2.31. Options and paths are not accepted.',
+    requirements: 'Requirement files or globs, one per line. A lock with hashes is a requirement file.',
     constraints: 'Constraint files or globs, one per line.',
-    'working-directory': 'Where relative paths start.',
-    python: 'The Python that brings the packages, as a path or a command. Default is python or python3 on PATH.',
-    platforms: "Platform tags to publish for, one per line, such as manylinux_2_28_x86_64 or win_amd64. Default is the runner's own.",
-    'python-versions': 'Versions of CPython to publish for, one per line, such as 3.12. Default is the version of python.',
-    'index-url': "The package index that the files come from. Default is pip's own configuration.",
+    'working-directory': 'The directory that relative paths start from.',
+    python: 'The Python that downloads the packages, as a path or a command. Defaults to python or python3 on PATH.',
+    platforms: 'Platform tags to publish for, one per line, such as manylinux_2_28_x86_64 or win_amd64. Defaults to the platform of the runner.',
+    'python-versions': 'CPython versions to publish for, one per line, such as 3.12. Defaults to the version of the input python.',
+    'index-url': "The package index that the files come from. Defaults to pip's own configuration.",
     'index-username': 'User name for index-url.',
     'index-password': 'Password or token for index-url, from a secret.',
-    'feed-url': 'Address of the simple index of the private feed, which is asked what it has.',
-    'upload-url': 'Where files are uploaded to. Default is what feed-url tells, for the feeds that docs/publish.md names.',
+    'feed-url': 'Address of the simple index of the private feed.',
+    'upload-url': 'Address for uploads to the feed. Defaults to an address derived from feed-url, for the feeds listed in docs/publish.md.',
     'feed-username': 'User name for the feed.',
     'feed-password': 'Password or token for the feed, from a secret.',
-    uploader: 'The program that uploads, twine (7 or newer) or uv. It must be installed.',
-    audit: 'Look for known vulnerabilities with pip-audit first. One of off, warn, fail.',
-    'dry-run': 'Only say what would be uploaded (true or false).',
+    uploader: 'The program that uploads, twine (7 or newer) or uv (0.9 or newer). It must be installed.',
+    audit: 'Whether pip-audit looks for known vulnerabilities before the upload. One of off, warn, fail.',
+    'dry-run': 'List the files that would be uploaded, and upload nothing.',
 };
 
 
@@ -33625,7 +33626,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3690);
 /* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2059);
 /* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6426);
-/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6784);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(7296);
 /* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9940);
 /* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5834);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5462);
@@ -33685,7 +33686,7 @@ const publishFlags = {
     help: _help_js__WEBPACK_IMPORTED_MODULE_26__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_25__/* .indexVariables */ .g1, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_25__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
 function program() {
@@ -40091,7 +40092,7 @@ function cell(text) {
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_feed_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6504);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2059);
-/** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
+/** Reads and checks the inputs of publishing. */
 
 
 
@@ -40116,7 +40117,7 @@ const publishInputDefaults = {
     audit: 'off',
     'dry-run': 'false',
 };
-/** Those that mean what they mean when packages are installed. */
+/** Inputs with the same meaning as when packages are installed. */
 const shared = [
     'packages',
     'requirements',
@@ -40129,13 +40130,13 @@ const shared = [
 ];
 /**
  * @param get gives the text of an input, empty when it is not set
- * @throws UserError that names the input and what it takes
+ * @throws UserError that names the input and what it accepts
  */
 function loadPublishRequest(get, host) {
     const text = (name) => {
         const value = get(name).trim() || publishInputDefaults[name];
         if (value.includes('\0'))
-            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds a NUL character.`);
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} contains a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
@@ -40146,24 +40147,24 @@ function loadPublishRequest(get, host) {
         const found = allowed.find((each) => each === text(name).toLowerCase());
         if (found !== undefined)
             return found;
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it must be one of ${allowed.join(', ')}.`);
     };
     if (text('packages') === '' && text('requirements') === '') {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('There is nothing to publish. Set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
     }
     const { request: source } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W)((name) => (shared.includes(name) ? get(name) : ''), host);
     const feedUrl = address('feed-url', text('feed-url'));
     if (feedUrl === undefined) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set. Set it to the address of the simple index of your feed, such as https://feed.example/simple/.');
     }
     const uploadUrl = address('upload-url', text('upload-url')) ?? (0,_logic_feed_js__WEBPACK_IMPORTED_MODULE_2__/* .derivedUploadUrl */ .K)(withSlash(feedUrl));
     if (uploadUrl === undefined) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.");
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo("The input upload-url is not set and can't be derived from feed-url. Set it to the address that your feed's documentation gives for twine.");
     }
     const username = text('feed-username') || undefined;
     const password = text('feed-password') || undefined;
     if ((username === undefined) !== (password === undefined)) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('Only one of the inputs feed-username and feed-password is set. Set both or neither; if the feed ignores the user name, use any value.');
     }
     return Object.freeze({
         source,
@@ -40176,16 +40177,19 @@ function loadPublishRequest(get, host) {
         dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
     });
 }
-/** @returns undefined when it is not set @throws UserError; the value may hold a secret: it is not repeated */
+/**
+ * @returns undefined when it is not set
+ * @throws UserError without the value, which may contain a secret
+ */
 function address(name, value) {
     if (value === '')
         return undefined;
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (url === undefined || !/^https?:$/.test(url.protocol)) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is no URL; it takes one such as https://feed.example/simple/.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is not a valid URL (expected one such as https://feed.example/simple/).`);
     }
     if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} contains more than an address. Put credentials in feed-username and feed-password.`);
     }
     return url.href;
 }
@@ -40204,16 +40208,17 @@ function withSlash(url) {
 /* harmony export */   JN: () => (/* binding */ readAnswer),
 /* harmony export */   K: () => (/* binding */ derivedUploadUrl),
 /* harmony export */   L4: () => (/* binding */ stateOf),
+/* harmony export */   XF: () => (/* binding */ hasConflict),
 /* harmony export */   px: () => (/* binding */ readForeignRedirect)
 /* harmony export */ });
 /* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9347);
-/** What a feed says of its files, and where it takes new ones. */
+/** A feed's answers, and the address for uploads to it. */
 
 
 /**
- * What a feed's answer says of one project.
- * @param url of the page, for relative links
+ * Reads a feed's answer for one project.
+ * @param url the address of the page, for relative links
  */
 function readAnswer(status, contentType, body, url) {
     const health = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(status, contentType, body);
@@ -40230,13 +40235,12 @@ function readAnswer(status, contentType, body, url) {
         return { state: 'listed', files: (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(contentType, body, url) };
     }
     catch {
-        return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
+        return { state: 'unreadable', reason: 'its JSON is not a project page (PEP 691)' };
     }
 }
 /**
- * What a redirect to another origin means: feeds send those who ask for a project that they don't
- * have to a public index (pypiserver's and GitLab's default), and those whom they don't know to a
- * page to log in.
+ * Interprets a redirect to another origin. Feeds redirect to a public index for a project that they
+ * do not have (the default of pypiserver and GitLab), or to a login page without valid credentials.
  */
 function readForeignRedirect(location, project) {
     const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
@@ -40244,29 +40248,35 @@ function readForeignRedirect(location, project) {
         ? { state: 'absent', forwarded: location.host }
         : {
             state: 'unreadable',
-            reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
+            reason: `it redirects to ${location.host}, but not to a page of ${project}; that may be a login page`,
         };
 }
-/** @param feedSha256 of the file of that name on the feed; undefined: there is none */
+/** @param feedSha256 digest of the feed's file of that name; undefined when there is none */
 function stateOf(file, feedSha256) {
     if (feedSha256 === undefined)
         return 'absent';
     return feedSha256 === file.sha256 ? 'present' : 'conflict';
 }
-/** The error's text for files that the feed has with other content. */
+/** Whether the feed has a file of the same name with different content. */
+function hasConflict(rows) {
+    return rows.some((row) => row.state === 'conflict');
+}
+/** The error for files that the feed has with different content. */
 function conflictMessage(rows) {
     const conflicts = rows.filter((row) => row.state === 'conflict');
     const uploaded = rows.filter((row) => row.state === 'uploaded').length;
-    const [what, them] = conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
+    const [subject, object] = conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
+    const others = uploaded === 0 ? 'Nothing was uploaded.' : `Other files uploaded: ${uploaded}.`;
     return [
-        `${what} other content on the feed than on the source index; ${uploaded === 0 ? 'nothing was' : `${uploaded} others were`} uploaded. Find out which content is the right one, then delete ${them} from the feed or leave that version out.`,
-        ...conflicts.map(({ file, sha256, feedSha256 }) => `  ${file}: sha256 ${sha256} at the source, ${feedSha256} on the feed`),
+        `${subject} different content on the feed and on the source index. ${others} Find out which content is right, then delete ${object} from the feed or exclude that version.`,
+        ...conflicts.map(({ file, sha256, feedSha256 }) => `  ${file}: SHA-256 ${sha256} on the source index, ${feedSha256} on the feed`),
     ].join('\n');
 }
 /**
- * Where files of a feed are uploaded to, if its address tells. Nearly all serve `…/simple/` below
- * the address for uploads (pypiserver, Artifactory, CodeArtifact, Gitea, GitLab, Nexus); devpi has
- * `…/+simple/` there, and Azure Artifacts `…/upload/` beside it.
+ * Derives a feed's address for uploads from the address of its simple index; undefined when that is
+ * impossible. Most feeds serve `…/simple/` below the address for uploads (pypiserver, Artifactory,
+ * CodeArtifact, Gitea, GitLab, Nexus); devpi serves `…/+simple/` there, and Azure Artifacts has
+ * `…/upload/` beside it.
  */
 function derivedUploadUrl(feedUrl) {
     const url = new URL(feedUrl);
@@ -40293,11 +40303,11 @@ function derivedUploadUrl(feedUrl) {
 /* harmony export */   wl: () => (/* binding */ uploaders)
 /* harmony export */ });
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
-/** What a publishing run is asked for, works on, and reports. */
+/** What a publishing run works on and reports. */
 
 const uploaders = ['twine', 'uv'];
 const auditModes = ['off', 'warn', 'fail'];
-/** Files on the feed have other content than the source's. */
+/** The feed has files of the same name with different content. */
 class PublishConflict extends _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo {
     report;
     constructor(message, report) {
@@ -40318,29 +40328,29 @@ class PublishConflict extends _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .U
 /* harmony export */ });
 /* unused harmony export formatPublishSummary */
 /* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2718);
-/** What a publishing run says of itself: for the log, a terminal and the job summary. */
+/** The report of a publishing run, for the log, a terminal and the job summary. */
 
-/** How many files are in each state. */
+/** Returns the number of files in each state. */
 function publishCounts(report) {
     const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
     for (const { state } of report.rows)
         counts[state] += 1;
     return counts;
 }
-/** One sentence. */
+/** The result in one sentence. */
 function headline(report) {
     const { uploaded, present, conflict, absent } = publishCounts(report);
     const parts = [
         report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
-        `${present} present before`,
+        `${present} already present`,
         `${conflict} in conflict`,
         ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
     ];
     return `${report.rows.length} files: ${parts.join(', ')}${report.dryRun ? ' (dry run)' : ''}`;
 }
 const auditWords = {
-    off: 'not made',
-    clean: 'no known vulnerability',
+    off: 'off',
+    clean: 'no known vulnerabilities',
     vulnerable: 'known vulnerabilities',
     failed: 'failed, so nothing is known',
 };
@@ -40348,35 +40358,35 @@ function auditLine({ audit }) {
     const found = audit.findings.length > 0 ? ` (${audit.findings.join('; ')})` : '';
     return `Audit: ${auditWords[audit.state]}${found}.`;
 }
-function what(row, report) {
-    if (row.state === 'absent')
-        return report.dryRun ? 'would be uploaded' : 'not uploaded';
-    return row.state === 'present' ? 'present before' : row.state;
+function result({ state }, { dryRun }) {
+    if (state === 'absent')
+        return dryRun ? 'would be uploaded' : 'not uploaded';
+    return state === 'present' ? 'already present' : state;
 }
 /** Plain text. */
 function formatPublishReport(report) {
     return [
         headline(report),
-        ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
-        `For: ${report.targets.join(', ')}`,
+        ...report.rows.map((row) => `  ${row.file}: ${result(row, report)}`),
+        `Targets: ${report.targets.join(', ')}`,
         auditLine(report),
-        'A machine installs from the feed with this pip.conf:',
+        'To install from the feed, use this pip.conf:',
         ...report.pipConf
             .trimEnd()
             .split('\n')
             .map((line) => `  ${line}`),
     ];
 }
-/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
+/** GitHub-flavoured Markdown. File names and versions were checked, so nothing needs escaping. */
 function formatPublishSummary(report) {
     return [
         `### Wheelhouse: ${headline(report)}`,
         '',
-        `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
+        `Feed: \`${report.feed}\`. Targets: ${report.targets.join(', ')}. ${auditLine(report)}`,
         '',
         '| file | version | size | |',
         '| --- | --- | --: | --- |',
-        ...report.rows.map((row) => `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`),
+        ...report.rows.map((row) => `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${result(row, report)} |`),
         '',
         '<details><summary>pip.conf for machines that install from the feed</summary>',
         '',
@@ -40392,7 +40402,7 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 6784:
+/***/ 7296:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40401,12 +40411,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   m: () => (/* binding */ publish)
 });
 
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/index-choice.js
 var index_choice = __nccwpck_require__(4260);
 // EXTERNAL MODULE: ./lib/logic/pip-settings.js
@@ -40415,318 +40421,14 @@ var pip_settings = __nccwpck_require__(8829);
 var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./lib/request.js
 var lib_request = __nccwpck_require__(5834);
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/names.js
-var names = __nccwpck_require__(9882);
-// EXTERNAL MODULE: ./lib/logic/pip-output.js
-var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: ./lib/logic/request-file.js
-var request_file = __nccwpck_require__(4206);
-// EXTERNAL MODULE: ./lib/publish/logic/feed.js
-var logic_feed = __nccwpck_require__(6504);
-;// CONCATENATED MODULE: ./lib/publish/logic/listing.js
-
-/** @returns URL of a project's page, as pip makes it */
-function pageUrl(index, project) {
-    return `${index.replace(/\/+$/, '')}/${project}/`;
-}
-/** What an index says of a project. */
-function readPage(page) {
-    if (page?.status === undefined) {
-        return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
-    }
-    return (0,logic_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
-}
-/**
- * @param entries the files of its project on the pages of all indexes of the request; more than one
- * index may list it
- */
-function listingOf(file, entries) {
-    const named = entries.filter((entry) => entry.file === file.file);
-    if (named.some((entry) => entry.sha256 === file.sha256))
-        return { state: 'listed' };
-    const unhashed = named.filter((entry) => entry.sha256 === undefined);
-    if (unhashed.length > 0)
-        return { state: 'unhashed', urls: unhashed.map(({ url }) => url) };
-    const [other] = named;
-    return other?.sha256 === undefined
-        ? { state: 'unlisted' }
-        : { state: 'mismatch', sha256: other.sha256 };
-}
-/** The error's text for a file that is not to be published. */
-function listingMessage({ file, sha256 }, listing, indexes) {
-    const where = indexes.join(', ');
-    const nothing = 'Nothing was uploaded.';
-    switch (listing.state) {
-        case 'unlisted':
-            return `${file} is not listed by ${where}; it comes from somewhere else, such as a direct reference among the dependencies of a package, or --find-links. Only files of the index are published. ${nothing} Leave out the package that asks for it.`;
-        case 'mismatch':
-            return `${file} was downloaded with sha256 ${sha256}, and ${where} lists it with ${listing.sha256}. ${nothing} Run again; if that persists, ask whoever runs the index.`;
-        case 'unhashed':
-            return `${file} was downloaded with sha256 ${sha256}, and its address on ${where}, which lists no hash, has other content or does not answer. ${nothing} Run again; if that persists, ask whoever runs the index.`;
-    }
-}
-/** The error's text for an index that can't be read. */
-function unreadableMessage(index, project, answer) {
-    return answer.state === 'refused'
-        ? `The source index ${index} answers ${answer.status} for ${project}. Set the inputs index-username and index-password, or check them.`
-        : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists are published. Check the input index-url.`;
-}
-
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
-;// CONCATENATED MODULE: ./lib/publish/logic/source.js
-/** What is asked of the source index, and what its files are. */
-
-
-
-
-
-/**
- * Only what an index has can be mirrored.
- * @throws UserError for a path, a branch or a URL among the requirements
- */
-function refuseDirect(requested) {
-    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
-    if (first === undefined)
-        return;
-    throw new errors/* UserError */.yo(`"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`, first.source);
-}
-/**
- * The indexes that files may come from.
- * @throws UserError when pip is told to use none
- */
-function sourceIndexes(request, interpreter, settings) {
-    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
-    if (indexes === undefined) {
-        throw new errors/* UserError */.yo('pip is told to use no index (no-index), so there is nothing to publish.');
-    }
-    return indexes;
-}
-/** The files of a request for a target, with all that they depend on. */
-function downloadArgs(options) {
-    return [
-        'download',
-        '--disable-pip-version-check',
-        '--no-input',
-        '--progress-bar=off',
-        ...options.target.options,
-        `--dest=${options.directory}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/**
- * What an sdist is built with, as requirements that only an index can satisfy. Without this check
- * its author could lead pip to a file of any server.
- * @param requires its `build-system.requires`
- * @throws UserError that names the sdist, for anything else than a name with an optional version,
- * extras and marker
- */
-function buildRequirements(sdist, requires) {
-    const context = { environment: {}, workingDirectory: '.' };
-    return requires.map((text) => {
-        // pip would expand variables, and join lines that end in a backslash.
-        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
-        const line = isPlain ? indexLine(text, context) : undefined;
-        if (line !== undefined)
-            return line.text;
-        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
-        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`);
-    });
-}
-function indexLine(text, context) {
-    try {
-        const line = (0,requirements/* parseSpecifier */.as)(text, { file: 'build-system.requires', line: undefined }, context);
-        return line.kind === 'index' ? line : undefined;
-    }
-    catch (error) {
-        if (error instanceof errors/* UserError */.yo)
-            return undefined;
-        throw error;
-    }
-}
-/**
- * The project and version that a file belongs to. Its name and its metadata must agree: pip goes by
- * the one, uploaders by the other.
- * @param identities what its metadata say
- * @throws UserError when they say nothing, or something else than its name
- */
-function identity(file, identities) {
-    const [first] = identities;
-    const name = (0,names/* normalizeName */.Pc)(first?.name ?? '');
-    const version = (0,names/* versionInFileName */.Nc)(file, name);
-    const isUsable = first !== undefined &&
-        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
-        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
-    if (!isUsable) {
-        throw new errors/* UserError */.yo(`${file} of the source index has no usable name and version in its metadata. Leave that version out.`);
-    }
-    for (const each of identities) {
-        const agrees = version !== undefined &&
-            (0,names/* normalizeName */.Pc)(each.name) === name &&
-            (0,names/* sameVersion */.r1)(each.version, version);
-        if (!agrees) {
-            throw new errors/* UserError */.yo(`The metadata of ${file} name another project or version than its file name does, and uploaders go by the metadata. Leave that version out, and tell whoever runs the source index.`);
-        }
-    }
-    return { name, version: (0,names/* isSdistName */.zz)(file) ? first.version : String(version) };
-}
-
-;// CONCATENATED MODULE: ./lib/publish/collect.js
-/** Brings the original files of the source index. */
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Brings the original files of the source index for all targets, and what their sdists are built
- * with: without that a machine that knows the feed alone could not install them.
- */
-async function collect(plan, world, targets) {
-    const { lines } = plan.requested;
-    const queue = targets.map((target) => ({
-        target,
-        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, constraintsFile),
-        role: 'runtime',
-    }));
-    const access = await pipAccess(plan, world);
-    const collected = new Map();
-    const seen = new Set();
-    for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
-        const { target, role } = wanted;
-        const directory = await world.reporter.group(`Download ${role === 'runtime' ? 'the packages' : 'what they are built with'} for ${target.name}`, () => download(plan, world, access, wanted));
-        const files = await world.downloads.list(directory);
-        const odd = files.find(({ file }) => !(0,names/* isDistributionName */.I1)(file));
-        if (odd !== undefined) {
-            throw new errors/* UserError */.yo(`The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`);
-        }
-        const metadata = await world.downloads.metadata(plan.interpreter, directory, files.map(({ file }) => file));
-        const found = files.map((each, index) => ({
-            ...each,
-            ...identity(each.file, metadata[index]?.identities ?? []),
-            role,
-        }));
-        const fresh = found.filter(({ file, sha256 }) => {
-            const known = collected.get(file);
-            if (known !== undefined && known.sha256 !== sha256) {
-                throw new errors/* UserError */.yo(`The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`);
-            }
-            return known === undefined;
-        });
-        await checkListed(plan, world, access, fresh);
-        for (const each of fresh)
-            await world.wheelhouses.move(each.file, directory, plan.collection);
-        for (const each of found) {
-            const known = collected.get(each.file);
-            collected.set(each.file, known?.role === 'runtime' ? known : each);
-        }
-        for (const [index, { pyproject }] of metadata.entries()) {
-            const file = String(files[index]?.file);
-            if (!(0,names/* isSdistName */.zz)(file))
-                continue;
-            const shown = `pyproject.toml of ${file}`;
-            const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, shown);
-            const buildRequires = buildRequirements(file, parts.buildRequires);
-            const key = JSON.stringify([target.name, [...buildRequires].sort()]);
-            if (buildRequires.length === 0 || seen.has(key))
-                continue;
-            seen.add(key);
-            const request = (0,request_file/* plainFile */.dC)(buildRequires);
-            queue.push({
-                target,
-                files: () => ({ request, constraints: (0,request_file/* plainFile */.dC)([]) }),
-                role: 'build',
-            });
-        }
-    }
-    return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
-}
-async function pipAccess({ request: { source }, interpreter, indexes, workplace }, { wheelhouses }) {
-    return {
-        cwd: source.workingDirectory,
-        env: {
-            ...(0,environment/* fillEnvironment */.b3)(source.environment, interpreter.pipConfig, (0,index_choice/* indexVariables */.g1)(indexes, indexes.authoritative), interpreter.keyring),
-            // Directories of the user's own may hold wheels that were built: only originals are published.
-            PIP_FIND_LINKS: await wheelhouses.stage(workplace),
-        },
-    };
-}
-/**
- * Only what the source index lists under its name, version and hash is published: pip also takes
- * files from elsewhere (direct references, find-links), and sdists run code while it works.
- * @throws UserError for a file that no index lists, or lists with another hash
- */
-async function checkListed({ interpreter, indexes, workplace }, { downloads, wheelhouses }, access, files) {
-    const urls = [indexes.authoritative, ...indexes.extra];
-    const projects = [...new Set(files.map(({ name }) => name))];
-    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
-    const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => pageUrl(index, project)), { ...access, directory });
-    await wheelhouses.remove(directory);
-    const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
-    for (const file of files) {
-        const own = answers.filter(({ project }) => project === file.name);
-        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
-        const listing = listingOf(file, entries);
-        if (listing.state === 'listed')
-            continue;
-        if (listing.state === 'unhashed') {
-            const digests = await downloads.digests(interpreter, listing.urls, access);
-            if (digests.includes(file.sha256))
-                continue;
-        }
-        for (const { index, answer } of own) {
-            if (answer.state === 'refused' || answer.state === 'unreadable') {
-                throw new errors/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
-            }
-        }
-        throw new errors/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
-    }
-}
-/**
- * @returns a new directory with the files and nothing else
- * @throws UserError with pip's last words and one sentence of advice
- */
-async function download(plan, world, access, wanted) {
-    const { wheelhouses, python, downloads } = world;
-    const { interpreter, workplace } = plan;
-    const { target } = wanted;
-    const directory = await wheelhouses.stage(workplace);
-    const scratch = await wheelhouses.stage(workplace);
-    const requestFile = external_node_path_.join(scratch, 'request.txt');
-    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
-    const generated = wanted.files(constraintsFile);
-    await wheelhouses.write(requestFile, generated.request.text);
-    await wheelhouses.write(constraintsFile, generated.constraints.text);
-    const args = downloadArgs({ target, directory, requestFile });
-    const options = {
-        ...access,
-        rewrite: (line) => (0,request_file/* withUserSources */._2)(line, new Map([
-            [requestFile, generated.request],
-            [constraintsFile, generated.constraints],
-        ])),
-    };
-    const { exitCode, output } = target.markers === undefined
-        ? await python.pip(interpreter, args, options)
-        : await downloads.pip(interpreter, target.markers, args, options);
-    if (exitCode === 0)
-        return directory;
-    throw new errors/* UserError */.yo(`pip could not download for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
-}
-
+var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
-/** pip-audit: what it is told, and what its reports mean. */
+/** pip-audit: its arguments, and the meaning of its reports. */
 
 function auditArgs(list, cache) {
     return [
@@ -40740,9 +40442,9 @@ function auditArgs(list, cache) {
     ];
 }
 /**
- * What one run of pip-audit says. Only a report that has every project of the list, none of them
- * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
- * clean, and no exit code tells "vulnerable" from "failed" (both 1).
+ * Reads the report of one run of pip-audit. Only a report that has every project of the list, none
+ * of them skipped, counts as a look-up: without --strict, a service that answers 404 to everything
+ * counts as clean, and the exit code is 1 for both "vulnerable" and "failed".
  */
 function readAudit(list, exitCode, stdout) {
     const failed = (why) => ({ state: 'failed', findings: [why] });
@@ -40751,13 +40453,13 @@ function readAudit(list, exitCode, stdout) {
         ({ dependencies } = JSON.parse(stdout));
     }
     catch {
-        return failed(`pip-audit gave no report (exit code ${exitCode})`);
+        return failed(`pip-audit printed no report (exit code ${exitCode})`);
     }
     if (!Array.isArray(dependencies))
-        return failed('the report of pip-audit has another form');
+        return failed('the report of pip-audit has an unknown format');
     const looked = new Map();
     for (const entry of dependencies) {
-        const name = (0,names/* normalizeName */.Pc)(String(entry.name));
+        const name = (0,logic_names/* normalizeName */.Pc)(String(entry.name));
         if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
             return failed(`${name} was not looked up`);
         }
@@ -40778,31 +40480,31 @@ function readAudit(list, exitCode, stdout) {
         return { state: 'vulnerable', findings };
     return exitCode === 0
         ? { state: 'clean', findings: [] }
-        : failed(`pip-audit ended with exit code ${exitCode}`);
+        : failed(`pip-audit failed with exit code ${exitCode}`);
 }
-/** Several look-ups as one: as bad as the worst of them. */
+/** Combines several look-ups; the worst state wins. */
 function mergedAudit(results) {
     const order = ['failed', 'vulnerable', 'clean'];
     const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
     return { state, findings: results.flatMap((result) => result.findings) };
 }
-/** One sentence on an audit that was not clean. */
+/** Describes an audit that was not clean. */
 function auditMessage({ state, findings }) {
     return state === 'failed'
-        ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
-        : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
+        ? `The audit failed, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's output above; the vulnerability service must be reachable and must know every package.`
+        : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose different versions.`;
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/logic/lock.js
-/** The closure for pip: installable where all targets have the same versions. */
+/** The lock for pip. It can be installed if all targets have the same versions. */
 function publishLock(files) {
     const runtime = files.filter((file) => file.role === 'runtime');
     const lines = versionsByName(runtime).flatMap((versions) => versions.map(lockLine));
     return `${lines.join('\n')}\n`;
 }
 /**
- * Requirement files for pip-audit, with a hash for every file. It takes each project once a file,
- * so a second version of one is in a second file.
+ * Requirement files for pip-audit, with a hash for every file. It accepts each project once per
+ * requirement file, so a second version of a project goes into a second one.
  */
 function auditLists(files) {
     const lists = [];
@@ -40836,50 +40538,396 @@ function lockLine(files) {
     ].join(' ');
 }
 
+;// CONCATENATED MODULE: ./lib/publish/audit.js
+/** Looks for known vulnerabilities before anything is uploaded. */
+
+
+
+
+/** The exit code of a shell for a program that it does not find. */
+const notFound = 127;
+/**
+ * Audits files with pip-audit; warns, or fails, as the input audit says.
+ * @param auditor undefined when the audit is off
+ * @throws UserError when the audit is not clean and has to be
+ */
+async function auditFiles({ request, workplace }, { wheelhouses, reporter, programs }, auditor, files) {
+    if (auditor === undefined)
+        return { state: 'off', findings: [] };
+    const scratch = await wheelhouses.stage(workplace);
+    const results = [];
+    await reporter.group('Audit', async () => {
+        for (const [index, list] of auditLists(files).entries()) {
+            const file = external_node_path_.join(scratch, `audit-${index}.txt`);
+            await wheelhouses.write(file, list);
+            const result = await programs.run(auditor, auditArgs(file, external_node_path_.join(scratch, 'cache')), {
+                cwd: scratch,
+                env: request.source.environment,
+            });
+            results.push(readAudit(list, result?.exitCode ?? notFound, result?.stdout ?? ''));
+        }
+    });
+    const audit = mergedAudit(results);
+    if (audit.state === 'clean')
+        return audit;
+    if (request.audit === 'fail') {
+        throw new errors/* UserError */.yo(`${auditMessage(audit)} Nothing was uploaded.`);
+    }
+    reporter.warning(auditMessage(audit));
+    return audit;
+}
+
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
+// EXTERNAL MODULE: ./lib/logic/request-file.js
+var request_file = __nccwpck_require__(4206);
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js
+var logic_feed = __nccwpck_require__(6504);
+;// CONCATENATED MODULE: ./lib/publish/logic/listing.js
+
+/** Returns the URL of a project's page, as pip builds it. */
+function pageUrl(index, project) {
+    return `${index.replace(/\/+$/, '')}/${project}/`;
+}
+/** Reads an index's page of a project. */
+function readPage(page) {
+    if (page?.status === undefined) {
+        return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
+    }
+    return (0,logic_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
+}
+/**
+ * @param entries the files of its project on the pages of all indexes of the request
+ */
+function listingOf(file, entries) {
+    const named = entries.filter((entry) => entry.file === file.file);
+    if (named.some((entry) => entry.sha256 === file.sha256))
+        return { state: 'listed' };
+    const unhashed = named.filter((entry) => entry.sha256 === undefined);
+    if (unhashed.length > 0)
+        return { state: 'unhashed', urls: unhashed.map(({ url }) => url) };
+    const [other] = named;
+    return other?.sha256 === undefined
+        ? { state: 'unlisted' }
+        : { state: 'mismatch', sha256: other.sha256 };
+}
+/** The error for a file that must not be published. */
+function listingMessage({ file, sha256 }, listing, indexes) {
+    const where = indexes.join(', ');
+    const nothing = 'Nothing was uploaded.';
+    switch (listing.state) {
+        case 'unlisted':
+            return `${file} is not listed by ${where}: it comes from elsewhere, such as a direct reference in the dependencies of a package, or --find-links. Only files of the index are published. ${nothing} Exclude the package that requires it.`;
+        case 'mismatch':
+            return `${file} was downloaded with SHA-256 ${sha256}, but ${where} lists ${listing.sha256}. ${nothing} Run again; if it happens again, ask the owner of the index.`;
+        case 'unhashed':
+            return `${file} was downloaded with SHA-256 ${sha256}, but its address on ${where}, which lists no hash, now has different content or does not answer. ${nothing} Run again; if it happens again, ask the owner of the index.`;
+    }
+}
+/** The error for an index that can't be read. */
+function unreadableMessage(index, project, answer) {
+    return answer.state === 'refused'
+        ? `The source index ${index} answers ${answer.status} for ${project}. Set or check the inputs index-username and index-password.`
+        : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists can be published. Check the input index-url.`;
+}
+
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+;// CONCATENATED MODULE: ./lib/publish/logic/source.js
+/** What pip downloads from the source index, and which project each file belongs to. */
+
+
+
+
+
+
+/** @throws UserError for a path, a branch or a URL among the requirements: only an index can be copied */
+function refuseDirect(requested) {
+    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
+    if (first === undefined)
+        return;
+    throw new errors/* UserError */.yo(`"${first.shown}" does not come from an index, and only files of an index are published. Remove this line; if it is your own project, upload it from the job that builds it.`, first.source);
+}
+/**
+ * Returns the indexes that files may come from.
+ * @throws UserError when pip is configured to use none
+ */
+function sourceIndexes(request, interpreter, settings) {
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
+    if (indexes === undefined) {
+        throw new errors/* UserError */.yo('pip is configured to use no index (no-index), so there is nothing to publish. Remove that setting.');
+    }
+    return indexes;
+}
+/**
+ * The environment of a pip that downloads from the source indexes.
+ * @param empty path of an empty directory. It replaces the user's own find-links directories, which
+ * may contain wheels that were built there: only original files are published.
+ */
+function pipEnvironment({ environment }, { pipConfig, keyring }, indexes, empty) {
+    const variables = (0,index_choice/* indexVariables */.g1)(indexes, indexes.authoritative);
+    return {
+        ...(0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, variables, keyring),
+        PIP_FIND_LINKS: empty,
+    };
+}
+/** pip's arguments for downloading a request file, with all dependencies, for a target. */
+function downloadArgs(options) {
+    return [
+        'download',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--progress-bar=off',
+        ...options.target.options,
+        `--dest=${options.directory}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/**
+ * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
+ * check, the author of the sdist could make pip download a file from any server.
+ * @param requires its `build-system.requires`
+ * @throws UserError that names the sdist, for anything but a name with an optional version, extras
+ * and marker
+ */
+function buildRequirements(sdist, requires) {
+    const context = { environment: {}, workingDirectory: '.' };
+    return requires.map((text) => {
+        // pip would expand variables, and join lines that end in a backslash.
+        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
+        const line = isPlain ? indexLine(text, context) : undefined;
+        if (line !== undefined)
+            return line.text;
+        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
+        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`);
+    });
+}
+function indexLine(text, context) {
+    try {
+        const line = (0,requirements/* parseSpecifier */.as)(text, { file: 'build-system.requires', line: undefined }, context);
+        return line.kind === 'index' ? line : undefined;
+    }
+    catch (error) {
+        if (error instanceof errors/* UserError */.yo)
+            return undefined;
+        throw error;
+    }
+}
+/**
+ * Returns the project and version that a file belongs to. Its name and its metadata must agree,
+ * because pip reads the name and uploaders read the metadata.
+ * @param identities the names and versions in its metadata
+ * @throws UserError when there are none, or when they contradict the file name
+ */
+function identity(file, identities) {
+    const [first] = identities;
+    const name = (0,logic_names/* normalizeName */.Pc)(first?.name ?? '');
+    const version = (0,logic_names/* versionInFileName */.Nc)(file, name);
+    const isUsable = first !== undefined &&
+        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
+        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
+    if (!isUsable) {
+        throw new errors/* UserError */.yo(`${file} of the source index has no valid name and version in its metadata. Exclude that version.`);
+    }
+    for (const each of identities) {
+        const agrees = version !== undefined &&
+            (0,logic_names/* normalizeName */.Pc)(each.name) === name &&
+            (0,logic_names/* sameVersion */.r1)(each.version, version);
+        if (!agrees) {
+            throw new errors/* UserError */.yo(`The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`);
+        }
+    }
+    return { name, version: (0,logic_names/* isSdistName */.zz)(file) ? first.version : String(version) };
+}
+
+;// CONCATENATED MODULE: ./lib/publish/collect.js
+/** Downloads the original files of the source index. */
+
+
+
+
+
+
+
+
+
+/**
+ * Downloads the original files for all targets, including the build requirements of sdists: a
+ * machine that can only reach the feed could not install those otherwise.
+ * @throws UserError for a file that must not be published
+ */
+async function collect(run, world) {
+    const { lines } = run.requested;
+    const orders = run.targets.map((target) => ({
+        target,
+        role: 'runtime',
+        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, constraintsFile),
+    }));
+    const collected = new Map();
+    const ordered = new Set();
+    for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
+        const { target } = order;
+        const { directory, downloads } = await carryOut(run, world, order);
+        const sources = downloads.map(({ source }) => source);
+        const added = sources.filter((source) => isNew(source, collected));
+        await checkListed(run, world, added);
+        for (const { file } of added)
+            await world.wheelhouses.move(file, directory, run.collection);
+        for (const source of sources) {
+            if (collected.get(source.file)?.role !== 'runtime')
+                collected.set(source.file, source);
+        }
+        for (const { buildRequires } of downloads) {
+            const name = JSON.stringify([target.name, [...buildRequires].sort()]);
+            if (buildRequires.length === 0 || ordered.has(name))
+                continue;
+            ordered.add(name);
+            const request = (0,request_file/* plainFile */.dC)(buildRequires);
+            const files = () => ({ request, constraints: (0,request_file/* plainFile */.dC)([]) });
+            orders.push({ target, role: 'build', files });
+        }
+    }
+    return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+/** @throws UserError for a file that was collected with different content */
+function isNew({ file, sha256 }, collected) {
+    const known = collected.get(file);
+    if (known === undefined || known.sha256 === sha256)
+        return known === undefined;
+    throw new errors/* UserError */.yo(`The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`);
+}
+/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
+async function carryOut(run, world, order) {
+    const { role, target } = order;
+    const packages = role === 'runtime' ? 'packages' : 'build requirements';
+    const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () => download(run, world, order));
+    const files = await world.downloads.list(directory);
+    const odd = files.find(({ file }) => !(0,logic_names/* isDistributionName */.I1)(file));
+    if (odd !== undefined) {
+        throw new errors/* UserError */.yo(`The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`);
+    }
+    const names = files.map(({ file }) => file);
+    const metadata = await world.downloads.metadata(run.interpreter, directory, names);
+    const downloads = files.map((each, index) => ({
+        source: { ...each, ...identity(each.file, metadata[index]?.identities ?? []), role },
+        buildRequires: buildRequiresOf(each.file, metadata[index]),
+    }));
+    return { directory, downloads };
+}
+function buildRequiresOf(file, metadata) {
+    if (!(0,logic_names/* isSdistName */.zz)(file))
+        return [];
+    const pyproject = metadata?.pyproject;
+    const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, `pyproject.toml of ${file}`);
+    return buildRequirements(file, parts.buildRequires);
+}
+/**
+ * Checks that the source indexes list each file under its name, version and hash. pip also takes
+ * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
+ * @throws UserError for a file that no index lists, or that one lists with another hash
+ */
+async function checkListed({ interpreter, indexes, pip, workplace }, { downloads, wheelhouses }, files) {
+    const urls = [indexes.authoritative, ...indexes.extra];
+    const projects = [...new Set(files.map(({ name }) => name))];
+    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+    const directory = await wheelhouses.stage(workplace);
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => pageUrl(index, project)), { ...pip, directory });
+    await wheelhouses.remove(directory);
+    const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
+    for (const file of files) {
+        const own = answers.filter(({ project }) => project === file.name);
+        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
+        const listing = listingOf(file, entries);
+        if (listing.state === 'listed')
+            continue;
+        if (listing.state === 'unhashed') {
+            const digests = await downloads.digests(interpreter, listing.urls, pip);
+            if (digests.includes(file.sha256))
+                continue;
+        }
+        for (const { index, answer } of own) {
+            if (answer.state === 'refused' || answer.state === 'unreadable') {
+                throw new errors/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
+            }
+        }
+        throw new errors/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
+    }
+}
+/**
+ * Returns a new directory that contains the files of an order and nothing else.
+ * @throws UserError with pip's last words and one sentence of advice
+ */
+async function download({ interpreter, pip, workplace }, { wheelhouses, python, downloads }, { target, files }) {
+    const directory = await wheelhouses.stage(workplace);
+    const scratch = await wheelhouses.stage(workplace);
+    const requestFile = external_node_path_.join(scratch, 'request.txt');
+    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
+    const { request, constraints } = files(constraintsFile);
+    await wheelhouses.write(requestFile, request.text);
+    await wheelhouses.write(constraintsFile, constraints.text);
+    const generated = new Map([
+        [requestFile, request],
+        [constraintsFile, constraints],
+    ]);
+    const args = downloadArgs({ target, directory, requestFile });
+    const options = { ...pip, rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated) };
+    const { exitCode, output } = target.markers === undefined
+        ? await python.pip(interpreter, args, options)
+        : await downloads.pip(interpreter, target.markers, args, options);
+    if (exitCode === 0)
+        return directory;
+    throw new errors/* UserError */.yo(`pip could not download the packages for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
+}
+
 // EXTERNAL MODULE: ./lib/publish/logic/model.js
 var model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/logic/pip-conf.js
-/** What a machine needs to install from the feed; it holds no credentials. */
+/** Returns a pip.conf for machines that install from the feed, without credentials. */
 function pipConf(feed) {
     const { protocol, hostname, host, pathname } = new URL(feed.url);
     const credentials = feed.username === undefined
         ? []
         : [
-            '# Credentials are not in here. pip finds them in ~/.netrc:',
+            '# This file contains no credentials. pip finds them in ~/.netrc:',
             `#   machine ${hostname} login USER password TOKEN`,
             '# in keyring (pip install keyring, and keyring-provider = import below),',
-            '# or in the environment of one step, which takes the place of index-url:',
+            '# or in the environment of one step, which overrides index-url:',
             `#   PIP_INDEX_URL=${protocol}//USER:TOKEN@${host}${pathname}`,
         ];
     return [
-        '# ~/.config/pip/pip.conf (Windows: %APPDATA%\\pip\\pip.ini), or where PIP_CONFIG_FILE says.',
+        '# Save as ~/.config/pip/pip.conf (Windows: %APPDATA%\\pip\\pip.ini), or set PIP_CONFIG_FILE.',
         ...credentials,
         '[global]',
         `index-url = ${feed.url}`,
-        // pip takes nothing over plain http from another machine that it is not told to trust.
+        // pip refuses plain http from another machine unless its host is trusted.
         ...(protocol === 'http:' ? [`trusted-host = ${host}`] : []),
         '',
     ].join('\n');
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/logic/programs.js
-/** The programs that upload and audit: where they are found, what they are told. */
+/** The programs that upload and audit: where to find them, their arguments and environment. */
 
-/** Where an uploader or auditor may be found, the first one first. */
+/** The commands that may start a tool, in order of preference. */
 function commandsOf(tool, python) {
     return [[tool], [python, '-m', tool.replace('-', '_')]];
 }
-/** The oldest that does what is needed, and the requirement that brings it. */
+/** The oldest version that works, and the requirement that installs it. */
 const oldest = {
     /** 6.1 refuses Metadata 2.5; 6.2 and later don't skip files on private feeds (pypa/twine#1251). */
     twine: { version: [7, 0], install: 'twine>=7' },
-    /** The oldest that was tried. */
+    /** The oldest tested version. */
     uv: { version: [0, 9], install: 'uv>=0.9' },
-    /** The first whose options are these. */
+    /** The first version with these options. */
     'pip-audit': { version: [2, 8], install: 'pip-audit>=2.8' },
 };
 /**
- * @param versionOutput what `--version` prints; undefined: it was not found
+ * @param versionOutput the output of `--version`; undefined when the tool was not found
  * @throws UserError that says what to install
  */
 function checkTool(tool, python, versionOutput) {
@@ -40895,7 +40943,7 @@ function checkTool(tool, python, versionOutput) {
         throw new errors/* UserError */.yo(`${tool} ${text} is too old: ${version.join('.')} or newer is needed. ${remedy}`);
     }
 }
-/** @param files names in the directory that it runs in */
+/** @param files names in the working directory */
 function uploadArgs(uploader, url, files) {
     return uploader === 'twine'
         ? [
@@ -40917,11 +40965,11 @@ function uploadArgs(uploader, url, files) {
             ...files,
         ];
 }
-/** Settings of an uploader that would send files or credentials elsewhere. */
+/** Variables that would make an uploader send files or credentials elsewhere. */
 const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
 /**
- * The uploader's environment: here, and never among its arguments, are the credentials.
- * @param certificates file of certificates that pip is told to trust; undefined: none
+ * Returns the uploader's environment, which contains the credentials: arguments would show them.
+ * @param certificates path of a file of certificates to trust; undefined for the default ones
  */
 function uploadEnvironment(uploader, environment, { username, password }, certificates) {
     const given = username !== undefined && password !== undefined;
@@ -40933,27 +40981,27 @@ function uploadEnvironment(uploader, environment, { username, password }, certif
         ...Object.fromEntries(kept),
         ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
         NO_COLOR: '1',
-        COLUMNS: '200', // twine breaks lines in the middle of words.
+        COLUMNS: '200', // twine wraps lines in the middle of words.
     };
 }
-/** A few at a time: command lines have an end, on Windows after 32,767 characters. */
+/** Splits items into batches: the length of a command line is limited (Windows: 32,767). */
 function batches(items, size) {
     const count = Math.ceil(items.length / size);
     return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
 }
-/** What to do about an uploader that failed. */
+/** What to do after a failed upload. */
 function uploadAdvice(output) {
     return /\b40[13]\b/.test(output)
-        ? 'The feed refused the upload: check the inputs feed-username and feed-password, whether the secret has expired, and whether that user may upload.'
-        : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
+        ? 'The feed refused the upload. Check the inputs feed-username and feed-password, whether the secret has expired, and whether the user may upload.'
+        : 'Check the input upload-url and the answer of the feed above. A new run uploads only what is missing.';
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/logic/targets.js
-/** The machines that packages are published for: tags, markers, and what pip is told of them. */
+/** The machines that packages are published for: platform tags, markers and pip's options. */
 
 /**
- * The machines that are asked for: every platform with every version.
- * @throws UserError for a platform or version of another form
+ * Returns the requested targets: every platform with every Python version.
+ * @throws UserError for an invalid platform or version
  */
 function targetsOf(platforms, pythonVersions, interpreter) {
     if (platforms.length + pythonVersions.length === 0) {
@@ -40962,7 +41010,7 @@ function targetsOf(platforms, pythonVersions, interpreter) {
     }
     for (const version of pythonVersions) {
         if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new errors/* UserError */.yo(`The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`);
+            throw new errors/* UserError */.yo(`The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`);
         }
     }
     const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
@@ -40979,15 +41027,15 @@ function targetsOf(platforms, pythonVersions, interpreter) {
         },
     })));
 }
-/** The glibc that each of the old names of PEP 600 stands for. */
+/** The minor version of glibc 2 behind each old name of PEP 600. */
 const oldManylinux = [
     ['manylinux2014', 17],
     ['manylinux2010', 12],
     ['manylinux1', 5],
 ];
 /**
- * All platform tags whose wheels run on a platform. pip's `--platform` takes
- * `manylinux_2_28_x86_64` by the letter, although it stands for every older glibc too (PEP 600,
+ * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
  * PEP 656 for musl).
  */
 function platformTags(platform) {
@@ -41005,7 +41053,7 @@ function platformTags(platform) {
     }
     return tags.length > 0 ? tags : [platform];
 }
-/** The variables of PEP 508 that a version decides. */
+/** Values of the marker variables (PEP 508) that depend on the Python version. */
 function versionMarkers(version) {
     const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
     return {
@@ -41017,8 +41065,8 @@ function versionMarkers(version) {
     };
 }
 /**
- * The variables of PEP 508 that a platform decides.
- * @throws UserError for a tag whose system is not known
+ * Values of the marker variables (PEP 508) that depend on the platform.
+ * @throws UserError for a tag of an unknown system
  */
 function platformMarkers(platform) {
     const known = [
@@ -41038,9 +41086,9 @@ function platformMarkers(platform) {
             return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
         }
     }
-    throw new errors/* UserError */.yo(`The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    throw new errors/* UserError */.yo(`The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
 }
-/** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
+/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
 const machines = {
     win_amd64: 'AMD64',
     win_arm64: 'ARM64',
@@ -41049,18 +41097,18 @@ const machines = {
 };
 
 ;// CONCATENATED MODULE: ./lib/publish/upload.js
-/** What the feed has, and the upload of what it lacks. */
+/** Compares files with the feed, and uploads those that it does not have. */
 
 
 
 
-/** Projects that are asked for at the same time. */
+/** Projects that the feed is asked for at the same time. */
 const concurrency = 6;
 /**
- * What the feed has of each file.
- * @throws UserError when it refuses the credentials, or does not answer as a feed
+ * Returns each file with its state on the feed.
+ * @throws UserError when the feed refuses the credentials, or does not answer as a feed
  */
-async function askFeed({ request }, { reporter }, feed, files) {
+async function compareWithFeed({ request, feed }, { reporter }, files) {
     const onFeed = new Map();
     const forwarded = new Map();
     const names = [...new Set(files.map((file) => file.name))];
@@ -41083,12 +41131,12 @@ async function askFeed({ request }, { reporter }, feed, files) {
     }
     if (forwarded.size > 0) {
         const [host] = forwarded.values();
-        reporter.warning(`The feed sends those who ask for what it does not have to ${host}, so its users may get packages from there: ${[...forwarded.keys()].join(', ')}. Switch that off at the feed (pypiserver: --disable-fallback), or know that whoever registers a name there is installed (dependency confusion).`);
+        reporter.warning(`The feed redirects requests for packages that it does not have to ${host}, so its users may install packages from there: ${[...forwarded.keys()].join(', ')}. Turn that off on the feed (pypiserver: --disable-fallback); otherwise anybody who registers a name there can get a package installed (dependency confusion).`);
     }
     const rows = [];
     for (const file of files) {
-        const there = onFeed.get(file.file);
-        const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
+        const listed = onFeed.get(file.file);
+        const feedSha256 = listed && (listed.sha256 ?? (await downloadedDigest(feed, listed)));
         const state = (0,logic_feed/* stateOf */.L4)(file, feedSha256);
         reporter.info(`${file.file}: ${state}`);
         rows.push({ ...file, state, feedSha256 });
@@ -41096,89 +41144,94 @@ async function askFeed({ request }, { reporter }, feed, files) {
     return rows;
 }
 function feedError({ feed }, project, answer) {
-    if (answer.state === 'refused') {
-        return new errors/* UserError */.yo(feed.username === undefined
-            ? `The feed ${feed.url} answers ${answer.status} for ${project}: it wants credentials. Set the inputs feed-username and feed-password.`
-            : `The feed ${feed.url} answers ${answer.status} for ${project}: it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired.`);
+    if (answer.state === 'unreadable') {
+        return new errors/* UserError */.yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which must be the address of the feed's simple index.`);
     }
-    return new errors/* UserError */.yo(`The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`);
+    const problem = feed.username === undefined
+        ? 'it requires credentials. Set the inputs feed-username and feed-password'
+        : 'it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired';
+    return new errors/* UserError */.yo(`The feed ${feed.url} answers ${answer.status} for ${project}: ${problem}.`);
 }
-/** For feeds whose pages give no sha256. */
+/** Downloads a file that the feed lists without a SHA-256, and returns its digest. */
 async function downloadedDigest(feed, file) {
     try {
         return await feed.digest(file);
     }
     catch (error) {
-        throw new errors/* UserError */.yo(`The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${(0,errors/* messageOf */.bD)(error)}. Check what that user may do on the feed.`);
+        throw new errors/* UserError */.yo(`The feed lists ${file.file} without a SHA-256, and downloading it for a comparison failed: ${(0,errors/* messageOf */.bD)(error)}. Check that the user may download files from the feed.`);
     }
 }
-/** Files of one command line. */
+/** Files per command line of the uploader. */
 const batchSize = 50;
 /**
- * Uploads what the feed lacks. Whatever the uploader says, the feed is asked afterwards: an upload
- * may have arrived although its answer did not, and an answer is no proof that it arrived here.
- * @param checked throws when a file is in conflict
+ * Uploads the files that the feed does not have. After each batch the feed is asked again, because
+ * an upload may arrive although its answer is lost, and an answer does not prove that it arrived
+ * on this feed. Stops at a conflict.
+ * @param before each file with its state on the feed
+ * @returns each file with its state afterwards
  */
-async function uploadAbsent(plan, world, feed, uploader, before, checked) {
+async function uploadAbsent(run, world, uploader, before) {
     const { reporter } = world;
-    const had = new Set(before.filter((row) => row.state === 'present').map((row) => row.file));
+    const { uploadUrl, feed } = run.request;
+    const old = new Set(before.filter((row) => row.state === 'present').map((row) => row.file));
     let rows = before;
     let absent = rows.filter((row) => row.state === 'absent');
     while (absent.length > 0) {
         const [batch = []] = batches(absent, batchSize);
-        await checkUnchanged(plan, world, batch);
-        const { exitCode, output } = await runUploader(plan, world, uploader, batch);
+        await checkUnchanged(run, world, batch);
+        const { exitCode, output } = await runUploader(run, world, uploader, batch);
         if (exitCode !== 0)
-            reporter.info('The upload ended with an error: asking the feed again.');
-        const asked = await askFeed(plan, world, feed, batch);
-        const now = new Map(asked.map((row) => [row.file, row]));
-        rows = checked(rows.map((row) => {
-            const answer = now.get(row.file) ?? row;
-            return answer.state === 'present' && !had.has(row.file)
-                ? { ...answer, state: 'uploaded' }
-                : answer;
-        }));
-        const missing = batch.filter((row) => now.get(row.file)?.state === 'absent');
+            reporter.info('The upload failed; asking the feed which files arrived.');
+        const compared = await compareWithFeed(run, world, batch);
+        const now = new Map(compared.map((row) => [row.file, row]));
+        rows = rows.map((row) => {
+            const current = now.get(row.file) ?? row;
+            const isUploaded = current.state === 'present' && !old.has(row.file);
+            return isUploaded ? { ...current, state: 'uploaded' } : current;
+        });
+        if ((0,logic_feed/* hasConflict */.XF)(rows))
+            break;
+        const missing = compared.filter((row) => row.state === 'absent').map((row) => row.file);
         if (exitCode === 0 && missing.length > 0) {
-            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`);
+            throw new errors/* UserError */.yo(`The upload to ${uploadUrl} succeeded, but ${feed.url} does not list ${missing.join(', ')}. Check that the inputs upload-url and feed-url belong to the same feed. If they do, the feed may need some time: run again.`);
         }
         if (missing.length === batch.length) {
-            throw new errors/* UserError */.yo(`The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
+            throw new errors/* UserError */.yo(`The upload to ${uploadUrl} failed. ${uploadAdvice(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
         }
         absent = rows.filter((row) => row.state === 'absent');
     }
     return rows;
 }
 /**
- * Sdists may have run code since the files were checked.
- * @throws UserError for a file that is not what the source index listed any more
+ * An sdist may have run code since the files were checked.
+ * @throws UserError for a file that differs from what the source index lists
  */
 async function checkUnchanged({ collection }, { wheelhouses }, files) {
     const names = files.map(({ file }) => file);
-    // One that has disappeared leaves nothing to measure.
+    // A missing file cannot be measured.
     const now = await wheelhouses.measure(collection, names).catch(() => []);
     const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
     if (changed.length === 0)
         return;
-    throw new errors/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
+    throw new errors/* UserError */.yo(`${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. No file of that batch was uploaded. Code of an sdist may have changed it: find out which sdist, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`);
 }
 async function runUploader({ request, collection, certificates }, { programs }, uploader, files) {
-    const answer = await programs.run(uploader, uploadArgs(request.uploader, request.uploadUrl, files.map((file) => file.file)), {
+    const { source, uploadUrl, feed } = request;
+    const names = files.map(({ file }) => file);
+    const result = await programs.run(uploader, uploadArgs(request.uploader, uploadUrl, names), {
         cwd: collection,
-        env: uploadEnvironment(request.uploader, request.source.environment, request.feed, certificates),
+        env: uploadEnvironment(request.uploader, source.environment, feed, certificates),
     });
-    if (answer === undefined)
-        throw new errors/* UserError */.yo(`${uploader.join(' ')} is gone: it was there before.`);
-    return answer;
+    if (result !== undefined)
+        return result;
+    throw new errors/* UserError */.yo(`${uploader.join(' ')} could be run earlier but can no longer be found.`);
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/story.js
 /**
- * The story of publishing: bring the original files of what is asked for, ask the feed which of
- * them it has, upload the others.
+ * The story of publishing: download the original files of the requested packages, ask the feed which
+ * of them it has, upload the others.
  */
-
-
 
 
 
@@ -41195,17 +41248,14 @@ async function runUploader({ request, collection, certificates }, { programs }, 
 
 
 /**
- * Publishes what is asked for.
- * @throws PublishConflict when the feed has other content under the name of a file
- * @throws UserError for everything else that the user can mend
+ * Publishes the requested packages.
+ * @throws PublishConflict when the feed has different content under the name of a file
+ * @throws UserError for everything else that the user can fix
  */
 async function publish(request, world) {
     const { reporter, wheelhouses } = world;
     const { source, feed } = request;
-    (0,lib_request/* hideInputs */.UZ)(source, reporter);
-    reporter.hide([feed.url, request.uploadUrl].flatMap(secrets/* secretsOfUrl */.mE));
-    if (feed.password !== undefined)
-        reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
+    hideSecrets(request, world);
     await world.sources.check(source);
     const interpreter = (0,lib_interpreter/* checkPip */.wT)(await world.python.probe(source));
     const { settings, requested } = await (0,lib_request/* readRequest */["in"])(source, interpreter, world);
@@ -41215,29 +41265,29 @@ async function publish(request, world) {
     if (confusion !== undefined)
         reporter.warning(confusion);
     const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
-    // Asked for first: bringing the packages may take minutes.
-    const uploader = request.dryRun
-        ? undefined
-        : await findTool(request.uploader, request, interpreter, world);
-    const auditor = request.audit === 'off' ? undefined : await findTool('pip-audit', request, interpreter, world);
+    const find = (tool) => findTool(tool, request, interpreter, world);
+    // Before the download, which may take minutes.
+    const uploader = request.dryRun ? undefined : await find(request.uploader);
+    const auditor = request.audit === 'off' ? undefined : await find('pip-audit');
     const workplace = await wheelhouses.workplace(source.temporary);
     try {
-        const collection = await wheelhouses.stage(workplace);
-        const plan = {
-            request,
-            interpreter,
-            indexes,
-            requested,
-            certificates: (0,pip_settings/* certificatesOf */.mm)(settings, source.environment),
-            workplace,
-            collection,
+        const certificates = (0,pip_settings/* certificatesOf */.mm)(settings, source.environment);
+        const run = {
+            ...{ request, interpreter, requested, targets, indexes, certificates, workplace },
+            pip: {
+                cwd: source.workingDirectory,
+                env: pipEnvironment(source, interpreter, indexes, await wheelhouses.stage(workplace)),
+            },
+            feed: world.feed(certificates),
+            collection: await wheelhouses.stage(workplace),
         };
-        const files = await collect(plan, world, targets);
-        const audit = auditor
-            ? await auditFiles(plan, world, auditor, files)
-            : { state: 'off', findings: [] };
-        const feedAdapter = world.feed(plan.certificates);
-        const reportOf = (rows) => ({
+        const files = await collect(run, world);
+        const audit = await auditFiles(run, world, auditor, files);
+        const before = await reporter.group('Compare with the feed', () => compareWithFeed(run, world, files));
+        const rows = uploader === undefined || (0,logic_feed/* hasConflict */.XF)(before)
+            ? before
+            : await reporter.group('Upload', () => uploadAbsent(run, world, uploader, before));
+        const report = {
             rows,
             targets: targets.map((target) => target.name),
             feed: (0,secrets/* shownAddress */.Uk)(feed.url),
@@ -41245,63 +41295,39 @@ async function publish(request, world) {
             dryRun: request.dryRun,
             pipConf: pipConf(feed),
             lock: publishLock(files),
-        });
-        const checked = (rows) => {
-            if (!rows.some((row) => row.state === 'conflict'))
-                return rows;
-            throw new model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), reportOf(rows));
         };
-        const before = checked(await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)));
-        if (uploader === undefined)
-            return reportOf(before);
-        const after = await reporter.group('Upload', () => uploadAbsent(plan, world, feedAdapter, uploader, before, checked));
-        return reportOf(after);
+        if ((0,logic_feed/* hasConflict */.XF)(rows))
+            throw new model/* PublishConflict */._h((0,logic_feed/* conflictMessage */.GN)(rows), report);
+        return report;
     }
     finally {
         await wheelhouses.remove(workplace);
     }
 }
-/** @throws UserError when the program isn't there, or is too old */
-async function findTool(tool, { source }, interpreter, { programs }) {
-    for (const command of commandsOf(tool, interpreter.executable)) {
-        const answer = await programs.run(command, ['--version'], {
+function hideSecrets({ source, feed, uploadUrl }, { reporter }) {
+    (0,lib_request/* hideInputs */.UZ)(source, reporter);
+    reporter.hide([feed.url, uploadUrl].flatMap(secrets/* secretsOfUrl */.mE));
+    if (feed.password !== undefined)
+        reporter.hide((0,secrets/* secretForms */.eo)(feed.username ?? '', feed.password));
+}
+/**
+ * Finds a program on PATH or in the interpreter's environment.
+ * @throws UserError when it isn't there, or is too old
+ */
+async function findTool(tool, { source }, { executable }, { programs }) {
+    for (const command of commandsOf(tool, executable)) {
+        const result = await programs.run(command, ['--version'], {
             cwd: source.workingDirectory,
             env: source.environment,
             quiet: true,
         });
-        if (answer?.exitCode !== 0)
+        if (result?.exitCode !== 0)
             continue;
-        checkTool(tool, interpreter.executable, answer.stdout);
+        checkTool(tool, executable, result.stdout);
         return command;
     }
-    checkTool(tool, interpreter.executable, undefined);
+    checkTool(tool, executable, undefined);
     throw new Error(`${tool} was not found`);
-}
-/** @throws UserError when the audit was not clean and has to be */
-async function auditFiles(plan, world, auditor, files) {
-    const { wheelhouses, reporter, programs } = world;
-    const { source, audit } = plan.request;
-    const scratch = await wheelhouses.stage(plan.workplace);
-    const results = await reporter.group('Audit', async () => {
-        const found = [];
-        for (const [index, list] of auditLists(files).entries()) {
-            const file = external_node_path_.join(scratch, `audit-${index}.txt`);
-            await wheelhouses.write(file, list);
-            const answer = await programs.run(auditor, auditArgs(file, external_node_path_.join(scratch, 'cache')), {
-                cwd: scratch,
-                env: source.environment,
-            });
-            found.push(readAudit(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
-        }
-        return found;
-    });
-    const result = mergedAudit(results);
-    if (result.state !== 'clean') {
-        if (audit === 'fail')
-            throw new errors/* UserError */.yo(`${auditMessage(result)} Nothing was uploaded.`);
-        reporter.warning(auditMessage(result));
-    }
-    return result;
 }
 
 
@@ -41337,7 +41363,7 @@ var pages = __nccwpck_require__(832);
 // EXTERNAL MODULE: ./lib/world/python-program.js
 var python_program = __nccwpck_require__(6045);
 ;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
-/** pip as it would choose files on another machine, and what is known of the files that it brought. */
+/** Downloads with pip, also for another machine, and reads the files. */
 
 
 
@@ -41346,7 +41372,7 @@ var python_program = __nccwpck_require__(6045);
 
 
 
-/** @param environment for programs that are no pip */
+/** @param environment the environment of programs other than pip */
 function downloadsAdapter(reporter, environment) {
     return {
         pip: (interpreter, markers, args, options) => (0,python/* runPip */.lZ)(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
@@ -41366,11 +41392,11 @@ function downloadsAdapter(reporter, environment) {
                 input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
             });
             if (exitCode !== 0)
-                throw new Error(`Files could not be read: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
+                throw new Error(`Could not read files: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
             const found = JSON.parse(stdout);
             return found.map(({ identities = [], pyproject, fault }, index) => {
                 if (fault !== undefined) {
-                    throw new errors/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Leave that version out.`);
+                    throw new errors/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Exclude that version.`);
                 }
                 return { identities, pyproject: pyproject ?? undefined };
             });
@@ -41393,7 +41419,7 @@ function downloadsAdapter(reporter, environment) {
 async function throughPip(interpreter, job, { cwd, env }) {
     if (job.urls.length === 0)
         return [];
-    // URLs may hold credentials, so they are not among the arguments.
+    // URLs may contain credentials, so they are not arguments.
     const input = JSON.stringify({ ...job, accept: pages/* accept */.Ju, limit: pages/* maxPage */.YI });
     const { exitCode, stdout, output } = await (0,python_program/* runProgram */.m)(interpreter.executable, 'index_pages', [], {
         cwd,
@@ -41402,7 +41428,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
     });
     if (exitCode === 0)
         return JSON.parse(stdout);
-    throw new errors/* UserError */.yo(`This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use another version of pip.`);
+    throw new errors/* UserError */.yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use a different version of pip.`);
 }
 
 // EXTERNAL MODULE: external "node:crypto"
@@ -41412,28 +41438,25 @@ var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js
 var feed = __nccwpck_require__(6504);
 ;// CONCATENATED MODULE: ./lib/publish/world/feed.js
-/** A private feed: what its project pages say, and the content of its files. */
+/** A private feed: its project pages, and the content of its files. */
 
 
 
 
 
-/** Milliseconds for one page, redirects included. */
+/** Time limit for one page including redirects, in milliseconds. */
 const pageLimit = 30_000;
-/** Milliseconds for one file. */
+/** Time limit for one file, in milliseconds. */
 const fileLimit = 600_000;
-/** Milliseconds between them. */
+/** How often a page is tried, and the milliseconds between two attempts. */
 const patience = { attempts: 3, pause: 1000 };
-/**
- * Asks one feed.
- * @param certificates path of a file of certificates to trust instead of Node's own
- */
+/** @param certificates path of a file of certificates to trust instead of Node's own */
 function feedAdapter(access, certificates) {
     const { origin } = new URL(access.url);
     const { username, password = '' } = access;
     const askFor = (url, limit, mayFollow) => {
         const signal = AbortSignal.timeout(limit);
-        // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
+        // A feed's files may be on another origin, which must not get its credentials.
         const credentials = username === undefined || url.origin !== origin ? undefined : { username, password };
         return { signal, answer: (0,pages/* follow */.e6)(url, { credentials, certificates, signal }, mayFollow) };
     };
@@ -41447,7 +41470,7 @@ function feedAdapter(access, certificates) {
             const { statusCode = 0, headers } = response.message;
             const { text, isWhole } = await (0,pages/* textOf */.b6)(response, pages/* maxPage */.YI);
             if (!isWhole)
-                return { state: 'unreadable', reason: 'its page has no end' };
+                return { state: 'unreadable', reason: `its page is larger than ${pages/* maxPage */.YI} bytes` };
             return (0,feed/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
         }
         catch (error) {
@@ -41477,7 +41500,6 @@ function feedAdapter(access, certificates) {
 var process = __nccwpck_require__(6108);
 ;// CONCATENATED MODULE: ./lib/publish/world/programs.js
 
-/** Runs programs that are not pip. */
 function programsAdapter(reporter) {
     return {
         async run([program, ...first], args, { cwd, env, quiet = false, }) {
@@ -41505,7 +41527,6 @@ function programsAdapter(reporter) {
 
 
 
-/** Every adapter that publishing a request takes. */
 function publishingWorld(request, reporter) {
     const { environment } = request.source;
     return {

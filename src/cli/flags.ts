@@ -26,7 +26,8 @@ export interface InputFlags<Name extends string> {
   readonly workflowOnly?: readonly Name[];
 }
 
-export const indexVariables = {
+/** Variables for the index flags that `install` and `publish` share. */
+export const indexFlagVariables = {
   'index-url': 'WHEELHOUSE_INDEX_URL',
   'index-password': 'WHEELHOUSE_INDEX_PASSWORD',
 } as const;
@@ -46,7 +47,7 @@ export const installFlags: InputFlags<InputName> = {
     'trusted-host',
   ],
   variables: {
-    ...indexVariables,
+    ...indexFlagVariables,
     'extra-index-url': 'WHEELHOUSE_EXTRA_INDEX_URL',
     'mirror-url': 'WHEELHOUSE_MIRROR_URL',
   },

@@ -43,25 +43,29 @@ export const installHelp = {
 } as const;
 
 export const publishHelp = {
-  packages: 'Requirement specifiers, one per line, such as requests>=2.31. No options, no paths.',
-  requirements: 'Requirement files or globs, one per line; a lock with hashes is one.',
+  packages:
+    'Requirement specifiers, one per line, such as requests>=2.31. Options and paths are not accepted.',
+  requirements:
+    'Requirement files or globs, one per line. A lock with hashes is a requirement file.',
   constraints: 'Constraint files or globs, one per line.',
-  'working-directory': 'Where relative paths start.',
+  'working-directory': 'The directory that relative paths start from.',
   python:
-    'The Python that brings the packages, as a path or a command. Default is python or python3 on PATH.',
+    'The Python that downloads the packages, as a path or a command. Defaults to python or python3 on PATH.',
   platforms:
-    "Platform tags to publish for, one per line, such as manylinux_2_28_x86_64 or win_amd64. Default is the runner's own.",
+    'Platform tags to publish for, one per line, such as manylinux_2_28_x86_64 or win_amd64. Defaults to the platform of the runner.',
   'python-versions':
-    'Versions of CPython to publish for, one per line, such as 3.12. Default is the version of python.',
-  'index-url': "The package index that the files come from. Default is pip's own configuration.",
+    'CPython versions to publish for, one per line, such as 3.12. Defaults to the version of the input python.',
+  'index-url': "The package index that the files come from. Defaults to pip's own configuration.",
   'index-username': 'User name for index-url.',
   'index-password': 'Password or token for index-url, from a secret.',
-  'feed-url': 'Address of the simple index of the private feed, which is asked what it has.',
+  'feed-url': 'Address of the simple index of the private feed.',
   'upload-url':
-    'Where files are uploaded to. Default is what feed-url tells, for the feeds that docs/publish.md names.',
+    'Address for uploads to the feed. Defaults to an address derived from feed-url, for the feeds listed in docs/publish.md.',
   'feed-username': 'User name for the feed.',
   'feed-password': 'Password or token for the feed, from a secret.',
-  uploader: 'The program that uploads, twine (7 or newer) or uv. It must be installed.',
-  audit: 'Look for known vulnerabilities with pip-audit first. One of off, warn, fail.',
-  'dry-run': 'Only say what would be uploaded (true or false).',
+  uploader:
+    'The program that uploads, twine (7 or newer) or uv (0.9 or newer). It must be installed.',
+  audit:
+    'Whether pip-audit looks for known vulnerabilities before the upload. One of off, warn, fail.',
+  'dry-run': 'List the files that would be uploaded, and upload nothing.',
 } as const;

@@ -38,7 +38,7 @@ import { doctor } from './doctor.ts';
 import {
   addInputs,
   type InputFlags,
-  indexVariables,
+  indexFlagVariables,
   inputsFrom,
   installFlags,
   jsonFlag,
@@ -63,7 +63,7 @@ const publishFlags: InputFlags<PublishInputName> = {
   help: publishHelp,
   short: { requirements: '-r', constraints: '-c' },
   repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-  variables: { ...indexVariables, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+  variables: { ...indexFlagVariables, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
   switches: ['dry-run'],
 };
 

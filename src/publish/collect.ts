@@ -1,9 +1,7 @@
-/** Brings the original files of the source index. */
+/** Downloads the original files of the source index. */
 import path from 'node:path';
 
-import { fillEnvironment } from '../logic/environment.ts';
 import { UserError } from '../logic/errors.ts';
-import { indexVariables } from '../logic/index-choice.ts';
 import { projectParts } from '../logic/local-project.ts';
 import { isDistributionName, isSdistName } from '../logic/names.ts';
 import { adviceFor, errorExcerpt } from '../logic/pip-output.ts';
@@ -21,124 +19,115 @@ import {
   readPage,
   unreadableMessage,
 } from './logic/listing.ts';
-import type { PublishPlan, SourceFile, Target } from './logic/model.ts';
+import type { FileMetadata, SourceFile, Target } from './logic/model.ts';
 import { buildRequirements, downloadArgs, identity } from './logic/source.ts';
 import type { PublishWorld } from './ports.ts';
+import type { PublishRun } from './run.ts';
 
-/** Requirements that are brought together for one target. */
-interface Wanted {
+/** Requirements to download for one target. */
+interface Order {
   readonly target: Target;
-  readonly files: (constraintsFile: string) => GeneratedRequest;
   readonly role: SourceFile['role'];
+  readonly files: (constraintsFile: string) => GeneratedRequest;
+}
+
+/** A file that an order brought. */
+interface Download {
+  readonly source: SourceFile;
+  /** What an sdist is built with; empty for a wheel. */
+  readonly buildRequires: readonly string[];
 }
 
 /**
- * Brings the original files of the source index for all targets, and what their sdists are built
- * with: without that a machine that knows the feed alone could not install them.
+ * Downloads the original files for all targets, including the build requirements of sdists: a
+ * machine that can only reach the feed could not install those otherwise.
+ * @throws UserError for a file that must not be published
  */
-export async function collect(
-  plan: PublishPlan,
-  world: PublishWorld,
-  targets: readonly Target[],
-): Promise<SourceFile[]> {
-  const { lines } = plan.requested;
-  const queue: Wanted[] = targets.map((target) => ({
+export async function collect(run: PublishRun, world: PublishWorld): Promise<SourceFile[]> {
+  const { lines } = run.requested;
+  const orders: Order[] = run.targets.map((target) => ({
     target,
-    files: (constraintsFile) => fillFiles(lines, constraintsFile),
     role: 'runtime',
+    files: (constraintsFile) => fillFiles(lines, constraintsFile),
   }));
-  const access = await pipAccess(plan, world);
   const collected = new Map<string, SourceFile>();
-  const seen = new Set<string>();
-  for (let wanted = queue.shift(); wanted !== undefined; wanted = queue.shift()) {
-    const { target, role } = wanted;
-    const directory = await world.reporter.group(
-      `Download ${role === 'runtime' ? 'the packages' : 'what they are built with'} for ${target.name}`,
-      () => download(plan, world, access, wanted),
-    );
-    const files = await world.downloads.list(directory);
-    const odd = files.find(({ file }) => !isDistributionName(file));
-    if (odd !== undefined) {
-      throw new UserError(
-        `The source index has a file "${odd.file}", which is neither a wheel nor an sdist. Leave that version out.`,
-      );
+  const ordered = new Set<string>();
+  for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
+    const { target } = order;
+    const { directory, downloads } = await carryOut(run, world, order);
+    const sources = downloads.map(({ source }) => source);
+    const added = sources.filter((source) => isNew(source, collected));
+    await checkListed(run, world, added);
+    for (const { file } of added) await world.wheelhouses.move(file, directory, run.collection);
+    for (const source of sources) {
+      if (collected.get(source.file)?.role !== 'runtime') collected.set(source.file, source);
     }
-    const metadata = await world.downloads.metadata(
-      plan.interpreter,
-      directory,
-      files.map(({ file }) => file),
-    );
-    const found = files.map((each, index) => ({
-      ...each,
-      ...identity(each.file, metadata[index]?.identities ?? []),
-      role,
-    }));
-    const fresh = found.filter(({ file, sha256 }) => {
-      const known = collected.get(file);
-      if (known !== undefined && known.sha256 !== sha256) {
-        throw new UserError(
-          `The source index gave two contents for ${file} in one run. Run again; if that persists, ask who runs it.`,
-        );
-      }
-      return known === undefined;
-    });
-    await checkListed(plan, world, access, fresh);
-    for (const each of fresh) await world.wheelhouses.move(each.file, directory, plan.collection);
-    for (const each of found) {
-      const known = collected.get(each.file);
-      collected.set(each.file, known?.role === 'runtime' ? known : each);
-    }
-    for (const [index, { pyproject }] of metadata.entries()) {
-      const file = String(files[index]?.file);
-      if (!isSdistName(file)) continue;
-      const shown = `pyproject.toml of ${file}`;
-      const parts = projectParts(pyproject === undefined ? {} : { pyproject }, shown);
-      const buildRequires = buildRequirements(file, parts.buildRequires);
-      const key = JSON.stringify([target.name, [...buildRequires].sort()]);
-      if (buildRequires.length === 0 || seen.has(key)) continue;
-      seen.add(key);
+    for (const { buildRequires } of downloads) {
+      const name = JSON.stringify([target.name, [...buildRequires].sort()]);
+      if (buildRequires.length === 0 || ordered.has(name)) continue;
+      ordered.add(name);
       const request = plainFile(buildRequires);
-      queue.push({
-        target,
-        files: () => ({ request, constraints: plainFile([]) }),
-        role: 'build',
-      });
+      const files = () => ({ request, constraints: plainFile([]) });
+      orders.push({ target, role: 'build', files });
     }
   }
   return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
-/** Where pip is run, and with which environment. */
-type PipAccess = Pick<Parameters<PublishWorld['python']['pip']>[2], 'cwd' | 'env'>;
+/** @throws UserError for a file that was collected with different content */
+function isNew({ file, sha256 }: SourceFile, collected: ReadonlyMap<string, SourceFile>): boolean {
+  const known = collected.get(file);
+  if (known === undefined || known.sha256 === sha256) return known === undefined;
+  throw new UserError(
+    `The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`,
+  );
+}
 
-async function pipAccess(
-  { request: { source }, interpreter, indexes, workplace }: PublishPlan,
-  { wheelhouses }: PublishWorld,
-): Promise<PipAccess> {
-  return {
-    cwd: source.workingDirectory,
-    env: {
-      ...fillEnvironment(
-        source.environment,
-        interpreter.pipConfig,
-        indexVariables(indexes, indexes.authoritative),
-        interpreter.keyring,
-      ),
-      // Directories of the user's own may hold wheels that were built: only originals are published.
-      PIP_FIND_LINKS: await wheelhouses.stage(workplace),
-    },
-  };
+/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
+async function carryOut(
+  run: PublishRun,
+  world: PublishWorld,
+  order: Order,
+): Promise<{ readonly directory: string; readonly downloads: readonly Download[] }> {
+  const { role, target } = order;
+  const packages = role === 'runtime' ? 'packages' : 'build requirements';
+  const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () =>
+    download(run, world, order),
+  );
+  const files = await world.downloads.list(directory);
+  const odd = files.find(({ file }) => !isDistributionName(file));
+  if (odd !== undefined) {
+    throw new UserError(
+      `The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`,
+    );
+  }
+  const names = files.map(({ file }) => file);
+  const metadata = await world.downloads.metadata(run.interpreter, directory, names);
+  const downloads = files.map((each, index) => ({
+    source: { ...each, ...identity(each.file, metadata[index]?.identities ?? []), role },
+    buildRequires: buildRequiresOf(each.file, metadata[index]),
+  }));
+  return { directory, downloads };
+}
+
+function buildRequiresOf(file: string, metadata: FileMetadata | undefined): string[] {
+  if (!isSdistName(file)) return [];
+  const pyproject = metadata?.pyproject;
+  const parts = projectParts(
+    pyproject === undefined ? {} : { pyproject },
+    `pyproject.toml of ${file}`,
+  );
+  return buildRequirements(file, parts.buildRequires);
 }
 
 /**
- * Only what the source index lists under its name, version and hash is published: pip also takes
- * files from elsewhere (direct references, find-links), and sdists run code while it works.
- * @throws UserError for a file that no index lists, or lists with another hash
+ * Checks that the source indexes list each file under its name, version and hash. pip also takes
+ * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
+ * @throws UserError for a file that no index lists, or that one lists with another hash
  */
 async function checkListed(
-  { interpreter, indexes, workplace }: PublishPlan,
+  { interpreter, indexes, pip, workplace }: PublishRun,
   { downloads, wheelhouses }: PublishWorld,
-  access: PipAccess,
   files: readonly SourceFile[],
 ): Promise<void> {
   const urls = [indexes.authoritative, ...indexes.extra];
@@ -148,7 +137,7 @@ async function checkListed(
   const pages = await downloads.pages(
     interpreter,
     queries.map(({ project, index }) => pageUrl(index, project)),
-    { ...access, directory },
+    { ...pip, directory },
   );
   await wheelhouses.remove(directory);
   const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
@@ -158,7 +147,7 @@ async function checkListed(
     const listing = listingOf(file, entries);
     if (listing.state === 'listed') continue;
     if (listing.state === 'unhashed') {
-      const digests = await downloads.digests(interpreter, listing.urls, access);
+      const digests = await downloads.digests(interpreter, listing.urls, pip);
       if (digests.includes(file.sha256)) continue;
     }
     for (const { index, answer } of own) {
@@ -171,44 +160,34 @@ async function checkListed(
 }
 
 /**
- * @returns a new directory with the files and nothing else
+ * Returns a new directory that contains the files of an order and nothing else.
  * @throws UserError with pip's last words and one sentence of advice
  */
 async function download(
-  plan: PublishPlan,
-  world: PublishWorld,
-  access: PipAccess,
-  wanted: Wanted,
+  { interpreter, pip, workplace }: PublishRun,
+  { wheelhouses, python, downloads }: PublishWorld,
+  { target, files }: Order,
 ): Promise<string> {
-  const { wheelhouses, python, downloads } = world;
-  const { interpreter, workplace } = plan;
-  const { target } = wanted;
   const directory = await wheelhouses.stage(workplace);
   const scratch = await wheelhouses.stage(workplace);
   const requestFile = path.join(scratch, 'request.txt');
   const constraintsFile = path.join(scratch, 'constraints.txt');
-  const generated = wanted.files(constraintsFile);
-  await wheelhouses.write(requestFile, generated.request.text);
-  await wheelhouses.write(constraintsFile, generated.constraints.text);
+  const { request, constraints } = files(constraintsFile);
+  await wheelhouses.write(requestFile, request.text);
+  await wheelhouses.write(constraintsFile, constraints.text);
 
+  const generated = new Map([
+    [requestFile, request],
+    [constraintsFile, constraints],
+  ]);
   const args = downloadArgs({ target, directory, requestFile });
-  const options = {
-    ...access,
-    rewrite: (line: string) =>
-      withUserSources(
-        line,
-        new Map([
-          [requestFile, generated.request],
-          [constraintsFile, generated.constraints],
-        ]),
-      ),
-  };
+  const options = { ...pip, rewrite: (line: string) => withUserSources(line, generated) };
   const { exitCode, output } =
     target.markers === undefined
       ? await python.pip(interpreter, args, options)
       : await downloads.pip(interpreter, target.markers, args, options);
   if (exitCode === 0) return directory;
   throw new UserError(
-    `pip could not download for ${target.name}. ${adviceFor(output)}\n${errorExcerpt(output)}`,
+    `pip could not download the packages for ${target.name}. ${adviceFor(output)}\n${errorExcerpt(output)}`,
   );
 }

@@ -1,4 +1,4 @@
-/** The inputs of publishing: in, checked; out, a frozen PublishRequest. */
+/** Reads and checks the inputs of publishing. */
 import { type Host, type InputName, loadRequest } from '../inputs.ts';
 import { UserError } from '../logic/errors.ts';
 import { derivedUploadUrl } from './logic/feed.ts';
@@ -27,7 +27,7 @@ export const publishInputDefaults = {
 
 export type PublishInputName = keyof typeof publishInputDefaults;
 
-/** Those that mean what they mean when packages are installed. */
+/** Inputs with the same meaning as when packages are installed. */
 const shared: readonly string[] = [
   'packages',
   'requirements',
@@ -41,7 +41,7 @@ const shared: readonly string[] = [
 
 /**
  * @param get gives the text of an input, empty when it is not set
- * @throws UserError that names the input and what it takes
+ * @throws UserError that names the input and what it accepts
  */
 export function loadPublishRequest(
   get: (name: PublishInputName) => string,
@@ -49,7 +49,7 @@ export function loadPublishRequest(
 ): PublishRequest {
   const text = (name: PublishInputName): string => {
     const value = get(name).trim() || publishInputDefaults[name];
-    if (value.includes('\0')) throw new UserError(`The input ${name} holds a NUL character.`);
+    if (value.includes('\0')) throw new UserError(`The input ${name} contains a NUL character.`);
     return value;
   };
   const lines = (name: PublishInputName): string[] =>
@@ -60,12 +60,14 @@ export function loadPublishRequest(
   const oneOf = <T extends string>(name: PublishInputName, allowed: readonly T[]): T => {
     const found = allowed.find((each) => each === text(name).toLowerCase());
     if (found !== undefined) return found;
-    throw new UserError(`The input ${name} is "${text(name)}"; it takes ${allowed.join(', ')}.`);
+    throw new UserError(
+      `The input ${name} is "${text(name)}"; it must be one of ${allowed.join(', ')}.`,
+    );
   };
 
   if (text('packages') === '' && text('requirements') === '') {
     throw new UserError(
-      'Nothing is to be published: set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.',
+      'There is nothing to publish. Set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.',
     );
   }
   const { request: source } = loadRequest(
@@ -75,21 +77,21 @@ export function loadPublishRequest(
   const feedUrl = address('feed-url', text('feed-url'));
   if (feedUrl === undefined) {
     throw new UserError(
-      'The input feed-url is not set; it takes the address of the simple index of your feed, such as https://feed.example/simple/.',
+      'The input feed-url is not set. Set it to the address of the simple index of your feed, such as https://feed.example/simple/.',
     );
   }
   const uploadUrl =
     address('upload-url', text('upload-url')) ?? derivedUploadUrl(withSlash(feedUrl));
   if (uploadUrl === undefined) {
     throw new UserError(
-      "The input upload-url is not set, and feed-url does not tell where files are uploaded to. Set it to the address that the feed's manual gives for twine.",
+      "The input upload-url is not set and can't be derived from feed-url. Set it to the address that your feed's documentation gives for twine.",
     );
   }
   const username = text('feed-username') || undefined;
   const password = text('feed-password') || undefined;
   if ((username === undefined) !== (password === undefined)) {
     throw new UserError(
-      'Set both of the inputs feed-username and feed-password, or none; where the feed takes any user name, any will do.',
+      'Only one of the inputs feed-username and feed-password is set. Set both or neither; if the feed ignores the user name, use any value.',
     );
   }
   return Object.freeze({
@@ -104,18 +106,21 @@ export function loadPublishRequest(
   });
 }
 
-/** @returns undefined when it is not set @throws UserError; the value may hold a secret: it is not repeated */
+/**
+ * @returns undefined when it is not set
+ * @throws UserError without the value, which may contain a secret
+ */
 function address(name: PublishInputName, value: string): string | undefined {
   if (value === '') return undefined;
   const url = URL.canParse(value) ? new URL(value) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new UserError(
-      `The input ${name} is no URL; it takes one such as https://feed.example/simple/.`,
+      `The input ${name} is not a valid URL (expected one such as https://feed.example/simple/).`,
     );
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new UserError(
-      `The input ${name} holds more than an address. Put credentials into feed-username and feed-password.`,
+      `The input ${name} contains more than an address. Put credentials in feed-username and feed-password.`,
     );
   }
   return url.href;

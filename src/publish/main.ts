@@ -25,7 +25,7 @@ async function main(): Promise<void> {
     environment,
     event: undefined,
   });
-  const say = (report: PublishReport): Promise<unknown> => {
+  const print = (report: PublishReport): Promise<unknown> => {
     handOver(request, report);
     for (const line of formatPublishReport(report)) reporter.info(line);
     return process.env['GITHUB_STEP_SUMMARY']
@@ -33,14 +33,14 @@ async function main(): Promise<void> {
       : Promise.resolve();
   };
   try {
-    await say(await publish(request, publishingWorld(request, reporter)));
+    await print(await publish(request, publishingWorld(request, reporter)));
   } catch (error) {
-    if (error instanceof PublishConflict) await say(error.report);
+    if (error instanceof PublishConflict) await print(error.report);
     throw error;
   }
 }
 
-/** What later steps get. */
+/** Sets the outputs for later steps. */
 function handOver(request: PublishRequest, report: PublishReport): void {
   const directory = path.join(request.source.temporary, 'wheelhouse-publish');
   const lock = path.join(directory, 'requirements.lock');

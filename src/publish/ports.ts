@@ -1,22 +1,22 @@
-/** What publishing needs of the world: each is one adapter, here in `world/` or of the core. */
+/** What publishing needs of the world: each is one adapter, in `world/` here or in the core. */
 import type { Interpreter } from '../logic/model.ts';
 import type { ProjectFile } from '../logic/project-page.ts';
 import type { PipResult, Python, Reporter, Sources, Wheelhouses } from '../ports.ts';
 import type { DownloadedFile, FeedAnswer, FileMetadata, IndexPage } from './logic/model.ts';
 import type { Command } from './logic/programs.ts';
 
-/** Asks the feed. */
+/** The private feed. */
 export interface Feed {
   /** @param project normalised name */
   ask(project: string): Promise<FeedAnswer>;
-  /** Downloads a file. @returns lower-case hex of its sha256 @throws Error in a few words */
+  /** Downloads a file. @returns its SHA-256 in lower-case hex @throws Error in a few words */
   digest(file: ProjectFile): Promise<string>;
 }
 
 /** Runs programs that are not pip. */
 export interface Programs {
   /**
-   * Its output goes to the log as it comes, unless it is run quietly.
+   * Runs a program. Its output goes to the log line by line, unless `quiet` is set.
    * @returns undefined when there is no such program
    */
   run(
@@ -30,11 +30,11 @@ export interface Programs {
   ): Promise<(PipResult & { readonly stdout: string }) | undefined>;
 }
 
-/** Brings files, and says what they are. */
+/** Downloads files and reads them. */
 export interface Downloads {
   /**
-   * Runs pip as it would choose on another machine.
-   * @param markers variables of PEP 508 that are not those of the interpreter
+   * Runs pip as if it were on another machine.
+   * @param markers values of marker variables (PEP 508) that differ from the interpreter's
    */
   pip(
     interpreter: Interpreter,
@@ -42,11 +42,11 @@ export interface Downloads {
     args: readonly string[],
     options: Parameters<Python['pip']>[2],
   ): Promise<PipResult>;
-  /** The files of a directory, sorted by name. */
+  /** Returns the files of a directory, sorted by name. */
   list(directory: string): Promise<readonly DownloadedFile[]>;
   /**
+   * Reads the metadata of files, in order.
    * @param files names of files in the directory
-   * @returns in order
    * @throws UserError for a file that can't be read
    */
   metadata(
@@ -55,9 +55,8 @@ export interface Downloads {
     files: readonly string[],
   ): Promise<readonly FileMetadata[]>;
   /**
-   * Asks for pages of indexes as pip does, with its credentials, certificates and proxies.
-   * @param options.directory an empty one, for the pages
-   * @returns in order
+   * Gets pages of indexes as pip does, with its credentials, certificates and proxies, in order.
+   * @param options.directory an empty directory for the pages
    */
   pages(
     interpreter: Interpreter,
@@ -65,8 +64,8 @@ export interface Downloads {
     options: PipAccess & { readonly directory: string },
   ): Promise<readonly IndexPage[]>;
   /**
-   * Downloads files as pip does, past its cache.
-   * @returns lower-case hex of their sha256, in order; undefined where there is no file
+   * Downloads files as pip does, without its cache.
+   * @returns their SHA-256 in lower-case hex, in order; undefined for a file that is not there
    */
   digests(
     interpreter: Interpreter,
@@ -75,8 +74,8 @@ export interface Downloads {
   ): Promise<readonly (string | undefined)[]>;
 }
 
-/** Where and with which environment pip asks indexes. */
-type PipAccess = Pick<Parameters<Python['pip']>[2], 'cwd' | 'env'>;
+/** The directory and environment in which pip asks indexes. */
+export type PipAccess = Pick<Parameters<Python['pip']>[2], 'cwd' | 'env'>;
 
 /** What publishing needs of the world. */
 export interface PublishWorld {
@@ -84,7 +83,7 @@ export interface PublishWorld {
   readonly sources: Sources;
   readonly wheelhouses: Wheelhouses;
   readonly downloads: Downloads;
-  /** @param certificates path of a file of certificates that pip is told to trust */
+  /** @param certificates path of a file of certificates to trust; undefined for the default ones */
   readonly feed: (certificates: string | undefined) => Feed;
   readonly programs: Programs;
   readonly reporter: Reporter;

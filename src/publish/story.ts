@@ -1,40 +1,30 @@
 /**
- * The story of publishing: bring the original files of what is asked for, ask the feed which of
- * them it has, upload the others.
+ * The story of publishing: download the original files of the requested packages, ask the feed which
+ * of them it has, upload the others.
  */
-import path from 'node:path';
 import { checkPip } from '../interpreter.ts';
-import { UserError } from '../logic/errors.ts';
 import { confusionWarning } from '../logic/index-choice.ts';
 import type { Interpreter } from '../logic/model.ts';
 import { certificatesOf } from '../logic/pip-settings.ts';
 import { secretForms, secretsOfUrl, shownAddress } from '../logic/secrets.ts';
 import { hideInputs, readRequest } from '../request.ts';
+import { auditFiles } from './audit.ts';
 import { collect } from './collect.ts';
-import { auditArgs, auditMessage, mergedAudit, readAudit } from './logic/audit.ts';
-import { conflictMessage } from './logic/feed.ts';
-import { auditLists, publishLock } from './logic/lock.ts';
-import {
-  type AuditResult,
-  PublishConflict,
-  type PublishPlan,
-  type PublishReport,
-  type PublishRequest,
-  type PublishRow,
-  type SourceFile,
-  type Uploader,
-} from './logic/model.ts';
+import { conflictMessage, hasConflict } from './logic/feed.ts';
+import { publishLock } from './logic/lock.ts';
+import { PublishConflict, type PublishReport, type PublishRequest } from './logic/model.ts';
 import { pipConf } from './logic/pip-conf.ts';
-import { type Command, checkTool, commandsOf } from './logic/programs.ts';
-import { refuseDirect, sourceIndexes } from './logic/source.ts';
+import { type Command, checkTool, commandsOf, type Tool } from './logic/programs.ts';
+import { pipEnvironment, refuseDirect, sourceIndexes } from './logic/source.ts';
 import { targetsOf } from './logic/targets.ts';
 import type { PublishWorld } from './ports.ts';
-import { askFeed, uploadAbsent } from './upload.ts';
+import type { PublishRun } from './run.ts';
+import { compareWithFeed, uploadAbsent } from './upload.ts';
 
 /**
- * Publishes what is asked for.
- * @throws PublishConflict when the feed has other content under the name of a file
- * @throws UserError for everything else that the user can mend
+ * Publishes the requested packages.
+ * @throws PublishConflict when the feed has different content under the name of a file
+ * @throws UserError for everything else that the user can fix
  */
 export async function publish(
   request: PublishRequest,
@@ -42,10 +32,7 @@ export async function publish(
 ): Promise<PublishReport> {
   const { reporter, wheelhouses } = world;
   const { source, feed } = request;
-  hideInputs(source, reporter);
-  reporter.hide([feed.url, request.uploadUrl].flatMap(secretsOfUrl));
-  if (feed.password !== undefined) reporter.hide(secretForms(feed.username ?? '', feed.password));
-
+  hideSecrets(request, world);
   await world.sources.check(source);
   const interpreter = checkPip(await world.python.probe(source));
   const { settings, requested } = await readRequest(source, interpreter, world);
@@ -54,31 +41,33 @@ export async function publish(
   const confusion = confusionWarning(indexes);
   if (confusion !== undefined) reporter.warning(confusion);
   const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
-  // Asked for first: bringing the packages may take minutes.
-  const uploader = request.dryRun
-    ? undefined
-    : await findTool(request.uploader, request, interpreter, world);
-  const auditor =
-    request.audit === 'off' ? undefined : await findTool('pip-audit', request, interpreter, world);
+  const find = (tool: Tool): Promise<Command> => findTool(tool, request, interpreter, world);
+  // Before the download, which may take minutes.
+  const uploader = request.dryRun ? undefined : await find(request.uploader);
+  const auditor = request.audit === 'off' ? undefined : await find('pip-audit');
 
   const workplace = await wheelhouses.workplace(source.temporary);
   try {
-    const collection = await wheelhouses.stage(workplace);
-    const plan: PublishPlan = {
-      request,
-      interpreter,
-      indexes,
-      requested,
-      certificates: certificatesOf(settings, source.environment),
-      workplace,
-      collection,
+    const certificates = certificatesOf(settings, source.environment);
+    const run: PublishRun = {
+      ...{ request, interpreter, requested, targets, indexes, certificates, workplace },
+      pip: {
+        cwd: source.workingDirectory,
+        env: pipEnvironment(source, interpreter, indexes, await wheelhouses.stage(workplace)),
+      },
+      feed: world.feed(certificates),
+      collection: await wheelhouses.stage(workplace),
     };
-    const files = await collect(plan, world, targets);
-    const audit = auditor
-      ? await auditFiles(plan, world, auditor, files)
-      : ({ state: 'off', findings: [] } as const);
-    const feedAdapter = world.feed(plan.certificates);
-    const reportOf = (rows: readonly PublishRow[]): PublishReport => ({
+    const files = await collect(run, world);
+    const audit = await auditFiles(run, world, auditor, files);
+    const before = await reporter.group('Compare with the feed', () =>
+      compareWithFeed(run, world, files),
+    );
+    const rows =
+      uploader === undefined || hasConflict(before)
+        ? before
+        : await reporter.group('Upload', () => uploadAbsent(run, world, uploader, before));
+    const report: PublishReport = {
       rows,
       targets: targets.map((target) => target.name),
       feed: shownAddress(feed.url),
@@ -86,73 +75,40 @@ export async function publish(
       dryRun: request.dryRun,
       pipConf: pipConf(feed),
       lock: publishLock(files),
-    });
-    const checked = (rows: readonly PublishRow[]): readonly PublishRow[] => {
-      if (!rows.some((row) => row.state === 'conflict')) return rows;
-      throw new PublishConflict(conflictMessage(rows), reportOf(rows));
     };
-
-    const before = checked(
-      await reporter.group('Ask the feed', () => askFeed(plan, world, feedAdapter, files)),
-    );
-    if (uploader === undefined) return reportOf(before);
-    const after = await reporter.group('Upload', () =>
-      uploadAbsent(plan, world, feedAdapter, uploader, before, checked),
-    );
-    return reportOf(after);
+    if (hasConflict(rows)) throw new PublishConflict(conflictMessage(rows), report);
+    return report;
   } finally {
     await wheelhouses.remove(workplace);
   }
 }
 
-/** @throws UserError when the program isn't there, or is too old */
+function hideSecrets({ source, feed, uploadUrl }: PublishRequest, { reporter }: PublishWorld) {
+  hideInputs(source, reporter);
+  reporter.hide([feed.url, uploadUrl].flatMap(secretsOfUrl));
+  if (feed.password !== undefined) reporter.hide(secretForms(feed.username ?? '', feed.password));
+}
+
+/**
+ * Finds a program on PATH or in the interpreter's environment.
+ * @throws UserError when it isn't there, or is too old
+ */
 async function findTool(
-  tool: Uploader | 'pip-audit',
+  tool: Tool,
   { source }: PublishRequest,
-  interpreter: Interpreter,
+  { executable }: Interpreter,
   { programs }: PublishWorld,
 ): Promise<Command> {
-  for (const command of commandsOf(tool, interpreter.executable)) {
-    const answer = await programs.run(command, ['--version'], {
+  for (const command of commandsOf(tool, executable)) {
+    const result = await programs.run(command, ['--version'], {
       cwd: source.workingDirectory,
       env: source.environment,
       quiet: true,
     });
-    if (answer?.exitCode !== 0) continue;
-    checkTool(tool, interpreter.executable, answer.stdout);
+    if (result?.exitCode !== 0) continue;
+    checkTool(tool, executable, result.stdout);
     return command;
   }
-  checkTool(tool, interpreter.executable, undefined);
+  checkTool(tool, executable, undefined);
   throw new Error(`${tool} was not found`);
-}
-
-/** @throws UserError when the audit was not clean and has to be */
-async function auditFiles(
-  plan: PublishPlan,
-  world: PublishWorld,
-  auditor: Command,
-  files: readonly SourceFile[],
-): Promise<AuditResult> {
-  const { wheelhouses, reporter, programs } = world;
-  const { source, audit } = plan.request;
-  const scratch = await wheelhouses.stage(plan.workplace);
-  const results = await reporter.group('Audit', async () => {
-    const found: AuditResult[] = [];
-    for (const [index, list] of auditLists(files).entries()) {
-      const file = path.join(scratch, `audit-${index}.txt`);
-      await wheelhouses.write(file, list);
-      const answer = await programs.run(auditor, auditArgs(file, path.join(scratch, 'cache')), {
-        cwd: scratch,
-        env: source.environment,
-      });
-      found.push(readAudit(list, answer?.exitCode ?? 127, answer?.stdout ?? ''));
-    }
-    return found;
-  });
-  const result = mergedAudit(results);
-  if (result.state !== 'clean') {
-    if (audit === 'fail') throw new UserError(`${auditMessage(result)} Nothing was uploaded.`);
-    reporter.warning(auditMessage(result));
-  }
-  return result;
 }

@@ -1,16 +1,10 @@
-/** What the feed has, and the upload of what it lacks. */
+/** Compares files with the feed, and uploads those that it does not have. */
 import { messageOf, UserError } from '../logic/errors.ts';
 import { errorExcerpt } from '../logic/pip-output.ts';
 import type { ProjectFile } from '../logic/project-page.ts';
 import type { PipResult } from '../ports.ts';
-import { stateOf } from './logic/feed.ts';
-import type {
-  FeedAnswer,
-  PublishPlan,
-  PublishRequest,
-  PublishRow,
-  SourceFile,
-} from './logic/model.ts';
+import { hasConflict, stateOf } from './logic/feed.ts';
+import type { FeedAnswer, PublishRequest, PublishRow, SourceFile } from './logic/model.ts';
 import {
   batches,
   type Command,
@@ -19,18 +13,18 @@ import {
   uploadEnvironment,
 } from './logic/programs.ts';
 import type { Feed, PublishWorld } from './ports.ts';
+import type { PublishRun } from './run.ts';
 
-/** Projects that are asked for at the same time. */
+/** Projects that the feed is asked for at the same time. */
 const concurrency = 6;
 
 /**
- * What the feed has of each file.
- * @throws UserError when it refuses the credentials, or does not answer as a feed
+ * Returns each file with its state on the feed.
+ * @throws UserError when the feed refuses the credentials, or does not answer as a feed
  */
-export async function askFeed(
-  { request }: PublishPlan,
+export async function compareWithFeed(
+  { request, feed }: PublishRun,
   { reporter }: PublishWorld,
-  feed: Feed,
   files: readonly SourceFile[],
 ): Promise<PublishRow[]> {
   const onFeed = new Map<string, ProjectFile>();
@@ -52,13 +46,13 @@ export async function askFeed(
   if (forwarded.size > 0) {
     const [host] = forwarded.values();
     reporter.warning(
-      `The feed sends those who ask for what it does not have to ${host}, so its users may get packages from there: ${[...forwarded.keys()].join(', ')}. Switch that off at the feed (pypiserver: --disable-fallback), or know that whoever registers a name there is installed (dependency confusion).`,
+      `The feed redirects requests for packages that it does not have to ${host}, so its users may install packages from there: ${[...forwarded.keys()].join(', ')}. Turn that off on the feed (pypiserver: --disable-fallback); otherwise anybody who registers a name there can get a package installed (dependency confusion).`,
     );
   }
   const rows: PublishRow[] = [];
   for (const file of files) {
-    const there = onFeed.get(file.file);
-    const feedSha256 = there && (there.sha256 ?? (await downloadedDigest(feed, there)));
+    const listed = onFeed.get(file.file);
+    const feedSha256 = listed && (listed.sha256 ?? (await downloadedDigest(feed, listed)));
     const state = stateOf(file, feedSha256);
     reporter.info(`${file.file}: ${state}`);
     rows.push({ ...file, state, feedSha256 });
@@ -71,73 +65,72 @@ function feedError(
   project: string,
   answer: Extract<FeedAnswer, { state: 'refused' | 'unreadable' }>,
 ): UserError {
-  if (answer.state === 'refused') {
+  if (answer.state === 'unreadable') {
     return new UserError(
-      feed.username === undefined
-        ? `The feed ${feed.url} answers ${answer.status} for ${project}: it wants credentials. Set the inputs feed-username and feed-password.`
-        : `The feed ${feed.url} answers ${answer.status} for ${project}: it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired.`,
+      `The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which must be the address of the feed's simple index.`,
     );
   }
-  return new UserError(
-    `The feed ${feed.url} can't be asked for ${project}: ${answer.reason}. Check the input feed-url, which is the address of its simple index.`,
-  );
+  const problem =
+    feed.username === undefined
+      ? 'it requires credentials. Set the inputs feed-username and feed-password'
+      : 'it does not accept the credentials. Check the inputs feed-username and feed-password, and whether the secret has expired';
+  return new UserError(`The feed ${feed.url} answers ${answer.status} for ${project}: ${problem}.`);
 }
 
-/** For feeds whose pages give no sha256. */
+/** Downloads a file that the feed lists without a SHA-256, and returns its digest. */
 async function downloadedDigest(feed: Feed, file: ProjectFile): Promise<string> {
   try {
     return await feed.digest(file);
   } catch (error) {
     throw new UserError(
-      `The feed has ${file.file} without a sha256 on its page, and it can't be downloaded to compare: ${messageOf(error)}. Check what that user may do on the feed.`,
+      `The feed lists ${file.file} without a SHA-256, and downloading it for a comparison failed: ${messageOf(error)}. Check that the user may download files from the feed.`,
     );
   }
 }
 
-/** Files of one command line. */
+/** Files per command line of the uploader. */
 const batchSize = 50;
 
 /**
- * Uploads what the feed lacks. Whatever the uploader says, the feed is asked afterwards: an upload
- * may have arrived although its answer did not, and an answer is no proof that it arrived here.
- * @param checked throws when a file is in conflict
+ * Uploads the files that the feed does not have. After each batch the feed is asked again, because
+ * an upload may arrive although its answer is lost, and an answer does not prove that it arrived
+ * on this feed. Stops at a conflict.
+ * @param before each file with its state on the feed
+ * @returns each file with its state afterwards
  */
 export async function uploadAbsent(
-  plan: PublishPlan,
+  run: PublishRun,
   world: PublishWorld,
-  feed: Feed,
   uploader: Command,
   before: readonly PublishRow[],
-  checked: (rows: readonly PublishRow[]) => readonly PublishRow[],
 ): Promise<readonly PublishRow[]> {
   const { reporter } = world;
-  const had = new Set(before.filter((row) => row.state === 'present').map((row) => row.file));
+  const { uploadUrl, feed } = run.request;
+  const old = new Set(before.filter((row) => row.state === 'present').map((row) => row.file));
   let rows = before;
   let absent = rows.filter((row) => row.state === 'absent');
   while (absent.length > 0) {
     const [batch = []] = batches(absent, batchSize);
-    await checkUnchanged(plan, world, batch);
-    const { exitCode, output } = await runUploader(plan, world, uploader, batch);
-    if (exitCode !== 0) reporter.info('The upload ended with an error: asking the feed again.');
-    const asked = await askFeed(plan, world, feed, batch);
-    const now = new Map(asked.map((row) => [row.file, row]));
-    rows = checked(
-      rows.map((row) => {
-        const answer = now.get(row.file) ?? row;
-        return answer.state === 'present' && !had.has(row.file)
-          ? { ...answer, state: 'uploaded' }
-          : answer;
-      }),
-    );
-    const missing = batch.filter((row) => now.get(row.file)?.state === 'absent');
+    await checkUnchanged(run, world, batch);
+    const { exitCode, output } = await runUploader(run, world, uploader, batch);
+    if (exitCode !== 0) reporter.info('The upload failed; asking the feed which files arrived.');
+    const compared = await compareWithFeed(run, world, batch);
+    const now = new Map(compared.map((row) => [row.file, row]));
+    rows = rows.map((row) => {
+      const current = now.get(row.file) ?? row;
+      const isUploaded = current.state === 'present' && !old.has(row.file);
+      return isUploaded ? { ...current, state: 'uploaded' } : current;
+    });
+    if (hasConflict(rows)) break;
+    const missing = compared.filter((row) => row.state === 'absent').map((row) => row.file);
     if (exitCode === 0 && missing.length > 0) {
       throw new UserError(
-        `The upload to ${plan.request.uploadUrl} succeeded, but ${plan.request.feed.url} does not show ${missing.map((row) => row.file).join(', ')}. Check that the inputs upload-url and feed-url lead to the same feed; if they do, it needs a while: run again.`,
+        `The upload to ${uploadUrl} succeeded, but ${feed.url} does not list ${missing.join(', ')}. Check that the inputs upload-url and feed-url belong to the same feed. If they do, the feed may need some time: run again.`,
       );
     }
     if (missing.length === batch.length) {
       throw new UserError(
-        `The upload to ${plan.request.uploadUrl} failed. ${uploadAdvice(output)}\n${errorExcerpt(output)}`,
+        `The upload to ${uploadUrl} failed. ${uploadAdvice(output)}\n${errorExcerpt(output)}`,
       );
     }
     absent = rows.filter((row) => row.state === 'absent');
@@ -146,48 +139,36 @@ export async function uploadAbsent(
 }
 
 /**
- * Sdists may have run code since the files were checked.
- * @throws UserError for a file that is not what the source index listed any more
+ * An sdist may have run code since the files were checked.
+ * @throws UserError for a file that differs from what the source index lists
  */
 async function checkUnchanged(
-  { collection }: PublishPlan,
+  { collection }: PublishRun,
   { wheelhouses }: PublishWorld,
   files: readonly SourceFile[],
 ): Promise<void> {
   const names = files.map(({ file }) => file);
-  // One that has disappeared leaves nothing to measure.
+  // A missing file cannot be measured.
   const now = await wheelhouses.measure(collection, names).catch(() => []);
   const changed = files.filter(({ sha256 }, index) => now[index]?.sha256 !== sha256);
   if (changed.length === 0) return;
   throw new UserError(
-    `${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. Nothing of that batch was uploaded. Code of an sdist may have done it: find out which, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`,
+    `${changed.map(({ file }) => file).join(', ')} changed on this machine after the download, or disappeared. No file of that batch was uploaded. Code of an sdist may have changed it: find out which sdist, or refuse sdists with PIP_ONLY_BINARY=:all: in env.`,
   );
 }
 
 async function runUploader(
-  { request, collection, certificates }: PublishPlan,
+  { request, collection, certificates }: PublishRun,
   { programs }: PublishWorld,
   uploader: Command,
   files: readonly SourceFile[],
 ): Promise<PipResult> {
-  const answer = await programs.run(
-    uploader,
-    uploadArgs(
-      request.uploader,
-      request.uploadUrl,
-      files.map((file) => file.file),
-    ),
-    {
-      cwd: collection,
-      env: uploadEnvironment(
-        request.uploader,
-        request.source.environment,
-        request.feed,
-        certificates,
-      ),
-    },
-  );
-  if (answer === undefined)
-    throw new UserError(`${uploader.join(' ')} is gone: it was there before.`);
-  return answer;
+  const { source, uploadUrl, feed } = request;
+  const names = files.map(({ file }) => file);
+  const result = await programs.run(uploader, uploadArgs(request.uploader, uploadUrl, names), {
+    cwd: collection,
+    env: uploadEnvironment(request.uploader, source.environment, feed, certificates),
+  });
+  if (result !== undefined) return result;
+  throw new UserError(`${uploader.join(' ')} could be run earlier but can no longer be found.`);
 }

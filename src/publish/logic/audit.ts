@@ -1,4 +1,4 @@
-/** pip-audit: what it is told, and what its reports mean. */
+/** pip-audit: its arguments, and the meaning of its reports. */
 import { normalizeName } from '../../logic/names.ts';
 import type { AuditResult } from './model.ts';
 
@@ -15,9 +15,9 @@ export function auditArgs(list: string, cache: string): string[] {
 }
 
 /**
- * What one run of pip-audit says. Only a report that has every project of the list, none of them
- * skipped, counts as a look-up: without --strict it calls a service that answers 404 to everything
- * clean, and no exit code tells "vulnerable" from "failed" (both 1).
+ * Reads the report of one run of pip-audit. Only a report that has every project of the list, none
+ * of them skipped, counts as a look-up: without --strict, a service that answers 404 to everything
+ * counts as clean, and the exit code is 1 for both "vulnerable" and "failed".
  */
 export function readAudit(list: string, exitCode: number, stdout: string): AuditResult {
   const failed = (why: string): AuditResult => ({ state: 'failed', findings: [why] });
@@ -25,9 +25,9 @@ export function readAudit(list: string, exitCode: number, stdout: string): Audit
   try {
     ({ dependencies } = JSON.parse(stdout) as { dependencies?: unknown });
   } catch {
-    return failed(`pip-audit gave no report (exit code ${exitCode})`);
+    return failed(`pip-audit printed no report (exit code ${exitCode})`);
   }
-  if (!Array.isArray(dependencies)) return failed('the report of pip-audit has another form');
+  if (!Array.isArray(dependencies)) return failed('the report of pip-audit has an unknown format');
   const looked = new Map<string, string[]>();
   for (const entry of dependencies as {
     name?: unknown;
@@ -58,19 +58,19 @@ export function readAudit(list: string, exitCode: number, stdout: string): Audit
   if (findings.length > 0) return { state: 'vulnerable', findings };
   return exitCode === 0
     ? { state: 'clean', findings: [] }
-    : failed(`pip-audit ended with exit code ${exitCode}`);
+    : failed(`pip-audit failed with exit code ${exitCode}`);
 }
 
-/** Several look-ups as one: as bad as the worst of them. */
+/** Combines several look-ups; the worst state wins. */
 export function mergedAudit(results: readonly AuditResult[]): AuditResult {
   const order = ['failed', 'vulnerable', 'clean'] as const;
   const state = order.find((each) => results.some((result) => result.state === each)) ?? 'clean';
   return { state, findings: results.flatMap((result) => result.findings) };
 }
 
-/** One sentence on an audit that was not clean. */
+/** Describes an audit that was not clean. */
 export function auditMessage({ state, findings }: AuditResult): string {
   return state === 'failed'
-    ? `The audit could not be made, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's words above; the vulnerability service must be reachable and know every package.`
-    : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose other versions.`;
+    ? `The audit failed, so nothing is known about these packages: ${findings.join('; ')}. See pip-audit's output above; the vulnerability service must be reachable and must know every package.`
+    : `The audit found known vulnerabilities: ${findings.join('; ')}. Choose different versions.`;
 }

@@ -1,12 +1,12 @@
-/** What a feed says of its files, and where it takes new ones. */
+/** A feed's answers, and the address for uploads to it. */
 
 import { normalizeName } from '../../logic/names.ts';
 import { type Health, judgePage, projectFiles } from '../../logic/project-page.ts';
 import type { FeedAnswer, FileState, PublishRow, SourceFile } from './model.ts';
 
 /**
- * What a feed's answer says of one project.
- * @param url of the page, for relative links
+ * Reads a feed's answer for one project.
+ * @param url the address of the page, for relative links
  */
 export function readAnswer(
   status: number,
@@ -27,14 +27,13 @@ export function readAnswer(
   try {
     return { state: 'listed', files: projectFiles(contentType, body, url) };
   } catch {
-    return { state: 'unreadable', reason: 'its JSON is not that of a project page (PEP 691)' };
+    return { state: 'unreadable', reason: 'its JSON is not a project page (PEP 691)' };
   }
 }
 
 /**
- * What a redirect to another origin means: feeds send those who ask for a project that they don't
- * have to a public index (pypiserver's and GitLab's default), and those whom they don't know to a
- * page to log in.
+ * Interprets a redirect to another origin. Feeds redirect to a public index for a project that they
+ * do not have (the default of pypiserver and GitLab), or to a login page without valid credentials.
  */
 export function readForeignRedirect(location: URL, project: string): FeedAnswer {
   const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
@@ -42,35 +41,42 @@ export function readForeignRedirect(location: URL, project: string): FeedAnswer 
     ? { state: 'absent', forwarded: location.host }
     : {
         state: 'unreadable',
-        reason: `it redirects to ${location.host}, which is no page of ${project}; that may be a page to log in`,
+        reason: `it redirects to ${location.host}, but not to a page of ${project}; that may be a login page`,
       };
 }
 
-/** @param feedSha256 of the file of that name on the feed; undefined: there is none */
+/** @param feedSha256 digest of the feed's file of that name; undefined when there is none */
 export function stateOf(file: SourceFile, feedSha256: string | undefined): FileState {
   if (feedSha256 === undefined) return 'absent';
   return feedSha256 === file.sha256 ? 'present' : 'conflict';
 }
 
-/** The error's text for files that the feed has with other content. */
+/** Whether the feed has a file of the same name with different content. */
+export function hasConflict(rows: readonly PublishRow[]): boolean {
+  return rows.some((row) => row.state === 'conflict');
+}
+
+/** The error for files that the feed has with different content. */
 export function conflictMessage(rows: readonly PublishRow[]): string {
   const conflicts = rows.filter((row) => row.state === 'conflict');
   const uploaded = rows.filter((row) => row.state === 'uploaded').length;
-  const [what, them] =
+  const [subject, object] =
     conflicts.length === 1 ? ['1 file has', 'it'] : [`${conflicts.length} files have`, 'them'];
+  const others = uploaded === 0 ? 'Nothing was uploaded.' : `Other files uploaded: ${uploaded}.`;
   return [
-    `${what} other content on the feed than on the source index; ${uploaded === 0 ? 'nothing was' : `${uploaded} others were`} uploaded. Find out which content is the right one, then delete ${them} from the feed or leave that version out.`,
+    `${subject} different content on the feed and on the source index. ${others} Find out which content is right, then delete ${object} from the feed or exclude that version.`,
     ...conflicts.map(
       ({ file, sha256, feedSha256 }) =>
-        `  ${file}: sha256 ${sha256} at the source, ${feedSha256} on the feed`,
+        `  ${file}: SHA-256 ${sha256} on the source index, ${feedSha256} on the feed`,
     ),
   ].join('\n');
 }
 
 /**
- * Where files of a feed are uploaded to, if its address tells. Nearly all serve `…/simple/` below
- * the address for uploads (pypiserver, Artifactory, CodeArtifact, Gitea, GitLab, Nexus); devpi has
- * `…/+simple/` there, and Azure Artifacts `…/upload/` beside it.
+ * Derives a feed's address for uploads from the address of its simple index; undefined when that is
+ * impossible. Most feeds serve `…/simple/` below the address for uploads (pypiserver, Artifactory,
+ * CodeArtifact, Gitea, GitLab, Nexus); devpi serves `…/+simple/` there, and Azure Artifacts has
+ * `…/upload/` beside it.
  */
 export function derivedUploadUrl(feedUrl: string): string | undefined {
   const url = new URL(feedUrl);

@@ -1,7 +1,7 @@
 /** The published closure as files: for pip, and for pip-audit. */
 import type { SourceFile } from './model.ts';
 
-/** The closure for pip: installable where all targets have the same versions. */
+/** The lock for pip. It can be installed if all targets have the same versions. */
 export function publishLock(files: readonly SourceFile[]): string {
   const runtime = files.filter((file) => file.role === 'runtime');
   const lines = versionsByName(runtime).flatMap((versions) => versions.map(lockLine));
@@ -9,8 +9,8 @@ export function publishLock(files: readonly SourceFile[]): string {
 }
 
 /**
- * Requirement files for pip-audit, with a hash for every file. It takes each project once a file,
- * so a second version of one is in a second file.
+ * Requirement files for pip-audit, with a hash for every file. It accepts each project once per
+ * requirement file, so a second version of a project goes into a second one.
  */
 export function auditLists(files: readonly SourceFile[]): string[] {
   const lists: SourceFile[][][] = [];

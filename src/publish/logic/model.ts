@@ -1,10 +1,8 @@
-/** What a publishing run is asked for, works on, and reports. */
+/** What a publishing run works on and reports. */
 
 import { UserError } from '../../logic/errors.ts';
-import type { Indexes } from '../../logic/index-choice.ts';
-import type { Interpreter, Request } from '../../logic/model.ts';
+import type { Request } from '../../logic/model.ts';
 import type { ProjectFile } from '../../logic/project-page.ts';
-import type { RequestedSet } from '../../logic/requirements.ts';
 
 export const uploaders = ['twine', 'uv'] as const;
 
@@ -14,13 +12,13 @@ export const auditModes = ['off', 'warn', 'fail'] as const;
 
 export type AuditMode = (typeof auditModes)[number];
 
-/** Everything that a publishing run was asked for. */
+/** The request of a publishing run. */
 export interface PublishRequest {
-  /** What is wanted and the index that it comes from. */
+  /** The packages, and the index that they come from. */
   readonly source: Request;
-  /** Platform tags; empty: the one that this runs on. */
+  /** Platform tags; empty for the platform of this machine. */
   readonly platforms: readonly string[];
-  /** `3.12` or `3.12.4`; empty: the chosen Python's. */
+  /** `3.12` or `3.12.4`; empty for the version of the chosen Python. */
   readonly pythonVersions: readonly string[];
   readonly feed: FeedAccess;
   readonly uploadUrl: string;
@@ -29,7 +27,7 @@ export interface PublishRequest {
   readonly dryRun: boolean;
 }
 
-/** A private feed and who asks it. The password is a secret: never shown. */
+/** A private feed with its credentials. The password is a secret: never show it. */
 export interface FeedAccess {
   /** Of its simple index, with a trailing slash and without credentials. */
   readonly url: string;
@@ -41,9 +39,9 @@ export interface FeedAccess {
 export interface Target {
   /** For people. */
   readonly name: string;
-  /** pip's options that choose its files; empty: those of the running Python. */
+  /** The options that make pip choose its files; empty for the running Python. */
   readonly options: readonly string[];
-  /** What environment markers are compared with, where it is not the running Python. */
+  /** Values of environment marker variables; undefined for those of the running Python. */
   readonly markers: Readonly<Record<string, string>> | undefined;
 }
 
@@ -54,18 +52,18 @@ export interface SourceFile {
   readonly version: string;
   readonly sha256: string;
   readonly size: number;
-  /** runtime: the request's closure; build: what its sdists are built with. */
+  /** `runtime` for the packages and their dependencies, `build` for the build requirements of sdists. */
   readonly role: 'runtime' | 'build';
 }
 
-/** A file as pip has left it. */
+/** A file that pip downloaded. */
 export type DownloadedFile = Pick<SourceFile, 'file' | 'sha256' | 'size'>;
 
-/** What a file says of itself, without being built or installed. */
+/** The metadata of a file that is neither built nor installed. */
 export interface FileMetadata {
-  /** Every name and version in it that an uploader might take for its own. */
+  /** Every name and version that an uploader might read from it. */
   readonly identities: readonly Identity[];
-  /** Text of an sdist's pyproject.toml; undefined for one without, and for a wheel. */
+  /** Text of an sdist's pyproject.toml; undefined when it has none, and for wheels. */
   readonly pyproject: string | undefined;
 }
 
@@ -74,56 +72,56 @@ export interface Identity {
   readonly version: string;
 }
 
-/** A page as an index answered. */
+/** An index's answer to a request for a page. */
 export interface IndexPage {
-  /** Of HTTP; undefined when there was no answer. */
+  /** The HTTP status; undefined when there was no answer. */
   readonly status: number | undefined;
   readonly contentType: string;
-  /** Where it came from in the end, without credentials. */
+  /** The address after redirects, without credentials. */
   readonly url: string;
   readonly body: string;
-  /** Why there is no whole answer, in a few words. */
+  /** Why there is no complete answer, in a few words. */
   readonly fault: string | undefined;
 }
 
-/** What a feed says of one project. */
+/** A feed's answer for one project. */
 export type FeedAnswer =
   | { readonly state: 'listed'; readonly files: readonly ProjectFile[] }
-  /** The feed does not have it; `forwarded`: the host where it sends those who ask. */
+  /** The feed does not have it; `forwarded` is the host that it redirects to. */
   | { readonly state: 'absent'; readonly forwarded?: string }
   | { readonly state: 'refused'; readonly status: 401 | 403 }
   | { readonly state: 'unreadable'; readonly reason: string };
 
 export type FileState = 'present' | 'conflict' | 'absent';
 
-/** One file with what became of it. */
+/** A file with its state on the feed. */
 export interface PublishRow extends SourceFile {
   readonly state: FileState | 'uploaded';
-  /** Lower-case hex: the content that the feed has under that name, where it has any. */
+  /** Digest of the feed's file of that name, in lower-case hex; undefined when it has none. */
   readonly feedSha256: string | undefined;
 }
 
 export interface AuditResult {
-  /** failed: at least one look-up did not take place, so nobody knows. */
+  /** `failed` when at least one look-up did not take place, so nothing is known. */
   readonly state: 'off' | 'clean' | 'vulnerable' | 'failed';
   /** `name version: ID, ID`, or why the look-up failed. */
   readonly findings: readonly string[];
 }
 
-/** What one publishing run did. */
+/** The result of a publishing run. */
 export interface PublishReport {
   readonly rows: readonly PublishRow[];
   readonly targets: readonly string[];
   readonly feed: string;
   readonly audit: AuditResult;
   readonly dryRun: boolean;
-  /** Text for the machines that install from the feed. */
+  /** Text of a pip.conf for machines that install from the feed. */
   readonly pipConf: string;
-  /** The closure as `name==version --hash=…`, what sdists are built with left out. */
+  /** The packages as lines `name==version --hash=…`, without build requirements. */
   readonly lock: string;
 }
 
-/** Files on the feed have other content than the source's. */
+/** The feed has files of the same name with different content. */
 export class PublishConflict extends UserError {
   readonly report: PublishReport;
 
@@ -131,17 +129,4 @@ export class PublishConflict extends UserError {
     super(message);
     this.report = report;
   }
-}
-
-/** What is known before anything is downloaded. */
-export interface PublishPlan {
-  readonly request: PublishRequest;
-  readonly interpreter: Interpreter;
-  /** Where files come from; their URLs may hold credentials. */
-  readonly indexes: Indexes;
-  readonly requested: RequestedSet;
-  readonly certificates: string | undefined;
-  readonly workplace: string;
-  /** Where all files come together. */
-  readonly collection: string;
 }

@@ -1,34 +1,33 @@
-/** The programs that upload and audit: where they are found, what they are told. */
+/** The programs that upload and audit: where to find them, their arguments and environment. */
 import { UserError } from '../../logic/errors.ts';
 import type { FeedAccess, Uploader } from './model.ts';
 
-/** A program with the arguments that stand before all others. */
+/** What a publishing run needs besides pip. */
+export type Tool = Uploader | 'pip-audit';
+
+/** A program with its first arguments. */
 export type Command = readonly [program: string, ...args: string[]];
 
-/** Where an uploader or auditor may be found, the first one first. */
-export function commandsOf(tool: Uploader | 'pip-audit', python: string): Command[] {
+/** The commands that may start a tool, in order of preference. */
+export function commandsOf(tool: Tool, python: string): Command[] {
   return [[tool], [python, '-m', tool.replace('-', '_')]];
 }
 
-/** The oldest that does what is needed, and the requirement that brings it. */
+/** The oldest version that works, and the requirement that installs it. */
 const oldest = {
   /** 6.1 refuses Metadata 2.5; 6.2 and later don't skip files on private feeds (pypa/twine#1251). */
   twine: { version: [7, 0], install: 'twine>=7' },
-  /** The oldest that was tried. */
+  /** The oldest tested version. */
   uv: { version: [0, 9], install: 'uv>=0.9' },
-  /** The first whose options are these. */
+  /** The first version with these options. */
   'pip-audit': { version: [2, 8], install: 'pip-audit>=2.8' },
 } as const;
 
 /**
- * @param versionOutput what `--version` prints; undefined: it was not found
+ * @param versionOutput the output of `--version`; undefined when the tool was not found
  * @throws UserError that says what to install
  */
-export function checkTool(
-  tool: Uploader | 'pip-audit',
-  python: string,
-  versionOutput: string | undefined,
-): void {
+export function checkTool(tool: Tool, python: string, versionOutput: string | undefined): void {
   const { version, install } = oldest[tool];
   const remedy = `Run ${python} -m pip install "${install}" before this step.`;
   const found = /\b(\d+)\.(\d+)(?:\.\d+)?/.exec(versionOutput ?? '');
@@ -45,7 +44,7 @@ export function checkTool(
   }
 }
 
-/** @param files names in the directory that it runs in */
+/** @param files names in the working directory */
 export function uploadArgs(uploader: Uploader, url: string, files: readonly string[]): string[] {
   return uploader === 'twine'
     ? [
@@ -68,12 +67,12 @@ export function uploadArgs(uploader: Uploader, url: string, files: readonly stri
       ];
 }
 
-/** Settings of an uploader that would send files or credentials elsewhere. */
+/** Variables that would make an uploader send files or credentials elsewhere. */
 const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|UV_PUBLISH_\w+)$/i;
 
 /**
- * The uploader's environment: here, and never among its arguments, are the credentials.
- * @param certificates file of certificates that pip is told to trust; undefined: none
+ * Returns the uploader's environment, which contains the credentials: arguments would show them.
+ * @param certificates path of a file of certificates to trust; undefined for the default ones
  */
 export function uploadEnvironment(
   uploader: Uploader,
@@ -90,19 +89,19 @@ export function uploadEnvironment(
     ...Object.fromEntries(kept),
     ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
     NO_COLOR: '1',
-    COLUMNS: '200', // twine breaks lines in the middle of words.
+    COLUMNS: '200', // twine wraps lines in the middle of words.
   };
 }
 
-/** A few at a time: command lines have an end, on Windows after 32,767 characters. */
+/** Splits items into batches: the length of a command line is limited (Windows: 32,767). */
 export function batches<T>(items: readonly T[], size: number): T[][] {
   const count = Math.ceil(items.length / size);
   return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
 }
 
-/** What to do about an uploader that failed. */
+/** What to do after a failed upload. */
 export function uploadAdvice(output: string): string {
   return /\b40[13]\b/.test(output)
-    ? 'The feed refused the upload: check the inputs feed-username and feed-password, whether the secret has expired, and whether that user may upload.'
-    : 'Check the input upload-url and what the feed says above; a run that is started again uploads only what is missing.';
+    ? 'The feed refused the upload. Check the inputs feed-username and feed-password, whether the secret has expired, and whether the user may upload.'
+    : 'Check the input upload-url and the answer of the feed above. A new run uploads only what is missing.';
 }

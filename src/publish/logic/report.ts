@@ -1,21 +1,21 @@
-/** What a publishing run says of itself: for the log, a terminal and the job summary. */
+/** The report of a publishing run, for the log, a terminal and the job summary. */
 
 import { size } from '../../logic/summary.ts';
 import type { PublishReport, PublishRow } from './model.ts';
 
-/** How many files are in each state. */
+/** Returns the number of files in each state. */
 export function publishCounts(report: PublishReport): Record<PublishRow['state'], number> {
   const counts = { uploaded: 0, present: 0, conflict: 0, absent: 0 };
   for (const { state } of report.rows) counts[state] += 1;
   return counts;
 }
 
-/** One sentence. */
+/** The result in one sentence. */
 function headline(report: PublishReport): string {
   const { uploaded, present, conflict, absent } = publishCounts(report);
   const parts = [
     report.dryRun ? `${absent} would be uploaded` : `${uploaded} uploaded`,
-    `${present} present before`,
+    `${present} already present`,
     `${conflict} in conflict`,
     ...(report.dryRun || absent === 0 ? [] : [`${absent} not uploaded`]),
   ];
@@ -23,8 +23,8 @@ function headline(report: PublishReport): string {
 }
 
 const auditWords = {
-  off: 'not made',
-  clean: 'no known vulnerability',
+  off: 'off',
+  clean: 'no known vulnerabilities',
   vulnerable: 'known vulnerabilities',
   failed: 'failed, so nothing is known',
 } as const;
@@ -34,19 +34,19 @@ function auditLine({ audit }: PublishReport): string {
   return `Audit: ${auditWords[audit.state]}${found}.`;
 }
 
-function what(row: PublishRow, report: PublishReport): string {
-  if (row.state === 'absent') return report.dryRun ? 'would be uploaded' : 'not uploaded';
-  return row.state === 'present' ? 'present before' : row.state;
+function result({ state }: PublishRow, { dryRun }: PublishReport): string {
+  if (state === 'absent') return dryRun ? 'would be uploaded' : 'not uploaded';
+  return state === 'present' ? 'already present' : state;
 }
 
 /** Plain text. */
 export function formatPublishReport(report: PublishReport): string[] {
   return [
     headline(report),
-    ...report.rows.map((row) => `  ${row.file}: ${what(row, report)}`),
-    `For: ${report.targets.join(', ')}`,
+    ...report.rows.map((row) => `  ${row.file}: ${result(row, report)}`),
+    `Targets: ${report.targets.join(', ')}`,
     auditLine(report),
-    'A machine installs from the feed with this pip.conf:',
+    'To install from the feed, use this pip.conf:',
     ...report.pipConf
       .trimEnd()
       .split('\n')
@@ -54,18 +54,18 @@ export function formatPublishReport(report: PublishReport): string[] {
   ];
 }
 
-/** GitHub-flavoured Markdown. File names and versions have been checked: nothing needs escaping. */
+/** GitHub-flavoured Markdown. File names and versions were checked, so nothing needs escaping. */
 export function formatPublishSummary(report: PublishReport): string {
   return [
     `### Wheelhouse: ${headline(report)}`,
     '',
-    `Feed \`${report.feed}\`, for ${report.targets.join(', ')}. ${auditLine(report)}`,
+    `Feed: \`${report.feed}\`. Targets: ${report.targets.join(', ')}. ${auditLine(report)}`,
     '',
     '| file | version | size | |',
     '| --- | --- | --: | --- |',
     ...report.rows.map(
       (row) =>
-        `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${what(row, report)} |`,
+        `| ${row.file}${row.role === 'build' ? ' (to build)' : ''} | ${row.version} | ${size(row.size)} | ${result(row, report)} |`,
     ),
     '',
     '<details><summary>pip.conf for machines that install from the feed</summary>',

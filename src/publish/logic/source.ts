@@ -1,7 +1,8 @@
-/** What is asked of the source index, and what its files are. */
+/** What pip downloads from the source index, and which project each file belongs to. */
 
+import { fillEnvironment } from '../../logic/environment.ts';
 import { UserError } from '../../logic/errors.ts';
-import { type Indexes, indexesOf } from '../../logic/index-choice.ts';
+import { type Indexes, indexesOf, indexVariables } from '../../logic/index-choice.ts';
 import type { Interpreter, Request } from '../../logic/model.ts';
 import { isSdistName, normalizeName, sameVersion, versionInFileName } from '../../logic/names.ts';
 import type { PipSettings } from '../../logic/pip-settings.ts';
@@ -10,22 +11,19 @@ import { directRequirements, parseSpecifier, type RequestedSet } from '../../log
 import { withoutSecrets } from '../../logic/secrets.ts';
 import type { Identity, Target } from './model.ts';
 
-/**
- * Only what an index has can be mirrored.
- * @throws UserError for a path, a branch or a URL among the requirements
- */
+/** @throws UserError for a path, a branch or a URL among the requirements: only an index can be copied */
 export function refuseDirect(requested: RequestedSet): void {
   const [first] = directRequirements(requested.lines);
   if (first === undefined) return;
   throw new UserError(
-    `"${first.shown}" comes from its own place, and only files of an index are published. Upload a project of yours from where it is built, and remove this line.`,
+    `"${first.shown}" does not come from an index, and only files of an index are published. Remove this line; if it is your own project, upload it from the job that builds it.`,
     first.source,
   );
 }
 
 /**
- * The indexes that files may come from.
- * @throws UserError when pip is told to use none
+ * Returns the indexes that files may come from.
+ * @throws UserError when pip is configured to use none
  */
 export function sourceIndexes(
   request: Request,
@@ -34,12 +32,32 @@ export function sourceIndexes(
 ): Indexes {
   const indexes = indexesOf(request, interpreter, settings);
   if (indexes === undefined) {
-    throw new UserError('pip is told to use no index (no-index), so there is nothing to publish.');
+    throw new UserError(
+      'pip is configured to use no index (no-index), so there is nothing to publish. Remove that setting.',
+    );
   }
   return indexes;
 }
 
-/** The files of a request for a target, with all that they depend on. */
+/**
+ * The environment of a pip that downloads from the source indexes.
+ * @param empty path of an empty directory. It replaces the user's own find-links directories, which
+ * may contain wheels that were built there: only original files are published.
+ */
+export function pipEnvironment(
+  { environment }: Request,
+  { pipConfig, keyring }: Interpreter,
+  indexes: Indexes,
+  empty: string,
+): Record<string, string> {
+  const variables = indexVariables(indexes, indexes.authoritative);
+  return {
+    ...fillEnvironment(environment, pipConfig, variables, keyring),
+    PIP_FIND_LINKS: empty,
+  };
+}
+
+/** pip's arguments for downloading a request file, with all dependencies, for a target. */
 export function downloadArgs(options: {
   readonly target: Target;
   readonly directory: string;
@@ -58,11 +76,11 @@ export function downloadArgs(options: {
 }
 
 /**
- * What an sdist is built with, as requirements that only an index can satisfy. Without this check
- * its author could lead pip to a file of any server.
+ * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
+ * check, the author of the sdist could make pip download a file from any server.
  * @param requires its `build-system.requires`
- * @throws UserError that names the sdist, for anything else than a name with an optional version,
- * extras and marker
+ * @throws UserError that names the sdist, for anything but a name with an optional version, extras
+ * and marker
  */
 export function buildRequirements(sdist: string, requires: readonly string[]): string[] {
   const context = { environment: {}, workingDirectory: '.' };
@@ -73,7 +91,7 @@ export function buildRequirements(sdist: string, requires: readonly string[]): s
     if (line !== undefined) return line.text;
     const shown = withoutSecrets(text).replace(/\p{Cc}/gu, ' ');
     throw new UserError(
-      `${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published: choose a version of the package that has a wheel, or leave it out.`,
+      `${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`,
     );
   });
 }
@@ -92,10 +110,10 @@ function indexLine(
 }
 
 /**
- * The project and version that a file belongs to. Its name and its metadata must agree: pip goes by
- * the one, uploaders by the other.
- * @param identities what its metadata say
- * @throws UserError when they say nothing, or something else than its name
+ * Returns the project and version that a file belongs to. Its name and its metadata must agree,
+ * because pip reads the name and uploaders read the metadata.
+ * @param identities the names and versions in its metadata
+ * @throws UserError when there are none, or when they contradict the file name
  */
 export function identity(file: string, identities: readonly Identity[]): Identity {
   const [first] = identities;
@@ -107,7 +125,7 @@ export function identity(file: string, identities: readonly Identity[]): Identit
     /^[A-Za-z0-9.!+_-]+$/.test(first.version);
   if (!isUsable) {
     throw new UserError(
-      `${file} of the source index has no usable name and version in its metadata. Leave that version out.`,
+      `${file} of the source index has no valid name and version in its metadata. Exclude that version.`,
     );
   }
   for (const each of identities) {
@@ -117,7 +135,7 @@ export function identity(file: string, identities: readonly Identity[]): Identit
       sameVersion(each.version, version);
     if (!agrees) {
       throw new UserError(
-        `The metadata of ${file} name another project or version than its file name does, and uploaders go by the metadata. Leave that version out, and tell whoever runs the source index.`,
+        `The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`,
       );
     }
   }

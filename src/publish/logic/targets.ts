@@ -1,12 +1,12 @@
-/** The machines that packages are published for: tags, markers, and what pip is told of them. */
+/** The machines that packages are published for: platform tags, markers and pip's options. */
 
 import { UserError } from '../../logic/errors.ts';
 import type { Interpreter } from '../../logic/model.ts';
 import type { Target } from './model.ts';
 
 /**
- * The machines that are asked for: every platform with every version.
- * @throws UserError for a platform or version of another form
+ * Returns the requested targets: every platform with every Python version.
+ * @throws UserError for an invalid platform or version
  */
 export function targetsOf(
   platforms: readonly string[],
@@ -20,7 +20,7 @@ export function targetsOf(
   for (const version of pythonVersions) {
     if (!/^3\.\d+(\.\d+)?$/.test(version)) {
       throw new UserError(
-        `The input python-versions holds "${version}"; it takes versions of CPython such as 3.12, one per line.`,
+        `The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`,
       );
     }
   }
@@ -41,7 +41,7 @@ export function targetsOf(
   );
 }
 
-/** The glibc that each of the old names of PEP 600 stands for. */
+/** The minor version of glibc 2 behind each old name of PEP 600. */
 const oldManylinux = [
   ['manylinux2014', 17],
   ['manylinux2010', 12],
@@ -49,8 +49,8 @@ const oldManylinux = [
 ] as const;
 
 /**
- * All platform tags whose wheels run on a platform. pip's `--platform` takes
- * `manylinux_2_28_x86_64` by the letter, although it stands for every older glibc too (PEP 600,
+ * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
  * PEP 656 for musl).
  */
 export function platformTags(platform: string): string[] {
@@ -67,7 +67,7 @@ export function platformTags(platform: string): string[] {
   return tags.length > 0 ? tags : [platform];
 }
 
-/** The variables of PEP 508 that a version decides. */
+/** Values of the marker variables (PEP 508) that depend on the Python version. */
 function versionMarkers(version: string): Record<string, string> {
   const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
   return {
@@ -80,8 +80,8 @@ function versionMarkers(version: string): Record<string, string> {
 }
 
 /**
- * The variables of PEP 508 that a platform decides.
- * @throws UserError for a tag whose system is not known
+ * Values of the marker variables (PEP 508) that depend on the platform.
+ * @throws UserError for a tag of an unknown system
  */
 function platformMarkers(platform: string): Record<string, string> {
   const known: readonly (readonly [RegExp, Record<string, string>])[] = [
@@ -102,11 +102,11 @@ function platformMarkers(platform: string): Record<string, string> {
     }
   }
   throw new UserError(
-    `The input platforms holds "${platform}"; it takes platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`,
+    `The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`,
   );
 }
 
-/** `platform.machine()` where it is spelt in another way than the tag, or the tag names several. */
+/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
 const machines: Readonly<Record<string, string>> = {
   win_amd64: 'AMD64',
   win_arm64: 'ARM64',

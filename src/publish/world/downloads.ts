@@ -1,4 +1,4 @@
-/** pip as it would choose files on another machine, and what is known of the files that it brought. */
+/** Downloads with pip, also for another machine, and reads the files. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../logic/errors.ts';
@@ -10,8 +10,9 @@ import { accept, maxPage } from '../../world/pages.ts';
 import { runPip } from '../../world/python.ts';
 import { runProgram } from '../../world/python-program.ts';
 import type { DownloadedFile, FileMetadata, Identity, IndexPage } from '../logic/model.ts';
+import type { PipAccess } from '../ports.ts';
 
-/** @param environment for programs that are no pip */
+/** @param environment the environment of programs other than pip */
 export function downloadsAdapter(
   reporter: Reporter,
   environment: Readonly<Record<string, string>>,
@@ -47,7 +48,7 @@ export function downloadsAdapter(
           input: JSON.stringify(files.map((file) => path.join(directory, file))),
         },
       );
-      if (exitCode !== 0) throw new Error(`Files could not be read: ${errorExcerpt(output)}`);
+      if (exitCode !== 0) throw new Error(`Could not read files: ${errorExcerpt(output)}`);
       const found = JSON.parse(stdout) as readonly {
         readonly identities?: readonly Identity[];
         readonly pyproject?: string | null;
@@ -56,7 +57,7 @@ export function downloadsAdapter(
       return found.map(({ identities = [], pyproject, fault }, index) => {
         if (fault !== undefined) {
           throw new UserError(
-            `${files[index]} of the source index can't be read (${fault}). Leave that version out.`,
+            `${files[index]} of the source index can't be read (${fault}). Exclude that version.`,
           );
         }
         return { identities, pyproject: pyproject ?? undefined };
@@ -87,9 +88,7 @@ export function downloadsAdapter(
   };
 }
 
-type PipAccess = Pick<Parameters<Python['pip']>[2], 'cwd' | 'env'>;
-
-/** What the script prints for one URL. */
+/** The script's result for one URL. */
 interface SessionAnswer {
   readonly status?: number;
   readonly contentType?: string;
@@ -104,7 +103,7 @@ async function throughPip(
   { cwd, env }: PipAccess,
 ): Promise<readonly SessionAnswer[]> {
   if (job.urls.length === 0) return [];
-  // URLs may hold credentials, so they are not among the arguments.
+  // URLs may contain credentials, so they are not arguments.
   const input = JSON.stringify({ ...job, accept, limit: maxPage });
   const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
     cwd,
@@ -113,6 +112,6 @@ async function throughPip(
   });
   if (exitCode === 0) return JSON.parse(stdout) as SessionAnswer[];
   throw new UserError(
-    `This pip (${interpreter.pip}) can't be used to ask the source index what it lists: ${errorExcerpt(output)}. Use another version of pip.`,
+    `pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${errorExcerpt(output)}. Use a different version of pip.`,
   );
 }

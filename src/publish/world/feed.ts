@@ -1,4 +1,4 @@
-/** A private feed: what its project pages say, and the content of its files. */
+/** A private feed: its project pages, and the content of its files. */
 import { createHash } from 'node:crypto';
 
 import { messageOf } from '../../logic/errors.ts';
@@ -8,17 +8,14 @@ import { type Answer, follow, maxPage, textOf, withRetries } from '../../world/p
 import { readAnswer, readForeignRedirect } from '../logic/feed.ts';
 import type { FeedAccess, FeedAnswer } from '../logic/model.ts';
 
-/** Milliseconds for one page, redirects included. */
+/** Time limit for one page including redirects, in milliseconds. */
 const pageLimit = 30_000;
-/** Milliseconds for one file. */
+/** Time limit for one file, in milliseconds. */
 const fileLimit = 600_000;
-/** Milliseconds between them. */
+/** How often a page is tried, and the milliseconds between two attempts. */
 const patience = { attempts: 3, pause: 1000 } as const;
 
-/**
- * Asks one feed.
- * @param certificates path of a file of certificates to trust instead of Node's own
- */
+/** @param certificates path of a file of certificates to trust instead of Node's own */
 export function feedAdapter(access: FeedAccess, certificates: string | undefined) {
   const { origin } = new URL(access.url);
   const { username, password = '' } = access;
@@ -28,7 +25,7 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
     mayFollow: (url: URL) => boolean,
   ): { readonly signal: AbortSignal; readonly answer: Promise<Answer> } => {
     const signal = AbortSignal.timeout(limit);
-    // A feed's files may lie elsewhere: what is asked for there goes without its credentials.
+    // A feed's files may be on another origin, which must not get its credentials.
     const credentials =
       username === undefined || url.origin !== origin ? undefined : { username, password };
     return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
@@ -42,7 +39,8 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
       if (!isFeed(url)) return readForeignRedirect(url, project);
       const { statusCode = 0, headers } = response.message;
       const { text, isWhole } = await textOf(response, maxPage);
-      if (!isWhole) return { state: 'unreadable', reason: 'its page has no end' };
+      if (!isWhole)
+        return { state: 'unreadable', reason: `its page is larger than ${maxPage} bytes` };
       return readAnswer(statusCode, headers['content-type'] ?? '', text, url.href);
     } catch (error) {
       if (asked.signal.aborted) {

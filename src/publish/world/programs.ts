@@ -1,9 +1,8 @@
-/** Programs that are not pip: what uploads and what audits. */
+/** Programs that are not pip: uploaders and the auditor. */
 import type { Reporter } from '../../ports.ts';
 import { type Finished, run } from '../../world/process.ts';
 import type { Command } from '../logic/programs.ts';
 
-/** Runs programs that are not pip. */
 export function programsAdapter(reporter: Reporter) {
   return {
     async run(

@@ -1,4 +1,4 @@
-/** The world that publishing meets, the same for the action and the command line. */
+/** Wires the adapters of publishing, for the action and the command line. */
 import type { Reporter } from '../../ports.ts';
 import { pythonAdapter } from '../../world/python.ts';
 import { sourcesAdapter } from '../../world/sources.ts';
@@ -9,7 +9,6 @@ import { downloadsAdapter } from './downloads.ts';
 import { feedAdapter } from './feed.ts';
 import { programsAdapter } from './programs.ts';
 
-/** Every adapter that publishing a request takes. */
 export function publishingWorld(request: PublishRequest, reporter: Reporter): PublishWorld {
   const { environment } = request.source;
   return {
