@@ -113,7 +113,7 @@ test('the wheelhouse is saved even if a later step of the workflow fails', async
   const failed = await run(repository, 'failing-step.yml', 'miss');
   assert.equal(failed.exitCode, 1, failed.log);
   // This text comes from act, not from the job.
-  assert.match(failed.log, /Failure - Main Tests that fail the first time/);
+  assert.match(failed.log, /Failure - Main Run tests that fail the first time/);
   assert.equal(service.entries().length, 1);
   index.reset();
   await pass(repository, 'failing-step.yml', 'exact');
