@@ -113,7 +113,7 @@ const settings: Row[] = [
     ...refused,
     with: user,
     files: { 'requirements.txt': `--index-url ${nowhere}\n${pinned}` },
-    says: `error: The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${nowhere}). Set the input index-url to the index that the credentials are for.`,
+    says: `error: The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${nowhere}). Set the input index-url to the index that the credentials are for.`,
     check: nothingSent,
   },
   {
@@ -121,7 +121,7 @@ const settings: Row[] = [
     ...refused,
     with: user,
     files: { 'requirements.txt': `${pinned}-r more.txt\n`, 'more.txt': `-i ${nowhere}\n` },
-    says: `error: The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${nowhere}). Set the input index-url to the index that the credentials are for.`,
+    says: `error: The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${nowhere}). Set the input index-url to the index that the credentials are for.`,
     check: nothingSent,
   },
   ...['0', 'false', 'no', 'off', 'n', 'F'].map(

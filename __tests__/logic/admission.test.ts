@@ -36,7 +36,7 @@ async function admits(
 const asking = (...hashes: string[]): string =>
   `Alpha_Beta==1.0 ${hashes.map((each) => `--hash=${each}`).join(' ')}\n`;
 
-describe('whether hashes admit a wheel', () => {
+describe('whether the hashes of a request allow a wheel', () => {
   const built = { origin: 'built', requestHashes: [other] } as const;
   const table: readonly [string, Partial<Wheel>, string, boolean][] = [
     ['no hash is asked for', {}, 'alpha-beta\n', true],
@@ -88,12 +88,12 @@ describe('whether hashes admit a wheel', () => {
     });
   }
 
-  test('a setting of pip rules out building as an option does', async () => {
+  test("only-binary in pip's configuration forbids builds as the option does", async () => {
     assert.equal(await admits(built, asking(other), { 'only-binary': ':all:' }), false);
   });
 });
 
-describe('whether hashes admit the wheel of a URL', () => {
+describe('whether the hash of a URL allows a wheel', () => {
   const sdist = `https://index.example/alpha.tar.gz#sha256=${hex('b')}`;
   const file = `https://index.example/files/${wheel.file}`;
   const urlOf = (letter: string): string => fingerprinted(`${file}#sha256=${hex(letter)}`);

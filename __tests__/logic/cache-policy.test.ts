@@ -158,8 +158,8 @@ const events: readonly [string, WorkflowEvent, boolean, boolean][] = [
   ['a schedule on a tag', on('schedule', 'refs/tags/v1', common), false, false],
 ];
 
-describe('the event', () => {
-  test('comes from the variables, the origin of a pull request from the payload', () => {
+describe('workflow event', () => {
+  test('the event comes from variables, the repository of a pull request from the payload', () => {
     assert.deepEqual(on('pull_request', merge, pull(fork)), {
       name: 'pull_request',
       ref: merge,
@@ -175,7 +175,7 @@ describe('the event', () => {
   }
 
   for (const pull_request of [{}, { head: null }, { head: { repo: 7 } }, 'x']) {
-    test(`a pull request of nobody knows where: ${JSON.stringify(pull_request)}`, () => {
+    test(`a pull request without a head repository: ${JSON.stringify(pull_request)}`, () => {
       assert.equal(on('pull_request', merge, { pull_request }).headRepository, '');
     });
   }
@@ -190,7 +190,7 @@ describe('auto', () => {
     });
   }
 
-  test('where no workflow runs, everything', () => {
+  test('without a workflow event, auto restores and saves', () => {
     assert.deepEqual(cachePolicy(undefined, 'auto', 'auto'), {
       restore: true,
       save: true,
@@ -198,7 +198,7 @@ describe('auto', () => {
     });
   });
 
-  test('says why it does not restore, and what to do', () => {
+  test('the notice of auto names the reason and the inputs to set', () => {
     assert.deepEqual(cachePolicy(on('release', 'refs/tags/v1', release), 'auto', 'auto').notices, [
       'The cache is not used: this run is for a release. Set restore-cache and save-cache to true to use it anyway.',
     ]);
@@ -206,7 +206,7 @@ describe('auto', () => {
 });
 
 describe('true and false', () => {
-  test('false is obeyed at each event, silently', () => {
+  test('false disables the cache for every event, without a notice', () => {
     for (const [, event] of events) {
       assert.deepEqual(cachePolicy(event, 'false', 'false'), {
         restore: false,
@@ -216,7 +216,7 @@ describe('true and false', () => {
     }
   });
 
-  test('true is obeyed at each event, with a notice where it is a risk', () => {
+  test('true enables the cache for every event, with a notice of any risk', () => {
     for (const [description, event, restore, save] of events) {
       const policy = cachePolicy(event, 'true', 'true');
       assert.deepEqual([policy.restore, policy.save], [true, true], description);

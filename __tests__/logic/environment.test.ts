@@ -23,8 +23,8 @@ const user = {
   UV_INDEX_URL: 'https://u:p@h.example/simple',
 };
 
-describe('for the fill', () => {
-  test('the user keeps index and credentials; what would change its work is gone', () => {
+describe('environment of the fill', () => {
+  test('the fill keeps the index and the credentials but no setting that changes its output', () => {
     assert.deepEqual(fillEnvironment(user, {}, {}, false), {
       PATH: '/bin',
       HOME: '/home/u',
@@ -36,7 +36,7 @@ describe('for the fill', () => {
     });
   });
 
-  test('settings for pip install count, below the environment', () => {
+  test('the [install] settings apply, and the environment overrides them', () => {
     const env = fillEnvironment(
       { PIP_PRE: '0' },
       {
@@ -61,7 +61,7 @@ describe('for the fill', () => {
     });
   });
 
-  test('an index of the inputs wins, and keyring is named where pip may ask it', () => {
+  test('the index of an input overrides others, and keyring is named if pip may ask it', () => {
     const index = { PIP_INDEX_URL: 'https://v:q@i.example/simple' };
     const env = fillEnvironment(user, {}, index, true);
     assert.equal(env['PIP_INDEX_URL'], index.PIP_INDEX_URL);
@@ -69,22 +69,22 @@ describe('for the fill', () => {
   });
 });
 
-describe('where no index may be asked', () => {
-  test('no setting of pip or uv is left, in any spelling', () => {
+describe('environment without an index', () => {
+  test('the offline environment has no setting of pip or uv in any spelling', () => {
     const env = offlineEnvironment({ ...user, pip_index_url: 'x', Uv_Cache_Dir: 'y' }, '/dev/null');
     assert.deepEqual(env, { PATH: '/bin', HOME: '/home/u', PIP_CONFIG_FILE: '/dev/null' });
   });
 
-  test('the configuration file of the user is not read', () => {
+  test("the offline environment disables pip's configuration files", () => {
     assert.equal(offlineEnvironment({ PIP_CONFIG_FILE: '/u' }, 'nul')['PIP_CONFIG_FILE'], 'nul');
   });
 
-  test('names that only resemble one stay', () => {
+  test('variables that only resemble pip settings stay', () => {
     const kept = { PIPENV_X: '1', PIPX_HOME: '2', UVICORN: '3', MY_PIP_X: '4' };
     assert.deepEqual(offlineEnvironment(kept, 'n'), { ...kept, PIP_CONFIG_FILE: 'n' });
   });
 
-  test('what says how to build is left for local projects', () => {
+  test('the build environment keeps the build settings', () => {
     const settings = new Map([
       ['config-settings', 'a=b'],
       ['constraint', 'c.txt'],
@@ -104,7 +104,7 @@ describe('where no index may be asked', () => {
   });
 });
 
-test('other programs see neither inputs nor state, passwords nor the token of the cache service', () => {
+test('other programs get no inputs, state, passwords or token of the cache service', () => {
   assert.deepEqual(
     environmentForPrograms({
       PATH: '/bin',

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 import { age, isFresh, period, type Refresh, refreshPeriods } from '../../src/logic/freshness.ts';
 
-describe('the week of a date', () => {
+describe('week of a date', () => {
   for (const [date, week] of [
     ['2026-11-20', '2026-w47'],
     ['2026-01-01', '2026-w01'],
@@ -29,7 +29,7 @@ describe('the week of a date', () => {
     }
   }
 
-  test('has seven days, from Monday on', () => {
+  test('a week has seven days and starts on Monday', () => {
     const day = fc.integer({ min: 0, max: 40_000 });
     fc.assert(
       fc.property(day, (days) => {
@@ -55,7 +55,7 @@ describe('periods', () => {
   }
 });
 
-describe('what is fresh', () => {
+describe('whether a wheelhouse is fresh', () => {
   const now = '2026-11-20T12:00:00Z';
   const table: readonly [Refresh, string, boolean, boolean][] = [
     ['always', now, false, false],
@@ -81,7 +81,7 @@ describe('what is fresh', () => {
     });
   }
 
-  test('what has just been resolved, but with always', () => {
+  test('a wheelhouse that was resolved just now is fresh except with always', () => {
     fc.assert(
       fc.property(
         fc.date({ noInvalidDate: true, min: new Date(0), max: new Date('2200-01-01') }),

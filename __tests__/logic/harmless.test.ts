@@ -20,7 +20,7 @@ function holdsCommand(text: string): boolean {
   });
 }
 
-describe('no text is taken for a command', () => {
+describe('harmless() breaks every command of a runner', () => {
   for (const command of ['::error::x', '::stop-commands::x9', '##[error]x', '##vso[task.x]y']) {
     for (const before of [
       '',
@@ -50,7 +50,7 @@ describe('no text is taken for a command', () => {
   }
 });
 
-describe('harmless text stays as it is', () => {
+describe('harmless() leaves other text unchanged', () => {
   for (const text of [
     'Collecting alpha==1.0',
     'a::b and std::vector',
@@ -64,18 +64,18 @@ describe('harmless text stays as it is', () => {
   }
 });
 
-test('control characters are replaced, line ends of Windows are line ends', () => {
+test('control characters are replaced, and CRLF becomes LF', () => {
   assert.equal(harmless('a\r\nb\rc\u001B[2Jd\u009Be\u0007'), 'a\nb\uFFFDc\uFFFD[2Jd\uFFFDe\uFFFD');
 });
 
-test('JSON keeps its values', () => {
+test('harmless JSON keeps its values', () => {
   const value = { a: '##vso[task.setvariable variable=PATH]/x', b: ['::error::x', '#', 1] };
   const text = harmlessJson(value);
   assert.deepEqual(JSON.parse(text), value);
   assert.equal(holdsCommand(text), false);
 });
 
-test('a megabyte of anything does not hang', () => {
+test('harmless() takes a megabyte of any text without hanging', () => {
   for (const text of [
     '\n',
     ' ',

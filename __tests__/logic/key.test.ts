@@ -103,7 +103,7 @@ const someLines = fc.array(
 );
 const plain = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
-describe('does not change the key', () => {
+describe('the key stays the same for', () => {
   /** The key stays, whatever `change` makes of the lines. */
   async function stays(
     change: (lines: readonly string[], choices: readonly number[]) => string | Variation,
@@ -136,13 +136,13 @@ describe('does not change the key', () => {
         .join(''),
     ));
 
-  test('line endings and the mark at the beginning', () =>
+  test('line endings and a byte-order mark', () =>
     stays(
       (lines, choices) =>
         `\uFEFF${lines.map((line, index) => line + ['\n', '\r\n'][(choices[index] ?? 0) % 2]).join('')}`,
     ));
 
-  test('a missing end of the last line', () => stays((lines) => lines.join('\n')));
+  test('a missing final newline', () => stays((lines) => lines.join('\n')));
 
   test('a continuation', () =>
     stays((lines) => plain(lines.map((line) => line.replaceAll(' --hash', ' \\\n   --hash')))));
@@ -153,7 +153,7 @@ describe('does not change the key', () => {
       return plain(order.sort(([a], [b]) => a - b).map(([, line]) => line));
     }));
 
-  test('a distribution over included files', () =>
+  test('moving lines into included files', () =>
     stays((lines, choices) => {
       const cut = (choices[0] ?? 0) % (lines.length + 1);
       return {
@@ -237,12 +237,12 @@ describe('does not change the key', () => {
     });
   }
 
-  test('inline or in a file', async () => {
+  test('moving a requirement from a file into the input packages', async () => {
     const inline = await keysFor('', { packages: ['requests>=2'] });
     assert.equal(inline.primary, (await keysFor('requests>=2')).primary);
   });
 
-  test('the place of the checkout, with a relative --find-links', async () => {
+  test('another directory of the checkout, with a relative --find-links', async () => {
     const at = async (directory: string): Promise<string> => {
       const { lines } = await gatherLines(
         {
@@ -261,8 +261,8 @@ describe('does not change the key', () => {
   });
 });
 
-describe('changes the key', () => {
-  test('any other set of requirements', async () => {
+describe('the key changes for', () => {
+  test('every different set of requirements', async () => {
     await fc.assert(
       fc.asyncProperty(someLines, requirement, async (lines, more) => {
         const before = await keysFor(plain(lines));
@@ -387,7 +387,7 @@ describe('changes the key', () => {
     });
   }
 
-  test('settings and options of a file: the sources too', async () => {
+  test('settings and options change the digest of the sources too', async () => {
     const { sources } = await keysFor('a');
     assert.notEqual((await keysFor('a\n-i https://h/')).sources, sources);
     assert.notEqual((await keysFor('a', { settings: { 'build-option': 'x' } })).sources, sources);
@@ -410,8 +410,8 @@ const machine = fc.record({
   ),
 });
 
-describe('the form of keys', () => {
-  test('GitHub takes them', async () => {
+describe('form of keys', () => {
+  test('every key is valid for GitHub', async () => {
     await fc.assert(
       fc.asyncProperty(
         machine,
@@ -432,7 +432,7 @@ describe('the form of keys', () => {
     );
   });
 
-  test('no restore key finds what another system or Python has saved', async () => {
+  test('no restore key matches an entry of another system or Python', async () => {
     await fc.assert(
       fc.asyncProperty(machine, machine, async (one, other) => {
         fc.pre(JSON.stringify(one) !== JSON.stringify(other));
@@ -500,7 +500,7 @@ describe('the form of keys', () => {
     test(description, async () => assert.match((await keysFor(text, variation)).primary, form));
   }
 
-  test('what went in is told without secrets', async () => {
+  test('the components of a key contain no secrets', async () => {
     const { components } = await keysFor('-i https://u:s3cret@h.example/simple?t=s3cret\na', {
       settings: { 'extra-index-url': 'https://s3cret@i.example/' },
       suffix: 'x',
@@ -513,11 +513,11 @@ describe('the form of keys', () => {
   });
 });
 
-test('generations of a key', () => {
+test('an entry has the key itself and three replacement keys', () => {
   assert.deepEqual(generations('k'), ['k', 'k-r1', 'k-r2', 'k-r3']);
 });
 
-describe('what a matched key is', () => {
+describe('matched key', () => {
   const keys = { primary: 'w-linux-aa-2026-w47', restore: ['w-linux-aa-', 'w-linux-'] };
   for (const [matched, kind] of [
     ['w-linux-aa-2026-w47', 'exact'],
@@ -541,7 +541,7 @@ describe('what a matched key is', () => {
   }
 });
 
-test('an interpreter is another one where wheels may not fit', () => {
+test('the identity of an interpreter differs when wheels may be incompatible', () => {
   const identity = interpreterIdentity(interpreter);
   const other = (change: Partial<Interpreter>): string =>
     interpreterIdentity({ ...interpreter, ...change });

@@ -38,7 +38,7 @@ function refusal(work: () => unknown): UserError {
   return assert.fail('it was taken');
 }
 
-describe('what of a project decides', () => {
+describe('the digest of a project', () => {
   const base = projectParts({ pyproject }, 'p').digest;
   const edits: readonly [string, string, string, boolean][] = [
     ['a dependency', '"requests>=2"', '"requests>=3"', true],
@@ -58,14 +58,14 @@ describe('what of a project decides', () => {
     ['the order of tables', '[project.optional-dependencies]\ntest = ["pytest"]\n', '', true],
   ];
   for (const [description, from, to, decides] of edits) {
-    test(`${description} ${decides ? 'does' : 'does not'}`, () => {
+    test(`${decides ? 'changes' : 'does not change'} with ${description}`, () => {
       assert.ok(pyproject.includes(from));
       const edited = projectParts({ pyproject: pyproject.replace(from, to) }, 'p').digest;
       assert.equal(edited !== base, decides);
     });
   }
 
-  test('line endings and the order of tables do not', () => {
+  test('does not change with line endings and the order of tables', () => {
     assert.equal(projectParts({ pyproject: pyproject.replaceAll('\n', '\r\n') }, 'p').digest, base);
     const [head = '', ...tables] = pyproject.split(/\n(?=\[)/);
     const turned = [head, ...tables.toReversed()].join('\n');
@@ -73,7 +73,7 @@ describe('what of a project decides', () => {
     assert.equal(projectParts({ pyproject: turned }, 'p').digest, base);
   });
 
-  test('setup.py and setup.cfg do, as a whole', () => {
+  test('changes with any edit of setup.py and setup.cfg', () => {
     const digests = [
       projectParts({ setupPy: 'a' }, 'p'),
       projectParts({ setupPy: 'b' }, 'p'),
@@ -84,7 +84,7 @@ describe('what of a project decides', () => {
     assert.equal(new Set(digests).size, digests.length);
   });
 
-  test('the place and the name of the directory do not', () => {
+  test('does not change with the name of the directory', () => {
     assert.equal(projectParts({ pyproject }, 'q').digest, base);
   });
 
@@ -100,7 +100,7 @@ describe('what of a project decides', () => {
     });
   }
 
-  test('a mistake is named with its line', () => {
+  test('invalid TOML is an error with its line', () => {
     const error = refusal(() =>
       projectParts({ pyproject: 'a = 1\nb = [\n' }, 'sub/pyproject.toml'),
     );
@@ -110,7 +110,7 @@ describe('what of a project decides', () => {
   });
 
   for (const text of ['project = 1', 'tool = []', 'build-system = "x"', '[tool]\npoetry = 1', '']) {
-    test(`odd but readable: ${JSON.stringify(text)}`, () => {
+    test(`ignores values of the wrong type: ${JSON.stringify(text)}`, () => {
       assert.match(projectParts({ pyproject: text }, 'p').digest, /^[0-9a-f]{64}$/);
     });
   }
@@ -137,7 +137,8 @@ lost = [{ include-group = "nowhere" }]
     ['all', ['pytest>=8', 'coverage[toml]', 'ruff', 'mypy']],
     ['empty', []],
   ] as const) {
-    test(group, () => assert.deepEqual(groupRequirements(text, 'pyproject.toml', group), expected));
+    test(`the group ${group} is resolved`, () =>
+      assert.deepEqual(groupRequirements(text, 'pyproject.toml', group), expected));
   }
 
   const known = 'test, Type_Checks, all, empty, one, two, odd, wrong, text, lost';
@@ -158,20 +159,20 @@ lost = [{ include-group = "nowhere" }]
       'The dependency group "wrong" of p.toml contains {"include":"test"}; only requirements and { include-group = "…" } are allowed.',
     ],
   ] as const) {
-    test(`refused: ${group}`, () => {
+    test(`the group ${group || '(empty)'} is rejected`, () => {
       const error = refusal(() => groupRequirements(text, 'p.toml', group));
       assert.deepEqual([error.message, error.file], [message, 'p.toml']);
     });
   }
 
-  test('refused: no groups at all', () => {
+  test('a file without dependency groups is rejected', () => {
     assert.equal(
       refusal(() => groupRequirements('', 'p.toml', 'dev')).message,
       'p.toml has no dependency group "dev". It has: none.',
     );
   });
 
-  test('refused: a file that is no TOML', () => {
+  test('a file that is not TOML is rejected', () => {
     assert.match(refusal(() => groupRequirements('[', 'p.toml', 'dev')).message, /not valid TOML/);
   });
 });

@@ -74,14 +74,14 @@ const manifests: fc.Arbitrary<Manifest> = fc.record({
   relied: fc.array(fc.record({ name: word, version: word }), { maxLength: 2 }),
 });
 
-test('a wheel that is not installed is in a directory of its own', () => {
+test('a wheel that is not installed is in the directory build', () => {
   const { file } = wheel;
   assert.equal(wheelPath({ role: 'runtime', file }), file);
   assert.equal(wheelPath({ role: 'build', file }), `build/${file}`);
   assert.equal(wheelPath({ role: 'tool', file }), `build/${file}`);
 });
 
-test('what is written is read', () => {
+test('a formatted manifest is parsed to the same value', () => {
   fc.assert(
     fc.property(manifests, (value) => {
       // Records of fast-check have no prototype.
@@ -102,7 +102,7 @@ function changed(path: string, value: unknown): string {
   return JSON.stringify(copy);
 }
 
-describe('is not read', () => {
+describe('a manifest is rejected for', () => {
   const table: readonly [string, unknown, RegExp][] = [
     ['schema', 1, /schema 1; this version reads 2/],
     ['schema', '2', /schema "2"; this version reads 2/],
@@ -214,7 +214,7 @@ describe('is not read', () => {
     });
   }
 
-  test('a version that is not that of the file', () => {
+  test('a version that differs from the one in the file name', () => {
     assert.throws(() => parseManifest(changed('wheels.0.version', '2.0')), ManifestError);
   });
 
@@ -229,14 +229,14 @@ describe('is not read', () => {
     ['interpreter', 'x\n::error::y'],
     ['resolvedAt', '2026-11-20 (\n::error::y)'],
   ] as const) {
-    test(`more than one line in ${path}`, () => {
+    test(`a line break in ${path}`, () => {
       assert.throws(() => parseManifest(changed(path, value)), ManifestError);
     });
   }
 });
 
-describe('is read', () => {
-  test('with a build wheel of the same project beside the runtime one', () => {
+describe('a manifest is accepted', () => {
+  test('with a build wheel and a runtime wheel of the same project', () => {
     const other: Wheel = {
       ...wheel,
       version: '2.0',
@@ -259,7 +259,7 @@ describe('is read', () => {
     });
   }
 
-  test('with fields that this version does not know, which are dropped', () => {
+  test('with unknown fields, which are dropped', () => {
     assert.deepEqual(parseManifest(changed('wheels.0.colour', 'blue')), manifest);
     assert.deepEqual(parseManifest(changed('more', 1)), manifest);
   });
@@ -269,7 +269,7 @@ describe('is read', () => {
   });
 });
 
-describe('arbitrary texts', () => {
+describe('a manifest is parsed or rejected for any', () => {
   const read = (text: string): void => {
     try {
       const value = parseManifest(text);
@@ -299,7 +299,7 @@ describe('arbitrary texts', () => {
     );
   });
 
-  test('a manifest with one value replaced', () => {
+  test('manifest with one value replaced', () => {
     const paths = ['schema', 'interpreter', 'request', 'sources', 'resolvedAt', 'wheels'];
     paths.push(
       'wheels.0',
@@ -331,7 +331,7 @@ describe('arbitrary texts', () => {
     );
   });
 
-  test('a manifest with bytes lost or flipped', () => {
+  test('manifest with lost or flipped bytes', () => {
     const text = Buffer.from(formatManifest(manifest));
     fc.assert(
       fc.property(fc.nat(text.length - 1), fc.nat(255), fc.boolean(), (at, byte, cut) => {
@@ -386,7 +386,7 @@ describe('whether a manifest contradicts the request that it names', () => {
     });
   }
 
-  test('a constraint asks for no project, but for its version', async () => {
+  test('a constraint requires a version but not the project', async () => {
     const read = async (file: string): Promise<string> =>
       file === '/w/c.txt' ? 'gamma==1\nalpha-beta==3\n' : 'alpha-beta\n-c c.txt\n';
     const { lines } = await gatherLines(
@@ -400,7 +400,7 @@ describe('whether a manifest contradicts the request that it names', () => {
   });
 });
 
-test('what changed', () => {
+test('changes() lists added, removed and updated runtime wheels', () => {
   const of = (name: string, version: string, role: Wheel['role'] = 'runtime'): Wheel => ({
     ...wheel,
     name,
@@ -420,7 +420,7 @@ test('what changed', () => {
   );
 });
 
-test('the same wheels', () => {
+test('sameWheels() compares role, file and digest in any order', () => {
   const other = { ...wheel, file: 'b-1-py3-none-any.whl' };
   assert.equal(sameWheels([wheel, other], [other, wheel]), true);
   assert.equal(sameWheels([wheel], [wheel, other]), false);

@@ -10,7 +10,7 @@ import {
   wheelNameParts,
 } from '../../src/logic/names.ts';
 
-test('names are compared as PEP 503 says', () => {
+test('normalizeName() follows PEP 503', () => {
   for (const [name, expected] of [
     ['Zope.Interface', 'zope-interface'],
     ['a__b--c..d', 'a-b-c-d'],
@@ -21,7 +21,7 @@ test('names are compared as PEP 503 says', () => {
   }
 });
 
-describe('the file name of a wheel', () => {
+describe('wheel file name', () => {
   for (const [file, expected] of [
     ['a-1-py3-none-any.whl', true],
     ['a_b-1.0+cpu.1-1build-cp311-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl', true],
@@ -45,7 +45,7 @@ describe('the file name of a wheel', () => {
     });
   }
 
-  test('contains the name and the version, whatever tags and labels follow', () => {
+  test('the name and the version of a wheel come before any tags and labels', () => {
     for (const rest of ['py3-none-any', '1-py3-none-any', '1-cp313-cp313-linux_x86_64-x8664v3']) {
       assert.deepEqual(wheelNameParts(`Zope.Interface_x-5.0-${rest}.whl`), {
         name: 'zope-interface-x',
@@ -55,7 +55,7 @@ describe('the file name of a wheel', () => {
   });
 });
 
-describe('the version in a file name', () => {
+describe('version in a file name', () => {
   for (const [file, version] of [
     ['a_b-1.0-py3-none-any.whl', '1.0'],
     ['a-b-1.0.tar.gz', '1.0'],
@@ -70,7 +70,7 @@ describe('the version in a file name', () => {
   }
 });
 
-describe('two spellings of a version', () => {
+describe('spellings of a version', () => {
   for (const [one, other, expected] of [
     ['1.0', '1', true],
     ['1.0-alpha.2', '1.0a2', true],
@@ -80,7 +80,7 @@ describe('two spellings of a version', () => {
     ['1.0', '1.0+cpu', false],
     ['1.0', '1.0.dev0', false],
   ] as const) {
-    test(`${one} and ${other} are ${expected ? 'one' : 'two'}`, () => {
+    test(`${one} and ${other} are ${expected ? 'equal' : 'different'}`, () => {
       assert.equal(sameVersion(one, other), expected);
     });
   }

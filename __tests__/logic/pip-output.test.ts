@@ -14,7 +14,7 @@ import {
   readFillLog,
 } from '../../src/logic/pip-output.ts';
 
-describe('the log of a fill', () => {
+describe('log of a fill', () => {
   const logs: Record<string, string> = {
     'pip 22.2': `Looking in indexes: http://127.0.0.1/simple
 Looking in links: file:///w/sd-1.0-py3-none-any.whl
@@ -48,14 +48,14 @@ Successfully built sd
     .replaceAll('/my work/w/', 'C:\\my work\\w\\')
     .replaceAll('\n', '\r\n');
   for (const [pip, log] of Object.entries(logs)) {
-    test(`of ${pip}`, () => {
+    test(`the log of ${pip} gives the built and the reused wheels`, () => {
       const { built, reused } = readFillLog(log);
       assert.deepEqual([...built], ['sd-1.0-py3-none-any.whl']);
       assert.deepEqual([...reused], ['alpha-1.0-py3-none-any.whl']);
     });
   }
 
-  test('several of each, each once', () => {
+  test('several wheels are each listed once', () => {
     const { built, reused } = readFillLog(
       [
         'Created wheel for a: filename=a-1-py3-none-any.whl size=1 sha256=0',
@@ -77,7 +77,7 @@ Successfully built sd
     'File was already downloaded /w/a-1.tar.gz',
     'Created wheel for a: size=1',
   ]) {
-    test(`nothing of ${JSON.stringify(log)}`, () => {
+    test(`no wheel from ${JSON.stringify(log)}`, () => {
       const { built, reused } = readFillLog(log);
       assert.deepEqual([...built, ...reused], []);
     });
@@ -100,7 +100,7 @@ describe("pip's report", () => {
       ],
     });
 
-  test('gives name, version, place and sorted requirements', () => {
+  test('a report gives names, versions, URLs and sorted requirements', () => {
     assert.deepEqual(parseReport(item({})), [
       {
         name: 'a-b',
@@ -112,14 +112,14 @@ describe("pip's report", () => {
     ]);
   });
 
-  test('may say nothing of requirements or of a place', () => {
+  test('a report may omit the requirements and the URL', () => {
     const [read] = parseReport(
       item({ metadata: { name: 'a', version: '1' }, download_info: undefined }),
     );
     assert.deepEqual(read, { name: 'a', writtenName: 'a', version: '1', url: '', requires: [] });
   });
 
-  test('may be empty', () => assert.deepEqual(parseReport('{"install": []}'), []));
+  test('a report may be empty', () => assert.deepEqual(parseReport('{"install": []}'), []));
 
   for (const text of [
     '',
@@ -134,26 +134,28 @@ describe("pip's report", () => {
     item({ metadata: { name: 'a' } }),
     item({ metadata: { name: 1, version: '1' } }),
   ]) {
-    test(`is refused: ${text.slice(0, 40)}`, () => assert.throws(() => parseReport(text), Error));
+    test(`an invalid report is an error: ${text.slice(0, 40)}`, () =>
+      assert.throws(() => parseReport(text), Error));
   }
 });
 
-describe('the last words', () => {
+describe('error excerpt', () => {
   const noise = Array.from({ length: 30 }, (_, index) => `line ${index}`);
-  test('are the last lines', () => {
+  test('the excerpt of output without an error is its last lines', () => {
     assert.equal(errorExcerpt(noise.join('\n'), 3), 'line 27\nline 28\nline 29');
   });
-  test('are twelve', () => assert.equal(errorExcerpt(noise.join('\n')).split('\n').length, 12));
-  test('begin with the first error', () => {
+  test('the excerpt has at most twelve lines by default', () =>
+    assert.equal(errorExcerpt(noise.join('\n')).split('\n').length, 12));
+  test('the excerpt starts with the first error', () => {
     assert.equal(
       errorExcerpt(['x', '  ERROR: one', 'why', '', 'ERROR: two', ' '].join('\r\n')),
       '  ERROR: one\nwhy\nERROR: two',
     );
   });
-  test('are not without end behind an error', () => {
+  test('the excerpt after an error is limited too', () => {
     assert.equal(errorExcerpt(`ERROR: one\n${noise.join('\n')}`, 2), 'line 28\nline 29');
   });
-  test("begin with git's own reason, and say nothing twice", () => {
+  test("the excerpt starts with git's own reason and repeats nothing", () => {
     // pip 23.2.1
     const output = `Collecting x@ git+https://h.example/y.git (from -r r.txt (line 1))
   Running command git clone --filter=blob:none --quiet https://h.example/y.git /tmp/x
@@ -187,15 +189,15 @@ note: This error originates from a subprocess, and is likely not a problem with 
       dependent: undefined,
     });
   });
-  test('of nothing', () => assert.equal(errorExcerpt(''), ''));
-  test('keep secrets', () => {
+  test('the excerpt of no output is empty', () => assert.equal(errorExcerpt(''), ''));
+  test('the excerpt contains no secrets', () => {
     assert.equal(
       errorExcerpt('ERROR: 401 for url: https://u:s3cret@h.example/a?t=s3cret'),
       'ERROR: 401 for url: https://h.example/a',
     );
   });
 
-  test('of a version for another Python', () => {
+  test('the advice for a version for another Python says so', () => {
     const output = (wanted: string): string =>
       [
         'ERROR: Ignored the following versions that require a different python version: 2.0 Requires-Python >=3.99; 2.1 Requires-Python >=3.99',
@@ -211,7 +213,7 @@ note: This error originates from a subprocess, and is likely not a problem with 
     assert.deepEqual(failedRequirement(output('alpha>=2')), failed);
   });
 
-  test('of a build name its project and its line', () => {
+  test('a failed build gives its project and its line', () => {
     // pip 26.3
     const output = `Collecting good==1 (from requirements.txt (line 1))
 Collecting mod_wsgi==4.9 (from sub/r.txt (line 12))
@@ -227,7 +229,7 @@ Building wheels for collected packages: good, mod-wsgi
     assert.deepEqual(failedRequirement(metadata), failed);
   });
 
-  test('of a dependency name what depends on it', () => {
+  test('a failed dependency gives the project that depends on it', () => {
     const build = '  error: subprocess-exited-with-error\n';
     for (const [output, place, dependent] of [
       [`Collecting b (from a==1->r.txt (line 1))\n${build}`, { file: 'r.txt', line: 1 }, 'a==1'],
@@ -361,8 +363,8 @@ describe('advice', () => {
   }
 });
 
-describe('what build environments were made of', () => {
-  test('is read from the log that all pips of a build share', () => {
+describe('projects in build environments', () => {
+  test('the projects are read from the shared log of all pips of a build', () => {
     assert.deepEqual(
       readBuildLog(
         [
@@ -388,13 +390,13 @@ describe('what build environments were made of', () => {
     'x-$(y)',
     '',
   ]) {
-    test(`nothing but names and versions are taken: ${items}`, () => {
+    test(`only names and versions are accepted: ${items}`, () => {
       assert.deepEqual(readBuildLog(`2026-11-21T14:59:18,637 Successfully installed ${items}`), []);
     });
   }
 });
 
-describe('an installer failed for something of the machine', () => {
+describe('whether the machine is the reason for a failure', () => {
   const table: readonly [string, boolean][] = [
     [
       'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device',

@@ -70,7 +70,7 @@ describe("pip's effective settings", () => {
   }
 });
 
-describe('a flag is on or off as pip reads it:', () => {
+describe('a flag has the same value as in pip:', () => {
   for (const value of ['1', 'y', 'yes', 't', 'true', 'on', 'TRUE', 'Y']) {
     test(`${value} is on`, () => {
       assert.equal(configured({ ':env:.no-index': value }).flag('no-index'), true);
@@ -90,7 +90,7 @@ describe('a flag is on or off as pip reads it:', () => {
     });
   }
 
-  test('a line of a requirement file turns a flag on that the configuration turns off', () => {
+  test('a line of a requirement file turns on a flag that the configuration turns off', () => {
     const settings = configured({ 'global.pre': 'false' });
     assert.equal(settings.flag('pre'), false);
     assert.equal(withOptionLines(settings, [option('pre')]).flag('pre'), true);
@@ -107,7 +107,7 @@ test('the last line that names an index replaces the configured one', () => {
   assert.equal(settings.text('index-url'), 'https://a.example/');
 });
 
-test('lines add to settings that can be given several times', () => {
+test('lines add to repeatable settings', () => {
   const settings = configured({
     'global.extra-index-url': 'https://a.example/\n https://b.example/',
   });
@@ -133,7 +133,7 @@ test('inputs replace the configured indexes', () => {
   assert.deepEqual(settings.words('extra-index-url'), ['https://d.example/']);
 });
 
-test('configured, no-build-isolation means the opposite of its name, as in pip', () => {
+test('no-build-isolation in the configuration means the opposite of its name, as in pip', () => {
   assert.equal(isolatesBuilds(configured({})), true);
   assert.equal(isolatesBuilds(configured({ ':env:.no-build-isolation': '1' })), true);
   assert.equal(isolatesBuilds(configured({ ':env:.no-build-isolation': '0' })), false);
@@ -164,7 +164,7 @@ describe('indexes of a run', () => {
   };
   const credentials = { username: 'u', password: 'p4ssword' };
 
-  test('a false no-index leaves the index input in force', () => {
+  test('a false no-index does not disable the input index-url', () => {
     const index = { url: 'https://private.example/simple' };
     assert.equal(
       indexes({ ':env:.no-index': '0' }, [], index)?.authoritative,
@@ -174,7 +174,7 @@ describe('indexes of a run', () => {
     assert.equal(indexes({}, [option('no-index')], {}), undefined);
   });
 
-  test('credentials go to the index that pip is configured with', () => {
+  test("credentials go to the index in pip's configuration", () => {
     const config = { 'global.index-url': 'https://private.example/simple' };
     const expected = 'https://u:p4ssword@private.example/simple';
     assert.equal(indexes(config, [], credentials)?.authoritative, expected);
@@ -210,7 +210,7 @@ describe('a setting that this pip would ignore is an error', () => {
   }
 });
 
-describe('an origin that pip takes files from', () => {
+describe('whether pip accepts an origin', () => {
   const table: readonly [url: string, trusted: readonly string[], expected: boolean][] = [
     ['https://index.example/simple', [], true],
     ['http://index.example/simple', [], false],

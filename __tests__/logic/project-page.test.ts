@@ -7,8 +7,8 @@ const page = 'https://index.example/simple/zope-interface/';
 const versions = (contentType: string, body: string): string[] =>
   [...offeredVersions(projectFiles(contentType, body, page), 'zope-interface')].sort();
 
-describe('the versions that a page offers', () => {
-  test('JSON: what was withdrawn, with a reason or without, is not offered', () => {
+describe('versions on a page', () => {
+  test('JSON: a yanked file, with a reason or without, is not offered', () => {
     const files = [
       { filename: 'zope_interface-1.0-cp311-cp311-win_amd64.whl', url: 'a', yanked: false },
       { filename: 'zope.interface-2.0.tar.gz', url: 'b' },
@@ -21,7 +21,7 @@ describe('the versions that a page offers', () => {
     assert.deepEqual(versions('application/vnd.pypi.simple.v1+json', body), ['1.0', '2.0', '5.0']);
   });
 
-  test('HTML: the same, with the attribute before or after the link, empty or without a value', () => {
+  test('HTML: a yanked file is not offered, wherever the attribute is and whatever its value', () => {
     const link = (file: string, before = '', after = ''): string =>
       `<a ${before} href="../../f/${file}#sha256=${'0'.repeat(64)}" ${after}>${file}</a><br>`;
     const body = [
@@ -35,14 +35,14 @@ describe('the versions that a page offers', () => {
     assert.deepEqual(versions('text/html', body), ['1.0', '2.0.post1', '6.0']);
   });
 
-  test('files of other projects say nothing of this one', () => {
+  test('files of other projects do not count', () => {
     const body = ['zope-1.0.tar.gz', 'zope_interface_more-1.0.tar.gz', 'interface-1.0.zip']
       .map((file) => `<a href="${file}">${file}</a>`)
       .join('');
     assert.deepEqual(versions('text/html', body), []);
   });
 
-  test('JSON that is no page of a project is an error', () => {
+  test('JSON that is not a project page is an error', () => {
     assert.throws(() => versions('application/json', '{"meta": {}}'));
   });
 });
@@ -60,14 +60,14 @@ describe('broken pages', () => {
     ['names without values', '<a href = '],
     ['many attributes', 'a="1" '],
   ] as const) {
-    test(`a megabyte of ${name} does not keep a job`, () => {
+    test(`a megabyte of ${name} does not hang`, () => {
       const body = `<a ${part.repeat(1e6 / part.length)}"'><a href="${file}">x</a>`;
       const files = projectFiles('text/html', body, page);
       assert.ok(files.length <= 1);
     });
   }
 
-  test('a link behind an unfinished tag is found', () => {
+  test('a link after an unfinished tag is found', () => {
     const body = `<a class=x <a href="${file}">x</a><a\n<a\nHREF=zope_interface-2.0-py3-none-any.whl>`;
     assert.deepEqual(versions('text/html', body), ['1.0', '2.0']);
   });

@@ -57,8 +57,8 @@ function resolvedOf(requirement: DirectRequirement | undefined): Resolved {
   return { name: 'local', extras, marker, source, ...file };
 }
 
-describe('the file for the fill', () => {
-  test('holds the lines as they were written, with secrets unexpanded', async () => {
+describe('request of the fill', () => {
+  test("the fill gets the user's lines with variables unexpanded", async () => {
     const secret = `--find-links https://u:\${T}@h.example/simple`;
     const lines = await linesOf(`${secret}\n--pre\na[x]>=1 ; os_name=="nt"  # why\nb==1`);
     const { request, constraints } = fillFiles(lines, constraintsFile);
@@ -66,14 +66,14 @@ describe('the file for the fill', () => {
     assert.deepEqual(body(constraints), []);
   });
 
-  test('takes constraints from a file of their own', async () => {
+  test('the fill gets its constraints in a separate file', async () => {
     const lines = await linesOf('a', 'a<2\nb @ https://h.example/b.zip');
     const { request, constraints } = fillFiles(lines, constraintsFile);
     assert.deepEqual(body(request), [`-c "${constraintsFile}"`, 'a']);
     assert.deepEqual(body(constraints), ['a<2', 'b @ https://h.example/b.zip']);
   });
 
-  test('has files in the place of direct requirements', async () => {
+  test('the fill gets files instead of direct requirements', async () => {
     const lines = await linesOf('-e ./p[x]\na\n./q ; os_name=="nt"');
     const resolved = directRequirements(lines).map(resolvedOf);
     assert.deepEqual(body(fillFiles(lines, constraintsFile, { resolved }).request), [
@@ -87,7 +87,7 @@ describe('the file for the fill', () => {
     );
   });
 
-  test('offers built wheels', async () => {
+  test('the fill offers built wheels', async () => {
     const lines = await linesOf('sd==1.0');
     assert.deepEqual(body(fillFiles(lines, constraintsFile, { offers: [offer] }).request), [
       `--find-links "${offer.url}"`,
@@ -95,7 +95,7 @@ describe('the file for the fill', () => {
     ]);
   });
 
-  test('offers a pinned built wheel as a constraint, which counts under --no-binary too', async () => {
+  test('the fill offers a pinned built wheel as a constraint, which applies under --no-binary too', async () => {
     const lines = await linesOf('--no-binary sd\nsd==1.0', 'sd<2');
     const pinned = { ...offer, isPin: true };
     const { request, constraints } = fillFiles(lines, constraintsFile, { offers: [pinned] });
@@ -103,7 +103,7 @@ describe('the file for the fill', () => {
     assert.deepEqual(body(constraints), ['sd<2', `sd @ ${offer.url}`]);
   });
 
-  test("in hash mode replaces the sdist's hashes with the built wheel's own", async () => {
+  test('in hash mode the hash of a built wheel replaces those of its sdist', async () => {
     const lines = await linesOf(
       `SD==1.0 ; os_name=="posix" --hash=${hash('a')} --hash=${hash('b')}\nc==1 --hash=${hash('c')}`,
     );
@@ -124,13 +124,13 @@ describe('the file for the fill', () => {
     return JSON.parse(words) as string[];
   };
   for (const file of ['/my work/constraints.txt', 'C:\\a\\_temp\\constraints.txt', "/it's/c.txt"]) {
-    test(`names ${file} so that pip finds it`, async () => {
+    test(`the path of ${file} is quoted so that pip finds it`, async () => {
       const { request } = fillFiles(await linesOf('a', 'a<2'), file);
       assert.deepEqual(wordsOf(body(request)[0]), ['-c', file]);
     });
   }
 
-  test('offers a wheel in a directory with a quote', async () => {
+  test('the path of an offer is quoted', async () => {
     const url = "file:///it's/sd-1.0-py3-none-any.whl";
     const { request } = fillFiles(await linesOf('sd'), constraintsFile, {
       offers: [{ ...offer, url }],
@@ -138,7 +138,7 @@ describe('the file for the fill', () => {
     assert.deepEqual(wordsOf(body(request)[0]), ['--find-links', url]);
   });
 
-  test('holds no secret of a line with several options', async () => {
+  test('a line with several options is copied without its secrets', async () => {
     const lines = await linesOf(`--no-index --find-links https://u:\${T}@h.example/simple`);
     const { request } = fillFiles(lines, constraintsFile);
     assert.deepEqual(body(request), [
@@ -148,8 +148,8 @@ describe('the file for the fill', () => {
   });
 });
 
-describe('the file for the closing', () => {
-  test('holds no hash, no option and nothing of the build', async () => {
+describe('request of the offline resolution', () => {
+  test('the offline resolution gets no hashes, no options and no build settings', async () => {
     const lines = await linesOf(
       `--pre\n-i https://h.example\na==1 --hash=${hash('a')}\nb ; os_name=="nt" --config-settings="x=y"`,
       `a<2 --hash=${hash('a')}`,
@@ -159,7 +159,7 @@ describe('the file for the closing', () => {
     assert.deepEqual(body(constraints), ['a<2']);
   });
 
-  test('has files in the place of direct requirements, without hash', async () => {
+  test('the offline resolution gets files without hashes instead of direct requirements', async () => {
     const lines = await linesOf(`local[x] @ https://h.example/l.zip --hash=${hash('a')}\na`);
     const resolved = directRequirements(lines).map(resolvedOf);
     assert.deepEqual(body(closeFiles(lines, resolved, constraintsFile).request), [
@@ -168,7 +168,7 @@ describe('the file for the closing', () => {
     ]);
   });
 
-  test('does not take a requirement twice', async () => {
+  test('the offline resolution gets no requirement twice', async () => {
     const lines = await linesOf('', 'a<2\np @ https://h.example/p.zip');
     const { request, constraints } = closeFiles(lines, [], constraintsFile);
     assert.deepEqual(body(request), [`-c "${constraintsFile}"`]);
@@ -176,8 +176,8 @@ describe('the file for the closing', () => {
   });
 });
 
-describe('what pip says of generated files', () => {
-  test('is said of the files of the user', async () => {
+describe('places in the output of pip', () => {
+  test("the place in a generated file becomes the place in the user's file", async () => {
     const lines = await linesOf('\na\nb==1', 'a<2');
     const { request, constraints } = fillFiles(lines, constraintsFile, { offers: [offer] });
     const files = new Map([
@@ -206,7 +206,7 @@ describe('what pip says of generated files', () => {
     );
   });
 
-  test('is said of an input where the line has no number', () => {
+  test('a line of an input has no line number', () => {
     const file = plainFile(['a'], { file: 'input packages', line: undefined });
     assert.equal(
       withUserSources('-r /s/x.txt (line 2), -r /s/x.txt (line 99)', new Map([['/s/x.txt', file]])),
@@ -215,7 +215,7 @@ describe('what pip says of generated files', () => {
   });
 });
 
-test('a plain file', () => {
+test('a plain file has only the given lines', () => {
   assert.deepEqual(body(plainFile(['setuptools>=40', 'wheel'])), ['setuptools>=40', 'wheel']);
   assert.deepEqual(body(plainFile([])), []);
 });

@@ -83,7 +83,7 @@ async function refusal(
     assert.ok(error instanceof UserError, String(error));
     return [error.message, error.file, error.line];
   }
-  return assert.fail('it was taken');
+  return assert.fail('it was accepted');
 }
 
 describe('logical lines', () => {
@@ -276,7 +276,7 @@ describe('an index requirement', () => {
     });
   }
 
-  test('is printed from what was read: without hashes, or with its own options', async () => {
+  test('an index requirement is printed without hashes, and its options separately', async () => {
     for (const [text, plain, options] of [
       [`a==1 --hash=${hash('a')} --hash ${hash('B')}`, 'a==1', []],
       [`a==1 ; os_name=="nt" --hash=sha512:${'c'.repeat(128)}`, 'a==1 ; os_name=="nt"', []],
@@ -291,7 +291,7 @@ describe('an index requirement', () => {
     }
   });
 
-  test('variables are expanded for reading and left as they are for pip', async () => {
+  test('variables are expanded for parsing and unexpanded for pip', async () => {
     const [line] = await linesOf(`a==${variable('V')}`, { V: '1.5' });
     assert.ok(line?.kind === 'index');
     assert.equal(line.pin, '1.5');
@@ -376,7 +376,7 @@ describe('a direct requirement', () => {
     });
   }
 
-  test('one that only constrains is not installed', async () => {
+  test('a direct requirement in a constraint file is not installed', async () => {
     const { lines } = await gathered({
       'requirements.txt': '-c c.txt\n./x',
       'c.txt': `local @ ${url}`,
@@ -412,7 +412,7 @@ describe('an option', () => {
   }
 
   // pip takes what lies beside the file, else what lies where it runs. The key knows no checkout.
-  test('--find-links is relative to its file, else to where pip runs', async () => {
+  test('--find-links is relative to its file, then to the directory in which pip runs', async () => {
     const { lines } = await gathered({
       'requirements.txt': '-r sub/r.txt\n-f wheels\n-f /abs\n-f file:///abs',
       'sub/r.txt': '--find-links=../wheels',
@@ -431,7 +431,7 @@ describe('an option', () => {
     );
   });
 
-  test('secrets of an index are not shown, but handed on', async () => {
+  test('secrets of an index are passed on but not shown', async () => {
     const [line] = await linesOf(`-i https://u:${variable('T')}@h/simple`, { T: 's3cret' });
     assert.ok(line?.kind === 'option');
     assert.equal(line.value, 'https://u:s3cret@h/simple');
@@ -439,7 +439,7 @@ describe('an option', () => {
     assert.equal(line.text, `-i https://u:${variable('T')}@h/simple`);
   });
 
-  test('each of several in a line is a line, with its variables as they were', async () => {
+  test('several options in a line become one line each, with variables unexpanded', async () => {
     const text = `--no-index --find-links https://u:${variable('T')}@h/simple --pre`;
     assert.deepEqual(
       (await linesOf(text, { T: 's3cret' })).map((line) => line.text),
@@ -447,7 +447,7 @@ describe('an option', () => {
     );
   });
 
-  test('pip takes the first --find-links of a line alone', async () => {
+  test('only the first --find-links of a line counts, as in pip', async () => {
     const lines = await linesOf('-f https://h/a --pre -f https://h/b');
     assert.deepEqual(
       lines.map((line) => line.text),
@@ -455,7 +455,7 @@ describe('an option', () => {
     );
   });
 
-  test('a variable that gives several words keeps its line whole, and is never expanded', async () => {
+  test('a line with a variable of several words stays whole and unexpanded', async () => {
     const text = `--pre -f ${variable('TWO')}`;
     const environment = { TWO: 'https://u:s3cret@h/a https://h/b' };
     const lines = await linesOf(text, environment);
@@ -473,7 +473,7 @@ describe('an option', () => {
     ]);
   });
 
-  test('a variable with an option and its value is one line', async () => {
+  test('a variable that contains an option and its value is one line', async () => {
     const text = variable('OPTION');
     const [line, ...more] = await linesOf(text, { OPTION: '--find-links https://u:s3cret@h/a' });
     assert.ok(line?.kind === 'option');
@@ -485,7 +485,7 @@ describe('an option', () => {
   });
 
   // pip splits options as a shell does.
-  test('an anchored --find-links with a space is one word', async () => {
+  test('an absolute --find-links with a space is one word', async () => {
     const { lines } = await gatherLines(
       {
         requirements: [{ location: '/my work/r.txt', shown: 'r.txt' }],
@@ -500,7 +500,7 @@ describe('an option', () => {
 });
 
 describe('included files', () => {
-  test('are read in their place, each relative to its own directory', async () => {
+  test('included files are read in order, each relative to its own directory', async () => {
     const { lines, files } = await gathered({
       'requirements.txt': 'a\n-r sub/b.txt\nz',
       'sub/b.txt': 'b\n-r c.txt\n-c ../limits.txt',
@@ -542,7 +542,7 @@ describe('included files', () => {
     });
   }
 
-  test('a file that is reached twice counts once; as constraint it counts again', async () => {
+  test('a file that is included twice counts once, and once more as a constraint', async () => {
     const { lines } = await gathered({
       'requirements.txt': '-r a.txt\n-r ./sub/../a.txt\n-c a.txt\n-c a.txt',
       'a.txt': 'a',
@@ -556,7 +556,7 @@ describe('included files', () => {
     );
   });
 
-  test('beside a URL, names are relative to it, and its secrets are not shown', async () => {
+  test('includes in a URL are relative to it, and its secrets are not shown', async () => {
     const read: string[] = [];
     const { files } = await gatherLines(
       {
@@ -586,7 +586,7 @@ describe('included files', () => {
     );
   });
 
-  test('a circle is named', async () => {
+  test('a circular include is an error with all its files', async () => {
     assert.deepEqual(
       await refusal(
         gathered({
@@ -602,7 +602,7 @@ describe('included files', () => {
     );
   });
 
-  test('a file that includes itself is a circle', async () => {
+  test('a file that includes itself is a circular include', async () => {
     const [message, file, line] = await refusal(
       gathered({ 'requirements.txt': '-r requirements.txt' }),
     );
@@ -613,7 +613,7 @@ describe('included files', () => {
     assert.deepEqual([file, line], ['requirements.txt', 1]);
   });
 
-  test('a missing file is reported where it is asked for', async () => {
+  test('a missing file is reported with the line that includes it', async () => {
     assert.deepEqual(await refusal(gathered({ 'requirements.txt': 'a\n-r sub/no.txt' })), [
       "sub/no.txt can't be read: it does not exist.",
       'requirements.txt',
@@ -629,14 +629,14 @@ describe('included files', () => {
     ]);
   });
 
-  test('a secret behind a file name is not in the error', async () => {
+  test('a secret after a file name is not in the error', async () => {
     const text = `-r no.txt https://u:${variable('T')}@h.example/x`;
     const [message] = await refusal(gathered({ 'requirements.txt': text }, {}, { T: 's3cret' }));
     assert.doesNotMatch(message, /s3cret/);
   });
 });
 
-describe('variables that pip would expand and the user has not set', () => {
+describe('PIP_ variables that the user has not set', () => {
   // Only the environment of the fill has them, with credentials.
   for (const text of [
     `beta @ http://other.example/${variable('PIP_INDEX_URL')}/beta-1.0-py3-none-any.whl`,
@@ -644,7 +644,7 @@ describe('variables that pip would expand and the user has not set', () => {
     `-e git+https://other.example/${variable('PIP_CERT')}`,
     `beta==${variable('PIP_X')}`,
   ]) {
-    test(`are refused: ${text}`, async () => {
+    test(`are rejected: ${text}`, async () => {
       const name = /\$\{\w+\}/.exec(text)?.[0];
       assert.deepEqual(await refusal(linesOf(`a\n${text}`)), [
         `"${text}" uses ${name}, which is not set. Set it in the job's environment, or use a variable with another name.`,
@@ -654,12 +654,12 @@ describe('variables that pip would expand and the user has not set', () => {
     });
   }
 
-  test('are read where the user has set them', async () => {
+  test('are expanded if the user has set them', async () => {
     const text = `beta @ http://h.example/${variable('PIP_X')}/beta.zip`;
     assert.equal((await linesOf(text, { PIP_X: 'x' })).length, 1);
   });
 
-  test('are refused where an input replaces them, but not to name the index', () => {
+  test('are rejected if an input replaces them, except to name the index', () => {
     const context = {
       ...reading,
       environment: { PIP_INDEX_URL: 'https://mine.example/simple' },
@@ -677,7 +677,7 @@ describe('variables that pip would expand and the user has not set', () => {
   });
 });
 
-describe('a line that is no requirement', () => {
+describe('an invalid line', () => {
   for (const [text, shown] of [
     ['two words', 'two words'],
     ['==1.0', '==1.0'],
@@ -709,7 +709,7 @@ describe('a line that is no requirement', () => {
     });
   }
 
-  test('-e without a path', async () => {
+  test('-e without a path is rejected', async () => {
     assert.deepEqual(await refusal(linesOf('-e')), [
       '"-e" has no path or URL. Add one.',
       'requirements.txt',
@@ -717,7 +717,7 @@ describe('a line that is no requirement', () => {
     ]);
   });
 
-  test('name @ without a URL', async () => {
+  test('name @ without a URL is rejected', async () => {
     assert.deepEqual(await refusal(linesOf('local @')), [
       '"local @" has no path or URL. Add one.',
       'requirements.txt',
@@ -726,7 +726,7 @@ describe('a line that is no requirement', () => {
   });
 
   for (const option of ['-r', '--requirement', '-c', '--constraint=']) {
-    test(`${option} without a file is refused by name`, async () => {
+    test(`${option} without a file is rejected`, async () => {
       const [message, file, line] = await refusal(linesOf(`a\n${option}`));
       assert.match(message, /has no file name/);
       assert.deepEqual([file, line], ['requirements.txt', 2]);
@@ -738,7 +738,7 @@ describe('inline packages', () => {
   const only = (...packages: string[]): ReturnType<typeof gatherLines> =>
     gathered({}, { requirements: [], packages });
 
-  test('are requirements, also from a URL or a repository', async () => {
+  test('may be requirements from an index, a URL or a repository', async () => {
     const { lines } = await only(
       'requests[socks]>=2 ; python_version > "3"',
       'a @ https://h/a.zip',
@@ -764,7 +764,7 @@ describe('inline packages', () => {
     '--pre',
     '-',
   ]) {
-    test(`an option is refused: ${text}`, async () => {
+    test(`an option is rejected: ${text}`, async () => {
       assert.deepEqual(await refusal(only(text)), [
         `"${text}" contains an option; input packages takes requirements only, such as "requests>=2.31". Put options into a requirement file.`,
         'input packages',
@@ -774,7 +774,7 @@ describe('inline packages', () => {
   }
 
   for (const text of ['.', './x', '../x', '/abs/x', 'x.whl', 'file:///abs/x', '.[test]']) {
-    test(`a path is refused: ${text}`, async () => {
+    test(`a path is rejected: ${text}`, async () => {
       assert.deepEqual(await refusal(only(text)), [
         `"${text}" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.`,
         'input packages',
@@ -783,7 +783,7 @@ describe('inline packages', () => {
     });
   }
 
-  test('the refusal keeps secrets', async () => {
+  test('the error contains no secrets', async () => {
     const [message] = await refusal(only('--index-url https://u:s3cret@h/'));
     assert.doesNotMatch(message, /s3cret/);
   });
@@ -804,7 +804,7 @@ describe('inline packages', () => {
   ]) {
     const name = `U+${separator.charCodeAt(0).toString(16).padStart(4, '0')}`;
     for (const start of ['a==1', 'a;os_name=="nt"', 'a @ https://h/a.zip']) {
-      test(`what stands behind ${name} is a line of its own: ${start}`, async () => {
+      test(`${name} starts a new line: ${start}`, async () => {
         for (const second of ['b', 'b==1']) {
           const { lines } = await only(`${start}${separator}${second}`);
           assert.deepEqual(
@@ -816,7 +816,7 @@ describe('inline packages', () => {
         await refusal(only(`${start}${separator}./path`));
       });
 
-      test(`no entry of a group holds another one behind ${name}: ${start}`, async () => {
+      test(`an entry of a group must not contain ${name}: ${start}`, async () => {
         for (const second of ['--pre', 'b', 'b==1']) {
           const text = `${start}${separator}${second}`;
           await refusal(
@@ -833,7 +833,7 @@ describe('inline packages', () => {
     });
   }
 
-  test('a comment behind a requirement does not count', async () => {
+  test('a comment after a requirement is ignored', async () => {
     const { lines } = await only('a # why', 'b==1 # use -x');
     assert.deepEqual(
       indexRequirements(lines).map((line) => [line.name, line.pin]),
@@ -844,7 +844,7 @@ describe('inline packages', () => {
     );
   });
 
-  test('entries of a dependency group name their file', async () => {
+  test('an error in a dependency group names its file', async () => {
     assert.deepEqual(
       await refusal(
         gathered({}, { requirements: [], groups: [{ text: './x', file: 'sub/pyproject.toml' }] }),
@@ -858,7 +858,7 @@ describe('inline packages', () => {
   });
 });
 
-test('sources count in order: files, groups, packages, constraints', async () => {
+test('the lines of a request are in order: files, groups, packages, constraints', async () => {
   const { lines } = await gathered(
     { 'requirements.txt': 'file', 'c.txt': 'limit<1' },
     {
@@ -940,7 +940,7 @@ describe('whether a version is pinned', () => {
 });
 
 describe('hashes', () => {
-  test('are gathered by project, each once, sorted', async () => {
+  test('hashes are grouped by project, unique and sorted', async () => {
     const lines = await linesOf(
       `B==1 --hash=${hash('b')} --hash=${hash('a')}\nb==1 --hash=${hash('b')}\nc==1`,
     );
@@ -963,7 +963,7 @@ describe('hashes', () => {
     assert.equal(isHashMode(await linesOf(`./a.whl --hash=${hash('a')}\nb`)), true);
   });
 
-  test('a hash in a constraint switches hash mode on', async () => {
+  test('a hash in a constraint turns hash mode on', async () => {
     const { lines } = await gathered({
       'requirements.txt': '-c c.txt\na',
       'c.txt': `a==1 --hash=${hash('a')}`,
@@ -1042,7 +1042,7 @@ describe('secrets of URLs', () => {
     }
   }
 
-  test('userinfo of any kind is gone, and the rest stays', () => {
+  test('any userinfo is removed, and the rest stays', () => {
     const safe = fc.stringMatching(/^[A-Za-z0-9._~!$&'()*+,;=:%@-]{1,30}$/);
     fc.assert(
       fc.property(safe, fc.constantFrom('https', 'git+ssh', 'http'), (userinfo, scheme) => {
@@ -1100,7 +1100,7 @@ describe('arbitrary texts', () => {
     fc.string({ unit: 'grapheme', maxLength: 60 }),
   );
 
-  test('are read or refused with a UserError, as files and as packages', async () => {
+  test('are parsed or rejected with a UserError, as files and as packages', async () => {
     await fc.assert(
       fc.asyncProperty(texts, fc.boolean(), async (text, inline) => {
         try {
@@ -1121,7 +1121,7 @@ describe('arbitrary texts', () => {
     );
   });
 
-  test('a line that was read is read alike from its own text', async () => {
+  test('the text of a parsed line is parsed to the same line', async () => {
     await fc.assert(
       fc.asyncProperty(texts, async (text) => {
         const read = await linesOf(text).catch(() => []);

@@ -19,7 +19,7 @@ const person = object({
 });
 const ada = { name: 'Ada', role: 'author', home: { city: 'London' } };
 
-test('a value of the right form is accepted, with its type', () => {
+test('a valid value is accepted', () => {
   const value: { name: string; role: 'author' | 'reader'; notes?: readonly string[] } = person(
     { ...ada, notes: ['a', ''] },
     '',
@@ -27,11 +27,11 @@ test('a value of the right form is accepted, with its type', () => {
   assert.deepEqual(value, { ...ada, notes: ['a', ''] });
 });
 
-test('fields that the schema does not name are dropped', () => {
+test('unknown fields are dropped', () => {
   assert.deepEqual(person({ ...ada, age: 36, home: { city: 'London', street: 1 } }, ''), ada);
 });
 
-describe('a value of another form is an error that names the place and what it must be', () => {
+describe('an invalid value is an error with its path and the expected form', () => {
   const table: readonly [string, unknown, string][] = [
     ['null', null, 'it is not an object'],
     ['a list', [], 'it is not an object'],
@@ -56,7 +56,7 @@ describe('a value of another form is an error that names the place and what it m
   }
 });
 
-test('a field named __proto__ sets no prototype', () => {
+test('a field named __proto__ does not set the prototype', () => {
   const value = person(
     JSON.parse(`{"__proto__": {"name": "x"}, ${JSON.stringify(ada).slice(1)}`),
     '',

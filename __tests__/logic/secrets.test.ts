@@ -37,13 +37,13 @@ const withoutTokens: Readonly<Record<string, string>> = {
   'a token in base64': 'https://h.example/…/simple',
 };
 
-describe('the path of an index with a token', () => {
+describe('path of an index with a token', () => {
   for (const [what, address] of Object.entries(addresses)) {
-    test(`${what}: shown without it`, () => {
+    test(`${what}: the token is not shown`, () => {
       assert.equal(shownAddress(address), withoutTokens[what]);
     });
 
-    test(`${what}: the token is masked and nothing else`, () => {
+    test(`${what}: only the token is masked`, () => {
       const secrets = secretsOfUrl(address);
       const segments = address.split('/').slice(3);
       const masked = segments.filter((segment) => secrets.includes(segment));
@@ -55,7 +55,7 @@ describe('the path of an index with a token', () => {
   }
 });
 
-describe('the path of an index without a token is shown, and nothing of it masked', () => {
+describe('path of an index without a token is shown and not masked', () => {
   for (const address of [
     'https://acme.jfrog.io/artifactory/api/pypi/acme-python-virtual-2024/simple',
     'https://artifactory.acme.example/artifactory/api/pypi/PyPI-Remote-Cache1/simple',
@@ -82,7 +82,7 @@ describe('the path of an index without a token is shown, and nothing of it maske
   }
 });
 
-test('tokens of 16 and more random characters are nearly always noticed', () => {
+test('tokens of 16 or more random characters are nearly always detected', () => {
   // A generator of its own, so that the figures are the same each time.
   let state = 1;
   const random = (limit: number): number => {
@@ -111,7 +111,7 @@ test('tokens of 16 and more random characters are nearly always noticed', () => 
 describe('a fingerprint', () => {
   const same = (one: string, other: string): boolean => fingerprinted(one) === fingerprinted(other);
 
-  test('has scheme, host and port of the address, and nothing of its path', () => {
+  test('a fingerprint has the scheme, host and port of the address but not its path', () => {
     for (const address of Object.values(addresses)) {
       const { origin } = new URL(address);
       assert.match(fingerprinted(address).replace(origin, 'X'), /^X(?::80)?\/#[0-9a-f]{32}$/);
@@ -123,17 +123,17 @@ describe('a fingerprint', () => {
     assert.match(fingerprinted('http://[::1]:8080/s'), /^http:\/\/\[::1\]:8080\/#[0-9a-f]{32}$/);
   });
 
-  test('leaves userinfo and query out, as keys do', () => {
+  test('a fingerprint does not depend on userinfo and query', () => {
     assert.ok(same('https://u:p@h.example/x?t=1', 'https://h.example/x?t=2'));
     assert.ok(same('https://h.example/x?t=1#sha256=a', 'https://h.example/x#sha256=a'));
   });
 
-  test('differs for another scheme, host, path or fragment', () => {
+  test('a fingerprint differs for another scheme, host, path or fragment', () => {
     const all = ['https://h/x', 'http://h/x', 'https://i/x', 'https://h/y', 'https://h/x#y'];
     assert.equal(new Set(all.map(fingerprinted)).size, all.length);
   });
 
-  test('stands for each URL of a text; what is not a URL stays', () => {
+  test('fingerprints replace every URL of a text and nothing else', () => {
     const one = fingerprinted('https://h.example/x');
     assert.equal(
       fingerprinted('https://h.example/x https://i.example/'),
@@ -146,7 +146,7 @@ describe('a fingerprint', () => {
 });
 
 describe('a query', () => {
-  test('is taken out of paths as HTTP libraries print them', () => {
+  test('the query of paths that HTTP libraries print is removed', () => {
     for (const [text, expected] of [
       [
         'Max retries exceeded with url: /x/a.whl?token=QUERY-CANARY (Caused by X)',
@@ -159,7 +159,7 @@ describe('a query', () => {
     }
   });
 
-  test('is masked where its name or its value says that it is a secret', () => {
+  test('a query parameter is masked if its name or its value looks secret', () => {
     const secrets = secretsOfUrl(
       `https://h/alpha-1.0-py3-none-any.whl?sv=2024-01-01&name=alpha-1.0-py3-none-any.whl&sig=QUERY-CANARY&x=${token}`,
     );
@@ -206,7 +206,7 @@ describe('a line', () => {
     return { secrets: lines.flatMap(secretsOfLine), shown: lines.map((line) => line.shown).join() };
   };
 
-  test('a token that a variable puts into the path of a URL is masked, and shown as written', async () => {
+  test('a token from a variable in the path of a URL is masked, and shown unexpanded', async () => {
     const variable = '${TOKEN}';
     const text = `one @ https://h.example/${variable}/one-1.0-py3-none-any.whl`;
     const { secrets, shown } = await of(text);
@@ -214,7 +214,7 @@ describe('a line', () => {
     assert.equal(shown, text);
   });
 
-  test('a hash that is written in the path of a URL is not masked', async () => {
+  test('a literal hash in the path of a URL is not masked', async () => {
     const { secrets } = await of(`one @ https://h.example/${'0a1b2c3d'.repeat(5)}/one-1.0.tar.gz`);
     assert.deepEqual(secrets, []);
   });
@@ -229,7 +229,7 @@ describe('a line', () => {
   });
 });
 
-test('a redactor takes out the longest secret first', () => {
+test('a redactor removes the longest secret first', () => {
   const { add, clean } = redactor();
   add(['abc', '']);
   add(['abcdef']);

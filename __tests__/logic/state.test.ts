@@ -11,7 +11,7 @@ const state: State = {
   manifest: 'ab',
 };
 
-test('a state that was written is read', () => {
+test('a formatted state is parsed to the same value', () => {
   const text = fc.stringMatching(/^[^\p{Cc}\u2028\u2029]+$/u);
   fc.assert(
     fc.property(fc.record({ wheelhouse: text, key: text, manifest: text }), (value) => {

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { bytesMark, heard, resultMark, silence } from '../../src/logic/transfer-protocol.ts';
+import {
+  bytesMark,
+  initialState,
+  resultMark,
+  stateAfter,
+} from '../../src/logic/transfer-protocol.ts';
 
-const talk = (...lines: string[]) => lines.reduce(heard, silence);
+const stateOf = (...lines: string[]) => lines.reduce(stateAfter, initialState);
 
-describe('what the transfer process says', () => {
-  test('a key, progress and the result', () => {
+describe('output of the transfer process', () => {
+  test('the output gives the key, the progress and the result', () => {
     assert.deepEqual(
-      talk(
+      stateOf(
         'Cache hit for restore-key: key-1',
         'Received 10 of 20 (50.0%), 1.0 MBs/sec',
         `${bytesMark}12`,
@@ -16,25 +21,25 @@ describe('what the transfer process says', () => {
         `${resultMark}{"outcome":"restored","key":"key-1"}`,
       ),
       {
-        ...silence,
-        found: 'key-1',
-        passed: 10,
-        bytes: 12,
-        archive: 1_048_576,
+        ...initialState,
+        matchedKey: 'key-1',
+        archiveBytes: 10,
+        networkBytes: 12,
+        archiveSize: 1_048_576,
         result: { outcome: 'restored', key: 'key-1' },
       },
     );
   });
 
-  test('what looks like a result and is none is no result, and the last one counts', () => {
+  test('an invalid result is ignored, and the last result counts', () => {
     for (const text of ['{', 'null', '7', '{"outcome":1}', '']) {
-      assert.equal(talk(`${resultMark}${text}`).result, undefined);
+      assert.equal(stateOf(`${resultMark}${text}`).result, undefined);
     }
     const forged = `${resultMark}{"outcome":"saved"}`;
-    assert.equal(talk(forged, `${resultMark}{"outcome":"none"}`).result?.outcome, 'none');
+    assert.equal(stateOf(forged, `${resultMark}{"outcome":"none"}`).result?.outcome, 'none');
   });
 
-  const complaints: readonly [string, string | undefined][] = [
+  const problems: readonly [string, string | undefined][] = [
     ['::warning::Failed to restore: why%0Aand how', 'Failed to restore: why\nand how'],
     ['::error::Failed to restore: ', 'the archive could not be downloaded'],
     [
@@ -50,16 +55,19 @@ describe('what the transfer process says', () => {
     ['::debug::Failed to reserve cache: Error: cache write denied: read-only', undefined],
     ['::notice::nothing', undefined],
   ];
-  for (const [line, complaint] of complaints) {
-    test(`${complaint === undefined ? 'no complaint' : 'a complaint'}: ${line}`, () => {
-      assert.deepEqual(talk(line).complaints, complaint === undefined ? [] : [complaint]);
+  for (const [line, problem] of problems) {
+    test(`${problem === undefined ? 'not a problem' : 'a problem'}: ${line}`, () => {
+      assert.deepEqual(stateOf(line).problems, problem === undefined ? [] : [problem]);
     });
   }
 
-  test('a key that is taken is no complaint, and neither is a mode', () => {
+  test('a reserved key and a read-only cache mode are reasons to skip, not problems', () => {
     const taken = 'Failed to save: Unable to reserve cache with key k, another job may be creating';
-    assert.deepEqual(talk(taken), { ...silence, skipped: taken });
+    assert.deepEqual(stateOf(taken), { ...initialState, skipReason: taken });
     const mode = "the effective cache-mode 'read' does not permit writes.";
-    assert.deepEqual(talk(`Cache save skipped: ${mode}`), { ...silence, skipped: mode });
+    assert.deepEqual(stateOf(`Cache save skipped: ${mode}`), {
+      ...initialState,
+      skipReason: mode,
+    });
   });
 });

@@ -68,7 +68,7 @@ describe('a wheelhouse', () => {
       { interpreter: { ...interpreter, series: '3.12' } },
       {},
       'unusable',
-      `it was made for another Python (${manifest.interpreter})`,
+      `it was filled for another Python (${manifest.interpreter})`,
     ],
     [
       'filled from other indexes is unusable',
@@ -83,7 +83,7 @@ describe('a wheelhouse', () => {
       {},
       { request: hex('3'), wheels: [] },
       'usable',
-      'it was made for other requirements',
+      'it was filled for other requirements',
     ],
     [
       'resolved in an earlier period is usable',

@@ -442,7 +442,7 @@ describe('private and public', () => {
     );
     assert.deepEqual(result.installed, ['alpha==99.0.0']);
     assert.deepEqual(said(result), [
-      `warning: Packages come from 2 indexes (${own.url}, ${open.url}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`,
+      `warning: Packages come from 2 indexes (${own.url}, ${open.url}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`,
     ]);
   });
 

@@ -55,11 +55,11 @@ function errors_messageOf(error) {
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __webpack_require__(7598);
 ;// CONCATENATED MODULE: ./lib/logic/schema.js
-/** Checks values that anybody may have written, such as parsed JSON. */
-/** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
+/** Validates values from anybody, such as parsed JSON. */
+/** An invalid value; the message is the end of a sentence: `"size" must be a whole number`. */
 class SchemaError extends Error {
 }
-/** A schema for the values that pass a test. @param form what passes, after "must be" */
+/** A schema for the values that pass a test. @param form of such a value, after "must be" */
 function satisfying(form, test) {
     return (value, name) => {
         if (!test(value))
@@ -68,9 +68,9 @@ function satisfying(form, test) {
     };
 }
 const string = satisfying('a string', (value) => typeof value === 'string');
-/** Text that is shown: it can't begin a line of its own. */
+/** Text for people: it can't start a new line. */
 const line = lineOf('a line of text', () => true);
-/** A line of text in one form. @param form after "must be" */
+/** A line of text that passes a test. @param form of such a text, after "must be" */
 function lineOf(form, test) {
     return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
 }
@@ -81,7 +81,7 @@ function oneOf(...texts) {
     const form = texts.map((text) => `"${text}"`).join(' or ');
     return satisfying(form, (value) => texts.includes(value));
 }
-/** A schema for lists, each item of which another schema accepts. */
+/** A schema for lists of items with another schema. */
 function list(item) {
     return (value, name) => {
         if (!Array.isArray(value))
@@ -94,7 +94,7 @@ function optional(schema) {
     const check = (value, name) => value === undefined ? undefined : schema(value, name);
     return Object.assign(check, { isOptional: true });
 }
-/** A schema for objects. Fields that it does not name are dropped. */
+/** A schema for objects; it drops unknown fields. */
 function object(fields) {
     return (value, name) => {
         if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -114,17 +114,17 @@ function object(fields) {
 
 ;// CONCATENATED MODULE: ./lib/logic/state.js
 /**
- * What the main step tells the post step: one versioned JSON text, signed with the job's token for
- * the cache service. Programs that main starts can write to the file that carries it, but do not
- * get that token; who has it can write cache entries without us.
+ * The state from the main step to the post step: one versioned JSON text, signed with the job's
+ * token for the cache service. Programs that main starts can write to the file that contains it, but
+ * do not get that token; with it they could write cache entries anyway.
  */
 
 
-/** The number changes with the form: a state of another version is not acted upon. */
+/** Changes with the form; a state of another version is ignored. */
 const version = 2;
 const stateSchema = object({
     version: satisfying(`${version}`, (value) => value === version),
-    // A path may contain anything; it is signed, and not shown as it is.
+    // A path may contain any character; it is signed, and never shown as is.
     wheelhouse: string,
     key: line,
     manifest: line,
@@ -134,7 +134,7 @@ const stateSchema = object({
 function formatState(state, token) {
     return JSON.stringify({ version, ...state, signature: signature(state, token) });
 }
-/** @returns undefined for a text that main of this job and version did not write */
+/** @returns undefined unless the main step of this job wrote the text, in this version */
 function parseState(text, token) {
     try {
         const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');
@@ -155,8 +155,8 @@ function signature({ wheelhouse, key, manifest }, token) {
 }
 
 ;// CONCATENATED MODULE: ./lib/logic/names.js
-/** Names of projects and their files, and versions: when two spellings mean the same. */
-/** @returns a project's name in the one spelling that is compared (PEP 503) */
+/** Names of projects and of their files, and versions: when two spellings are equal. */
+/** @returns a project's name in the normal form of PEP 503 */
 function names_normalizeName(name) {
     return name.replace(/[-_.]+/g, '-').toLowerCase();
 }
@@ -168,9 +168,9 @@ const wheelFileName = new RegExp([
     `(?:-${part}+)?[.]whl$`, // variant label
 ].join(''));
 /**
- * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
- * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
- * paths and no leading dot, and needs no escaping anywhere.
+ * Whether a file name is a valid wheel name: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). Such a name has no path
+ * separator and no leading dot, and never needs escaping.
  */
 function names_isWheelFileName(file) {
     return wheelFileName.test(file);
@@ -180,17 +180,17 @@ function names_wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: names_normalizeName(name), version };
 }
-/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+/** Whether a file name is a valid sdist name, which never needs escaping. */
 function isSdistName(file) {
     return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
 }
-/** Whether a file name has the form of a wheel's or an sdist's. */
+/** Whether a file name is a valid wheel or sdist name. */
 function isDistributionName(file) {
     return names_isWheelFileName(file) || isSdistName(file);
 }
 /**
- * The version in the name of a project's wheel or sdist. The name alone does not say where the
- * version of an old sdist begins, as its project's part may contain dashes.
+ * The version in the name of a project's wheel or sdist. In the names of old sdists the project may
+ * contain dashes, so the version can only be found with the project's name.
  * @param project normalised name
  * @returns undefined for a file of another project, or of another kind
  */
@@ -208,16 +208,16 @@ function versionInFileName(file, project) {
     }
     return undefined;
 }
-/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+/** Whether two spellings are the same version by PEP 440: `1.0` is `1.0.0`. */
 function names_sameVersion(one, other) {
     return canonicalVersion(one) === canonicalVersion(other);
 }
-/** @param version of a pip; what is no version counts as the oldest */
+/** Whether a pip is older than a version. An invalid version counts as the oldest. */
 function names_isOlderPip(version, [major, minor]) {
     const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
     return own < major || (own === major && ownMinor < minor);
 }
-/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+/** All spellings that PEP 440 allows; file names have `_` instead of `-`. */
 const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
 function canonicalVersion(version) {
     const text = version.toLowerCase();
@@ -266,7 +266,7 @@ const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
 const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
 /**
  * Splits a version specifier into its clauses.
- * @param text what follows the name and the extras; it may be in parentheses
+ * @param text after the name and the extras, optionally in parentheses
  * @returns clauses without white space, in order; undefined for an invalid specifier
  */
 function pep508_specifierClauses(text, { legacyVersions }) {
@@ -304,9 +304,9 @@ const markerVariables = new Set([
     ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
 ]);
 /**
- * Finds what is wrong with an environment marker.
- * @param text without the semicolon before it
- * @returns the reason in a few words; undefined for a valid marker
+ * Checks an environment marker.
+ * @param text after the semicolon
+ * @returns the first error in a few words; undefined for a valid marker
  */
 function pep508_markerFault(text, { isNewer }) {
     let at = 0;
@@ -353,12 +353,12 @@ function pep508_markerFault(text, { isNewer }) {
             return `"and" or "or" is missing ${rest()}`;
     }
 }
-/** @param pattern sticky @returns what it finds at a place, which is never nothing */
+/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
 function match(pattern, text, at) {
     pattern.lastIndex = at;
     return pattern.exec(text)?.[0] || undefined;
 }
-/** @returns the place behind what a sticky pattern finds at a place */
+/** @returns the position after the match of a sticky pattern */
 function skip(pattern, text, at) {
     return at + (match(pattern, text, at) ?? '').length;
 }
@@ -490,8 +490,8 @@ function requirement_options_optionText({ name, isFlag, raw }) {
 
 ;// CONCATENATED MODULE: ./lib/logic/secrets.js
 /**
- * Secrets in addresses and inputs. What is shown, hashed, stored or masked is decided here and
- * nowhere else; a reporter only applies it. An address can contain a secret in three places:
+ * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
+ * address can contain a secret in three places:
  *
  *     https://robot:PASSWORD@host/simple/         userinfo
  *     https://host/TOKEN/org/python/simple/       path, as Gemfury, Cloudsmith and packagecloud do
@@ -499,14 +499,14 @@ function requirement_options_optionText({ name, isFlag, raw }) {
  *
  * | function              | for                              | turns the three into                 |
  * | --------------------- | -------------------------------- | ------------------------------------ |
- * | {@link withoutSecrets} | any text, pip's output included | `https://host/TOKEN/org/…`: a path in a text may as well be a hash |
+ * | {@link withoutSecrets} | any text, such as pip's output | `https://host/TOKEN/org/…`: a part of a path could also be a hash |
  * | {@link shownAddress}   | a configured address, for people | `https://host/…/org/python/simple/` |
  * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
- * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks: they also take path tokens out of pip's output | `***` |
+ * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks, which also remove path tokens from pip's output | `***` |
  */
 
 const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
-/** Where the scheme of the URL begins whose `://` is at `at`. */
+/** The start of the scheme of the URL with its `://` at `at`. */
 function schemeOf(text, at) {
     let first = at;
     while (first > 0 && /[a-z0-9+.-]/i.test(text.charAt(first - 1)))
@@ -520,7 +520,7 @@ function endOfUrl(text, at, from = at) {
     stop.lastIndex = from;
     return stop.exec(text)?.index ?? text.length;
 }
-/** Every URL of a text in order. A URL within another one ends where that one does. */
+/** All URLs of a text in order. A URL inside another one has the same end. */
 function urlsIn(text) {
     const places = [];
     let end = 0;
@@ -534,7 +534,7 @@ function urlsIn(text) {
         }
         const start = at + 3;
         const host = hostOf(text, start, end, lastAt);
-        // A password with white space in it: the URL goes on behind it.
+        // The password contains white space: the URL continues after it.
         if (host > end)
             end = endOfUrl(text, at, host);
         places.push({ start, host, end, isInner });
@@ -543,9 +543,9 @@ function urlsIn(text) {
     return places;
 }
 /**
- * Where the host of a URL begins. It is not clear how far a password with reserved characters
- * goes; rather too much is taken for it than too little: a port that is not a number is part of
- * a password.
+ * The start of the host of a URL. The end of a password with reserved characters is ambiguous, and
+ * hiding too much is better than hiding too little: a port that is not a number is part of a
+ * password.
  */
 function hostOf(text, start, end, lastAt) {
     const url = text.slice(start, end);
@@ -559,13 +559,13 @@ function hostOf(text, start, end, lastAt) {
         return start;
     if (lastAt >= start)
         return lastAt + 1;
-    // White space or a quote in the password; but a port may have punctuation behind it.
+    // There is white space or a quote in the password; but punctuation may also follow a port.
     const beyond = /[@\r\n]|:\/\//g;
     beyond.lastIndex = end;
     const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
     return found?.[0] === '@' ? found.index + 1 : start;
 }
-/** A text without some of its parts, which are given in order and may overlap. */
+/** A text without some of its parts, which are in order and may overlap. */
 function without(text, parts) {
     let result = '';
     let position = 0;
@@ -580,13 +580,14 @@ function indexOrEnd(text, character, from) {
     return index < 0 ? text.length : index;
 }
 /**
- * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
- * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
+ * Removes the userinfo (except `git@`, which is no secret) and the query of every URL in a text, and
+ * the query of paths that HTTP libraries print (`url: /one.whl?token=…`, `"GET /one.whl?token=…
+ * HTTP/1.1"`).
  */
 function secrets_withoutSecrets(text) {
     return withoutParts(text, (userinfo) => userinfo !== 'git@');
 }
-/** @param isSecret what of the userinfos is taken out */
+/** @param isSecret which userinfos to remove */
 function withoutParts(text, isSecret) {
     const bare = without(text, urlsIn(text)
         .filter(({ start, host }) => isSecret(text.slice(start, host)))
@@ -594,7 +595,7 @@ function withoutParts(text, isSecret) {
     let query = 0;
     let fragment = 0;
     const queries = urlsIn(bare).flatMap(({ start, end }) => {
-        // Within a query that is already gone, or has none.
+        // Inside a query that is removed already, or there is no query.
         if (start < fragment)
             return [];
         if (query < start)
@@ -606,13 +607,13 @@ function withoutParts(text, isSecret) {
     });
     return without(bare, queries).replace(/(\burl: |"[A-Z]+ )(\/[^\s?]*)\?[^\s"]*/g, '$1$2');
 }
-/** Hex digits of a fingerprint: enough that nobody finds a second address with the same one. */
+/** Hex digits of a fingerprint: enough to make collisions infeasible. */
 const fingerprintLength = 32;
 /**
  * Replaces every URL in a text by its scheme, its host and a digest of the whole address without
- * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay
- * equal, and a path token can be recognised only by those who can guess it.
- * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
+ * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay equal,
+ * and only a guess of a path token can be confirmed.
+ * @returns `https://host/#<32 hex digits>` for each; a URL without a path is unchanged
  */
 function secrets_fingerprinted(text) {
     const clean = withoutParts(text, () => true);
@@ -631,7 +632,7 @@ function secrets_fingerprinted(text) {
     }
     return result + clean.slice(position);
 }
-/** A configured address for people: path segments that look like tokens become `…`. */
+/** A configured address for people; path segments that look like tokens become `…`. */
 function secrets_shownAddress(address) {
     const clean = secrets_withoutSecrets(address);
     let result = '';
@@ -647,12 +648,12 @@ function secrets_shownAddress(address) {
     }
     return result + clean.slice(position);
 }
-/** What the paths of package indexes are made of; it is no part of a token. */
+/** Usual words in the paths of package indexes, which are not part of a token. */
 const usualWords = /pypi|python|packages?|simple|artifactory|nexus|repository|artifacts?|snapshots?|releases?|oauth2|x86_64|linux|windows/gi;
 /**
- * Whether a path segment looks like a token: at least 12 letters and digits that are mixed more
- * than names mix them, or 16 and more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do,
- * `MyPythonFeed2024`, `team-2-py3.11` and `12345678` don't.
+ * Whether a path segment looks like a token: 12 or more letters and digits that are more mixed than
+ * in a name, or 16 or more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do; `MyPythonFeed2024`,
+ * `team-2-py3.11` and `12345678` do not.
  */
 function looksSecret(segment) {
     const runs = decoded(segment)
@@ -664,16 +665,16 @@ function looksSecret(segment) {
     const hex = decoded(segment).replaceAll('-', '');
     if (/^[0-9a-f]{16,}$/i.test(hex) && /\d/.test(hex) && /[a-f]/i.test(hex))
         return true;
-    // Digits at the end of a word are a number or a year.
+    // Digits at the end of a word are usually a number or a year.
     const changes = runs.flatMap((run) => run.replace(/\d+$/, '').match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g) ?? []).length;
     return changes >= 3 && changes / letters > 0.17;
 }
-/** What a query's value is called when it is a secret. */
+/** The names of query parameters with a secret. */
 const secretNames = /token|secret|sig|key|pass|auth|credential/i;
 /**
- * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
- * and as basic authentication sends them. A user name alone counts when it is long enough to be a
- * token; `git@` is none.
+ * The secrets of the URLs in a text in every form that may be printed: as is, percent-encoded, and as
+ * basic authentication sends them. A user name without a password counts when it is long enough to
+ * be a token; `git@` is not.
  */
 function secretsOfUrl(text) {
     return [...secretsOfUserinfo(text), ...tokensOfUrl(text)];
@@ -706,7 +707,7 @@ function tokensOfUrl(text) {
         return [...new Set(tokens.flatMap((token) => [token, ...spellings(decoded(token))]))];
     });
 }
-/** User names that indexes prescribe beside a password or another way to log in. */
+/** User names that indexes require together with a password or another way to log in. */
 const prescribedNames = (/* unused pure expression or super */ null && (['__token__', 'oauth2accesstoken', 'VssSessionToken', 'gitlab-ci-token']));
 /** Whether a user name without a password is a token. */
 function isUserToken(username) {
@@ -726,21 +727,20 @@ function secretsOfSettings(settings) {
     return [...settings.values()].flatMap(secretsOfUrl);
 }
 /**
- * The secrets of a line. A token that is written out in the path of a direct URL is as public as
- * the file; only what a variable put there is a secret, as nearly every such path has hashes.
+ * The secrets of a line. A token in the path of a direct URL is as public as the file; nearly every
+ * such path has a hash, so only a value from a variable is a secret.
  */
 function secretsOfLine(line) {
     if (line.kind === 'index')
         return [];
     if (line.kind === 'option')
         return secretsOfUrl(line.value);
-    const isWritten = (token) => line.text.includes(token);
     return [
         ...secretsOfUserinfo(line.target),
-        ...tokensOfUrl(line.target).filter((token) => !isWritten(token)),
+        ...tokensOfUrl(line.target).filter((token) => !line.text.includes(token)),
     ];
 }
-/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+/** As {@link secretsOfUrl}, for a user name and a password; if that is empty, for the user name. */
 function secretForms(username, password) {
     const secret = password || username;
     if (secret === '')
@@ -759,7 +759,7 @@ function secretForms(username, password) {
         ]),
     ];
 }
-/** A secret as it is, in JSON, and in URLs. */
+/** A secret as is, in JSON, and in URLs. */
 function spellings(secret) {
     const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
     const encoded = [encodeURIComponent(secret), strict];
@@ -768,15 +768,15 @@ function spellings(secret) {
             secret,
             JSON.stringify(secret).slice(1, -1),
             ...encoded,
-            // As urllib.parse.quote of Python does.
+            // Like urllib.parse.quote of Python.
             ...encoded.map((form) => form.replaceAll('%2F', '/')),
             ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
         ]),
     ];
 }
 /**
- * What basic authentication sends, in the encoding that pip's HTTP library chooses: Latin-1
- * (`_basic_auth_str` of requests), which fails for what that doesn't have; that is UTF-8 here.
+ * The text of basic authentication in the encoding of pip's HTTP library: Latin-1 (`_basic_auth_str`
+ * of requests). It fails for other characters; here those are UTF-8.
  */
 function basicCredentials(username, password) {
     const text = `${username}:${password}`;
@@ -1316,8 +1316,8 @@ function isPinned(lines, name, version) {
 
 ;// CONCATENATED MODULE: ./lib/logic/manifest.js
 /**
- * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
- * what may be used; a cache key only helps to find it.
+ * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
+ * which wheels a run may use; a cache key only helps to find it.
  */
 
 
@@ -1325,9 +1325,9 @@ function isPinned(lines, name, version) {
 
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
-/** A manifest of a newer schema is not read: a miss is safer than a guess. */
+/** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 2;
-/** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
+/** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const manifest_projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
 const extraName = lineOf('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
@@ -1335,12 +1335,12 @@ const manifest_version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!
 const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
 const seconds = satisfying('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
-/** What is shown of it is one line, whatever it contains. */
+/** Any text, shortened to one line. */
 const shownText = (value, name) => string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
 const wheelSchema = object({
     /** Normalised. */
     name: manifest_projectName,
-    /** The name as its metadata spell it: pip names directories after what it is asked for. */
+    /** The name in the spelling of its metadata; pip names directories after the requested spelling. */
     project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
     version: manifest_version,
     /** A file name without directories. */
@@ -1350,11 +1350,11 @@ const wheelSchema = object({
     /** Bytes. */
     size: byteCount,
     origin: oneOf('downloaded', 'built'),
-    /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+    /** runtime: in the lock. build: required to build local projects. tool: the installer. */
     role: oneOf('runtime', 'build', 'tool'),
-    /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+    /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
     requestHashes: optional(list(string)),
-    /** The fingerprint of the URL that the request named for it. */
+    /** The fingerprint of its URL in the request. */
     url: optional(line),
 });
 const projectSchema = object({
@@ -1363,45 +1363,45 @@ const projectSchema = object({
     name: manifest_projectName,
     version: manifest_version,
     extras: list(extraName),
-    /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
+    /** Its `Requires-Dist` without URLs, sorted; when it changes, the closure may change. */
     requires: list(string),
 });
 const manifestSchema = object({
     interpreter: line,
-    /** Digest of the request that it was closed for. */
+    /** Digest of its request. */
     request: line,
-    /** Digest of where its wheels came from and how they were built. */
+    /** Digest of the origin of its wheels and of their build settings. */
     sources: line,
-    /** When an index was last asked. */
+    /** When its requirements were last resolved. */
     resolvedAt: moment,
     wheels: list(wheelSchema),
     direct: list(projectSchema),
     /**
-     * Projects that it relies on without containing them: the environment had them, and the request's
-     * hashes admit no file of theirs.
+     * Installed projects that its wheels depend on: the hashes of the request allow no files of them,
+     * so the environment must have them.
      */
     relied: list(object({ name: manifest_projectName, version: manifest_version })),
-    /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+    /** Seconds of the longest fill behind it, which a hit saves. */
     effort: optional(seconds),
-    /** Version of the Python that it was made with; a patch release does not matter. */
+    /** Version of the Python that filled it; another patch release can use it. */
     python: optional(line),
-    /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
+    /** The input of the digests, to explain a miss; without addresses, and omitted when too long. */
     parts: optional(object({ sources: list(shownText), lines: list(shownText) })),
 });
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
     return role === 'runtime' ? file : `${buildDirectory}/${file}`;
 }
-/** Characters of `parts` that a manifest carries along. */
+/** The maximum number of characters of `parts`. */
 const maxParts = 200_000;
-/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+/** @returns the parts, or undefined when they are too long for a manifest */
 function keepableParts(parts) {
     return JSON.stringify(parts).length > maxParts ? undefined : parts;
 }
 /**
- * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
- * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
- * editables alone.
+ * The lock: `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name,
+ * so that the same wheels give the same text. pip and uv check every hash. With names instead of
+ * paths or URLs, `pip freeze` stays clean and editable projects stay in place.
  */
 function formatLock(wheels) {
     return wheels
@@ -1410,21 +1410,21 @@ function formatLock(wheels) {
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .join('');
 }
-/** Why a manifest can't be used. */
+/** The reason why a manifest can't be used. */
 class ManifestError extends Error {
 }
 function formatManifest(manifest) {
     return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
 }
-/** Hex SHA-256 of what a manifest says, in whatever order it says it. */
+/** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
 function manifestDigest(manifest) {
     const normal = formatManifest(parseManifest(formatManifest(manifest)));
     return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
 }
 /**
- * Reads a manifest from text that anybody may have written.
- * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
- *   the wrong form, a file name that could leave the directory
+ * Parses a manifest, which anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a missing or invalid field, a file
+ *   name outside the directory
  */
 function parseManifest(text) {
     let value;
@@ -1450,7 +1450,7 @@ function parseManifest(text) {
     }
 }
 const schemaNumber = object({ schema: (value) => value });
-/** @throws ManifestError where two fields can't both be true */
+/** @throws ManifestError when two fields contradict each other */
 function checkConsistency({ wheels }) {
     for (const { file, name, project, version } of wheels) {
         const named = names_wheelNameParts(file);
@@ -1471,9 +1471,9 @@ function checkConsistency({ wheels }) {
         throw new ManifestError('a project is listed twice');
 }
 /**
- * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
- * for is missing, or is there in another version than the one that is asked for. What a marker
- * decides is left to the interpreter, and not looked at.
+ * The contradiction between a request and a manifest that claims to be for it: a missing project, or
+ * another version than a pin. Lines with a marker do not count, since only the interpreter can
+ * evaluate it.
  */
 function contradiction({ wheels, direct }, lines) {
     const runtime = wheels.filter((each) => each.role === 'runtime');
@@ -1491,12 +1491,12 @@ function contradiction({ wheels, direct }, lines) {
     }
     return undefined;
 }
-/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
     return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
-/** What changed between two sets of runtime wheels, by name. */
+/** The differences between the runtime wheels of two sets, by name. */
 function changes(before, after) {
     const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
     const old = versions(before);
@@ -1506,13 +1506,10 @@ function changes(before, after) {
         .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
         .filter((change) => change.from !== change.to);
 }
-/** Two wheelhouses with the same files. */
+/** Whether two wheelhouses have the same files. */
 function sameWheels(one, other) {
-    const list = (wheels) => wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
-    return sameList(list(one), list(other));
-}
-function sameList(one, other) {
-    return one.length === other.length && one.every((value, index) => value === other[index]);
+    const text = (wheels) => JSON.stringify(wheels.map(({ role, file, sha256 }) => `${role} ${file} ${sha256}`).sort());
+    return text(one) === text(other);
 }
 
 ;// CONCATENATED MODULE: ./lib/save.js
@@ -1813,21 +1810,21 @@ function unlock(directory) {
 }
 
 ;// CONCATENATED MODULE: ./lib/logic/environment.js
-/** The environments of pip's runs: index settings and credentials reach the fill alone. */
+/** The environment variables of pip's runs: only the fill gets index settings and credentials. */
 /**
- * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
- * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords and addresses that the command line takes from the environment. Then the files
- * through which a step talks to the runner, and what it gets an identity token with: code that is
- * built or that a checkout brings along would speak in this action's name.
+ * Variables that no other program may see:
+ * - those that the runner gives to actions only: inputs, state, and the token of the cache service,
+ *   with which a build script could write entries for other branches;
+ * - the passwords and addresses for the command line;
+ * - the files of workflow commands and the request for an identity token, with which code from the
+ *   checkout or from a build could act in the name of this action.
  */
 const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
-    const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
-    return Object.fromEntries(kept);
+    return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0])));
 }
-/** Settings that would change what a fill does or says, beside those that choose files. */
+/** Settings that would change the files or the output of a fill, but not which packages it chooses. */
 const notForFill = (/* unused pure expression or super */ null && ([
     'dry-run',
     'editable',
@@ -1843,7 +1840,7 @@ const notForFill = (/* unused pure expression or super */ null && ([
     'user',
     'wheel-dir',
 ]));
-/** Settings that say how a project is built; they also hold where no index may be asked. */
+/** Settings that decide how a project is built; they apply even without an index. */
 const buildSettings = (/* unused pure expression or super */ null && ([
     'build-constraint',
     'build-option',
@@ -1857,9 +1854,9 @@ function variable(setting) {
     return `PIP_${setting.toUpperCase().replaceAll('-', '_')}`;
 }
 /**
- * The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too.
- * @param index variables that name the index; they alone hold credentials of inputs
- * @param keyring pip may ask the package keyring, as it does where nobody forbids it to prompt
+ * The user's environment for `pip wheel`, with the `[install]` settings of pip's files.
+ * @param index variables that name the index; only these contain the credentials of inputs
+ * @param keyring whether pip may ask the package keyring, as it does by default
  */
 function fillEnvironment(environment, pipConfig, index, keyring) {
     const excluded = new Set(notForFill.map(variable));
@@ -1868,32 +1865,32 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         .map(([key, value]) => [variable(key.slice('install.'.length)), value]);
     return {
         ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
-        // With PIP_NO_INPUT pip leaves keyring alone unless it is named.
+        // With PIP_NO_INPUT pip uses keyring only if it is named.
         ...(keyring ? { PIP_KEYRING_PROVIDER: 'import' } : {}),
         ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
         ...index,
         PIP_NO_INPUT: '1',
-        // What is read of pip's output is said at this level; a configuration file may ask for less.
+        // The parsed lines need this level of output; a configuration file may set a lower one.
         PIP_QUIET: '0',
         PIP_VERBOSE: '0',
-        // From 26.2 on pip takes index pages from its cache while they are fresh; this asks the index.
+        // Since 26.2 pip reads index pages from its cache while they are fresh; this disables that.
         PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
 }
-/** Variables that name the directory for a program's temporary files, on all systems. */
+/** Variables that set the directory for a program's temporary files, on all systems. */
 function temporaryVariables(directory) {
     return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 /**
- * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
- * @param nullDevice `os.devnull` of this system: pip then reads no file at all
+ * An environment without any setting for pip: `--isolated` alone would keep its global file.
+ * @param nullDevice `os.devnull` of this system, which makes pip read no file at all
  */
 function offlineEnvironment(environment, nullDevice) {
-    const kept = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
-    return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: nullDevice };
+    const others = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
+    return { ...Object.fromEntries(others), PIP_CONFIG_FILE: nullDevice };
 }
-/** As {@link offlineEnvironment}, with the settings that say how local projects are built. */
+/** As {@link offlineEnvironment}, with the settings that decide how local projects are built. */
 function buildEnvironment(environment, settings, nullDevice) {
     const build = buildSettings.flatMap((name) => {
         const value = settings.get(name);
@@ -1903,58 +1900,59 @@ function buildEnvironment(environment, settings, nullDevice) {
 }
 
 ;// CONCATENATED MODULE: ./lib/logic/transfer-protocol.js
-/** What main and post tell the transfer process, and what its talk means. */
-/** Before the result, on the last line of the transfer process. */
+/** The orders to the transfer process, and how to read its output. */
+/** The prefix of the result, on the last line of output. */
 const resultMark = 'wheelhouse-transfer-result: ';
-/** Before the number of bytes that have gone over the network, up and down, each second. */
+/** The prefix of the number of bytes sent and received so far, printed every second. */
 const bytesMark = 'wheelhouse-transfer-bytes: ';
-const silence = {
-    found: undefined,
-    passed: 0,
-    bytes: 0,
-    archive: 0,
-    complaints: [],
-    skipped: undefined,
+const initialState = {
+    matchedKey: undefined,
+    archiveBytes: 0,
+    networkBytes: 0,
+    archiveSize: 0,
+    problems: [],
+    skipReason: undefined,
     result: undefined,
 };
-/** Takes in one line of the transfer process (@actions/cache 6.3.0). */
-function heard(talk, line) {
+/** The state of a transfer after one more line of output (@actions/cache 6.3.0). */
+function stateAfter(state, line) {
     const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
     if (hit !== undefined)
-        return { ...talk, found: hit };
+        return { ...state, matchedKey: hit };
     const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
     if (passed !== undefined)
-        return { ...talk, passed: Number(passed) };
+        return { ...state, archiveBytes: Number(passed) };
     const archive = /^Cache Size: .*\((\d+) B\)$/.exec(line)?.[1];
     if (archive !== undefined)
-        return { ...talk, archive: Number(archive) };
+        return { ...state, archiveSize: Number(archive) };
     if (line.startsWith(bytesMark))
-        return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
-    const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
-    if (complaint !== undefined) {
-        return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+        return { ...state, networkBytes: Number(line.slice(bytesMark.length)) };
+    const problem = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
+    if (problem !== undefined) {
+        return { ...state, problems: [...state.problems, plain(unescaped(problem))] };
     }
-    // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+    // The toolkit reports every reservation failure as "another job…"; only this debug line has the
+    // real reason.
     const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
     if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
-        return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+        return { ...state, problems: [...state.problems, unescaped(unreserved)] };
     }
     if (/No space left on device/.test(line)) {
-        return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
+        return { ...state, problems: [...state.problems, 'the disk is full'] };
     }
-    const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
-    if (skipped !== undefined)
-        return { ...talk, skipped };
-    // Without an annotation: somebody else has saved, or is saving, the same key.
+    const skipReason = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
+    if (skipReason !== undefined)
+        return { ...state, skipReason };
+    // Without an annotation: another job has saved, or is saving, the same key.
     if (/^Failed to save: /.test(line))
-        return { ...talk, skipped: line };
+        return { ...state, skipReason: line };
     if (line.startsWith(resultMark)) {
         const result = resultIn(line.slice(resultMark.length));
-        return result === undefined ? talk : { ...talk, result };
+        return result === undefined ? state : { ...state, result };
     }
-    return talk;
+    return state;
 }
-/** A key may hold anything, also a line that looks like a result. */
+/** @returns undefined for invalid text: a key may contain anything, even a line like a result */
 function resultIn(text) {
     try {
         const value = JSON.parse(text);
@@ -1964,14 +1962,14 @@ function resultIn(text) {
         return undefined;
     }
 }
-/** Complaints that say little, in words that say what is known. */
-function plain(complaint) {
-    if (/^Failed to restore:$/.test(complaint))
+/** Replaces messages that have no useful content. */
+function plain(problem) {
+    if (/^Failed to restore:$/.test(problem))
         return 'the archive could not be downloaded';
-    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar failed with exit code $1');
+    return problem.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar failed with exit code $1');
 }
-/** Lines of the toolkit that tell people something. */
-function isWorthSaying(line) {
+/** Whether a line of the toolkit is useful in the log. */
+function isProgress(line) {
     return /^(?:Cache Size: |(?:Received|Sent) \d+ of \d+)/.test(line);
 }
 function unescaped(text) {
@@ -2114,7 +2112,7 @@ const interval = 500;
 class TransferProcess {
     #directories;
     #running;
-    #talk = silence;
+    #transfer = initialState;
     /** Why it was stopped. */
     #reason;
     /** Everything that a transfer in progress changes, and since when it has not. */
@@ -2137,8 +2135,8 @@ class TransferProcess {
             cwd: directories.work,
             env,
             onLine: (line) => {
-                this.#talk = heard(this.#talk, line);
-                if (isWorthSaying(line))
+                this.#transfer = stateAfter(this.#transfer, line);
+                if (isProgress(line))
                     reporter.info(line);
             },
         });
@@ -2150,15 +2148,15 @@ class TransferProcess {
     }
     /**
      * Gives the process its order, once, and waits for its end. Stops it when it makes no progress.
-     * @returns what it said; the complaints include why it was stopped
+     * @returns what it said; the problems include why it was stopped
      */
     async carryOut(order) {
         this.#progress = { state: '', since: performance.now() };
         const watchdog = setInterval(() => this.#watch(order), interval);
         this.#running.send(JSON.stringify(order));
         await this.#running.finished.finally(() => clearInterval(watchdog));
-        const { complaints } = this.#talk;
-        return { ...this.#talk, complaints: [...complaints, ...(this.#reason ? [this.#reason] : [])] };
+        const { problems } = this.#transfer;
+        return { ...this.#transfer, problems: [...problems, ...(this.#reason ? [this.#reason] : [])] };
     }
     /** Stops the process if it still runs, and deletes its directories. */
     async discard() {
@@ -2168,12 +2166,12 @@ class TransferProcess {
     async #watch({ operation }) {
         const archive = (await contentsOf(this.#directories.archives)).bytes;
         const unpacked = await contentsOf(this.work);
-        const { found, passed, bytes } = this.#talk;
-        const download = found === undefined ? 'lookup' : 'download';
+        const { matchedKey, archiveBytes, networkBytes } = this.#transfer;
+        const download = matchedKey === undefined ? 'lookup' : 'download';
         const phase = operation === 'save' ? 'save' : download;
         // Retries must not reset the look-up timeout.
-        const traffic = phase === 'lookup' ? 0 : bytes;
-        const state = `${phase} ${passed} ${traffic} ${archive + unpacked.bytes}`;
+        const traffic = phase === 'lookup' ? 0 : networkBytes;
+        const state = `${phase} ${archiveBytes} ${traffic} ${archive + unpacked.bytes}`;
         const now = performance.now();
         if (state !== this.#progress.state)
             this.#progress = { state, since: now };
@@ -2242,13 +2240,15 @@ function githubCache(options) {
                 const talk = await transfer.carryOut(order);
                 if (talk.result?.outcome !== 'restored') {
                     complain(reporter, 'restored', talk);
-                    if (talk.skipped !== undefined)
-                        reporter.info(`Nothing is restored: ${talk.skipped}`);
-                    return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
+                    if (talk.skipReason !== undefined)
+                        reporter.info(`Nothing is restored: ${talk.skipReason}`);
+                    return talk.matchedKey === undefined
+                        ? undefined
+                        : { key: talk.matchedKey, arrived: false };
                 }
                 const entry = talk.result.key;
                 // Small archives are unpacked between two looks of the watchdog.
-                const hostile = hostility(await contentsOf(work), talk.archive);
+                const hostile = hostility(await contentsOf(work), talk.archiveSize);
                 const fault = await contentFault(work);
                 if (hostile !== undefined) {
                     reporter.warning(`The cache could not be restored: ${hostile}.`);
@@ -2278,10 +2278,10 @@ function githubCache(options) {
                 if (talk.result?.outcome === 'saved')
                     return 'saved';
                 complain(reporter, 'saved', talk);
-                if (talk.skipped === undefined || talk.complaints.length > 0)
+                if (talk.skipReason === undefined || talk.problems.length > 0)
                     return 'failed';
-                reporter.info(`Nothing is saved: ${talk.skipped}`);
-                return /another job may be/.test(talk.skipped) ? 'exists' : 'failed';
+                reporter.info(`Nothing is saved: ${talk.skipReason}`);
+                return /another job may be/.test(talk.skipReason) ? 'exists' : 'failed';
             }
             catch (error) {
                 reporter.warning(`The cache could not be saved: ${secrets_withoutSecrets(errors_messageOf(error))}.`);
@@ -2335,13 +2335,11 @@ async function contentFault(work) {
     return found === undefined || found.isDirectory() ? undefined : 'contains no directory';
 }
 function complain(reporter, done, talk) {
-    const { result, complaints } = talk;
+    const { result, problems } = talk;
     const reasons = [
-        ...complaints,
+        ...problems,
         ...(result?.outcome === 'failed' ? [result.reason] : []),
-        ...(result === undefined && complaints.length === 0
-            ? ['the transfer process exited early']
-            : []),
+        ...(result === undefined && problems.length === 0 ? ['the transfer process exited early'] : []),
     ].map((reason) => secrets_withoutSecrets(reason).replace(/\.$/, ''));
     if (reasons.length > 0) {
         reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
@@ -2351,17 +2349,17 @@ function complain(reporter, done, talk) {
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 14 modules
 var core = __webpack_require__(6421);
 ;// CONCATENATED MODULE: ./lib/logic/harmless.js
-/** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
+/** Makes text from anybody safe to print in CI: no runner reads a command in it. */
 /**
- * Takes everything out of a text that a runner or a terminal would act on.
+ * Removes everything from a text that a runner or a terminal would act on.
  *
- * - GitHub's runner acts on a line that begins with `::` behind any white space that .NET knows,
- *   U+0085 included, and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
+ * - GitHub's runner acts on a line that begins with `::` after any white space of .NET (including
+ *   U+0085), and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
  * - Azure's agent acts on `##vso[` anywhere in a line of either stream (Command.cs).
- * - A terminal acts on control characters: only tabs, line feeds and colours stay.
+ * - A terminal acts on control characters: only tabs, line feeds and colours remain.
  *
- * .NET compares by culture and passes over format characters such as U+200B, so a plain space
- * comes between the marks.
+ * .NET compares by culture and ignores format characters such as U+200B, so a plain space separates
+ * the marks.
  */
 function harmless_harmless(text) {
     return text
@@ -2370,9 +2368,9 @@ function harmless_harmless(text) {
         .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
         .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
 }
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed.
 const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
-/** JSON in which no runner finds a command. Its values are the same. */
+/** JSON with the same values in which no runner finds a command. */
 function harmlessJson(value) {
     return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }

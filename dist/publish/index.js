@@ -28596,21 +28596,21 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /* harmony export */   fp: () => (/* binding */ temporaryVariables)
 /* harmony export */ });
 /* unused harmony exports offlineEnvironment, buildEnvironment */
-/** The environments of pip's runs: index settings and credentials reach the fill alone. */
+/** The environment variables of pip's runs: only the fill gets index settings and credentials. */
 /**
- * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
- * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords and addresses that the command line takes from the environment. Then the files
- * through which a step talks to the runner, and what it gets an identity token with: code that is
- * built or that a checkout brings along would speak in this action's name.
+ * Variables that no other program may see:
+ * - those that the runner gives to actions only: inputs, state, and the token of the cache service,
+ *   with which a build script could write entries for other branches;
+ * - the passwords and addresses for the command line;
+ * - the files of workflow commands and the request for an identity token, with which code from the
+ *   checkout or from a build could act in the name of this action.
  */
 const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
-    const kept = Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0]));
-    return Object.fromEntries(kept);
+    return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0])));
 }
-/** Settings that would change what a fill does or says, beside those that choose files. */
+/** Settings that would change the files or the output of a fill, but not which packages it chooses. */
 const notForFill = [
     'dry-run',
     'editable',
@@ -28626,7 +28626,7 @@ const notForFill = [
     'user',
     'wheel-dir',
 ];
-/** Settings that say how a project is built; they also hold where no index may be asked. */
+/** Settings that decide how a project is built; they apply even without an index. */
 const buildSettings = (/* unused pure expression or super */ null && ([
     'build-constraint',
     'build-option',
@@ -28640,9 +28640,9 @@ function variable(setting) {
     return `PIP_${setting.toUpperCase().replaceAll('-', '_')}`;
 }
 /**
- * The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too.
- * @param index variables that name the index; they alone hold credentials of inputs
- * @param keyring pip may ask the package keyring, as it does where nobody forbids it to prompt
+ * The user's environment for `pip wheel`, with the `[install]` settings of pip's files.
+ * @param index variables that name the index; only these contain the credentials of inputs
+ * @param keyring whether pip may ask the package keyring, as it does by default
  */
 function fillEnvironment(environment, pipConfig, index, keyring) {
     const excluded = new Set(notForFill.map(variable));
@@ -28651,32 +28651,32 @@ function fillEnvironment(environment, pipConfig, index, keyring) {
         .map(([key, value]) => [variable(key.slice('install.'.length)), value]);
     return {
         ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
-        // With PIP_NO_INPUT pip leaves keyring alone unless it is named.
+        // With PIP_NO_INPUT pip uses keyring only if it is named.
         ...(keyring ? { PIP_KEYRING_PROVIDER: 'import' } : {}),
         ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
         ...index,
         PIP_NO_INPUT: '1',
-        // What is read of pip's output is said at this level; a configuration file may ask for less.
+        // The parsed lines need this level of output; a configuration file may set a lower one.
         PIP_QUIET: '0',
         PIP_VERBOSE: '0',
-        // From 26.2 on pip takes index pages from its cache while they are fresh; this asks the index.
+        // Since 26.2 pip reads index pages from its cache while they are fresh; this disables that.
         PIP_REFRESH_PACKAGE: ':all:',
         PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
     };
 }
-/** Variables that name the directory for a program's temporary files, on all systems. */
+/** Variables that set the directory for a program's temporary files, on all systems. */
 function temporaryVariables(directory) {
     return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 /**
- * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
- * @param nullDevice `os.devnull` of this system: pip then reads no file at all
+ * An environment without any setting for pip: `--isolated` alone would keep its global file.
+ * @param nullDevice `os.devnull` of this system, which makes pip read no file at all
  */
 function offlineEnvironment(environment, nullDevice) {
-    const kept = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
-    return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: nullDevice };
+    const others = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
+    return { ...Object.fromEntries(others), PIP_CONFIG_FILE: nullDevice };
 }
-/** As {@link offlineEnvironment}, with the settings that say how local projects are built. */
+/** As {@link offlineEnvironment}, with the settings that decide how local projects are built. */
 function buildEnvironment(environment, settings, nullDevice) {
     const build = buildSettings.flatMap((name) => {
         const value = settings.get(name);
@@ -28747,17 +28747,17 @@ function messageOf(error) {
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
 /* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
-/** From a request and an interpreter to the cache's keys. */
+/** The cache keys of a request. */
 
 
 
 
 
-/** The number changes when older entries must no longer be found. */
+/** Changes when older entries must no longer be found. */
 const generation = 'wheelhouse-v1';
-/** How often a damaged or outdated entry can be replaced before it must be evicted. */
+/** How often a damaged or outdated entry can be replaced until it is evicted. */
 const maxRepairs = 3;
-/** pip's settings that decide which files are chosen or how they are built. */
+/** pip's settings that decide which files it chooses or how it builds them. */
 const sourceSettings = (/* unused pure expression or super */ null && ([
     'index-url',
     'extra-index-url',
@@ -28778,14 +28778,14 @@ const sourceSettings = (/* unused pure expression or super */ null && ([
     'uploaded-prior-to',
     'ignore-requires-python',
 ]));
-/** Settings that decide what is asked for, beside the lines themselves. */
+/** pip's settings that decide which packages the lines require. */
 const selectionSettings = (/* unused pure expression or super */ null && (['no-deps', 'require-hashes', 'only-final', 'all-releases']));
 /**
  * The keys of a request.
- * @param settings what pip is configured with: value by option name
- * @param now the moment that decides the period
- * @returns lower-case keys of at most 512 characters without commas, which is what GitHub's cache
- *   takes; restore keys never cross system, architecture, libc or Python
+ * @param settings pip's configuration: value by option name
+ * @param options.now decides the period
+ * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
+ *   restore keys never match another system, architecture, libc or Python
  */
 function keysOf(interpreter, requested, settings, options) {
     const sourceList = sourceParts(requested, settings);
@@ -28833,7 +28833,7 @@ function keysOf(interpreter, requested, settings, options) {
         ],
     };
 }
-/** The identity that a wheelhouse belongs to: wheels of one are of no use, or harm, to another. */
+/** The interpreter of a wheelhouse: its wheels may not work with another one. */
 function interpreterIdentity(interpreter) {
     return [
         interpreter.implementation,
@@ -28845,13 +28845,12 @@ function interpreterIdentity(interpreter) {
         interpreter.freeThreaded ? 'free-threaded' : 'gil',
     ].join(' ');
 }
-/** `<key>`, `<key>-r1`, … : where an entry can be kept, as none can be overwritten. */
+/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
 function generations(primary) {
     return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
 }
 /**
- * What a key that the service answered with is to us; a service that answers something else is
- * not believed.
+ * How a key from the service relates to the requested keys. A foreign one must not be used.
  */
 function matchKind(matched, keys) {
     if (generations(keys.primary).includes(matched))
@@ -28861,7 +28860,7 @@ function matchKind(matched, keys) {
         return 'foreign';
     return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
 }
-/** `cp311`, `cp313t`, `cp315b1`; other implementations with their ABI, which changes under one X.Y. */
+/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
 function pythonTag(interpreter) {
     const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
     if (interpreter.implementation === 'cpython') {
@@ -28870,15 +28869,15 @@ function pythonTag(interpreter) {
     const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
     return `${interpreter.implementation}${digits}_${abi}`;
 }
-/** Keeps a component from ending early or from holding what the service refuses. */
+/** Replaces the characters that would end a component or that the service rejects. */
 function keyPart(text) {
     return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
 }
-/** Lines that say where wheels come from and how they are built, not which are wanted. */
+/** Whether a line decides where wheels come from or how they are built. */
 function isSource(line) {
     return line.kind === 'option' && sourceSettings.includes(line.name);
 }
-/** The order of lines does not matter, except that a later index or format overrules earlier ones. */
+/** The order of lines only matters where a later index or format overrides an earlier one. */
 function sourceParts({ lines, buildConstraints = [] }, settings) {
     const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
     const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
@@ -28894,13 +28893,13 @@ function settingPart(name, settings) {
     const value = settings.get(name);
     return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
 }
-/** Parts are stored in cache entries: build values can contain any secret, addresses a token. */
+/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
 function valuePart(name, value) {
     return ['config-settings', 'global-option', 'build-option'].includes(name)
         ? digest([value]).slice(0, 12)
         : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .fingerprinted */ .g0)(value);
 }
-/** One line in the only spelling that counts. */
+/** A line in a normal form: lines with the same meaning have the same text. */
 function canonical(line) {
     const role = line.constraint ? 'constraint ' : '';
     if (line.kind === 'option') {
@@ -28928,13 +28927,13 @@ function canonical(line) {
 function spaced(marker) {
     return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
 }
-/** Then pip itself guarantees the closure: it takes no dependency without a hash. */
+/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
 function everyLineHashed(lines) {
     const index = lines.filter((line) => line.kind === 'index');
     const wanted = index.filter((line) => !line.constraint);
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
-/** SHA-256 over a list, unambiguous whatever the parts hold. */
+/** Hex SHA-256 of a list. */
 function digest(parts) {
     return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(parts)).digest('hex');
 }
@@ -30276,19 +30275,19 @@ var key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/local-project.js
-/** What of a project's own files decides its dependencies, so that other edits are no miss. */
+/** The parts of a project's own files that decide its dependencies; other edits are no cache miss. */
 
 
 
 
-/** What pip assumes of a project without `[build-system]`; `wheel` is for pip before 23.1. */
+/** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
 function table(value) {
     return typeof value === 'object' && value !== null && !Array.isArray(value)
         ? value
         : {};
 }
-/** @throws UserError that names the file and line of the mistake */
+/** @throws UserError with the file and line of a mistake */
 function toml(text, shown) {
     try {
         return parse(text);
@@ -30298,7 +30297,7 @@ function toml(text, shown) {
         throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
     }
 }
-/** Where build backends keep dependencies outside `[project]`. */
+/** The tables outside `[project]` in which build backends expect dependencies. */
 const toolTables = [
     ['poetry', 'dependencies'],
     ['poetry', 'extras'],
@@ -30310,8 +30309,8 @@ const toolTables = [
     ['pdm', 'dev-dependencies'],
 ];
 /**
- * The deciding parts of a project directory.
- * @param files texts of pyproject.toml, setup.cfg and setup.py, as far as they exist
+ * The parts of a project directory that decide its dependencies.
+ * @param files content of pyproject.toml, setup.cfg and setup.py, if they exist
  * @param shown the name of pyproject.toml in messages
  */
 function projectParts(files, shown) {
@@ -30335,16 +30334,16 @@ function projectParts(files, shown) {
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
 }
-/** JSON with sorted keys: the order of tables does not count. */
+/** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
     return JSON.stringify(value, (_key, item) => typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
         ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
         : item);
 }
 /**
- * The requirements of a dependency group, included groups among them (PEP 735).
+ * The requirements of a dependency group, with those of included groups (PEP 735).
  * @param text of pyproject.toml
- * @throws UserError for a group that isn't there, a circle, or an entry of another form
+ * @throws UserError for a missing group, a circular include, or an invalid entry
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
@@ -30374,7 +30373,7 @@ function groupRequirements(text, shown, group) {
 }
 /**
  * @param text of one `Requires-Dist` (PEP 508)
- * @returns undefined for a dependency that is found on an index
+ * @returns undefined for a dependency without a source
  */
 function splitSource(text) {
     const match = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*@\s*([^\s;]\S*?)(?:\s+;\s*(.+)|;\s+(.+))?\s*$/.exec(text);
@@ -30382,7 +30381,7 @@ function splitSource(text) {
         return undefined;
     const [, name = '', extras = '', url = '', spaced, tight] = match;
     const marker = spaced ?? tight;
-    // In a file pip would expand variables, among them the address of the index with its credentials.
+    // In a file pip would expand variables, such as the URL of the index with its credentials.
     const literal = url.replaceAll('${', '$%7B');
     return {
         name: normalizeName(name),
@@ -30420,11 +30419,11 @@ var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/requirements.js
 var requirements = __nccwpck_require__(7692);
 ;// CONCATENATED MODULE: ./lib/logic/schema.js
-/** Checks values that anybody may have written, such as parsed JSON. */
-/** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
+/** Validates values from anybody, such as parsed JSON. */
+/** An invalid value; the message is the end of a sentence: `"size" must be a whole number`. */
 class SchemaError extends Error {
 }
-/** A schema for the values that pass a test. @param form what passes, after "must be" */
+/** A schema for the values that pass a test. @param form of such a value, after "must be" */
 function satisfying(form, test) {
     return (value, name) => {
         if (!test(value))
@@ -30433,9 +30432,9 @@ function satisfying(form, test) {
     };
 }
 const string = satisfying('a string', (value) => typeof value === 'string');
-/** Text that is shown: it can't begin a line of its own. */
+/** Text for people: it can't start a new line. */
 const line = lineOf('a line of text', () => true);
-/** A line of text in one form. @param form after "must be" */
+/** A line of text that passes a test. @param form of such a text, after "must be" */
 function lineOf(form, test) {
     return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
 }
@@ -30446,7 +30445,7 @@ function oneOf(...texts) {
     const form = texts.map((text) => `"${text}"`).join(' or ');
     return satisfying(form, (value) => texts.includes(value));
 }
-/** A schema for lists, each item of which another schema accepts. */
+/** A schema for lists of items with another schema. */
 function list(item) {
     return (value, name) => {
         if (!Array.isArray(value))
@@ -30459,7 +30458,7 @@ function optional(schema) {
     const check = (value, name) => value === undefined ? undefined : schema(value, name);
     return Object.assign(check, { isOptional: true });
 }
-/** A schema for objects. Fields that it does not name are dropped. */
+/** A schema for objects; it drops unknown fields. */
 function object(fields) {
     return (value, name) => {
         if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -30479,8 +30478,8 @@ function object(fields) {
 
 ;// CONCATENATED MODULE: ./lib/logic/manifest.js
 /**
- * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
- * what may be used; a cache key only helps to find it.
+ * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
+ * which wheels a run may use; a cache key only helps to find it.
  */
 
 
@@ -30488,9 +30487,9 @@ function object(fields) {
 
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
-/** A manifest of a newer schema is not read: a miss is safer than a guess. */
+/** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 2;
-/** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
+/** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
 const extraName = lineOf('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
@@ -30498,12 +30497,12 @@ const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.t
 const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
 const seconds = satisfying('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
-/** What is shown of it is one line, whatever it contains. */
+/** Any text, shortened to one line. */
 const shownText = (value, name) => string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
 const wheelSchema = object({
     /** Normalised. */
     name: projectName,
-    /** The name as its metadata spell it: pip names directories after what it is asked for. */
+    /** The name in the spelling of its metadata; pip names directories after the requested spelling. */
     project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
     version,
     /** A file name without directories. */
@@ -30513,11 +30512,11 @@ const wheelSchema = object({
     /** Bytes. */
     size: byteCount,
     origin: oneOf('downloaded', 'built'),
-    /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+    /** runtime: in the lock. build: required to build local projects. tool: the installer. */
     role: oneOf('runtime', 'build', 'tool'),
-    /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+    /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
     requestHashes: optional(list(string)),
-    /** The fingerprint of the URL that the request named for it. */
+    /** The fingerprint of its URL in the request. */
     url: optional(line),
 });
 const projectSchema = object({
@@ -30526,45 +30525,45 @@ const projectSchema = object({
     name: projectName,
     version,
     extras: list(extraName),
-    /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
+    /** Its `Requires-Dist` without URLs, sorted; when it changes, the closure may change. */
     requires: list(string),
 });
 const manifestSchema = object({
     interpreter: line,
-    /** Digest of the request that it was closed for. */
+    /** Digest of its request. */
     request: line,
-    /** Digest of where its wheels came from and how they were built. */
+    /** Digest of the origin of its wheels and of their build settings. */
     sources: line,
-    /** When an index was last asked. */
+    /** When its requirements were last resolved. */
     resolvedAt: moment,
     wheels: list(wheelSchema),
     direct: list(projectSchema),
     /**
-     * Projects that it relies on without containing them: the environment had them, and the request's
-     * hashes admit no file of theirs.
+     * Installed projects that its wheels depend on: the hashes of the request allow no files of them,
+     * so the environment must have them.
      */
     relied: list(object({ name: projectName, version })),
-    /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+    /** Seconds of the longest fill behind it, which a hit saves. */
     effort: optional(seconds),
-    /** Version of the Python that it was made with; a patch release does not matter. */
+    /** Version of the Python that filled it; another patch release can use it. */
     python: optional(line),
-    /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
+    /** The input of the digests, to explain a miss; without addresses, and omitted when too long. */
     parts: optional(object({ sources: list(shownText), lines: list(shownText) })),
 });
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
     return role === 'runtime' ? file : `${buildDirectory}/${file}`;
 }
-/** Characters of `parts` that a manifest carries along. */
+/** The maximum number of characters of `parts`. */
 const maxParts = 200_000;
-/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+/** @returns the parts, or undefined when they are too long for a manifest */
 function keepableParts(parts) {
     return JSON.stringify(parts).length > maxParts ? undefined : parts;
 }
 /**
- * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
- * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
- * editables alone.
+ * The lock: `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name,
+ * so that the same wheels give the same text. pip and uv check every hash. With names instead of
+ * paths or URLs, `pip freeze` stays clean and editable projects stay in place.
  */
 function formatLock(wheels) {
     return wheels
@@ -30573,21 +30572,21 @@ function formatLock(wheels) {
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .join('');
 }
-/** Why a manifest can't be used. */
+/** The reason why a manifest can't be used. */
 class ManifestError extends Error {
 }
 function formatManifest(manifest) {
     return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
 }
-/** Hex SHA-256 of what a manifest says, in whatever order it says it. */
+/** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
 function manifestDigest(manifest) {
     const normal = formatManifest(parseManifest(formatManifest(manifest)));
     return createHash('sha256').update(normal).digest('hex');
 }
 /**
- * Reads a manifest from text that anybody may have written.
- * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
- *   the wrong form, a file name that could leave the directory
+ * Parses a manifest, which anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a missing or invalid field, a file
+ *   name outside the directory
  */
 function parseManifest(text) {
     let value;
@@ -30613,7 +30612,7 @@ function parseManifest(text) {
     }
 }
 const schemaNumber = object({ schema: (value) => value });
-/** @throws ManifestError where two fields can't both be true */
+/** @throws ManifestError when two fields contradict each other */
 function checkConsistency({ wheels }) {
     for (const { file, name, project, version } of wheels) {
         const named = (0,logic_names/* wheelNameParts */.LI)(file);
@@ -30634,9 +30633,9 @@ function checkConsistency({ wheels }) {
         throw new ManifestError('a project is listed twice');
 }
 /**
- * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
- * for is missing, or is there in another version than the one that is asked for. What a marker
- * decides is left to the interpreter, and not looked at.
+ * The contradiction between a request and a manifest that claims to be for it: a missing project, or
+ * another version than a pin. Lines with a marker do not count, since only the interpreter can
+ * evaluate it.
  */
 function contradiction({ wheels, direct }, lines) {
     const runtime = wheels.filter((each) => each.role === 'runtime');
@@ -30654,12 +30653,12 @@ function contradiction({ wheels, direct }, lines) {
     }
     return undefined;
 }
-/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
 function isVersion(version, pin) {
     const [base = ''] = version.split('+');
     return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
-/** What changed between two sets of runtime wheels, by name. */
+/** The differences between the runtime wheels of two sets, by name. */
 function changes(before, after) {
     const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
     const old = versions(before);
@@ -30669,13 +30668,10 @@ function changes(before, after) {
         .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
         .filter((change) => change.from !== change.to);
 }
-/** Two wheelhouses with the same files. */
+/** Whether two wheelhouses have the same files. */
 function sameWheels(one, other) {
-    const list = (wheels) => wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
-    return sameList(list(one), list(other));
-}
-function sameList(one, other) {
-    return one.length === other.length && one.every((value, index) => value === other[index]);
+    const text = (wheels) => JSON.stringify(wheels.map(({ role, file, sha256 }) => `${role} ${file} ${sha256}`).sort());
+    return text(one) === text(other);
 }
 
 
@@ -30694,8 +30690,8 @@ function sameList(one, other) {
 /* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
 /* harmony export */ });
-/** Names of projects and their files, and versions: when two spellings mean the same. */
-/** @returns a project's name in the one spelling that is compared (PEP 503) */
+/** Names of projects and of their files, and versions: when two spellings are equal. */
+/** @returns a project's name in the normal form of PEP 503 */
 function normalizeName(name) {
     return name.replace(/[-_.]+/g, '-').toLowerCase();
 }
@@ -30707,9 +30703,9 @@ const wheelFileName = new RegExp([
     `(?:-${part}+)?[.]whl$`, // variant label
 ].join(''));
 /**
- * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
- * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
- * paths and no leading dot, and needs no escaping anywhere.
+ * Whether a file name is a valid wheel name: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). Such a name has no path
+ * separator and no leading dot, and never needs escaping.
  */
 function isWheelFileName(file) {
     return wheelFileName.test(file);
@@ -30719,17 +30715,17 @@ function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
 }
-/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+/** Whether a file name is a valid sdist name, which never needs escaping. */
 function isSdistName(file) {
     return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
 }
-/** Whether a file name has the form of a wheel's or an sdist's. */
+/** Whether a file name is a valid wheel or sdist name. */
 function isDistributionName(file) {
     return isWheelFileName(file) || isSdistName(file);
 }
 /**
- * The version in the name of a project's wheel or sdist. The name alone does not say where the
- * version of an old sdist begins, as its project's part may contain dashes.
+ * The version in the name of a project's wheel or sdist. In the names of old sdists the project may
+ * contain dashes, so the version can only be found with the project's name.
  * @param project normalised name
  * @returns undefined for a file of another project, or of another kind
  */
@@ -30747,16 +30743,16 @@ function versionInFileName(file, project) {
     }
     return undefined;
 }
-/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+/** Whether two spellings are the same version by PEP 440: `1.0` is `1.0.0`. */
 function sameVersion(one, other) {
     return canonicalVersion(one) === canonicalVersion(other);
 }
-/** @param version of a pip; what is no version counts as the oldest */
+/** Whether a pip is older than a version. An invalid version counts as the oldest. */
 function isOlderPip(version, [major, minor]) {
     const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
     return own < major || (own === major && ownMinor < minor);
 }
-/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+/** All spellings that PEP 440 allows; file names have `_` instead of `-`. */
 const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
 function canonicalVersion(version) {
     const text = version.toLowerCase();
@@ -31061,7 +31057,7 @@ const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
 const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
 /**
  * Splits a version specifier into its clauses.
- * @param text what follows the name and the extras; it may be in parentheses
+ * @param text after the name and the extras, optionally in parentheses
  * @returns clauses without white space, in order; undefined for an invalid specifier
  */
 function specifierClauses(text, { legacyVersions }) {
@@ -31099,9 +31095,9 @@ const markerVariables = new Set([
     ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
 ]);
 /**
- * Finds what is wrong with an environment marker.
- * @param text without the semicolon before it
- * @returns the reason in a few words; undefined for a valid marker
+ * Checks an environment marker.
+ * @param text after the semicolon
+ * @returns the first error in a few words; undefined for a valid marker
  */
 function markerFault(text, { isNewer }) {
     let at = 0;
@@ -31148,12 +31144,12 @@ function markerFault(text, { isNewer }) {
             return `"and" or "or" is missing ${rest()}`;
     }
 }
-/** @param pattern sticky @returns what it finds at a place, which is never nothing */
+/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
 function match(pattern, text, at) {
     pattern.lastIndex = at;
     return pattern.exec(text)?.[0] || undefined;
 }
-/** @returns the place behind what a sticky pattern finds at a place */
+/** @returns the position after the match of a sticky pattern */
 function skip(pattern, text, at) {
     return at + (match(pattern, text, at) ?? '').length;
 }
@@ -31978,8 +31974,8 @@ function isPinned(lines, name, version) {
 /* unused harmony export looksSecret */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /**
- * Secrets in addresses and inputs. What is shown, hashed, stored or masked is decided here and
- * nowhere else; a reporter only applies it. An address can contain a secret in three places:
+ * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
+ * address can contain a secret in three places:
  *
  *     https://robot:PASSWORD@host/simple/         userinfo
  *     https://host/TOKEN/org/python/simple/       path, as Gemfury, Cloudsmith and packagecloud do
@@ -31987,14 +31983,14 @@ function isPinned(lines, name, version) {
  *
  * | function              | for                              | turns the three into                 |
  * | --------------------- | -------------------------------- | ------------------------------------ |
- * | {@link withoutSecrets} | any text, pip's output included | `https://host/TOKEN/org/…`: a path in a text may as well be a hash |
+ * | {@link withoutSecrets} | any text, such as pip's output | `https://host/TOKEN/org/…`: a part of a path could also be a hash |
  * | {@link shownAddress}   | a configured address, for people | `https://host/…/org/python/simple/` |
  * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
- * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks: they also take path tokens out of pip's output | `***` |
+ * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks, which also remove path tokens from pip's output | `***` |
  */
 
 const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
-/** Where the scheme of the URL begins whose `://` is at `at`. */
+/** The start of the scheme of the URL with its `://` at `at`. */
 function schemeOf(text, at) {
     let first = at;
     while (first > 0 && /[a-z0-9+.-]/i.test(text.charAt(first - 1)))
@@ -32008,7 +32004,7 @@ function endOfUrl(text, at, from = at) {
     stop.lastIndex = from;
     return stop.exec(text)?.index ?? text.length;
 }
-/** Every URL of a text in order. A URL within another one ends where that one does. */
+/** All URLs of a text in order. A URL inside another one has the same end. */
 function urlsIn(text) {
     const places = [];
     let end = 0;
@@ -32022,7 +32018,7 @@ function urlsIn(text) {
         }
         const start = at + 3;
         const host = hostOf(text, start, end, lastAt);
-        // A password with white space in it: the URL goes on behind it.
+        // The password contains white space: the URL continues after it.
         if (host > end)
             end = endOfUrl(text, at, host);
         places.push({ start, host, end, isInner });
@@ -32031,9 +32027,9 @@ function urlsIn(text) {
     return places;
 }
 /**
- * Where the host of a URL begins. It is not clear how far a password with reserved characters
- * goes; rather too much is taken for it than too little: a port that is not a number is part of
- * a password.
+ * The start of the host of a URL. The end of a password with reserved characters is ambiguous, and
+ * hiding too much is better than hiding too little: a port that is not a number is part of a
+ * password.
  */
 function hostOf(text, start, end, lastAt) {
     const url = text.slice(start, end);
@@ -32047,13 +32043,13 @@ function hostOf(text, start, end, lastAt) {
         return start;
     if (lastAt >= start)
         return lastAt + 1;
-    // White space or a quote in the password; but a port may have punctuation behind it.
+    // There is white space or a quote in the password; but punctuation may also follow a port.
     const beyond = /[@\r\n]|:\/\//g;
     beyond.lastIndex = end;
     const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
     return found?.[0] === '@' ? found.index + 1 : start;
 }
-/** A text without some of its parts, which are given in order and may overlap. */
+/** A text without some of its parts, which are in order and may overlap. */
 function without(text, parts) {
     let result = '';
     let position = 0;
@@ -32068,13 +32064,14 @@ function indexOrEnd(text, character, from) {
     return index < 0 ? text.length : index;
 }
 /**
- * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
- * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
+ * Removes the userinfo (except `git@`, which is no secret) and the query of every URL in a text, and
+ * the query of paths that HTTP libraries print (`url: /one.whl?token=…`, `"GET /one.whl?token=…
+ * HTTP/1.1"`).
  */
 function withoutSecrets(text) {
     return withoutParts(text, (userinfo) => userinfo !== 'git@');
 }
-/** @param isSecret what of the userinfos is taken out */
+/** @param isSecret which userinfos to remove */
 function withoutParts(text, isSecret) {
     const bare = without(text, urlsIn(text)
         .filter(({ start, host }) => isSecret(text.slice(start, host)))
@@ -32082,7 +32079,7 @@ function withoutParts(text, isSecret) {
     let query = 0;
     let fragment = 0;
     const queries = urlsIn(bare).flatMap(({ start, end }) => {
-        // Within a query that is already gone, or has none.
+        // Inside a query that is removed already, or there is no query.
         if (start < fragment)
             return [];
         if (query < start)
@@ -32094,13 +32091,13 @@ function withoutParts(text, isSecret) {
     });
     return without(bare, queries).replace(/(\burl: |"[A-Z]+ )(\/[^\s?]*)\?[^\s"]*/g, '$1$2');
 }
-/** Hex digits of a fingerprint: enough that nobody finds a second address with the same one. */
+/** Hex digits of a fingerprint: enough to make collisions infeasible. */
 const fingerprintLength = 32;
 /**
  * Replaces every URL in a text by its scheme, its host and a digest of the whole address without
- * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay
- * equal, and a path token can be recognised only by those who can guess it.
- * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
+ * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay equal,
+ * and only a guess of a path token can be confirmed.
+ * @returns `https://host/#<32 hex digits>` for each; a URL without a path is unchanged
  */
 function fingerprinted(text) {
     const clean = withoutParts(text, () => true);
@@ -32119,7 +32116,7 @@ function fingerprinted(text) {
     }
     return result + clean.slice(position);
 }
-/** A configured address for people: path segments that look like tokens become `…`. */
+/** A configured address for people; path segments that look like tokens become `…`. */
 function shownAddress(address) {
     const clean = withoutSecrets(address);
     let result = '';
@@ -32135,12 +32132,12 @@ function shownAddress(address) {
     }
     return result + clean.slice(position);
 }
-/** What the paths of package indexes are made of; it is no part of a token. */
+/** Usual words in the paths of package indexes, which are not part of a token. */
 const usualWords = /pypi|python|packages?|simple|artifactory|nexus|repository|artifacts?|snapshots?|releases?|oauth2|x86_64|linux|windows/gi;
 /**
- * Whether a path segment looks like a token: at least 12 letters and digits that are mixed more
- * than names mix them, or 16 and more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do,
- * `MyPythonFeed2024`, `team-2-py3.11` and `12345678` don't.
+ * Whether a path segment looks like a token: 12 or more letters and digits that are more mixed than
+ * in a name, or 16 or more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do; `MyPythonFeed2024`,
+ * `team-2-py3.11` and `12345678` do not.
  */
 function looksSecret(segment) {
     const runs = decoded(segment)
@@ -32152,16 +32149,16 @@ function looksSecret(segment) {
     const hex = decoded(segment).replaceAll('-', '');
     if (/^[0-9a-f]{16,}$/i.test(hex) && /\d/.test(hex) && /[a-f]/i.test(hex))
         return true;
-    // Digits at the end of a word are a number or a year.
+    // Digits at the end of a word are usually a number or a year.
     const changes = runs.flatMap((run) => run.replace(/\d+$/, '').match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g) ?? []).length;
     return changes >= 3 && changes / letters > 0.17;
 }
-/** What a query's value is called when it is a secret. */
+/** The names of query parameters with a secret. */
 const secretNames = /token|secret|sig|key|pass|auth|credential/i;
 /**
- * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
- * and as basic authentication sends them. A user name alone counts when it is long enough to be a
- * token; `git@` is none.
+ * The secrets of the URLs in a text in every form that may be printed: as is, percent-encoded, and as
+ * basic authentication sends them. A user name without a password counts when it is long enough to
+ * be a token; `git@` is not.
  */
 function secretsOfUrl(text) {
     return [...secretsOfUserinfo(text), ...tokensOfUrl(text)];
@@ -32194,7 +32191,7 @@ function tokensOfUrl(text) {
         return [...new Set(tokens.flatMap((token) => [token, ...spellings(decoded(token))]))];
     });
 }
-/** User names that indexes prescribe beside a password or another way to log in. */
+/** User names that indexes require together with a password or another way to log in. */
 const prescribedNames = ['__token__', 'oauth2accesstoken', 'VssSessionToken', 'gitlab-ci-token'];
 /** Whether a user name without a password is a token. */
 function isUserToken(username) {
@@ -32214,21 +32211,20 @@ function secretsOfSettings(settings) {
     return [...settings.values()].flatMap(secretsOfUrl);
 }
 /**
- * The secrets of a line. A token that is written out in the path of a direct URL is as public as
- * the file; only what a variable put there is a secret, as nearly every such path has hashes.
+ * The secrets of a line. A token in the path of a direct URL is as public as the file; nearly every
+ * such path has a hash, so only a value from a variable is a secret.
  */
 function secretsOfLine(line) {
     if (line.kind === 'index')
         return [];
     if (line.kind === 'option')
         return secretsOfUrl(line.value);
-    const isWritten = (token) => line.text.includes(token);
     return [
         ...secretsOfUserinfo(line.target),
-        ...tokensOfUrl(line.target).filter((token) => !isWritten(token)),
+        ...tokensOfUrl(line.target).filter((token) => !line.text.includes(token)),
     ];
 }
-/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+/** As {@link secretsOfUrl}, for a user name and a password; if that is empty, for the user name. */
 function secretForms(username, password) {
     const secret = password || username;
     if (secret === '')
@@ -32247,7 +32243,7 @@ function secretForms(username, password) {
         ]),
     ];
 }
-/** A secret as it is, in JSON, and in URLs. */
+/** A secret as is, in JSON, and in URLs. */
 function spellings(secret) {
     const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
     const encoded = [encodeURIComponent(secret), strict];
@@ -32256,15 +32252,15 @@ function spellings(secret) {
             secret,
             JSON.stringify(secret).slice(1, -1),
             ...encoded,
-            // As urllib.parse.quote of Python does.
+            // Like urllib.parse.quote of Python.
             ...encoded.map((form) => form.replaceAll('%2F', '/')),
             ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
         ]),
     ];
 }
 /**
- * What basic authentication sends, in the encoding that pip's HTTP library chooses: Latin-1
- * (`_basic_auth_str` of requests), which fails for what that doesn't have; that is UTF-8 here.
+ * The text of basic authentication in the encoding of pip's HTTP library: Latin-1 (`_basic_auth_str`
+ * of requests). It fails for other characters; here those are UTF-8.
  */
 function basicCredentials(username, password) {
     const text = `${username}:${password}`;
@@ -32309,11 +32305,11 @@ __nccwpck_require__.d(__webpack_exports__, {
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./lib/logic/cache-policy.js
-/** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
+/** Whether a run may restore from and save to the cache, depending on its event. */
 /**
- * The event, from what the runner hands to every action.
+ * The event of a workflow, from the runner's variables.
  * @param environment of the action: `GITHUB_EVENT_NAME`, `GITHUB_REF`, `GITHUB_REPOSITORY`
- * @param payload the JSON value of the file that `GITHUB_EVENT_PATH` names; of any form
+ * @param payload the JSON value of the file in `GITHUB_EVENT_PATH`, not validated
  * @see https://docs.github.com/en/webhooks/webhook-events-and-payloads
  */
 function workflowEvent(environment, payload) {
@@ -32323,7 +32319,7 @@ function workflowEvent(environment, payload) {
         name: environment['GITHUB_EVENT_NAME'] ?? '',
         ref: environment['GITHUB_REF'] ?? '',
         repository: environment['GITHUB_REPOSITORY'] ?? '',
-        // A fork that was deleted has no repository any more, but was one.
+        // The repository of a deleted fork is null.
         headRepository: pull ? String(from ?? '') : undefined,
     };
 }
@@ -32333,9 +32329,9 @@ function field(value, name) {
         : undefined;
 }
 /**
- * A release is not built from a cache that any job of the repository may have written; privileged
- * events must not write what unprivileged ones could have shaped; saves that nobody can restore
- * (merge queues, forks) only push others out.
+ * With `auto`, a release does not use a cache that any job of the repository may have written, an
+ * event with privileges does not save content that one without could have influenced, and a run
+ * whose entry nobody could restore (merge queues, forks) does not evict other entries.
  */
 function cachePolicy(event, restore, save) {
     const reason = event && restoreRisk(event);
@@ -32362,7 +32358,7 @@ function cachePolicy(event, restore, save) {
 function restoreRisk(event) {
     if (event.name === 'release')
         return 'this run is for a release';
-    // Whatever starts a run for a tag (a push, a dispatch, a deployment), releases are built there.
+    // Releases are built from tags, whether a push, a dispatch or a deployment starts the run.
     if (event.ref.startsWith('refs/tags/'))
         return 'this run is for a tag';
     if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
@@ -32384,20 +32380,20 @@ function saveRisk(event) {
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 ;// CONCATENATED MODULE: ./lib/logic/freshness.js
-/** When a resolution is too old, and how a key says so. */
+/** When a resolution is too old, and the period of time in a key. */
 const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'];
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date) {
     const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
-    // The week belongs to the year that its Thursday lies in.
+    // A week belongs to the year of its Thursday.
     day.setUTCDate(day.getUTCDate() + 4 - (day.getUTCDay() || 7));
     const yearStart = Date.UTC(day.getUTCFullYear(), 0, 1);
     const week = Math.ceil(((day.getTime() - yearStart) / 86_400_000 + 1) / 7);
     return `${day.getUTCFullYear()}-w${String(week).padStart(2, '0')}`;
 }
 /**
- * The period that a moment lies in: two moments with the same text count as equally fresh.
- * @returns lower case, without the separator that could make one period a prefix of another
+ * The period of a moment: two moments with the same period count as equally fresh.
+ * @returns lower-case text that is never a prefix of another period
  */
 function period(refresh, moment) {
     const iso = moment.toISOString();
@@ -32414,9 +32410,9 @@ function period(refresh, moment) {
     }
 }
 /**
- * Whether a wheelhouse may be used without asking an index.
- * @param wheelhouse when it was resolved, and whether the request fixes every member of it: then
- *   resolving again can't give another result, however old it is
+ * Whether a wheelhouse may be used without resolving again.
+ * @param wheelhouse when it was resolved, and whether the request pins every wheel in it: then a new
+ *   resolution has the same result, however old it is
  */
 function isFresh(wheelhouse, refresh, now) {
     if (refresh === 'always')
@@ -32425,7 +32421,7 @@ function isFresh(wheelhouse, refresh, now) {
         return true;
     return period(refresh, new Date(wheelhouse.resolvedAt)) === period(refresh, now);
 }
-/** A duration as people say it: `3 hours`, `12 days`. */
+/** A duration in words: `3 hours`, `12 days`. */
 function age(since, now) {
     const hours = Math.max(0, Math.round((now.getTime() - Date.parse(since)) / 3_600_000));
     if (hours < 48)
@@ -32696,12 +32692,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 // EXTERNAL MODULE: ./lib/logic/names.js
 var names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/project-page.js
-/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+/** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
 
 /**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
+ * The health of an index, from the answer for a project's page. Status 200 is not enough: captive
+ * portals and error pages of proxies have it too.
+ * @param body the start of the answer
  */
 function judgePage(status, contentType, body) {
     if (status === 401 || status === 403)
@@ -32715,11 +32711,11 @@ function judgePage(status, contentType, body) {
         ? { state: 'healthy' }
         : { state: 'down', reason: 'its answer is not a package index page' };
 }
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+/** PEP 691: every answer contains the version of the API, and every project its files. */
 function isJsonPage(body) {
     return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
 }
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+/** PEP 503: links to distributions, or the usual title of a project's page without files. */
 function isHtmlPage(body) {
     return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
         /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
@@ -32728,12 +32724,12 @@ function isHtmlPage(body) {
 /**
  * The files that a page lists.
  * @param url of the page, for relative links
- * @throws Error for JSON that is no project page
+ * @throws Error for JSON that is not a project page
  */
 function projectFiles(contentType, body, url) {
     return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
 }
-/** The versions that a project's page offers: those with a file that was not withdrawn. */
+/** The versions that a project's page offers: those with a file that is not yanked. */
 function offeredVersions(files, project) {
     return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))));
 }
@@ -32756,11 +32752,11 @@ function jsonFiles(body, pageUrl) {
     });
 }
 const project_page_anchor = /<a(?=\s)/gi;
-/** A `<` begins another tag: without it every `<a` of a broken page would be read to its end. */
+/** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
 const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
 /**
  * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
- * is read twice, so that a hostile page takes no longer than an honest one of its length.
+ * is read twice, so a hostile page takes no longer than an honest one of the same length.
  */
 function htmlFiles(body, pageUrl) {
     const files = [];
@@ -32788,7 +32784,7 @@ function htmlFiles(body, pageUrl) {
     }
     return files;
 }
-/** pip takes the last part of the address for the name of the file. */
+/** As in pip, the last part of the address is the name of the file. */
 function linkedFile(href, pageUrl) {
     if (!URL.canParse(href, pageUrl))
         return undefined;
@@ -33231,13 +33227,13 @@ var requirements = __nccwpck_require__(7692);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/logic/index-choice.js
-/** Which package index a fill uses, and what its answers mean. */
+/** The package indexes of a run, and which of them pip may use. */
 
 
 
 /**
  * The indexes that a run may use.
- * @returns undefined when pip is told to use none
+ * @returns undefined when pip is configured to use none
  */
 function index_choice_indexesOf(request, interpreter, settings) {
     const { trustedHosts, username, password, mirror } = request.index;
@@ -33246,8 +33242,8 @@ function index_choice_indexesOf(request, interpreter, settings) {
     const named = settings.text('index-url');
     const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
     if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
-        // Whoever may change a requirement file must not learn them.
-        throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+        // The author of a requirement file must not get the credentials.
+        throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
     }
     const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
     return {
@@ -33259,11 +33255,11 @@ function index_choice_indexesOf(request, interpreter, settings) {
         otherCredentials: keyring !== 'disabled' || interpreter.netrc,
     };
 }
-/** Whether two addresses name the same index, whatever credentials they carry. */
+/** Whether two addresses are the same index; credentials do not matter. */
 function isSameIndex(one, other) {
     return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
 }
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
+/** @returns the URL with the credentials in its userinfo, percent-encoded as pip expects them */
 function withCredentials(url, username, password) {
     if (username === undefined || !URL.canParse(url))
         return url;
@@ -33273,8 +33269,8 @@ function withCredentials(url, username, password) {
     return result.href;
 }
 /**
- * Whether pip uses an index at this address: it takes nothing over plain http from another machine
- * that it is not told to trust (SECURE_ORIGINS in pip's session).
+ * Whether pip accepts an index at this address: plain http to another machine needs a trusted host
+ * (SECURE_ORIGINS in pip's session).
  */
 function isSecureOrigin(url, trustedHosts) {
     if (!/^http:/i.test(url) || !URL.canParse(url))
@@ -33284,8 +33280,8 @@ function isSecureOrigin(url, trustedHosts) {
         trustedHosts.some((trusted) => trusted === host || trusted === hostname));
 }
 /**
- * Variables that name indexes to pip; they hold the credentials.
- * @param url what is asked first: the authoritative index, or its mirror
+ * Variables that name indexes to pip, with their credentials.
+ * @param url of the authoritative index or its mirror
  */
 function index_choice_indexVariables({ extra, trustedHosts }, url) {
     return {
@@ -33294,22 +33290,22 @@ function index_choice_indexVariables({ extra, trustedHosts }, url) {
         ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
     };
 }
-/** Whether a URL carries credentials of its own. */
+/** Whether a URL contains credentials. */
 function hasCredentials(url) {
     if (!URL.canParse(url))
         return false;
     const { username, password } = new URL(url);
     return username !== '' || password !== '';
 }
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
+/** A warning when there are several indexes and one is private: the highest version wins. */
 function confusionWarning(indexes) {
     const all = [indexes.authoritative, ...indexes.extra];
     const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
     if (all.length < 2 || !isPrivate)
         return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
 }
-/** The project whose page is asked for; names in the order of the request, with their markers. */
+/** The projects whose page can show whether an index is healthy: those of the request, in order. */
 function probeCandidates(requested) {
     const building = requested.projects.flatMap((project) => project.buildRequires);
     return [
@@ -33325,12 +33321,12 @@ var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
- * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
+ * and the option lines of requirement files, merged as pip merges them.
  */
 
 
 /**
- * The settings that are in force before any requirement file is read.
+ * The settings without requirement files.
  * @param index the inputs that name indexes; each replaces the setting of its name
  */
 function pip_settings_pipSettings({ pipConfig }, index) {
@@ -33340,7 +33336,7 @@ function pip_settings_pipSettings({ pipConfig }, index) {
         ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
     ]), []);
 }
-/** The same settings with the option lines of requirement files in force. */
+/** The same settings with the option lines of requirement files. */
 function withOptionLines({ configured }, lines) {
     return settingsOf(configured, lines);
 }
@@ -33357,13 +33353,13 @@ function settingsOf(configured, lines) {
 function wordsOf(value) {
     return (value ?? '').split(/\s+/).filter((word) => word !== '');
 }
-/** pip's spellings of no; it refuses to run with a value that is neither yes nor no. */
+/** Whether a value is a yes to pip, which rejects values that are neither yes nor no. */
 function isYes(value) {
     return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
 }
 /**
- * By long option name, environment over section over `[global]`, as pip merges them. `[install]`
- * counts over `[wheel]`: it is an installation to the user.
+ * Values by long option name. The environment overrides the sections, which override `[global]`, as
+ * in pip; `[install]` overrides `[wheel]`, since for the user this is an installation.
  * @param pipConfig value by `section.option`, with `:env:` as the section of variables
  */
 function effectiveSettings(pipConfig) {
@@ -33373,14 +33369,14 @@ function effectiveSettings(pipConfig) {
         const dot = key.indexOf('.');
         const own = rank(key.slice(0, dot));
         const name = key.slice(dot + 1).replaceAll('_', '-');
-        // pip passes over empty values: the next lower one counts.
+        // pip ignores empty values.
         if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
             continue;
         settings.set(name, { value, rank: own });
     }
     return new Map([...settings].map(([name, { value }]) => [name, value]));
 }
-/** The pip from which on a setting that decides which files are chosen has an effect. */
+/** The first pip with a setting that limits which files it chooses. */
 const since = {
     'build-constraint': [25, 3],
     'all-releases': [26, 0],
@@ -33388,9 +33384,9 @@ const since = {
     'uploaded-prior-to': [26, 0],
 };
 /**
- * pip ignores variables and configuration for options that it doesn't have: a limit that is set
- * would silently not hold.
- * @throws UserError
+ * pip ignores variables and configuration for options that it does not have, so a limit would have
+ * no effect.
+ * @throws UserError for a limit that this pip ignores
  */
 function refuseIgnoredSettings({ configured }, pip) {
     for (const [name, version] of Object.entries(since)) {
@@ -33400,18 +33396,18 @@ function refuseIgnoredSettings({ configured }, pip) {
     }
 }
 /**
- * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
- * opposite of its name: a yes leaves isolation on (seen on pip 22.2 and 26.3).
+ * Whether pip builds in isolated environments. In the configuration, `no-build-isolation` means the
+ * opposite of its name: a yes keeps isolation on (seen on pip 22.2 and 26.3).
  */
 function isolatesBuilds(settings) {
     const value = settings.configured.get('no-build-isolation');
     return value === undefined || isYes(value);
 }
-/** Whether pip is told to install into a Python that the system manages (PEP 668). */
+/** Whether the user allows pip to install into a Python that the system manages (PEP 668). */
 function pip_settings_breaksSystemPackages({ pipConfig }) {
     return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
 }
-/** @returns path of the file of certificates that pip trusts; undefined for its own */
+/** @returns path of the certificates that pip trusts; undefined for its own */
 function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
@@ -38831,17 +38827,17 @@ var core = __nccwpck_require__(9402);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 ;// CONCATENATED MODULE: ./lib/logic/harmless.js
-/** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
+/** Makes text from anybody safe to print in CI: no runner reads a command in it. */
 /**
- * Takes everything out of a text that a runner or a terminal would act on.
+ * Removes everything from a text that a runner or a terminal would act on.
  *
- * - GitHub's runner acts on a line that begins with `::` behind any white space that .NET knows,
- *   U+0085 included, and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
+ * - GitHub's runner acts on a line that begins with `::` after any white space of .NET (including
+ *   U+0085), and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
  * - Azure's agent acts on `##vso[` anywhere in a line of either stream (Command.cs).
- * - A terminal acts on control characters: only tabs, line feeds and colours stay.
+ * - A terminal acts on control characters: only tabs, line feeds and colours remain.
  *
- * .NET compares by culture and passes over format characters such as U+200B, so a plain space
- * comes between the marks.
+ * .NET compares by culture and ignores format characters such as U+200B, so a plain space separates
+ * the marks.
  */
 function harmless_harmless(text) {
     return text
@@ -38850,9 +38846,9 @@ function harmless_harmless(text) {
         .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
         .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
 }
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed.
 const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
-/** JSON in which no runner finds a command. Its values are the same. */
+/** JSON with the same values in which no runner finds a command. */
 function harmlessJson(value) {
     return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }

@@ -39761,59 +39761,60 @@ function messageOf(error) {
 /* harmony export */   Rc: () => (/* binding */ bytesMark),
 /* harmony export */   nV: () => (/* binding */ resultMark)
 /* harmony export */ });
-/* unused harmony exports silence, heard, isWorthSaying */
-/** What main and post tell the transfer process, and what its talk means. */
-/** Before the result, on the last line of the transfer process. */
+/* unused harmony exports initialState, stateAfter, isProgress */
+/** The orders to the transfer process, and how to read its output. */
+/** The prefix of the result, on the last line of output. */
 const resultMark = 'wheelhouse-transfer-result: ';
-/** Before the number of bytes that have gone over the network, up and down, each second. */
+/** The prefix of the number of bytes sent and received so far, printed every second. */
 const bytesMark = 'wheelhouse-transfer-bytes: ';
-const silence = {
-    found: undefined,
-    passed: 0,
-    bytes: 0,
-    archive: 0,
-    complaints: [],
-    skipped: undefined,
+const initialState = {
+    matchedKey: undefined,
+    archiveBytes: 0,
+    networkBytes: 0,
+    archiveSize: 0,
+    problems: [],
+    skipReason: undefined,
     result: undefined,
 };
-/** Takes in one line of the transfer process (@actions/cache 6.3.0). */
-function heard(talk, line) {
+/** The state of a transfer after one more line of output (@actions/cache 6.3.0). */
+function stateAfter(state, line) {
     const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
     if (hit !== undefined)
-        return { ...talk, found: hit };
+        return { ...state, matchedKey: hit };
     const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
     if (passed !== undefined)
-        return { ...talk, passed: Number(passed) };
+        return { ...state, archiveBytes: Number(passed) };
     const archive = /^Cache Size: .*\((\d+) B\)$/.exec(line)?.[1];
     if (archive !== undefined)
-        return { ...talk, archive: Number(archive) };
+        return { ...state, archiveSize: Number(archive) };
     if (line.startsWith(bytesMark))
-        return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
-    const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
-    if (complaint !== undefined) {
-        return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+        return { ...state, networkBytes: Number(line.slice(bytesMark.length)) };
+    const problem = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
+    if (problem !== undefined) {
+        return { ...state, problems: [...state.problems, plain(unescaped(problem))] };
     }
-    // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+    // The toolkit reports every reservation failure as "another job…"; only this debug line has the
+    // real reason.
     const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
     if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
-        return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+        return { ...state, problems: [...state.problems, unescaped(unreserved)] };
     }
     if (/No space left on device/.test(line)) {
-        return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
+        return { ...state, problems: [...state.problems, 'the disk is full'] };
     }
-    const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
-    if (skipped !== undefined)
-        return { ...talk, skipped };
-    // Without an annotation: somebody else has saved, or is saving, the same key.
+    const skipReason = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
+    if (skipReason !== undefined)
+        return { ...state, skipReason };
+    // Without an annotation: another job has saved, or is saving, the same key.
     if (/^Failed to save: /.test(line))
-        return { ...talk, skipped: line };
+        return { ...state, skipReason: line };
     if (line.startsWith(resultMark)) {
         const result = resultIn(line.slice(resultMark.length));
-        return result === undefined ? talk : { ...talk, result };
+        return result === undefined ? state : { ...state, result };
     }
-    return talk;
+    return state;
 }
-/** A key may hold anything, also a line that looks like a result. */
+/** @returns undefined for invalid text: a key may contain anything, even a line like a result */
 function resultIn(text) {
     try {
         const value = JSON.parse(text);
@@ -39823,14 +39824,14 @@ function resultIn(text) {
         return undefined;
     }
 }
-/** Complaints that say little, in words that say what is known. */
-function plain(complaint) {
-    if (/^Failed to restore:$/.test(complaint))
+/** Replaces messages that have no useful content. */
+function plain(problem) {
+    if (/^Failed to restore:$/.test(problem))
         return 'the archive could not be downloaded';
-    return complaint.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar failed with exit code $1');
+    return problem.replace(/^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s, 'tar failed with exit code $1');
 }
-/** Lines of the toolkit that tell people something. */
-function isWorthSaying(line) {
+/** Whether a line of the toolkit is useful in the log. */
+function isProgress(line) {
     return /^(?:Cache Size: |(?:Received|Sent) \d+ of \d+)/.test(line);
 }
 function unescaped(text) {

@@ -1,20 +1,20 @@
-/** Whether a workflow's event may read and write the cache when the inputs say `auto`. */
+/** Whether a run may restore from and save to the cache, depending on its event. */
 
-/** The event that a workflow runs for. */
+/** The event that triggered a workflow. */
 export interface WorkflowEvent {
   readonly name: string;
   /** `refs/heads/main`, `refs/tags/v1`, … */
   readonly ref: string;
   /** `owner/name` of the repository that the workflow runs in. */
   readonly repository: string;
-  /** For pull requests, `owner/name` of the repository that the change comes from. */
+  /** For a pull request, `owner/name` of the repository with the change. */
   readonly headRepository: string | undefined;
 }
 
 /**
- * The event, from what the runner hands to every action.
+ * The event of a workflow, from the runner's variables.
  * @param environment of the action: `GITHUB_EVENT_NAME`, `GITHUB_REF`, `GITHUB_REPOSITORY`
- * @param payload the JSON value of the file that `GITHUB_EVENT_PATH` names; of any form
+ * @param payload the JSON value of the file in `GITHUB_EVENT_PATH`, not validated
  * @see https://docs.github.com/en/webhooks/webhook-events-and-payloads
  */
 export function workflowEvent(
@@ -27,7 +27,7 @@ export function workflowEvent(
     name: environment['GITHUB_EVENT_NAME'] ?? '',
     ref: environment['GITHUB_REF'] ?? '',
     repository: environment['GITHUB_REPOSITORY'] ?? '',
-    // A fork that was deleted has no repository any more, but was one.
+    // The repository of a deleted fork is null.
     headRepository: pull ? String(from ?? '') : undefined,
   };
 }
@@ -43,14 +43,14 @@ export type Setting = 'auto' | 'true' | 'false';
 export interface CachePolicy {
   readonly restore: boolean;
   readonly save: boolean;
-  /** What people should know about it. */
+  /** Messages for the user. */
   readonly notices: readonly string[];
 }
 
 /**
- * A release is not built from a cache that any job of the repository may have written; privileged
- * events must not write what unprivileged ones could have shaped; saves that nobody can restore
- * (merge queues, forks) only push others out.
+ * With `auto`, a release does not use a cache that any job of the repository may have written, an
+ * event with privileges does not save content that one without could have influenced, and a run
+ * whose entry nobody could restore (merge queues, forks) does not evict other entries.
  */
 export function cachePolicy(
   event: WorkflowEvent | undefined,
@@ -81,7 +81,7 @@ export function cachePolicy(
 
 function restoreRisk(event: WorkflowEvent): string | undefined {
   if (event.name === 'release') return 'this run is for a release';
-  // Whatever starts a run for a tag (a push, a dispatch, a deployment), releases are built there.
+  // Releases are built from tags, whether a push, a dispatch or a deployment starts the run.
   if (event.ref.startsWith('refs/tags/')) return 'this run is for a tag';
   if (event.name === 'pull_request_target' || event.name === 'workflow_run') {
     return `${event.name} runs with permissions that the author of the change may not have`;

@@ -1,13 +1,14 @@
-/** The environments of pip's runs: index settings and credentials reach the fill alone. */
+/** The environment variables of pip's runs: only the fill gets index settings and credentials. */
 
 type Environment = Readonly<Record<string, string>>;
 
 /**
- * What the runner gives to actions and not to the commands of a workflow: inputs, state, and the
- * token of the cache service, with which a build script could write entries for other branches. And
- * the passwords and addresses that the command line takes from the environment. Then the files
- * through which a step talks to the runner, and what it gets an identity token with: code that is
- * built or that a checkout brings along would speak in this action's name.
+ * Variables that no other program may see:
+ * - those that the runner gives to actions only: inputs, state, and the token of the cache service,
+ *   with which a build script could write entries for other branches;
+ * - the passwords and addresses for the command line;
+ * - the files of workflow commands and the request for an identity token, with which code from the
+ *   checkout or from a build could act in the name of this action.
  */
 const forActionsOnly =
   /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
@@ -16,13 +17,15 @@ const forActionsOnly =
 export function environmentForPrograms(
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
-  const kept = Object.entries(environment).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && !forActionsOnly.test(entry[0]),
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] =>
+        entry[1] !== undefined && !forActionsOnly.test(entry[0]),
+    ),
   );
-  return Object.fromEntries(kept);
 }
 
-/** Settings that would change what a fill does or says, beside those that choose files. */
+/** Settings that would change the files or the output of a fill, but not which packages it chooses. */
 const notForFill = [
   'dry-run',
   'editable',
@@ -39,7 +42,7 @@ const notForFill = [
   'wheel-dir',
 ];
 
-/** Settings that say how a project is built; they also hold where no index may be asked. */
+/** Settings that decide how a project is built; they apply even without an index. */
 const buildSettings = [
   'build-constraint',
   'build-option',
@@ -55,9 +58,9 @@ function variable(setting: string): string {
 }
 
 /**
- * The user's environment, with `[install]` settings of pip's files in force for `pip wheel` too.
- * @param index variables that name the index; they alone hold credentials of inputs
- * @param keyring pip may ask the package keyring, as it does where nobody forbids it to prompt
+ * The user's environment for `pip wheel`, with the `[install]` settings of pip's files.
+ * @param index variables that name the index; only these contain the credentials of inputs
+ * @param keyring whether pip may ask the package keyring, as it does by default
  */
 export function fillEnvironment(
   environment: Environment,
@@ -71,38 +74,38 @@ export function fillEnvironment(
     .map(([key, value]) => [variable(key.slice('install.'.length)), value] as const);
   return {
     ...Object.fromEntries(installSettings.filter(([name]) => !excluded.has(name))),
-    // With PIP_NO_INPUT pip leaves keyring alone unless it is named.
+    // With PIP_NO_INPUT pip uses keyring only if it is named.
     ...(keyring ? { PIP_KEYRING_PROVIDER: 'import' } : {}),
     ...Object.fromEntries(Object.entries(environment).filter(([name]) => !excluded.has(name))),
     ...index,
     PIP_NO_INPUT: '1',
-    // What is read of pip's output is said at this level; a configuration file may ask for less.
+    // The parsed lines need this level of output; a configuration file may set a lower one.
     PIP_QUIET: '0',
     PIP_VERBOSE: '0',
-    // From 26.2 on pip takes index pages from its cache while they are fresh; this asks the index.
+    // Since 26.2 pip reads index pages from its cache while they are fresh; this disables that.
     PIP_REFRESH_PACKAGE: ':all:',
     PIP_BREAK_SYSTEM_PACKAGES: '1', // Nothing is installed; some pips refuse even a dry run.
   };
 }
 
-/** Variables that name the directory for a program's temporary files, on all systems. */
+/** Variables that set the directory for a program's temporary files, on all systems. */
 export function temporaryVariables(directory: string): Record<string, string> {
   return { TMPDIR: directory, TEMP: directory, TMP: directory };
 }
 
 /**
- * No pip setting, no file of pip's: `--isolated` leaves the global file in force.
- * @param nullDevice `os.devnull` of this system: pip then reads no file at all
+ * An environment without any setting for pip: `--isolated` alone would keep its global file.
+ * @param nullDevice `os.devnull` of this system, which makes pip read no file at all
  */
 export function offlineEnvironment(
   environment: Environment,
   nullDevice: string,
 ): Record<string, string> {
-  const kept = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
-  return { ...Object.fromEntries(kept), PIP_CONFIG_FILE: nullDevice };
+  const others = Object.entries(environment).filter(([name]) => !/^(?:PIP|UV)_/i.test(name));
+  return { ...Object.fromEntries(others), PIP_CONFIG_FILE: nullDevice };
 }
 
-/** As {@link offlineEnvironment}, with the settings that say how local projects are built. */
+/** As {@link offlineEnvironment}, with the settings that decide how local projects are built. */
 export function buildEnvironment(
   environment: Environment,
   settings: ReadonlyMap<string, string>,

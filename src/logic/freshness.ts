@@ -1,13 +1,13 @@
-/** When a resolution is too old, and how a key says so. */
+/** When a resolution is too old, and the period of time in a key. */
 
 export const refreshPeriods = ['auto', 'always', 'daily', 'weekly', 'monthly', 'never'] as const;
-/** How long a resolution of unpinned requirements counts. */
+/** How often unpinned requirements are resolved again. */
 export type Refresh = (typeof refreshPeriods)[number];
 
 /** ISO 8601 week of a date in UTC, e.g. `2026-w47`. */
 function isoWeek(date: Date): string {
   const day = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()));
-  // The week belongs to the year that its Thursday lies in.
+  // A week belongs to the year of its Thursday.
   day.setUTCDate(day.getUTCDate() + 4 - (day.getUTCDay() || 7));
   const yearStart = Date.UTC(day.getUTCFullYear(), 0, 1);
   const week = Math.ceil(((day.getTime() - yearStart) / 86_400_000 + 1) / 7);
@@ -15,8 +15,8 @@ function isoWeek(date: Date): string {
 }
 
 /**
- * The period that a moment lies in: two moments with the same text count as equally fresh.
- * @returns lower case, without the separator that could make one period a prefix of another
+ * The period of a moment: two moments with the same period count as equally fresh.
+ * @returns lower-case text that is never a prefix of another period
  */
 export function period(refresh: Refresh, moment: Date): string {
   const iso = moment.toISOString();
@@ -34,9 +34,9 @@ export function period(refresh: Refresh, moment: Date): string {
 }
 
 /**
- * Whether a wheelhouse may be used without asking an index.
- * @param wheelhouse when it was resolved, and whether the request fixes every member of it: then
- *   resolving again can't give another result, however old it is
+ * Whether a wheelhouse may be used without resolving again.
+ * @param wheelhouse when it was resolved, and whether the request pins every wheel in it: then a new
+ *   resolution has the same result, however old it is
  */
 export function isFresh(
   wheelhouse: { readonly resolvedAt: string; readonly pinned: boolean },
@@ -48,7 +48,7 @@ export function isFresh(
   return period(refresh, new Date(wheelhouse.resolvedAt)) === period(refresh, now);
 }
 
-/** A duration as people say it: `3 hours`, `12 days`. */
+/** A duration in words: `3 hours`, `12 days`. */
 export function age(since: string, now: Date): string {
   const hours = Math.max(0, Math.round((now.getTime() - Date.parse(since)) / 3_600_000));
   if (hours < 48) return hours === 1 ? '1 hour' : `${hours} hours`;

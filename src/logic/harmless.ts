@@ -1,15 +1,15 @@
-/** Text that a CI runner may see: whoever wrote it, the runner must not take it for a command. */
+/** Makes text from anybody safe to print in CI: no runner reads a command in it. */
 
 /**
- * Takes everything out of a text that a runner or a terminal would act on.
+ * Removes everything from a text that a runner or a terminal would act on.
  *
- * - GitHub's runner acts on a line that begins with `::` behind any white space that .NET knows,
- *   U+0085 included, and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
+ * - GitHub's runner acts on a line that begins with `::` after any white space of .NET (including
+ *   U+0085), and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
  * - Azure's agent acts on `##vso[` anywhere in a line of either stream (Command.cs).
- * - A terminal acts on control characters: only tabs, line feeds and colours stay.
+ * - A terminal acts on control characters: only tabs, line feeds and colours remain.
  *
- * .NET compares by culture and passes over format characters such as U+200B, so a plain space
- * comes between the marks.
+ * .NET compares by culture and ignores format characters such as U+200B, so a plain space separates
+ * the marks.
  */
 export function harmless(text: string): string {
   return text
@@ -19,10 +19,10 @@ export function harmless(text: string): string {
     .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed.
 const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
 
-/** JSON in which no runner finds a command. Its values are the same. */
+/** JSON with the same values in which no runner finds a command. */
 export function harmlessJson(value: unknown): string {
   return JSON.stringify(value, undefined, 2).replaceAll('#', '\\u0023');
 }

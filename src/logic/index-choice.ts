@@ -1,4 +1,4 @@
-/** Which package index a fill uses, and what its answers mean. */
+/** The package indexes of a run, and which of them pip may use. */
 
 import { UserError } from './errors.ts';
 import type { Interpreter, Request } from './model.ts';
@@ -6,23 +6,23 @@ import type { PipSettings } from './pip-settings.ts';
 import { indexRequirements, indexRequirementsIn, type RequestedSet } from './requirements.ts';
 import { shownAddress, withoutSecrets } from './secrets.ts';
 
-/** The indexes of a run. Their URLs may hold credentials: shown only without. */
+/** The indexes of a run. Their URLs may contain credentials, which are never shown. */
 export interface Indexes {
-  /** The one that decides what there is; it never falls back to another. */
+  /** The index that decides which packages exist; there is no fallback to another. */
   readonly authoritative: string;
-  /** It was named by the user: in an input, in pip's configuration or in a requirement file. */
+  /** The user named it in an input, in pip's configuration or in a requirement file. */
   readonly named: boolean;
   readonly extra: readonly string[];
-  /** A caching proxy of the authoritative one, used while it is healthy. */
+  /** A caching proxy of the authoritative index, used while it is healthy. */
   readonly mirror: string | undefined;
   readonly trustedHosts: readonly string[];
-  /** pip may find credentials that are not in the URL: keyring or netrc. */
+  /** pip may find credentials outside the URL, in keyring or netrc. */
   readonly otherCredentials: boolean;
 }
 
 /**
  * The indexes that a run may use.
- * @returns undefined when pip is told to use none
+ * @returns undefined when pip is configured to use none
  */
 export function indexesOf(
   request: Request,
@@ -34,9 +34,9 @@ export function indexesOf(
   const named = settings.text('index-url');
   const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
   if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
-    // Whoever may change a requirement file must not learn them.
+    // The author of a requirement file must not get the credentials.
     throw new UserError(
-      `The inputs index-username and index-password are set, and a requirement file names another index than pip is configured with (--index-url ${shownAddress(named)}). Set the input index-url to the index that the credentials are for.`,
+      `The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${shownAddress(named)}). Set the input index-url to the index that the credentials are for.`,
     );
   }
   const keyring =
@@ -51,13 +51,13 @@ export function indexesOf(
   };
 }
 
-/** Whether two addresses name the same index, whatever credentials they carry. */
+/** Whether two addresses are the same index; credentials do not matter. */
 function isSameIndex(one: string, other: string): boolean {
   return withoutSecrets(one).replace(/\/*$/, '') === withoutSecrets(other).replace(/\/*$/, '');
 }
 
-/** @returns the URL with the credentials in its userinfo, as pip reads them (percent-encoded) */
-export function withCredentials(
+/** @returns the URL with the credentials in its userinfo, percent-encoded as pip expects them */
+function withCredentials(
   url: string,
   username: string | undefined,
   password: string | undefined,
@@ -70,8 +70,8 @@ export function withCredentials(
 }
 
 /**
- * Whether pip uses an index at this address: it takes nothing over plain http from another machine
- * that it is not told to trust (SECURE_ORIGINS in pip's session).
+ * Whether pip accepts an index at this address: plain http to another machine needs a trusted host
+ * (SECURE_ORIGINS in pip's session).
  */
 export function isSecureOrigin(url: string, trustedHosts: readonly string[]): boolean {
   if (!/^http:/i.test(url) || !URL.canParse(url)) return true;
@@ -83,8 +83,8 @@ export function isSecureOrigin(url: string, trustedHosts: readonly string[]): bo
 }
 
 /**
- * Variables that name indexes to pip; they hold the credentials.
- * @param url what is asked first: the authoritative index, or its mirror
+ * Variables that name indexes to pip, with their credentials.
+ * @param url of the authoritative index or its mirror
  */
 export function indexVariables(
   { extra, trustedHosts }: Indexes,
@@ -97,22 +97,22 @@ export function indexVariables(
   };
 }
 
-/** Whether a URL carries credentials of its own. */
+/** Whether a URL contains credentials. */
 export function hasCredentials(url: string): boolean {
   if (!URL.canParse(url)) return false;
   const { username, password } = new URL(url);
   return username !== '' || password !== '';
 }
 
-/** More than one index, and one of them private: whoever publishes the higher version wins. */
+/** A warning when there are several indexes and one is private: the highest version wins. */
 export function confusionWarning(indexes: Indexes): string | undefined {
   const all = [indexes.authoritative, ...indexes.extra];
   const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
   if (all.length < 2 || !isPrivate) return undefined;
-  return `Packages come from ${all.length} indexes (${all.map(shownAddress).join(', ')}), one of which is private. pip takes the highest version of all of them, so whoever registers a name of yours on the other one is installed instead (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and name it alone, or pin with --hash.`;
+  return `Packages come from ${all.length} indexes (${all.map(shownAddress).join(', ')}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
 }
 
-/** The project whose page is asked for; names in the order of the request, with their markers. */
+/** The projects whose page can show whether an index is healthy: those of the request, in order. */
 export function probeCandidates(
   requested: RequestedSet,
 ): { readonly name: string; readonly marker: string | undefined }[] {

@@ -1,4 +1,4 @@
-/** From a request and an interpreter to the cache's keys. */
+/** The cache keys of a request. */
 
 import { createHash } from 'node:crypto';
 import { period, type Refresh } from './freshness.ts';
@@ -9,13 +9,13 @@ import { optionText } from './requirement-options.ts';
 import type { RequestedSet } from './requirements.ts';
 import { fingerprinted } from './secrets.ts';
 
-/** The number changes when older entries must no longer be found. */
+/** Changes when older entries must no longer be found. */
 const generation = 'wheelhouse-v1';
 
-/** How often a damaged or outdated entry can be replaced before it must be evicted. */
+/** How often a damaged or outdated entry can be replaced until it is evicted. */
 const maxRepairs = 3;
 
-/** pip's settings that decide which files are chosen or how they are built. */
+/** pip's settings that decide which files it chooses or how it builds them. */
 const sourceSettings = [
   'index-url',
   'extra-index-url',
@@ -37,29 +37,29 @@ const sourceSettings = [
   'ignore-requires-python',
 ] as const;
 
-/** Settings that decide what is asked for, beside the lines themselves. */
+/** pip's settings that decide which packages the lines require. */
 const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'] as const;
 
 export interface Keys {
   readonly primary: string;
-  /** Prefixes, the closest first. */
+  /** Prefixes, the most specific first. */
   readonly restore: readonly string[];
-  /** Hex digest of all that is asked for. */
+  /** Hex digest of the sources and of everything that is required. */
   readonly request: string;
-  /** Hex digest of where wheels come from and how they are built. */
+  /** Hex digest of the indexes and the build settings. */
   readonly sources: string;
-  /** What the two digests are made of, addresses as fingerprints: to explain why one differs. */
+  /** The input of the two digests, with addresses as fingerprints, to explain a difference. */
   readonly parts: { readonly sources: readonly string[]; readonly lines: readonly string[] };
-  /** What went in, for the log: name and value, secrets taken out. */
+  /** The parts of the key for the log: name and value, without secrets. */
   readonly components: readonly (readonly [name: string, value: string])[];
 }
 
 /**
  * The keys of a request.
- * @param settings what pip is configured with: value by option name
- * @param now the moment that decides the period
- * @returns lower-case keys of at most 512 characters without commas, which is what GitHub's cache
- *   takes; restore keys never cross system, architecture, libc or Python
+ * @param settings pip's configuration: value by option name
+ * @param options.now decides the period
+ * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
+ *   restore keys never match another system, architecture, libc or Python
  */
 export function keysOf(
   interpreter: Interpreter,
@@ -69,7 +69,7 @@ export function keysOf(
     readonly refresh: Refresh;
     readonly suffix: string;
     readonly now: Date;
-    /** Programs that the wheelhouse has to bring along. */
+    /** Programs that the wheelhouse must contain. */
     readonly tools: readonly string[];
   },
 ): Keys {
@@ -119,7 +119,7 @@ export function keysOf(
   };
 }
 
-/** The identity that a wheelhouse belongs to: wheels of one are of no use, or harm, to another. */
+/** The interpreter of a wheelhouse: its wheels may not work with another one. */
 export function interpreterIdentity(interpreter: Interpreter): string {
   return [
     interpreter.implementation,
@@ -132,14 +132,13 @@ export function interpreterIdentity(interpreter: Interpreter): string {
   ].join(' ');
 }
 
-/** `<key>`, `<key>-r1`, … : where an entry can be kept, as none can be overwritten. */
+/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
 export function generations(primary: string): string[] {
   return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
 }
 
 /**
- * What a key that the service answered with is to us; a service that answers something else is
- * not believed.
+ * How a key from the service relates to the requested keys. A foreign one must not be used.
  */
 export function matchKind(
   matched: string,
@@ -151,7 +150,7 @@ export function matchKind(
   return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
 }
 
-/** `cp311`, `cp313t`, `cp315b1`; other implementations with their ABI, which changes under one X.Y. */
+/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
 function pythonTag(interpreter: Interpreter): string {
   const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
   if (interpreter.implementation === 'cpython') {
@@ -161,17 +160,17 @@ function pythonTag(interpreter: Interpreter): string {
   return `${interpreter.implementation}${digits}_${abi}`;
 }
 
-/** Keeps a component from ending early or from holding what the service refuses. */
+/** Replaces the characters that would end a component or that the service rejects. */
 function keyPart(text: string): string {
   return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
 }
 
-/** Lines that say where wheels come from and how they are built, not which are wanted. */
+/** Whether a line decides where wheels come from or how they are built. */
 function isSource(line: RequestLine): boolean {
   return line.kind === 'option' && (sourceSettings as readonly string[]).includes(line.name);
 }
 
-/** The order of lines does not matter, except that a later index or format overrules earlier ones. */
+/** The order of lines only matters where a later index or format overrides an earlier one. */
 function sourceParts(
   { lines, buildConstraints = [] }: RequestedSet,
   settings: ReadonlyMap<string, string>,
@@ -195,14 +194,14 @@ function settingPart(name: string, settings: ReadonlyMap<string, string>): strin
   return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
 }
 
-/** Parts are stored in cache entries: build values can contain any secret, addresses a token. */
+/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
 function valuePart(name: string, value: string): string {
   return ['config-settings', 'global-option', 'build-option'].includes(name)
     ? digest([value]).slice(0, 12)
     : fingerprinted(value);
 }
 
-/** One line in the only spelling that counts. */
+/** A line in a normal form: lines with the same meaning have the same text. */
 export function canonical(line: RequestLine): string {
   const role = line.constraint ? 'constraint ' : '';
   if (line.kind === 'option') {
@@ -232,14 +231,14 @@ function spaced(marker: string): string {
   return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
 }
 
-/** Then pip itself guarantees the closure: it takes no dependency without a hash. */
+/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
 function everyLineHashed(lines: readonly RequestLine[]): boolean {
   const index = lines.filter((line) => line.kind === 'index');
   const wanted = index.filter((line) => !line.constraint);
   return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
-/** SHA-256 over a list, unambiguous whatever the parts hold. */
+/** Hex SHA-256 of a list. */
 export function digest(parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

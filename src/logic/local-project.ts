@@ -1,22 +1,22 @@
-/** What of a project's own files decides its dependencies, so that other edits are no miss. */
+/** The parts of a project's own files that decide its dependencies; other edits are no cache miss. */
 
 import { parse } from 'smol-toml';
 import { UserError } from './errors.ts';
 import { digest } from './key.ts';
 import { normalizeName } from './names.ts';
 
-/** What of a local project or archive decides its dependencies. */
+/** A local project or archive. */
 export interface LocalProject {
   /** Absolute path. */
   readonly path: string;
   readonly shown: string;
-  /** Hex digest of the deciding parts. */
+  /** Hex digest of the parts that decide its dependencies. */
   readonly digest: string;
-  /** `build-system.requires`, or what pip assumes without it; empty for archives. */
+  /** `build-system.requires`, or pip's default; empty for archives. */
   readonly buildRequires: readonly string[];
 }
 
-/** What pip assumes of a project without `[build-system]`; `wheel` is for pip before 23.1. */
+/** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
 
 type Table = Readonly<Record<string, unknown>>;
@@ -27,7 +27,7 @@ function table(value: unknown): Table {
     : {};
 }
 
-/** @throws UserError that names the file and line of the mistake */
+/** @throws UserError with the file and line of a mistake */
 function toml(text: string, shown: string): Table {
   try {
     return parse(text) as Table;
@@ -40,7 +40,7 @@ function toml(text: string, shown: string): Table {
   }
 }
 
-/** Where build backends keep dependencies outside `[project]`. */
+/** The tables outside `[project]` in which build backends expect dependencies. */
 const toolTables: readonly (readonly string[])[] = [
   ['poetry', 'dependencies'],
   ['poetry', 'extras'],
@@ -53,8 +53,8 @@ const toolTables: readonly (readonly string[])[] = [
 ];
 
 /**
- * The deciding parts of a project directory.
- * @param files texts of pyproject.toml, setup.cfg and setup.py, as far as they exist
+ * The parts of a project directory that decide its dependencies.
+ * @param files content of pyproject.toml, setup.cfg and setup.py, if they exist
  * @param shown the name of pyproject.toml in messages
  */
 export function projectParts(
@@ -82,7 +82,7 @@ export function projectParts(
   };
 }
 
-/** JSON with sorted keys: the order of tables does not count. */
+/** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) =>
     typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
@@ -92,9 +92,9 @@ function stable(value: unknown): string {
 }
 
 /**
- * The requirements of a dependency group, included groups among them (PEP 735).
+ * The requirements of a dependency group, with those of included groups (PEP 735).
  * @param text of pyproject.toml
- * @throws UserError for a group that isn't there, a circle, or an entry of another form
+ * @throws UserError for a missing group, a circular include, or an invalid entry
  */
 export function groupRequirements(text: string, shown: string, group: string): string[] {
   const groups = table(toml(text, shown)['dependency-groups']);
@@ -128,19 +128,19 @@ export function groupRequirements(text: string, shown: string, group: string): s
 }
 
 /** A dependency that names its own source: `name[extras] @ URL ; marker`. */
-export interface SourceDependency {
+interface SourceDependency {
   /** Normalised. */
   readonly name: string;
-  /** The same dependency by its name alone: `name[extras] ; marker`. */
+  /** The dependency without its URL: `name[extras] ; marker`. */
   readonly named: string;
   readonly marker: string | undefined;
-  /** A requirement for a file of pip's, without the marker. */
+  /** A line for a requirement file, without the marker. */
   readonly text: string;
 }
 
 /**
  * @param text of one `Requires-Dist` (PEP 508)
- * @returns undefined for a dependency that is found on an index
+ * @returns undefined for a dependency without a source
  */
 export function splitSource(text: string): SourceDependency | undefined {
   const match =
@@ -150,7 +150,7 @@ export function splitSource(text: string): SourceDependency | undefined {
   if (match === null) return undefined;
   const [, name = '', extras = '', url = '', spaced, tight] = match;
   const marker = spaced ?? tight;
-  // In a file pip would expand variables, among them the address of the index with its credentials.
+  // In a file pip would expand variables, such as the URL of the index with its credentials.
   const literal = url.replaceAll('${', '$%7B');
   return {
     name: normalizeName(name),

@@ -1,6 +1,6 @@
 /**
- * The manifest of a wheelhouse: what it holds, for which request and which interpreter. It decides
- * what may be used; a cache key only helps to find it.
+ * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
+ * which wheels a run may use; a cache key only helps to find it.
  */
 import { createHash } from 'node:crypto';
 import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './names.ts';
@@ -22,10 +22,10 @@ import {
 
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
-/** A manifest of a newer schema is not read: a miss is safer than a guess. */
+/** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 2;
 
-/** Where the wheels are that are not installed: `--find-links` of the wheelhouse never sees them. */
+/** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 export const buildDirectory = 'build';
 
 const projectName = lineOf('a normalized project name', (text) =>
@@ -47,14 +47,14 @@ const seconds = satisfying(
   'a number of seconds',
   (value): value is number => typeof value === 'number' && value >= 0 && value < 1e6,
 );
-/** What is shown of it is one line, whatever it contains. */
+/** Any text, shortened to one line. */
 const shownText: Schema<string> = (value, name) =>
   string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
 
 const wheelSchema = object({
   /** Normalised. */
   name: projectName,
-  /** The name as its metadata spell it: pip names directories after what it is asked for. */
+  /** The name in the spelling of its metadata; pip names directories after the requested spelling. */
   project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
   version,
   /** A file name without directories. */
@@ -64,11 +64,11 @@ const wheelSchema = object({
   /** Bytes. */
   size: byteCount,
   origin: oneOf('downloaded', 'built'),
-  /** runtime: in the lock. build: what local projects need to be built. tool: what installs. */
+  /** runtime: in the lock. build: required to build local projects. tool: the installer. */
   role: oneOf('runtime', 'build', 'tool'),
-  /** The hashes that the request asked for when this wheel came in; of a built wheel, its sdist's. */
+  /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
   requestHashes: optional(list(string)),
-  /** The fingerprint of the URL that the request named for it. */
+  /** The fingerprint of its URL in the request. */
   url: optional(line),
 });
 
@@ -80,33 +80,33 @@ const projectSchema = object({
   name: projectName,
   version,
   extras: list(extraName),
-  /** Its `Requires-Dist` without URLs, sorted: other ones mean another closure. */
+  /** Its `Requires-Dist` without URLs, sorted; when it changes, the closure may change. */
   requires: list(string),
 });
 
-/** A requirement that is installed from its own place: its dependencies are in the wheelhouse. */
+/** A requirement that is installed from its own source; the wheelhouse has its dependencies. */
 export type DirectProject = ValueOf<typeof projectSchema>;
 
 const manifestSchema = object({
   interpreter: line,
-  /** Digest of the request that it was closed for. */
+  /** Digest of its request. */
   request: line,
-  /** Digest of where its wheels came from and how they were built. */
+  /** Digest of the origin of its wheels and of their build settings. */
   sources: line,
-  /** When an index was last asked. */
+  /** When its requirements were last resolved. */
   resolvedAt: moment,
   wheels: list(wheelSchema),
   direct: list(projectSchema),
   /**
-   * Projects that it relies on without containing them: the environment had them, and the request's
-   * hashes admit no file of theirs.
+   * Installed projects that its wheels depend on: the hashes of the request allow no files of them,
+   * so the environment must have them.
    */
   relied: list(object({ name: projectName, version })),
-  /** Seconds that the longest fill took which it goes back to: what a hit saves. */
+  /** Seconds of the longest fill behind it, which a hit saves. */
   effort: optional(seconds),
-  /** Version of the Python that it was made with; a patch release does not matter. */
+  /** Version of the Python that filled it; another patch release can use it. */
   python: optional(line),
-  /** What the digests are made of, to explain a miss, without any address; left out where it is long. */
+  /** The input of the digests, to explain a miss; without addresses, and omitted when too long. */
   parts: optional(object({ sources: list(shownText), lines: list(shownText) })),
 });
 
@@ -117,18 +117,18 @@ export function wheelPath({ role, file }: Pick<Wheel, 'role' | 'file'>): string 
   return role === 'runtime' ? file : `${buildDirectory}/${file}`;
 }
 
-/** Characters of `parts` that a manifest carries along. */
+/** The maximum number of characters of `parts`. */
 const maxParts = 200_000;
 
-/** @returns the parts, or undefined when a manifest would grow out of proportion with them */
+/** @returns the parts, or undefined when they are too long for a manifest */
 export function keepableParts(parts: NonNullable<Manifest['parts']>): Manifest['parts'] {
   return JSON.stringify(parts).length > maxParts ? undefined : parts;
 }
 
 /**
- * `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name: the same
- * wheels give the same text. Names rather than paths or URLs keep `pip freeze` clean and leave
- * editables alone.
+ * The lock: `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name,
+ * so that the same wheels give the same text. pip and uv check every hash. With names instead of
+ * paths or URLs, `pip freeze` stays clean and editable projects stay in place.
  */
 export function formatLock(wheels: readonly Wheel[]): string {
   return wheels
@@ -138,23 +138,23 @@ export function formatLock(wheels: readonly Wheel[]): string {
     .join('');
 }
 
-/** Why a manifest can't be used. */
+/** The reason why a manifest can't be used. */
 export class ManifestError extends Error {}
 
 export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
 }
 
-/** Hex SHA-256 of what a manifest says, in whatever order it says it. */
+/** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
 export function manifestDigest(manifest: Manifest): string {
   const normal = formatManifest(parseManifest(formatManifest(manifest)));
   return createHash('sha256').update(normal).digest('hex');
 }
 
 /**
- * Reads a manifest from text that anybody may have written.
- * @throws ManifestError with the reason: not JSON, another schema, a field that is missing or of
- *   the wrong form, a file name that could leave the directory
+ * Parses a manifest, which anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a missing or invalid field, a file
+ *   name outside the directory
  */
 export function parseManifest(text: string): Manifest {
   let value: unknown;
@@ -181,7 +181,7 @@ export function parseManifest(text: string): Manifest {
 
 const schemaNumber = object({ schema: (value: unknown) => value });
 
-/** @throws ManifestError where two fields can't both be true */
+/** @throws ManifestError when two fields contradict each other */
 function checkConsistency({ wheels }: Manifest): void {
   for (const { file, name, project, version } of wheels) {
     const named = wheelNameParts(file);
@@ -201,9 +201,9 @@ function checkConsistency({ wheels }: Manifest): void {
 }
 
 /**
- * Where a manifest that claims to be a request's own plainly contradicts it: a project that is asked
- * for is missing, or is there in another version than the one that is asked for. What a marker
- * decides is left to the interpreter, and not looked at.
+ * The contradiction between a request and a manifest that claims to be for it: a missing project, or
+ * another version than a pin. Lines with a marker do not count, since only the interpreter can
+ * evaluate it.
  */
 export function contradiction(
   { wheels, direct }: Manifest,
@@ -223,13 +223,13 @@ export function contradiction(
   return undefined;
 }
 
-/** PEP 440: a pin without a local part takes any, `==1.0` also `1.0+cpu`. */
+/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
 function isVersion(version: string, pin: string): boolean {
   const [base = ''] = version.split('+');
   return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
 
-/** What changed between two sets of runtime wheels, by name. */
+/** The differences between the runtime wheels of two sets, by name. */
 export function changes(
   before: readonly Wheel[],
   after: readonly Wheel[],
@@ -246,13 +246,9 @@ export function changes(
     .filter((change) => change.from !== change.to);
 }
 
-/** Two wheelhouses with the same files. */
+/** Whether two wheelhouses have the same files. */
 export function sameWheels(one: readonly Wheel[], other: readonly Wheel[]): boolean {
-  const list = (wheels: readonly Wheel[]): string[] =>
-    wheels.map((each) => `${each.role} ${each.file} ${each.sha256}`).sort();
-  return sameList(list(one), list(other));
-}
-
-function sameList(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((value, index) => value === other[index]);
+  const text = (wheels: readonly Wheel[]): string =>
+    JSON.stringify(wheels.map(({ role, file, sha256 }) => `${role} ${file} ${sha256}`).sort());
+  return text(one) === text(other);
 }

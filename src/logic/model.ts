@@ -1,13 +1,13 @@
 import type { Refresh } from './freshness.ts';
-/** The words of the product: what is asked for, what is found, what is decided. */
+/** The two values that every decision starts from: the request and the interpreter. */
 
-/** Everything that a run was asked for: read once, validated, never changed. */
+/** The inputs of a run, validated. */
 export interface Request {
-  /** Absolute path of the checkout: globs and the transfer directory stay inside it. */
+  /** Absolute path of the checkout; globs and the transfer directory stay inside it. */
   readonly workspace: string;
-  /** Absolute path where relative paths of the inputs start, and where pip runs. */
+  /** Absolute path where pip runs; relative paths in inputs start here. */
   readonly workingDirectory: string;
-  /** Globs of requirement files; empty when packages or groups take their place. */
+  /** Globs of requirement files; empty when only packages or groups are given. */
   readonly requirements: readonly string[];
   readonly packages: readonly string[];
   /** Paths of constraint files. */
@@ -15,11 +15,11 @@ export interface Request {
   /** `name`, or `path/to/pyproject.toml:name`. */
   readonly groups: readonly string[];
   readonly cacheDependencyPath: readonly string[];
-  /** A path or a command; undefined: the `python` or `python3` on PATH. */
+  /** A path or a command; undefined for `python` or `python3` on PATH. */
   readonly python: string | undefined;
-  /** Absolute path of the virtual environment to make and use. */
+  /** Absolute path of the virtual environment to create and use. */
   readonly venv: string | undefined;
-  /** What installs from the lock. */
+  /** The tool that installs from the lock. */
   readonly installer: 'pip' | 'uv';
   readonly compileBytecode: boolean;
   readonly install: boolean;
@@ -28,28 +28,28 @@ export interface Request {
   readonly restoreCache: boolean;
   readonly saveCache: boolean;
   readonly cacheSuffix: string;
-  /** Absolute path of the wheelhouse; undefined: a directory of its own under `temporary`. */
+  /** Absolute path of the wheelhouse; undefined for a new directory under `temporary`. */
   readonly wheelhouse: string | undefined;
-  /** Absolute path of a directory for this run's files. */
+  /** Absolute path of a directory for temporary files of this run. */
   readonly temporary: string;
   readonly index: IndexInputs;
-  /** The environment that the run started with. */
+  /** The environment variables that the run started with. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** The inputs that name package indexes. Everything here may hold secrets: never shown as it is. */
+/** The inputs that name package indexes. All of them may contain secrets, so none is shown as is. */
 export interface IndexInputs {
-  /** undefined: what pip is configured with. */
+  /** undefined for the index in pip's configuration. */
   readonly url: string | undefined;
   readonly extra: readonly string[];
   readonly trustedHosts: readonly string[];
-  /** Credentials for `url`, or for the index that pip is configured with. */
+  /** Credentials for `url`, or for the index in pip's configuration. */
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly mirror: string | undefined;
 }
 
-/** What one subprocess of the chosen Python says of itself. */
+/** The properties of a Python, as one of its processes reports them. */
 export interface Interpreter {
   /** Absolute path of the executable. */
   readonly executable: string;
@@ -57,7 +57,7 @@ export interface Interpreter {
   readonly implementation: string;
   /** `3.11.7` */
   readonly version: string;
-  /** `3.11`, with the pre-release level when it is one: `3.15b1`. */
+  /** `3.11`, or `3.15b1` for a pre-release. */
   readonly series: string;
   /** The suffix of its extension modules, e.g. `.cpython-311-x86_64-linux-gnu.so`. */
   readonly extensionSuffix: string;
@@ -72,21 +72,21 @@ export interface Interpreter {
   readonly freeThreaded: boolean;
   /** Where packages are installed. */
   readonly sitePackages: string;
-  /** Directories that it imports from, first come first served. */
+  /** Directories that it imports from, in order. */
   readonly searchPath: readonly string[];
-  /** PEP 668: pip refuses to install into it. */
+  /** pip refuses to install into it (PEP 668). */
   readonly externallyManaged: boolean;
-  /** undefined: this Python has no pip. */
+  /** Version of its pip; undefined when it has none. */
   readonly pip: string | undefined;
-  /** setuptools and wheel can both be imported: pip before 23.1 needs them to build without PEP 517. */
+  /** It has setuptools and wheel, which pip before 23.1 needs to build without PEP 517. */
   readonly buildsLegacy: boolean;
-  /** The index that pip asks when nobody names one. */
+  /** pip's default index. */
   readonly defaultIndex: string;
-  /** The directory where pip caches unless it is told another; empty when that can't be told. */
+  /** pip's default cache directory; empty when unknown. */
   readonly pipCache: string;
-  /** The package keyring can be imported: pip may ask it for credentials. */
+  /** It has the package keyring, which pip may ask for credentials. */
   readonly keyring: boolean;
-  /** There is a netrc file, from which pip takes credentials. */
+  /** There is a netrc file, from which pip reads credentials. */
   readonly netrc: boolean;
   /** pip's configuration as pip merges it: files, then the environment (`:env:.` keys). */
   readonly pipConfig: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
-/** Names of projects and their files, and versions: when two spellings mean the same. */
+/** Names of projects and of their files, and versions: when two spellings are equal. */
 
-/** @returns a project's name in the one spelling that is compared (PEP 503) */
+/** @returns a project's name in the normal form of PEP 503 */
 export function normalizeName(name: string): string {
   return name.replace(/[-_.]+/g, '-').toLowerCase();
 }
@@ -16,9 +16,9 @@ const wheelFileName = new RegExp(
 );
 
 /**
- * Whether a file name has the form of a wheel's: name, version, an optional build tag, three
- * compatibility tags and an optional variant label (PEP 427, PEP 825). It has no separator of
- * paths and no leading dot, and needs no escaping anywhere.
+ * Whether a file name is a valid wheel name: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). Such a name has no path
+ * separator and no leading dot, and never needs escaping.
  */
 export function isWheelFileName(file: string): boolean {
   return wheelFileName.test(file);
@@ -30,19 +30,19 @@ export function wheelNameParts(file: string): { name: string; version: string } 
   return { name: normalizeName(name), version };
 }
 
-/** Whether a file name has the form of an sdist's and needs no escaping anywhere. */
+/** Whether a file name is a valid sdist name, which never needs escaping. */
 export function isSdistName(file: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
 }
 
-/** Whether a file name has the form of a wheel's or an sdist's. */
+/** Whether a file name is a valid wheel or sdist name. */
 export function isDistributionName(file: string): boolean {
   return isWheelFileName(file) || isSdistName(file);
 }
 
 /**
- * The version in the name of a project's wheel or sdist. The name alone does not say where the
- * version of an old sdist begins, as its project's part may contain dashes.
+ * The version in the name of a project's wheel or sdist. In the names of old sdists the project may
+ * contain dashes, so the version can only be found with the project's name.
  * @param project normalised name
  * @returns undefined for a file of another project, or of another kind
  */
@@ -59,18 +59,18 @@ export function versionInFileName(file: string, project: string): string | undef
   return undefined;
 }
 
-/** Whether two spellings mean one version, as PEP 440 compares: `1.0` is `1.0.0`. */
+/** Whether two spellings are the same version by PEP 440: `1.0` is `1.0.0`. */
 export function sameVersion(one: string, other: string): boolean {
   return canonicalVersion(one) === canonicalVersion(other);
 }
 
-/** @param version of a pip; what is no version counts as the oldest */
+/** Whether a pip is older than a version. An invalid version counts as the oldest. */
 export function isOlderPip(version: string, [major, minor]: readonly [number, number]): boolean {
   const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
   return own < major || (own === major && ownMinor < minor);
 }
 
-/** PEP 440 with all the spellings that it allows; file names have `_` where versions have `-`. */
+/** All spellings that PEP 440 allows; file names have `_` instead of `-`. */
 const versionForm =
   /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
 

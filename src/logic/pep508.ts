@@ -3,11 +3,11 @@
  * inside pip reads it. A text that any supported pip accepts is valid here.
  */
 
-/** What a pip understands, which decides what is refused before it is run. */
+/** The differences between versions of pip that matter to this grammar. */
 export interface Dialect {
-  /** Versions of any form are versions, as they are for pip before 24.1. */
+  /** Any text is a valid version, as for pip before 24.1. */
   readonly legacyVersions: boolean;
-  /** A newer pip may know more marker variables and options. */
+  /** The pip is newer than this program and may know more marker variables. */
   readonly isNewer: boolean;
 }
 
@@ -31,7 +31,7 @@ const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
 
 /**
  * Splits a version specifier into its clauses.
- * @param text what follows the name and the extras; it may be in parentheses
+ * @param text after the name and the extras, optionally in parentheses
  * @returns clauses without white space, in order; undefined for an invalid specifier
  */
 export function specifierClauses(text: string, { legacyVersions }: Dialect): string[] | undefined {
@@ -67,9 +67,9 @@ const markerVariables: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Finds what is wrong with an environment marker.
- * @param text without the semicolon before it
- * @returns the reason in a few words; undefined for a valid marker
+ * Checks an environment marker.
+ * @param text after the semicolon
+ * @returns the first error in a few words; undefined for a valid marker
  */
 export function markerFault(text: string, { isNewer }: Dialect): string | undefined {
   let at = 0;
@@ -110,13 +110,13 @@ export function markerFault(text: string, { isNewer }: Dialect): string | undefi
   }
 }
 
-/** @param pattern sticky @returns what it finds at a place, which is never nothing */
+/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
 function match(pattern: RegExp, text: string, at: number): string | undefined {
   pattern.lastIndex = at;
   return pattern.exec(text)?.[0] || undefined;
 }
 
-/** @returns the place behind what a sticky pattern finds at a place */
+/** @returns the position after the match of a sticky pattern */
 function skip(pattern: RegExp, text: string, at: number): number {
   return at + (match(pattern, text, at) ?? '').length;
 }

@@ -2,12 +2,12 @@
 
 const common = ['--disable-pip-version-check', '--no-input'];
 
-/** Nothing of the user's settings, and no index: what an offline step starts from. */
+/** Without the user's settings and without an index. */
 const offline = ['--isolated', '--no-index'];
 
 /**
- * The wheels of a request: pip looks into `--wheel-dir` before it downloads one that it chose on
- * the index. See docs/decisions/0002-fill.md.
+ * Fill: gets the wheels of a request. pip looks into `--wheel-dir` before it downloads a wheel that it
+ * chose on the index. See docs/decisions/0002-fill.md.
  */
 export function wheelArgs(options: {
   readonly wheelDir: string;
@@ -27,20 +27,20 @@ export function wheelArgs(options: {
   ];
 }
 
-/** A requirement that names its own source, and what it may be built with. */
-export interface SourceOptions {
+/** The options for a requirement that names its own source. */
+interface SourceOptions {
   readonly requestFile: string;
   readonly report: string;
-  /** Build with the wheels of these directories alone; undefined: ask the index. */
+  /** Directories with the only wheels for the build; undefined to use the index. */
   readonly findLinks: readonly string[] | undefined;
 }
 
-/** The metadata of such a requirement: prepared, not built, not installed. */
+/** Gets the metadata of such a requirement, without building or installing it. */
 export function metadataArgs(options: SourceOptions): string[] {
   return ['install', '--dry-run', '--ignore-installed', ...sourceArgs(options)];
 }
 
-/** Close: names the exact closure of a request in a wheelhouse. */
+/** Close: resolves the exact closure of a request in a wheelhouse. */
 export function closeArgs(options: {
   readonly wheelDir: string;
   readonly requestFile: string;
@@ -72,11 +72,11 @@ export function closeArgs(options: {
 export interface InstallOptions {
   readonly wheelhouse: string;
   readonly compile: boolean;
-  /** The user has told pip to go ahead in an externally managed Python. */
+  /** The user allows pip to install into an externally managed Python. */
   readonly breakSystemPackages: boolean;
 }
 
-/** Install: what the lock names, from the wheelhouse, each file checked before it is unpacked. */
+/** Install: installs the lock from the wheelhouse; pip checks the hash of each file first. */
 export function installArgs(
   options: InstallOptions & { readonly lock: string; readonly repair: boolean },
 ): string[] {
@@ -84,14 +84,14 @@ export function installArgs(
     'install',
     ...offline,
     ...common,
-    // Nothing is cached; of a cache that it may not write to, each pip would warn.
+    // Nothing is cached here, and each pip would warn about a cache that is not writable.
     '--no-cache-dir',
     '--quiet',
     '--no-warn-script-location',
     '--no-deps',
     '--only-binary=:all:',
     '--require-hashes',
-    // What an interrupted installation left would count as "already satisfied".
+    // After an interrupted installation, incomplete packages would count as "already satisfied".
     ...(options.repair ? ['--force-reinstall'] : []),
     ...installFlags(options),
     `--find-links=${options.wheelhouse}`,
@@ -100,7 +100,7 @@ export function installArgs(
   ];
 }
 
-/** As {@link installArgs}, for uv (all follow `uv`): the same lock, checked in the same way. */
+/** As {@link installArgs}, for uv (all follow `uv`): the same lock with the same checks. */
 export function uvInstallArgs(
   options: InstallOptions & {
     readonly lock: string;
@@ -119,7 +119,7 @@ export function uvInstallArgs(
     '--no-build',
     '--require-hashes',
     `--python=${options.python}`,
-    // Its cache is then a temporary directory, which it deletes much faster than Node does.
+    // uv then uses a temporary directory as its cache, and deletes it much faster than Node would.
     '--no-cache',
     ...(options.repair ? ['--reinstall'] : []),
     ...(options.compile ? ['--compile-bytecode'] : []),
@@ -131,8 +131,8 @@ export function uvInstallArgs(
 }
 
 /**
- * A requirement from its own source, every time. The user's build settings apply; the index and its
- * credentials come in the environment, if at all.
+ * Installs a requirement from its own source. The user's build settings apply; the environment names
+ * the index, if there is one, with its credentials.
  */
 export function installDirectArgs(options: InstallOptions & SourceOptions): string[] {
   return [
@@ -160,7 +160,7 @@ function sourceArgs({ requestFile, report, findLinks }: SourceOptions): string[]
 function installFlags(options: InstallOptions): string[] {
   return [
     options.compile ? '--compile' : '--no-compile',
-    // In a container there is nobody but root to warn, and several pips would each do it.
+    // In a container root is the only user, and each of several pips would print the warning.
     '--root-user-action=ignore',
     ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
   ];

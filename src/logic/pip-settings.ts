@@ -1,6 +1,6 @@
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
- * and the option lines of requirement files, merged as pip merges them. Nobody else reads them.
+ * and the option lines of requirement files, merged as pip merges them.
  */
 
 import { UserError } from './errors.ts';
@@ -8,20 +8,20 @@ import type { IndexInputs, Interpreter } from './model.ts';
 import { isOlderPip } from './names.ts';
 import type { RequestLine } from './requirement-line.ts';
 
-/** Names are those of pip's long options without dashes: `index-url`. */
+/** Settings by the name of pip's long option without dashes: `index-url`. */
 export interface PipSettings {
-  /** Whether an option without a value is on. */
+  /** Whether an option without a value is set. */
   flag(name: string): boolean;
-  /** The value in force of an option that takes one. */
+  /** The effective value of an option that takes one. */
   text(name: string): string | undefined;
-  /** All values of an option that can be given several times, in pip's order. */
+  /** All values of an option that can be repeated, in pip's order. */
   words(name: string): readonly string[];
-  /** What pip is configured with, before any option line: value by name, never empty. */
+  /** pip's configuration, without option lines: value by name, never empty. */
   readonly configured: ReadonlyMap<string, string>;
 }
 
 /**
- * The settings that are in force before any requirement file is read.
+ * The settings without requirement files.
  * @param index the inputs that name indexes; each replaces the setting of its name
  */
 export function pipSettings(
@@ -38,7 +38,7 @@ export function pipSettings(
   );
 }
 
-/** The same settings with the option lines of requirement files in force. */
+/** The same settings with the option lines of requirement files. */
 export function withOptionLines(
   { configured }: PipSettings,
   lines: readonly RequestLine[],
@@ -65,14 +65,14 @@ function wordsOf(value: string | undefined): string[] {
   return (value ?? '').split(/\s+/).filter((word) => word !== '');
 }
 
-/** pip's spellings of no; it refuses to run with a value that is neither yes nor no. */
+/** Whether a value is a yes to pip, which rejects values that are neither yes nor no. */
 function isYes(value: string | undefined): boolean {
   return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
 }
 
 /**
- * By long option name, environment over section over `[global]`, as pip merges them. `[install]`
- * counts over `[wheel]`: it is an installation to the user.
+ * Values by long option name. The environment overrides the sections, which override `[global]`, as
+ * in pip; `[install]` overrides `[wheel]`, since for the user this is an installation.
  * @param pipConfig value by `section.option`, with `:env:` as the section of variables
  */
 export function effectiveSettings(
@@ -85,14 +85,14 @@ export function effectiveSettings(
     const dot = key.indexOf('.');
     const own = rank(key.slice(0, dot));
     const name = key.slice(dot + 1).replaceAll('_', '-');
-    // pip passes over empty values: the next lower one counts.
+    // pip ignores empty values.
     if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own) continue;
     settings.set(name, { value, rank: own });
   }
   return new Map([...settings].map(([name, { value }]) => [name, value]));
 }
 
-/** The pip from which on a setting that decides which files are chosen has an effect. */
+/** The first pip with a setting that limits which files it chooses. */
 const since: Readonly<Record<string, readonly [major: number, minor: number]>> = {
   'build-constraint': [25, 3],
   'all-releases': [26, 0],
@@ -101,9 +101,9 @@ const since: Readonly<Record<string, readonly [major: number, minor: number]>> =
 };
 
 /**
- * pip ignores variables and configuration for options that it doesn't have: a limit that is set
- * would silently not hold.
- * @throws UserError
+ * pip ignores variables and configuration for options that it does not have, so a limit would have
+ * no effect.
+ * @throws UserError for a limit that this pip ignores
  */
 export function refuseIgnoredSettings({ configured }: PipSettings, pip: string): void {
   for (const [name, version] of Object.entries(since)) {
@@ -116,20 +116,20 @@ export function refuseIgnoredSettings({ configured }: PipSettings, pip: string):
 }
 
 /**
- * Whether pip builds in environments of their own. Configured, `no-build-isolation` means the
- * opposite of its name: a yes leaves isolation on (seen on pip 22.2 and 26.3).
+ * Whether pip builds in isolated environments. In the configuration, `no-build-isolation` means the
+ * opposite of its name: a yes keeps isolation on (seen on pip 22.2 and 26.3).
  */
 export function isolatesBuilds(settings: PipSettings): boolean {
   const value = settings.configured.get('no-build-isolation');
   return value === undefined || isYes(value);
 }
 
-/** Whether pip is told to install into a Python that the system manages (PEP 668). */
+/** Whether the user allows pip to install into a Python that the system manages (PEP 668). */
 export function breaksSystemPackages({ pipConfig }: Pick<Interpreter, 'pipConfig'>): boolean {
   return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
 }
 
-/** @returns path of the file of certificates that pip trusts; undefined for its own */
+/** @returns path of the certificates that pip trusts; undefined for its own */
 export function certificatesOf(
   settings: PipSettings,
   environment: Readonly<Record<string, string>>,

@@ -1,31 +1,31 @@
-/** What project pages of a simple index say: PEP 503 (HTML) and PEP 691 (JSON). */
+/** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
 import { isDistributionName, versionInFileName } from './names.ts';
 
-/** What an index answered when asked for one project. */
+/** The answer of an index to a request for one project. */
 export type Health =
   | { readonly state: 'healthy' }
-  /** 404: an index that is alive and does not have the project. */
+  /** 404: the index works, but does not have the project. */
   | { readonly state: 'absent' }
   | { readonly state: 'refused'; readonly status: 401 | 403 }
   | { readonly state: 'down'; readonly reason: string }
-  /** A certificate that this program does not trust; pip may. */
+  /** This program does not trust its certificate; pip may. */
   | { readonly state: 'untrusted'; readonly reason: string };
 
-/** A file as a project's page lists it. */
+/** A file in the list of a project's page. */
 export interface ProjectFile {
   readonly file: string;
-  /** Absolute. It may hold a signature: never shown. */
+  /** Absolute. It may contain a signature, so it is never shown. */
   readonly url: string;
-  /** Lower-case hex; undefined: the page gives none. */
+  /** Lower-case hex; undefined when the page has none. */
   readonly sha256: string | undefined;
-  /** Withdrawn: installers take it only for a pin (PEP 592). */
+  /** Installers accept it only for a pin (PEP 592). */
   readonly yanked: boolean;
 }
 
 /**
- * What a page says of an index. Only a page that is a simple index counts: a captive portal and a
- * proxy's error page answer 200 as well.
- * @param body its beginning
+ * The health of an index, from the answer for a project's page. Status 200 is not enough: captive
+ * portals and error pages of proxies have it too.
+ * @param body the start of the answer
  */
 export function judgePage(status: number, contentType: string, body: string): Health {
   if (status === 401 || status === 403) return { state: 'refused', status };
@@ -37,12 +37,12 @@ export function judgePage(status: number, contentType: string, body: string): He
     : { state: 'down', reason: 'its answer is not a package index page' };
 }
 
-/** PEP 691: `meta` with the API's version comes with every answer, `files` with every project. */
+/** PEP 691: every answer contains the version of the API, and every project its files. */
 function isJsonPage(body: string): boolean {
   return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
 }
 
-/** PEP 503: links to distributions, or what indexes write on a project's page without files. */
+/** PEP 503: links to distributions, or the usual title of a project's page without files. */
 function isHtmlPage(body: string): boolean {
   return (
     /<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
@@ -56,13 +56,13 @@ function isHtmlPage(body: string): boolean {
 /**
  * The files that a page lists.
  * @param url of the page, for relative links
- * @throws Error for JSON that is no project page
+ * @throws Error for JSON that is not a project page
  */
 export function projectFiles(contentType: string, body: string, url: string): ProjectFile[] {
   return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
 }
 
-/** The versions that a project's page offers: those with a file that was not withdrawn. */
+/** The versions that a project's page offers: those with a file that is not yanked. */
 export function offeredVersions(files: readonly ProjectFile[], project: string): Set<string> {
   return new Set(
     files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))),
@@ -92,12 +92,12 @@ function jsonFiles(body: string, pageUrl: string): ProjectFile[] {
 }
 
 const anchor = /<a(?=\s)/gi;
-/** A `<` begins another tag: without it every `<a` of a broken page would be read to its end. */
+/** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
 const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
 
 /**
  * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
- * is read twice, so that a hostile page takes no longer than an honest one of its length.
+ * is read twice, so a hostile page takes no longer than an honest one of the same length.
  */
 function htmlFiles(body: string, pageUrl: string): ProjectFile[] {
   const files: ProjectFile[] = [];
@@ -122,7 +122,7 @@ function htmlFiles(body: string, pageUrl: string): ProjectFile[] {
   return files;
 }
 
-/** pip takes the last part of the address for the name of the file. */
+/** As in pip, the last part of the address is the name of the file. */
 function linkedFile(href: string, pageUrl: string): Omit<ProjectFile, 'yanked'> | undefined {
   if (!URL.canParse(href, pageUrl)) return undefined;
   const url = new URL(href, pageUrl);

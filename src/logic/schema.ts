@@ -1,10 +1,10 @@
-/** Checks values that anybody may have written, such as parsed JSON. */
+/** Validates values from anybody, such as parsed JSON. */
 
-/** What is wrong with a value, as the end of a sentence: `"size" must be a whole number`. */
+/** An invalid value; the message is the end of a sentence: `"size" must be a whole number`. */
 export class SchemaError extends Error {}
 
 /**
- * Takes a value that it accepts, and gives it its type.
+ * Validates a value.
  * @param name of the value, for the error: `wheels[0].size`
  * @throws SchemaError
  */
@@ -26,7 +26,7 @@ type ObjectOf<F extends Fields> = {
   >;
 };
 
-/** A schema for the values that pass a test. @param form what passes, after "must be" */
+/** A schema for the values that pass a test. @param form of such a value, after "must be" */
 export function satisfying<T>(form: string, test: (value: unknown) => value is T): Schema<T> {
   return (value, name) => {
     if (!test(value)) throw new SchemaError(`"${name}" must be ${form}`);
@@ -36,10 +36,10 @@ export function satisfying<T>(form: string, test: (value: unknown) => value is T
 
 export const string = satisfying('a string', (value) => typeof value === 'string');
 
-/** Text that is shown: it can't begin a line of its own. */
+/** Text for people: it can't start a new line. */
 export const line = lineOf('a line of text', () => true);
 
-/** A line of text in one form. @param form after "must be" */
+/** A line of text that passes a test. @param form of such a text, after "must be" */
 export function lineOf(form: string, test: (text: string) => boolean): Schema<string> {
   return satisfying(
     form,
@@ -56,7 +56,7 @@ export function oneOf<const T extends string>(...texts: readonly T[]): Schema<T>
   return satisfying(form, (value): value is T => (texts as readonly unknown[]).includes(value));
 }
 
-/** A schema for lists, each item of which another schema accepts. */
+/** A schema for lists of items with another schema. */
 export function list<T>(item: Schema<T>): Schema<readonly T[]> {
   return (value, name) => {
     if (!Array.isArray(value)) throw new SchemaError(`"${name}" must be a list`);
@@ -71,7 +71,7 @@ export function optional<T>(schema: Schema<T>): Optional<T> {
   return Object.assign(check, { isOptional: true as const });
 }
 
-/** A schema for objects. Fields that it does not name are dropped. */
+/** A schema for objects; it drops unknown fields. */
 export function object<F extends Fields>(fields: F): Schema<ObjectOf<F>> {
   return (value, name) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -1,6 +1,6 @@
 /**
- * Secrets in addresses and inputs. What is shown, hashed, stored or masked is decided here and
- * nowhere else; a reporter only applies it. An address can contain a secret in three places:
+ * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
+ * address can contain a secret in three places:
  *
  *     https://robot:PASSWORD@host/simple/         userinfo
  *     https://host/TOKEN/org/python/simple/       path, as Gemfury, Cloudsmith and packagecloud do
@@ -8,28 +8,28 @@
  *
  * | function              | for                              | turns the three into                 |
  * | --------------------- | -------------------------------- | ------------------------------------ |
- * | {@link withoutSecrets} | any text, pip's output included | `https://host/TOKEN/org/…`: a path in a text may as well be a hash |
+ * | {@link withoutSecrets} | any text, such as pip's output | `https://host/TOKEN/org/…`: a part of a path could also be a hash |
  * | {@link shownAddress}   | a configured address, for people | `https://host/…/org/python/simple/` |
  * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
- * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks: they also take path tokens out of pip's output | `***` |
+ * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks, which also remove path tokens from pip's output | `***` |
  */
 import { createHash } from 'node:crypto';
 
 import type { IndexInputs } from './model.ts';
 import type { RequestLine } from './requirement-line.ts';
 
-/** A URL in a text: `https://` is before `start`, its host begins at `host`, it goes up to `end`. */
+/** The offsets of a URL in a text: `start` is after `https://`. */
 interface Place {
   readonly start: number;
   readonly host: number;
   readonly end: number;
-  /** It is a part of another URL, such as one in a query. */
+  /** It is part of another URL, for example in a query. */
   readonly isInner: boolean;
 }
 
 const counterparts: Readonly<Record<string, string>> = { '"': '"', "'": "'", '`': '`', '<': '>' };
 
-/** Where the scheme of the URL begins whose `://` is at `at`. */
+/** The start of the scheme of the URL with its `://` at `at`. */
 function schemeOf(text: string, at: number): number {
   let first = at;
   while (first > 0 && /[a-z0-9+.-]/i.test(text.charAt(first - 1))) first -= 1;
@@ -44,7 +44,7 @@ function endOfUrl(text: string, at: number, from = at): number {
   return stop.exec(text)?.index ?? text.length;
 }
 
-/** Every URL of a text in order. A URL within another one ends where that one does. */
+/** All URLs of a text in order. A URL inside another one has the same end. */
 function urlsIn(text: string): Place[] {
   const places: Place[] = [];
   let end = 0;
@@ -58,7 +58,7 @@ function urlsIn(text: string): Place[] {
     }
     const start = at + 3;
     const host = hostOf(text, start, end, lastAt);
-    // A password with white space in it: the URL goes on behind it.
+    // The password contains white space: the URL continues after it.
     if (host > end) end = endOfUrl(text, at, host);
     places.push({ start, host, end, isInner });
     position = host;
@@ -67,9 +67,9 @@ function urlsIn(text: string): Place[] {
 }
 
 /**
- * Where the host of a URL begins. It is not clear how far a password with reserved characters
- * goes; rather too much is taken for it than too little: a port that is not a number is part of
- * a password.
+ * The start of the host of a URL. The end of a password with reserved characters is ambiguous, and
+ * hiding too much is better than hiding too little: a port that is not a number is part of a
+ * password.
  */
 function hostOf(text: string, start: number, end: number, lastAt: number): number {
   const url = text.slice(start, end);
@@ -80,14 +80,14 @@ function hostOf(text: string, start: number, end: number, lastAt: number): numbe
   const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
   if (/^\d*$/.test(port)) return start;
   if (lastAt >= start) return lastAt + 1;
-  // White space or a quote in the password; but a port may have punctuation behind it.
+  // There is white space or a quote in the password; but punctuation may also follow a port.
   const beyond = /[@\r\n]|:\/\//g;
   beyond.lastIndex = end;
   const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
   return found?.[0] === '@' ? found.index + 1 : start;
 }
 
-/** A text without some of its parts, which are given in order and may overlap. */
+/** A text without some of its parts, which are in order and may overlap. */
 function without(text: string, parts: readonly (readonly [start: number, end: number])[]): string {
   let result = '';
   let position = 0;
@@ -104,14 +104,15 @@ function indexOrEnd(text: string, character: string, from: number): number {
 }
 
 /**
- * Takes userinfo (but not `git@`, which everybody has) and query out of every URL in a text, and the query out of paths as HTTP
- * libraries print them (`url: /one.whl?token=…`, `"GET /one.whl?token=… HTTP/1.1"`).
+ * Removes the userinfo (except `git@`, which is no secret) and the query of every URL in a text, and
+ * the query of paths that HTTP libraries print (`url: /one.whl?token=…`, `"GET /one.whl?token=…
+ * HTTP/1.1"`).
  */
 export function withoutSecrets(text: string): string {
   return withoutParts(text, (userinfo) => userinfo !== 'git@');
 }
 
-/** @param isSecret what of the userinfos is taken out */
+/** @param isSecret which userinfos to remove */
 function withoutParts(text: string, isSecret: (userinfo: string) => boolean): string {
   const bare = without(
     text,
@@ -122,7 +123,7 @@ function withoutParts(text: string, isSecret: (userinfo: string) => boolean): st
   let query = 0;
   let fragment = 0;
   const queries = urlsIn(bare).flatMap(({ start, end }): [number, number][] => {
-    // Within a query that is already gone, or has none.
+    // Inside a query that is removed already, or there is no query.
     if (start < fragment) return [];
     if (query < start) query = indexOrEnd(bare, '?', start);
     if (query >= end) return [];
@@ -132,14 +133,14 @@ function withoutParts(text: string, isSecret: (userinfo: string) => boolean): st
   return without(bare, queries).replace(/(\burl: |"[A-Z]+ )(\/[^\s?]*)\?[^\s"]*/g, '$1$2');
 }
 
-/** Hex digits of a fingerprint: enough that nobody finds a second address with the same one. */
+/** Hex digits of a fingerprint: enough to make collisions infeasible. */
 const fingerprintLength = 32;
 
 /**
  * Replaces every URL in a text by its scheme, its host and a digest of the whole address without
- * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay
- * equal, and a path token can be recognised only by those who can guess it.
- * @returns `https://host/#<32 hex digits>` for each; a URL that ends with its host is left alone
+ * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay equal,
+ * and only a guess of a path token can be confirmed.
+ * @returns `https://host/#<32 hex digits>` for each; a URL without a path is unchanged
  */
 export function fingerprinted(text: string): string {
   const clean = withoutParts(text, () => true);
@@ -161,7 +162,7 @@ export function fingerprinted(text: string): string {
   return result + clean.slice(position);
 }
 
-/** A configured address for people: path segments that look like tokens become `…`. */
+/** A configured address for people; path segments that look like tokens become `…`. */
 export function shownAddress(address: string): string {
   const clean = withoutSecrets(address);
   let result = '';
@@ -177,14 +178,14 @@ export function shownAddress(address: string): string {
   return result + clean.slice(position);
 }
 
-/** What the paths of package indexes are made of; it is no part of a token. */
+/** Usual words in the paths of package indexes, which are not part of a token. */
 const usualWords =
   /pypi|python|packages?|simple|artifactory|nexus|repository|artifacts?|snapshots?|releases?|oauth2|x86_64|linux|windows/gi;
 
 /**
- * Whether a path segment looks like a token: at least 12 letters and digits that are mixed more
- * than names mix them, or 16 and more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do,
- * `MyPythonFeed2024`, `team-2-py3.11` and `12345678` don't.
+ * Whether a path segment looks like a token: 12 or more letters and digits that are more mixed than
+ * in a name, or 16 or more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do; `MyPythonFeed2024`,
+ * `team-2-py3.11` and `12345678` do not.
  */
 export function looksSecret(segment: string): boolean {
   const runs = decoded(segment)
@@ -194,20 +195,20 @@ export function looksSecret(segment: string): boolean {
   if (letters < 12) return false;
   const hex = decoded(segment).replaceAll('-', '');
   if (/^[0-9a-f]{16,}$/i.test(hex) && /\d/.test(hex) && /[a-f]/i.test(hex)) return true;
-  // Digits at the end of a word are a number or a year.
+  // Digits at the end of a word are usually a number or a year.
   const changes = runs.flatMap(
     (run) => run.replace(/\d+$/, '').match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g) ?? [],
   ).length;
   return changes >= 3 && changes / letters > 0.17;
 }
 
-/** What a query's value is called when it is a secret. */
+/** The names of query parameters with a secret. */
 const secretNames = /token|secret|sig|key|pass|auth|credential/i;
 
 /**
- * Every form in which the secrets of the URLs in a text may turn up: as they are, percent-encoded,
- * and as basic authentication sends them. A user name alone counts when it is long enough to be a
- * token; `git@` is none.
+ * The secrets of the URLs in a text in every form that may be printed: as is, percent-encoded, and as
+ * basic authentication sends them. A user name without a password counts when it is long enough to
+ * be a token; `git@` is not.
  */
 export function secretsOfUrl(text: string): string[] {
   return [...secretsOfUserinfo(text), ...tokensOfUrl(text)];
@@ -241,7 +242,7 @@ function tokensOfUrl(text: string): string[] {
   });
 }
 
-/** User names that indexes prescribe beside a password or another way to log in. */
+/** User names that indexes require together with a password or another way to log in. */
 const prescribedNames = ['__token__', 'oauth2accesstoken', 'VssSessionToken', 'gitlab-ci-token'];
 
 /** Whether a user name without a password is a token. */
@@ -265,20 +266,19 @@ export function secretsOfSettings(settings: ReadonlyMap<string, string>): string
 }
 
 /**
- * The secrets of a line. A token that is written out in the path of a direct URL is as public as
- * the file; only what a variable put there is a secret, as nearly every such path has hashes.
+ * The secrets of a line. A token in the path of a direct URL is as public as the file; nearly every
+ * such path has a hash, so only a value from a variable is a secret.
  */
 export function secretsOfLine(line: RequestLine): string[] {
   if (line.kind === 'index') return [];
   if (line.kind === 'option') return secretsOfUrl(line.value);
-  const isWritten = (token: string): boolean => line.text.includes(token);
   return [
     ...secretsOfUserinfo(line.target),
-    ...tokensOfUrl(line.target).filter((token) => !isWritten(token)),
+    ...tokensOfUrl(line.target).filter((token) => !line.text.includes(token)),
   ];
 }
 
-/** As {@link secretsOfUrl}, of a user name and a password; without one the user name is the secret. */
+/** As {@link secretsOfUrl}, for a user name and a password; if that is empty, for the user name. */
 export function secretForms(username: string, password: string): string[] {
   const secret = password || username;
   if (secret === '') return [];
@@ -297,7 +297,7 @@ export function secretForms(username: string, password: string): string[] {
   ];
 }
 
-/** A secret as it is, in JSON, and in URLs. */
+/** A secret as is, in JSON, and in URLs. */
 function spellings(secret: string): string[] {
   const strict = encodeURIComponent(secret).replace(
     /[!'()*]/g,
@@ -309,7 +309,7 @@ function spellings(secret: string): string[] {
       secret,
       JSON.stringify(secret).slice(1, -1),
       ...encoded,
-      // As urllib.parse.quote of Python does.
+      // Like urllib.parse.quote of Python.
       ...encoded.map((form) => form.replaceAll('%2F', '/')),
       ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
     ]),
@@ -317,8 +317,8 @@ function spellings(secret: string): string[] {
 }
 
 /**
- * What basic authentication sends, in the encoding that pip's HTTP library chooses: Latin-1
- * (`_basic_auth_str` of requests), which fails for what that doesn't have; that is UTF-8 here.
+ * The text of basic authentication in the encoding of pip's HTTP library: Latin-1 (`_basic_auth_str`
+ * of requests). It fails for other characters; here those are UTF-8.
  */
 export function basicCredentials(username: string, password: string): string {
   const text = `${username}:${password}`;
@@ -334,8 +334,8 @@ function decoded(text: string): string {
   }
 }
 
-/** Takes known secrets out of texts, as the runner's masks would. */
-export interface Redactor {
+/** Removes known secrets from texts, like the runner's masks. */
+interface Redactor {
   add(secrets: readonly string[]): void;
   clean(text: string): string;
 }

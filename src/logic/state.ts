@@ -1,18 +1,18 @@
 /**
- * What the main step tells the post step: one versioned JSON text, signed with the job's token for
- * the cache service. Programs that main starts can write to the file that carries it, but do not
- * get that token; who has it can write cache entries without us.
+ * The state from the main step to the post step: one versioned JSON text, signed with the job's
+ * token for the cache service. Programs that main starts can write to the file that contains it, but
+ * do not get that token; with it they could write cache entries anyway.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 import { line, object, SchemaError, satisfying, string } from './schema.ts';
 
-/** The number changes with the form: a state of another version is not acted upon. */
+/** Changes with the form; a state of another version is ignored. */
 const version = 2;
 
 const stateSchema = object({
   version: satisfying(`${version}`, (value): value is typeof version => value === version),
-  // A path may contain anything; it is signed, and not shown as it is.
+  // A path may contain any character; it is signed, and never shown as is.
   wheelhouse: string,
   key: line,
   manifest: line,
@@ -23,7 +23,7 @@ export interface State {
   /** Absolute path of the wheelhouse to save. */
   readonly wheelhouse: string;
   readonly key: string;
-  /** Digest of the manifest that main wrote: nothing else is saved, whoever changes it meanwhile. */
+  /** Digest of the manifest that main wrote; no other one is saved. */
   readonly manifest: string;
 }
 
@@ -32,7 +32,7 @@ export function formatState(state: State, token: string): string {
   return JSON.stringify({ version, ...state, signature: signature(state, token) });
 }
 
-/** @returns undefined for a text that main of this job and version did not write */
+/** @returns undefined unless the main step of this job wrote the text, in this version */
 export function parseState(text: string, token: string): State | undefined {
   try {
     const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');

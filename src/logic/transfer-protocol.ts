@@ -1,8 +1,8 @@
-/** What main and post tell the transfer process, and what its talk means. */
+/** The orders to the transfer process, and how to read its output. */
 
-/** What the transfer process is to do. */
+/** One task of the transfer process. */
 export type TransferOrder = {
-  /** Relative to the directory that it is started in; its text is part of an entry's version. */
+  /** Relative to the directory that it starts in; this text is part of the version of an entry. */
   readonly path: string;
   readonly key: string;
 } & (
@@ -15,72 +15,74 @@ export type TransferResult =
   | { readonly outcome: 'saved' | 'none' | 'unavailable' }
   | { readonly outcome: 'failed'; readonly reason: string };
 
-/** Before the result, on the last line of the transfer process. */
+/** The prefix of the result, on the last line of output. */
 export const resultMark = 'wheelhouse-transfer-result: ';
 
-/** Before the number of bytes that have gone over the network, up and down, each second. */
+/** The prefix of the number of bytes sent and received so far, printed every second. */
 export const bytesMark = 'wheelhouse-transfer-bytes: ';
 
-/** What the toolkit has said so far. */
-export interface TransferTalk {
-  /** The key that the service answered with, once it did. */
-  readonly found: string | undefined;
-  /** Bytes of the archive that it says have passed. */
-  readonly passed: number;
-  /** Bytes that have gone over the network, requests that are tried again included. */
-  readonly bytes: number;
-  /** Bytes of the archive that has arrived; 0 as long as that is not known. */
-  readonly archive: number;
-  /** Its warnings and errors, decoded. */
-  readonly complaints: readonly string[];
-  /** Why it did not even try, when it says so. */
-  readonly skipped: string | undefined;
+/** The state of a transfer, from its output so far. */
+export interface TransferState {
+  /** The key of the entry that the service found. */
+  readonly matchedKey: string | undefined;
+  /** Bytes of the archive that are complete, as the toolkit reports them. */
+  readonly archiveBytes: number;
+  /** Bytes sent and received, including retries. */
+  readonly networkBytes: number;
+  /** Size of the archive in bytes; 0 until it is known. */
+  readonly archiveSize: number;
+  /** Warnings and errors of the toolkit, decoded. */
+  readonly problems: readonly string[];
+  /** Why the toolkit did not start a transfer, when it reports that. */
+  readonly skipReason: string | undefined;
   readonly result: TransferResult | undefined;
 }
 
-export const silence: TransferTalk = {
-  found: undefined,
-  passed: 0,
-  bytes: 0,
-  archive: 0,
-  complaints: [],
-  skipped: undefined,
+export const initialState: TransferState = {
+  matchedKey: undefined,
+  archiveBytes: 0,
+  networkBytes: 0,
+  archiveSize: 0,
+  problems: [],
+  skipReason: undefined,
   result: undefined,
 };
 
-/** Takes in one line of the transfer process (@actions/cache 6.3.0). */
-export function heard(talk: TransferTalk, line: string): TransferTalk {
+/** The state of a transfer after one more line of output (@actions/cache 6.3.0). */
+export function stateAfter(state: TransferState, line: string): TransferState {
   const hit = /^Cache hit for(?: restore-key)?: (.+)$/.exec(line)?.[1];
-  if (hit !== undefined) return { ...talk, found: hit };
+  if (hit !== undefined) return { ...state, matchedKey: hit };
   const passed = /^(?:Received|Sent) (\d+) of \d+/.exec(line)?.[1];
-  if (passed !== undefined) return { ...talk, passed: Number(passed) };
+  if (passed !== undefined) return { ...state, archiveBytes: Number(passed) };
   const archive = /^Cache Size: .*\((\d+) B\)$/.exec(line)?.[1];
-  if (archive !== undefined) return { ...talk, archive: Number(archive) };
-  if (line.startsWith(bytesMark)) return { ...talk, bytes: Number(line.slice(bytesMark.length)) };
-  const complaint = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
-  if (complaint !== undefined) {
-    return { ...talk, complaints: [...talk.complaints, plain(unescaped(complaint))] };
+  if (archive !== undefined) return { ...state, archiveSize: Number(archive) };
+  if (line.startsWith(bytesMark))
+    return { ...state, networkBytes: Number(line.slice(bytesMark.length)) };
+  const problem = /^::(?:warning|error)(?: [^:]*)?::(.*)$/.exec(line)?.[1];
+  if (problem !== undefined) {
+    return { ...state, problems: [...state.problems, plain(unescaped(problem))] };
   }
-  // Of every failure to reserve a key the toolkit says that somebody else does; the reason is here.
+  // The toolkit reports every reservation failure as "another job…"; only this debug line has the
+  // real reason.
   const unreserved = /^::debug::(Failed to reserve cache: .+)$/.exec(line)?.[1];
   if (unreserved !== undefined && !/\(409\)|cache write denied/.test(unreserved)) {
-    return { ...talk, complaints: [...talk.complaints, unescaped(unreserved)] };
+    return { ...state, problems: [...state.problems, unescaped(unreserved)] };
   }
   if (/No space left on device/.test(line)) {
-    return { ...talk, complaints: [...talk.complaints, 'the disk is full'] };
+    return { ...state, problems: [...state.problems, 'the disk is full'] };
   }
-  const skipped = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
-  if (skipped !== undefined) return { ...talk, skipped };
-  // Without an annotation: somebody else has saved, or is saving, the same key.
-  if (/^Failed to save: /.test(line)) return { ...talk, skipped: line };
+  const skipReason = /^Cache (?:restore|save) skipped: (.+)$/.exec(line)?.[1];
+  if (skipReason !== undefined) return { ...state, skipReason };
+  // Without an annotation: another job has saved, or is saving, the same key.
+  if (/^Failed to save: /.test(line)) return { ...state, skipReason: line };
   if (line.startsWith(resultMark)) {
     const result = resultIn(line.slice(resultMark.length));
-    return result === undefined ? talk : { ...talk, result };
+    return result === undefined ? state : { ...state, result };
   }
-  return talk;
+  return state;
 }
 
-/** A key may hold anything, also a line that looks like a result. */
+/** @returns undefined for invalid text: a key may contain anything, even a line like a result */
 function resultIn(text: string): TransferResult | undefined {
   try {
     const value = JSON.parse(text) as TransferResult | null;
@@ -90,17 +92,17 @@ function resultIn(text: string): TransferResult | undefined {
   }
 }
 
-/** Complaints that say little, in words that say what is known. */
-function plain(complaint: string): string {
-  if (/^Failed to restore:$/.test(complaint)) return 'the archive could not be downloaded';
-  return complaint.replace(
+/** Replaces messages that have no useful content. */
+function plain(problem: string): string {
+  if (/^Failed to restore:$/.test(problem)) return 'the archive could not be downloaded';
+  return problem.replace(
     /^Failed to (?:restore|save): .*tar(?:\.exe)?['"]? failed with .*exit code (\d+)$/s,
     'tar failed with exit code $1',
   );
 }
 
-/** Lines of the toolkit that tell people something. */
-export function isWorthSaying(line: string): boolean {
+/** Whether a line of the toolkit is useful in the log. */
+export function isProgress(line: string): boolean {
   return /^(?:Cache Size: |(?:Received|Sent) \d+ of \d+)/.test(line);
 }
 

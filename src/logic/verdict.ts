@@ -1,6 +1,6 @@
 /**
- * Whether a wheelhouse serves a request, and if not, why. The one answer to that question: a run
- * acts upon it, and `doctor` explains it.
+ * Whether a wheelhouse serves a request, and if not, why. A run acts on the verdict, and `doctor`
+ * explains it.
  */
 import { type HashRules, hashRules, isAdmitted } from './admission.ts';
 import { isFresh, type Refresh } from './freshness.ts';
@@ -16,45 +16,45 @@ import {
   isPinned,
 } from './requirements.ts';
 
-/** What a run needs a wheelhouse for. */
+/** The requirements of a run for a wheelhouse. */
 export interface Wanted {
   readonly keys: Pick<Keys, 'request' | 'sources'>;
   readonly interpreter: Interpreter;
   readonly lines: readonly RequestLine[];
-  /** What pip is configured with, by option name. */
+  /** pip's configuration, by option name. */
   readonly settings: ReadonlyMap<string, string>;
   readonly refresh: Refresh;
   readonly now: Date;
-  /** Programs that the wheelhouse has to contain. */
+  /** Programs that the wheelhouse must contain. */
   readonly tools: readonly string[];
 }
 
-/** What differs between a wheelhouse and what is wanted; the first one that is found counts. */
+/** The first difference between a wheelhouse and the request. */
 export type Mismatch = 'interpreter' | 'sources' | 'contents' | 'request' | 'wheels' | 'age';
 
 export type Verdict =
-  /** It is installed as it is. */
+  /** It can be installed as is. */
   | { readonly kind: 'serves'; readonly wheels: readonly Wheel[] }
-  /** Some of its wheels may save a download or a build. */
+  /** Some of its wheels can save a download or a build. */
   | {
       readonly kind: 'usable';
       readonly mismatch: Mismatch;
       readonly reason: string;
-      /** The wheels that the request admits. */
+      /** The wheels that the request allows. */
       readonly wheels: readonly Wheel[];
-      /** It was made for this very request and has every wheel: it is only too old. */
+      /** It was filled for exactly this request and has every wheel, but it is too old. */
       readonly isComplete: boolean;
     }
-  /** Nothing in it may be used. */
+  /** None of its wheels may be used. */
   | { readonly kind: 'unusable'; readonly mismatch: Mismatch; readonly reason: string };
 
-/** Environment markers that have been evaluated; one that is missing may or may not apply. */
+/** Environment markers and whether they apply; a missing one is unknown. */
 export type Markers = ReadonlyMap<string, boolean>;
 
 /**
- * Judges a wheelhouse. What its manifest says may be a lie: everything that the request itself
- * decides is computed from the request.
- * @param sound the wheels that are what the manifest says
+ * Judges a wheelhouse. Its manifest may lie, so everything that the request itself decides is
+ * computed from the request.
+ * @param sound the wheels that match the manifest
  * @param markers those of {@link decisiveMarkers}, as far as they are known
  */
 export function verdict(
@@ -67,7 +67,7 @@ export function verdict(
     return {
       kind: 'unusable',
       mismatch: 'interpreter',
-      reason: `it was made for another Python (${manifest.interpreter})`,
+      reason: `it was filled for another Python (${manifest.interpreter})`,
     };
   }
   if (manifest.sources !== keys.sources) {
@@ -89,7 +89,7 @@ export function verdict(
     kind: 'usable',
     ...{ mismatch, reason, wheels, isComplete },
   });
-  if (!isSameRequest) return usable('request', 'it was made for other requirements');
+  if (!isSameRequest) return usable('request', 'it was filled for other requirements');
   if (!isComplete) return usable('wheels', 'some of its wheels are not usable');
   const pinned = isFixed(wheels, lines, rules);
   if (!isFresh({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
@@ -100,9 +100,9 @@ export function verdict(
 }
 
 /**
- * The environment markers that decide the verdict, which only the interpreter can evaluate: those
- * of a project that several lines name with different versions or hashes (a lock for several
- * platforms), and, once the wheelhouse is older than `refresh` allows, those of pins.
+ * The environment markers that the verdict depends on, which only the interpreter can evaluate:
+ * those of a project in several lines with different versions or hashes (a lock for several
+ * platforms), and those of pins, if the wheelhouse is older than `refresh` allows.
  */
 export function decisiveMarkers(manifest: Manifest, wanted: Wanted): string[] {
   const { keys, interpreter, refresh, now } = wanted;
@@ -122,15 +122,15 @@ export function decisiveMarkers(manifest: Manifest, wanted: Wanted): string[] {
 }
 
 /**
- * Whether the request has a use for a wheel of that role. No hash of the request covers wheels that
- * are not installed, so they are only taken where something may be built, or a tool is missing.
+ * Whether the request needs a wheel of this role. No hash of the request covers wheels that are not
+ * installed, so they are used only if there may be a build, or if a tool is missing.
  */
 function isNeeded({ role, name }: Wheel, { lines, tools }: Wanted): boolean {
   if (role === 'tool') return tools.includes(name);
   return role === 'runtime' || directRequirements(lines).some((line) => !isCacheable(line));
 }
 
-/** The lines without those that don't apply; where a marker is known to apply, it is left out. */
+/** The lines without those that do not apply, and without the markers that do. */
 function decided(lines: readonly RequestLine[], markers: Markers): RequestLine[] {
   return lines.flatMap((line) => {
     if (line.kind !== 'index' || line.marker === undefined) return [line];
@@ -141,8 +141,8 @@ function decided(lines: readonly RequestLine[], markers: Markers): RequestLine[]
 }
 
 /**
- * Whether the request fixes every runtime wheel: then resolving again can't give another result.
- * In hash mode pip takes only what a line that applies has pinned, so there no marker matters.
+ * Whether the request pins every runtime wheel, so that a new resolution would have the same result.
+ * In hash mode pip accepts only versions from lines that apply, so markers do not matter then.
  */
 function isFixed(
   wheels: readonly Wheel[],

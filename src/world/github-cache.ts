@@ -10,7 +10,7 @@ import path from 'node:path';
 
 import { messageOf } from '../logic/errors.ts';
 import { withoutSecrets } from '../logic/secrets.ts';
-import type { TransferTalk } from '../logic/transfer-protocol.ts';
+import type { TransferState } from '../logic/transfer-protocol.ts';
 import type { CacheStore, Reporter } from '../ports.ts';
 import { contentsOf, hostility } from './archive.ts';
 import { exists, moveDirectory } from './disk.ts';
@@ -41,12 +41,15 @@ export function githubCache(options: TransferOptions): CacheStore {
         const talk = await transfer.carryOut(order);
         if (talk.result?.outcome !== 'restored') {
           complain(reporter, 'restored', talk);
-          if (talk.skipped !== undefined) reporter.info(`Nothing is restored: ${talk.skipped}`);
-          return talk.found === undefined ? undefined : { key: talk.found, arrived: false };
+          if (talk.skipReason !== undefined)
+            reporter.info(`Nothing is restored: ${talk.skipReason}`);
+          return talk.matchedKey === undefined
+            ? undefined
+            : { key: talk.matchedKey, arrived: false };
         }
         const entry = talk.result.key;
         // Small archives are unpacked between two looks of the watchdog.
-        const hostile = hostility(await contentsOf(work), talk.archive);
+        const hostile = hostility(await contentsOf(work), talk.archiveSize);
         const fault = await contentFault(work);
         if (hostile !== undefined) {
           reporter.warning(`The cache could not be restored: ${hostile}.`);
@@ -72,9 +75,9 @@ export function githubCache(options: TransferOptions): CacheStore {
         const talk = await transfer.carryOut({ operation: 'save', path: transferName, key });
         if (talk.result?.outcome === 'saved') return 'saved';
         complain(reporter, 'saved', talk);
-        if (talk.skipped === undefined || talk.complaints.length > 0) return 'failed';
-        reporter.info(`Nothing is saved: ${talk.skipped}`);
-        return /another job may be/.test(talk.skipped) ? 'exists' : 'failed';
+        if (talk.skipReason === undefined || talk.problems.length > 0) return 'failed';
+        reporter.info(`Nothing is saved: ${talk.skipReason}`);
+        return /another job may be/.test(talk.skipReason) ? 'exists' : 'failed';
       } catch (error) {
         reporter.warning(`The cache could not be saved: ${withoutSecrets(messageOf(error))}.`);
         return 'failed';
@@ -130,14 +133,12 @@ async function contentFault(work: string): Promise<string | undefined> {
   return found === undefined || found.isDirectory() ? undefined : 'contains no directory';
 }
 
-function complain(reporter: Reporter, done: 'restored' | 'saved', talk: TransferTalk): void {
-  const { result, complaints } = talk;
+function complain(reporter: Reporter, done: 'restored' | 'saved', talk: TransferState): void {
+  const { result, problems } = talk;
   const reasons = [
-    ...complaints,
+    ...problems,
     ...(result?.outcome === 'failed' ? [result.reason] : []),
-    ...(result === undefined && complaints.length === 0
-      ? ['the transfer process exited early']
-      : []),
+    ...(result === undefined && problems.length === 0 ? ['the transfer process exited early'] : []),
   ].map((reason) => withoutSecrets(reason).replace(/\.$/, ''));
   if (reasons.length > 0) {
     reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);

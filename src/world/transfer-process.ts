@@ -4,11 +4,11 @@ import path from 'node:path';
 
 import { environmentForPrograms } from '../logic/environment.ts';
 import {
-  heard,
-  isWorthSaying,
-  silence,
+  initialState,
+  isProgress,
+  stateAfter,
   type TransferOrder,
-  type TransferTalk,
+  type TransferState,
 } from '../logic/transfer-protocol.ts';
 import type { Reporter } from '../ports.ts';
 import { confineTar, contentsOf, hostility } from './archive.ts';
@@ -51,7 +51,7 @@ interface Directories {
 export class TransferProcess {
   readonly #directories: Directories;
   readonly #running: Running;
-  #talk = silence;
+  #transfer = initialState;
   /** Why it was stopped. */
   #reason: string | undefined;
   /** Everything that a transfer in progress changes, and since when it has not. */
@@ -79,8 +79,8 @@ export class TransferProcess {
       cwd: directories.work,
       env,
       onLine: (line) => {
-        this.#talk = heard(this.#talk, line);
-        if (isWorthSaying(line)) reporter.info(line);
+        this.#transfer = stateAfter(this.#transfer, line);
+        if (isProgress(line)) reporter.info(line);
       },
     });
     this.#running.finished.catch(() => {}); // carryOut throws it.
@@ -93,15 +93,15 @@ export class TransferProcess {
 
   /**
    * Gives the process its order, once, and waits for its end. Stops it when it makes no progress.
-   * @returns what it said; the complaints include why it was stopped
+   * @returns what it said; the problems include why it was stopped
    */
-  async carryOut(order: TransferOrder): Promise<TransferTalk> {
+  async carryOut(order: TransferOrder): Promise<TransferState> {
     this.#progress = { state: '', since: performance.now() };
     const watchdog = setInterval(() => this.#watch(order), interval);
     this.#running.send(JSON.stringify(order));
     await this.#running.finished.finally(() => clearInterval(watchdog));
-    const { complaints } = this.#talk;
-    return { ...this.#talk, complaints: [...complaints, ...(this.#reason ? [this.#reason] : [])] };
+    const { problems } = this.#transfer;
+    return { ...this.#transfer, problems: [...problems, ...(this.#reason ? [this.#reason] : [])] };
   }
 
   /** Stops the process if it still runs, and deletes its directories. */
@@ -113,12 +113,12 @@ export class TransferProcess {
   async #watch({ operation }: TransferOrder): Promise<void> {
     const archive = (await contentsOf(this.#directories.archives)).bytes;
     const unpacked = await contentsOf(this.work);
-    const { found, passed, bytes } = this.#talk;
-    const download = found === undefined ? 'lookup' : 'download';
+    const { matchedKey, archiveBytes, networkBytes } = this.#transfer;
+    const download = matchedKey === undefined ? 'lookup' : 'download';
     const phase = operation === 'save' ? 'save' : download;
     // Retries must not reset the look-up timeout.
-    const traffic = phase === 'lookup' ? 0 : bytes;
-    const state = `${phase} ${passed} ${traffic} ${archive + unpacked.bytes}`;
+    const traffic = phase === 'lookup' ? 0 : networkBytes;
+    const state = `${phase} ${archiveBytes} ${traffic} ${archive + unpacked.bytes}`;
     const now = performance.now();
     if (state !== this.#progress.state) this.#progress = { state, since: now };
     if (now - this.#progress.since > limits[phase] * 1000) {
