@@ -65,7 +65,7 @@ describe('install', () => {
     const miss = await install(first);
     assert.equal(miss.exitCode, 0, miss.stderr);
     assert.match(miss.stdout, /^miss: 2 wheels, 0 from the cache \(0 B\), 2 downloaded/);
-    assert.match(miss.stderr, /^ +alpha==1\.0$/m, 'what happens is told on the other stream');
+    assert.match(miss.stderr, /^ +alpha==1\.0$/m, 'progress is on standard error');
     assert.deepEqual(installedBy(first), everything);
     const [key] = m.stored();
     assert.deepEqual(readdirSync(join(m.store, String(key))).sort(), [
@@ -536,7 +536,11 @@ describe('doctor', () => {
     const lines = diagnosis.findings.map(({ level, text }) => `${marks[level]} ${text}\n`);
     // The name of a file that could not be made is another one each time.
     const settled = (text: string) => text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID');
-    assert.equal(settled(people.stdout), settled(lines.join('')), 'people are told the same');
+    assert.equal(
+      settled(people.stdout),
+      settled(lines.join('')),
+      'the text says the same as the JSON',
+    );
     const isProblem = diagnosis.findings.some(({ level }) => level === 'problem');
     assert.equal(machines.exitCode, isProblem ? 1 : 0);
     assert.deepEqual(distributionsIn(sitePackages(dirname(dirname(python)))), []);

@@ -40452,23 +40452,23 @@ function readAudit(list, exitCode, stdout) {
     }
     if (!Array.isArray(dependencies))
         return failed('the report of pip-audit has an unknown format');
-    const looked = new Map();
+    const vulnerabilities = new Map();
     for (const entry of dependencies) {
         const name = (0,logic_names/* normalizeName */.Pc)(String(entry.name));
         if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
             return failed(`${name} was not looked up`);
         }
-        looked.set(name, entry.vulns.map((vulnerability) => String(vulnerability.id).replace(/[^\w.:-]/g, '?')));
+        vulnerabilities.set(name, entry.vulns.map((vulnerability) => String(vulnerability.id).replace(/[^\w.:-]/g, '?')));
     }
-    const asked = list
+    const pins = list
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
-    const missing = asked.find(([, name = '']) => !looked.has(name));
+    const missing = pins.find(([, name = '']) => !vulnerabilities.has(name));
     if (missing !== undefined)
         return failed(`${missing[1]} was not looked up`);
-    const findings = asked.flatMap(([, name = '', version = '']) => {
-        const ids = looked.get(name) ?? [];
+    const findings = pins.flatMap(([, name = '', version = '']) => {
+        const ids = vulnerabilities.get(name) ?? [];
         return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
     });
     if (findings.length > 0)
@@ -40967,14 +40967,16 @@ const notForUpload = /^(?:TWINE_(?:REPOSITORY|REPOSITORY_URL|USERNAME|PASSWORD)|
  * @param certificates path of a file of certificates to trust; undefined for the default ones
  */
 function uploadEnvironment(uploader, environment, { username, password }, certificates) {
-    const given = username !== undefined && password !== undefined;
-    const kept = Object.entries(environment).filter(([name]) => !given || !notForUpload.test(name));
+    const hasCredentials = username !== undefined && password !== undefined;
+    const inherited = Object.entries(environment).filter(([name]) => !hasCredentials || !notForUpload.test(name));
     const prefix = uploader === 'twine' ? 'TWINE' : 'UV_PUBLISH';
     const trust = uploader === 'twine' ? 'TWINE_CERT' : 'SSL_CERT_FILE';
     return {
         ...(certificates === undefined ? {} : { [trust]: certificates }),
-        ...Object.fromEntries(kept),
-        ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
+        ...Object.fromEntries(inherited),
+        ...(hasCredentials
+            ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password }
+            : {}),
         NO_COLOR: '1',
         COLUMNS: '200', // twine wraps lines in the middle of words.
     };
@@ -41457,9 +41459,9 @@ function feedAdapter(access, certificates) {
     };
     async function askOnce(project) {
         const isFeed = (url) => url.origin === origin;
-        const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
+        const attempt = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
         try {
-            const { response, url } = await asked.answer;
+            const { response, url } = await attempt.answer;
             if (!isFeed(url))
                 return (0,feed/* readForeignRedirect */.px)(url, project);
             const { statusCode = 0, headers } = response.message;
@@ -41469,7 +41471,7 @@ function feedAdapter(access, certificates) {
             return (0,feed/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
         }
         catch (error) {
-            if (asked.signal.aborted) {
+            if (attempt.signal.aborted) {
                 return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
             }
             const { code } = error;

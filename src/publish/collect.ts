@@ -31,7 +31,7 @@ interface Order {
   readonly files: (constraintsFile: string) => GeneratedRequest;
 }
 
-/** A file that an order brought. */
+/** A file that an order downloaded. */
 interface Download {
   readonly source: SourceFile;
   /** What an sdist is built with; empty for a wheel. */

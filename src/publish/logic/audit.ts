@@ -28,7 +28,7 @@ export function readAudit(list: string, exitCode: number, stdout: string): Audit
     return failed(`pip-audit printed no report (exit code ${exitCode})`);
   }
   if (!Array.isArray(dependencies)) return failed('the report of pip-audit has an unknown format');
-  const looked = new Map<string, string[]>();
+  const vulnerabilities = new Map<string, string[]>();
   for (const entry of dependencies as {
     name?: unknown;
     skip_reason?: unknown;
@@ -38,21 +38,21 @@ export function readAudit(list: string, exitCode: number, stdout: string): Audit
     if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
       return failed(`${name} was not looked up`);
     }
-    looked.set(
+    vulnerabilities.set(
       name,
       entry.vulns.map((vulnerability: { id?: unknown }) =>
         String(vulnerability.id).replace(/[^\w.:-]/g, '?'),
       ),
     );
   }
-  const asked = list
+  const pins = list
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => /^(\S+)==(\S+)/.exec(line) ?? ['', line, '']);
-  const missing = asked.find(([, name = '']) => !looked.has(name));
+  const missing = pins.find(([, name = '']) => !vulnerabilities.has(name));
   if (missing !== undefined) return failed(`${missing[1]} was not looked up`);
-  const findings = asked.flatMap(([, name = '', version = '']) => {
-    const ids = looked.get(name) ?? [];
+  const findings = pins.flatMap(([, name = '', version = '']) => {
+    const ids = vulnerabilities.get(name) ?? [];
     return ids.length > 0 ? [`${name} ${version}: ${ids.join(', ')}`] : [];
   });
   if (findings.length > 0) return { state: 'vulnerable', findings };

@@ -80,14 +80,18 @@ export function uploadEnvironment(
   { username, password }: FeedAccess,
   certificates: string | undefined,
 ): Record<string, string> {
-  const given = username !== undefined && password !== undefined;
-  const kept = Object.entries(environment).filter(([name]) => !given || !notForUpload.test(name));
+  const hasCredentials = username !== undefined && password !== undefined;
+  const inherited = Object.entries(environment).filter(
+    ([name]) => !hasCredentials || !notForUpload.test(name),
+  );
   const prefix = uploader === 'twine' ? 'TWINE' : 'UV_PUBLISH';
   const trust = uploader === 'twine' ? 'TWINE_CERT' : 'SSL_CERT_FILE';
   return {
     ...(certificates === undefined ? {} : { [trust]: certificates }),
-    ...Object.fromEntries(kept),
-    ...(given ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password } : {}),
+    ...Object.fromEntries(inherited),
+    ...(hasCredentials
+      ? { [`${prefix}_USERNAME`]: username, [`${prefix}_PASSWORD`]: password }
+      : {}),
     NO_COLOR: '1',
     COLUMNS: '200', // twine wraps lines in the middle of words.
   };

@@ -33,9 +33,9 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
 
   async function askOnce(project: string): Promise<FeedAnswer> {
     const isFeed = (url: URL): boolean => url.origin === origin;
-    const asked = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
+    const attempt = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
     try {
-      const { response, url } = await asked.answer;
+      const { response, url } = await attempt.answer;
       if (!isFeed(url)) return readForeignRedirect(url, project);
       const { statusCode = 0, headers } = response.message;
       const { text, isWhole } = await textOf(response, maxPage);
@@ -43,7 +43,7 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
         return { state: 'unreadable', reason: `its page is larger than ${maxPage} bytes` };
       return readAnswer(statusCode, headers['content-type'] ?? '', text, url.href);
     } catch (error) {
-      if (asked.signal.aborted) {
+      if (attempt.signal.aborted) {
         return { state: 'unreadable', reason: `it does not answer within ${pageLimit / 1000} s` };
       }
       const { code } = error as NodeJS.ErrnoException;
