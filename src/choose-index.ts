@@ -219,7 +219,8 @@ async function projectToProbe(
   const candidates = probeCandidates(requested);
   const [first] = candidates;
   if (first === undefined || first.marker === undefined) return first?.name;
-  const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
+  const markers = candidates.flatMap(({ marker }) => marker ?? []);
   const applies = await world.python.applies(interpreter, markers);
-  return candidates.find((_candidate, index) => applies?.[index] ?? true)?.name;
+  return candidates.find(({ marker }) => marker === undefined || (applies.get(marker) ?? true))
+    ?.name;
 }

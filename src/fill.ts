@@ -1,12 +1,19 @@
 /**
- * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
- * closure without it, and what is not in the closure goes.
+ * Fills a wheelhouse and closes it: pip chooses and builds wheels with the index, then names the exact
+ * closure without it; wheels outside the closure are deleted.
  */
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+import { applicableRequirements } from './applicable.ts';
 import { isOffered } from './choose-index.ts';
-import { resolveSources, type Sourced, standIn, writeStubs } from './local-projects.ts';
+import {
+  type ResolvedSources,
+  resolvedWheel,
+  resolveSources,
+  type UrlWheel,
+  writeStubs,
+} from './local-projects.ts';
 import { type HashRules, hashRules, isAdmitted } from './logic/admission.ts';
 import { interpreterIdentity } from './logic/key.ts';
 import { keepableParts, type Manifest, type Wheel } from './logic/manifest.ts';
@@ -18,235 +25,188 @@ import {
   type GeneratedRequest,
   type Offer,
   plainRequest,
-  type Resolved,
 } from './logic/request-file.ts';
-import type { DirectRequirement, IndexRequirement } from './logic/requirement-line.ts';
 import { indexRequirements, isHashMode, isPinned, requestedHashes } from './logic/requirements.ts';
-import { constraintsFile, FillError, fetchWheels, resolveOffline } from './pip.ts';
+import { addWheels, constraintsFile, FillError, fetchClosure, resolveOffline } from './pip.ts';
 import type { World } from './ports.ts';
-import type { Fill, FillRun, Run } from './run.ts';
+import type { Fill, FillRun } from './run.ts';
 
 /**
- * Makes a wheelhouse complete for a run, in place.
- * @param directory contains the wheels of `usable` and nothing else
- * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
- *   admit are deleted, and everything else in the directory
- * @param options.resume keep what an attempt before this one has left
- * @param options.effort seconds that the earlier wheelhouse took
+ * Makes the wheelhouse of a run complete, in place.
+ * @param run its wheelhouse contains the earlier wheels; those that the request's hashes do not admit
+ *   are deleted
+ * @param options.resume whether to keep what a previous attempt has left in the wheelhouse
+ * @param options.effort seconds that it took to make the earlier wheelhouse
  * @returns the manifest, already written with its lock
  * @throws FillError with pip's last words and one sentence of advice
  */
 export async function fill(
-  run: FillRun,
+  { earlier: verified, ...given }: FillRun,
   world: World,
-  directory: string,
-  usable: readonly Wheel[],
   { resume, effort }: { readonly resume: boolean; readonly effort: number },
 ): Promise<Fill> {
   const start = performance.now();
-  const { lines } = run.requested;
-  const rules = hashRules(lines, run.settings.configured);
-  const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
-  if (!resume) {
-    await world.wheelhouses.keepOnly(
-      directory,
-      kept.map((wheel) => wheel.file),
-    );
-  }
+  const { wheelhouses } = world;
+  const { wheelhouse, requested, settings, keys, interpreter } = given;
+  const { lines } = requested;
+  const rules = hashRules(lines, settings.configured);
+  const run: FillRun = { ...given, earlier: verified.filter((wheel) => isAdmitted(wheel, rules)) };
+  if (!resume) await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
 
-  const earlier = new Set(await world.wheelhouses.list(directory));
-  const sourced = await resolveSources(run, world, directory, kept);
-  const index = await applying(run, world);
-  const relied = isHashMode(lines) ? await installedProjects(run, world, sourced) : noneRelied;
-  const resolved = [...sourced.resolved, ...relied.resolved];
-  const offers = await offersOf(run, world, directory, kept, index);
-  const files = fillFiles(lines, constraintsFile(run), {
-    resolved,
-    offers,
-    hashMode: isHashMode(lines),
-  });
-  const log = await fetchWheels(run, world, run.index, files, {
-    into: directory,
-    dependencies: true,
-  });
+  const sources = await resolveSources(run, world);
+  const relied = isHashMode(lines) ? await installedProjects(run, world, sources) : [];
+  const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
+  const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
+  const offers = await offersOf(run, world);
+  const hashMode = isHashMode(lines);
+  const request = fillFiles(lines, constraintsFile(run), { resolved, offers, hashMode });
+  const log = await fetchClosure(run, world, request);
 
-  const chosen = [...log.reused, ...log.built, ...sourced.urls.keys()];
-  const closure = await close(run, world, directory, {
-    files: closeFiles(lines, resolved, constraintsFile(run)),
-    stale: kept.map(({ file }) => file).filter((file) => !chosen.includes(file)),
-    stubs: new Set([...sourced.stubs, ...relied.resolved.map(({ url }) => fileURLToPath(url))]),
+  const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
+  const closure = await close(run, world, {
+    request: closeFiles(lines, resolved, constraintsFile(run)),
+    stale: filesOf(run.earlier).filter((file) => !chosen.has(file)),
+    stubs: new Set(stubs.map(({ url }) => fileURLToPath(url))),
   });
-  const others = kept.filter(({ role }) => role !== 'runtime').map(({ file }) => file);
-  await world.wheelhouses.keepOnly(directory, [...closure.keys(), ...others]);
-  const build = await keepBuildRequirements(run, world, directory, sourced.builtWith);
-  const tools = await fetchTools(run, world, directory, kept);
-  const runtime = [...closure.keys()];
-  await world.wheelhouses.keepOnly(directory, [...runtime, ...build, ...tools]);
+  const others = run.earlier.filter(({ role }) => role !== 'runtime');
+  await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...filesOf(others)]);
+  const build = await addBuildRequirements(run, world, sources.builtWith);
+  const tools = await addTools(run, world);
+  await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...build, ...tools]);
 
-  const wheels = await describe(world, directory, {
-    ...{ closure, build, tools, kept },
-    hashes: requestedHashes(lines),
-    urls: sourced.urls,
-    built: new Set([...log.built, ...sourced.built]),
-    pipCache: run.settings.text('cache-dir') ?? run.interpreter.pipCache,
-    earlier,
-  });
+  const contents = { closure, build, tools, urlWheels: sources.wheels, built: log.built };
+  const wheels = await describe(run, world, contents);
   refuseUnhashed(wheels, rules);
-  const parts = keepableParts(run.keys.parts);
+  const mentioned = mentionedNames([...closure.values(), ...sources.projects]);
+  const parts = keepableParts(keys.parts);
   const manifest: Manifest = {
-    interpreter: interpreterIdentity(run.interpreter),
-    request: run.keys.request,
-    sources: run.keys.sources,
+    interpreter: interpreterIdentity(interpreter),
+    request: keys.request,
+    sources: keys.sources,
     resolvedAt: world.now().toISOString(),
     wheels,
-    direct: sourced.projects,
-    relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
+    direct: [...sources.projects],
+    relied: relied
+      .filter(({ name }) => mentioned.has(name))
+      .map(({ name, version }) => ({ name, version })),
     effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
-    python: run.interpreter.version,
+    python: interpreter.version,
     ...(parts === undefined ? {} : { parts }),
   };
-  await world.wheelhouses.seal(directory, manifest);
-  return { manifest, hasInstalledSources: sourced.isInstalled };
+  await wheelhouses.seal(wheelhouse, manifest);
+  return { manifest, hasInstalledSources: sources.isInstalled };
+}
+
+function filesOf(wheels: readonly Pick<Wheel, 'file'>[]): string[] {
+  return wheels.map(({ file }) => file);
 }
 
 /**
- * What the request's hashes do not admit never reaches the lock, whatever pip was configured to
- * take and whatever it says.
+ * Keeps wheels that the request's hashes do not admit out of the lock, whatever pip's configuration
+ * allows and whatever pip prints.
  * @throws FillError
  */
 function refuseUnhashed(wheels: readonly Wheel[], rules: HashRules): void {
   const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
   if (refused.length === 0) return;
-  const files = refused.map((wheel) => wheel.file).join(', ');
   throw new FillError(
-    `pip chose files that the hashes of the requirements do not allow: ${files}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`,
+    `pip chose files that the hashes of the requirements do not allow: ${filesOf(refused).join(', ')}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`,
     '',
   );
 }
 
-/** The request's lines for an index that apply to the interpreter. */
-export async function applying(run: Run, world: World): Promise<IndexRequirement[]> {
-  const lines = indexRequirements(run.requested.lines);
-  const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
-  if (markers.length === 0) return lines;
-  const applies = await world.python.applies(run.interpreter, markers);
-  if (applies === undefined) return lines;
-  const met = new Set(markers.filter((_marker, index) => applies[index]));
-  return lines.filter((line) => line.marker === undefined || met.has(line.marker));
-}
-
-/** Installed projects as stubs that pip can resolve. */
-interface Relied {
-  readonly projects: readonly { readonly name: string; readonly version: string }[];
-  readonly resolved: readonly Resolved[];
-}
-
-const noneRelied: Relied = { projects: [], resolved: [] };
-
 /**
- * With hashes pip takes no dependency that has none, unless the environment satisfies it already:
- * pip-compile leaves pip and setuptools out and relies on that. So what is installed takes part in
- * the resolution, without dependencies of its own.
+ * Returns the installed projects that the request does not name, as if they had no dependencies. With
+ * hashes pip takes no dependency that has none, unless the environment already satisfies it, and
+ * pip-compile relies on that: it leaves out pip and setuptools. So what is installed takes part in the
+ * resolution.
  */
-async function installedProjects(run: Run, world: World, sourced: Sourced): Promise<Relied> {
-  const requested = new Set([
-    ...indexRequirements(run.requested.lines).map((line) => line.name),
-    ...sourced.resolved.map((each) => each.name),
-  ]);
-  const installed = await world.python.installed(run.interpreter);
-  const projects = [...installed]
-    // Of a metadata directory with an odd name there can't be a stub.
-    .filter(([, version]) => isWheelFileName(`stub-${version}-py3-none-any.whl`))
-    .filter(([name]) => !requested.has(name))
-    .map(([name, version]) => ({ name, version, requires: [] }));
-  const stubs = await writeStubs(run, world, projects);
-  const line = { extras: [], marker: undefined, source: undefined };
-  return {
-    projects: projects.map(({ name, version }) => ({ name, version })),
-    resolved: projects.flatMap(({ name }, number) => {
-      const stub = stubs[number];
-      return stub ? [standIn(line, name, stub)] : [];
-    }),
-  };
+async function installedProjects(run: FillRun, world: World, { stubs, wheels }: ResolvedSources) {
+  const named = [...indexRequirements(run.requested.lines), ...stubs, ...wheels];
+  const requested = new Set(named.map(({ name }) => name));
+  return (
+    [...(await world.python.installed(run.interpreter))]
+      // There can be no stub of a metadata directory with an unusual name.
+      .filter(([, version]) => isWheelFileName(`stub-${version}-py3-none-any.whl`))
+      .filter(([name]) => !requested.has(name))
+      .map(([name, version]) => ({ name, version, requires: [] }))
+  );
 }
 
-/** Whether anything in a closure depends on a project. */
-function isMentioned(name: string, closure: readonly ReportItem[], sourced: Sourced): boolean {
-  const requires = [...closure, ...sourced.projects].flatMap((each) => each.requires);
-  return requires.some(
-    (text) => normalizeName(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name,
+/** Returns the names of the projects that others depend on. */
+function mentionedNames(projects: readonly Pick<ReportItem, 'requires'>[]): Set<string> {
+  const requirements = projects.flatMap(({ requires }) => requires);
+  return new Set(
+    requirements.flatMap((text) => {
+      const [name] = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text) ?? [];
+      return name === undefined ? [] : [normalizeName(name)];
+    }),
   );
 }
 
 /**
- * Built wheels that pip may take instead of building again: those of pins, and of versions that
- * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
- * built wheel would win over a newer sdist for ever, so there only pins count.
+ * Returns the built wheels that pip may take instead of building again: those of pinned versions, and
+ * of versions that the index still offers, because pip would not notice that they are gone. With
+ * prefer-binary only pins count: an old built wheel would always win over a newer sdist.
  */
-async function offersOf(
-  run: FillRun,
-  world: World,
-  directory: string,
-  kept: readonly Wheel[],
-  lines: readonly IndexRequirement[],
-): Promise<Offer[]> {
-  const { index, settings } = run;
-  if (!index.mayOffer) return [];
-  const offers = kept
-    .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
-    .map(async ({ name, version, sha256, file }): Promise<Offer[]> => {
-      const isPin = isPinned(lines, name, version);
-      const mayOffer =
-        isPin ||
-        (!settings.flag('prefer-binary') &&
-          (index.role === 'none' || (await isOffered(index, world, name, version))));
-      const url = pathToFileURL(path.join(directory, file)).href;
-      return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
-    });
+async function offersOf(run: FillRun, world: World): Promise<Offer[]> {
+  const { index, settings, wheelhouse } = run;
+  const built = run.earlier.filter(({ origin, url }) => origin === 'built' && url === undefined);
+  if (!index.mayOffer || built.length === 0) return [];
+  const lines = await applicableRequirements(run, world);
+  const offers = built.map(async ({ name, version, sha256, file }): Promise<Offer[]> => {
+    const isPin = isPinned(lines, name, version);
+    const mayOffer =
+      isPin ||
+      (!settings.flag('prefer-binary') &&
+        (index.role === 'none' || (await isOffered(index, world, name, version))));
+    const url = pathToFileURL(path.join(wheelhouse, file)).href;
+    return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
+  });
   return (await Promise.all(offers)).flat();
 }
 
 /**
  * Names the closure of a request in a wheelhouse.
- * @param options.stale files that must not be found: what the index no longer offers, or offers
- *   in another version. Without hashes they count when pip finds no closure without them.
+ * @param options.stale wheels to close without, as the index no longer offers them, or offers another
+ *   version. Without hashes they count if pip finds no closure otherwise.
+ * @param options.stubs paths
  * @returns by file name, without stubs
  */
 async function close(
   run: FillRun,
   world: World,
-  directory: string,
   options: {
-    readonly files: GeneratedRequest;
+    readonly request: GeneratedRequest;
     readonly stale: readonly string[];
     readonly stubs: ReadonlySet<string>;
   },
 ): Promise<Map<string, ReportItem>> {
-  const { stale } = options;
+  const { wheelhouse } = run;
+  const { wheelhouses } = world;
+  const { request, stale, stubs } = options;
   const resolve = (): Promise<ReportItem[]> =>
-    resolveOffline(run, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
-  const resolveWithoutStale = async (): Promise<ReportItem[]> => {
-    const aside = await world.wheelhouses.stage(run.workplace);
-    for (const file of stale) await world.wheelhouses.move(file, directory, aside);
-    try {
-      return await resolve();
-    } finally {
-      for (const file of stale) await world.wheelhouses.move(file, aside, directory);
-    }
+    resolveOffline(run, world, request, { installed: 'is ignored' });
+  const aside = await wheelhouses.stage(run.workplace);
+  const moveStale = async (from: string, to: string): Promise<void> => {
+    for (const file of stale) await wheelhouses.move(file, from, to);
   };
-  const items = await resolveWithoutStale().catch((error: unknown) => {
-    const mayRetry = stale.length > 0 && !isHashMode(run.requested.lines);
-    if (error instanceof FillError && mayRetry) return resolve();
-    throw error;
-  });
+  await moveStale(wheelhouse, aside);
+  const present = await wheelhouses.list(wheelhouse);
+  const items = await resolve()
+    .finally(() => moveStale(aside, wheelhouse))
+    .catch((error: unknown) => {
+      const mayRetry = stale.length > 0 && !isHashMode(run.requested.lines);
+      if (error instanceof FillError && mayRetry) return resolve();
+      throw error;
+    });
 
-  const present = (await world.wheelhouses.list(directory)).filter((file) => !stale.includes(file));
   const closure = new Map<string, ReportItem>();
   for (const item of items) {
-    const isFile = item.url.startsWith('file:');
-    if (isFile && options.stubs.has(fileURLToPath(item.url))) continue;
-    // A wheel that another one names by its URL was fetched from there once more.
-    const file = isFile ? path.basename(fileURLToPath(item.url)) : wheelOf(item, present);
+    const source = item.url.startsWith('file:') ? fileURLToPath(item.url) : undefined;
+    if (source !== undefined && stubs.has(source)) continue;
+    // pip has fetched a wheel again that another one names by its URL.
+    const file = source === undefined ? wheelOf(item, present) : path.basename(source);
     if (file === undefined) {
       throw new FillError(
         `The wheel of ${item.name} ${item.version} is not in the wheelhouse.`,
@@ -258,9 +218,9 @@ async function close(
   return closure;
 }
 
-/** The wheel of a project's version among files. */
+/** Returns the file of a project's version. */
 function wheelOf(
-  { name, version }: Pick<BuildRequirement, 'name' | 'version'>,
+  { name, version }: BuildRequirement,
   files: readonly string[],
 ): string | undefined {
   return files.find((file) => {
@@ -270,26 +230,24 @@ function wheelOf(
 }
 
 /**
- * Adds what builds of local projects needed, so that a later run builds them offline.
- * @returns names of the files
+ * Adds the packages that local projects were built with, so that a later run builds them offline.
+ * @returns their files
  */
-async function keepBuildRequirements(
+async function addBuildRequirements(
   run: FillRun,
   world: World,
-  directory: string,
   requirements: readonly BuildRequirement[],
 ): Promise<string[]> {
-  const present = await world.wheelhouses.list(directory);
-  const different = new Map(requirements.map((each) => [`${each.name} ${each.version}`, each]));
-  const missing = [...different.values()].filter((each) => wheelOf(each, present) === undefined);
+  const present = await world.wheelhouses.list(run.wheelhouse);
+  const files = requirements.flatMap((each) => wheelOf(each, present) ?? []);
+  let missing = requirements.filter((each) => wheelOf(each, present) === undefined);
   try {
-    // One request can name one version of a project only.
-    for (let rest = missing; rest.length > 0; ) {
-      const names = new Set<string>();
-      const batch = rest.filter(({ name }) => !names.has(name) && names.add(name));
-      rest = rest.filter((each) => !batch.includes(each));
-      const request = plainRequest(batch.map(({ name, version }) => `${name}==${version}`));
-      await fetchWheels(run, world, run.index, request, { into: directory, dependencies: false });
+    // A request can name only one version of a project.
+    while (missing.length > 0) {
+      const versions = new Map(missing.map(({ name, version }) => [name, version]));
+      missing = missing.filter(({ name, version }) => versions.get(name) !== version);
+      const lines = [...versions].map(([name, version]) => `${name}==${version}`);
+      files.push(...(await addWheels(run, world, plainRequest(lines))).files);
     }
   } catch (error) {
     if (!(error instanceof FillError)) throw error;
@@ -297,73 +255,68 @@ async function keepBuildRequirements(
       'Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.',
     );
   }
-  const files = await world.wheelhouses.list(directory);
-  return requirements.flatMap((each) => wheelOf(each, files) ?? []);
+  return files;
 }
 
-/** The installer itself, if not on PATH. A cached one is reused without checking for updates. */
-async function fetchTools(
+/**
+ * Adds the installer itself (uv), if it is not on PATH. A cached one is reused without checking for
+ * updates.
+ * @returns its files
+ */
+async function addTools(run: FillRun, world: World): Promise<readonly string[]> {
+  if (run.request.installer !== 'uv' || run.uv !== undefined) return [];
+  const cached = run.earlier.filter((wheel) => wheel.role === 'tool');
+  if (cached.length > 0) return filesOf(cached);
+  return (await addWheels(run, world, plainRequest(['uv']))).files;
+}
+
+/** What is in a wheelhouse after a fill. */
+interface Contents {
+  /** By file. */
+  readonly closure: ReadonlyMap<string, ReportItem>;
+  readonly build: readonly string[];
+  readonly tools: readonly string[];
+  readonly urlWheels: readonly UrlWheel[];
+  /** The files of the closure that pip has built. */
+  readonly built: ReadonlySet<string>;
+}
+
+/** Returns the manifest's entries; wheels that were verified before keep their origin. */
+async function describe(
   run: FillRun,
   world: World,
-  directory: string,
-  kept: readonly Wheel[],
-): Promise<string[]> {
-  if (run.request.installer !== 'uv' || run.uv !== undefined) return [];
-  const known = kept.filter((wheel) => wheel.role === 'tool');
-  if (known.length > 0) return known.map((wheel) => wheel.file);
-  const place = await world.wheelhouses.stage(run.workplace);
-  const request = plainRequest(['uv']);
-  await fetchWheels(run, world, run.index, request, { into: place, dependencies: false });
-  const files = await world.wheelhouses.list(place);
-  for (const file of files) await world.wheelhouses.move(file, place, directory);
-  return [...files];
-}
-
-/** The manifest's entries: verified wheels keep theirs, new ones are measured. */
-async function describe(
-  world: World,
-  directory: string,
-  found: {
-    /** By file name. */
-    readonly closure: ReadonlyMap<string, ReportItem>;
-    readonly build: readonly string[];
-    readonly tools: readonly string[];
-    readonly kept: readonly Wheel[];
-    readonly built: ReadonlySet<string>;
-    /** The directory of pip's cache. */
-    readonly pipCache: string;
-    /** What was there before this fill. */
-    readonly earlier: ReadonlySet<string>;
-    readonly hashes: ReadonlyMap<string, readonly string[]>;
-    readonly urls: ReadonlyMap<string, DirectRequirement>;
-  },
+  { closure, build, tools, urlWheels, built }: Contents,
 ): Promise<Wheel[]> {
-  const files = [...new Set([...found.closure.keys(), ...found.build, ...found.tools])].sort();
-  const measured = await world.wheelhouses.measure(directory, files);
-  const cached = await world.python.cachedBuilds(found.pipCache, measured);
-  return measured.map(({ file, sha256, size }): Wheel => {
-    const item = found.closure.get(file);
-    const named = wheelNameParts(file);
-    const url = found.urls.get(file);
-    const hashes = item && (url ? url.hashes : found.hashes.get(named.name));
-    const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
+  const hashesByName = requestedHashes(run.requested.lines);
+  const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
+  const names = new Set([...closure.keys(), ...build, ...tools]);
+  const files = await world.wheelhouses.measure(run.wheelhouse, [...names].sort());
+  const pipCache = run.settings.text('cache-dir') ?? run.interpreter.pipCache;
+  const unverified = files.filter(({ file, sha256 }) => earlier.get(file)?.sha256 !== sha256);
+  const cachedBuilds = await world.python.cachedBuilds(pipCache, unverified);
+  return files.map(({ file, sha256, size }): Wheel => {
+    const item = closure.get(file);
+    const { name, version } = wheelNameParts(file);
+    const before = earlier.get(file);
+    const fromUrl = urlWheels.find((wheel) => wheel.file === file);
+    const hashes = item && (fromUrl ? fromUrl.requirement.hashes : hashesByName.get(name));
     // pip has checked what it downloaded: a new file that no hash names was built from one that was.
     const isUnnamed =
+      before === undefined &&
       hashes?.every((hash) => hash.startsWith('sha256:')) &&
-      !hashes.includes(`sha256:${sha256}`) &&
-      !found.earlier.has(file);
-    const isBuilt = before
-      ? before.origin === 'built'
-      : found.built.has(file) || cached.has(file) || isUnnamed;
+      !hashes.includes(`sha256:${sha256}`);
+    const isBuilt =
+      built.has(file) || fromUrl?.origin === 'built' || cachedBuilds.has(file) || isUnnamed;
+    const origin = isBuilt ? 'built' : 'downloaded';
     return {
-      name: named.name,
-      project: item?.writtenName ?? named.name,
-      version: item?.version ?? named.version,
+      name,
+      project: item?.writtenName ?? name,
+      version: item?.version ?? version,
       ...{ file, sha256, size },
-      origin: isBuilt ? 'built' : 'downloaded',
-      role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
+      origin: before?.sha256 === sha256 ? before.origin : origin,
+      role: item ? 'runtime' : build.includes(file) ? 'build' : 'tool',
       ...(hashes === undefined ? {} : { requestHashes: hashes }),
-      ...(url === undefined ? {} : { url: url.shownTarget }),
+      ...(fromUrl === undefined ? {} : { url: fromUrl.requirement.shownTarget }),
     };
   });
 }

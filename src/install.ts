@@ -14,7 +14,7 @@ import type { Report } from './logic/summary.ts';
 import type { Reporter, World } from './ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from './request.ts';
 import { defaultPlace, type Found, findWheelhouse } from './restore.ts';
-import type { Run } from './run.ts';
+import type { InstallRun, Run } from './run.ts';
 import { type Supply, saveKeyOf, supply } from './supply.ts';
 import { Timer } from './timer.ts';
 
@@ -119,8 +119,9 @@ interface Obstacle {
 async function tryInstall(run: Run, world: World, supplied: Supply): Promise<Obstacle | undefined> {
   const { found, manifest } = supplied;
   const isRestored = supplied.how === 'restored';
+  const installRun: InstallRun = { ...run, wheelhouse: found.directory, manifest };
   try {
-    await run.timer.time('install', () => installLock(run, world, found.directory, manifest));
+    await run.timer.time('install', () => installLock(installRun, world));
   } catch (error) {
     const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
     if (!isRestored || !isFoundToBlame) throw error;
@@ -128,9 +129,7 @@ async function tryInstall(run: Run, world: World, supplied: Supply): Promise<Obs
     return { kind: 'wheels', reason };
   }
   if (supplied.how === 'filled' && supplied.hasInstalledSources) return undefined;
-  const drift = await run.timer.time('local projects', () =>
-    installSources(run, world, found.directory, manifest),
-  );
+  const drift = await run.timer.time('local projects', () => installSources(installRun, world));
   if (drift?.failure !== undefined && !isRestored) throw new UserError(drift.failure);
   return drift && { kind: 'sources', reason: drift.reason };
 }

@@ -1,6 +1,6 @@
 /** Entry point of the action's main step: wires the adapters, runs the story, reports. */
 import { readFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as core from '@actions/core';
 import { type Host, loadRequest } from './inputs.ts';
@@ -39,7 +39,6 @@ async function main(): Promise<void> {
     }),
     indexProbe: indexProbe(),
     reporter,
-    cores: availableParallelism(),
     now: () => new Date(),
   });
   handOver(request, outcome);

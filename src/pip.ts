@@ -1,6 +1,6 @@
 /**
- * pip, as a run uses it: the requests it is given, the environments it runs in, and what its logs
- * and reports mean. Only a run that may ask an index gets the index and its credentials.
+ * Runs pip for a run: writes its requests, sets its environment, and reads its logs and reports.
+ * Only a pip that may ask an index gets the index and its credentials.
  */
 import { randomUUID } from 'node:crypto';
 import { devNull } from 'node:os';
@@ -33,15 +33,21 @@ import {
   readFillLog,
 } from './logic/pip-output.ts';
 import { breaksSystemPackages, isolatesBuilds } from './logic/pip-settings.ts';
-import { type GeneratedRequest, placeOf, withUserSources } from './logic/request-file.ts';
-import type { World } from './ports.ts';
-import type { Run } from './run.ts';
+import {
+  type GeneratedRequest,
+  placeOf,
+  plainRequest,
+  withUserSources,
+} from './logic/request-file.ts';
+import type { DirectRequirement } from './logic/requirement-line.ts';
+import type { PipResult, World } from './ports.ts';
+import type { FillRun, Run, WheelhouseRun } from './run.ts';
 
-/** pip could not fill the wheelhouse. */
+/** pip could not fill the wheelhouse, or the wheelhouse does not satisfy the request. */
 export class FillError extends UserError {
-  /** The index did not answer: not the request's fault. */
+  /** Whether the index did not answer, so that the request is not at fault. */
   readonly unreachable: boolean;
-  /** Another index with the same content may do better. */
+  /** Whether another index with the same content may do better. */
   readonly maybeIndex: boolean;
 
   constructor(message: string, output: string, at: Partial<Source> = {}) {
@@ -54,140 +60,143 @@ export class FillError extends UserError {
 /**
  * Fetches or builds the wheels of a request and of everything that they depend on.
  * @param request may name a file of constraints
- * @param options.into a directory; pip reuses a wheel in it when the index offers the same one
- * @param options.dependencies whether to take dependencies too
  * @throws FillError with pip's last words and one sentence of advice
  */
-export async function fetchWheels(
-  run: Run,
+export async function fetchClosure(
+  run: FillRun,
   world: World,
-  index: ChosenIndex,
   request: GeneratedRequest,
-  options: { readonly into: string; readonly dependencies: boolean },
 ): Promise<FillLog> {
-  const { requestFile, rewrite } = await writeRequest(run, world, request);
-  const { interpreter, settings } = run;
-  const dependencies = options.dependencies && !settings.flag('no-deps');
-  const args = wheelArgs({
-    wheelDir: options.into,
-    requestFile,
-    noDeps: !dependencies,
-    usePep517: usesPep517(interpreter),
-  });
-  const { exitCode, output } = await world.python.pip(interpreter, args, {
-    cwd: run.request.workingDirectory,
-    env: indexEnvironment(run, index),
-    rewrite,
-  });
+  const noDeps = run.settings.flag('no-deps');
+  return fetchWheels(run, world, request, { wheelDir: run.wheelhouse, noDeps });
+}
+
+/**
+ * Fetches or builds the wheels of a request, without dependencies, and adds them to the wheelhouse.
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+export async function addWheels(
+  run: FillRun,
+  world: World,
+  request: GeneratedRequest,
+): Promise<{ readonly files: readonly string[]; readonly built: ReadonlySet<string> }> {
+  const { wheelhouses } = world;
+  const wheelDir = await wheelhouses.stage(run.workplace);
+  const { built } = await fetchWheels(run, world, request, { wheelDir, noDeps: true });
+  const files = await wheelhouses.list(wheelDir);
+  for (const file of files) await wheelhouses.move(file, wheelDir, run.wheelhouse);
+  return { files, built };
+}
+
+async function fetchWheels(
+  run: FillRun,
+  world: World,
+  request: GeneratedRequest,
+  options: { readonly wheelDir: string; readonly noDeps: boolean },
+): Promise<FillLog> {
+  const { requestFile } = newPaths(run);
+  const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run.interpreter) });
+  const env = indexEnvironment(run, run.index);
+  const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env });
   if (exitCode !== 0) throw fillError(output, request);
   return readFillLog(output);
 }
 
 /**
- * Names what a request installs when nothing but the wheels of a directory can be found. Asks no
+ * Names what a request installs when nothing but the wheels of the wheelhouse can be found. Asks no
  * index.
  * @param options.installed whether what the environment has counts as it does for `pip install`:
  *   pip leaves a version that satisfies the request, and names only what it would install
- * @throws FillError when the directory does not satisfy the request
+ * @throws FillError when the wheelhouse does not satisfy the request
  */
 export async function resolveOffline(
-  run: Run,
+  run: WheelhouseRun,
   world: World,
   request: GeneratedRequest,
-  options: { readonly wheelhouse: string; readonly installed: 'counts' | 'is ignored' },
+  options: { readonly installed: 'counts' | 'is ignored' },
 ): Promise<ReportItem[]> {
-  const { requestFile, rewrite } = await writeRequest(run, world, request);
-  const report = `${requestFile}.json`;
+  const { requestFile, report } = newPaths(run);
   const { settings } = run;
   const args = closeArgs({
-    wheelDir: options.wheelhouse,
-    requestFile,
-    report,
+    ...{ wheelDir: run.wheelhouse, requestFile, report },
     noDeps: settings.flag('no-deps'),
     ignoreInstalled: options.installed === 'is ignored',
     upgrade: settings.flag('upgrade'),
     upgradeStrategy: settings.text('upgrade-strategy'),
   });
-  const { exitCode, output } = await world.python.pip(run.interpreter, args, {
-    cwd: run.request.workingDirectory,
-    env: offlineEnvironment(run.request.environment, devNull),
-    rewrite,
-  });
+  const env = offlineEnvironment(run.request.environment, devNull);
+  const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env });
   if (exitCode !== 0) throw fillError(output, request);
   return readReport(world, report, output);
 }
 
-/** What came of preparing or installing a local project, a branch or a URL. */
+/** A local project, a branch or a URL that has been installed, or whose metadata has been read. */
+export interface BuiltProject {
+  /** undefined when its environment marker does not apply. */
+  readonly item: ReportItem | undefined;
+  /** The packages that it was built with. */
+  readonly builtWith: readonly BuildRequirement[];
+}
+
+/** The result of {@link installProject}. */
 export type ProjectResult =
-  | {
-      readonly state: 'done';
-      /** undefined when its environment marker does not apply. */
-      readonly item: ReportItem | undefined;
-      /** What its build needed. */
-      readonly builtWith: readonly BuildRequirement[];
-    }
+  | ({ readonly state: 'done' } & BuiltProject)
   | { readonly state: 'failed'; readonly output: string };
 
 /**
- * Installs one requirement from its own place, without its dependencies; or only learns its
- * metadata. The index is for what its build needs.
- * @param options.index undefined to build with the wheels of `wheelhouse` alone
+ * Installs a requirement from its own source, without its dependencies, or only reads its metadata.
+ * @param options.index for what the build needs; by default it gets the wheels of the wheelhouse alone
  */
 export async function installProject(
-  run: Run,
+  run: WheelhouseRun,
   world: World,
-  requirement: GeneratedRequest,
-  options: {
-    readonly action: 'install' | 'read metadata';
-    readonly index: ChosenIndex | undefined;
-    readonly wheelhouse: string;
-  },
+  requirement: DirectRequirement,
+  { action, index }: { readonly action: 'install' | 'read metadata'; readonly index?: ChosenIndex },
 ): Promise<ProjectResult> {
-  const { requestFile, rewrite } = await writeRequest(run, world, requirement);
-  const report = `${requestFile}.json`;
-  const buildLog = `${requestFile}.log`;
-  const { request, settings, interpreter } = run;
-  const { index, wheelhouse } = options;
+  const { wheelhouses } = world;
+  const { request, settings, wheelhouse } = run;
+  const { requestFile, report, buildLog } = newPaths(run);
   const buildWheels = path.join(wheelhouse, buildDirectory);
-  // pip warns of a directory that is missing.
-  const hasBuildWheels = await world.wheelhouses.exists(buildWheels);
-  const findLinks = [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
-  const source = { requestFile, report, findLinks: index ? undefined : findLinks };
+  // pip warns about a directory that does not exist.
+  const hasBuildWheels = await wheelhouses.exists(buildWheels);
+  const findLinks = index ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+  const source = { requestFile, report, findLinks };
   const args =
-    options.action === 'install'
-      ? installDirectArgs({ ...installOptions(run, wheelhouse), ...source })
+    action === 'install'
+      ? installDirectArgs({ ...installOptions(run), ...source })
       : metadataArgs(source);
   const env = index
     ? indexEnvironment(run, index)
     : buildEnvironment(request.environment, settings.configured, devNull);
-  const { exitCode, output } = await world.python.pip(interpreter, args, {
-    cwd: request.workingDirectory,
-    env,
-    buildLog,
-    rewrite,
-  });
+  const options = { requestFile, args, env, buildLog };
+  const { exitCode, output } = await runPip(run, world, requestFor(requirement), options);
   if (exitCode !== 0) return { state: 'failed', output };
   const [item] = await readReport(world, report, output);
-  const builtWith = isolatesBuilds(settings)
-    ? readBuildLog(await world.wheelhouses.read(buildLog).catch(() => ''))
+  const packages = isolatesBuilds(settings)
+    ? readBuildLog(await wheelhouses.read(buildLog).catch(() => ''))
     : [];
-  return {
-    state: 'done',
-    item,
-    builtWith: builtWith.filter(({ name }) => name !== item?.name),
-  };
+  return { state: 'done', item, builtWith: packages.filter(({ name }) => name !== item?.name) };
 }
 
-/** What all installations of a run share. */
-export function installOptions(run: Run, wheelhouse: string): InstallOptions {
+/** Returns the request that consists of one requirement with its own source. */
+export function requestFor({ text, source }: DirectRequirement): GeneratedRequest {
+  return plainRequest([text], source);
+}
+
+/** Returns the options that all installations of a run share. */
+export function installOptions({
+  wheelhouse,
+  request,
+  interpreter,
+}: WheelhouseRun): InstallOptions {
   return {
     wheelhouse,
-    compile: run.request.compileBytecode,
-    breakSystemPackages: run.interpreter.externallyManaged && breaksSystemPackages(run.interpreter),
+    compile: request.compileBytecode,
+    breakSystemPackages: interpreter.externallyManaged && breaksSystemPackages(interpreter),
   };
 }
 
-/** What an error says of an installer that failed: advice, and its last words. */
+/** Returns the message for an installer that failed: advice, and its last words. */
 export function installFailure(
   installer: 'pip' | 'uv',
   output: string,
@@ -208,35 +217,49 @@ function indexEnvironment(
   );
 }
 
-/** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
+/** pip before 23.1 runs setup.py directly and fails without setuptools or wheel, unless told otherwise. */
 function usesPep517(interpreter: Interpreter): boolean {
   return isOlderPip(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
 }
 
-/** Where the constraints of a request lie while pip reads them. */
+/** Returns the path of a request's constraints while pip reads them. */
 export function constraintsFile({ scratch }: Run): string {
   return path.join(scratch, 'constraints.txt');
 }
 
-/** @returns where pip reads it, and how to say what pip says of it of the user's files */
-async function writeRequest(
+/** Returns the paths of the files of one pip process. */
+function newPaths({ scratch }: Run) {
+  const requestFile = path.join(scratch, `request-${randomUUID().slice(0, 8)}.txt`);
+  return { requestFile, report: `${requestFile}.json`, buildLog: `${requestFile}.log` };
+}
+
+/** Writes a request and runs pip, whose output then names the user's files instead of generated ones. */
+async function runPip(
   run: Run,
-  { wheelhouses }: World,
+  { python, wheelhouses }: World,
   { request, constraints }: GeneratedRequest,
-): Promise<{ readonly requestFile: string; readonly rewrite: (line: string) => string }> {
-  const requestFile = path.join(run.scratch, `request-${randomUUID().slice(0, 8)}.txt`);
+  options: {
+    readonly requestFile: string;
+    readonly args: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly buildLog?: string;
+  },
+): Promise<PipResult> {
+  const { requestFile, args, ...others } = options;
   const generated = new Map([
     [requestFile, request],
     [constraintsFile(run), constraints],
   ]);
   for (const [file, { text }] of generated) await wheelhouses.write(file, text);
-  return { requestFile, rewrite: (line) => withUserSources(line, generated) };
+  const rewrite = (line: string): string => withUserSources(line, generated);
+  const cwd = run.request.workingDirectory;
+  return python.pip(run.interpreter, args, { ...others, cwd, rewrite });
 }
 
 /**
  * Reads the report of a pip that has succeeded.
  * @param output of that pip
- * @throws FillError when there is no report all the same, or none that can be read
+ * @throws FillError when there is no report, or one that can't be read
  */
 async function readReport(
   world: Pick<World, 'wheelhouses'>,
@@ -250,7 +273,7 @@ async function readReport(
   }
 }
 
-/** @param request what pip was given, when its error may be about a line of it */
+/** @param request the request, if the error may be about one of its lines */
 function fillError(output: string, request?: GeneratedRequest): FillError {
   const failed = failedRequirement(output);
   const where = failed ? ` (it failed at ${failed.project})` : '';

@@ -2,7 +2,6 @@
 import type { LocalProject } from './logic/local-project.ts';
 import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
-import type { Surroundings } from './logic/portions.ts';
 import type { Health } from './logic/project-page.ts';
 import type { RequirementFile } from './logic/requirements.ts';
 
@@ -61,26 +60,15 @@ export interface Python {
     },
   ): Promise<PipResult>;
   /**
-   * Finds the projects that the environment has, and what wheels would put into it.
-   * @param wheels paths
-   * @param cwd where pip is going to run
-   * @returns undefined when that can't be determined
-   */
-  surroundings(
-    interpreter: Interpreter,
-    wheels: readonly string[],
-    cwd: string,
-  ): Promise<Surroundings | undefined>;
-  /**
    * Evaluates environment markers.
    * @param extras the requested extras; none by default
-   * @returns whether each applies, in order; undefined when pip can't evaluate them
+   * @returns whether each applies; nothing when pip can't evaluate them
    */
   applies(
     interpreter: Interpreter,
     markers: readonly string[],
     extras?: readonly string[],
-  ): Promise<readonly boolean[] | undefined>;
+  ): Promise<ReadonlyMap<string, boolean>>;
   /**
    * Finds the wheels that are in pip's own cache, so that pip built them.
    * @param directory of pip's cache
@@ -92,12 +80,12 @@ export interface Python {
   ): Promise<ReadonlySet<string>>;
   /** Lists the projects that the environment has. @returns version by normalised name */
   installed(interpreter: Interpreter): Promise<ReadonlyMap<string, string>>;
-  /** Writes wheels that contain nothing but metadata. @returns their paths, in order */
-  writeStubs(
+  /** Writes wheels that contain nothing but metadata. @returns each stub with its file */
+  writeStubs<T extends Stub>(
     interpreter: Interpreter,
     directory: string,
-    stubs: readonly Stub[],
-  ): Promise<readonly string[]>;
+    stubs: readonly T[],
+  ): Promise<readonly (T & StubFile)[]>;
 }
 
 /** uv, which can install from the lock. */
@@ -118,6 +106,14 @@ export interface Stub {
   readonly name: string;
   readonly version: string;
   readonly requires: readonly string[];
+}
+
+/** The wheel of a stub. */
+export interface StubFile {
+  /** Path. */
+  readonly file: string;
+  /** Hex. */
+  readonly sha256: string;
 }
 
 /** How requirement files are downloaded from URLs. */
@@ -268,7 +264,5 @@ export interface World {
   readonly store: CacheStore;
   readonly indexProbe: IndexProbe;
   readonly reporter: Reporter;
-  /** How many programs can run at the same time. */
-  readonly cores: number;
   readonly now: () => Date;
 }

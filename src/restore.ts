@@ -87,10 +87,7 @@ export async function judge(
   { python }: Pick<World, 'python'>,
 ): Promise<Verdict> {
   const markers = decisiveMarkers(inspected.manifest, wanted);
-  const applies =
-    markers.length === 0 ? [] : ((await python.applies(wanted.interpreter, markers)) ?? []);
-  const evaluated = new Map(applies.map((each, index) => [String(markers[index]), each]));
-  return verdict(inspected, wanted, evaluated);
+  return verdict(inspected, wanted, await python.applies(wanted.interpreter, markers));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What the steps of a run know, from the request to the filled wheelhouse. */
 import type { ChosenIndex } from './choose-index.ts';
-import type { Manifest } from './logic/manifest.ts';
+import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import type { KeyedRequest } from './request.ts';
 import type { Timer } from './timer.ts';
@@ -18,9 +18,21 @@ export interface Run extends KeyedRequest {
   readonly timer: Timer;
 }
 
-/** A run that fills a wheelhouse from an index. */
-export interface FillRun extends Run {
+/** A run with the directory of its wheelhouse. */
+export interface WheelhouseRun extends Run {
+  readonly wheelhouse: string;
+}
+
+/** A run that fills its wheelhouse. */
+export interface FillRun extends WheelhouseRun {
   readonly index: ChosenIndex;
+  /** The verified wheels that the wheelhouse already has. */
+  readonly earlier: readonly Wheel[];
+}
+
+/** A run that installs from its wheelhouse, which is complete. */
+export interface InstallRun extends WheelhouseRun {
+  readonly manifest: Manifest;
 }
 
 /** What a fill produces. */

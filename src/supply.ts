@@ -93,8 +93,9 @@ async function fillFromBestIndex(
     world.reporter.group('Fill the wheelhouse', async () => {
       world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
       const effort = base?.manifest.effort ?? 0;
-      const usable = base?.sound ?? [];
-      return fill({ ...run, index }, world, found.directory, usable, { resume, effort });
+      const earlier = base?.sound ?? [];
+      const fillRun = { ...run, index, wheelhouse: found.directory, earlier };
+      return fill(fillRun, world, { resume, effort });
     });
   const index = await chooseIndex(run, world);
   try {

@@ -210,6 +210,17 @@ const cases: Case[] = [
     installs: ['app==0.1', 'deep==0.3', 'lib==0.2', 'one==1.0', 'two==1.0'],
   },
   {
+    what: 'a local project that another one depends on by path, also named by the request',
+    files: text(`./app\nlib @ file://${elsewhere}/both/lib\n`),
+    before: (job) => {
+      const lib = join(elsewhere, 'both', 'lib');
+      const requires = [`lib @ file://${lib}`];
+      projectDirectory(join(job.workspace, 'app'), { name: 'app', version: '0.1', requires });
+      projectDirectory(lib, { name: 'lib', version: '0.2', requires: ['one==1.0'] });
+    },
+    installs: ['app==0.1', 'lib==0.2', 'one==1.0'],
+  },
+  {
     what: 'a URL of a wheel with a hash',
     files: text(`one @ \${FILES}/one-1.0-py3-none-any.whl#sha256=${one.sha256}\ntwo\n`),
     before: (job) => {

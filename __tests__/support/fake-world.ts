@@ -46,6 +46,8 @@ export function fakeIndex(projects: Projects): FakeIndex {
 export interface Fake {
   /** Indexes by URL. */
   readonly indexes: Record<string, FakeIndex>;
+  /** Files that were looked up in pip's cache of built wheels. */
+  readonly lookedUp: string[];
   /** Installed packages: name → version. */
   readonly installed: Map<string, string>;
   /** The message that installing fails with; undefined when it works. */
@@ -97,6 +99,7 @@ export function fakeWorld(projects: Projects): Fake {
   const fake: Fake = {
     indexes: { [indexUrl]: fakeIndex(projects) },
     installed: new Map([['pip', '25.0']]),
+    lookedUp: [],
     installFails: undefined,
     ...{ said, log, root },
     now: new Date('2026-11-21T12:00:00Z'),
@@ -128,7 +131,6 @@ export function fakeWorld(projects: Projects): Fake {
             new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
         },
         reporter,
-        cores: 1,
         now: () => fake.now,
       };
       const outcome = await install(request, world);
@@ -231,9 +233,11 @@ function fakePython(fake: Fake): Python {
   return {
     probe: async () => ({ ...interpreter, sitePackages: join(fake.root, 'site') }),
     createVenv: async (made) => made,
-    surroundings: async () => undefined,
-    applies: async (_interpreter, markers) => markers.map(() => true),
-    cachedBuilds: async () => new Set(),
+    applies: async (_interpreter, markers) => new Map(markers.map((marker) => [marker, true])),
+    cachedBuilds: async (_directory, wheels) => {
+      fake.lookedUp.push(...wheels.map(({ file }) => file));
+      return new Set();
+    },
     installed: async () => fake.installed,
     writeStubs: async () => [],
     pip: async (_interpreter, args, { env }) => {

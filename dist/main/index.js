@@ -28739,7 +28739,7 @@ function oneOf(name, value, allowed) {
 
 /***/ }),
 
-/***/ 5590:
+/***/ 9650:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28752,102 +28752,26 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+;// CONCATENATED MODULE: ./lib/applicable.js
+
+/** Returns the request's lines for an index whose environment markers apply. */
+async function applicableRequirements(run, { python }) {
+    const lines = (0,requirements/* indexRequirements */.zM)(run.requested.lines);
+    const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
+    const applies = await python.applies(run.interpreter, [...markers]);
+    return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
+}
+
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-;// CONCATENATED MODULE: ./lib/logic/index-choice.js
-/** The package indexes of a run, and which of them pip may use. */
-
-
-
-/**
- * The indexes that a run may use.
- * @returns undefined when pip is configured to use none
- */
-function indexesOf(request, interpreter, settings) {
-    const { trustedHosts, username, password, mirror } = request.index;
-    if (settings.flag('no-index'))
-        return undefined;
-    const named = settings.text('index-url');
-    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
-    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
-        // The author of a requirement file must not get the credentials.
-        throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
-    }
-    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
-    return {
-        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
-        named: named !== undefined,
-        extra: settings.words('extra-index-url'),
-        mirror,
-        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
-        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
-    };
-}
-/** Whether two addresses are the same index; credentials do not matter. */
-function isSameIndex(one, other) {
-    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
-}
-/** @returns the URL with the credentials in its userinfo, percent-encoded as pip expects them */
-function withCredentials(url, username, password) {
-    if (username === undefined || !URL.canParse(url))
-        return url;
-    const result = new URL(url);
-    result.username = encodeURIComponent(username);
-    result.password = password === undefined ? '' : encodeURIComponent(password);
-    return result.href;
-}
-/**
- * Whether pip accepts an index at this address: plain http to another machine needs a trusted host
- * (SECURE_ORIGINS in pip's session).
- */
-function isSecureOrigin(url, trustedHosts) {
-    if (!/^http:/i.test(url) || !URL.canParse(url))
-        return true;
-    const { host, hostname } = new URL(url);
-    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
-        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
-}
-/**
- * Variables that name indexes to pip, with their credentials.
- * @param url of the authoritative index or its mirror
- */
-function indexVariables({ extra, trustedHosts }, url) {
-    return {
-        PIP_INDEX_URL: url,
-        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
-        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
-    };
-}
-/** Whether a URL contains credentials. */
-function hasCredentials(url) {
-    if (!URL.canParse(url))
-        return false;
-    const { username, password } = new URL(url);
-    return username !== '' || password !== '';
-}
-/** A warning when there are several indexes and one is private: the highest version wins. */
-function confusionWarning(indexes) {
-    const all = [indexes.authoritative, ...indexes.extra];
-    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
-    if (all.length < 2 || !isPrivate)
-        return undefined;
-    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
-}
-/** The projects whose page can show whether an index is healthy: those of the request, in order. */
-function probeCandidates(requested) {
-    const building = requested.projects.flatMap((project) => project.buildRequires);
-    return [
-        ...(0,requirements/* indexRequirements */.zM)(requested.lines).filter((line) => !line.constraint),
-        ...(0,requirements/* indexRequirementsIn */.SO)(building),
-    ];
-}
-
+// EXTERNAL MODULE: ./lib/logic/key.js
+var logic_key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
@@ -28944,160 +28868,136 @@ function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
-;// CONCATENATED MODULE: ./lib/choose-index.js
-/** Chooses the index of a fill. Exactly one index decides, and it is probed before pip runs. */
-
-
-
-
-
-const noIndex = {
-    environment: {},
-    shown: '',
-    why: 'no-index is set',
-    role: 'none',
-    mayOffer: true,
-    urls: [],
-    trust: { trustedHosts: [], certificates: undefined },
-};
-/** No index can be used now, and it is not the user's fault. */
-class IndexDown extends errors/* UserError */.yo {
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/manifest.js
+var logic_manifest = __nccwpck_require__(4649);
+;// CONCATENATED MODULE: ./lib/logic/pip-args.js
+/** pip's command lines, as data. All follow `python -m pip`. */
+const common = ['--disable-pip-version-check', '--no-input'];
+/** Without the user's settings and without an index. */
+const offline = ['--isolated', '--no-index'];
+/**
+ * Fill: gets the wheels of a request. pip looks into `--wheel-dir` before it downloads a wheel that it
+ * chose on the index. See docs/decisions/0002-fill.md.
+ */
+function wheelArgs(options) {
+    return [
+        'wheel',
+        ...common,
+        '--progress-bar=off',
+        ...(options.noDeps ? ['--no-deps'] : []),
+        ...(options.usePep517 ? ['--use-pep517'] : []),
+        `--wheel-dir=${options.wheelDir}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/** Gets the metadata of such a requirement, without building or installing it. */
+function metadataArgs(options) {
+    return ['install', '--dry-run', '--ignore-installed', ...sourceArgs(options)];
+}
+/** Close: resolves the exact closure of a request in a wheelhouse. */
+function closeArgs(options) {
+    return [
+        'install',
+        ...offline,
+        ...common,
+        '--quiet',
+        '--dry-run',
+        ...(options.ignoreInstalled ? ['--ignore-installed'] : []),
+        ...(options.upgrade ? ['--upgrade'] : []),
+        ...(options.upgradeStrategy ? [`--upgrade-strategy=${options.upgradeStrategy}`] : []),
+        '--only-binary=:all:',
+        ...(options.noDeps ? ['--no-deps'] : []),
+        `--find-links=${options.wheelDir}`,
+        `--report=${options.report}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/** Install: installs the lock from the wheelhouse; pip checks the hash of each file first. */
+function installArgs(options) {
+    return [
+        'install',
+        ...offline,
+        ...common,
+        // Nothing is cached here, and each pip would warn about a cache that is not writable.
+        '--no-cache-dir',
+        '--quiet',
+        '--no-warn-script-location',
+        '--no-deps',
+        '--only-binary=:all:',
+        '--require-hashes',
+        // After an interrupted installation, incomplete packages would count as "already satisfied".
+        ...(options.repair ? ['--force-reinstall'] : []),
+        ...installFlags(options),
+        `--find-links=${options.wheelhouse}`,
+        '-r',
+        options.lock,
+    ];
+}
+/** As {@link installArgs}, for uv (all follow `uv`): the same lock with the same checks. */
+function uvInstallArgs(options) {
+    return [
+        'pip',
+        'install',
+        '--quiet',
+        '--no-config',
+        '--offline',
+        '--no-index',
+        '--no-deps',
+        '--no-build',
+        '--require-hashes',
+        `--python=${options.python}`,
+        // uv then uses a temporary directory as its cache, and deletes it much faster than Node would.
+        '--no-cache',
+        ...(options.repair ? ['--reinstall'] : []),
+        ...(options.compile ? ['--compile-bytecode'] : []),
+        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+        `--find-links=${options.wheelhouse}`,
+        '-r',
+        options.lock,
+    ];
 }
 /**
- * Chooses the index for a fill: the mirror if it is healthy, otherwise the authoritative index.
- * @throws IndexDown when the authoritative index does not answer like an index
- * @throws UserError when it, or the mirror, refuses the credentials
+ * Installs a requirement from its own source. The user's build settings apply; the environment names
+ * the index, if there is one, with its credentials.
  */
-async function chooseIndex(run, world) {
-    const candidates = await candidatesOf(run, world);
-    if (candidates === undefined)
-        return noIndex;
-    const { indexes, health } = candidates;
-    const confusion = confusionWarning(indexes);
-    if (confusion !== undefined)
-        world.reporter.warning(confusion);
-    if (indexes.mirror === undefined)
-        return authoritative(candidates, 'authoritative');
-    const answer = await health(indexes.mirror);
-    if (answer.state !== 'healthy')
-        return withoutMirror(candidates, world, answer);
-    return {
-        ...chosen(candidates, indexes.mirror),
-        role: 'mirror',
-        why: 'the mirror is healthy',
-        mayOffer: true,
-    };
+function installDirectArgs(options) {
+    return [
+        'install',
+        '--no-warn-script-location',
+        '--force-reinstall',
+        ...installFlags(options),
+        ...sourceArgs(options),
+    ];
 }
-/**
- * Chooses the index for the rest of a fill that failed with the mirror.
- * @param failure why the mirror is not used any more
- * @throws as {@link chooseIndex}
- */
-async function indexAfterMirror(run, world, failure) {
-    const candidates = await candidatesOf(run, world);
-    if (candidates?.indexes.mirror === undefined)
-        throw new Error('there is no mirror');
-    const answer = await candidates.health(candidates.indexes.mirror);
-    const health = answer.state === 'healthy' ? { state: 'down', reason: failure } : answer;
-    return withoutMirror(candidates, world, health);
+function sourceArgs({ requestFile, report, findLinks }) {
+    return [
+        ...common,
+        '--progress-bar=off',
+        '--no-deps',
+        ...(findLinks === undefined ? [] : ['--no-index']),
+        ...(findLinks ?? []).map((directory) => `--find-links=${directory}`),
+        `--report=${report}`,
+        '-r',
+        requestFile,
+    ];
 }
-/**
- * Checks that the authoritative index answers.
- * @throws as {@link chooseIndex}
- */
-async function checkIndex(run, world) {
-    const candidates = await candidatesOf(run, world);
-    if (candidates !== undefined)
-        await authoritative(candidates, 'authoritative');
-}
-/** @returns undefined when no index may be used */
-async function candidatesOf(run, world) {
-    const { request, interpreter, settings, requested } = run;
-    const indexes = indexesOf(request, interpreter, settings);
-    if (indexes === undefined)
-        return undefined;
-    const project = await projectToProbe(interpreter, requested, world);
-    const trust = {
-        trustedHosts: indexes.trustedHosts,
-        certificates: certificatesOf(settings, request.environment),
-    };
-    const health = async (url) => {
-        // Credentials are not sent where pip would not send them.
-        if (!isSecureOrigin(url, indexes.trustedHosts)) {
-            const reason = 'pip ignores it because it uses plain http; use https, or add its host to the input trusted-host';
-            return { state: 'untrusted', reason };
-        }
-        // Only pip knows its own proxy.
-        if (project === undefined || settings.text('proxy') !== undefined)
-            return { state: 'healthy' };
-        return world.indexProbe.probe(url, project, trust);
-    };
-    return { indexes, trust, project, health };
-}
-/** @param answer of the mirror */
-async function withoutMirror(candidates, world, answer) {
-    const { indexes, project } = candidates;
-    const mirror = (0,secrets/* shownAddress */.Uk)(indexes.mirror ?? '');
-    if (answer.state === 'refused') {
-        throw new errors/* UserError */.yo(`The mirror ${mirror} answers ${answer.status}: it requires credentials. Put them into mirror-url from a secret, or open the mirror to this runner.`);
-    }
-    const reason = answer.state === 'absent' ? `it answers 404 for ${project}` : answer.reason;
-    world.reporter.warning(`The mirror ${mirror} is not used: ${reason}. Using ${(0,secrets/* shownAddress */.Uk)(indexes.authoritative)}.`);
-    return authoritative(candidates, `the mirror is not healthy: ${reason}`);
-}
-async function authoritative(candidates, why) {
-    const { indexes, project, health } = candidates;
-    const url = indexes.authoritative;
-    const answer = await health(url);
-    if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
-        const advice = hasCredentials(url)
-            ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
-            : 'it requires credentials. Set the inputs index-username and index-password';
-        throw new errors/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${advice}.`);
-    }
-    if (answer.state === 'down') {
-        throw new IndexDown(`The index ${(0,secrets/* shownAddress */.Uk)(url)} can't be used: ${answer.reason}.`);
-    }
-    return {
-        ...chosen(candidates, url),
-        role: 'authoritative',
-        why,
-        mayOffer: answer.state === 'healthy' || answer.state === 'absent',
-        ...(answer.state === 'untrusted' ? { doubt: answer.reason } : {}),
-    };
-}
-function chosen({ indexes, trust }, url) {
-    return {
-        environment: indexVariables(indexes, url),
-        shown: (0,secrets/* shownAddress */.Uk)(url),
-        urls: [url, ...indexes.extra].filter((each) => isSecureOrigin(each, indexes.trustedHosts)),
-        trust,
-    };
-}
-/**
- * Whether the chosen index still offers a version. It may have failed since it was probed, and pip
- * does not report that while something else satisfies the request.
- * @returns false when that can't be determined
- */
-async function isOffered(index, world, name, version) {
-    const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
-    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,logic_names/* sameVersion */.r1)(each, version)));
-}
-/** The first project of the request that applies to this Python. */
-async function projectToProbe(interpreter, requested, world) {
-    const candidates = probeCandidates(requested);
-    const [first] = candidates;
-    if (first === undefined || first.marker === undefined)
-        return first?.name;
-    const markers = candidates.map((candidate) => candidate.marker ?? "python_version >= '3'");
-    const applies = await world.python.applies(interpreter, markers);
-    return candidates.find((_candidate, index) => applies?.[index] ?? true)?.name;
+function installFlags(options) {
+    return [
+        options.compile ? '--compile' : '--no-compile',
+        // In a container root is the only user.
+        '--root-user-action=ignore',
+        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+    ];
 }
 
-// EXTERNAL MODULE: ./lib/logic/key.js
-var logic_key = __nccwpck_require__(6397);
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
@@ -29226,138 +29126,10 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
     return { text, source, project: name };
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var logic_environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/manifest.js
-var logic_manifest = __nccwpck_require__(4649);
-;// CONCATENATED MODULE: ./lib/logic/pip-args.js
-/** pip's command lines, as data. All follow `python -m pip`. */
-const common = ['--disable-pip-version-check', '--no-input'];
-/** Without the user's settings and without an index. */
-const offline = ['--isolated', '--no-index'];
-/**
- * Fill: gets the wheels of a request. pip looks into `--wheel-dir` before it downloads a wheel that it
- * chose on the index. See docs/decisions/0002-fill.md.
- */
-function wheelArgs(options) {
-    return [
-        'wheel',
-        ...common,
-        '--progress-bar=off',
-        ...(options.noDeps ? ['--no-deps'] : []),
-        ...(options.usePep517 ? ['--use-pep517'] : []),
-        `--wheel-dir=${options.wheelDir}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/** Gets the metadata of such a requirement, without building or installing it. */
-function metadataArgs(options) {
-    return ['install', '--dry-run', '--ignore-installed', ...sourceArgs(options)];
-}
-/** Close: resolves the exact closure of a request in a wheelhouse. */
-function closeArgs(options) {
-    return [
-        'install',
-        ...offline,
-        ...common,
-        '--quiet',
-        '--dry-run',
-        ...(options.ignoreInstalled ? ['--ignore-installed'] : []),
-        ...(options.upgrade ? ['--upgrade'] : []),
-        ...(options.upgradeStrategy ? [`--upgrade-strategy=${options.upgradeStrategy}`] : []),
-        '--only-binary=:all:',
-        ...(options.noDeps ? ['--no-deps'] : []),
-        `--find-links=${options.wheelDir}`,
-        `--report=${options.report}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/** Install: installs the lock from the wheelhouse; pip checks the hash of each file first. */
-function installArgs(options) {
-    return [
-        'install',
-        ...offline,
-        ...common,
-        // Nothing is cached here, and each pip would warn about a cache that is not writable.
-        '--no-cache-dir',
-        '--quiet',
-        '--no-warn-script-location',
-        '--no-deps',
-        '--only-binary=:all:',
-        '--require-hashes',
-        // After an interrupted installation, incomplete packages would count as "already satisfied".
-        ...(options.repair ? ['--force-reinstall'] : []),
-        ...installFlags(options),
-        `--find-links=${options.wheelhouse}`,
-        '-r',
-        options.lock,
-    ];
-}
-/** As {@link installArgs}, for uv (all follow `uv`): the same lock with the same checks. */
-function uvInstallArgs(options) {
-    return [
-        'pip',
-        'install',
-        '--quiet',
-        '--no-config',
-        '--offline',
-        '--no-index',
-        '--no-deps',
-        '--no-build',
-        '--require-hashes',
-        `--python=${options.python}`,
-        // uv then uses a temporary directory as its cache, and deletes it much faster than Node would.
-        '--no-cache',
-        ...(options.repair ? ['--reinstall'] : []),
-        ...(options.compile ? ['--compile-bytecode'] : []),
-        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
-        `--find-links=${options.wheelhouse}`,
-        '-r',
-        options.lock,
-    ];
-}
-/**
- * Installs a requirement from its own source. The user's build settings apply; the environment names
- * the index, if there is one, with its credentials.
- */
-function installDirectArgs(options) {
-    return [
-        'install',
-        '--no-warn-script-location',
-        '--force-reinstall',
-        ...installFlags(options),
-        ...sourceArgs(options),
-    ];
-}
-function sourceArgs({ requestFile, report, findLinks }) {
-    return [
-        ...common,
-        '--progress-bar=off',
-        '--no-deps',
-        ...(findLinks === undefined ? [] : ['--no-index']),
-        ...(findLinks ?? []).map((directory) => `--find-links=${directory}`),
-        `--report=${report}`,
-        '-r',
-        requestFile,
-    ];
-}
-function installFlags(options) {
-    return [
-        options.compile ? '--compile' : '--no-compile',
-        // In a container root is the only user, and each of several pips would print the warning.
-        '--root-user-action=ignore',
-        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
-    ];
-}
-
 ;// CONCATENATED MODULE: ./lib/pip.js
 /**
- * pip, as a run uses it: the requests it is given, the environments it runs in, and what its logs
- * and reports mean. Only a run that may ask an index gets the index and its credentials.
+ * Runs pip for a run: writes its requests, sets its environment, and reads its logs and reports.
+ * Only a pip that may ask an index gets the index and its credentials.
  */
 
 
@@ -29370,11 +29142,11 @@ function installFlags(options) {
 
 
 
-/** pip could not fill the wheelhouse. */
+/** pip could not fill the wheelhouse, or the wheelhouse does not satisfy the request. */
 class FillError extends errors/* UserError */.yo {
-    /** The index did not answer: not the request's fault. */
+    /** Whether the index did not answer, so that the request is not at fault. */
     unreachable;
-    /** Another index with the same content may do better. */
+    /** Whether another index with the same content may do better. */
     maybeIndex;
     constructor(message, output, at = {}) {
         super(message, at);
@@ -29385,136 +29157,135 @@ class FillError extends errors/* UserError */.yo {
 /**
  * Fetches or builds the wheels of a request and of everything that they depend on.
  * @param request may name a file of constraints
- * @param options.into a directory; pip reuses a wheel in it when the index offers the same one
- * @param options.dependencies whether to take dependencies too
  * @throws FillError with pip's last words and one sentence of advice
  */
-async function fetchWheels(run, world, index, request, options) {
-    const { requestFile, rewrite } = await writeRequest(run, world, request);
-    const { interpreter, settings } = run;
-    const dependencies = options.dependencies && !settings.flag('no-deps');
-    const args = wheelArgs({
-        wheelDir: options.into,
-        requestFile,
-        noDeps: !dependencies,
-        usePep517: usesPep517(interpreter),
-    });
-    const { exitCode, output } = await world.python.pip(interpreter, args, {
-        cwd: run.request.workingDirectory,
-        env: indexEnvironment(run, index),
-        rewrite,
-    });
+async function fetchClosure(run, world, request) {
+    const noDeps = run.settings.flag('no-deps');
+    return fetchWheels(run, world, request, { wheelDir: run.wheelhouse, noDeps });
+}
+/**
+ * Fetches or builds the wheels of a request, without dependencies, and adds them to the wheelhouse.
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+async function addWheels(run, world, request) {
+    const { wheelhouses } = world;
+    const wheelDir = await wheelhouses.stage(run.workplace);
+    const { built } = await fetchWheels(run, world, request, { wheelDir, noDeps: true });
+    const files = await wheelhouses.list(wheelDir);
+    for (const file of files)
+        await wheelhouses.move(file, wheelDir, run.wheelhouse);
+    return { files, built };
+}
+async function fetchWheels(run, world, request, options) {
+    const { requestFile } = newPaths(run);
+    const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run.interpreter) });
+    const env = indexEnvironment(run, run.index);
+    const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env });
     if (exitCode !== 0)
         throw fillError(output, request);
     return (0,pip_output/* readFillLog */.EW)(output);
 }
 /**
- * Names what a request installs when nothing but the wheels of a directory can be found. Asks no
+ * Names what a request installs when nothing but the wheels of the wheelhouse can be found. Asks no
  * index.
  * @param options.installed whether what the environment has counts as it does for `pip install`:
  *   pip leaves a version that satisfies the request, and names only what it would install
- * @throws FillError when the directory does not satisfy the request
+ * @throws FillError when the wheelhouse does not satisfy the request
  */
 async function resolveOffline(run, world, request, options) {
-    const { requestFile, rewrite } = await writeRequest(run, world, request);
-    const report = `${requestFile}.json`;
+    const { requestFile, report } = newPaths(run);
     const { settings } = run;
     const args = closeArgs({
-        wheelDir: options.wheelhouse,
-        requestFile,
-        report,
+        ...{ wheelDir: run.wheelhouse, requestFile, report },
         noDeps: settings.flag('no-deps'),
         ignoreInstalled: options.installed === 'is ignored',
         upgrade: settings.flag('upgrade'),
         upgradeStrategy: settings.text('upgrade-strategy'),
     });
-    const { exitCode, output } = await world.python.pip(run.interpreter, args, {
-        cwd: run.request.workingDirectory,
-        env: (0,logic_environment/* offlineEnvironment */.JK)(run.request.environment, external_node_os_.devNull),
-        rewrite,
-    });
+    const env = (0,logic_environment/* offlineEnvironment */.JK)(run.request.environment, external_node_os_.devNull);
+    const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env });
     if (exitCode !== 0)
         throw fillError(output, request);
     return readReport(world, report, output);
 }
 /**
- * Installs one requirement from its own place, without its dependencies; or only learns its
- * metadata. The index is for what its build needs.
- * @param options.index undefined to build with the wheels of `wheelhouse` alone
+ * Installs a requirement from its own source, without its dependencies, or only reads its metadata.
+ * @param options.index for what the build needs; by default it gets the wheels of the wheelhouse alone
  */
-async function installProject(run, world, requirement, options) {
-    const { requestFile, rewrite } = await writeRequest(run, world, requirement);
-    const report = `${requestFile}.json`;
-    const buildLog = `${requestFile}.log`;
-    const { request, settings, interpreter } = run;
-    const { index, wheelhouse } = options;
+async function installProject(run, world, requirement, { action, index }) {
+    const { wheelhouses } = world;
+    const { request, settings, wheelhouse } = run;
+    const { requestFile, report, buildLog } = newPaths(run);
     const buildWheels = external_node_path_.join(wheelhouse, logic_manifest/* buildDirectory */.WP);
-    // pip warns of a directory that is missing.
-    const hasBuildWheels = await world.wheelhouses.exists(buildWheels);
-    const findLinks = [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
-    const source = { requestFile, report, findLinks: index ? undefined : findLinks };
-    const args = options.action === 'install'
-        ? installDirectArgs({ ...installOptions(run, wheelhouse), ...source })
+    // pip warns about a directory that does not exist.
+    const hasBuildWheels = await wheelhouses.exists(buildWheels);
+    const findLinks = index ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+    const source = { requestFile, report, findLinks };
+    const args = action === 'install'
+        ? installDirectArgs({ ...installOptions(run), ...source })
         : metadataArgs(source);
     const env = index
         ? indexEnvironment(run, index)
         : (0,logic_environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
-    const { exitCode, output } = await world.python.pip(interpreter, args, {
-        cwd: request.workingDirectory,
-        env,
-        buildLog,
-        rewrite,
-    });
+    const options = { requestFile, args, env, buildLog };
+    const { exitCode, output } = await runPip(run, world, requestFor(requirement), options);
     if (exitCode !== 0)
         return { state: 'failed', output };
     const [item] = await readReport(world, report, output);
-    const builtWith = isolatesBuilds(settings)
-        ? (0,pip_output/* readBuildLog */.ZX)(await world.wheelhouses.read(buildLog).catch(() => ''))
+    const packages = isolatesBuilds(settings)
+        ? (0,pip_output/* readBuildLog */.ZX)(await wheelhouses.read(buildLog).catch(() => ''))
         : [];
-    return {
-        state: 'done',
-        item,
-        builtWith: builtWith.filter(({ name }) => name !== item?.name),
-    };
+    return { state: 'done', item, builtWith: packages.filter(({ name }) => name !== item?.name) };
 }
-/** What all installations of a run share. */
-function installOptions(run, wheelhouse) {
+/** Returns the request that consists of one requirement with its own source. */
+function requestFor({ text, source }) {
+    return plainRequest([text], source);
+}
+/** Returns the options that all installations of a run share. */
+function installOptions({ wheelhouse, request, interpreter, }) {
     return {
         wheelhouse,
-        compile: run.request.compileBytecode,
-        breakSystemPackages: run.interpreter.externallyManaged && breaksSystemPackages(run.interpreter),
+        compile: request.compileBytecode,
+        breakSystemPackages: interpreter.externallyManaged && breaksSystemPackages(interpreter),
     };
 }
-/** What an error says of an installer that failed: advice, and its last words. */
+/** Returns the message for an installer that failed: advice, and its last words. */
 function installFailure(installer, output, asked = 'index') {
     return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, asked)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`;
 }
 function indexEnvironment({ request, interpreter }, index) {
     return (0,logic_environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, index.environment, interpreter.keyring);
 }
-/** pip before 23.1 runs setup.py in the open where it can't: without setuptools or wheel it fails. */
+/** pip before 23.1 runs setup.py directly and fails without setuptools or wheel, unless told otherwise. */
 function usesPep517(interpreter) {
     return (0,logic_names/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
 }
-/** Where the constraints of a request lie while pip reads them. */
+/** Returns the path of a request's constraints while pip reads them. */
 function constraintsFile({ scratch }) {
     return external_node_path_.join(scratch, 'constraints.txt');
 }
-/** @returns where pip reads it, and how to say what pip says of it of the user's files */
-async function writeRequest(run, { wheelhouses }, { request, constraints }) {
-    const requestFile = external_node_path_.join(run.scratch, `request-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.txt`);
+/** Returns the paths of the files of one pip process. */
+function newPaths({ scratch }) {
+    const requestFile = external_node_path_.join(scratch, `request-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}.txt`);
+    return { requestFile, report: `${requestFile}.json`, buildLog: `${requestFile}.log` };
+}
+/** Writes a request and runs pip, whose output then names the user's files instead of generated ones. */
+async function runPip(run, { python, wheelhouses }, { request, constraints }, options) {
+    const { requestFile, args, ...others } = options;
     const generated = new Map([
         [requestFile, request],
         [constraintsFile(run), constraints],
     ]);
     for (const [file, { text }] of generated)
         await wheelhouses.write(file, text);
-    return { requestFile, rewrite: (line) => withUserSources(line, generated) };
+    const rewrite = (line) => withUserSources(line, generated);
+    const cwd = run.request.workingDirectory;
+    return python.pip(run.interpreter, args, { ...others, cwd, rewrite });
 }
 /**
  * Reads the report of a pip that has succeeded.
  * @param output of that pip
- * @throws FillError when there is no report all the same, or none that can be read
+ * @throws FillError when there is no report, or one that can't be read
  */
 async function readReport(world, file, output) {
     try {
@@ -29524,7 +29295,7 @@ async function readReport(world, file, output) {
         throw fillError(`${output}\nERROR: pip's report can't be read: ${(0,errors/* messageOf */.bD)(error)}`);
     }
 }
-/** @param request what pip was given, when its error may be about a line of it */
+/** @param request the request, if the error may be about one of its lines */
 function fillError(output, request) {
     const failed = (0,pip_output/* failedRequirement */.pD)(output);
     const where = failed ? ` (it failed at ${failed.project})` : '';
@@ -29547,90 +29318,72 @@ function fillError(output, request) {
 
 
 
-
 /**
- * Turns them into files that pip can resolve together with all others. A local project is installed
- * here and now where that is wanted: the same build gives its metadata.
- * @param directory the wheelhouse that is filled
+ * Resolves them to files that pip can resolve together with all other requirements. Installs local
+ * projects here and now if the run installs: the same build gives their metadata.
  * @throws FillError or UserError with pip's last words
  */
-async function resolveSources(run, world, directory, kept) {
-    const resolved = [];
-    const urls = new Map();
-    const built = [];
+async function resolveSources(run, world) {
+    const wheels = [];
+    const projects = [];
+    const stubs = [];
     const builtWith = [];
-    const items = [];
     // Without isolation a build may need what the lock has yet to install.
     const isInstalled = run.request.install && isolatesBuilds(run.settings);
-    const hasBuildWheels = kept.some((wheel) => wheel.role === 'build');
-    const queue = [...(0,requirements/* directRequirements */.S8)(run.requested.lines)];
-    const names = new Set();
-    for (const requirement of queue) {
-        const request = plainRequest([requirement.text], requirement.source);
+    const sources = sourceQueue(run, world);
+    for (const requirement of sources.requirements()) {
         if ((0,requirements/* isCacheable */.TZ)(requirement)) {
-            const wheel = await fetchUrl(run, world, directory, kept, requirement, request);
+            const wheel = await urlWheel(run, world, requirement);
             if (wheel === undefined)
                 continue;
-            if (wheel.isBuilt)
-                built.push(wheel.file);
-            urls.set(wheel.file, requirement);
-            const { name } = (0,logic_names/* wheelNameParts */.LI)(wheel.file);
-            names.add(name);
-            resolved.push(standIn(requirement, name, await fileOf(world, directory, wheel.file)));
+            wheels.push(wheel);
+            await sources.pushDependencies(requirement, { name: wheel.name, requires: [] });
             continue;
         }
-        const attempt = (index) => installProject(run, world, request, {
-            action: isInstalled ? 'install' : 'read metadata',
-            index,
-            wheelhouse: directory,
-        });
-        const result = await world.reporter.group(`${isInstalled ? 'Install' : 'Read the metadata of'} ${requirement.shown}`, async () => {
-            const offline = hasBuildWheels ? await attempt(undefined) : undefined;
-            if (offline?.state === 'done')
-                return offline;
-            if (offline !== undefined) {
-                world.reporter.info('The build needs packages that are not in the wheelhouse; retrying with the index.');
-            }
-            return attempt(run.index);
-        });
-        if (result.state === 'failed') {
-            const asked = requirement.form === 'url' ? 'url' : 'index';
-            throw new errors/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
-        }
-        if (result.item === undefined)
+        const action = isInstalled ? 'install' : 'read metadata';
+        const built = await buildProject(run, world, requirement, action);
+        if (built.item === undefined)
             continue;
-        names.add(result.item.name);
-        items.push({ requirement, item: result.item });
-        builtWith.push(...result.builtWith);
-        const found = await sourcesOf(run, world, requirement, result.item);
-        queue.push(...found.filter(({ name }) => !names.has(name)).map((each) => each.requirement));
-        for (const { name } of found)
-            names.add(name);
+        const project = directProject(requirement, built.item);
+        projects.push(project);
+        stubs.push({ ...project, marker: requirement.marker, source: requirement.source });
+        builtWith.push(...built.builtWith);
+        await sources.pushDependencies(requirement, built.item);
     }
-    const projects = items.map(({ requirement, item }) => directProject(requirement, item));
-    const stubs = await writeStubs(run, world, projects);
-    for (const [number, { requirement, item }] of items.entries()) {
-        const stub = stubs[number];
-        if (stub === undefined)
-            throw new Error(`There is no stub for ${item.name}.`);
-        resolved.push(standIn(requirement, item.name, stub));
-    }
-    return {
-        ...{ resolved, projects, urls, built, builtWith, isInstalled },
-        stubs: stubs.map(({ file }) => file),
-    };
+    return { wheels, projects, stubs: await writeStubs(run, world, stubs), builtWith, isInstalled };
+}
+/**
+ * Builds a project with the packages that the wheelhouse has for builds, else with the index.
+ * @throws UserError with pip's last words
+ */
+async function buildProject(run, world, requirement, action) {
+    const { reporter } = world;
+    const verb = action === 'install' ? 'Install' : 'Read the metadata of';
+    return reporter.group(`${verb} ${requirement.shown}`, async () => {
+        if (run.earlier.some((wheel) => wheel.role === 'build')) {
+            const result = await installProject(run, world, requirement, { action });
+            if (result.state === 'done')
+                return result;
+            reporter.info('The build needs packages that are not in the wheelhouse; retrying with the index.');
+        }
+        const result = await installProject(run, world, requirement, { action, index: run.index });
+        if (result.state === 'done')
+            return result;
+        const asked = requirement.form === 'url' ? 'url' : 'index';
+        throw new errors/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
+    });
 }
 /**
  * Installs them from their own sources, with the wheels of the wheelhouse and without an index.
- * @returns why the wheelhouse does not fit them any more; undefined when it does
+ * @returns why the wheelhouse no longer fits them; undefined when it does
  */
-async function installSources(run, world, wheelhouse, manifest) {
-    const queue = (0,requirements/* directRequirements */.S8)(run.requested.lines).filter((each) => !(0,requirements/* isCacheable */.TZ)(each));
-    const names = new Set();
+async function installSources(run, world) {
+    const sources = sourceQueue(run, world);
     let changed;
-    for (const requirement of queue) {
-        const request = plainRequest([requirement.text], requirement.source);
-        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(run, world, request, { action: 'install', index: undefined, wheelhouse }));
+    for (const requirement of sources.requirements()) {
+        if ((0,requirements/* isCacheable */.TZ)(requirement))
+            continue;
+        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(run, world, requirement, { action: 'install' }));
         if (result.state === 'failed') {
             return {
                 reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
@@ -29640,522 +29393,108 @@ async function installSources(run, world, wheelhouse, manifest) {
         if (result.item === undefined)
             continue;
         const now = directProject(requirement, result.item);
-        names.add(now.name);
-        const before = manifest.direct.find((project) => project.requirement === now.requirement);
+        const before = run.manifest.direct.find((each) => each.requirement === now.requirement);
         if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
             changed ??= now.name;
-        const found = await sourcesOf(run, world, requirement, result.item);
-        for (const each of found) {
-            if (!names.has(each.name) && !(0,requirements/* isCacheable */.TZ)(each.requirement))
-                queue.push(each.requirement);
-            names.add(each.name);
-        }
+        await sources.pushDependencies(requirement, result.item);
     }
     return changed === undefined
         ? undefined
         : { reason: `the dependencies of ${changed} have changed` };
 }
-/** The files that stand for them in a wheelhouse that is complete. */
-async function resolvedSources(run, world, directory, manifest) {
-    const wheels = (0,requirements/* directRequirements */.S8)(run.requested.lines)
+/** Returns the files that stand for them in a complete wheelhouse. */
+async function sourcesInWheelhouse(run, world) {
+    const { wheels, direct } = run.manifest;
+    const urlWheels = (0,requirements/* directRequirements */.S8)(run.requested.lines)
         .filter(requirements/* isCacheable */.TZ)
         .flatMap((requirement) => {
-        const wheel = manifest.wheels.find((each) => isFrom(each, requirement));
-        if (wheel === undefined)
-            return [];
-        const file = external_node_path_.join(directory, wheel.file);
-        return [standIn(requirement, wheel.name, { file, sha256: wheel.sha256 })];
+        const wheel = wheels.find((each) => isFrom(each, requirement));
+        return wheel === undefined ? [] : [resolvedWheel(run, { ...wheel, requirement })];
     });
-    const stubs = await writeStubs(run, world, manifest.direct);
-    const projects = manifest.direct.flatMap(({ name, extras }, number) => {
-        const stub = stubs[number];
-        return stub ? [standIn({ extras, marker: undefined, source: undefined }, name, stub)] : [];
-    });
-    return { resolved: [...wheels, ...projects], stubs: stubs.map(({ file }) => file) };
+    return [...urlWheels, ...(await writeStubs(run, world, direct))];
 }
-/** What the manifest says of such a requirement, to see whether its dependencies change. */
+/** Returns what the manifest says of a project, to notice when its dependencies change. */
 function directProject(requirement, item) {
     const { name, version, requires } = item;
     return {
         ...{ requirement: (0,logic_key/* canonical */.$N)(requirement), name, version },
         extras: requirement.extras,
-        // An address may hold secrets, and a manifest is read by everybody.
+        // A URL may contain secrets, and everybody can read a manifest.
         requires: requires.map((text) => (0,secrets/* fingerprinted */.g0)((0,local_project/* splitSource */.qJ)(text)?.named ?? text)),
     };
 }
-/** The dependencies of a project that name their own sources in turn. */
-async function sourcesOf({ interpreter, request }, { python }, { extras, source }, item) {
-    const found = item.requires.flatMap((text) => (0,local_project/* splitSource */.qJ)(text) ?? []);
-    if (found.length === 0)
+/**
+ * Lists the request's requirements that name their own source, then those among the dependencies of
+ * their projects. Each project counts once.
+ */
+function sourceQueue(run, world) {
+    const queue = (0,requirements/* directRequirements */.S8)(run.requested.lines).map((requirement) => ({ requirement }));
+    const known = new Set();
+    return {
+        *requirements() {
+            for (const { requirement, name } of queue) {
+                if (name !== undefined && known.has(name))
+                    continue;
+                if (name !== undefined)
+                    known.add(name);
+                yield requirement;
+            }
+        },
+        /** @param project what a listed requirement turned out to be */
+        async pushDependencies({ extras, source }, project) {
+            known.add(project.name);
+            const found = project.requires.flatMap((text) => (0,local_project/* splitSource */.qJ)(text) ?? []);
+            const markers = found.flatMap(({ marker }) => marker ?? []);
+            const applies = await world.python.applies(run.interpreter, markers, extras);
+            for (const { name, text, marker } of found) {
+                if (marker !== undefined && applies.get(marker) === false)
+                    continue;
+                queue.push({
+                    name,
+                    requirement: (0,requirements/* requirementOf */.h2)(text, source, run.request.workingDirectory),
+                });
+            }
+        },
+    };
+}
+/** Writes stubs that pip can resolve. */
+async function writeStubs(run, { python, wheelhouses }, stubs) {
+    if (stubs.length === 0)
         return [];
-    const always = 'python_version >= "3"';
-    const markers = found.map(({ marker }) => marker ?? always);
-    const applies = await python.applies(interpreter, markers, extras);
-    return found
-        .filter((_each, number) => applies?.[number] ?? true)
-        .map(({ name, text }) => ({
-        name,
-        requirement: (0,requirements/* requirementOf */.h2)(text, source, request.workingDirectory),
-    }));
-}
-async function fileOf({ wheelhouses }, directory, name) {
-    const [measured] = await wheelhouses.measure(directory, [name]);
-    if (measured === undefined)
-        throw new Error(`${name} has no digest`);
-    return { file: external_node_path_.join(directory, name), sha256: measured.sha256 };
-}
-/** A file that stands for a requirement. */
-function standIn(requirement, name, { file, sha256 }) {
-    const { extras, marker, source } = requirement;
-    return { name, extras, marker, source, url: (0,external_node_url_.pathToFileURL)(file).href, sha256 };
-}
-/** Stubs in the order of the projects. */
-async function writeStubs(run, world, projects) {
-    if (projects.length === 0)
-        return [];
-    const place = await world.wheelhouses.stage(run.workplace);
-    const stubs = projects.map(({ name, version, requires }) => ({
-        name,
-        version,
-        // A manifest that anybody may have written must not make pip fetch a URL.
+    // Anybody may have written the manifest: its text must not make pip fetch a URL.
+    const safe = stubs.map(({ requires, ...stub }) => ({
+        ...stub,
         requires: requires.filter((text) => !/[@\p{Cc}\u2028\u2029]/u.test(text)),
     }));
-    const files = await world.python.writeStubs(run.interpreter, place, stubs);
-    return Promise.all(files.map((file) => fileOf(world, external_node_path_.dirname(file), external_node_path_.basename(file))));
+    const written = await python.writeStubs(run.interpreter, await wheelhouses.stage(run.workplace), safe);
+    return written.map(({ name, extras = [], marker, source, file, sha256 }) => ({
+        ...{ name, extras, marker, source, sha256 },
+        url: (0,external_node_url_.pathToFileURL)(file).href,
+    }));
+}
+/** Returns the wheel of a URL as a file that pip can resolve. */
+function resolvedWheel({ wheelhouse }, { name, file, sha256, requirement: { extras, marker, source } }) {
+    const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(wheelhouse, file)).href;
+    return { name, extras, marker, source, url, sha256 };
 }
 function isFrom(wheel, requirement) {
     return (wheel.url === requirement.shownTarget &&
         wheel.requestHashes?.join() === requirement.hashes.join());
 }
-/** The wheel of a URL with a hash: the one of an earlier run, or fetched (and built) now. */
-async function fetchUrl(run, world, directory, kept, requirement, request) {
-    const known = kept.find((wheel) => isFrom(wheel, requirement));
+/**
+ * Finds the wheel of a URL with a hash among those of an earlier run, or fetches or builds it.
+ * @returns undefined when its marker does not apply
+ */
+async function urlWheel(run, world, requirement) {
+    const known = run.earlier.find((wheel) => isFrom(wheel, requirement));
     if (known)
-        return { file: known.file, isBuilt: known.origin === 'built' };
-    const place = await world.wheelhouses.stage(run.workplace);
-    const log = await fetchWheels(run, world, run.index, request, {
-        into: place,
-        dependencies: false,
-    });
-    const [file] = await world.wheelhouses.list(place);
-    if (file === undefined)
+        return { ...known, requirement };
+    const { files, built } = await addWheels(run, world, requestFor(requirement));
+    const [wheel] = await world.wheelhouses.measure(run.wheelhouse, files);
+    if (wheel === undefined)
         return undefined;
-    await world.wheelhouses.move(file, place, directory);
-    return { file, isBuilt: log.built.has(file) };
-}
-
-;// CONCATENATED MODULE: ./lib/logic/admission.js
-/** Which wheels of an earlier wheelhouse the hashes of the request allow. */
-
-
-/** @param settings pip's effective settings */
-function hashRules(lines, settings) {
-    const byName = (0,requirements/* requestedHashes */.FN)(lines);
-    const byUrl = new Map();
-    for (const { shownTarget, wheelOf, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
-        const sorted = hashes.toSorted();
-        byUrl.set(shownTarget, { hashes: sorted, wheelOf });
-        if (wheelOf !== undefined)
-            byName.set(wheelOf, sorted);
-    }
-    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
-}
-/** The projects of `--only-binary`, unless relaxed elsewhere: any `--no-binary` disables this rule. */
-function neverBuilt(lines, settings) {
-    const words = (option) => [
-        settings.get(option) ?? '',
-        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
-    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
-    const binary = words('only-binary');
-    if (words('no-binary').length > 0 || binary.includes(':none:'))
-        return () => false;
-    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,logic_names/* normalizeName */.Pc)(word))));
-    return (name) => names.has(':all:') || names.has(name);
-}
-/**
- * Whether the hashes of a request allow a wheel. A downloaded wheel must have an allowed hash itself.
- * A wheel that was built from an sdist has another hash than the sdist, so the hashes that it was
- * built under must be those of the request. Anybody may have written the manifest that says "built",
- * so that does not count where the request forbids builds. Wheels that are not installed have no
- * hash in the request: see `isNeeded` in verdict.ts.
- */
-function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
-    if (wheel.role !== 'runtime')
-        return true;
-    const rule = wheel.url === undefined ? undefined : byUrl.get(wheel.url);
-    // A wheel from a URL is not allowed for another URL or for an index.
-    if (wheel.url !== undefined && rule === undefined)
-        return false;
-    if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name)
-        return false;
-    const hashes = byName.get(wheel.name) ?? rule?.hashes;
-    if (hashes === undefined)
-        return !all;
-    const isWheelUrl = [...byUrl.values()].some(({ wheelOf }) => wheelOf === wheel.name);
-    const isItself = wheel.origin === 'downloaded' || isWheelUrl || neverBuilt(wheel.name);
-    if (isItself && hashes.some((hash) => hash.startsWith('sha256:'))) {
-        return hashes.includes(`sha256:${wheel.sha256}`);
-    }
-    return wheel.requestHashes?.toSorted().join() === hashes.join();
-}
-
-;// CONCATENATED MODULE: ./lib/fill.js
-/**
- * Fills a wheelhouse and closes it: pip chooses and builds against the index, then names the exact
- * closure without it, and what is not in the closure goes.
- */
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Makes a wheelhouse complete for a run, in place.
- * @param directory contains the wheels of `usable` and nothing else
- * @param usable verified wheels of an earlier wheelhouse; those that the request's hashes do not
- *   admit are deleted, and everything else in the directory
- * @param options.resume keep what an attempt before this one has left
- * @param options.effort seconds that the earlier wheelhouse took
- * @returns the manifest, already written with its lock
- * @throws FillError with pip's last words and one sentence of advice
- */
-async function fill(run, world, directory, usable, { resume, effort }) {
-    const start = performance.now();
-    const { lines } = run.requested;
-    const rules = hashRules(lines, run.settings.configured);
-    const kept = usable.filter((wheel) => isAdmitted(wheel, rules));
-    if (!resume) {
-        await world.wheelhouses.keepOnly(directory, kept.map((wheel) => wheel.file));
-    }
-    const earlier = new Set(await world.wheelhouses.list(directory));
-    const sourced = await resolveSources(run, world, directory, kept);
-    const index = await applying(run, world);
-    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(run, world, sourced) : noneRelied;
-    const resolved = [...sourced.resolved, ...relied.resolved];
-    const offers = await offersOf(run, world, directory, kept, index);
-    const files = fillFiles(lines, constraintsFile(run), {
-        resolved,
-        offers,
-        hashMode: (0,requirements/* isHashMode */.mD)(lines),
-    });
-    const log = await fetchWheels(run, world, run.index, files, {
-        into: directory,
-        dependencies: true,
-    });
-    const chosen = [...log.reused, ...log.built, ...sourced.urls.keys()];
-    const closure = await fill_close(run, world, directory, {
-        files: closeFiles(lines, resolved, constraintsFile(run)),
-        stale: kept.map(({ file }) => file).filter((file) => !chosen.includes(file)),
-        stubs: new Set([...sourced.stubs, ...relied.resolved.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))]),
-    });
-    const others = kept.filter(({ role }) => role !== 'runtime').map(({ file }) => file);
-    await world.wheelhouses.keepOnly(directory, [...closure.keys(), ...others]);
-    const build = await keepBuildRequirements(run, world, directory, sourced.builtWith);
-    const tools = await fetchTools(run, world, directory, kept);
-    const runtime = [...closure.keys()];
-    await world.wheelhouses.keepOnly(directory, [...runtime, ...build, ...tools]);
-    const wheels = await describe(world, directory, {
-        ...{ closure, build, tools, kept },
-        hashes: (0,requirements/* requestedHashes */.FN)(lines),
-        urls: sourced.urls,
-        built: new Set([...log.built, ...sourced.built]),
-        pipCache: run.settings.text('cache-dir') ?? run.interpreter.pipCache,
-        earlier,
-    });
-    refuseUnhashed(wheels, rules);
-    const parts = (0,logic_manifest/* keepableParts */.On)(run.keys.parts);
-    const manifest = {
-        interpreter: (0,logic_key/* interpreterIdentity */.tb)(run.interpreter),
-        request: run.keys.request,
-        sources: run.keys.sources,
-        resolvedAt: world.now().toISOString(),
-        wheels,
-        direct: sourced.projects,
-        relied: relied.projects.filter(({ name }) => isMentioned(name, [...closure.values()], sourced)),
-        effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
-        python: run.interpreter.version,
-        ...(parts === undefined ? {} : { parts }),
-    };
-    await world.wheelhouses.seal(directory, manifest);
-    return { manifest, hasInstalledSources: sourced.isInstalled };
-}
-/**
- * What the request's hashes do not admit never reaches the lock, whatever pip was configured to
- * take and whatever it says.
- * @throws FillError
- */
-function refuseUnhashed(wheels, rules) {
-    const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
-    if (refused.length === 0)
-        return;
-    const files = refused.map((wheel) => wheel.file).join(', ');
-    throw new FillError(`pip chose files that the hashes of the requirements do not allow: ${files}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`, '');
-}
-/** The request's lines for an index that apply to the interpreter. */
-async function applying(run, world) {
-    const lines = (0,requirements/* indexRequirements */.zM)(run.requested.lines);
-    const markers = [...new Set(lines.flatMap((line) => line.marker ?? []))];
-    if (markers.length === 0)
-        return lines;
-    const applies = await world.python.applies(run.interpreter, markers);
-    if (applies === undefined)
-        return lines;
-    const met = new Set(markers.filter((_marker, index) => applies[index]));
-    return lines.filter((line) => line.marker === undefined || met.has(line.marker));
-}
-const noneRelied = { projects: [], resolved: [] };
-/**
- * With hashes pip takes no dependency that has none, unless the environment satisfies it already:
- * pip-compile leaves pip and setuptools out and relies on that. So what is installed takes part in
- * the resolution, without dependencies of its own.
- */
-async function installedProjects(run, world, sourced) {
-    const requested = new Set([
-        ...(0,requirements/* indexRequirements */.zM)(run.requested.lines).map((line) => line.name),
-        ...sourced.resolved.map((each) => each.name),
-    ]);
-    const installed = await world.python.installed(run.interpreter);
-    const projects = [...installed]
-        // Of a metadata directory with an odd name there can't be a stub.
-        .filter(([, version]) => (0,logic_names/* isWheelFileName */.jh)(`stub-${version}-py3-none-any.whl`))
-        .filter(([name]) => !requested.has(name))
-        .map(([name, version]) => ({ name, version, requires: [] }));
-    const stubs = await writeStubs(run, world, projects);
-    const line = { extras: [], marker: undefined, source: undefined };
-    return {
-        projects: projects.map(({ name, version }) => ({ name, version })),
-        resolved: projects.flatMap(({ name }, number) => {
-            const stub = stubs[number];
-            return stub ? [standIn(line, name, stub)] : [];
-        }),
-    };
-}
-/** Whether anything in a closure depends on a project. */
-function isMentioned(name, closure, sourced) {
-    const requires = [...closure, ...sourced.projects].flatMap((each) => each.requires);
-    return requires.some((text) => (0,logic_names/* normalizeName */.Pc)(/^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text)?.[0] ?? '') === name);
-}
-/**
- * Built wheels that pip may take instead of building again: those of pins, and of versions that
- * the index is asked about, as pip would not say that they are gone. With prefer-binary an old
- * built wheel would win over a newer sdist for ever, so there only pins count.
- */
-async function offersOf(run, world, directory, kept, lines) {
-    const { index, settings } = run;
-    if (!index.mayOffer)
-        return [];
-    const offers = kept
-        .filter((wheel) => wheel.origin === 'built' && wheel.url === undefined)
-        .map(async ({ name, version, sha256, file }) => {
-        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
-        const mayOffer = isPin ||
-            (!settings.flag('prefer-binary') &&
-                (index.role === 'none' || (await isOffered(index, world, name, version))));
-        const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(directory, file)).href;
-        return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
-    });
-    return (await Promise.all(offers)).flat();
-}
-/**
- * Names the closure of a request in a wheelhouse.
- * @param options.stale files that must not be found: what the index no longer offers, or offers
- *   in another version. Without hashes they count when pip finds no closure without them.
- * @returns by file name, without stubs
- */
-async function fill_close(run, world, directory, options) {
-    const { stale } = options;
-    const resolve = () => resolveOffline(run, world, options.files, { wheelhouse: directory, installed: 'is ignored' });
-    const resolveWithoutStale = async () => {
-        const aside = await world.wheelhouses.stage(run.workplace);
-        for (const file of stale)
-            await world.wheelhouses.move(file, directory, aside);
-        try {
-            return await resolve();
-        }
-        finally {
-            for (const file of stale)
-                await world.wheelhouses.move(file, aside, directory);
-        }
-    };
-    const items = await resolveWithoutStale().catch((error) => {
-        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
-        if (error instanceof FillError && mayRetry)
-            return resolve();
-        throw error;
-    });
-    const present = (await world.wheelhouses.list(directory)).filter((file) => !stale.includes(file));
-    const closure = new Map();
-    for (const item of items) {
-        const isFile = item.url.startsWith('file:');
-        if (isFile && options.stubs.has((0,external_node_url_.fileURLToPath)(item.url)))
-            continue;
-        // A wheel that another one names by its URL was fetched from there once more.
-        const file = isFile ? external_node_path_.basename((0,external_node_url_.fileURLToPath)(item.url)) : wheelOf(item, present);
-        if (file === undefined) {
-            throw new FillError(`The wheel of ${item.name} ${item.version} is not in the wheelhouse.`, '');
-        }
-        closure.set(file, item);
-    }
-    return closure;
-}
-/** The wheel of a project's version among files. */
-function wheelOf({ name, version }, files) {
-    return files.find((file) => {
-        const parts = (0,logic_names/* wheelNameParts */.LI)(file);
-        return parts.name === name && (0,logic_names/* sameVersion */.r1)(parts.version, version);
-    });
-}
-/**
- * Adds what builds of local projects needed, so that a later run builds them offline.
- * @returns names of the files
- */
-async function keepBuildRequirements(run, world, directory, requirements) {
-    const present = await world.wheelhouses.list(directory);
-    const different = new Map(requirements.map((each) => [`${each.name} ${each.version}`, each]));
-    const missing = [...different.values()].filter((each) => wheelOf(each, present) === undefined);
-    try {
-        // One request can name one version of a project only.
-        for (let rest = missing; rest.length > 0;) {
-            const names = new Set();
-            const batch = rest.filter(({ name }) => !names.has(name) && names.add(name));
-            rest = rest.filter((each) => !batch.includes(each));
-            const request = plainRequest(batch.map(({ name, version }) => `${name}==${version}`));
-            await fetchWheels(run, world, run.index, request, { into: directory, dependencies: false });
-        }
-    }
-    catch (error) {
-        if (!(error instanceof FillError))
-            throw error;
-        world.reporter.info('Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.');
-    }
-    const files = await world.wheelhouses.list(directory);
-    return requirements.flatMap((each) => wheelOf(each, files) ?? []);
-}
-/** The installer itself, if not on PATH. A cached one is reused without checking for updates. */
-async function fetchTools(run, world, directory, kept) {
-    if (run.request.installer !== 'uv' || run.uv !== undefined)
-        return [];
-    const known = kept.filter((wheel) => wheel.role === 'tool');
-    if (known.length > 0)
-        return known.map((wheel) => wheel.file);
-    const place = await world.wheelhouses.stage(run.workplace);
-    const request = plainRequest(['uv']);
-    await fetchWheels(run, world, run.index, request, { into: place, dependencies: false });
-    const files = await world.wheelhouses.list(place);
-    for (const file of files)
-        await world.wheelhouses.move(file, place, directory);
-    return [...files];
-}
-/** The manifest's entries: verified wheels keep theirs, new ones are measured. */
-async function describe(world, directory, found) {
-    const files = [...new Set([...found.closure.keys(), ...found.build, ...found.tools])].sort();
-    const measured = await world.wheelhouses.measure(directory, files);
-    const cached = await world.python.cachedBuilds(found.pipCache, measured);
-    return measured.map(({ file, sha256, size }) => {
-        const item = found.closure.get(file);
-        const named = (0,logic_names/* wheelNameParts */.LI)(file);
-        const url = found.urls.get(file);
-        const hashes = item && (url ? url.hashes : found.hashes.get(named.name));
-        const before = found.kept.find((wheel) => wheel.file === file && wheel.sha256 === sha256);
-        // pip has checked what it downloaded: a new file that no hash names was built from one that was.
-        const isUnnamed = hashes?.every((hash) => hash.startsWith('sha256:')) &&
-            !hashes.includes(`sha256:${sha256}`) &&
-            !found.earlier.has(file);
-        const isBuilt = before
-            ? before.origin === 'built'
-            : found.built.has(file) || cached.has(file) || isUnnamed;
-        return {
-            name: named.name,
-            project: item?.writtenName ?? named.name,
-            version: item?.version ?? named.version,
-            ...{ file, sha256, size },
-            origin: isBuilt ? 'built' : 'downloaded',
-            role: item ? 'runtime' : found.build.includes(file) ? 'build' : 'tool',
-            ...(hashes === undefined ? {} : { requestHashes: hashes }),
-            ...(url === undefined ? {} : { url: url.shownTarget }),
-        };
-    });
-}
-
-;// CONCATENATED MODULE: ./lib/logic/portions.js
-/**
- * Which wheels of a lock can be installed beside each other: pip installs in one thread, so several
- * pips share what is much. See docs/decisions/0007-several-pips.md.
- */
-
-/** Bytes of wheels below which looking into them takes as long as it could save. */
-const worthAsking = 20_000_000;
-/** What each further pip has to take off the first one: 0.3 s of work (86 packages, pip 26.3). */
-const worthStarting = 100_000_000;
-/** Creating a file takes pip as long as writing so many bytes (86 packages, pip 26.3). */
-const bytesPerFile = 40_000;
-/** How much longer pip takes where it compiles bytecode (docs/benchmarks). */
-const compileFactor = 4;
-/** More pips than these wait for the disk, and each takes memory. */
-const maxPips = 4;
-/** pip before 24.2 opens the metadata of all that is there, also of what another pip just unpacks. */
-const oldestPip = [24, 2];
-/**
- * Whether it is worth looking into the wheels.
- * @param pip version
- * @param cores that this process may use
- */
-function mayDivide(wheels, pip, cores) {
-    const bytes = wheels.reduce((sum, wheel) => sum + wheel.size, 0);
-    return !(0,logic_names/* isOlderPip */.Ui)(pip, oldestPip) && cores > 1 && bytes >= worthAsking;
-}
-/**
- * Divides wheels among pips that work at the same time, each portion about the same work.
- * @returns in no special order; one portion unless no pip meets what another does: nothing of the lock
- *   is installed already, and no name is put into place by two portions
- */
-function portionsOf(wheels, { installed, contents }, { cores, compile }) {
-    const present = new Set(installed.map(logic_names/* normalizeName */.Pc));
-    // What is exchanged is removed first, and the files of one project may have become another's.
-    if (wheels.some((wheel) => present.has(wheel.name)))
-        return [wheels];
-    const groups = groupsOf(wheels, contents);
-    if (groups === undefined)
-        return [wheels];
-    groups.sort((one, other) => other.work - one.work);
-    const beside = groups.slice(1).reduce((sum, group) => sum + group.work, 0);
-    const further = Math.floor((beside * (compile ? compileFactor : 1)) / worthStarting);
-    const count = Math.min(cores, maxPips, groups.length, 1 + further);
-    if (count < 2)
-        return [wheels];
-    const portions = Array.from({ length: count }, () => ({ wheels: [], work: 0 }));
-    for (const group of groups) {
-        const least = portions.reduce((one, other) => (other.work < one.work ? other : one));
-        least.wheels.push(...group.wheels);
-        least.work += group.work;
-    }
-    return portions.map((portion) => portion.wheels);
-}
-/** @returns undefined when a wheel may belong to any */
-function groupsOf(wheels, contents) {
-    const owners = new Map();
-    for (const [index, wheel] of wheels.entries()) {
-        const content = contents[index];
-        if (!content || content.names.length === 0)
-            return undefined;
-        const { files, bytes, names } = content;
-        const group = { wheels: [wheel], names: [...names], work: bytes + files * bytesPerFile };
-        const met = new Set(names.flatMap((name) => owners.get(name) ?? []));
-        for (const other of met) {
-            group.wheels.push(...other.wheels);
-            group.names.push(...other.names);
-            group.work += other.work;
-        }
-        for (const name of group.names)
-            owners.set(name, group);
-    }
-    return [...new Set(owners.values())];
+    const origin = built.has(wheel.file) ? 'built' : 'downloaded';
+    return { ...wheel, name: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name, origin, requirement };
 }
 
 ;// CONCATENATED MODULE: ./lib/install-lock.js
@@ -30173,70 +29512,75 @@ function groupsOf(wheels, contents) {
 
 
 
-
-/** What was to be installed could not be. */
+/** The packages of the lock could not be installed. */
 class InstallError extends errors/* UserError */.yo {
-    /** The wheels may be to blame: the installer ended by itself, and not for want of disk or rights. */
+    /**
+     * Whether the wheels may be at fault: the installer exited on its own, and not because of disk
+     * space or permissions.
+     */
     maybeWheels;
     constructor(message, maybeWheels) {
         super(message);
         this.maybeWheels = maybeWheels;
     }
 }
-/** From this exit code on a program was ended by a signal. */
+/** The lowest exit code of a program that a signal ended. */
 const signalled = 128;
 /** @throws InstallError with the installer's last words */
-async function installLock(run, world, wheelhouse, manifest) {
-    const { request, interpreter } = run;
+async function installLock(run, world) {
+    const { installer } = run.request;
     const { wheelhouses, reporter } = world;
-    // Lies there while the installer is at work: a later run then knows that this one did not end.
-    const mark = external_node_path_.join(interpreter.sitePackages, '.wheelhouse-installing');
-    const repair = await wheelhouses.exists(mark);
+    // Exists while the installer runs: a later run then knows that this one was interrupted.
+    const marker = external_node_path_.join(run.interpreter.sitePackages, '.wheelhouse-installing');
+    const repair = await wheelhouses.exists(marker);
     if (repair)
         reporter.info('A previous installation was interrupted; reinstalling everything.');
-    await reporter.group(`Install from the lock with ${request.installer}`, async () => {
-        const selected = repair
-            ? runtimeOf(manifest)
-            : await missingWheels(run, world, wheelhouse, manifest);
-        await wheelhouses.write(mark, '').catch(() => { }); // Where it can't be written, pip says why.
-        const work = { run, world, wheelhouse, manifest, selected, repair };
-        const { exitCode, output } = await (request.installer === 'pip' ? withPip : withUv)(work);
+    await reporter.group(`Install from the lock with ${installer}`, async () => {
+        const lock = repair ? external_node_path_.join(run.wheelhouse, logic_manifest/* lockFile */.Ke) : await lockOfMissing(run, world);
+        await wheelhouses.write(marker, '').catch(() => { }); // Where it can't be written, pip says why.
+        const { exitCode, output } = await runInstaller(run, world, { lock, repair });
         if (exitCode !== 0) {
             const maybeWheels = exitCode < signalled && !(0,pip_output/* isMachineFailure */.kZ)(output);
-            throw new InstallError(installFailure(request.installer, output), maybeWheels);
+            throw new InstallError(installFailure(installer, output), maybeWheels);
         }
     });
-    await wheelhouses.remove(mark);
+    await wheelhouses.remove(marker);
 }
-function runtimeOf({ wheels }) {
-    return wheels.filter((wheel) => wheel.role === 'runtime');
+/** @returns path of the wheelhouse's lock, or of one with fewer wheels where the environment has some */
+async function lockOfMissing(run, world) {
+    const runtime = run.manifest.wheels.filter((wheel) => wheel.role === 'runtime');
+    const missing = await missingWheels(run, world, runtime);
+    if (missing.length === runtime.length)
+        return external_node_path_.join(run.wheelhouse, logic_manifest/* lockFile */.Ke);
+    const lock = external_node_path_.join(run.scratch, 'selected.txt');
+    await world.wheelhouses.write(lock, (0,logic_manifest/* formatLock */.X5)(missing));
+    return lock;
 }
 /**
- * The wheels of the lock that pip would install beside what the environment has: it leaves an
- * installed version that satisfies the request, also where the lock has another one. pip itself is
- * asked, and only where there is such a version.
+ * The wheels that pip would install next to what the environment has: it leaves an installed version
+ * that satisfies the request, even if the lock has another one. Only where there is such a version,
+ * pip itself is run to find out.
  */
-async function missingWheels(run, world, wheelhouse, manifest) {
-    const { settings, requested } = run;
-    const runtime = runtimeOf(manifest);
+async function missingWheels(run, world, runtime) {
+    const { settings, manifest } = run;
     if (settings.flag('ignore-installed') || settings.flag('force-reinstall'))
         return runtime;
     const installed = await world.python.installed(run.interpreter);
-    const absent = manifest.relied.filter(({ name, version }) => installed.get(name) !== version);
+    const lacksRelied = manifest.relied.some(({ name, version }) => installed.get(name) !== version);
     const others = runtime.filter(({ name, version }) => {
         const present = installed.get(name);
         return present !== undefined && !(0,logic_names/* sameVersion */.r1)(present, version);
     });
-    if (others.length === 0 && absent.length === 0)
+    if (others.length === 0 && !lacksRelied)
         return runtime;
-    const lines = await applying(run, world);
+    const lines = await applicableRequirements(run, world);
     const doubtful = others.filter(({ name, version }) => !(0,requirements/* isPinned */.T4)(lines, name, version));
-    if (doubtful.length === 0 && absent.length === 0)
+    if (doubtful.length === 0 && !lacksRelied)
         return runtime;
-    const sources = await resolvedSources(run, world, wheelhouse, manifest);
-    const request = closeFiles(requested.lines, sources.resolved, constraintsFile(run));
+    const sources = await sourcesInWheelhouse(run, world);
+    const request = closeFiles(run.requested.lines, sources, constraintsFile(run));
     try {
-        const wanted = await resolveOffline(run, world, request, { wheelhouse, installed: 'counts' });
+        const wanted = await resolveOffline(run, world, request, { installed: 'counts' });
         const names = new Set(wanted.map((item) => item.name));
         for (const { name } of doubtful.filter((wheel) => !names.has(wheel.name))) {
             world.reporter.info(`Leaving ${name} ${installed.get(name)}, which satisfies the request.`);
@@ -30246,77 +29590,125 @@ async function missingWheels(run, world, wheelhouse, manifest) {
     catch (error) {
         if (!(error instanceof FillError))
             throw error;
-        // What it relies on is not there: only an index can help.
-        if (absent.length > 0)
+        // Only an index has the projects that the wheelhouse relies on and the environment lacks.
+        if (lacksRelied)
             throw new InstallError(error.message, true);
         return runtime;
     }
 }
-/** @returns path of the lock to install from: the wheelhouse's own, or one of fewer wheels */
-async function lockOf({ run, world, wheelhouse, manifest, selected }) {
-    if (selected.length === runtimeOf(manifest).length)
-        return external_node_path_.join(wheelhouse, logic_manifest/* lockFile */.Ke);
-    const lock = external_node_path_.join(run.scratch, 'selected.txt');
-    await world.wheelhouses.write(lock, (0,logic_manifest/* formatLock */.X5)(selected));
-    return lock;
-}
-async function withPip(work) {
-    const { run, world, wheelhouse, repair } = work;
-    const { python, wheelhouses, reporter } = world;
-    const options = installOptions(run, wheelhouse);
-    const surroundings = { cwd: run.request.workingDirectory, env: environmentOf(run) };
-    const pip = (lock, again) => python.pip(run.interpreter, installArgs({ ...options, lock, repair: again }), surroundings);
-    const whole = await lockOf(work);
-    const portions = await portionsOfLock(work);
-    if (portions.length < 2)
-        return pip(whole, repair);
-    reporter.info(`${portions.length} pips share the work.`);
-    const pips = portions.map(async (portion, index) => {
-        const lock = external_node_path_.join(run.scratch, `portion-${index + 1}.txt`);
-        await wheelhouses.write(lock, (0,logic_manifest/* formatLock */.X5)(portion));
-        return pip(lock, false);
-    });
-    const ends = (await Promise.allSettled(pips)).map((end) => end.status === 'fulfilled' ? end.value : undefined);
-    const [first] = ends;
-    if (first !== undefined && ends.every((end) => end?.exitCode === 0))
-        return first;
-    // Whatever it was, what counts is what one pip can do, and says.
-    reporter.info('One of them failed: a single pip installs all again.');
-    return pip(whole, true);
-}
-/** The wheels of the lock, divided where several pips can share the work. */
-async function portionsOfLock({ run: { interpreter, request }, world: { python, cores }, wheelhouse, selected, repair, }) {
-    if (repair || !mayDivide(selected, interpreter.pip ?? '', cores))
-        return [selected];
-    const files = selected.map((wheel) => external_node_path_.join(wheelhouse, wheel.file));
-    const surroundings = await python.surroundings(interpreter, files, request.workingDirectory);
-    return surroundings === undefined
-        ? [selected]
-        : portionsOf(selected, surroundings, { cores, compile: request.compileBytecode });
-}
-async function withUv(work) {
-    const { run, world, wheelhouse, manifest, repair } = work;
-    const uv = await uvOf(run, world, wheelhouse, manifest.wheels);
-    const options = { ...installOptions(run, wheelhouse), repair };
-    const lock = await lockOf(work);
-    const args = uvInstallArgs({ ...options, lock, python: run.interpreter.executable });
-    return world.uv.run(uv, args, {
-        cwd: run.request.workingDirectory,
-        // Where uv unpacks: on the disk of the workspace, from where files are linked.
-        env: { ...environmentOf(run), ...(0,logic_environment/* temporaryVariables */.fp)(run.scratch) },
+async function runInstaller(run, world, what) {
+    const { request, interpreter } = run;
+    const options = { ...installOptions(run), ...what };
+    const cwd = request.workingDirectory;
+    const env = (0,logic_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
+    if (request.installer === 'pip') {
+        return world.python.pip(interpreter, installArgs(options), { cwd, env });
+    }
+    const args = uvInstallArgs({ ...options, python: interpreter.executable });
+    return world.uv.run(await uvCommand(run, world), args, {
+        cwd,
+        // uv unpacks on the disk of the workspace, from where it can link files.
+        env: { ...env, ...(0,logic_environment/* temporaryVariables */.fp)(run.scratch) },
     });
 }
-function environmentOf({ request }) {
-    return (0,logic_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull);
-}
-/** The uv of the machine, or the one that the wheelhouse brings along. */
-async function uvOf(run, world, wheelhouse, wheels) {
+/** The uv on PATH, or the one in the wheelhouse. */
+async function uvCommand(run, world) {
     if (run.uv !== undefined)
         return run.uv;
-    const tool = wheels.find((wheel) => wheel.role === 'tool' && wheel.name === 'uv');
-    if (tool === undefined)
-        throw new errors/* UserError */.yo('The index has no uv for this system. Use installer: pip.');
-    return world.uv.unpack(run.interpreter, external_node_path_.join(wheelhouse, (0,logic_manifest/* wheelPath */.NV)(tool)), run.scratch);
+    const tool = run.manifest.wheels.find(({ role, name }) => role === 'tool' && name === 'uv');
+    if (tool === undefined) {
+        throw new errors/* UserError */.yo('No uv wheel is available for this platform. Use installer: pip.');
+    }
+    const wheel = external_node_path_.join(run.wheelhouse, (0,logic_manifest/* wheelPath */.NV)(tool));
+    return world.uv.unpack(run.interpreter, wheel, run.scratch);
+}
+
+;// CONCATENATED MODULE: ./lib/logic/index-choice.js
+/** The package indexes of a run, and which of them pip may use. */
+
+
+
+/**
+ * The indexes that a run may use.
+ * @returns undefined when pip is configured to use none
+ */
+function indexesOf(request, interpreter, settings) {
+    const { trustedHosts, username, password, mirror } = request.index;
+    if (settings.flag('no-index'))
+        return undefined;
+    const named = settings.text('index-url');
+    const configured = settings.configured.get('index-url') ?? interpreter.defaultIndex;
+    if (username !== undefined && named !== undefined && !isSameIndex(named, configured)) {
+        // The author of a requirement file must not get the credentials.
+        throw new errors/* UserError */.yo(`The inputs index-username and index-password are set, but a requirement file names another index than pip's configuration (--index-url ${(0,secrets/* shownAddress */.Uk)(named)}). Set the input index-url to the index that the credentials are for.`);
+    }
+    const keyring = settings.text('keyring-provider') ?? (interpreter.keyring ? 'import' : 'disabled');
+    return {
+        authoritative: withCredentials(named ?? interpreter.defaultIndex, username, password),
+        named: named !== undefined,
+        extra: settings.words('extra-index-url'),
+        mirror,
+        trustedHosts: [...trustedHosts, ...settings.words('trusted-host')],
+        otherCredentials: keyring !== 'disabled' || interpreter.netrc,
+    };
+}
+/** Whether two addresses are the same index; credentials do not matter. */
+function isSameIndex(one, other) {
+    return (0,secrets/* withoutSecrets */.cT)(one).replace(/\/*$/, '') === (0,secrets/* withoutSecrets */.cT)(other).replace(/\/*$/, '');
+}
+/** @returns the URL with the credentials in its userinfo, percent-encoded as pip expects them */
+function withCredentials(url, username, password) {
+    if (username === undefined || !URL.canParse(url))
+        return url;
+    const result = new URL(url);
+    result.username = encodeURIComponent(username);
+    result.password = password === undefined ? '' : encodeURIComponent(password);
+    return result.href;
+}
+/**
+ * Whether pip accepts an index at this address: plain http to another machine needs a trusted host
+ * (SECURE_ORIGINS in pip's session).
+ */
+function isSecureOrigin(url, trustedHosts) {
+    if (!/^http:/i.test(url) || !URL.canParse(url))
+        return true;
+    const { host, hostname } = new URL(url);
+    return (/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname) ||
+        trustedHosts.some((trusted) => trusted === host || trusted === hostname));
+}
+/**
+ * Variables that name indexes to pip, with their credentials.
+ * @param url of the authoritative index or its mirror
+ */
+function indexVariables({ extra, trustedHosts }, url) {
+    return {
+        PIP_INDEX_URL: url,
+        ...(extra.length > 0 ? { PIP_EXTRA_INDEX_URL: extra.join(' ') } : {}),
+        ...(trustedHosts.length > 0 ? { PIP_TRUSTED_HOST: trustedHosts.join(' ') } : {}),
+    };
+}
+/** Whether a URL contains credentials. */
+function hasCredentials(url) {
+    if (!URL.canParse(url))
+        return false;
+    const { username, password } = new URL(url);
+    return username !== '' || password !== '';
+}
+/** A warning when there are several indexes and one is private: the highest version wins. */
+function confusionWarning(indexes) {
+    const all = [indexes.authoritative, ...indexes.extra];
+    const isPrivate = all.some(hasCredentials) || (indexes.named && indexes.otherCredentials);
+    if (all.length < 2 || !isPrivate)
+        return undefined;
+    return `Packages come from ${all.length} indexes (${all.map(secrets/* shownAddress */.Uk).join(', ')}), one of which is private. pip installs the highest version from any of them, so an attacker who registers the name of your package on another index can replace it (dependency confusion). Let the private index proxy the public one (an upstream or remote repository) and use only that, or pin with --hash.`;
+}
+/** The projects whose page can show whether an index is healthy: those of the request, in order. */
+function probeCandidates(requested) {
+    const building = requested.projects.flatMap((project) => project.buildRequires);
+    return [
+        ...(0,requirements/* indexRequirements */.zM)(requested.lines).filter((line) => !line.constraint),
+        ...(0,requirements/* indexRequirementsIn */.SO)(building),
+    ];
 }
 
 // EXTERNAL MODULE: ./lib/logic/paths.js
@@ -30330,7 +29722,7 @@ var paths = __nccwpck_require__(4470);
 
 
 /** The first pip with `install --report`, which lists the closure. */
-const interpreter_oldestPip = [22, 2];
+const oldestPip = [22, 2];
 /**
  * Finds the interpreter, or the base Python of a virtual environment that is still to be made.
  * @throws UserError when it can't be used, with what to do; so does `makeVenv`
@@ -30357,7 +29749,7 @@ function venvToMake({ venv }, { executable }) {
 async function virtualEnvironment(request, { python, reporter }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Created the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,logic_names/* isOlderPip */.Ui)(made.pip, interpreter_oldestPip))
+    if (made.pip === undefined || !(0,logic_names/* isOlderPip */.Ui)(made.pip, oldestPip))
         return made;
     const indexes = indexesOf(request, made, pipSettings(made, request.index));
     const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
@@ -30388,8 +29780,8 @@ function checkPip(interpreter, otherwise = ' before this step') {
     if (pip === undefined) {
         throw new errors/* UserError */.yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if ((0,logic_names/* isOlderPip */.Ui)(pip, interpreter_oldestPip)) {
-        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old; ${interpreter_oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,logic_names/* isOlderPip */.Ui)(pip, oldestPip)) {
+        throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
@@ -30558,6 +29950,61 @@ async function groupLines(request, sources) {
     return lines;
 }
 
+;// CONCATENATED MODULE: ./lib/logic/admission.js
+/** Which wheels of an earlier wheelhouse the hashes of the request allow. */
+
+
+/** @param settings pip's effective settings */
+function hashRules(lines, settings) {
+    const byName = (0,requirements/* requestedHashes */.FN)(lines);
+    const byUrl = new Map();
+    for (const { shownTarget, wheelOf, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
+        const sorted = hashes.toSorted();
+        byUrl.set(shownTarget, { hashes: sorted, wheelOf });
+        if (wheelOf !== undefined)
+            byName.set(wheelOf, sorted);
+    }
+    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
+}
+/** The projects of `--only-binary`, unless relaxed elsewhere: any `--no-binary` disables this rule. */
+function neverBuilt(lines, settings) {
+    const words = (option) => [
+        settings.get(option) ?? '',
+        ...lines.flatMap((line) => line.kind === 'option' && line.name === option ? [line.value] : []),
+    ].flatMap((value) => value.split(/[\s,]+/).filter((word) => word !== ''));
+    const binary = words('only-binary');
+    if (words('no-binary').length > 0 || binary.includes(':none:'))
+        return () => false;
+    const names = new Set(binary.map((word) => (word === ':all:' ? word : (0,logic_names/* normalizeName */.Pc)(word))));
+    return (name) => names.has(':all:') || names.has(name);
+}
+/**
+ * Whether the hashes of a request allow a wheel. A downloaded wheel must have an allowed hash itself.
+ * A wheel that was built from an sdist has another hash than the sdist, so the hashes that it was
+ * built under must be those of the request. Anybody may have written the manifest that says "built",
+ * so that does not count where the request forbids builds. Wheels that are not installed have no
+ * hash in the request: see `isNeeded` in verdict.ts.
+ */
+function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
+    if (wheel.role !== 'runtime')
+        return true;
+    const rule = wheel.url === undefined ? undefined : byUrl.get(wheel.url);
+    // A wheel from a URL is not allowed for another URL or for an index.
+    if (wheel.url !== undefined && rule === undefined)
+        return false;
+    if (rule?.wheelOf !== undefined && rule.wheelOf !== wheel.name)
+        return false;
+    const hashes = byName.get(wheel.name) ?? rule?.hashes;
+    if (hashes === undefined)
+        return !all;
+    const isWheelUrl = [...byUrl.values()].some(({ wheelOf }) => wheelOf === wheel.name);
+    const isItself = wheel.origin === 'downloaded' || isWheelUrl || neverBuilt(wheel.name);
+    if (isItself && hashes.some((hash) => hash.startsWith('sha256:'))) {
+        return hashes.includes(`sha256:${wheel.sha256}`);
+    }
+    return wheel.requestHashes?.toSorted().join() === hashes.join();
+}
+
 // EXTERNAL MODULE: ./lib/logic/freshness.js
 var freshness = __nccwpck_require__(2933);
 ;// CONCATENATED MODULE: ./lib/logic/verdict.js
@@ -30692,9 +30139,7 @@ function wantedOf(run, now) {
 /** Judges a wheelhouse; the interpreter evaluates the environment markers that decide. */
 async function judge(inspected, wanted, { python }) {
     const markers = decisiveMarkers(inspected.manifest, wanted);
-    const applies = markers.length === 0 ? [] : ((await python.applies(wanted.interpreter, markers)) ?? []);
-    const evaluated = new Map(applies.map((each, index) => [String(markers[index]), each]));
-    return verdict(inspected, wanted, evaluated);
+    return verdict(inspected, wanted, await python.applies(wanted.interpreter, markers));
 }
 /**
  * Looks on disk, then in the cache under the primary key and its later generations, until a
@@ -30821,6 +30266,410 @@ async function assess(run, world, directory, inspected, origin) {
     return { state: 'usable', directory, origin, base, mismatch, reason, isComplete };
 }
 
+;// CONCATENATED MODULE: ./lib/choose-index.js
+/** Chooses the index of a fill. Exactly one index decides, and it is probed before pip runs. */
+
+
+
+
+
+const noIndex = {
+    environment: {},
+    shown: '',
+    why: 'no-index is set',
+    role: 'none',
+    mayOffer: true,
+    urls: [],
+    trust: { trustedHosts: [], certificates: undefined },
+};
+/** No index can be used now, and it is not the user's fault. */
+class IndexDown extends errors/* UserError */.yo {
+}
+/**
+ * Chooses the index for a fill: the mirror if it is healthy, otherwise the authoritative index.
+ * @throws IndexDown when the authoritative index does not answer like an index
+ * @throws UserError when it, or the mirror, refuses the credentials
+ */
+async function chooseIndex(run, world) {
+    const candidates = await candidatesOf(run, world);
+    if (candidates === undefined)
+        return noIndex;
+    const { indexes, health } = candidates;
+    const confusion = confusionWarning(indexes);
+    if (confusion !== undefined)
+        world.reporter.warning(confusion);
+    if (indexes.mirror === undefined)
+        return authoritative(candidates, 'authoritative');
+    const answer = await health(indexes.mirror);
+    if (answer.state !== 'healthy')
+        return withoutMirror(candidates, world, answer);
+    return {
+        ...chosen(candidates, indexes.mirror),
+        role: 'mirror',
+        why: 'the mirror is healthy',
+        mayOffer: true,
+    };
+}
+/**
+ * Chooses the index for the rest of a fill that failed with the mirror.
+ * @param failure why the mirror is not used any more
+ * @throws as {@link chooseIndex}
+ */
+async function indexAfterMirror(run, world, failure) {
+    const candidates = await candidatesOf(run, world);
+    if (candidates?.indexes.mirror === undefined)
+        throw new Error('there is no mirror');
+    const answer = await candidates.health(candidates.indexes.mirror);
+    const health = answer.state === 'healthy' ? { state: 'down', reason: failure } : answer;
+    return withoutMirror(candidates, world, health);
+}
+/**
+ * Checks that the authoritative index answers.
+ * @throws as {@link chooseIndex}
+ */
+async function checkIndex(run, world) {
+    const candidates = await candidatesOf(run, world);
+    if (candidates !== undefined)
+        await authoritative(candidates, 'authoritative');
+}
+/** @returns undefined when no index may be used */
+async function candidatesOf(run, world) {
+    const { request, interpreter, settings, requested } = run;
+    const indexes = indexesOf(request, interpreter, settings);
+    if (indexes === undefined)
+        return undefined;
+    const project = await projectToProbe(interpreter, requested, world);
+    const trust = {
+        trustedHosts: indexes.trustedHosts,
+        certificates: certificatesOf(settings, request.environment),
+    };
+    const health = async (url) => {
+        // Credentials are not sent where pip would not send them.
+        if (!isSecureOrigin(url, indexes.trustedHosts)) {
+            const reason = 'pip ignores it because it uses plain http; use https, or add its host to the input trusted-host';
+            return { state: 'untrusted', reason };
+        }
+        // Only pip knows its own proxy.
+        if (project === undefined || settings.text('proxy') !== undefined)
+            return { state: 'healthy' };
+        return world.indexProbe.probe(url, project, trust);
+    };
+    return { indexes, trust, project, health };
+}
+/** @param answer of the mirror */
+async function withoutMirror(candidates, world, answer) {
+    const { indexes, project } = candidates;
+    const mirror = (0,secrets/* shownAddress */.Uk)(indexes.mirror ?? '');
+    if (answer.state === 'refused') {
+        throw new errors/* UserError */.yo(`The mirror ${mirror} answers ${answer.status}: it requires credentials. Put them into mirror-url from a secret, or open the mirror to this runner.`);
+    }
+    const reason = answer.state === 'absent' ? `it answers 404 for ${project}` : answer.reason;
+    world.reporter.warning(`The mirror ${mirror} is not used: ${reason}. Using ${(0,secrets/* shownAddress */.Uk)(indexes.authoritative)}.`);
+    return authoritative(candidates, `the mirror is not healthy: ${reason}`);
+}
+async function authoritative(candidates, why) {
+    const { indexes, project, health } = candidates;
+    const url = indexes.authoritative;
+    const answer = await health(url);
+    if (answer.state === 'refused' && (hasCredentials(url) || !indexes.otherCredentials)) {
+        const advice = hasCredentials(url)
+            ? 'it does not accept the credentials. Check the inputs index-username and index-password, and whether the secret has expired'
+            : 'it requires credentials. Set the inputs index-username and index-password';
+        throw new errors/* UserError */.yo(`The index ${(0,secrets/* shownAddress */.Uk)(url)} answers ${answer.status} for ${project}: ${advice}.`);
+    }
+    if (answer.state === 'down') {
+        throw new IndexDown(`The index ${(0,secrets/* shownAddress */.Uk)(url)} can't be used: ${answer.reason}.`);
+    }
+    return {
+        ...chosen(candidates, url),
+        role: 'authoritative',
+        why,
+        mayOffer: answer.state === 'healthy' || answer.state === 'absent',
+        ...(answer.state === 'untrusted' ? { doubt: answer.reason } : {}),
+    };
+}
+function chosen({ indexes, trust }, url) {
+    return {
+        environment: indexVariables(indexes, url),
+        shown: (0,secrets/* shownAddress */.Uk)(url),
+        urls: [url, ...indexes.extra].filter((each) => isSecureOrigin(each, indexes.trustedHosts)),
+        trust,
+    };
+}
+/**
+ * Whether the chosen index still offers a version. It may have failed since it was probed, and pip
+ * does not report that while something else satisfies the request.
+ * @returns false when that can't be determined
+ */
+async function isOffered(index, world, name, version) {
+    const pages = await Promise.all(index.urls.map((url) => world.indexProbe.versions(url, name, index.trust)));
+    return pages.some((versions) => [...(versions ?? [])].some((each) => (0,logic_names/* sameVersion */.r1)(each, version)));
+}
+/** The first project of the request that applies to this Python. */
+async function projectToProbe(interpreter, requested, world) {
+    const candidates = probeCandidates(requested);
+    const [first] = candidates;
+    if (first === undefined || first.marker === undefined)
+        return first?.name;
+    const markers = candidates.flatMap(({ marker }) => marker ?? []);
+    const applies = await world.python.applies(interpreter, markers);
+    return candidates.find(({ marker }) => marker === undefined || (applies.get(marker) ?? true))
+        ?.name;
+}
+
+;// CONCATENATED MODULE: ./lib/fill.js
+/**
+ * Fills a wheelhouse and closes it: pip chooses and builds wheels with the index, then names the exact
+ * closure without it; wheels outside the closure are deleted.
+ */
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Makes the wheelhouse of a run complete, in place.
+ * @param run its wheelhouse contains the earlier wheels; those that the request's hashes do not admit
+ *   are deleted
+ * @param options.resume whether to keep what a previous attempt has left in the wheelhouse
+ * @param options.effort seconds that it took to make the earlier wheelhouse
+ * @returns the manifest, already written with its lock
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+async function fill({ earlier: verified, ...given }, world, { resume, effort }) {
+    const start = performance.now();
+    const { wheelhouses } = world;
+    const { wheelhouse, requested, settings, keys, interpreter } = given;
+    const { lines } = requested;
+    const rules = hashRules(lines, settings.configured);
+    const run = { ...given, earlier: verified.filter((wheel) => isAdmitted(wheel, rules)) };
+    if (!resume)
+        await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
+    const sources = await resolveSources(run, world);
+    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(run, world, sources) : [];
+    const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
+    const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
+    const offers = await offersOf(run, world);
+    const hashMode = (0,requirements/* isHashMode */.mD)(lines);
+    const request = fillFiles(lines, constraintsFile(run), { resolved, offers, hashMode });
+    const log = await fetchClosure(run, world, request);
+    const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
+    const closure = await fill_close(run, world, {
+        request: closeFiles(lines, resolved, constraintsFile(run)),
+        stale: filesOf(run.earlier).filter((file) => !chosen.has(file)),
+        stubs: new Set(stubs.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))),
+    });
+    const others = run.earlier.filter(({ role }) => role !== 'runtime');
+    await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...filesOf(others)]);
+    const build = await addBuildRequirements(run, world, sources.builtWith);
+    const tools = await addTools(run, world);
+    await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...build, ...tools]);
+    const contents = { closure, build, tools, urlWheels: sources.wheels, built: log.built };
+    const wheels = await describe(run, world, contents);
+    refuseUnhashed(wheels, rules);
+    const mentioned = mentionedNames([...closure.values(), ...sources.projects]);
+    const parts = (0,logic_manifest/* keepableParts */.On)(keys.parts);
+    const manifest = {
+        interpreter: (0,logic_key/* interpreterIdentity */.tb)(interpreter),
+        request: keys.request,
+        sources: keys.sources,
+        resolvedAt: world.now().toISOString(),
+        wheels,
+        direct: [...sources.projects],
+        relied: relied
+            .filter(({ name }) => mentioned.has(name))
+            .map(({ name, version }) => ({ name, version })),
+        effort: Math.max(effort, Math.round((performance.now() - start) / 100) / 10),
+        python: interpreter.version,
+        ...(parts === undefined ? {} : { parts }),
+    };
+    await wheelhouses.seal(wheelhouse, manifest);
+    return { manifest, hasInstalledSources: sources.isInstalled };
+}
+function filesOf(wheels) {
+    return wheels.map(({ file }) => file);
+}
+/**
+ * Keeps wheels that the request's hashes do not admit out of the lock, whatever pip's configuration
+ * allows and whatever pip prints.
+ * @throws FillError
+ */
+function refuseUnhashed(wheels, rules) {
+    const refused = wheels.filter((wheel) => !isAdmitted(wheel, rules));
+    if (refused.length === 0)
+        return;
+    throw new FillError(`pip chose files that the hashes of the requirements do not allow: ${filesOf(refused).join(', ')}. Run again without the cache (restore-cache: false); if that fails too, compile the requirements again.`, '');
+}
+/**
+ * Returns the installed projects that the request does not name, as if they had no dependencies. With
+ * hashes pip takes no dependency that has none, unless the environment already satisfies it, and
+ * pip-compile relies on that: it leaves out pip and setuptools. So what is installed takes part in the
+ * resolution.
+ */
+async function installedProjects(run, world, { stubs, wheels }) {
+    const named = [...(0,requirements/* indexRequirements */.zM)(run.requested.lines), ...stubs, ...wheels];
+    const requested = new Set(named.map(({ name }) => name));
+    return ([...(await world.python.installed(run.interpreter))]
+        // There can be no stub of a metadata directory with an unusual name.
+        .filter(([, version]) => (0,logic_names/* isWheelFileName */.jh)(`stub-${version}-py3-none-any.whl`))
+        .filter(([name]) => !requested.has(name))
+        .map(([name, version]) => ({ name, version, requires: [] })));
+}
+/** Returns the names of the projects that others depend on. */
+function mentionedNames(projects) {
+    const requirements = projects.flatMap(({ requires }) => requires);
+    return new Set(requirements.flatMap((text) => {
+        const [name] = /^[A-Za-z0-9][A-Za-z0-9._-]*/.exec(text) ?? [];
+        return name === undefined ? [] : [(0,logic_names/* normalizeName */.Pc)(name)];
+    }));
+}
+/**
+ * Returns the built wheels that pip may take instead of building again: those of pinned versions, and
+ * of versions that the index still offers, because pip would not notice that they are gone. With
+ * prefer-binary only pins count: an old built wheel would always win over a newer sdist.
+ */
+async function offersOf(run, world) {
+    const { index, settings, wheelhouse } = run;
+    const built = run.earlier.filter(({ origin, url }) => origin === 'built' && url === undefined);
+    if (!index.mayOffer || built.length === 0)
+        return [];
+    const lines = await applicableRequirements(run, world);
+    const offers = built.map(async ({ name, version, sha256, file }) => {
+        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
+        const mayOffer = isPin ||
+            (!settings.flag('prefer-binary') &&
+                (index.role === 'none' || (await isOffered(index, world, name, version))));
+        const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(wheelhouse, file)).href;
+        return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
+    });
+    return (await Promise.all(offers)).flat();
+}
+/**
+ * Names the closure of a request in a wheelhouse.
+ * @param options.stale wheels to close without, as the index no longer offers them, or offers another
+ *   version. Without hashes they count if pip finds no closure otherwise.
+ * @param options.stubs paths
+ * @returns by file name, without stubs
+ */
+async function fill_close(run, world, options) {
+    const { wheelhouse } = run;
+    const { wheelhouses } = world;
+    const { request, stale, stubs } = options;
+    const resolve = () => resolveOffline(run, world, request, { installed: 'is ignored' });
+    const aside = await wheelhouses.stage(run.workplace);
+    const moveStale = async (from, to) => {
+        for (const file of stale)
+            await wheelhouses.move(file, from, to);
+    };
+    await moveStale(wheelhouse, aside);
+    const present = await wheelhouses.list(wheelhouse);
+    const items = await resolve()
+        .finally(() => moveStale(aside, wheelhouse))
+        .catch((error) => {
+        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
+        if (error instanceof FillError && mayRetry)
+            return resolve();
+        throw error;
+    });
+    const closure = new Map();
+    for (const item of items) {
+        const source = item.url.startsWith('file:') ? (0,external_node_url_.fileURLToPath)(item.url) : undefined;
+        if (source !== undefined && stubs.has(source))
+            continue;
+        // pip has fetched a wheel again that another one names by its URL.
+        const file = source === undefined ? wheelOf(item, present) : external_node_path_.basename(source);
+        if (file === undefined) {
+            throw new FillError(`The wheel of ${item.name} ${item.version} is not in the wheelhouse.`, '');
+        }
+        closure.set(file, item);
+    }
+    return closure;
+}
+/** Returns the file of a project's version. */
+function wheelOf({ name, version }, files) {
+    return files.find((file) => {
+        const parts = (0,logic_names/* wheelNameParts */.LI)(file);
+        return parts.name === name && (0,logic_names/* sameVersion */.r1)(parts.version, version);
+    });
+}
+/**
+ * Adds the packages that local projects were built with, so that a later run builds them offline.
+ * @returns their files
+ */
+async function addBuildRequirements(run, world, requirements) {
+    const present = await world.wheelhouses.list(run.wheelhouse);
+    const files = requirements.flatMap((each) => wheelOf(each, present) ?? []);
+    let missing = requirements.filter((each) => wheelOf(each, present) === undefined);
+    try {
+        // A request can name only one version of a project.
+        while (missing.length > 0) {
+            const versions = new Map(missing.map(({ name, version }) => [name, version]));
+            missing = missing.filter(({ name, version }) => versions.get(name) !== version);
+            const lines = [...versions].map(([name, version]) => `${name}==${version}`);
+            files.push(...(await addWheels(run, world, plainRequest(lines))).files);
+        }
+    }
+    catch (error) {
+        if (!(error instanceof FillError))
+            throw error;
+        world.reporter.info('Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.');
+    }
+    return files;
+}
+/**
+ * Adds the installer itself (uv), if it is not on PATH. A cached one is reused without checking for
+ * updates.
+ * @returns its files
+ */
+async function addTools(run, world) {
+    if (run.request.installer !== 'uv' || run.uv !== undefined)
+        return [];
+    const cached = run.earlier.filter((wheel) => wheel.role === 'tool');
+    if (cached.length > 0)
+        return filesOf(cached);
+    return (await addWheels(run, world, plainRequest(['uv']))).files;
+}
+/** Returns the manifest's entries; wheels that were verified before keep their origin. */
+async function describe(run, world, { closure, build, tools, urlWheels, built }) {
+    const hashesByName = (0,requirements/* requestedHashes */.FN)(run.requested.lines);
+    const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
+    const names = new Set([...closure.keys(), ...build, ...tools]);
+    const files = await world.wheelhouses.measure(run.wheelhouse, [...names].sort());
+    const pipCache = run.settings.text('cache-dir') ?? run.interpreter.pipCache;
+    const unverified = files.filter(({ file, sha256 }) => earlier.get(file)?.sha256 !== sha256);
+    const cachedBuilds = await world.python.cachedBuilds(pipCache, unverified);
+    return files.map(({ file, sha256, size }) => {
+        const item = closure.get(file);
+        const { name, version } = (0,logic_names/* wheelNameParts */.LI)(file);
+        const before = earlier.get(file);
+        const fromUrl = urlWheels.find((wheel) => wheel.file === file);
+        const hashes = item && (fromUrl ? fromUrl.requirement.hashes : hashesByName.get(name));
+        // pip has checked what it downloaded: a new file that no hash names was built from one that was.
+        const isUnnamed = before === undefined &&
+            hashes?.every((hash) => hash.startsWith('sha256:')) &&
+            !hashes.includes(`sha256:${sha256}`);
+        const isBuilt = built.has(file) || fromUrl?.origin === 'built' || cachedBuilds.has(file) || isUnnamed;
+        const origin = isBuilt ? 'built' : 'downloaded';
+        return {
+            name,
+            project: item?.writtenName ?? name,
+            version: item?.version ?? version,
+            ...{ file, sha256, size },
+            origin: before?.sha256 === sha256 ? before.origin : origin,
+            role: item ? 'runtime' : build.includes(file) ? 'build' : 'tool',
+            ...(hashes === undefined ? {} : { requestHashes: hashes }),
+            ...(fromUrl === undefined ? {} : { url: fromUrl.requirement.shownTarget }),
+        };
+    });
+}
+
 ;// CONCATENATED MODULE: ./lib/supply.js
 /**
  * Supplies a run with a complete wheelhouse: one that was found and serves as it is, one that is
@@ -30883,8 +30732,9 @@ async function fillFromBestIndex(run, world, found) {
     const fillFrom = (index, resume) => world.reporter.group('Fill the wheelhouse', async () => {
         world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
         const effort = base?.manifest.effort ?? 0;
-        const usable = base?.sound ?? [];
-        return fill({ ...run, index }, world, found.directory, usable, { resume, effort });
+        const earlier = base?.sound ?? [];
+        const fillRun = { ...run, index, wheelhouse: found.directory, earlier };
+        return fill(fillRun, world, { resume, effort });
     });
     const index = await chooseIndex(run, world);
     try {
@@ -31025,8 +30875,9 @@ async function installSupply(run, world, first) {
 async function tryInstall(run, world, supplied) {
     const { found, manifest } = supplied;
     const isRestored = supplied.how === 'restored';
+    const installRun = { ...run, wheelhouse: found.directory, manifest };
     try {
-        await run.timer.time('install', () => installLock(run, world, found.directory, manifest));
+        await run.timer.time('install', () => installLock(installRun, world));
     }
     catch (error) {
         const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
@@ -31037,7 +30888,7 @@ async function tryInstall(run, world, supplied) {
     }
     if (supplied.how === 'filled' && supplied.hasInstalledSources)
         return undefined;
-    const drift = await run.timer.time('local projects', () => installSources(run, world, found.directory, manifest));
+    const drift = await run.timer.time('local projects', () => installSources(installRun, world));
     if (drift?.failure !== undefined && !isRestored)
         throw new errors/* UserError */.yo(drift.failure);
     return drift && { kind: 'sources', reason: drift.reason };
@@ -35171,7 +35022,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5590);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9650);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -35224,7 +35075,6 @@ async function main() {
         }),
         indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
         reporter,
-        cores: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.availableParallelism)(),
         now: () => new Date(),
     });
     handOver(request, outcome);
@@ -36429,13 +36279,12 @@ const programs = {
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
-  "markers": "\"\"\"Prints which environment markers apply to this Python, as pip evaluates them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            any(Marker(text).evaluate({'extra': extra}) for extra in extras)\n            for text in given['markers']\n        ]\n    )\n)\n",
+  "markers": "\"\"\"Prints whether environment markers apply to this Python, as pip evaluates them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of\n[marker, boolean] pairs.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            (text, any(Marker(text).evaluate({'extra': extra}) for extra in extras))\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip, and makes it choose files as it would on another machine.\n\nEven with --platform, pip compares markers with the machine that it runs on (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows. It also rejects sdists with\ndependencies, and silently chooses an older version without any. This program patches both in\npip's process. Build backends run in processes of their own, unpatched. See\ndocs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # As pip itself reads its files and environment: stable since pip 10; nested since pip 25, with one\n    # table per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
   "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport logging.config\nimport os\nimport runpy\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
-  "surroundings": "\"\"\"Prints which projects pip finds installed, and what each of a list of wheels would put where.\n\nTakes a JSON list of paths on standard input. The answer for a wheel is null if it may put something\nanywhere.\n\"\"\"\n\nimport json\nimport os\nimport posixpath\nimport sys\nimport zipfile\n\n\ndef installed():\n    # pip is run as a module: the working directory is on its path.\n    for directory in sys.path + [os.getcwd()]:\n        try:\n            entries = os.listdir(directory)\n        except OSError:\n            continue\n        for entry in entries:\n            stem, suffix = os.path.splitext(entry)\n            if suffix == '.egg-link':\n                yield stem\n            elif suffix in ('.dist-info', '.egg-info', '.egg'):\n                yield stem.split('-')[0]\n\n\ndef scripts(text):\n    wanted = False\n    for line in text.splitlines():\n        line = line.strip()\n        if line.startswith('['):\n            wanted = line.strip('[] ') in ('console_scripts', 'gui_scripts')\n        elif wanted and '=' in line:\n            yield line.split('=')[0].strip()\n\n\ndef script(name):\n    # On Windows more than one kind of file stands for a command.\n    name = name.lower().split('/')[0]\n    for suffix in ('.exe', '-script.py', '-script.pyw', '.pya', '.py', '.pyw'):\n        if name.endswith(suffix):\n            name = name[: -len(suffix)]\n    return 'scripts/' + name\n\n\ndef contents(wheel):\n    files, size, names = 0, 0, set()\n    with zipfile.ZipFile(wheel) as archive:\n        for member in archive.infolist():\n            path = member.filename\n            if path.endswith('/'):\n                continue\n            files += 1\n            size += member.file_size\n            parts = path.split('/')\n            if posixpath.normpath(path) != path or parts[0] in ('', '..', '__pycache__'):\n                return None\n            if not parts[0].endswith('.data'):\n                names.add(parts[0].lower())\n            elif len(parts) > 2 and parts[1] in ('purelib', 'platlib'):\n                names.add(parts[2].lower())\n            elif len(parts) > 2 and parts[1] == 'scripts':\n                names.add(script(parts[2]))\n            elif len(parts) > 3 and parts[1] == 'data' and parts[2] in ('etc', 'share'):\n                names.add('data/' + parts[2])\n            elif (\n                len(parts) < 3 or parts[1] != 'headers'\n            ):  # Each project has a directory for headers.\n                return None\n            if (\n                len(parts) == 2\n                and parts[0].endswith('.dist-info')\n                and parts[1] == 'entry_points.txt'\n            ):\n                if member.file_size > 1000000:\n                    return None\n                names.update(script(name) for name in scripts(archive.read(member).decode('utf-8')))\n    return {'files': files, 'bytes': size, 'names': sorted(names)}\n\n\nsys.stdout.write(\n    json.dumps(\n        {\n            'installed': sorted(set(installed())),\n            'contents': [contents(wheel) for wheel in json.load(sys.stdin)],\n        }\n    )\n)\n",
   "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
-  "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the paths as a JSON list.\n\"\"\"\n\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\npaths = []\nfor number, stub in enumerate(json.load(sys.stdin)):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    paths.append(path)\nsys.stdout.write(json.dumps(paths))\n"
+  "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the list again, each stub with the path and the SHA-256 of its file.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\nstubs = json.load(sys.stdin)\nfor number, stub in enumerate(stubs):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    with open(path, 'rb') as file:\n        stub.update(file=path, sha256=hashlib.sha256(file.read()).hexdigest())\nsys.stdout.write(json.dumps(stubs))\n"
 };
 function source(name) {
     return programs[name];
@@ -36501,12 +36350,26 @@ function pythonAdapter(reporter, environment) {
                     await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf)(temporary);
             }
         },
-        surroundings: (interpreter, wheels, cwd) => answer(interpreter, 'surroundings', wheels, { cwd, env: environment }),
-        applies: (interpreter, markers, extras = []) => answer(interpreter, 'markers', { markers, extras }, { env: environment }),
+        async applies({ executable }, markers, extras = []) {
+            if (markers.length === 0)
+                return new Map();
+            const input = JSON.stringify({ markers, extras });
+            const { exitCode, stdout } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(executable, 'markers', [], {
+                env: environment,
+                input,
+            });
+            try {
+                return new Map(exitCode === 0 ? JSON.parse(stdout) : []);
+            }
+            catch {
+                return new Map(); // Something in the environment may print whenever Python starts.
+            }
+        },
         async writeStubs({ executable }, directory, stubs) {
             const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(executable, 'write_stubs', [directory], { env: environment, input: JSON.stringify(stubs) });
-            if (exitCode !== 0)
+            if (exitCode !== 0) {
                 throw new Error(`Stub wheels could not be written: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .errorExcerpt */ .MS)(output)}`);
+            }
             return JSON.parse(stdout);
         },
     };
@@ -36521,17 +36384,6 @@ async function runPip(reporter, { executable }, program, args, { cwd, env, rewri
     };
     const { exitCode } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(executable, program, args, { cwd, env, onLine });
     return { exitCode, output: lines.join('\n') };
-}
-/** @returns what a program prints; undefined when it fails */
-async function answer({ executable }, program, question, options) {
-    const input = JSON.stringify(question);
-    const { exitCode, stdout } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(executable, program, [], { ...options, input });
-    try {
-        return exitCode === 0 ? JSON.parse(stdout) : undefined;
-    }
-    catch {
-        return undefined; // Something in the environment may print whenever Python starts.
-    }
 }
 async function probe(request) {
     const candidates = pythonCandidates(request);

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** Entry of the command line: the stories of the action, with a directory as their store. */
 import { mkdtemp } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { Command, CommanderError } from 'commander';
@@ -202,7 +202,6 @@ function withWorld(
       store,
       indexProbe: indexProbe(),
       reporter,
-      cores: availableParallelism(),
       now: () => new Date(),
     });
   });

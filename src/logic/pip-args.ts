@@ -160,7 +160,7 @@ function sourceArgs({ requestFile, report, findLinks }: SourceOptions): string[]
 function installFlags(options: InstallOptions): string[] {
   return [
     options.compile ? '--compile' : '--no-compile',
-    // In a container root is the only user, and each of several pips would print the warning.
+    // In a container root is the only user.
     '--root-user-action=ignore',
     ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
   ];

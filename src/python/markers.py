@@ -1,6 +1,7 @@
-"""Prints which environment markers apply to this Python, as pip evaluates them.
+"""Prints whether environment markers apply to this Python, as pip evaluates them.
 
-Takes a JSON object {markers, extras} on standard input; prints a JSON list of booleans.
+Takes a JSON object {markers, extras} on standard input; prints a JSON list of
+[marker, boolean] pairs.
 """
 
 import json
@@ -13,7 +14,7 @@ extras = given['extras'] or ['']
 sys.stdout.write(
     json.dumps(
         [
-            any(Marker(text).evaluate({'extra': extra}) for extra in extras)
+            (text, any(Marker(text).evaluate({'extra': extra}) for extra in extras))
             for text in given['markers']
         ]
     )

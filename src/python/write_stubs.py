@@ -2,17 +2,18 @@
 
 pip then resolves a local project's dependencies, extras and markers itself, without building the
 project. Takes a JSON list of {name, version, requires} on standard input and the directory as
-argument; prints the paths as a JSON list.
+argument; prints the list again, each stub with the path and the SHA-256 of its file.
 """
 
+import hashlib
 import json
 import os
 import re
 import sys
 import zipfile
 
-paths = []
-for number, stub in enumerate(json.load(sys.stdin)):
+stubs = json.load(sys.stdin)
+for number, stub in enumerate(stubs):
     escaped = re.sub(r'[-_.]+', '_', stub['name'])
     base = '%s-%s' % (escaped, stub['version'])
     extras = sorted(
@@ -35,5 +36,6 @@ for number, stub in enumerate(json.load(sys.stdin)):
             archive.writestr('%s.dist-info/%s' % (base, name), text)
             record += '%s.dist-info/%s,,\n' % (base, name)
         archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\n')
-    paths.append(path)
-sys.stdout.write(json.dumps(paths))
+    with open(path, 'rb') as file:
+        stub.update(file=path, sha256=hashlib.sha256(file.read()).hexdigest())
+sys.stdout.write(json.dumps(stubs))

@@ -19,7 +19,6 @@ export type PythonProgram =
   | 'pip_elsewhere'
   | 'probe'
   | 'run_pip'
-  | 'surroundings'
   | 'unpack_uv'
   | 'write_stubs';
 

@@ -9,11 +9,10 @@ import { UserError } from '../logic/errors.ts';
 import type { Interpreter, Request } from '../logic/model.ts';
 import { normalizeName } from '../logic/names.ts';
 import { errorExcerpt } from '../logic/pip-output.ts';
-import type { Surroundings } from '../logic/portions.ts';
 import type { Measured, PipResult, Python, Reporter } from '../ports.ts';
 import { discard, release, sha256, temporaryDirectory, untilExit } from './disk.ts';
 import { type Finished, run } from './process.ts';
-import { type PythonProgram, runProgram } from './python-program.ts';
+import { runProgram } from './python-program.ts';
 
 const oldestPython = '3.7';
 
@@ -43,10 +42,19 @@ export function pythonAdapter(
         if (temporary) await discard(temporary);
       }
     },
-    surroundings: (interpreter, wheels, cwd) =>
-      answer<Surroundings>(interpreter, 'surroundings', wheels, { cwd, env: environment }),
-    applies: (interpreter, markers, extras = []) =>
-      answer<boolean[]>(interpreter, 'markers', { markers, extras }, { env: environment }),
+    async applies({ executable }, markers, extras = []) {
+      if (markers.length === 0) return new Map();
+      const input = JSON.stringify({ markers, extras });
+      const { exitCode, stdout } = await runProgram(executable, 'markers', [], {
+        env: environment,
+        input,
+      });
+      try {
+        return new Map(exitCode === 0 ? (JSON.parse(stdout) as [string, boolean][]) : []);
+      } catch {
+        return new Map(); // Something in the environment may print whenever Python starts.
+      }
+    },
     async writeStubs({ executable }, directory, stubs) {
       const { exitCode, stdout, output } = await runProgram(
         executable,
@@ -54,9 +62,10 @@ export function pythonAdapter(
         [directory],
         { env: environment, input: JSON.stringify(stubs) },
       );
-      if (exitCode !== 0)
+      if (exitCode !== 0) {
         throw new Error(`Stub wheels could not be written: ${errorExcerpt(output)}`);
-      return JSON.parse(stdout) as string[];
+      }
+      return JSON.parse(stdout);
     },
   };
 }
@@ -77,22 +86,6 @@ export async function runPip(
   };
   const { exitCode } = await runProgram(executable, program, args, { cwd, env, onLine });
   return { exitCode, output: lines.join('\n') };
-}
-
-/** @returns what a program prints; undefined when it fails */
-async function answer<T>(
-  { executable }: Interpreter,
-  program: PythonProgram,
-  question: unknown,
-  options: { readonly cwd?: string; readonly env: Readonly<Record<string, string>> },
-): Promise<T | undefined> {
-  const input = JSON.stringify(question);
-  const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
-  try {
-    return exitCode === 0 ? (JSON.parse(stdout) as T) : undefined;
-  } catch {
-    return undefined; // Something in the environment may print whenever Python starts.
-  }
 }
 
 async function probe(request: Request): Promise<Interpreter> {
