@@ -245,7 +245,7 @@ const other: Row[] = [
     conclusion: 'failure',
     installed: [],
     saved: [],
-    says: 'error: pip could not …. The index offers a file that your hashes do not allow: compile the requirements again if you trust the change, or find out who replaced the file.…',
+    says: 'error: pip could not …. The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.…',
   },
   {
     fault: 'with --hash: the index sends a damaged file',
@@ -259,7 +259,7 @@ const other: Row[] = [
     conclusion: 'failure',
     installed: [],
     saved: [],
-    says: 'error: pip could not …. The index offers a file that your hashes do not allow: …',
+    says: 'error: pip could not …. The index offers a file whose hash is not in your requirements: …',
   },
   {
     fault: 'PIP_REQUIRE_HASHES=1 and requirements without hashes',
@@ -268,7 +268,7 @@ const other: Row[] = [
     conclusion: 'failure',
     installed: [],
     saved: [],
-    says: 'error: pip could not …. One line with --hash asks for hashes …',
+    says: 'error: pip could not …. A single --hash turns on hash checking for everything, including dependencies and inline packages: …',
   },
   {
     fault: 'PIP_REQUIRE_HASHES=1 and requirements with hashes',
