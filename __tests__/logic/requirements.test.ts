@@ -773,7 +773,16 @@ describe('inline packages', () => {
     });
   }
 
-  for (const text of ['.', './x', '../x', '/abs/x', 'x.whl', 'file:///abs/x', '.[test]']) {
+  for (const text of [
+    '.',
+    './x',
+    '../x',
+    '/abs/x',
+    'x.whl',
+    'file:///abs/x',
+    '.[test]',
+    './x ; `id`',
+  ]) {
     test(`a path is rejected: ${text}`, async () => {
       assert.deepEqual(await refusal(only(text)), [
         `"${text}" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.`,

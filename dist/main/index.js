@@ -33481,6 +33481,7 @@ function projectIn(requirement) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   H2: () => (/* binding */ fileOfUrl),
+  uf: () => (/* binding */ isPath),
   l_: () => (/* binding */ namesIndex),
   A: () => (/* binding */ parseLine),
   wh: () => (/* binding */ plainText)
@@ -33802,6 +33803,10 @@ function isDirect(body) {
         return true;
     const [bare] = splitExtras(splitMarker(body, ';')[0]);
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+/** Whether a requirement is only a path on this machine. */
+function isPath(body) {
+    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
 }
 function isRemote(location) {
     return urlScheme.test(location) || vcsScheme.test(location);
@@ -34313,8 +34318,11 @@ function parseSpecifier(text, source, context) {
     if (/(?:^|\s)-/.test(expanded)) {
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
-    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
-    const [line] = 'lines' in parsed ? parsed.lines : [];
+    // A path is rejected as one, even with an invalid marker.
+    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim())
+        ? undefined
+        : (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
+    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
     if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
         return line;
     throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);

@@ -984,6 +984,10 @@ function isDirect(body) {
     const [bare] = splitExtras(splitMarker(body, ';')[0]);
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
+/** Whether a requirement is only a path on this machine. */
+function requirement_line_isPath(body) {
+    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
+}
 function isRemote(location) {
     return urlScheme.test(location) || vcsScheme.test(location);
 }
@@ -1208,8 +1212,11 @@ function parseSpecifier(text, source, context) {
     if (/(?:^|\s)-/.test(expanded)) {
         throw new UserError(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
-    const parsed = parseLine(text, { source, constraint: false }, context);
-    const [line] = 'lines' in parsed ? parsed.lines : [];
+    // A path is rejected as one, even with an invalid marker.
+    const parsed = isPath(expanded.trim())
+        ? undefined
+        : parseLine(text, { source, constraint: false }, context);
+    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
     if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
         return line;
     throw new UserError(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);

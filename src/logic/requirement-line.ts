@@ -297,6 +297,11 @@ function isDirect(body: string): boolean {
   return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
 
+/** Whether a requirement is only a path on this machine. */
+export function isPath(body: string): boolean {
+  return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
+}
+
 function isRemote(location: string): boolean {
   return urlScheme.test(location) || vcsScheme.test(location);
 }

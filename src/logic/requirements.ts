@@ -10,6 +10,7 @@ import {
   type DirectRequirement,
   fileOfUrl,
   type IndexRequirement,
+  isPath,
   type LineContext,
   parseLine,
   type RequestLine,
@@ -202,8 +203,11 @@ export function parseSpecifier(
       source,
     );
   }
-  const parsed = parseLine(text, { source, constraint: false }, context);
-  const [line] = 'lines' in parsed ? parsed.lines : [];
+  // A path is rejected as one, even with an invalid marker.
+  const parsed = isPath(expanded.trim())
+    ? undefined
+    : parseLine(text, { source, constraint: false }, context);
+  const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
   if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path')) return line;
   throw new UserError(
     `"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
