@@ -200,7 +200,7 @@ const hashed: Row[] = [
     installed: [],
     says: [
       'warning: The wheelhouse from … could not be installed and is not used: …',
-      'error: pip could not …. One line with --hash …beta…',
+      'error: pip could not …. A single --hash turns on hash checking for everything, including dependencies and inline packages: …beta…',
     ],
     saved: ['…'],
   },
@@ -269,7 +269,7 @@ const hashed: Row[] = [
     ),
     conclusion: 'failure', // Nothing has installed beta.
     installed: [],
-    says: 'error: pip could not …. One line with --hash …beta…',
+    says: 'error: pip could not …. A single --hash turns on hash checking for everything, including dependencies and inline packages: …beta…',
     saved: [],
     within: 60,
   },
