@@ -17,28 +17,7 @@ import type { Health } from './logic/project-page.ts';
 import type { RequestedSet } from './logic/requirements.ts';
 import { shownAddress } from './logic/secrets.ts';
 import type { IndexTrust, World } from './ports.ts';
-import type { Run } from './run.ts';
-
-/** The index that a fill uses. */
-export interface ChosenIndex {
-  /** Variables for pip, with the credentials. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** For people; empty when there is none. */
-  readonly shown: string;
-  /** For people, to be put in brackets. */
-  readonly why: string;
-  readonly role: 'mirror' | 'authoritative' | 'none';
-  /**
-   * pip may reuse wheels that were built earlier. Not where it has to prove its credentials: it
-   * would hide a refusal as long as those wheels satisfy the request.
-   */
-  readonly mayOffer: boolean;
-  /** The indexes that list the versions; several when pip merges indexes. */
-  readonly urls: readonly string[];
-  readonly trust: IndexTrust;
-  /** Why the index may turn out to be unreachable, when only pip can tell. */
-  readonly doubt?: string;
-}
+import type { ChosenIndex, Run } from './run.ts';
 
 const noIndex = {
   environment: {},

@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { devNull } from 'node:os';
 import path from 'node:path';
 
-import type { ChosenIndex } from './choose-index.ts';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './logic/environment.ts';
 import { messageOf, type Source, UserError } from './logic/errors.ts';
 import { buildDirectory } from './logic/manifest.ts';
@@ -41,7 +40,7 @@ import {
 } from './logic/request-file.ts';
 import type { DirectRequirement } from './logic/requirement-line.ts';
 import type { PipResult, World } from './ports.ts';
-import type { FillRun, Run, WheelhouseRun } from './run.ts';
+import type { ChosenIndex, FillRun, Run, WheelhouseRun } from './run.ts';
 
 /** pip could not fill the wheelhouse, or the wheelhouse does not satisfy the request. */
 export class FillError extends UserError {

@@ -1,7 +1,7 @@
 /** What the steps of a run know, from the request to the filled wheelhouse. */
-import type { ChosenIndex } from './choose-index.ts';
 import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
+import type { IndexTrust } from './ports.ts';
 import type { KeyedRequest } from './request.ts';
 import type { Timer } from './timer.ts';
 
@@ -21,6 +21,27 @@ export interface Run extends KeyedRequest {
 /** A run with the directory of its wheelhouse. */
 export interface WheelhouseRun extends Run {
   readonly wheelhouse: string;
+}
+
+/** The index that a fill uses. */
+export interface ChosenIndex {
+  /** Variables for pip, with the credentials. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** For people; empty when there is none. */
+  readonly shown: string;
+  /** For people, to be put in brackets. */
+  readonly why: string;
+  readonly role: 'mirror' | 'authoritative' | 'none';
+  /**
+   * pip may reuse wheels that were built earlier. Not where it has to prove its credentials: it
+   * would hide a refusal as long as those wheels satisfy the request.
+   */
+  readonly mayOffer: boolean;
+  /** The indexes that list the versions; several when pip merges indexes. */
+  readonly urls: readonly string[];
+  readonly trust: IndexTrust;
+  /** Why the index may turn out to be unreachable, when only pip can tell. */
+  readonly doubt?: string;
 }
 
 /** A run that fills its wheelhouse. */

@@ -2,20 +2,14 @@
  * Supplies a run with a complete wheelhouse: one that was found and serves as it is, one that is
  * filled from an index, or the last good one while no index can be used.
  */
-import {
-  type ChosenIndex,
-  checkIndex,
-  chooseIndex,
-  IndexDown,
-  indexAfterMirror,
-} from './choose-index.ts';
+import { checkIndex, chooseIndex, IndexDown, indexAfterMirror } from './choose-index.ts';
 import { fill } from './fill.ts';
 import { age } from './logic/freshness.ts';
 import { type Manifest, sameWheels } from './logic/manifest.ts';
 import { FillError } from './pip.ts';
 import type { World } from './ports.ts';
 import type { Found, Serving, Usable } from './restore.ts';
-import type { Fill, Run } from './run.ts';
+import type { ChosenIndex, Fill, Run } from './run.ts';
 
 /** A complete wheelhouse, in the staged directory of `found`. */
 export type Supply = { readonly manifest: Manifest } & (

@@ -3,7 +3,6 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import {
   changes,
-  contradiction,
   formatLock,
   formatManifest,
   type Manifest,
@@ -15,6 +14,7 @@ import {
 } from '../../src/logic/manifest.ts';
 import { isWheelFileName } from '../../src/logic/names.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
+import { contradiction } from '../../src/logic/verdict.ts';
 import { manifestWheel } from '../support/fixtures.ts';
 
 const hex = (letter: string): string => letter.repeat(64);

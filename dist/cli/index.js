@@ -35485,6 +35485,28 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
 
 /***/ }),
 
+/***/ 9112:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   b: () => (/* binding */ digest),
+/* harmony export */   s: () => (/* binding */ sha256)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/** Digests of texts. Files are hashed in world/disk.ts. */
+
+/** Returns the SHA-256 of a text in UTF-8, as hex. */
+function sha256(text) {
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest('hex');
+}
+/** Returns one digest, as hex, for a list of texts; their order counts. */
+function digest(parts) {
+    return sha256(JSON.stringify(parts));
+}
+
+
+/***/ }),
+
 /***/ 6131:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -35843,10 +35865,9 @@ function probeCandidates(requested) {
 /* harmony export */   O4: () => (/* binding */ matchKind),
 /* harmony export */   YD: () => (/* binding */ keysOf),
 /* harmony export */   YZ: () => (/* binding */ generations),
-/* harmony export */   br: () => (/* binding */ digest),
 /* harmony export */   tb: () => (/* binding */ interpreterIdentity)
 /* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2933);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
 /* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
@@ -35893,7 +35914,7 @@ const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-relea
  */
 function keysOf(interpreter, requested, settings, options) {
     const sourceList = sourceParts(requested, settings);
-    const sources = digest(sourceList);
+    const sources = (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)(sourceList);
     const lines = [
         ...new Set([
             ...requested.lines
@@ -35906,7 +35927,7 @@ function keysOf(interpreter, requested, settings, options) {
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
-    const request = digest([sources, ...lines]);
+    const request = (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([sources, ...lines]);
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
@@ -36000,7 +36021,7 @@ function settingPart(name, settings) {
 /** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
 function valuePart(name, value) {
     return ['config-settings', 'global-option', 'build-option'].includes(name)
-        ? digest([value]).slice(0, 12)
+        ? (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([value]).slice(0, 12)
         : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .fingerprinted */ .g0)(value);
 }
 /** A line in a normal form: lines with the same meaning have the same text. */
@@ -36036,10 +36057,6 @@ function everyLineHashed(lines) {
     const index = lines.filter((line) => line.kind === 'index');
     const wanted = index.filter((line) => !line.constraint);
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
-}
-/** Hex SHA-256 of a list. */
-function digest(parts) {
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 
@@ -37371,10 +37388,10 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/key.js
-var key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/local-project.js
@@ -37433,7 +37450,7 @@ function projectParts(files, shown) {
     };
     const requires = table(build)['requires'];
     return {
-        digest: (0,key/* digest */.br)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+        digest: (0,digest/* digest */.b)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
 }
@@ -37506,7 +37523,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   Sh: () => (/* binding */ ManifestError),
   WP: () => (/* binding */ buildDirectory),
   Ao: () => (/* binding */ changes),
-  qX: () => (/* binding */ contradiction),
   X5: () => (/* binding */ formatLock),
   L_: () => (/* binding */ formatManifest),
   On: () => (/* binding */ keepableParts),
@@ -37518,12 +37534,10 @@ __nccwpck_require__.d(__webpack_exports__, {
   NV: () => (/* binding */ wheelPath)
 });
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
 ;// CONCATENATED MODULE: ./lib/logic/schema.js
 /** Validates values from anybody, such as parsed JSON. */
 /** An invalid value; the message is the end of a sentence: `"size" must be a whole number`. */
@@ -37587,7 +37601,6 @@ function object(fields) {
  * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
  * which wheels a run may use; a cache key only helps to find it.
  */
-
 
 
 
@@ -37687,7 +37700,7 @@ function formatManifest(manifest) {
 /** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
 function manifestDigest(manifest) {
     const normal = formatManifest(parseManifest(formatManifest(manifest)));
-    return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
+    return (0,digest/* sha256 */.s)(normal);
 }
 /**
  * Parses a manifest, which anybody may have written.
@@ -37737,32 +37750,6 @@ function checkConsistency({ wheels }) {
     const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
     if (new Set(names).size !== names.length)
         throw new ManifestError('a project is listed twice');
-}
-/**
- * The contradiction between a request and a manifest that claims to be for it: a missing project, or
- * another version than a pin. Lines with a marker do not count, since only the interpreter can
- * evaluate it.
- */
-function contradiction({ wheels, direct }, lines) {
-    const runtime = wheels.filter((each) => each.role === 'runtime');
-    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
-    const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of (0,requirements/* indexRequirements */.zM)(lines)) {
-        if (marker !== undefined)
-            continue;
-        const version = versions.get(name);
-        if (version === undefined && !constraint && !others.has(name))
-            return `it lacks ${name}`;
-        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
-            return `it contains ${name} ${version} instead of ${pin}`;
-        }
-    }
-    return undefined;
-}
-/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
-function isVersion(version, pin) {
-    const [base = ''] = version.split('+');
-    return (0,logic_names/* sameVersion */.r1)(version, pin) || (!pin.includes('+') && (0,logic_names/* sameVersion */.r1)(base, pin));
 }
 /** The differences between the runtime wheels of two sets, by name. */
 function changes(before, after) {
@@ -39485,7 +39472,7 @@ function isPinned(lines, name, version) {
 /* harmony export */   yL: () => (/* binding */ secretsOfInputs)
 /* harmony export */ });
 /* unused harmony export looksSecret */
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /**
  * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
  * address can contain a secret in three places:
@@ -39624,7 +39611,7 @@ function fingerprinted(text) {
         result += clean.slice(position, start);
         result += /^\/?$/.test(rest)
             ? `${host}${rest}`
-            : `${host}/#${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(clean.slice(scheme, end)).digest('hex').slice(0, fingerprintLength)}`;
+            : `${host}/#${(0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .sha256 */ .s)(clean.slice(scheme, end)).slice(0, fingerprintLength)}`;
         position = end;
     }
     return result + clean.slice(position);
@@ -41607,6 +41594,8 @@ var logic_manifest = __nccwpck_require__(4646);
 var admission = __nccwpck_require__(7071);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
 var freshness = __nccwpck_require__(2933);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/requirements.js
 var requirements = __nccwpck_require__(7692);
 ;// CONCATENATED MODULE: ./lib/logic/verdict.js
@@ -41643,7 +41632,7 @@ function verdict({ manifest, sound }, wanted, markers) {
     }
     const isSameRequest = manifest.request === keys.request;
     const lines = decided(wanted.lines, markers);
-    const wrong = isSameRequest ? (0,logic_manifest/* contradiction */.qX)(manifest, lines) : undefined;
+    const wrong = isSameRequest ? contradiction(manifest, lines) : undefined;
     if (wrong !== undefined)
         return { kind: 'unusable', mismatch: 'contents', reason: wrong };
     const rules = { ...(0,admission/* hashRules */._)(lines, wanted.settings), all: (0,requirements/* isHashMode */.mD)(wanted.lines) };
@@ -41712,6 +41701,32 @@ function isFixed(wheels, lines, { all, byUrl }) {
     return wheels
         .filter((wheel) => wheel.role === 'runtime')
         .every(({ name, version, url }) => (url !== undefined && byUrl.has(url)) || (0,requirements/* isPinned */.T4)(pins, name, version));
+}
+/**
+ * The contradiction between a request and a manifest that claims to be for it: a missing project, or
+ * another version than a pin. Lines with a marker do not count, since only the interpreter can
+ * evaluate it.
+ */
+function contradiction({ wheels, direct }, lines) {
+    const runtime = wheels.filter((each) => each.role === 'runtime');
+    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+    const others = new Set(direct.map(({ name }) => name));
+    for (const { name, pin, marker, constraint } of (0,requirements/* indexRequirements */.zM)(lines)) {
+        if (marker !== undefined)
+            continue;
+        const version = versions.get(name);
+        if (version === undefined && !constraint && !others.has(name))
+            return `it lacks ${name}`;
+        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+            return `it contains ${name} ${version} instead of ${pin}`;
+        }
+    }
+    return undefined;
+}
+/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
+function isVersion(version, pin) {
+    const [base = ''] = version.split('+');
+    return (0,names/* sameVersion */.r1)(version, pin) || (!pin.includes('+') && (0,names/* sameVersion */.r1)(base, pin));
 }
 
 ;// CONCATENATED MODULE: ./lib/restore.js

@@ -28739,7 +28739,7 @@ function oneOf(name, value, allowed) {
 
 /***/ }),
 
-/***/ 9650:
+/***/ 8200:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28752,28 +28752,1096 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
+/**
+ * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
+ * inside pip reads it. A text that any supported pip accepts is valid here.
+ */
+const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
+const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
+const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
+const suffixes = `${preRelease}${postRelease}${devRelease}`;
+const epoch = 'v?(?:[0-9]+!)?';
+const release = '[0-9]+(?:[.][0-9]+)*';
+const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
+/** One clause of a specifier, by operator. */
+const clauseForms = [
+    '===\\s*[^\\s;),]*',
+    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
+    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
+    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
+];
+const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
+const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
+/**
+ * Splits a version specifier into its clauses.
+ * @param text after the name and the extras, optionally in parentheses
+ * @returns clauses without white space, in order; undefined for an invalid specifier
+ */
+function specifierClauses(text, { legacyVersions }) {
+    const trimmed = text.trim();
+    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
+    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
+    const clauses = [];
+    let at = 0;
+    while (at < bare.length) {
+        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
+        if (!found)
+            return undefined;
+        clauses.push(found.replace(/\s+/g, ''));
+        at = skipSpace(bare, at + found.length);
+        if (at === bare.length)
+            break;
+        if (bare.charAt(at) !== ',')
+            return undefined;
+        at = skipSpace(bare, at + 1);
+        if (at === bare.length && legacyVersions)
+            return undefined;
+    }
+    return clauses;
+}
+const markerSpace = /[ \t]*/y;
+const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
+const markerText = /'[^']*'|"[^"]*"/y;
+const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
+const markerJoint = /(?:and|or)\b/y;
+const markerVariables = new Set([
+    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
+    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
+    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
+    ...['platform_python_implementation', 'platform.python_implementation'],
+    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
+]);
+/**
+ * Checks an environment marker.
+ * @param text after the semicolon
+ * @returns the first error in a few words; undefined for a valid marker
+ */
+function markerFault(text, { isNewer }) {
+    let at = 0;
+    let depth = 0;
+    const next = (pattern) => {
+        const found = match(pattern, text, at);
+        at = skip(markerSpace, text, at + (found ?? '').length);
+        return found;
+    };
+    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
+    const operandFault = () => {
+        const start = at;
+        const name = next(markerName);
+        if (name === undefined) {
+            return next(markerText) === undefined
+                ? `a variable or a quoted string is missing ${rest()}`
+                : undefined;
+        }
+        if (markerVariables.has(name) || isNewer)
+            return undefined;
+        at = start;
+        return `"${name}" is not a marker variable; strings need quotes`;
+    };
+    at = skip(markerSpace, text, 0);
+    for (;;) {
+        while (next(/\(/y) !== undefined)
+            depth += 1;
+        const left = operandFault();
+        if (left !== undefined)
+            return left;
+        if (next(markerOperator) === undefined)
+            return `a comparison is missing ${rest()}`;
+        const right = operandFault();
+        if (right !== undefined)
+            return right;
+        while (next(/\)/y) !== undefined) {
+            depth -= 1;
+            if (depth < 0)
+                return 'a closing parenthesis has no opening one';
+        }
+        if (at === text.length)
+            return depth === 0 ? undefined : 'a parenthesis is not closed';
+        if (next(markerJoint) === undefined)
+            return `"and" or "or" is missing ${rest()}`;
+    }
+}
+/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
+function match(pattern, text, at) {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] || undefined;
+}
+/** @returns the position after the match of a sticky pattern */
+function skip(pattern, text, at) {
+    return at + (match(pattern, text, at) ?? '').length;
+}
+function skipSpace(text, at) {
+    return skip(/\s*/y, text, at);
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirement-words.js
+/**
+ * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
+ * raw, as the file has it, so that the value of a variable is never copied to another file.
+ */
+/** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
+function expand(line, environment) {
+    const fragments = [];
+    const literal = (text) => {
+        if (text !== '')
+            fragments.push({ value: text, raw: text, isVariable: false });
+    };
+    let end = 0;
+    for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        const value = environment[name];
+        if (!value)
+            continue;
+        literal(line.slice(end, index));
+        fragments.push({ value, raw, isVariable: true });
+        end = index + raw.length;
+    }
+    literal(line.slice(end));
+    return textOf(fragments);
+}
+function textOf(fragments) {
+    return {
+        value: fragments.map((each) => each.value).join(''),
+        raw: fragments.map((each) => each.raw ?? '').join(''),
+        fragments,
+    };
+}
+/**
+ * Cuts a text in two.
+ * @param at offset in its value
+ */
+function splitText({ fragments }, at) {
+    const before = [];
+    const after = [];
+    let start = 0;
+    for (const fragment of fragments) {
+        const { value, isVariable } = fragment;
+        const cut = at - start;
+        if (cut <= 0)
+            after.push(fragment);
+        else if (cut >= value.length)
+            before.push(fragment);
+        else {
+            for (const [side, part] of [
+                [before, value.slice(0, cut)],
+                [after, value.slice(cut)],
+            ]) {
+                side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
+            }
+        }
+        start += value.length;
+    }
+    return [textOf(before), textOf(after)];
+}
+/**
+ * Splits a text into words as Python's `shlex.split` does.
+ * @returns undefined when a quote is not closed or nothing follows a backslash
+ */
+function wordsOf({ fragments }) {
+    const words = [];
+    let word;
+    let quote = '';
+    let isEscaped = false;
+    const append = (value, raw) => {
+        const before = word ?? { value: '', raw: '' };
+        word = {
+            value: before.value + value,
+            raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
+        };
+    };
+    for (const { value, raw, isVariable } of fragments) {
+        // Such a value is a part of one word, whatever is around it.
+        const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
+        for (const unit of isPart ? [value] : value) {
+            const own = isPart ? raw : isVariable ? undefined : unit;
+            if (isEscaped) {
+                if (quote === '"' && unit !== '"' && unit !== '\\')
+                    append('\\', '\\');
+                append(unit, own);
+                isEscaped = false;
+            }
+            else if (unit === '\\' && quote !== "'") {
+                isEscaped = true;
+            }
+            else if (quote === '' ? unit === '"' || unit === "'" : unit === quote) {
+                quote = quote === '' ? unit : '';
+                append('', '');
+            }
+            else if (quote === '' && /^\s$/.test(unit)) {
+                if (word !== undefined)
+                    words.push(word);
+                word = undefined;
+            }
+            else {
+                append(unit, own);
+            }
+        }
+    }
+    if (quote !== '' || isEscaped)
+        return undefined;
+    if (word !== undefined)
+        words.push(word);
+    return words;
+}
+/**
+ * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
+ * backslashes (in every path on Windows) need quotes.
+ */
+function quoted(word) {
+    return `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirement-options.js
+/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
+
+
+/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
+const requirement_options_forms = [
+    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
+    { name: 'extra-index-url' },
+    { name: 'no-index', isFlag: true },
+    { name: 'constraint', spellings: ['-c'] },
+    { name: 'requirement', spellings: ['-r'] },
+    { name: 'editable', spellings: ['-e'] },
+    { name: 'find-links', spellings: ['-f'] },
+    { name: 'no-binary' },
+    { name: 'only-binary' },
+    { name: 'prefer-binary', isFlag: true },
+    { name: 'require-hashes', isFlag: true },
+    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
+    { name: 'pre', isFlag: true },
+    { name: 'all-releases', since: [26, 0] },
+    { name: 'only-final', since: [26, 0] },
+    { name: 'trusted-host' },
+    { name: 'use-feature' },
+    { name: 'hash' },
+    { name: 'install-option', until: [23, 1] },
+    { name: 'global-option', until: [25, 3] },
+    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
+];
+/** Options of a single requirement; pip ignores all others on a requirement's line. */
+const ownOptions = ['install-option', 'global-option', 'config-settings'];
+function isOwnOption({ name }) {
+    return ownOptions.includes(name);
+}
+const missing = {
+    requirement: 'has no file name',
+    constraint: 'has no file name',
+    editable: 'has no path or URL',
+};
+/** The newest pip whose options are listed here. */
+const newestPip = [26, 3];
+/** Whether a pip is newer than this program knows. */
+function isUnknownPip(pip) {
+    return pip !== undefined && !(0,logic_names/* isOlderPip */.Ui)(pip, [newestPip[0], newestPip[1] + 1]);
+}
+const bySpelling = new Map(requirement_options_forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
+/**
+ * Reads the options of a line. Other words are ignored, as in pip.
+ * @param line the whole line, for messages
+ * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
+ * @throws UserError where pip would reject the line
+ */
+function optionsOf(text, line, pip) {
+    const refuse = (reason) => {
+        throw new errors/* UserError */.yo(`"${line.shown}" ${reason}`, line.source);
+    };
+    const words = wordsOf(text);
+    if (words === undefined)
+        return refuse('has an unterminated quote. Close it.');
+    const options = [];
+    const rest = words.values();
+    for (const word of rest) {
+        if (word.value === '--')
+            break;
+        if (!word.value.startsWith('-') || word.value === '-')
+            continue;
+        const isLong = word.value.startsWith('--');
+        const equals = isLong ? word.value.indexOf('=') : -1;
+        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
+        const spelling = word.value.slice(0, end);
+        const attached = isLong ? equals >= 0 : word.value.length > 2;
+        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
+        if (Array.isArray(found)) {
+            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
+        }
+        if (found === undefined && !isUnknownPip(pip)) {
+            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
+        }
+        const name = found?.name ?? spelling.replace(/^-+/, '');
+        if (found === undefined || found.isFlag) {
+            if (attached && found)
+                return refuse(`gives a value to --${name}, which takes none.`);
+            options.push({ name, isFlag: true, value: '', raw: '' });
+        }
+        else if (attached) {
+            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
+            options.push({
+                name,
+                isFlag: false,
+                value: word.value.slice(prefix.length),
+                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
+            });
+        }
+        else {
+            const next = rest.next().value;
+            if (next === undefined)
+                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
+            options.push({ name, isFlag: false, ...next });
+        }
+    }
+    return options;
+}
+/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
+function formOf(spelling, pip = newestPip.join('.')) {
+    const exact = bySpelling.get(spelling);
+    if (exact !== undefined)
+        return exact;
+    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
+        !(since && (0,logic_names/* isOlderPip */.Ui)(pip, since)) &&
+        !(until && !(0,logic_names/* isOlderPip */.Ui)(pip, until)));
+    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
+}
+/**
+ * An option for a file that pip reads, with variables unexpanded.
+ * @returns undefined when its raw text can't be separated from the rest of its line
+ */
+function optionText({ name, isFlag, raw }) {
+    if (isFlag)
+        return `--${name}`;
+    return raw === undefined ? undefined : `--${name} ${quoted(raw)}`;
+}
+
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
+/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
+
+
+
+
+
+
+
+
+/**
+ * Parses one logical line of a requirement file.
+ * @throws UserError when pip would reject it
+ */
+function parseLine(text, place, context) {
+    refuseUnsetVariables(text, place, context);
+    const [body, rest] = splitOptions(expand(text, context.environment));
+    const requirement = body.value.trim();
+    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
+    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
+    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.raw}`.trim());
+    const base = { ...place, text, shown };
+    const options = optionsOf(rest, base, context.pip);
+    if (requirement !== '') {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseRequirement(base, requirement, options, context)] };
+    }
+    // Of a line with an editable or an include pip reads nothing else.
+    const editable = options.find((option) => option.name === 'editable');
+    if (editable) {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
+    }
+    const include = options.find((option) => option.name === 'requirement') ??
+        options.find((option) => option.name === 'constraint');
+    if (include) {
+        if (include.value === '')
+            throw refusal(base, 'has no file name. Add one');
+        // Even in a constraint file, the lines that `-r` includes are requirements.
+        return { include: include.value, constraint: include.name === 'constraint' };
+    }
+    return { lines: optionLines(base, options, context) };
+}
+/** Options that name indexes: pip gets them through its environment, where credentials belong. */
+const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
+function namesIndex(line) {
+    return line.kind === 'option' && indexOptions.includes(line.name);
+}
+function optionLines(base, options, context) {
+    // pip reads only the first --find-links of a line.
+    const links = options.filter((option) => option.name === 'find-links').slice(1);
+    const counting = options.filter((option) => !links.includes(option));
+    const isSingle = options.length === 1;
+    // A line with a variable that contains several options can't be split.
+    const isWhole = isSingle || counting.some((option) => optionText(option) === undefined);
+    const lines = counting.map((option, order) => {
+        const { name, value, raw } = option;
+        const own = isWhole ? (order === 0 ? base.text : '') : (optionText(option) ?? '');
+        return { ...base, kind: 'option', name, value, raw, text: own };
+    });
+    if (!lines.every(namesIndex))
+        refuseReplacedVariables(base, context);
+    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
+        throw refusal(base, 'has a variable that contains several words. Write one option per line');
+    }
+    // pip puts the index of a line before the extra indexes of the same line.
+    return [
+        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
+        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
+    ];
+}
+function refusal(line, reason) {
+    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
+}
+/**
+ * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
+ * its credentials, and send it to any host that the line names.
+ */
+function refuseUnsetVariables(text, place, { environment }) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
+        if (environment[name])
+            continue;
+        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+    }
+}
+function refuseReplacedVariables({ text, shown, source }, context) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        if (!context.replacedVariables?.has(name))
+            continue;
+        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+    }
+}
+/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
+function splitOptions(text) {
+    if (text.value.startsWith('-'))
+        return splitText(text, 0);
+    const start = text.value.indexOf(' -');
+    return splitText(text, start < 0 ? text.value.length : start + 1);
+}
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
+const urlScheme = /^(?:https?|ftp|file):/i;
+const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
+function dialectOf({ pip }) {
+    return {
+        legacyVersions: pip !== undefined && (0,logic_names/* isOlderPip */.Ui)(pip, [24, 1]),
+        isNewer: isUnknownPip(pip),
+    };
+}
+function parseRequirement(base, body, options, context) {
+    const hashes = options
+        .filter((option) => option.name === 'hash')
+        .map((option) => hashOf(option, base));
+    if (isDirect(body))
+        return parseDirect(base, body, { editable: false, hashes }, context);
+    const [specified, marker] = splitMarker(body, ';');
+    const match = projectName.exec(specified);
+    const specifier = match ? specified.slice(match[0].length) : '';
+    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
+        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
+    }
+    const dialect = dialectOf(context);
+    const specifiers = specifierClauses(specifier, dialect);
+    if (specifiers === undefined)
+        throw refusal(base, specifierAdvice(specifier));
+    refuseMarker(base, marker, dialect);
+    const extras = namesIn(match[2] ?? '');
+    refuseConstrainedExtras(base, extras);
+    const project = String(match[1]);
+    const [only, ...others] = specifiers;
+    return {
+        ...base,
+        kind: 'index',
+        name: (0,logic_names/* normalizeName */.Pc)(project),
+        project,
+        extras,
+        specifiers,
+        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
+        marker,
+        hashes,
+        options: options.filter(isOwnOption),
+    };
+}
+function hashOf({ value }, line) {
+    if (/^(?:sha256|sha384|sha512):/.test(value))
+        return value.toLowerCase();
+    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
+}
+function specifierAdvice(specifier) {
+    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
+        return 'uses "=", which is not a comparison operator. Write "=="';
+    }
+    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
+        ? 'has a comparison without a version. Add one, or remove the operator'
+        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
+}
+function refuseMarker(line, marker, dialect) {
+    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
+    if (fault === undefined)
+        return;
+    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
+}
+function refuseConstrainedExtras(line, extras) {
+    if (!line.constraint || extras.length === 0)
+        return;
+    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
+}
+function namesIn(list) {
+    return list
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+}
+/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
+function isDirect(body) {
+    if (isRemote(body) || namedLocation(body) !== undefined)
+        return true;
+    const [bare] = splitExtras(splitMarker(body, ';')[0]);
+    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+/** Whether a requirement is only a path on this machine. */
+function isPath(body) {
+    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
+}
+function isRemote(location) {
+    return urlScheme.test(location) || vcsScheme.test(location);
+}
+/** @returns the parts of `name[extras] @ location`; undefined for another form */
+function namedLocation(text) {
+    const match = projectName.exec(text);
+    if (match === null || text.charAt(match[0].length) !== '@')
+        return undefined;
+    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
+}
+function splitMarker(body, separator) {
+    const at = body.indexOf(separator);
+    if (at < 0)
+        return [body.trim(), undefined];
+    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
+}
+/** `path[a,b]` */
+function splitExtras(text) {
+    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+function parseDirect(base, body, { editable, hashes }, context) {
+    if (editable && base.constraint) {
+        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
+    }
+    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
+    const separator = isRemote(body) ? '; ' : ';';
+    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
+    const named = namedLocation(whole);
+    const location = named?.location ?? whole;
+    const remote = isRemote(location);
+    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
+    if (target === '')
+        throw refusal(base, 'has no path or URL. Add one');
+    refuseMarker(base, marker, dialectOf(context));
+    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
+    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
+    const egg = parameter('egg');
+    const file = external_node_path_.posix.basename(target.replace(/[?#].*$/s, ''));
+    const wheelOf = (0,logic_names/* isWheelFileName */.jh)(file) ? (0,logic_names/* wheelNameParts */.LI)(file).name : undefined;
+    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
+        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
+    }
+    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
+    refuseConstrainedExtras(base, extras);
+    const isFile = /^file:/i.test(target);
+    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
+        const digest = parameter(algorithm);
+        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
+    });
+    return {
+        ...base,
+        kind: 'direct',
+        form,
+        editable,
+        target: form === 'path'
+            ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
+            : target,
+        shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
+        wheelOf,
+        extras: extras.map(logic_names/* normalizeName */.Pc).sort(),
+        marker,
+        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
+        checksHashes: hashes.length > 0,
+    };
+}
+/**
+ * The path in a file: URL.
+ * @throws UserError for a URL of another machine
+ */
+function fileOfUrl(url, source) {
+    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+    // `file:relative/path` is not a valid URL, but pip accepts it.
+    if (!/^file:\//i.test(bare))
+        return bare.slice('file:'.length);
+    try {
+        return (0,external_node_url_.fileURLToPath)(bare);
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo(`"${bare}" is not a path on this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
+    }
+}
+/** An index requirement for a file that pip reads, without its hashes and other options. */
+function plainText({ project, extras, specifiers, marker }) {
+    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
+    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirements.js
+/**
+ * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
+ * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ */
+
+
+
+
+
+
+/**
+ * Reads all sources, following `-r` and `-c`.
+ * @throws UserError with file and line for a file that can't be read, a circular include, or an
+ *   invalid line
+ */
+async function gatherLines(sources, reading) {
+    const lines = [];
+    const files = [];
+    const seen = new Set();
+    async function visit(file, { constraint, stack, from }) {
+        if (stack.some((other) => other.location === file.location)) {
+            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
+            throw new errors/* UserError */.yo(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
+        }
+        const visited = `${constraint}:${file.location}`;
+        if (seen.has(visited))
+            return;
+        seen.add(visited);
+        let text;
+        try {
+            text = await reading.read(file.location);
+        }
+        catch (error) {
+            const line = error instanceof errors/* UserError */.yo ? error.line : undefined;
+            throw new errors/* UserError */.yo(`${file.shown} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+        }
+        let counted = 0;
+        for (const { text: logical, line } of logicalLines(text)) {
+            const source = { file: file.shown, line };
+            counted += 1;
+            const parsed = parseLine(logical, { source, constraint }, reading);
+            if ('include' in parsed) {
+                await visit(includedFile(parsed.include, file, source), {
+                    constraint: parsed.constraint,
+                    stack: [...stack, file],
+                    from: source,
+                });
+            }
+            else {
+                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
+            }
+        }
+        files.push({ path: file.shown, lines: counted });
+    }
+    for (const file of sources.requirements)
+        await visit(file, { constraint: false, stack: [], from: undefined });
+    for (const { text, file } of sources.groups) {
+        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
+    }
+    for (const { text } of logicalLines(sources.packages.join('\n'))) {
+        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
+    }
+    for (const file of sources.constraints)
+        await visit(file, { constraint: true, stack: [], from: undefined });
+    return { lines, files };
+}
+/** The line endings of Python's `str.splitlines`, which pip splits files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+/**
+ * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
+ * comment ends a continuation, and a `#` needs white space before it.
+ * @returns logical lines with the 1-based number of their first physical line
+ */
+function logicalLines(text) {
+    const logical = [];
+    let pending = [];
+    let first = 0;
+    const emit = (joined, line) => {
+        const bare = withoutComment(joined).trim();
+        if (bare !== '')
+            logical.push({ text: bare, line });
+    };
+    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
+    physical.forEach((content, index) => {
+        const comment = content.trimStart().startsWith('#');
+        if (content.endsWith('\\') && !comment) {
+            if (pending.length === 0)
+                first = index + 1;
+            pending.push(stripBackslashes(content));
+        }
+        else if (pending.length > 0) {
+            pending.push(comment ? ` ${content}` : content);
+            emit(pending.join(''), first);
+            pending = [];
+        }
+        else {
+            emit(content, index + 1);
+        }
+    });
+    if (pending.length > 0)
+        emit(pending.join(''), first);
+    return logical;
+}
+function withoutComment(text) {
+    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+        if (at === 0 || /\s/.test(text.charAt(at - 1)))
+            return text.slice(0, at);
+    }
+    return text;
+}
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text) {
+    let start = 0;
+    let end = text.length;
+    while (text[start] === '\\' && start < end)
+        start += 1;
+    while (end > start && text[end - 1] === '\\')
+        end -= 1;
+    return text.slice(start, end);
+}
+/**
+ * Parses a requirement outside a requirement file, where options and paths are not allowed.
+ * @throws UserError when it is one or is invalid
+ */
+function parseSpecifier(text, source, context) {
+    const expanded = expand(text, context.environment).value;
+    const shown = (0,secrets/* withoutSecrets */.cT)(text).split(lineEnd).join(' ');
+    if (lineEnd.test(expanded)) {
+        throw new errors/* UserError */.yo(`"${shown}" contains a line break; write one requirement per line.`, source);
+    }
+    if (/(?:^|\s)-/.test(expanded)) {
+        throw new errors/* UserError */.yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+    }
+    // A path is rejected as one, even with an invalid marker.
+    const parsed = isPath(expanded.trim())
+        ? undefined
+        : parseLine(text, { source, constraint: false }, context);
+    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
+        return line;
+    throw new errors/* UserError */.yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+}
+/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
+function includedFile(value, parent, source) {
+    if (/^https?:/i.test(value))
+        return { location: value, shown: (0,secrets/* shownAddress */.Uk)(value) };
+    if (/^https?:/i.test(parent.location)) {
+        const location = new URL(value, parent.location).href;
+        return { location, shown: (0,secrets/* shownAddress */.Uk)(location) };
+    }
+    const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
+    return {
+        location: external_node_path_.resolve(external_node_path_.dirname(parent.location), local),
+        shown: external_node_path_.isAbsolute(local)
+            ? local
+            : external_node_path_.posix.join(external_node_path_.posix.dirname(parent.shown), local),
+    };
+}
+/**
+ * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
+ * to the requirement file first, then where it runs, and ignores a directory that does not exist.
+ */
+function anchored(line, file) {
+    const isRelative = line.kind === 'option' &&
+        line.name === 'find-links' &&
+        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+        !external_node_path_.isAbsolute(line.value) &&
+        !/^https?:/i.test(file.location);
+    if (!isRelative || line.raw === undefined)
+        return [line];
+    const beside = external_node_path_.join(external_node_path_.dirname(file.location), line.raw);
+    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
+}
+/**
+ * A requirement from a project's metadata that names its own source. It has no variables.
+ * @param text without a marker
+ * @throws UserError when it is invalid
+ */
+function requirementOf(text, source, workingDirectory) {
+    const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind !== 'direct') {
+        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" is not a requirement with a URL.`, source);
+    }
+    return line;
+}
+/** The requirements and constraints that pip resolves through an index. */
+function indexRequirements(lines) {
+    return lines.filter((line) => line.kind === 'index');
+}
+/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
+function indexRequirementsIn(texts) {
+    const context = { workingDirectory: external_node_path_.sep, environment: {} };
+    return texts.flatMap((text) => {
+        try {
+            const source = { file: 'build-system.requires', line: undefined };
+            const parsed = parseLine(text, { source, constraint: false }, context);
+            return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+/** The requirements that name their own source instead of an index. */
+function directRequirements(lines) {
+    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
+}
+/**
+ * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
+ * a path, a branch or a bare URL may have other content the next time.
+ */
+function isCacheable(requirement) {
+    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
+}
+/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
+function isHashMode(lines) {
+    return lines.some((line) => {
+        if (line.kind === 'option')
+            return line.name === 'require-hashes';
+        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+    });
+}
+/** The allowed hashes, by normalised name. */
+function requestedHashes(lines) {
+    const hashes = new Map();
+    for (const line of indexRequirements(lines)) {
+        if (line.hashes.length === 0)
+            continue;
+        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+        hashes.set(line.name, [...all].sort());
+    }
+    return hashes;
+}
+/**
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
+ */
+function isPinned(lines, name, version) {
+    return lines.some((line) => line.name === name && line.pin !== undefined && (0,logic_names/* sameVersion */.r1)(line.pin, version));
+}
+
 ;// CONCATENATED MODULE: ./lib/applicable.js
 
 /** Returns the request's lines for an index whose environment markers apply. */
 async function applicableRequirements(run, { python }) {
-    const lines = (0,requirements/* indexRequirements */.zM)(run.requested.lines);
+    const lines = indexRequirements(run.requested.lines);
     const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
     const applies = await python.applies(run.interpreter, [...markers]);
     return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
 }
 
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/key.js
-var logic_key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var logic_freshness = __nccwpck_require__(2933);
+;// CONCATENATED MODULE: ./lib/logic/key.js
+/** The cache keys of a request. */
+
+
+
+
+
+/** Changes when older entries must no longer be found. */
+const generation = 'wheelhouse-v1';
+/** How often a damaged or outdated entry can be replaced until it is evicted. */
+const maxRepairs = 3;
+/** pip's settings that decide which files it chooses or how it builds them. */
+const sourceSettings = [
+    'index-url',
+    'extra-index-url',
+    'no-index',
+    'find-links',
+    'no-binary',
+    'only-binary',
+    'prefer-binary',
+    'pre',
+    'config-settings',
+    'global-option',
+    'build-option',
+    'no-build-isolation',
+    'use-pep517',
+    'no-use-pep517',
+    'use-feature',
+    'use-deprecated',
+    'uploaded-prior-to',
+    'ignore-requires-python',
+];
+/** pip's settings that decide which packages the lines require. */
+const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'];
+/**
+ * The keys of a request.
+ * @param settings pip's configuration: value by option name
+ * @param options.now decides the period
+ * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
+ *   restore keys never match another system, architecture, libc or Python
+ */
+function keysOf(interpreter, requested, settings, options) {
+    const sourceList = sourceParts(requested, settings);
+    const sources = (0,digest/* digest */.b)(sourceList);
+    const lines = [
+        ...new Set([
+            ...requested.lines
+                .filter((line) => !isSource(line))
+                .map(canonical)
+                .sort(),
+            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
+            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
+            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+            ...options.tools.map((tool) => `tool ${tool}`),
+        ]),
+    ];
+    const request = (0,digest/* digest */.b)([sources, ...lines]);
+    const python = pythonTag(interpreter);
+    const freshness = everyLineHashed(requested.lines)
+        ? 'pinned'
+        : (0,logic_freshness/* period */.iE)(options.refresh, options.now);
+    const suffix = options.suffix === '' ? [] : [options.suffix];
+    const family = [
+        generation,
+        ...suffix,
+        interpreter.os,
+        interpreter.arch,
+        interpreter.libc,
+        python,
+    ].map(keyPart);
+    const short = request.slice(0, 40);
+    return {
+        primary: [...family, short, freshness].join('-'),
+        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+        request,
+        sources,
+        parts: { sources: sourceList, lines },
+        components: [
+            ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
+            ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
+            ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
+            ['sources', sourceList.join('; ') || "pip's default index"],
+            ['request', short],
+            ['freshness', freshness],
+        ],
+    };
+}
+/** The interpreter of a wheelhouse: its wheels may not work with another one. */
+function interpreterIdentity(interpreter) {
+    return [
+        interpreter.implementation,
+        interpreter.series,
+        interpreter.extensionSuffix,
+        interpreter.platform,
+        interpreter.arch,
+        interpreter.libc,
+        interpreter.freeThreaded ? 'free-threaded' : 'gil',
+    ].join(' ');
+}
+/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
+function generations(primary) {
+    return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
+}
+/**
+ * How a key from the service relates to the requested keys. A foreign one must not be used.
+ */
+function matchKind(matched, keys) {
+    if (generations(keys.primary).includes(matched))
+        return 'exact';
+    // The key becomes an output, which workflows may put into a script.
+    if (!/^[a-z0-9._-]+$/.test(matched))
+        return 'foreign';
+    return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
+}
+/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
+function pythonTag(interpreter) {
+    const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
+    if (interpreter.implementation === 'cpython') {
+        return `cp${digits}${interpreter.freeThreaded ? 't' : ''}`;
+    }
+    const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
+    return `${interpreter.implementation}${digits}_${abi}`;
+}
+/** Replaces the characters that would end a component or that the service rejects. */
+function keyPart(text) {
+    return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
+}
+/** Whether a line decides where wheels come from or how they are built. */
+function isSource(line) {
+    return line.kind === 'option' && sourceSettings.includes(line.name);
+}
+/** The order of lines only matters where a later index or format overrides an earlier one. */
+function sourceParts({ lines, buildConstraints = [] }, settings) {
+    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
+    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
+    return [
+        ...sourceSettings.flatMap((name) => settingPart(name, settings)),
+        ...given((name) => name === 'index-url').slice(-1),
+        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
+        ...given(isFormat),
+        ...buildConstraints.map((part) => `build-constraint ${part}`),
+    ];
+}
+function settingPart(name, settings) {
+    const value = settings.get(name);
+    return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
+}
+/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
+function valuePart(name, value) {
+    return ['config-settings', 'global-option', 'build-option'].includes(name)
+        ? (0,digest/* digest */.b)([value]).slice(0, 12)
+        : (0,secrets/* fingerprinted */.g0)(value);
+}
+/** A line in a normal form: lines with the same meaning have the same text. */
+function canonical(line) {
+    const role = line.constraint ? 'constraint ' : '';
+    if (line.kind === 'option') {
+        return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
+    }
+    if (line.kind === 'direct') {
+        const parts = [
+            line.editable ? '-e' : '',
+            line.shownTarget,
+            `[${line.extras.join(',')}]`,
+            spaced(line.marker ?? ''),
+            [...line.hashes].sort().join(' '),
+        ];
+        return `${role}direct ${parts.join(' ')}`;
+    }
+    const extras = line.extras.map(logic_names/* normalizeName */.Pc).sort();
+    const parts = [
+        `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
+        spaced(line.marker ?? ''),
+        ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
+        ...line.hashes.toSorted(),
+    ];
+    return `${role}${parts.join(' ; ')}`;
+}
+function spaced(marker) {
+    return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
+}
+/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
+function everyLineHashed(lines) {
+    const index = lines.filter((line) => line.kind === 'index');
+    const wanted = index.filter((line) => !line.constraint);
+    return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
+}
+
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
@@ -28802,11 +29870,11 @@ function settingsOf(configured, lines) {
         configured,
         flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
         text: (name) => given(name).at(-1) ?? configured.get(name),
-        words: (name) => [...wordsOf(configured.get(name)), ...given(name)],
+        words: (name) => [...pip_settings_wordsOf(configured.get(name)), ...given(name)],
     };
 }
 /** The words of one setting: pip splits configured values of repeatable options at white space. */
-function wordsOf(value) {
+function pip_settings_wordsOf(value) {
     return (value ?? '').split(/\s+/).filter((word) => word !== '');
 }
 /** Whether a value is a yes to pip, which rejects values that are neither yes nor no. */
@@ -28868,8 +29936,6 @@ function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/logic/environment.js
@@ -29000,12 +30066,6 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
-var requirement_line = __nccwpck_require__(8956);
-// EXTERNAL MODULE: ./lib/logic/requirement-options.js
-var requirement_options = __nccwpck_require__(1090);
-// EXTERNAL MODULE: ./lib/logic/requirement-words.js
-var requirement_words = __nccwpck_require__(2377);
 ;// CONCATENATED MODULE: ./lib/logic/request-file.js
 /**
  * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
@@ -29035,7 +30095,7 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
     return request([
         ...offers
             .filter((offer) => !offer.isPin)
-            .map(({ url }) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(url)}` })),
+            .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
             .map(render),
@@ -29049,23 +30109,23 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
     ], constraintsFile);
 }
 function isForPip(line) {
-    return line.text !== '' && !(0,requirement_line/* namesIndex */.l_)(line);
+    return line.text !== '' && !namesIndex(line);
 }
 /** @returns undefined when its options can't be separated from its hashes */
 function withHash(line, { sha256 }) {
-    const options = line.options.map(requirement_options/* optionText */.re);
+    const options = line.options.map(optionText);
     return options.includes(undefined)
         ? undefined
-        : [(0,requirement_line/* plainText */.wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
+        : [plainText(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 /**
  * The request for the offline resolution: without hashes, since those of built wheels differ from
  * those of their sdists, and without options, since pip finds only the wheels of the fill.
  */
 function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => (0,requirements/* indexRequirements */.zM)(lines)
+    const plain = (constraint) => indexRequirements(lines)
         .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: (0,requirement_line/* plainText */.wh)(line), source: line.source, project: line.name }));
+        .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
 /** A request with only the given lines. */
@@ -29110,7 +30170,7 @@ function placeOf({ place, project, dependent }, { request }) {
     return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
 }
 function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
+    const include = constraints.length > 0 ? [{ text: `-c ${quoted(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 function file(lines) {
@@ -29332,7 +30392,7 @@ async function resolveSources(run, world) {
     const isInstalled = run.request.install && isolatesBuilds(run.settings);
     const sources = sourceQueue(run, world);
     for (const requirement of sources.requirements()) {
-        if ((0,requirements/* isCacheable */.TZ)(requirement)) {
+        if (isCacheable(requirement)) {
             const wheel = await urlWheel(run, world, requirement);
             if (wheel === undefined)
                 continue;
@@ -29381,7 +30441,7 @@ async function installSources(run, world) {
     const sources = sourceQueue(run, world);
     let changed;
     for (const requirement of sources.requirements()) {
-        if ((0,requirements/* isCacheable */.TZ)(requirement))
+        if (isCacheable(requirement))
             continue;
         const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(run, world, requirement, { action: 'install' }));
         if (result.state === 'failed') {
@@ -29405,8 +30465,8 @@ async function installSources(run, world) {
 /** Returns the files that stand for them in a complete wheelhouse. */
 async function sourcesInWheelhouse(run, world) {
     const { wheels, direct } = run.manifest;
-    const urlWheels = (0,requirements/* directRequirements */.S8)(run.requested.lines)
-        .filter(requirements/* isCacheable */.TZ)
+    const urlWheels = directRequirements(run.requested.lines)
+        .filter(isCacheable)
         .flatMap((requirement) => {
         const wheel = wheels.find((each) => isFrom(each, requirement));
         return wheel === undefined ? [] : [resolvedWheel(run, { ...wheel, requirement })];
@@ -29417,7 +30477,7 @@ async function sourcesInWheelhouse(run, world) {
 function directProject(requirement, item) {
     const { name, version, requires } = item;
     return {
-        ...{ requirement: (0,logic_key/* canonical */.$N)(requirement), name, version },
+        ...{ requirement: canonical(requirement), name, version },
         extras: requirement.extras,
         // A URL may contain secrets, and everybody can read a manifest.
         requires: requires.map((text) => (0,secrets/* fingerprinted */.g0)((0,local_project/* splitSource */.qJ)(text)?.named ?? text)),
@@ -29428,7 +30488,7 @@ function directProject(requirement, item) {
  * their projects. Each project counts once.
  */
 function sourceQueue(run, world) {
-    const queue = (0,requirements/* directRequirements */.S8)(run.requested.lines).map((requirement) => ({ requirement }));
+    const queue = directRequirements(run.requested.lines).map((requirement) => ({ requirement }));
     const known = new Set();
     return {
         *requirements() {
@@ -29451,7 +30511,7 @@ function sourceQueue(run, world) {
                     continue;
                 queue.push({
                     name,
-                    requirement: (0,requirements/* requirementOf */.h2)(text, source, run.request.workingDirectory),
+                    requirement: requirementOf(text, source, run.request.workingDirectory),
                 });
             }
         },
@@ -29574,7 +30634,7 @@ async function missingWheels(run, world, runtime) {
     if (others.length === 0 && !lacksRelied)
         return runtime;
     const lines = await applicableRequirements(run, world);
-    const doubtful = others.filter(({ name, version }) => !(0,requirements/* isPinned */.T4)(lines, name, version));
+    const doubtful = others.filter(({ name, version }) => !isPinned(lines, name, version));
     if (doubtful.length === 0 && !lacksRelied)
         return runtime;
     const sources = await sourcesInWheelhouse(run, world);
@@ -29706,8 +30766,8 @@ function confusionWarning(indexes) {
 function probeCandidates(requested) {
     const building = requested.projects.flatMap((project) => project.buildRequires);
     return [
-        ...(0,requirements/* indexRequirements */.zM)(requested.lines).filter((line) => !line.constraint),
-        ...(0,requirements/* indexRequirementsIn */.SO)(building),
+        ...indexRequirements(requested.lines).filter((line) => !line.constraint),
+        ...indexRequirementsIn(building),
     ];
 }
 
@@ -29821,7 +30881,7 @@ async function readRequestWithKeys(request, interpreter, world) {
     const { settings, requested } = await readRequest(request, interpreter, world);
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,logic_key/* keysOf */.YD)(interpreter, requested, settings.configured, {
+    const keys = keysOf(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
@@ -29846,7 +30906,7 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
+    const { lines: all, files } = await gatherLines({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
@@ -29868,7 +30928,7 @@ async function requestedSet(request, interpreter, settings, sources) {
 /** Reads the local projects among the requirements, each once. */
 async function localProjects(lines, sources) {
     const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
+    for (const { form, target, shownTarget, source } of directRequirements(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
@@ -29899,7 +30959,7 @@ async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
         const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await (0,requirements/* gatherLines */.zV)(sources, reading)).lines.map(logic_key/* canonical */.$N);
+            return (await gatherLines(sources, reading)).lines.map(canonical);
         }
         catch (error) {
             if (error instanceof errors/* UserError */.yo)
@@ -29956,15 +31016,15 @@ async function groupLines(request, sources) {
 
 /** @param settings pip's effective settings */
 function hashRules(lines, settings) {
-    const byName = (0,requirements/* requestedHashes */.FN)(lines);
+    const byName = requestedHashes(lines);
     const byUrl = new Map();
-    for (const { shownTarget, wheelOf, hashes } of (0,requirements/* directRequirements */.S8)(lines).filter(requirements/* isCacheable */.TZ)) {
+    for (const { shownTarget, wheelOf, hashes } of directRequirements(lines).filter(isCacheable)) {
         const sorted = hashes.toSorted();
         byUrl.set(shownTarget, { hashes: sorted, wheelOf });
         if (wheelOf !== undefined)
             byName.set(wheelOf, sorted);
     }
-    return { byName, byUrl, all: (0,requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
+    return { byName, byUrl, all: isHashMode(lines), neverBuilt: neverBuilt(lines, settings) };
 }
 /** The projects of `--only-binary`, unless relaxed elsewhere: any `--no-binary` disables this rule. */
 function neverBuilt(lines, settings) {
@@ -30005,8 +31065,6 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
     return wheel.requestHashes?.toSorted().join() === hashes.join();
 }
 
-// EXTERNAL MODULE: ./lib/logic/freshness.js
-var freshness = __nccwpck_require__(2933);
 ;// CONCATENATED MODULE: ./lib/logic/verdict.js
 /**
  * Whether a wheelhouse serves a request, and if not, why. A run acts on the verdict, and `doctor`
@@ -30025,7 +31083,7 @@ var freshness = __nccwpck_require__(2933);
  */
 function verdict({ manifest, sound }, wanted, markers) {
     const { keys, refresh, now } = wanted;
-    if (manifest.interpreter !== (0,logic_key/* interpreterIdentity */.tb)(wanted.interpreter)) {
+    if (manifest.interpreter !== interpreterIdentity(wanted.interpreter)) {
         return {
             kind: 'unusable',
             mismatch: 'interpreter',
@@ -30041,10 +31099,10 @@ function verdict({ manifest, sound }, wanted, markers) {
     }
     const isSameRequest = manifest.request === keys.request;
     const lines = decided(wanted.lines, markers);
-    const wrong = isSameRequest ? (0,logic_manifest/* contradiction */.qX)(manifest, lines) : undefined;
+    const wrong = isSameRequest ? contradiction(manifest, lines) : undefined;
     if (wrong !== undefined)
         return { kind: 'unusable', mismatch: 'contents', reason: wrong };
-    const rules = { ...hashRules(lines, wanted.settings), all: (0,requirements/* isHashMode */.mD)(wanted.lines) };
+    const rules = { ...hashRules(lines, wanted.settings), all: isHashMode(wanted.lines) };
     const wheels = sound.filter((wheel) => isNeeded(wheel, wanted) && isAdmitted(wheel, rules));
     const isComplete = isSameRequest && wheels.length === manifest.wheels.length;
     const usable = (mismatch, reason) => ({
@@ -30056,7 +31114,7 @@ function verdict({ manifest, sound }, wanted, markers) {
     if (!isComplete)
         return usable('wheels', 'some of its wheels are not usable');
     const pinned = isFixed(wheels, lines, rules);
-    if (!(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
+    if (!(0,logic_freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned }, refresh, now)) {
         const date = manifest.resolvedAt.slice(0, 10);
         return usable('age', `it was resolved on ${date}, which is too old for refresh: ${refresh}`);
     }
@@ -30069,13 +31127,13 @@ function verdict({ manifest, sound }, wanted, markers) {
  */
 function decisiveMarkers(manifest, wanted) {
     const { keys, interpreter, refresh, now } = wanted;
-    const isForThis = manifest.interpreter === (0,logic_key/* interpreterIdentity */.tb)(interpreter) && manifest.sources === keys.sources;
+    const isForThis = manifest.interpreter === interpreterIdentity(interpreter) && manifest.sources === keys.sources;
     if (!isForThis)
         return [];
-    const lines = (0,requirements/* indexRequirements */.zM)(wanted.lines);
+    const lines = indexRequirements(wanted.lines);
     const isAgeDecisive = refresh !== 'always' &&
-        !(0,requirements/* isHashMode */.mD)(wanted.lines) &&
-        !(0,freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
+        !isHashMode(wanted.lines) &&
+        !(0,logic_freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
     const isDecisive = ({ name, pin }) => lines.filter((line) => line.name === name).length > 1 ||
         (isAgeDecisive && pin !== undefined && manifest.wheels.some((wheel) => wheel.name === name));
     const markers = lines.filter(isDecisive).flatMap((line) => line.marker ?? []);
@@ -30088,7 +31146,7 @@ function decisiveMarkers(manifest, wanted) {
 function isNeeded({ role, name }, { lines, tools }) {
     if (role === 'tool')
         return tools.includes(name);
-    return role === 'runtime' || (0,requirements/* directRequirements */.S8)(lines).some((line) => !(0,requirements/* isCacheable */.TZ)(line));
+    return role === 'runtime' || directRequirements(lines).some((line) => !isCacheable(line));
 }
 /** The lines without those that do not apply, and without the markers that do. */
 function decided(lines, markers) {
@@ -30106,10 +31164,36 @@ function decided(lines, markers) {
  * In hash mode pip accepts only versions from lines that apply, so markers do not matter then.
  */
 function isFixed(wheels, lines, { all, byUrl }) {
-    const pins = (0,requirements/* indexRequirements */.zM)(lines).filter((line) => all || line.marker === undefined);
+    const pins = indexRequirements(lines).filter((line) => all || line.marker === undefined);
     return wheels
         .filter((wheel) => wheel.role === 'runtime')
-        .every(({ name, version, url }) => (url !== undefined && byUrl.has(url)) || (0,requirements/* isPinned */.T4)(pins, name, version));
+        .every(({ name, version, url }) => (url !== undefined && byUrl.has(url)) || isPinned(pins, name, version));
+}
+/**
+ * The contradiction between a request and a manifest that claims to be for it: a missing project, or
+ * another version than a pin. Lines with a marker do not count, since only the interpreter can
+ * evaluate it.
+ */
+function contradiction({ wheels, direct }, lines) {
+    const runtime = wheels.filter((each) => each.role === 'runtime');
+    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+    const others = new Set(direct.map(({ name }) => name));
+    for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
+        if (marker !== undefined)
+            continue;
+        const version = versions.get(name);
+        if (version === undefined && !constraint && !others.has(name))
+            return `it lacks ${name}`;
+        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+            return `it contains ${name} ${version} instead of ${pin}`;
+        }
+    }
+    return undefined;
+}
+/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
+function isVersion(version, pin) {
+    const [base = ''] = version.split('+');
+    return (0,logic_names/* sameVersion */.r1)(version, pin) || (!pin.includes('+') && (0,logic_names/* sameVersion */.r1)(base, pin));
 }
 
 ;// CONCATENATED MODULE: ./lib/restore.js
@@ -30163,7 +31247,7 @@ async function findWheelhouse(run, world, rejected = new Set()) {
         saveKey = keys.primary;
     }
     else {
-        for (const key of (0,logic_key/* generations */.YZ)(keys.primary)) {
+        for (const key of generations(keys.primary)) {
             const directory = await wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
@@ -30224,7 +31308,7 @@ async function fromDisk(run, world) {
 /** Assesses an entry that the cache delivered. Never throws for what is in it. */
 async function fromCache(run, world, directory, key) {
     const { reporter, wheelhouses } = world;
-    const kind = (0,logic_key/* matchKind */.O4)(key, run.keys);
+    const kind = matchKind(key, run.keys);
     try {
         if (kind === 'foreign')
             throw new logic_manifest/* ManifestError */.Sh('its key does not match any requested key');
@@ -30453,11 +31537,11 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     if (!resume)
         await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
     const sources = await resolveSources(run, world);
-    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(run, world, sources) : [];
+    const relied = isHashMode(lines) ? await installedProjects(run, world, sources) : [];
     const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
     const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
     const offers = await offersOf(run, world);
-    const hashMode = (0,requirements/* isHashMode */.mD)(lines);
+    const hashMode = isHashMode(lines);
     const request = fillFiles(lines, constraintsFile(run), { resolved, offers, hashMode });
     const log = await fetchClosure(run, world, request);
     const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
@@ -30477,7 +31561,7 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     const mentioned = mentionedNames([...closure.values(), ...sources.projects]);
     const parts = (0,logic_manifest/* keepableParts */.On)(keys.parts);
     const manifest = {
-        interpreter: (0,logic_key/* interpreterIdentity */.tb)(interpreter),
+        interpreter: interpreterIdentity(interpreter),
         request: keys.request,
         sources: keys.sources,
         resolvedAt: world.now().toISOString(),
@@ -30514,7 +31598,7 @@ function refuseUnhashed(wheels, rules) {
  * resolution.
  */
 async function installedProjects(run, world, { stubs, wheels }) {
-    const named = [...(0,requirements/* indexRequirements */.zM)(run.requested.lines), ...stubs, ...wheels];
+    const named = [...indexRequirements(run.requested.lines), ...stubs, ...wheels];
     const requested = new Set(named.map(({ name }) => name));
     return ([...(await world.python.installed(run.interpreter))]
         // There can be no stub of a metadata directory with an unusual name.
@@ -30542,7 +31626,7 @@ async function offersOf(run, world) {
         return [];
     const lines = await applicableRequirements(run, world);
     const offers = built.map(async ({ name, version, sha256, file }) => {
-        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
+        const isPin = isPinned(lines, name, version);
         const mayOffer = isPin ||
             (!settings.flag('prefer-binary') &&
                 (index.role === 'none' || (await isOffered(index, world, name, version))));
@@ -30573,7 +31657,7 @@ async function fill_close(run, world, options) {
     const items = await resolve()
         .finally(() => moveStale(aside, wheelhouse))
         .catch((error) => {
-        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
+        const mayRetry = stale.length > 0 && !isHashMode(run.requested.lines);
         if (error instanceof FillError && mayRetry)
             return resolve();
         throw error;
@@ -30638,7 +31722,7 @@ async function addTools(run, world) {
 }
 /** Returns the manifest's entries; wheels that were verified before keep their origin. */
 async function describe(run, world, { closure, build, tools, urlWheels, built }) {
-    const hashesByName = (0,requirements/* requestedHashes */.FN)(run.requested.lines);
+    const hashesByName = requestedHashes(run.requested.lines);
     const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
     const names = new Set([...closure.keys(), ...build, ...tools]);
     const files = await world.wheelhouses.measure(run.wheelhouse, [...names].sort());
@@ -30722,7 +31806,7 @@ function saveKeyOf(supplied) {
 async function restoreLastGood({ reporter, wheelhouses, now }, found, message) {
     const { manifest } = found.base;
     const [reason = ''] = message.split('\n');
-    reporter.warning(`${reason} Installing the last good set of these requirements, which is ${(0,freshness/* age */.KW)(manifest.resolvedAt, now())} old.`);
+    reporter.warning(`${reason} Installing the last good set of these requirements, which is ${(0,logic_freshness/* age */.KW)(manifest.resolvedAt, now())} old.`);
     await wheelhouses.seal(found.directory, manifest);
     return { how: 'last good', found, manifest };
 }
@@ -31036,6 +32120,28 @@ function saveRisk(event) {
 
 /***/ }),
 
+/***/ 9112:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   b: () => (/* binding */ digest),
+/* harmony export */   s: () => (/* binding */ sha256)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/** Digests of texts. Files are hashed in world/disk.ts. */
+
+/** Returns the SHA-256 of a text in UTF-8, as hex. */
+function sha256(text) {
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest('hex');
+}
+/** Returns one digest, as hex, for a list of texts; their order counts. */
+function digest(parts) {
+    return sha256(JSON.stringify(parts));
+}
+
+
+/***/ }),
+
 /***/ 6131:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -31241,216 +32347,6 @@ function age(since, now) {
     if (hours < 48)
         return hours === 1 ? '1 hour' : `${hours} hours`;
     return `${Math.round(hours / 24)} days`;
-}
-
-
-/***/ }),
-
-/***/ 6397:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $N: () => (/* binding */ canonical),
-/* harmony export */   O4: () => (/* binding */ matchKind),
-/* harmony export */   YD: () => (/* binding */ keysOf),
-/* harmony export */   YZ: () => (/* binding */ generations),
-/* harmony export */   br: () => (/* binding */ digest),
-/* harmony export */   tb: () => (/* binding */ interpreterIdentity)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2933);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
-/** The cache keys of a request. */
-
-
-
-
-
-/** Changes when older entries must no longer be found. */
-const generation = 'wheelhouse-v1';
-/** How often a damaged or outdated entry can be replaced until it is evicted. */
-const maxRepairs = 3;
-/** pip's settings that decide which files it chooses or how it builds them. */
-const sourceSettings = [
-    'index-url',
-    'extra-index-url',
-    'no-index',
-    'find-links',
-    'no-binary',
-    'only-binary',
-    'prefer-binary',
-    'pre',
-    'config-settings',
-    'global-option',
-    'build-option',
-    'no-build-isolation',
-    'use-pep517',
-    'no-use-pep517',
-    'use-feature',
-    'use-deprecated',
-    'uploaded-prior-to',
-    'ignore-requires-python',
-];
-/** pip's settings that decide which packages the lines require. */
-const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'];
-/**
- * The keys of a request.
- * @param settings pip's configuration: value by option name
- * @param options.now decides the period
- * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
- *   restore keys never match another system, architecture, libc or Python
- */
-function keysOf(interpreter, requested, settings, options) {
-    const sourceList = sourceParts(requested, settings);
-    const sources = digest(sourceList);
-    const lines = [
-        ...new Set([
-            ...requested.lines
-                .filter((line) => !isSource(line))
-                .map(canonical)
-                .sort(),
-            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
-            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
-            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
-            ...options.tools.map((tool) => `tool ${tool}`),
-        ]),
-    ];
-    const request = digest([sources, ...lines]);
-    const python = pythonTag(interpreter);
-    const freshness = everyLineHashed(requested.lines)
-        ? 'pinned'
-        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_4__/* .period */ .iE)(options.refresh, options.now);
-    const suffix = options.suffix === '' ? [] : [options.suffix];
-    const family = [
-        generation,
-        ...suffix,
-        interpreter.os,
-        interpreter.arch,
-        interpreter.libc,
-        python,
-    ].map(keyPart);
-    const short = request.slice(0, 40);
-    return {
-        primary: [...family, short, freshness].join('-'),
-        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
-        request,
-        sources,
-        parts: { sources: sourceList, lines },
-        components: [
-            ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
-            ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
-            ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
-            ['sources', sourceList.join('; ') || "pip's default index"],
-            ['request', short],
-            ['freshness', freshness],
-        ],
-    };
-}
-/** The interpreter of a wheelhouse: its wheels may not work with another one. */
-function interpreterIdentity(interpreter) {
-    return [
-        interpreter.implementation,
-        interpreter.series,
-        interpreter.extensionSuffix,
-        interpreter.platform,
-        interpreter.arch,
-        interpreter.libc,
-        interpreter.freeThreaded ? 'free-threaded' : 'gil',
-    ].join(' ');
-}
-/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
-function generations(primary) {
-    return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
-}
-/**
- * How a key from the service relates to the requested keys. A foreign one must not be used.
- */
-function matchKind(matched, keys) {
-    if (generations(keys.primary).includes(matched))
-        return 'exact';
-    // The key becomes an output, which workflows may put into a script.
-    if (!/^[a-z0-9._-]+$/.test(matched))
-        return 'foreign';
-    return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
-}
-/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
-function pythonTag(interpreter) {
-    const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
-    if (interpreter.implementation === 'cpython') {
-        return `cp${digits}${interpreter.freeThreaded ? 't' : ''}`;
-    }
-    const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
-    return `${interpreter.implementation}${digits}_${abi}`;
-}
-/** Replaces the characters that would end a component or that the service rejects. */
-function keyPart(text) {
-    return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
-}
-/** Whether a line decides where wheels come from or how they are built. */
-function isSource(line) {
-    return line.kind === 'option' && sourceSettings.includes(line.name);
-}
-/** The order of lines only matters where a later index or format overrides an earlier one. */
-function sourceParts({ lines, buildConstraints = [] }, settings) {
-    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
-    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
-    return [
-        ...sourceSettings.flatMap((name) => settingPart(name, settings)),
-        ...given((name) => name === 'index-url').slice(-1),
-        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
-        ...given(isFormat),
-        ...buildConstraints.map((part) => `build-constraint ${part}`),
-    ];
-}
-function settingPart(name, settings) {
-    const value = settings.get(name);
-    return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
-}
-/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
-function valuePart(name, value) {
-    return ['config-settings', 'global-option', 'build-option'].includes(name)
-        ? digest([value]).slice(0, 12)
-        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .fingerprinted */ .g0)(value);
-}
-/** A line in a normal form: lines with the same meaning have the same text. */
-function canonical(line) {
-    const role = line.constraint ? 'constraint ' : '';
-    if (line.kind === 'option') {
-        return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
-    }
-    if (line.kind === 'direct') {
-        const parts = [
-            line.editable ? '-e' : '',
-            line.shownTarget,
-            `[${line.extras.join(',')}]`,
-            spaced(line.marker ?? ''),
-            [...line.hashes].sort().join(' '),
-        ];
-        return `${role}direct ${parts.join(' ')}`;
-    }
-    const extras = line.extras.map(_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc).sort();
-    const parts = [
-        `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
-        spaced(line.marker ?? ''),
-        ...line.options.map((option) => (0,_requirement_options_js__WEBPACK_IMPORTED_MODULE_2__/* .optionText */ .re)(option) ?? `--${option.name}`),
-        ...line.hashes.toSorted(),
-    ];
-    return `${role}${parts.join(' ; ')}`;
-}
-function spaced(marker) {
-    return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
-}
-/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
-function everyLineHashed(lines) {
-    const index = lines.filter((line) => line.kind === 'index');
-    const wanted = index.filter((line) => !line.constraint);
-    return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
-}
-/** Hex SHA-256 of a list. */
-function digest(parts) {
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 
@@ -32782,10 +33678,10 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/key.js
-var key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/local-project.js
@@ -32844,7 +33740,7 @@ function projectParts(files, shown) {
     };
     const requires = table(build)['requires'];
     return {
-        digest: (0,key/* digest */.br)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+        digest: (0,digest/* digest */.b)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
 }
@@ -32923,18 +33819,15 @@ function splitSource(text) {
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   X5: () => (/* binding */ formatLock),
-/* harmony export */   YE: () => (/* binding */ manifestFile),
-/* harmony export */   qX: () => (/* binding */ contradiction)
+/* harmony export */   YE: () => (/* binding */ manifestFile)
 /* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7692);
-/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3227);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3227);
 /**
  * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
  * which wheels a run may use; a cache key only helps to find it.
  */
-
 
 
 
@@ -32944,64 +33837,64 @@ const lockFile = 'requirements.lock';
 const schema = 2;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
-const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
-const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
-const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
-const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
-const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
+const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
+const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
+const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
+const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
 /** Any text, shortened to one line. */
-const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
-const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({
+const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
     /** Normalised. */
     name: projectName,
     /** The name in the spelling of its metadata; pip names directories after the requested spelling. */
-    project: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
+    project: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
     version,
     /** A file name without directories. */
-    file: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('the file name of a wheel', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isWheelFileName */ .jh),
+    file: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the file name of a wheel', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isWheelFileName */ .jh),
     /** Hex. */
-    sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
     /** Bytes. */
     size: byteCount,
-    origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .oneOf */ .yL)('downloaded', 'built'),
+    origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('downloaded', 'built'),
     /** runtime: in the lock. build: required to build local projects. tool: the installer. */
-    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
+    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
     /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
-    requestHashes: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj)),
+    requestHashes: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)),
     /** The fingerprint of its URL in the request. */
-    url: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8),
+    url: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8),
 });
-const projectSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({
+const projectSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
     /** The requirement's canonical text. */
-    requirement: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+    requirement: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
     name: projectName,
     version,
-    extras: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(extraName),
+    extras: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(extraName),
     /** Its `Requires-Dist` without URLs, sorted; when it changes, the closure may change. */
-    requires: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .string */ .Yj),
+    requires: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj),
 });
-const manifestSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({
-    interpreter: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+const manifestSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
+    interpreter: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
     /** Digest of its request. */
-    request: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+    request: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
     /** Digest of the origin of its wheels and of their build settings. */
-    sources: _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8,
+    sources: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
     /** When its requirements were last resolved. */
     resolvedAt: moment,
-    wheels: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(wheelSchema),
-    direct: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(projectSchema),
+    wheels: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(wheelSchema),
+    direct: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(projectSchema),
     /**
      * Installed projects that its wheels depend on: the hashes of the request allow no files of them,
      * so the environment must have them.
      */
-    relied: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ name: projectName, version })),
+    relied: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ name: projectName, version })),
     /** Seconds of the longest fill behind it, which a hit saves. */
-    effort: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(seconds),
+    effort: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(seconds),
     /** Version of the Python that filled it; another patch release can use it. */
-    python: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .line */ .n8),
+    python: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8),
     /** The input of the digests, to explain a miss; without addresses, and omitted when too long. */
-    parts: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ sources: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText), lines: (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .list */ .p_)(shownText) })),
+    parts: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ sources: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(shownText), lines: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(shownText) })),
 });
 /** The path of a wheel relative to its wheelhouse. */
 function wheelPath({ role, file }) {
@@ -33034,7 +33927,7 @@ function formatManifest(manifest) {
 /** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
 function manifestDigest(manifest) {
     const normal = formatManifest(parseManifest(formatManifest(manifest)));
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(normal).digest('hex');
+    return (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .sha256 */ .s)(normal);
 }
 /**
  * Parses a manifest, which anybody may have written.
@@ -33059,12 +33952,12 @@ function parseManifest(text) {
         return manifest;
     }
     catch (error) {
-        if (!(error instanceof _schema_js__WEBPACK_IMPORTED_MODULE_3__/* .SchemaError */ .Ar))
+        if (!(error instanceof _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .SchemaError */ .Ar))
             throw error;
         throw new ManifestError(`${manifestFile} is not valid: ${error.message}`);
     }
 }
-const schemaNumber = (0,_schema_js__WEBPACK_IMPORTED_MODULE_3__/* .object */ .Ik)({ schema: (value) => value });
+const schemaNumber = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ schema: (value) => value });
 /** @throws ManifestError when two fields contradict each other */
 function checkConsistency({ wheels }) {
     for (const { file, name, project, version } of wheels) {
@@ -33084,32 +33977,6 @@ function checkConsistency({ wheels }) {
     const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
     if (new Set(names).size !== names.length)
         throw new ManifestError('a project is listed twice');
-}
-/**
- * The contradiction between a request and a manifest that claims to be for it: a missing project, or
- * another version than a pin. Lines with a marker do not count, since only the interpreter can
- * evaluate it.
- */
-function contradiction({ wheels, direct }, lines) {
-    const runtime = wheels.filter((each) => each.role === 'runtime');
-    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
-    const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of (0,_requirements_js__WEBPACK_IMPORTED_MODULE_2__/* .indexRequirements */ .zM)(lines)) {
-        if (marker !== undefined)
-            continue;
-        const version = versions.get(name);
-        if (version === undefined && !constraint && !others.has(name))
-            return `it lacks ${name}`;
-        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
-            return `it contains ${name} ${version} instead of ${pin}`;
-        }
-    }
-    return undefined;
-}
-/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
-function isVersion(version, pin) {
-    const [base = ''] = version.split('+');
-    return (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(version, pin) || (!pin.includes('+') && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(base, pin));
 }
 /** The differences between the runtime wheels of two sets, by name. */
 function changes(before, after) {
@@ -33474,962 +34341,6 @@ function projectIn(requirement) {
 
 /***/ }),
 
-/***/ 8956:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  H2: () => (/* binding */ fileOfUrl),
-  uf: () => (/* binding */ isPath),
-  l_: () => (/* binding */ namesIndex),
-  A: () => (/* binding */ parseLine),
-  wh: () => (/* binding */ plainText)
-});
-
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/pep508.js
-/**
- * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
- * inside pip reads it. A text that any supported pip accepts is valid here.
- */
-const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
-const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
-const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
-const suffixes = `${preRelease}${postRelease}${devRelease}`;
-const epoch = 'v?(?:[0-9]+!)?';
-const release = '[0-9]+(?:[.][0-9]+)*';
-const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
-/** One clause of a specifier, by operator. */
-const clauseForms = [
-    '===\\s*[^\\s;),]*',
-    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
-    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
-    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
-];
-const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
-const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
-/**
- * Splits a version specifier into its clauses.
- * @param text after the name and the extras, optionally in parentheses
- * @returns clauses without white space, in order; undefined for an invalid specifier
- */
-function specifierClauses(text, { legacyVersions }) {
-    const trimmed = text.trim();
-    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
-    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
-    const clauses = [];
-    let at = 0;
-    while (at < bare.length) {
-        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
-        if (!found)
-            return undefined;
-        clauses.push(found.replace(/\s+/g, ''));
-        at = skipSpace(bare, at + found.length);
-        if (at === bare.length)
-            break;
-        if (bare.charAt(at) !== ',')
-            return undefined;
-        at = skipSpace(bare, at + 1);
-        if (at === bare.length && legacyVersions)
-            return undefined;
-    }
-    return clauses;
-}
-const markerSpace = /[ \t]*/y;
-const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
-const markerText = /'[^']*'|"[^"]*"/y;
-const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
-const markerJoint = /(?:and|or)\b/y;
-const markerVariables = new Set([
-    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
-    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
-    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
-    ...['platform_python_implementation', 'platform.python_implementation'],
-    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
-]);
-/**
- * Checks an environment marker.
- * @param text after the semicolon
- * @returns the first error in a few words; undefined for a valid marker
- */
-function markerFault(text, { isNewer }) {
-    let at = 0;
-    let depth = 0;
-    const next = (pattern) => {
-        const found = match(pattern, text, at);
-        at = skip(markerSpace, text, at + (found ?? '').length);
-        return found;
-    };
-    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
-    const operandFault = () => {
-        const start = at;
-        const name = next(markerName);
-        if (name === undefined) {
-            return next(markerText) === undefined
-                ? `a variable or a quoted string is missing ${rest()}`
-                : undefined;
-        }
-        if (markerVariables.has(name) || isNewer)
-            return undefined;
-        at = start;
-        return `"${name}" is not a marker variable; strings need quotes`;
-    };
-    at = skip(markerSpace, text, 0);
-    for (;;) {
-        while (next(/\(/y) !== undefined)
-            depth += 1;
-        const left = operandFault();
-        if (left !== undefined)
-            return left;
-        if (next(markerOperator) === undefined)
-            return `a comparison is missing ${rest()}`;
-        const right = operandFault();
-        if (right !== undefined)
-            return right;
-        while (next(/\)/y) !== undefined) {
-            depth -= 1;
-            if (depth < 0)
-                return 'a closing parenthesis has no opening one';
-        }
-        if (at === text.length)
-            return depth === 0 ? undefined : 'a parenthesis is not closed';
-        if (next(markerJoint) === undefined)
-            return `"and" or "or" is missing ${rest()}`;
-    }
-}
-/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
-function match(pattern, text, at) {
-    pattern.lastIndex = at;
-    return pattern.exec(text)?.[0] || undefined;
-}
-/** @returns the position after the match of a sticky pattern */
-function skip(pattern, text, at) {
-    return at + (match(pattern, text, at) ?? '').length;
-}
-function skipSpace(text, at) {
-    return skip(/\s*/y, text, at);
-}
-
-// EXTERNAL MODULE: ./lib/logic/requirement-options.js
-var requirement_options = __nccwpck_require__(1090);
-// EXTERNAL MODULE: ./lib/logic/requirement-words.js
-var requirement_words = __nccwpck_require__(2377);
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
-/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
-
-
-
-
-
-
-
-
-/**
- * Parses one logical line of a requirement file.
- * @throws UserError when pip would reject it
- */
-function parseLine(text, place, context) {
-    refuseUnsetVariables(text, place, context);
-    const [body, rest] = splitOptions((0,requirement_words/* expand */.fT)(text, context.environment));
-    const requirement = body.value.trim();
-    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
-    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
-    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.raw}`.trim());
-    const base = { ...place, text, shown };
-    const options = (0,requirement_options/* optionsOf */.cz)(rest, base, context.pip);
-    if (requirement !== '') {
-        refuseReplacedVariables(base, context);
-        return { lines: [parseRequirement(base, requirement, options, context)] };
-    }
-    // Of a line with an editable or an include pip reads nothing else.
-    const editable = options.find((option) => option.name === 'editable');
-    if (editable) {
-        refuseReplacedVariables(base, context);
-        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
-    }
-    const include = options.find((option) => option.name === 'requirement') ??
-        options.find((option) => option.name === 'constraint');
-    if (include) {
-        if (include.value === '')
-            throw refusal(base, 'has no file name. Add one');
-        // Even in a constraint file, the lines that `-r` includes are requirements.
-        return { include: include.value, constraint: include.name === 'constraint' };
-    }
-    return { lines: optionLines(base, options, context) };
-}
-/** Options that name indexes: pip gets them through its environment, where credentials belong. */
-const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
-function namesIndex(line) {
-    return line.kind === 'option' && indexOptions.includes(line.name);
-}
-function optionLines(base, options, context) {
-    // pip reads only the first --find-links of a line.
-    const links = options.filter((option) => option.name === 'find-links').slice(1);
-    const counting = options.filter((option) => !links.includes(option));
-    const isSingle = options.length === 1;
-    // A line with a variable that contains several options can't be split.
-    const isWhole = isSingle || counting.some((option) => (0,requirement_options/* optionText */.re)(option) === undefined);
-    const lines = counting.map((option, order) => {
-        const { name, value, raw } = option;
-        const own = isWhole ? (order === 0 ? base.text : '') : ((0,requirement_options/* optionText */.re)(option) ?? '');
-        return { ...base, kind: 'option', name, value, raw, text: own };
-    });
-    if (!lines.every(namesIndex))
-        refuseReplacedVariables(base, context);
-    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
-        throw refusal(base, 'has a variable that contains several words. Write one option per line');
-    }
-    // pip puts the index of a line before the extra indexes of the same line.
-    return [
-        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
-        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
-    ];
-}
-function refusal(line, reason) {
-    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
-}
-/**
- * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
- * its credentials, and send it to any host that the line names.
- */
-function refuseUnsetVariables(text, place, { environment }) {
-    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
-        if (environment[name])
-            continue;
-        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
-    }
-}
-function refuseReplacedVariables({ text, shown, source }, context) {
-    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
-        if (!context.replacedVariables?.has(name))
-            continue;
-        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
-    }
-}
-/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
-function splitOptions(text) {
-    if (text.value.startsWith('-'))
-        return (0,requirement_words/* splitText */.Ad)(text, 0);
-    const start = text.value.indexOf(' -');
-    return (0,requirement_words/* splitText */.Ad)(text, start < 0 ? text.value.length : start + 1);
-}
-const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
-const urlScheme = /^(?:https?|ftp|file):/i;
-const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
-const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
-function dialectOf({ pip }) {
-    return {
-        legacyVersions: pip !== undefined && (0,names/* isOlderPip */.Ui)(pip, [24, 1]),
-        isNewer: (0,requirement_options/* isUnknownPip */.oe)(pip),
-    };
-}
-function parseRequirement(base, body, options, context) {
-    const hashes = options
-        .filter((option) => option.name === 'hash')
-        .map((option) => hashOf(option, base));
-    if (isDirect(body))
-        return parseDirect(base, body, { editable: false, hashes }, context);
-    const [specified, marker] = splitMarker(body, ';');
-    const match = projectName.exec(specified);
-    const specifier = match ? specified.slice(match[0].length) : '';
-    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
-        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
-    }
-    const dialect = dialectOf(context);
-    const specifiers = specifierClauses(specifier, dialect);
-    if (specifiers === undefined)
-        throw refusal(base, specifierAdvice(specifier));
-    refuseMarker(base, marker, dialect);
-    const extras = namesIn(match[2] ?? '');
-    refuseConstrainedExtras(base, extras);
-    const project = String(match[1]);
-    const [only, ...others] = specifiers;
-    return {
-        ...base,
-        kind: 'index',
-        name: (0,names/* normalizeName */.Pc)(project),
-        project,
-        extras,
-        specifiers,
-        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
-        marker,
-        hashes,
-        options: options.filter(requirement_options/* isOwnOption */.Q_),
-    };
-}
-function hashOf({ value }, line) {
-    if (/^(?:sha256|sha384|sha512):/.test(value))
-        return value.toLowerCase();
-    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
-}
-function specifierAdvice(specifier) {
-    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
-        return 'uses "=", which is not a comparison operator. Write "=="';
-    }
-    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
-        ? 'has a comparison without a version. Add one, or remove the operator'
-        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
-}
-function refuseMarker(line, marker, dialect) {
-    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
-    if (fault === undefined)
-        return;
-    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
-}
-function refuseConstrainedExtras(line, extras) {
-    if (!line.constraint || extras.length === 0)
-        return;
-    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
-}
-function namesIn(list) {
-    return list
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '');
-}
-/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
-function isDirect(body) {
-    if (isRemote(body) || namedLocation(body) !== undefined)
-        return true;
-    const [bare] = splitExtras(splitMarker(body, ';')[0]);
-    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
-}
-/** Whether a requirement is only a path on this machine. */
-function isPath(body) {
-    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
-}
-function isRemote(location) {
-    return urlScheme.test(location) || vcsScheme.test(location);
-}
-/** @returns the parts of `name[extras] @ location`; undefined for another form */
-function namedLocation(text) {
-    const match = projectName.exec(text);
-    if (match === null || text.charAt(match[0].length) !== '@')
-        return undefined;
-    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
-}
-function splitMarker(body, separator) {
-    const at = body.indexOf(separator);
-    if (at < 0)
-        return [body.trim(), undefined];
-    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
-}
-/** `path[a,b]` */
-function splitExtras(text) {
-    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
-    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
-}
-function parseDirect(base, body, { editable, hashes }, context) {
-    if (editable && base.constraint) {
-        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
-    }
-    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
-    const separator = isRemote(body) ? '; ' : ';';
-    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
-    const named = namedLocation(whole);
-    const location = named?.location ?? whole;
-    const remote = isRemote(location);
-    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
-    if (target === '')
-        throw refusal(base, 'has no path or URL. Add one');
-    refuseMarker(base, marker, dialectOf(context));
-    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
-    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
-    const egg = parameter('egg');
-    const file = external_node_path_.posix.basename(target.replace(/[?#].*$/s, ''));
-    const wheelOf = (0,names/* isWheelFileName */.jh)(file) ? (0,names/* wheelNameParts */.LI)(file).name : undefined;
-    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
-        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
-    }
-    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
-    refuseConstrainedExtras(base, extras);
-    const isFile = /^file:/i.test(target);
-    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
-        const digest = parameter(algorithm);
-        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
-    });
-    return {
-        ...base,
-        kind: 'direct',
-        form,
-        editable,
-        target: form === 'path'
-            ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
-            : target,
-        shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
-        wheelOf,
-        extras: extras.map(names/* normalizeName */.Pc).sort(),
-        marker,
-        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
-        checksHashes: hashes.length > 0,
-    };
-}
-/**
- * The path in a file: URL.
- * @throws UserError for a URL of another machine
- */
-function fileOfUrl(url, source) {
-    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-    // `file:relative/path` is not a valid URL, but pip accepts it.
-    if (!/^file:\//i.test(bare))
-        return bare.slice('file:'.length);
-    try {
-        return (0,external_node_url_.fileURLToPath)(bare);
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo(`"${bare}" is not a path on this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
-    }
-}
-/** An index requirement for a file that pip reads, without its hashes and other options. */
-function plainText({ project, extras, specifiers, marker }) {
-    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
-    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
-}
-
-
-/***/ }),
-
-/***/ 1090:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Q_: () => (/* binding */ isOwnOption),
-/* harmony export */   cz: () => (/* binding */ optionsOf),
-/* harmony export */   oe: () => (/* binding */ isUnknownPip),
-/* harmony export */   re: () => (/* binding */ optionText)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2377);
-/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
-
-
-
-/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
-const forms = [
-    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
-    { name: 'extra-index-url' },
-    { name: 'no-index', isFlag: true },
-    { name: 'constraint', spellings: ['-c'] },
-    { name: 'requirement', spellings: ['-r'] },
-    { name: 'editable', spellings: ['-e'] },
-    { name: 'find-links', spellings: ['-f'] },
-    { name: 'no-binary' },
-    { name: 'only-binary' },
-    { name: 'prefer-binary', isFlag: true },
-    { name: 'require-hashes', isFlag: true },
-    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
-    { name: 'pre', isFlag: true },
-    { name: 'all-releases', since: [26, 0] },
-    { name: 'only-final', since: [26, 0] },
-    { name: 'trusted-host' },
-    { name: 'use-feature' },
-    { name: 'hash' },
-    { name: 'install-option', until: [23, 1] },
-    { name: 'global-option', until: [25, 3] },
-    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
-];
-/** Options of a single requirement; pip ignores all others on a requirement's line. */
-const ownOptions = ['install-option', 'global-option', 'config-settings'];
-function isOwnOption({ name }) {
-    return ownOptions.includes(name);
-}
-const missing = {
-    requirement: 'has no file name',
-    constraint: 'has no file name',
-    editable: 'has no path or URL',
-};
-/** The newest pip whose options are listed here. */
-const newestPip = [26, 3];
-/** Whether a pip is newer than this program knows. */
-function isUnknownPip(pip) {
-    return pip !== undefined && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
-}
-const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
-/**
- * Reads the options of a line. Other words are ignored, as in pip.
- * @param line the whole line, for messages
- * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
- * @throws UserError where pip would reject the line
- */
-function optionsOf(text, line, pip) {
-    const refuse = (reason) => {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
-    };
-    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .wordsOf */ .Z9)(text);
-    if (words === undefined)
-        return refuse('has an unterminated quote. Close it.');
-    const options = [];
-    const rest = words.values();
-    for (const word of rest) {
-        if (word.value === '--')
-            break;
-        if (!word.value.startsWith('-') || word.value === '-')
-            continue;
-        const isLong = word.value.startsWith('--');
-        const equals = isLong ? word.value.indexOf('=') : -1;
-        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
-        const spelling = word.value.slice(0, end);
-        const attached = isLong ? equals >= 0 : word.value.length > 2;
-        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
-        if (Array.isArray(found)) {
-            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
-        }
-        if (found === undefined && !isUnknownPip(pip)) {
-            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
-        }
-        const name = found?.name ?? spelling.replace(/^-+/, '');
-        if (found === undefined || found.isFlag) {
-            if (attached && found)
-                return refuse(`gives a value to --${name}, which takes none.`);
-            options.push({ name, isFlag: true, value: '', raw: '' });
-        }
-        else if (attached) {
-            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
-            options.push({
-                name,
-                isFlag: false,
-                value: word.value.slice(prefix.length),
-                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
-            });
-        }
-        else {
-            const next = rest.next().value;
-            if (next === undefined)
-                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
-            options.push({ name, isFlag: false, ...next });
-        }
-    }
-    return options;
-}
-/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
-function formOf(spelling, pip = newestPip.join('.')) {
-    const exact = bySpelling.get(spelling);
-    if (exact !== undefined)
-        return exact;
-    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
-        !(since && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, since)) &&
-        !(until && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, until)));
-    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
-}
-/**
- * An option for a file that pip reads, with variables unexpanded.
- * @returns undefined when its raw text can't be separated from the rest of its line
- */
-function optionText({ name, isFlag, raw }) {
-    if (isFlag)
-        return `--${name}`;
-    return raw === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(raw)}`;
-}
-
-
-/***/ }),
-
-/***/ 2377:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ad: () => (/* binding */ splitText),
-/* harmony export */   TL: () => (/* binding */ quoted),
-/* harmony export */   Z9: () => (/* binding */ wordsOf),
-/* harmony export */   fT: () => (/* binding */ expand)
-/* harmony export */ });
-/**
- * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
- * raw, as the file has it, so that the value of a variable is never copied to another file.
- */
-/** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
-function expand(line, environment) {
-    const fragments = [];
-    const literal = (text) => {
-        if (text !== '')
-            fragments.push({ value: text, raw: text, isVariable: false });
-    };
-    let end = 0;
-    for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
-        const value = environment[name];
-        if (!value)
-            continue;
-        literal(line.slice(end, index));
-        fragments.push({ value, raw, isVariable: true });
-        end = index + raw.length;
-    }
-    literal(line.slice(end));
-    return textOf(fragments);
-}
-function textOf(fragments) {
-    return {
-        value: fragments.map((each) => each.value).join(''),
-        raw: fragments.map((each) => each.raw ?? '').join(''),
-        fragments,
-    };
-}
-/**
- * Cuts a text in two.
- * @param at offset in its value
- */
-function splitText({ fragments }, at) {
-    const before = [];
-    const after = [];
-    let start = 0;
-    for (const fragment of fragments) {
-        const { value, isVariable } = fragment;
-        const cut = at - start;
-        if (cut <= 0)
-            after.push(fragment);
-        else if (cut >= value.length)
-            before.push(fragment);
-        else {
-            for (const [side, part] of [
-                [before, value.slice(0, cut)],
-                [after, value.slice(cut)],
-            ]) {
-                side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
-            }
-        }
-        start += value.length;
-    }
-    return [textOf(before), textOf(after)];
-}
-/**
- * Splits a text into words as Python's `shlex.split` does.
- * @returns undefined when a quote is not closed or nothing follows a backslash
- */
-function wordsOf({ fragments }) {
-    const words = [];
-    let word;
-    let quote = '';
-    let isEscaped = false;
-    const append = (value, raw) => {
-        const before = word ?? { value: '', raw: '' };
-        word = {
-            value: before.value + value,
-            raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
-        };
-    };
-    for (const { value, raw, isVariable } of fragments) {
-        // Such a value is a part of one word, whatever is around it.
-        const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
-        for (const unit of isPart ? [value] : value) {
-            const own = isPart ? raw : isVariable ? undefined : unit;
-            if (isEscaped) {
-                if (quote === '"' && unit !== '"' && unit !== '\\')
-                    append('\\', '\\');
-                append(unit, own);
-                isEscaped = false;
-            }
-            else if (unit === '\\' && quote !== "'") {
-                isEscaped = true;
-            }
-            else if (quote === '' ? unit === '"' || unit === "'" : unit === quote) {
-                quote = quote === '' ? unit : '';
-                append('', '');
-            }
-            else if (quote === '' && /^\s$/.test(unit)) {
-                if (word !== undefined)
-                    words.push(word);
-                word = undefined;
-            }
-            else {
-                append(unit, own);
-            }
-        }
-    }
-    if (quote !== '' || isEscaped)
-        return undefined;
-    if (word !== undefined)
-        words.push(word);
-    return words;
-}
-/**
- * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
- * backslashes (in every path on Windows) need quotes.
- */
-function quoted(word) {
-    return `"${word.replace(/["\\]/g, '\\$&')}"`;
-}
-
-
-/***/ }),
-
-/***/ 7692:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   FN: () => (/* binding */ requestedHashes),
-/* harmony export */   S8: () => (/* binding */ directRequirements),
-/* harmony export */   SO: () => (/* binding */ indexRequirementsIn),
-/* harmony export */   T4: () => (/* binding */ isPinned),
-/* harmony export */   TZ: () => (/* binding */ isCacheable),
-/* harmony export */   h2: () => (/* binding */ requirementOf),
-/* harmony export */   mD: () => (/* binding */ isHashMode),
-/* harmony export */   zM: () => (/* binding */ indexRequirements),
-/* harmony export */   zV: () => (/* binding */ gatherLines)
-/* harmony export */ });
-/* unused harmony exports logicalLines, parseSpecifier */
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
-/**
- * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
- * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
- */
-
-
-
-
-
-
-/**
- * Reads all sources, following `-r` and `-c`.
- * @throws UserError with file and line for a file that can't be read, a circular include, or an
- *   invalid line
- */
-async function gatherLines(sources, reading) {
-    const lines = [];
-    const files = [];
-    const seen = new Set();
-    async function visit(file, { constraint, stack, from }) {
-        if (stack.some((other) => other.location === file.location)) {
-            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
-        }
-        const visited = `${constraint}:${file.location}`;
-        if (seen.has(visited))
-            return;
-        seen.add(visited);
-        let text;
-        try {
-            text = await reading.read(file.location);
-        }
-        catch (error) {
-            const line = error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
-        }
-        let counted = 0;
-        for (const { text: logical, line } of logicalLines(text)) {
-            const source = { file: file.shown, line };
-            counted += 1;
-            const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(logical, { source, constraint }, reading);
-            if ('include' in parsed) {
-                await visit(includedFile(parsed.include, file, source), {
-                    constraint: parsed.constraint,
-                    stack: [...stack, file],
-                    from: source,
-                });
-            }
-            else {
-                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
-            }
-        }
-        files.push({ path: file.shown, lines: counted });
-    }
-    for (const file of sources.requirements)
-        await visit(file, { constraint: false, stack: [], from: undefined });
-    for (const { text, file } of sources.groups) {
-        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
-    }
-    for (const { text } of logicalLines(sources.packages.join('\n'))) {
-        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
-    }
-    for (const file of sources.constraints)
-        await visit(file, { constraint: true, stack: [], from: undefined });
-    return { lines, files };
-}
-/** The line endings of Python's `str.splitlines`, which pip splits files with. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
-const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
-/**
- * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
- * comment ends a continuation, and a `#` needs white space before it.
- * @returns logical lines with the 1-based number of their first physical line
- */
-function logicalLines(text) {
-    const logical = [];
-    let pending = [];
-    let first = 0;
-    const emit = (joined, line) => {
-        const bare = withoutComment(joined).trim();
-        if (bare !== '')
-            logical.push({ text: bare, line });
-    };
-    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
-    physical.forEach((content, index) => {
-        const comment = content.trimStart().startsWith('#');
-        if (content.endsWith('\\') && !comment) {
-            if (pending.length === 0)
-                first = index + 1;
-            pending.push(stripBackslashes(content));
-        }
-        else if (pending.length > 0) {
-            pending.push(comment ? ` ${content}` : content);
-            emit(pending.join(''), first);
-            pending = [];
-        }
-        else {
-            emit(content, index + 1);
-        }
-    });
-    if (pending.length > 0)
-        emit(pending.join(''), first);
-    return logical;
-}
-function withoutComment(text) {
-    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
-        if (at === 0 || /\s/.test(text.charAt(at - 1)))
-            return text.slice(0, at);
-    }
-    return text;
-}
-/** Python's `strip("\\")`, which pip uses here: at both ends. */
-function stripBackslashes(text) {
-    let start = 0;
-    let end = text.length;
-    while (text[start] === '\\' && start < end)
-        start += 1;
-    while (end > start && text[end - 1] === '\\')
-        end -= 1;
-    return text.slice(start, end);
-}
-/**
- * Parses a requirement outside a requirement file, where options and paths are not allowed.
- * @throws UserError when it is one or is invalid
- */
-function parseSpecifier(text, source, context) {
-    const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
-    if (lineEnd.test(expanded)) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains a line break; write one requirement per line.`, source);
-    }
-    if (/(?:^|\s)-/.test(expanded)) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
-    }
-    // A path is rejected as one, even with an invalid marker.
-    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim())
-        ? undefined
-        : (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
-    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
-    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
-        return line;
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
-}
-/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
-function includedFile(value, parent, source) {
-    if (/^https?:/i.test(value))
-        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(value) };
-    if (/^https?:/i.test(parent.location)) {
-        const location = new URL(value, parent.location).href;
-        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(location) };
-    }
-    const local = /^file:/i.test(value) ? (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .fileOfUrl */ .H2)(value, source) : value;
-    return {
-        location: node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(parent.location), local),
-        shown: node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(local)
-            ? local
-            : node_path__WEBPACK_IMPORTED_MODULE_0__.posix.join(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.dirname(parent.shown), local),
-    };
-}
-/**
- * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
- * to the requirement file first, then where it runs, and ignores a directory that does not exist.
- */
-function anchored(line, file) {
-    const isRelative = line.kind === 'option' &&
-        line.name === 'find-links' &&
-        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
-        !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(line.value) &&
-        !/^https?:/i.test(file.location);
-    if (!isRelative || line.raw === undefined)
-        return [line];
-    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.join(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), line.raw);
-    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(place)}` }));
-}
-/**
- * A requirement from a project's metadata that names its own source. It has no variables.
- * @param text without a marker
- * @throws UserError when it is invalid
- */
-function requirementOf(text, source, workingDirectory) {
-    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, { environment: {}, workingDirectory });
-    const [line] = 'lines' in parsed ? parsed.lines : [];
-    if (line?.kind !== 'direct') {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text)}" is not a requirement with a URL.`, source);
-    }
-    return line;
-}
-/** The requirements and constraints that pip resolves through an index. */
-function indexRequirements(lines) {
-    return lines.filter((line) => line.kind === 'index');
-}
-/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
-function indexRequirementsIn(texts) {
-    const context = { workingDirectory: node_path__WEBPACK_IMPORTED_MODULE_0__.sep, environment: {} };
-    return texts.flatMap((text) => {
-        try {
-            const source = { file: 'build-system.requires', line: undefined };
-            const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
-            return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
-        }
-        catch {
-            return [];
-        }
-    });
-}
-/** The requirements that name their own source instead of an index. */
-function directRequirements(lines) {
-    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
-}
-/**
- * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
- * a path, a branch or a bare URL may have other content the next time.
- */
-function isCacheable(requirement) {
-    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
-}
-/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
-function isHashMode(lines) {
-    return lines.some((line) => {
-        if (line.kind === 'option')
-            return line.name === 'require-hashes';
-        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
-    });
-}
-/** The allowed hashes, by normalised name. */
-function requestedHashes(lines) {
-    const hashes = new Map();
-    for (const line of indexRequirements(lines)) {
-        if (line.hashes.length === 0)
-            continue;
-        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
-        hashes.set(line.name, [...all].sort());
-    }
-    return hashes;
-}
-/**
- * Whether the request fixes the version of one project.
- * @param lines those that apply to the interpreter
- */
-function isPinned(lines, name, version) {
-    return lines.some((line) => line.name === name && line.pin !== undefined && (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .sameVersion */ .r1)(line.pin, version));
-}
-
-
-/***/ }),
-
 /***/ 3227:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -34518,7 +34429,7 @@ function object(fields) {
 /* harmony export */   yL: () => (/* binding */ secretsOfInputs)
 /* harmony export */ });
 /* unused harmony exports looksSecret, secretsOfUrl, secretForms */
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /**
  * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
  * address can contain a secret in three places:
@@ -34657,7 +34568,7 @@ function fingerprinted(text) {
         result += clean.slice(position, start);
         result += /^\/?$/.test(rest)
             ? `${host}${rest}`
-            : `${host}/#${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(clean.slice(scheme, end)).digest('hex').slice(0, fingerprintLength)}`;
+            : `${host}/#${(0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .sha256 */ .s)(clean.slice(scheme, end)).slice(0, fingerprintLength)}`;
         position = end;
     }
     return result + clean.slice(position);
@@ -35030,7 +34941,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9650);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8200);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);

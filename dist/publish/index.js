@@ -28587,6 +28587,28 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
+/***/ 9112:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   b: () => (/* binding */ digest),
+/* harmony export */   s: () => (/* binding */ sha256)
+/* harmony export */ });
+/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/** Digests of texts. Files are hashed in world/disk.ts. */
+
+/** Returns the SHA-256 of a text in UTF-8, as hex. */
+function sha256(text) {
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest('hex');
+}
+/** Returns one digest, as hex, for a list of texts; their order counts. */
+function digest(parts) {
+    return sha256(JSON.stringify(parts));
+}
+
+
+/***/ }),
+
 /***/ 6131:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -28730,212 +28752,6 @@ function asUserError(error) {
 /** The text of any thrown value, without a stack. */
 function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
-}
-
-
-/***/ }),
-
-/***/ 6397:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $N: () => (/* binding */ canonical),
-/* harmony export */   br: () => (/* binding */ digest)
-/* harmony export */ });
-/* unused harmony exports keysOf, interpreterIdentity, generations, matchKind */
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
-/** The cache keys of a request. */
-
-
-
-
-
-/** Changes when older entries must no longer be found. */
-const generation = 'wheelhouse-v1';
-/** How often a damaged or outdated entry can be replaced until it is evicted. */
-const maxRepairs = 3;
-/** pip's settings that decide which files it chooses or how it builds them. */
-const sourceSettings = (/* unused pure expression or super */ null && ([
-    'index-url',
-    'extra-index-url',
-    'no-index',
-    'find-links',
-    'no-binary',
-    'only-binary',
-    'prefer-binary',
-    'pre',
-    'config-settings',
-    'global-option',
-    'build-option',
-    'no-build-isolation',
-    'use-pep517',
-    'no-use-pep517',
-    'use-feature',
-    'use-deprecated',
-    'uploaded-prior-to',
-    'ignore-requires-python',
-]));
-/** pip's settings that decide which packages the lines require. */
-const selectionSettings = (/* unused pure expression or super */ null && (['no-deps', 'require-hashes', 'only-final', 'all-releases']));
-/**
- * The keys of a request.
- * @param settings pip's configuration: value by option name
- * @param options.now decides the period
- * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
- *   restore keys never match another system, architecture, libc or Python
- */
-function keysOf(interpreter, requested, settings, options) {
-    const sourceList = sourceParts(requested, settings);
-    const sources = digest(sourceList);
-    const lines = [
-        ...new Set([
-            ...requested.lines
-                .filter((line) => !isSource(line))
-                .map(canonical)
-                .sort(),
-            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
-            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
-            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
-            ...options.tools.map((tool) => `tool ${tool}`),
-        ]),
-    ];
-    const request = digest([sources, ...lines]);
-    const python = pythonTag(interpreter);
-    const freshness = everyLineHashed(requested.lines)
-        ? 'pinned'
-        : period(options.refresh, options.now);
-    const suffix = options.suffix === '' ? [] : [options.suffix];
-    const family = [
-        generation,
-        ...suffix,
-        interpreter.os,
-        interpreter.arch,
-        interpreter.libc,
-        python,
-    ].map(keyPart);
-    const short = request.slice(0, 40);
-    return {
-        primary: [...family, short, freshness].join('-'),
-        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
-        request,
-        sources,
-        parts: { sources: sourceList, lines },
-        components: [
-            ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
-            ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
-            ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
-            ['sources', sourceList.join('; ') || "pip's default index"],
-            ['request', short],
-            ['freshness', freshness],
-        ],
-    };
-}
-/** The interpreter of a wheelhouse: its wheels may not work with another one. */
-function interpreterIdentity(interpreter) {
-    return [
-        interpreter.implementation,
-        interpreter.series,
-        interpreter.extensionSuffix,
-        interpreter.platform,
-        interpreter.arch,
-        interpreter.libc,
-        interpreter.freeThreaded ? 'free-threaded' : 'gil',
-    ].join(' ');
-}
-/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
-function generations(primary) {
-    return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
-}
-/**
- * How a key from the service relates to the requested keys. A foreign one must not be used.
- */
-function matchKind(matched, keys) {
-    if (generations(keys.primary).includes(matched))
-        return 'exact';
-    // The key becomes an output, which workflows may put into a script.
-    if (!/^[a-z0-9._-]+$/.test(matched))
-        return 'foreign';
-    return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
-}
-/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
-function pythonTag(interpreter) {
-    const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
-    if (interpreter.implementation === 'cpython') {
-        return `cp${digits}${interpreter.freeThreaded ? 't' : ''}`;
-    }
-    const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
-    return `${interpreter.implementation}${digits}_${abi}`;
-}
-/** Replaces the characters that would end a component or that the service rejects. */
-function keyPart(text) {
-    return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
-}
-/** Whether a line decides where wheels come from or how they are built. */
-function isSource(line) {
-    return line.kind === 'option' && sourceSettings.includes(line.name);
-}
-/** The order of lines only matters where a later index or format overrides an earlier one. */
-function sourceParts({ lines, buildConstraints = [] }, settings) {
-    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
-    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
-    return [
-        ...sourceSettings.flatMap((name) => settingPart(name, settings)),
-        ...given((name) => name === 'index-url').slice(-1),
-        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
-        ...given(isFormat),
-        ...buildConstraints.map((part) => `build-constraint ${part}`),
-    ];
-}
-function settingPart(name, settings) {
-    const value = settings.get(name);
-    return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
-}
-/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
-function valuePart(name, value) {
-    return ['config-settings', 'global-option', 'build-option'].includes(name)
-        ? digest([value]).slice(0, 12)
-        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .fingerprinted */ .g0)(value);
-}
-/** A line in a normal form: lines with the same meaning have the same text. */
-function canonical(line) {
-    const role = line.constraint ? 'constraint ' : '';
-    if (line.kind === 'option') {
-        return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
-    }
-    if (line.kind === 'direct') {
-        const parts = [
-            line.editable ? '-e' : '',
-            line.shownTarget,
-            `[${line.extras.join(',')}]`,
-            spaced(line.marker ?? ''),
-            [...line.hashes].sort().join(' '),
-        ];
-        return `${role}direct ${parts.join(' ')}`;
-    }
-    const extras = line.extras.map(_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc).sort();
-    const parts = [
-        `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
-        spaced(line.marker ?? ''),
-        ...line.options.map((option) => (0,_requirement_options_js__WEBPACK_IMPORTED_MODULE_2__/* .optionText */ .re)(option) ?? `--${option.name}`),
-        ...line.hashes.toSorted(),
-    ];
-    return `${role}${parts.join(' ; ')}`;
-}
-function spaced(marker) {
-    return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
-}
-/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
-function everyLineHashed(lines) {
-    const index = lines.filter((line) => line.kind === 'index');
-    const wanted = index.filter((line) => !line.constraint);
-    return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
-}
-/** Hex SHA-256 of a list. */
-function digest(parts) {
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 
 
@@ -30268,10 +30084,10 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/key.js
-var key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/local-project.js
@@ -30330,7 +30146,7 @@ function projectParts(files, shown) {
     };
     const requires = table(build)['requires'];
     return {
-        digest: (0,key/* digest */.br)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+        digest: (0,digest/* digest */.b)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
 }
@@ -30410,14 +30226,12 @@ __nccwpck_require__.d(__webpack_exports__, {
   NV: () => (/* binding */ wheelPath)
 });
 
-// UNUSED EXPORTS: changes, contradiction, keepableParts, manifestDigest, sameWheels
+// UNUSED EXPORTS: changes, keepableParts, manifestDigest, sameWheels
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
 ;// CONCATENATED MODULE: ./lib/logic/schema.js
 /** Validates values from anybody, such as parsed JSON. */
 /** An invalid value; the message is the end of a sentence: `"size" must be a whole number`. */
@@ -30481,7 +30295,6 @@ function object(fields) {
  * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
  * which wheels a run may use; a cache key only helps to find it.
  */
-
 
 
 
@@ -30581,7 +30394,7 @@ function formatManifest(manifest) {
 /** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
 function manifestDigest(manifest) {
     const normal = formatManifest(parseManifest(formatManifest(manifest)));
-    return createHash('sha256').update(normal).digest('hex');
+    return sha256(normal);
 }
 /**
  * Parses a manifest, which anybody may have written.
@@ -30631,32 +30444,6 @@ function checkConsistency({ wheels }) {
     const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
     if (new Set(names).size !== names.length)
         throw new ManifestError('a project is listed twice');
-}
-/**
- * The contradiction between a request and a manifest that claims to be for it: a missing project, or
- * another version than a pin. Lines with a marker do not count, since only the interpreter can
- * evaluate it.
- */
-function contradiction({ wheels, direct }, lines) {
-    const runtime = wheels.filter((each) => each.role === 'runtime');
-    const versions = new Map(runtime.map(({ name, version }) => [name, version]));
-    const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
-        if (marker !== undefined)
-            continue;
-        const version = versions.get(name);
-        if (version === undefined && !constraint && !others.has(name))
-            return `it lacks ${name}`;
-        if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
-            return `it contains ${name} ${version} instead of ${pin}`;
-        }
-    }
-    return undefined;
-}
-/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
-function isVersion(version, pin) {
-    const [base = ''] = version.split('+');
-    return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
 /** The differences between the runtime wheels of two sets, by name. */
 function changes(before, after) {
@@ -31014,956 +30801,6 @@ function projectIn(requirement) {
 
 /***/ }),
 
-/***/ 8956:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  H2: () => (/* binding */ fileOfUrl),
-  uf: () => (/* binding */ isPath),
-  l_: () => (/* binding */ namesIndex),
-  A: () => (/* binding */ parseLine),
-  wh: () => (/* binding */ plainText)
-});
-
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/pep508.js
-/**
- * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
- * inside pip reads it. A text that any supported pip accepts is valid here.
- */
-const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
-const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
-const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
-const suffixes = `${preRelease}${postRelease}${devRelease}`;
-const epoch = 'v?(?:[0-9]+!)?';
-const release = '[0-9]+(?:[.][0-9]+)*';
-const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
-/** One clause of a specifier, by operator. */
-const clauseForms = [
-    '===\\s*[^\\s;),]*',
-    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
-    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
-    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
-];
-const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
-const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
-/**
- * Splits a version specifier into its clauses.
- * @param text after the name and the extras, optionally in parentheses
- * @returns clauses without white space, in order; undefined for an invalid specifier
- */
-function specifierClauses(text, { legacyVersions }) {
-    const trimmed = text.trim();
-    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
-    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
-    const clauses = [];
-    let at = 0;
-    while (at < bare.length) {
-        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
-        if (!found)
-            return undefined;
-        clauses.push(found.replace(/\s+/g, ''));
-        at = skipSpace(bare, at + found.length);
-        if (at === bare.length)
-            break;
-        if (bare.charAt(at) !== ',')
-            return undefined;
-        at = skipSpace(bare, at + 1);
-        if (at === bare.length && legacyVersions)
-            return undefined;
-    }
-    return clauses;
-}
-const markerSpace = /[ \t]*/y;
-const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
-const markerText = /'[^']*'|"[^"]*"/y;
-const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
-const markerJoint = /(?:and|or)\b/y;
-const markerVariables = new Set([
-    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
-    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
-    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
-    ...['platform_python_implementation', 'platform.python_implementation'],
-    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
-]);
-/**
- * Checks an environment marker.
- * @param text after the semicolon
- * @returns the first error in a few words; undefined for a valid marker
- */
-function markerFault(text, { isNewer }) {
-    let at = 0;
-    let depth = 0;
-    const next = (pattern) => {
-        const found = match(pattern, text, at);
-        at = skip(markerSpace, text, at + (found ?? '').length);
-        return found;
-    };
-    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
-    const operandFault = () => {
-        const start = at;
-        const name = next(markerName);
-        if (name === undefined) {
-            return next(markerText) === undefined
-                ? `a variable or a quoted string is missing ${rest()}`
-                : undefined;
-        }
-        if (markerVariables.has(name) || isNewer)
-            return undefined;
-        at = start;
-        return `"${name}" is not a marker variable; strings need quotes`;
-    };
-    at = skip(markerSpace, text, 0);
-    for (;;) {
-        while (next(/\(/y) !== undefined)
-            depth += 1;
-        const left = operandFault();
-        if (left !== undefined)
-            return left;
-        if (next(markerOperator) === undefined)
-            return `a comparison is missing ${rest()}`;
-        const right = operandFault();
-        if (right !== undefined)
-            return right;
-        while (next(/\)/y) !== undefined) {
-            depth -= 1;
-            if (depth < 0)
-                return 'a closing parenthesis has no opening one';
-        }
-        if (at === text.length)
-            return depth === 0 ? undefined : 'a parenthesis is not closed';
-        if (next(markerJoint) === undefined)
-            return `"and" or "or" is missing ${rest()}`;
-    }
-}
-/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
-function match(pattern, text, at) {
-    pattern.lastIndex = at;
-    return pattern.exec(text)?.[0] || undefined;
-}
-/** @returns the position after the match of a sticky pattern */
-function skip(pattern, text, at) {
-    return at + (match(pattern, text, at) ?? '').length;
-}
-function skipSpace(text, at) {
-    return skip(/\s*/y, text, at);
-}
-
-// EXTERNAL MODULE: ./lib/logic/requirement-options.js
-var requirement_options = __nccwpck_require__(1090);
-// EXTERNAL MODULE: ./lib/logic/requirement-words.js
-var requirement_words = __nccwpck_require__(2377);
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
-/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
-
-
-
-
-
-
-
-
-/**
- * Parses one logical line of a requirement file.
- * @throws UserError when pip would reject it
- */
-function parseLine(text, place, context) {
-    refuseUnsetVariables(text, place, context);
-    const [body, rest] = splitOptions((0,requirement_words/* expand */.fT)(text, context.environment));
-    const requirement = body.value.trim();
-    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
-    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
-    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.raw}`.trim());
-    const base = { ...place, text, shown };
-    const options = (0,requirement_options/* optionsOf */.cz)(rest, base, context.pip);
-    if (requirement !== '') {
-        refuseReplacedVariables(base, context);
-        return { lines: [parseRequirement(base, requirement, options, context)] };
-    }
-    // Of a line with an editable or an include pip reads nothing else.
-    const editable = options.find((option) => option.name === 'editable');
-    if (editable) {
-        refuseReplacedVariables(base, context);
-        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
-    }
-    const include = options.find((option) => option.name === 'requirement') ??
-        options.find((option) => option.name === 'constraint');
-    if (include) {
-        if (include.value === '')
-            throw refusal(base, 'has no file name. Add one');
-        // Even in a constraint file, the lines that `-r` includes are requirements.
-        return { include: include.value, constraint: include.name === 'constraint' };
-    }
-    return { lines: optionLines(base, options, context) };
-}
-/** Options that name indexes: pip gets them through its environment, where credentials belong. */
-const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
-function namesIndex(line) {
-    return line.kind === 'option' && indexOptions.includes(line.name);
-}
-function optionLines(base, options, context) {
-    // pip reads only the first --find-links of a line.
-    const links = options.filter((option) => option.name === 'find-links').slice(1);
-    const counting = options.filter((option) => !links.includes(option));
-    const isSingle = options.length === 1;
-    // A line with a variable that contains several options can't be split.
-    const isWhole = isSingle || counting.some((option) => (0,requirement_options/* optionText */.re)(option) === undefined);
-    const lines = counting.map((option, order) => {
-        const { name, value, raw } = option;
-        const own = isWhole ? (order === 0 ? base.text : '') : ((0,requirement_options/* optionText */.re)(option) ?? '');
-        return { ...base, kind: 'option', name, value, raw, text: own };
-    });
-    if (!lines.every(namesIndex))
-        refuseReplacedVariables(base, context);
-    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
-        throw refusal(base, 'has a variable that contains several words. Write one option per line');
-    }
-    // pip puts the index of a line before the extra indexes of the same line.
-    return [
-        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
-        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
-    ];
-}
-function refusal(line, reason) {
-    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
-}
-/**
- * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
- * its credentials, and send it to any host that the line names.
- */
-function refuseUnsetVariables(text, place, { environment }) {
-    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
-        if (environment[name])
-            continue;
-        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
-    }
-}
-function refuseReplacedVariables({ text, shown, source }, context) {
-    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
-        if (!context.replacedVariables?.has(name))
-            continue;
-        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
-    }
-}
-/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
-function splitOptions(text) {
-    if (text.value.startsWith('-'))
-        return (0,requirement_words/* splitText */.Ad)(text, 0);
-    const start = text.value.indexOf(' -');
-    return (0,requirement_words/* splitText */.Ad)(text, start < 0 ? text.value.length : start + 1);
-}
-const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
-const urlScheme = /^(?:https?|ftp|file):/i;
-const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
-const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
-function dialectOf({ pip }) {
-    return {
-        legacyVersions: pip !== undefined && (0,names/* isOlderPip */.Ui)(pip, [24, 1]),
-        isNewer: (0,requirement_options/* isUnknownPip */.oe)(pip),
-    };
-}
-function parseRequirement(base, body, options, context) {
-    const hashes = options
-        .filter((option) => option.name === 'hash')
-        .map((option) => hashOf(option, base));
-    if (isDirect(body))
-        return parseDirect(base, body, { editable: false, hashes }, context);
-    const [specified, marker] = splitMarker(body, ';');
-    const match = projectName.exec(specified);
-    const specifier = match ? specified.slice(match[0].length) : '';
-    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
-        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
-    }
-    const dialect = dialectOf(context);
-    const specifiers = specifierClauses(specifier, dialect);
-    if (specifiers === undefined)
-        throw refusal(base, specifierAdvice(specifier));
-    refuseMarker(base, marker, dialect);
-    const extras = namesIn(match[2] ?? '');
-    refuseConstrainedExtras(base, extras);
-    const project = String(match[1]);
-    const [only, ...others] = specifiers;
-    return {
-        ...base,
-        kind: 'index',
-        name: (0,names/* normalizeName */.Pc)(project),
-        project,
-        extras,
-        specifiers,
-        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
-        marker,
-        hashes,
-        options: options.filter(requirement_options/* isOwnOption */.Q_),
-    };
-}
-function hashOf({ value }, line) {
-    if (/^(?:sha256|sha384|sha512):/.test(value))
-        return value.toLowerCase();
-    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
-}
-function specifierAdvice(specifier) {
-    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
-        return 'uses "=", which is not a comparison operator. Write "=="';
-    }
-    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
-        ? 'has a comparison without a version. Add one, or remove the operator'
-        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
-}
-function refuseMarker(line, marker, dialect) {
-    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
-    if (fault === undefined)
-        return;
-    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
-}
-function refuseConstrainedExtras(line, extras) {
-    if (!line.constraint || extras.length === 0)
-        return;
-    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
-}
-function namesIn(list) {
-    return list
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '');
-}
-/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
-function isDirect(body) {
-    if (isRemote(body) || namedLocation(body) !== undefined)
-        return true;
-    const [bare] = splitExtras(splitMarker(body, ';')[0]);
-    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
-}
-/** Whether a requirement is only a path on this machine. */
-function isPath(body) {
-    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
-}
-function isRemote(location) {
-    return urlScheme.test(location) || vcsScheme.test(location);
-}
-/** @returns the parts of `name[extras] @ location`; undefined for another form */
-function namedLocation(text) {
-    const match = projectName.exec(text);
-    if (match === null || text.charAt(match[0].length) !== '@')
-        return undefined;
-    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
-}
-function splitMarker(body, separator) {
-    const at = body.indexOf(separator);
-    if (at < 0)
-        return [body.trim(), undefined];
-    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
-}
-/** `path[a,b]` */
-function splitExtras(text) {
-    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
-    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
-}
-function parseDirect(base, body, { editable, hashes }, context) {
-    if (editable && base.constraint) {
-        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
-    }
-    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
-    const separator = isRemote(body) ? '; ' : ';';
-    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
-    const named = namedLocation(whole);
-    const location = named?.location ?? whole;
-    const remote = isRemote(location);
-    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
-    if (target === '')
-        throw refusal(base, 'has no path or URL. Add one');
-    refuseMarker(base, marker, dialectOf(context));
-    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
-    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
-    const egg = parameter('egg');
-    const file = external_node_path_.posix.basename(target.replace(/[?#].*$/s, ''));
-    const wheelOf = (0,names/* isWheelFileName */.jh)(file) ? (0,names/* wheelNameParts */.LI)(file).name : undefined;
-    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
-        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
-    }
-    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
-    refuseConstrainedExtras(base, extras);
-    const isFile = /^file:/i.test(target);
-    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
-        const digest = parameter(algorithm);
-        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
-    });
-    return {
-        ...base,
-        kind: 'direct',
-        form,
-        editable,
-        target: form === 'path'
-            ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
-            : target,
-        shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
-        wheelOf,
-        extras: extras.map(names/* normalizeName */.Pc).sort(),
-        marker,
-        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
-        checksHashes: hashes.length > 0,
-    };
-}
-/**
- * The path in a file: URL.
- * @throws UserError for a URL of another machine
- */
-function fileOfUrl(url, source) {
-    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-    // `file:relative/path` is not a valid URL, but pip accepts it.
-    if (!/^file:\//i.test(bare))
-        return bare.slice('file:'.length);
-    try {
-        return (0,external_node_url_.fileURLToPath)(bare);
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo(`"${bare}" is not a path on this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
-    }
-}
-/** An index requirement for a file that pip reads, without its hashes and other options. */
-function plainText({ project, extras, specifiers, marker }) {
-    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
-    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
-}
-
-
-/***/ }),
-
-/***/ 1090:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Q_: () => (/* binding */ isOwnOption),
-/* harmony export */   cz: () => (/* binding */ optionsOf),
-/* harmony export */   oe: () => (/* binding */ isUnknownPip),
-/* harmony export */   re: () => (/* binding */ optionText)
-/* harmony export */ });
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2377);
-/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
-
-
-
-/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
-const forms = [
-    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
-    { name: 'extra-index-url' },
-    { name: 'no-index', isFlag: true },
-    { name: 'constraint', spellings: ['-c'] },
-    { name: 'requirement', spellings: ['-r'] },
-    { name: 'editable', spellings: ['-e'] },
-    { name: 'find-links', spellings: ['-f'] },
-    { name: 'no-binary' },
-    { name: 'only-binary' },
-    { name: 'prefer-binary', isFlag: true },
-    { name: 'require-hashes', isFlag: true },
-    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
-    { name: 'pre', isFlag: true },
-    { name: 'all-releases', since: [26, 0] },
-    { name: 'only-final', since: [26, 0] },
-    { name: 'trusted-host' },
-    { name: 'use-feature' },
-    { name: 'hash' },
-    { name: 'install-option', until: [23, 1] },
-    { name: 'global-option', until: [25, 3] },
-    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
-];
-/** Options of a single requirement; pip ignores all others on a requirement's line. */
-const ownOptions = ['install-option', 'global-option', 'config-settings'];
-function isOwnOption({ name }) {
-    return ownOptions.includes(name);
-}
-const missing = {
-    requirement: 'has no file name',
-    constraint: 'has no file name',
-    editable: 'has no path or URL',
-};
-/** The newest pip whose options are listed here. */
-const newestPip = [26, 3];
-/** Whether a pip is newer than this program knows. */
-function isUnknownPip(pip) {
-    return pip !== undefined && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
-}
-const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
-/**
- * Reads the options of a line. Other words are ignored, as in pip.
- * @param line the whole line, for messages
- * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
- * @throws UserError where pip would reject the line
- */
-function optionsOf(text, line, pip) {
-    const refuse = (reason) => {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
-    };
-    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .wordsOf */ .Z9)(text);
-    if (words === undefined)
-        return refuse('has an unterminated quote. Close it.');
-    const options = [];
-    const rest = words.values();
-    for (const word of rest) {
-        if (word.value === '--')
-            break;
-        if (!word.value.startsWith('-') || word.value === '-')
-            continue;
-        const isLong = word.value.startsWith('--');
-        const equals = isLong ? word.value.indexOf('=') : -1;
-        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
-        const spelling = word.value.slice(0, end);
-        const attached = isLong ? equals >= 0 : word.value.length > 2;
-        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
-        if (Array.isArray(found)) {
-            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
-        }
-        if (found === undefined && !isUnknownPip(pip)) {
-            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
-        }
-        const name = found?.name ?? spelling.replace(/^-+/, '');
-        if (found === undefined || found.isFlag) {
-            if (attached && found)
-                return refuse(`gives a value to --${name}, which takes none.`);
-            options.push({ name, isFlag: true, value: '', raw: '' });
-        }
-        else if (attached) {
-            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
-            options.push({
-                name,
-                isFlag: false,
-                value: word.value.slice(prefix.length),
-                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
-            });
-        }
-        else {
-            const next = rest.next().value;
-            if (next === undefined)
-                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
-            options.push({ name, isFlag: false, ...next });
-        }
-    }
-    return options;
-}
-/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
-function formOf(spelling, pip = newestPip.join('.')) {
-    const exact = bySpelling.get(spelling);
-    if (exact !== undefined)
-        return exact;
-    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
-        !(since && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, since)) &&
-        !(until && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, until)));
-    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
-}
-/**
- * An option for a file that pip reads, with variables unexpanded.
- * @returns undefined when its raw text can't be separated from the rest of its line
- */
-function optionText({ name, isFlag, raw }) {
-    if (isFlag)
-        return `--${name}`;
-    return raw === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(raw)}`;
-}
-
-
-/***/ }),
-
-/***/ 2377:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   Ad: () => (/* binding */ splitText),
-/* harmony export */   TL: () => (/* binding */ quoted),
-/* harmony export */   Z9: () => (/* binding */ wordsOf),
-/* harmony export */   fT: () => (/* binding */ expand)
-/* harmony export */ });
-/**
- * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
- * raw, as the file has it, so that the value of a variable is never copied to another file.
- */
-/** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
-function expand(line, environment) {
-    const fragments = [];
-    const literal = (text) => {
-        if (text !== '')
-            fragments.push({ value: text, raw: text, isVariable: false });
-    };
-    let end = 0;
-    for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
-        const value = environment[name];
-        if (!value)
-            continue;
-        literal(line.slice(end, index));
-        fragments.push({ value, raw, isVariable: true });
-        end = index + raw.length;
-    }
-    literal(line.slice(end));
-    return textOf(fragments);
-}
-function textOf(fragments) {
-    return {
-        value: fragments.map((each) => each.value).join(''),
-        raw: fragments.map((each) => each.raw ?? '').join(''),
-        fragments,
-    };
-}
-/**
- * Cuts a text in two.
- * @param at offset in its value
- */
-function splitText({ fragments }, at) {
-    const before = [];
-    const after = [];
-    let start = 0;
-    for (const fragment of fragments) {
-        const { value, isVariable } = fragment;
-        const cut = at - start;
-        if (cut <= 0)
-            after.push(fragment);
-        else if (cut >= value.length)
-            before.push(fragment);
-        else {
-            for (const [side, part] of [
-                [before, value.slice(0, cut)],
-                [after, value.slice(cut)],
-            ]) {
-                side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
-            }
-        }
-        start += value.length;
-    }
-    return [textOf(before), textOf(after)];
-}
-/**
- * Splits a text into words as Python's `shlex.split` does.
- * @returns undefined when a quote is not closed or nothing follows a backslash
- */
-function wordsOf({ fragments }) {
-    const words = [];
-    let word;
-    let quote = '';
-    let isEscaped = false;
-    const append = (value, raw) => {
-        const before = word ?? { value: '', raw: '' };
-        word = {
-            value: before.value + value,
-            raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
-        };
-    };
-    for (const { value, raw, isVariable } of fragments) {
-        // Such a value is a part of one word, whatever is around it.
-        const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
-        for (const unit of isPart ? [value] : value) {
-            const own = isPart ? raw : isVariable ? undefined : unit;
-            if (isEscaped) {
-                if (quote === '"' && unit !== '"' && unit !== '\\')
-                    append('\\', '\\');
-                append(unit, own);
-                isEscaped = false;
-            }
-            else if (unit === '\\' && quote !== "'") {
-                isEscaped = true;
-            }
-            else if (quote === '' ? unit === '"' || unit === "'" : unit === quote) {
-                quote = quote === '' ? unit : '';
-                append('', '');
-            }
-            else if (quote === '' && /^\s$/.test(unit)) {
-                if (word !== undefined)
-                    words.push(word);
-                word = undefined;
-            }
-            else {
-                append(unit, own);
-            }
-        }
-    }
-    if (quote !== '' || isEscaped)
-        return undefined;
-    if (word !== undefined)
-        words.push(word);
-    return words;
-}
-/**
- * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
- * backslashes (in every path on Windows) need quotes.
- */
-function quoted(word) {
-    return `"${word.replace(/["\\]/g, '\\$&')}"`;
-}
-
-
-/***/ }),
-
-/***/ 7692:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   S8: () => (/* binding */ directRequirements),
-/* harmony export */   as: () => (/* binding */ parseSpecifier),
-/* harmony export */   zV: () => (/* binding */ gatherLines)
-/* harmony export */ });
-/* unused harmony exports logicalLines, requirementOf, indexRequirements, indexRequirementsIn, isCacheable, isHashMode, requestedHashes, isPinned */
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
-/**
- * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
- * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
- */
-
-
-
-
-
-
-/**
- * Reads all sources, following `-r` and `-c`.
- * @throws UserError with file and line for a file that can't be read, a circular include, or an
- *   invalid line
- */
-async function gatherLines(sources, reading) {
-    const lines = [];
-    const files = [];
-    const seen = new Set();
-    async function visit(file, { constraint, stack, from }) {
-        if (stack.some((other) => other.location === file.location)) {
-            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
-        }
-        const visited = `${constraint}:${file.location}`;
-        if (seen.has(visited))
-            return;
-        seen.add(visited);
-        let text;
-        try {
-            text = await reading.read(file.location);
-        }
-        catch (error) {
-            const line = error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
-        }
-        let counted = 0;
-        for (const { text: logical, line } of logicalLines(text)) {
-            const source = { file: file.shown, line };
-            counted += 1;
-            const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(logical, { source, constraint }, reading);
-            if ('include' in parsed) {
-                await visit(includedFile(parsed.include, file, source), {
-                    constraint: parsed.constraint,
-                    stack: [...stack, file],
-                    from: source,
-                });
-            }
-            else {
-                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
-            }
-        }
-        files.push({ path: file.shown, lines: counted });
-    }
-    for (const file of sources.requirements)
-        await visit(file, { constraint: false, stack: [], from: undefined });
-    for (const { text, file } of sources.groups) {
-        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
-    }
-    for (const { text } of logicalLines(sources.packages.join('\n'))) {
-        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
-    }
-    for (const file of sources.constraints)
-        await visit(file, { constraint: true, stack: [], from: undefined });
-    return { lines, files };
-}
-/** The line endings of Python's `str.splitlines`, which pip splits files with. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
-const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
-/**
- * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
- * comment ends a continuation, and a `#` needs white space before it.
- * @returns logical lines with the 1-based number of their first physical line
- */
-function logicalLines(text) {
-    const logical = [];
-    let pending = [];
-    let first = 0;
-    const emit = (joined, line) => {
-        const bare = withoutComment(joined).trim();
-        if (bare !== '')
-            logical.push({ text: bare, line });
-    };
-    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
-    physical.forEach((content, index) => {
-        const comment = content.trimStart().startsWith('#');
-        if (content.endsWith('\\') && !comment) {
-            if (pending.length === 0)
-                first = index + 1;
-            pending.push(stripBackslashes(content));
-        }
-        else if (pending.length > 0) {
-            pending.push(comment ? ` ${content}` : content);
-            emit(pending.join(''), first);
-            pending = [];
-        }
-        else {
-            emit(content, index + 1);
-        }
-    });
-    if (pending.length > 0)
-        emit(pending.join(''), first);
-    return logical;
-}
-function withoutComment(text) {
-    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
-        if (at === 0 || /\s/.test(text.charAt(at - 1)))
-            return text.slice(0, at);
-    }
-    return text;
-}
-/** Python's `strip("\\")`, which pip uses here: at both ends. */
-function stripBackslashes(text) {
-    let start = 0;
-    let end = text.length;
-    while (text[start] === '\\' && start < end)
-        start += 1;
-    while (end > start && text[end - 1] === '\\')
-        end -= 1;
-    return text.slice(start, end);
-}
-/**
- * Parses a requirement outside a requirement file, where options and paths are not allowed.
- * @throws UserError when it is one or is invalid
- */
-function parseSpecifier(text, source, context) {
-    const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
-    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
-    if (lineEnd.test(expanded)) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains a line break; write one requirement per line.`, source);
-    }
-    if (/(?:^|\s)-/.test(expanded)) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
-    }
-    // A path is rejected as one, even with an invalid marker.
-    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim())
-        ? undefined
-        : (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
-    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
-    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
-        return line;
-    throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
-}
-/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
-function includedFile(value, parent, source) {
-    if (/^https?:/i.test(value))
-        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(value) };
-    if (/^https?:/i.test(parent.location)) {
-        const location = new URL(value, parent.location).href;
-        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(location) };
-    }
-    const local = /^file:/i.test(value) ? (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .fileOfUrl */ .H2)(value, source) : value;
-    return {
-        location: node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(parent.location), local),
-        shown: node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(local)
-            ? local
-            : node_path__WEBPACK_IMPORTED_MODULE_0__.posix.join(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.dirname(parent.shown), local),
-    };
-}
-/**
- * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
- * to the requirement file first, then where it runs, and ignores a directory that does not exist.
- */
-function anchored(line, file) {
-    const isRelative = line.kind === 'option' &&
-        line.name === 'find-links' &&
-        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
-        !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(line.value) &&
-        !/^https?:/i.test(file.location);
-    if (!isRelative || line.raw === undefined)
-        return [line];
-    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.join(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), line.raw);
-    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(place)}` }));
-}
-/**
- * A requirement from a project's metadata that names its own source. It has no variables.
- * @param text without a marker
- * @throws UserError when it is invalid
- */
-function requirementOf(text, source, workingDirectory) {
-    const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
-    const [line] = 'lines' in parsed ? parsed.lines : [];
-    if (line?.kind !== 'direct') {
-        throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
-    }
-    return line;
-}
-/** The requirements and constraints that pip resolves through an index. */
-function indexRequirements(lines) {
-    return lines.filter((line) => line.kind === 'index');
-}
-/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
-function indexRequirementsIn(texts) {
-    const context = { workingDirectory: path.sep, environment: {} };
-    return texts.flatMap((text) => {
-        try {
-            const source = { file: 'build-system.requires', line: undefined };
-            const parsed = parseLine(text, { source, constraint: false }, context);
-            return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
-        }
-        catch {
-            return [];
-        }
-    });
-}
-/** The requirements that name their own source instead of an index. */
-function directRequirements(lines) {
-    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
-}
-/**
- * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
- * a path, a branch or a bare URL may have other content the next time.
- */
-function isCacheable(requirement) {
-    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
-}
-/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
-function isHashMode(lines) {
-    return lines.some((line) => {
-        if (line.kind === 'option')
-            return line.name === 'require-hashes';
-        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
-    });
-}
-/** The allowed hashes, by normalised name. */
-function requestedHashes(lines) {
-    const hashes = new Map();
-    for (const line of indexRequirements(lines)) {
-        if (line.hashes.length === 0)
-            continue;
-        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
-        hashes.set(line.name, [...all].sort());
-    }
-    return hashes;
-}
-/**
- * Whether the request fixes the version of one project.
- * @param lines those that apply to the interpreter
- */
-function isPinned(lines, name, version) {
-    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
-}
-
-
-/***/ }),
-
 /***/ 3983:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -31980,7 +30817,7 @@ function isPinned(lines, name, version) {
 /* harmony export */   yL: () => (/* binding */ secretsOfInputs)
 /* harmony export */ });
 /* unused harmony export looksSecret */
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /**
  * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
  * address can contain a secret in three places:
@@ -32119,7 +30956,7 @@ function fingerprinted(text) {
         result += clean.slice(position, start);
         result += /^\/?$/.test(rest)
             ? `${host}${rest}`
-            : `${host}/#${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(clean.slice(scheme, end)).digest('hex').slice(0, fingerprintLength)}`;
+            : `${host}/#${(0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .sha256 */ .s)(clean.slice(scheme, end)).slice(0, fingerprintLength)}`;
         position = end;
     }
     return result + clean.slice(position);
@@ -33154,7 +31991,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6154);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(416);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8547);
 /* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1951);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
@@ -33219,7 +32056,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 416:
+/***/ 8547:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33230,10 +32067,892 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
+/**
+ * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
+ * inside pip reads it. A text that any supported pip accepts is valid here.
+ */
+const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
+const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
+const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
+const suffixes = `${preRelease}${postRelease}${devRelease}`;
+const epoch = 'v?(?:[0-9]+!)?';
+const release = '[0-9]+(?:[.][0-9]+)*';
+const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
+/** One clause of a specifier, by operator. */
+const clauseForms = [
+    '===\\s*[^\\s;),]*',
+    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
+    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
+    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
+];
+const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
+const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
+/**
+ * Splits a version specifier into its clauses.
+ * @param text after the name and the extras, optionally in parentheses
+ * @returns clauses without white space, in order; undefined for an invalid specifier
+ */
+function specifierClauses(text, { legacyVersions }) {
+    const trimmed = text.trim();
+    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
+    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
+    const clauses = [];
+    let at = 0;
+    while (at < bare.length) {
+        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
+        if (!found)
+            return undefined;
+        clauses.push(found.replace(/\s+/g, ''));
+        at = skipSpace(bare, at + found.length);
+        if (at === bare.length)
+            break;
+        if (bare.charAt(at) !== ',')
+            return undefined;
+        at = skipSpace(bare, at + 1);
+        if (at === bare.length && legacyVersions)
+            return undefined;
+    }
+    return clauses;
+}
+const markerSpace = /[ \t]*/y;
+const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
+const markerText = /'[^']*'|"[^"]*"/y;
+const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
+const markerJoint = /(?:and|or)\b/y;
+const markerVariables = new Set([
+    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
+    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
+    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
+    ...['platform_python_implementation', 'platform.python_implementation'],
+    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
+]);
+/**
+ * Checks an environment marker.
+ * @param text after the semicolon
+ * @returns the first error in a few words; undefined for a valid marker
+ */
+function markerFault(text, { isNewer }) {
+    let at = 0;
+    let depth = 0;
+    const next = (pattern) => {
+        const found = match(pattern, text, at);
+        at = skip(markerSpace, text, at + (found ?? '').length);
+        return found;
+    };
+    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
+    const operandFault = () => {
+        const start = at;
+        const name = next(markerName);
+        if (name === undefined) {
+            return next(markerText) === undefined
+                ? `a variable or a quoted string is missing ${rest()}`
+                : undefined;
+        }
+        if (markerVariables.has(name) || isNewer)
+            return undefined;
+        at = start;
+        return `"${name}" is not a marker variable; strings need quotes`;
+    };
+    at = skip(markerSpace, text, 0);
+    for (;;) {
+        while (next(/\(/y) !== undefined)
+            depth += 1;
+        const left = operandFault();
+        if (left !== undefined)
+            return left;
+        if (next(markerOperator) === undefined)
+            return `a comparison is missing ${rest()}`;
+        const right = operandFault();
+        if (right !== undefined)
+            return right;
+        while (next(/\)/y) !== undefined) {
+            depth -= 1;
+            if (depth < 0)
+                return 'a closing parenthesis has no opening one';
+        }
+        if (at === text.length)
+            return depth === 0 ? undefined : 'a parenthesis is not closed';
+        if (next(markerJoint) === undefined)
+            return `"and" or "or" is missing ${rest()}`;
+    }
+}
+/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
+function match(pattern, text, at) {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] || undefined;
+}
+/** @returns the position after the match of a sticky pattern */
+function skip(pattern, text, at) {
+    return at + (match(pattern, text, at) ?? '').length;
+}
+function skipSpace(text, at) {
+    return skip(/\s*/y, text, at);
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirement-words.js
+/**
+ * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
+ * raw, as the file has it, so that the value of a variable is never copied to another file.
+ */
+/** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
+function expand(line, environment) {
+    const fragments = [];
+    const literal = (text) => {
+        if (text !== '')
+            fragments.push({ value: text, raw: text, isVariable: false });
+    };
+    let end = 0;
+    for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        const value = environment[name];
+        if (!value)
+            continue;
+        literal(line.slice(end, index));
+        fragments.push({ value, raw, isVariable: true });
+        end = index + raw.length;
+    }
+    literal(line.slice(end));
+    return textOf(fragments);
+}
+function textOf(fragments) {
+    return {
+        value: fragments.map((each) => each.value).join(''),
+        raw: fragments.map((each) => each.raw ?? '').join(''),
+        fragments,
+    };
+}
+/**
+ * Cuts a text in two.
+ * @param at offset in its value
+ */
+function splitText({ fragments }, at) {
+    const before = [];
+    const after = [];
+    let start = 0;
+    for (const fragment of fragments) {
+        const { value, isVariable } = fragment;
+        const cut = at - start;
+        if (cut <= 0)
+            after.push(fragment);
+        else if (cut >= value.length)
+            before.push(fragment);
+        else {
+            for (const [side, part] of [
+                [before, value.slice(0, cut)],
+                [after, value.slice(cut)],
+            ]) {
+                side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
+            }
+        }
+        start += value.length;
+    }
+    return [textOf(before), textOf(after)];
+}
+/**
+ * Splits a text into words as Python's `shlex.split` does.
+ * @returns undefined when a quote is not closed or nothing follows a backslash
+ */
+function wordsOf({ fragments }) {
+    const words = [];
+    let word;
+    let quote = '';
+    let isEscaped = false;
+    const append = (value, raw) => {
+        const before = word ?? { value: '', raw: '' };
+        word = {
+            value: before.value + value,
+            raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
+        };
+    };
+    for (const { value, raw, isVariable } of fragments) {
+        // Such a value is a part of one word, whatever is around it.
+        const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
+        for (const unit of isPart ? [value] : value) {
+            const own = isPart ? raw : isVariable ? undefined : unit;
+            if (isEscaped) {
+                if (quote === '"' && unit !== '"' && unit !== '\\')
+                    append('\\', '\\');
+                append(unit, own);
+                isEscaped = false;
+            }
+            else if (unit === '\\' && quote !== "'") {
+                isEscaped = true;
+            }
+            else if (quote === '' ? unit === '"' || unit === "'" : unit === quote) {
+                quote = quote === '' ? unit : '';
+                append('', '');
+            }
+            else if (quote === '' && /^\s$/.test(unit)) {
+                if (word !== undefined)
+                    words.push(word);
+                word = undefined;
+            }
+            else {
+                append(unit, own);
+            }
+        }
+    }
+    if (quote !== '' || isEscaped)
+        return undefined;
+    if (word !== undefined)
+        words.push(word);
+    return words;
+}
+/**
+ * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
+ * backslashes (in every path on Windows) need quotes.
+ */
+function quoted(word) {
+    return `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirement-options.js
+/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
+
+
+/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
+const requirement_options_forms = [
+    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
+    { name: 'extra-index-url' },
+    { name: 'no-index', isFlag: true },
+    { name: 'constraint', spellings: ['-c'] },
+    { name: 'requirement', spellings: ['-r'] },
+    { name: 'editable', spellings: ['-e'] },
+    { name: 'find-links', spellings: ['-f'] },
+    { name: 'no-binary' },
+    { name: 'only-binary' },
+    { name: 'prefer-binary', isFlag: true },
+    { name: 'require-hashes', isFlag: true },
+    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
+    { name: 'pre', isFlag: true },
+    { name: 'all-releases', since: [26, 0] },
+    { name: 'only-final', since: [26, 0] },
+    { name: 'trusted-host' },
+    { name: 'use-feature' },
+    { name: 'hash' },
+    { name: 'install-option', until: [23, 1] },
+    { name: 'global-option', until: [25, 3] },
+    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
+];
+/** Options of a single requirement; pip ignores all others on a requirement's line. */
+const ownOptions = ['install-option', 'global-option', 'config-settings'];
+function isOwnOption({ name }) {
+    return ownOptions.includes(name);
+}
+const missing = {
+    requirement: 'has no file name',
+    constraint: 'has no file name',
+    editable: 'has no path or URL',
+};
+/** The newest pip whose options are listed here. */
+const newestPip = [26, 3];
+/** Whether a pip is newer than this program knows. */
+function isUnknownPip(pip) {
+    return pip !== undefined && !(0,logic_names/* isOlderPip */.Ui)(pip, [newestPip[0], newestPip[1] + 1]);
+}
+const bySpelling = new Map(requirement_options_forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
+/**
+ * Reads the options of a line. Other words are ignored, as in pip.
+ * @param line the whole line, for messages
+ * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
+ * @throws UserError where pip would reject the line
+ */
+function optionsOf(text, line, pip) {
+    const refuse = (reason) => {
+        throw new errors/* UserError */.yo(`"${line.shown}" ${reason}`, line.source);
+    };
+    const words = wordsOf(text);
+    if (words === undefined)
+        return refuse('has an unterminated quote. Close it.');
+    const options = [];
+    const rest = words.values();
+    for (const word of rest) {
+        if (word.value === '--')
+            break;
+        if (!word.value.startsWith('-') || word.value === '-')
+            continue;
+        const isLong = word.value.startsWith('--');
+        const equals = isLong ? word.value.indexOf('=') : -1;
+        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
+        const spelling = word.value.slice(0, end);
+        const attached = isLong ? equals >= 0 : word.value.length > 2;
+        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
+        if (Array.isArray(found)) {
+            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
+        }
+        if (found === undefined && !isUnknownPip(pip)) {
+            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
+        }
+        const name = found?.name ?? spelling.replace(/^-+/, '');
+        if (found === undefined || found.isFlag) {
+            if (attached && found)
+                return refuse(`gives a value to --${name}, which takes none.`);
+            options.push({ name, isFlag: true, value: '', raw: '' });
+        }
+        else if (attached) {
+            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
+            options.push({
+                name,
+                isFlag: false,
+                value: word.value.slice(prefix.length),
+                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
+            });
+        }
+        else {
+            const next = rest.next().value;
+            if (next === undefined)
+                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
+            options.push({ name, isFlag: false, ...next });
+        }
+    }
+    return options;
+}
+/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
+function formOf(spelling, pip = newestPip.join('.')) {
+    const exact = bySpelling.get(spelling);
+    if (exact !== undefined)
+        return exact;
+    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
+        !(since && (0,logic_names/* isOlderPip */.Ui)(pip, since)) &&
+        !(until && !(0,logic_names/* isOlderPip */.Ui)(pip, until)));
+    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
+}
+/**
+ * An option for a file that pip reads, with variables unexpanded.
+ * @returns undefined when its raw text can't be separated from the rest of its line
+ */
+function optionText({ name, isFlag, raw }) {
+    if (isFlag)
+        return `--${name}`;
+    return raw === undefined ? undefined : `--${name} ${quoted(raw)}`;
+}
+
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
+/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
+
+
+
+
+
+
+
+
+/**
+ * Parses one logical line of a requirement file.
+ * @throws UserError when pip would reject it
+ */
+function requirement_line_parseLine(text, place, context) {
+    refuseUnsetVariables(text, place, context);
+    const [body, rest] = splitOptions(expand(text, context.environment));
+    const requirement = body.value.trim();
+    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
+    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
+    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.raw}`.trim());
+    const base = { ...place, text, shown };
+    const options = optionsOf(rest, base, context.pip);
+    if (requirement !== '') {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseRequirement(base, requirement, options, context)] };
+    }
+    // Of a line with an editable or an include pip reads nothing else.
+    const editable = options.find((option) => option.name === 'editable');
+    if (editable) {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
+    }
+    const include = options.find((option) => option.name === 'requirement') ??
+        options.find((option) => option.name === 'constraint');
+    if (include) {
+        if (include.value === '')
+            throw refusal(base, 'has no file name. Add one');
+        // Even in a constraint file, the lines that `-r` includes are requirements.
+        return { include: include.value, constraint: include.name === 'constraint' };
+    }
+    return { lines: optionLines(base, options, context) };
+}
+/** Options that name indexes: pip gets them through its environment, where credentials belong. */
+const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
+function namesIndex(line) {
+    return line.kind === 'option' && indexOptions.includes(line.name);
+}
+function optionLines(base, options, context) {
+    // pip reads only the first --find-links of a line.
+    const links = options.filter((option) => option.name === 'find-links').slice(1);
+    const counting = options.filter((option) => !links.includes(option));
+    const isSingle = options.length === 1;
+    // A line with a variable that contains several options can't be split.
+    const isWhole = isSingle || counting.some((option) => optionText(option) === undefined);
+    const lines = counting.map((option, order) => {
+        const { name, value, raw } = option;
+        const own = isWhole ? (order === 0 ? base.text : '') : (optionText(option) ?? '');
+        return { ...base, kind: 'option', name, value, raw, text: own };
+    });
+    if (!lines.every(namesIndex))
+        refuseReplacedVariables(base, context);
+    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
+        throw refusal(base, 'has a variable that contains several words. Write one option per line');
+    }
+    // pip puts the index of a line before the extra indexes of the same line.
+    return [
+        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
+        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
+    ];
+}
+function refusal(line, reason) {
+    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
+}
+/**
+ * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
+ * its credentials, and send it to any host that the line names.
+ */
+function refuseUnsetVariables(text, place, { environment }) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
+        if (environment[name])
+            continue;
+        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+    }
+}
+function refuseReplacedVariables({ text, shown, source }, context) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        if (!context.replacedVariables?.has(name))
+            continue;
+        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+    }
+}
+/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
+function splitOptions(text) {
+    if (text.value.startsWith('-'))
+        return splitText(text, 0);
+    const start = text.value.indexOf(' -');
+    return splitText(text, start < 0 ? text.value.length : start + 1);
+}
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
+const urlScheme = /^(?:https?|ftp|file):/i;
+const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
+function dialectOf({ pip }) {
+    return {
+        legacyVersions: pip !== undefined && (0,logic_names/* isOlderPip */.Ui)(pip, [24, 1]),
+        isNewer: isUnknownPip(pip),
+    };
+}
+function parseRequirement(base, body, options, context) {
+    const hashes = options
+        .filter((option) => option.name === 'hash')
+        .map((option) => hashOf(option, base));
+    if (isDirect(body))
+        return parseDirect(base, body, { editable: false, hashes }, context);
+    const [specified, marker] = splitMarker(body, ';');
+    const match = projectName.exec(specified);
+    const specifier = match ? specified.slice(match[0].length) : '';
+    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
+        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
+    }
+    const dialect = dialectOf(context);
+    const specifiers = specifierClauses(specifier, dialect);
+    if (specifiers === undefined)
+        throw refusal(base, specifierAdvice(specifier));
+    refuseMarker(base, marker, dialect);
+    const extras = namesIn(match[2] ?? '');
+    refuseConstrainedExtras(base, extras);
+    const project = String(match[1]);
+    const [only, ...others] = specifiers;
+    return {
+        ...base,
+        kind: 'index',
+        name: (0,logic_names/* normalizeName */.Pc)(project),
+        project,
+        extras,
+        specifiers,
+        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
+        marker,
+        hashes,
+        options: options.filter(isOwnOption),
+    };
+}
+function hashOf({ value }, line) {
+    if (/^(?:sha256|sha384|sha512):/.test(value))
+        return value.toLowerCase();
+    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
+}
+function specifierAdvice(specifier) {
+    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
+        return 'uses "=", which is not a comparison operator. Write "=="';
+    }
+    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
+        ? 'has a comparison without a version. Add one, or remove the operator'
+        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
+}
+function refuseMarker(line, marker, dialect) {
+    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
+    if (fault === undefined)
+        return;
+    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
+}
+function refuseConstrainedExtras(line, extras) {
+    if (!line.constraint || extras.length === 0)
+        return;
+    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
+}
+function namesIn(list) {
+    return list
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+}
+/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
+function isDirect(body) {
+    if (isRemote(body) || namedLocation(body) !== undefined)
+        return true;
+    const [bare] = splitExtras(splitMarker(body, ';')[0]);
+    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+/** Whether a requirement is only a path on this machine. */
+function isPath(body) {
+    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
+}
+function isRemote(location) {
+    return urlScheme.test(location) || vcsScheme.test(location);
+}
+/** @returns the parts of `name[extras] @ location`; undefined for another form */
+function namedLocation(text) {
+    const match = projectName.exec(text);
+    if (match === null || text.charAt(match[0].length) !== '@')
+        return undefined;
+    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
+}
+function splitMarker(body, separator) {
+    const at = body.indexOf(separator);
+    if (at < 0)
+        return [body.trim(), undefined];
+    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
+}
+/** `path[a,b]` */
+function splitExtras(text) {
+    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+function parseDirect(base, body, { editable, hashes }, context) {
+    if (editable && base.constraint) {
+        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
+    }
+    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
+    const separator = isRemote(body) ? '; ' : ';';
+    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
+    const named = namedLocation(whole);
+    const location = named?.location ?? whole;
+    const remote = isRemote(location);
+    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
+    if (target === '')
+        throw refusal(base, 'has no path or URL. Add one');
+    refuseMarker(base, marker, dialectOf(context));
+    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
+    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
+    const egg = parameter('egg');
+    const file = external_node_path_.posix.basename(target.replace(/[?#].*$/s, ''));
+    const wheelOf = (0,logic_names/* isWheelFileName */.jh)(file) ? (0,logic_names/* wheelNameParts */.LI)(file).name : undefined;
+    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
+        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
+    }
+    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
+    refuseConstrainedExtras(base, extras);
+    const isFile = /^file:/i.test(target);
+    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
+        const digest = parameter(algorithm);
+        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
+    });
+    return {
+        ...base,
+        kind: 'direct',
+        form,
+        editable,
+        target: form === 'path'
+            ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
+            : target,
+        shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
+        wheelOf,
+        extras: extras.map(logic_names/* normalizeName */.Pc).sort(),
+        marker,
+        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
+        checksHashes: hashes.length > 0,
+    };
+}
+/**
+ * The path in a file: URL.
+ * @throws UserError for a URL of another machine
+ */
+function fileOfUrl(url, source) {
+    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+    // `file:relative/path` is not a valid URL, but pip accepts it.
+    if (!/^file:\//i.test(bare))
+        return bare.slice('file:'.length);
+    try {
+        return (0,external_node_url_.fileURLToPath)(bare);
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo(`"${bare}" is not a path on this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
+    }
+}
+/** An index requirement for a file that pip reads, without its hashes and other options. */
+function requirement_line_plainText({ project, extras, specifiers, marker }) {
+    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
+    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
+}
+
+;// CONCATENATED MODULE: ./lib/logic/requirements.js
+/**
+ * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
+ * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ */
+
+
+
+
+
+
+/**
+ * Reads all sources, following `-r` and `-c`.
+ * @throws UserError with file and line for a file that can't be read, a circular include, or an
+ *   invalid line
+ */
+async function gatherLines(sources, reading) {
+    const lines = [];
+    const files = [];
+    const seen = new Set();
+    async function visit(file, { constraint, stack, from }) {
+        if (stack.some((other) => other.location === file.location)) {
+            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
+            throw new errors/* UserError */.yo(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
+        }
+        const visited = `${constraint}:${file.location}`;
+        if (seen.has(visited))
+            return;
+        seen.add(visited);
+        let text;
+        try {
+            text = await reading.read(file.location);
+        }
+        catch (error) {
+            const line = error instanceof errors/* UserError */.yo ? error.line : undefined;
+            throw new errors/* UserError */.yo(`${file.shown} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+        }
+        let counted = 0;
+        for (const { text: logical, line } of logicalLines(text)) {
+            const source = { file: file.shown, line };
+            counted += 1;
+            const parsed = requirement_line_parseLine(logical, { source, constraint }, reading);
+            if ('include' in parsed) {
+                await visit(includedFile(parsed.include, file, source), {
+                    constraint: parsed.constraint,
+                    stack: [...stack, file],
+                    from: source,
+                });
+            }
+            else {
+                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
+            }
+        }
+        files.push({ path: file.shown, lines: counted });
+    }
+    for (const file of sources.requirements)
+        await visit(file, { constraint: false, stack: [], from: undefined });
+    for (const { text, file } of sources.groups) {
+        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
+    }
+    for (const { text } of logicalLines(sources.packages.join('\n'))) {
+        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
+    }
+    for (const file of sources.constraints)
+        await visit(file, { constraint: true, stack: [], from: undefined });
+    return { lines, files };
+}
+/** The line endings of Python's `str.splitlines`, which pip splits files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+/**
+ * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
+ * comment ends a continuation, and a `#` needs white space before it.
+ * @returns logical lines with the 1-based number of their first physical line
+ */
+function logicalLines(text) {
+    const logical = [];
+    let pending = [];
+    let first = 0;
+    const emit = (joined, line) => {
+        const bare = withoutComment(joined).trim();
+        if (bare !== '')
+            logical.push({ text: bare, line });
+    };
+    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
+    physical.forEach((content, index) => {
+        const comment = content.trimStart().startsWith('#');
+        if (content.endsWith('\\') && !comment) {
+            if (pending.length === 0)
+                first = index + 1;
+            pending.push(stripBackslashes(content));
+        }
+        else if (pending.length > 0) {
+            pending.push(comment ? ` ${content}` : content);
+            emit(pending.join(''), first);
+            pending = [];
+        }
+        else {
+            emit(content, index + 1);
+        }
+    });
+    if (pending.length > 0)
+        emit(pending.join(''), first);
+    return logical;
+}
+function withoutComment(text) {
+    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+        if (at === 0 || /\s/.test(text.charAt(at - 1)))
+            return text.slice(0, at);
+    }
+    return text;
+}
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text) {
+    let start = 0;
+    let end = text.length;
+    while (text[start] === '\\' && start < end)
+        start += 1;
+    while (end > start && text[end - 1] === '\\')
+        end -= 1;
+    return text.slice(start, end);
+}
+/**
+ * Parses a requirement outside a requirement file, where options and paths are not allowed.
+ * @throws UserError when it is one or is invalid
+ */
+function parseSpecifier(text, source, context) {
+    const expanded = expand(text, context.environment).value;
+    const shown = (0,secrets/* withoutSecrets */.cT)(text).split(lineEnd).join(' ');
+    if (lineEnd.test(expanded)) {
+        throw new errors/* UserError */.yo(`"${shown}" contains a line break; write one requirement per line.`, source);
+    }
+    if (/(?:^|\s)-/.test(expanded)) {
+        throw new errors/* UserError */.yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+    }
+    // A path is rejected as one, even with an invalid marker.
+    const parsed = isPath(expanded.trim())
+        ? undefined
+        : requirement_line_parseLine(text, { source, constraint: false }, context);
+    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
+        return line;
+    throw new errors/* UserError */.yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+}
+/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
+function includedFile(value, parent, source) {
+    if (/^https?:/i.test(value))
+        return { location: value, shown: (0,secrets/* shownAddress */.Uk)(value) };
+    if (/^https?:/i.test(parent.location)) {
+        const location = new URL(value, parent.location).href;
+        return { location, shown: (0,secrets/* shownAddress */.Uk)(location) };
+    }
+    const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
+    return {
+        location: external_node_path_.resolve(external_node_path_.dirname(parent.location), local),
+        shown: external_node_path_.isAbsolute(local)
+            ? local
+            : external_node_path_.posix.join(external_node_path_.posix.dirname(parent.shown), local),
+    };
+}
+/**
+ * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
+ * to the requirement file first, then where it runs, and ignores a directory that does not exist.
+ */
+function anchored(line, file) {
+    const isRelative = line.kind === 'option' &&
+        line.name === 'find-links' &&
+        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+        !external_node_path_.isAbsolute(line.value) &&
+        !/^https?:/i.test(file.location);
+    if (!isRelative || line.raw === undefined)
+        return [line];
+    const beside = external_node_path_.join(external_node_path_.dirname(file.location), line.raw);
+    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
+}
+/**
+ * A requirement from a project's metadata that names its own source. It has no variables.
+ * @param text without a marker
+ * @throws UserError when it is invalid
+ */
+function requirementOf(text, source, workingDirectory) {
+    const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind !== 'direct') {
+        throw new UserError(`"${withoutSecrets(text)}" is not a requirement with a URL.`, source);
+    }
+    return line;
+}
+/** The requirements and constraints that pip resolves through an index. */
+function requirements_indexRequirements(lines) {
+    return lines.filter((line) => line.kind === 'index');
+}
+/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
+function requirements_indexRequirementsIn(texts) {
+    const context = { workingDirectory: path.sep, environment: {} };
+    return texts.flatMap((text) => {
+        try {
+            const source = { file: 'build-system.requires', line: undefined };
+            const parsed = parseLine(text, { source, constraint: false }, context);
+            return 'lines' in parsed ? requirements_indexRequirements(parsed.lines) : [];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+/** The requirements that name their own source instead of an index. */
+function directRequirements(lines) {
+    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
+}
+/**
+ * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
+ * a path, a branch or a bare URL may have other content the next time.
+ */
+function isCacheable(requirement) {
+    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
+}
+/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
+function isHashMode(lines) {
+    return lines.some((line) => {
+        if (line.kind === 'option')
+            return line.name === 'require-hashes';
+        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+    });
+}
+/** The allowed hashes, by normalised name. */
+function requestedHashes(lines) {
+    const hashes = new Map();
+    for (const line of requirements_indexRequirements(lines)) {
+        if (line.hashes.length === 0)
+            continue;
+        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+        hashes.set(line.name, [...all].sort());
+    }
+    return hashes;
+}
+/**
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
+ */
+function isPinned(lines, name, version) {
+    return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
+}
+
 ;// CONCATENATED MODULE: ./lib/logic/index-choice.js
 /** The package indexes of a run, and which of them pip may use. */
 
@@ -33322,8 +33041,6 @@ function probeCandidates(requested) {
     ];
 }
 
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
@@ -33354,11 +33071,11 @@ function settingsOf(configured, lines) {
         configured,
         flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
         text: (name) => given(name).at(-1) ?? configured.get(name),
-        words: (name) => [...wordsOf(configured.get(name)), ...given(name)],
+        words: (name) => [...pip_settings_wordsOf(configured.get(name)), ...given(name)],
     };
 }
 /** The words of one setting: pip splits configured values of repeatable options at white space. */
-function wordsOf(value) {
+function pip_settings_wordsOf(value) {
     return (value ?? '').split(/\s+/).filter((word) => word !== '');
 }
 /** Whether a value is a yes to pip, which rejects values that are neither yes nor no. */
@@ -33493,14 +33210,198 @@ function checkPip(interpreter, otherwise = ' before this step') {
     return interpreter;
 }
 
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/environment.js
 var logic_environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/key.js
-var key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var logic_digest = __nccwpck_require__(9112);
+;// CONCATENATED MODULE: ./lib/logic/key.js
+/** The cache keys of a request. */
+
+
+
+
+
+/** Changes when older entries must no longer be found. */
+const generation = 'wheelhouse-v1';
+/** How often a damaged or outdated entry can be replaced until it is evicted. */
+const maxRepairs = 3;
+/** pip's settings that decide which files it chooses or how it builds them. */
+const sourceSettings = (/* unused pure expression or super */ null && ([
+    'index-url',
+    'extra-index-url',
+    'no-index',
+    'find-links',
+    'no-binary',
+    'only-binary',
+    'prefer-binary',
+    'pre',
+    'config-settings',
+    'global-option',
+    'build-option',
+    'no-build-isolation',
+    'use-pep517',
+    'no-use-pep517',
+    'use-feature',
+    'use-deprecated',
+    'uploaded-prior-to',
+    'ignore-requires-python',
+]));
+/** pip's settings that decide which packages the lines require. */
+const selectionSettings = (/* unused pure expression or super */ null && (['no-deps', 'require-hashes', 'only-final', 'all-releases']));
+/**
+ * The keys of a request.
+ * @param settings pip's configuration: value by option name
+ * @param options.now decides the period
+ * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
+ *   restore keys never match another system, architecture, libc or Python
+ */
+function key_keysOf(interpreter, requested, settings, options) {
+    const sourceList = sourceParts(requested, settings);
+    const sources = digest(sourceList);
+    const lines = [
+        ...new Set([
+            ...requested.lines
+                .filter((line) => !isSource(line))
+                .map(canonical)
+                .sort(),
+            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
+            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
+            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+            ...options.tools.map((tool) => `tool ${tool}`),
+        ]),
+    ];
+    const request = digest([sources, ...lines]);
+    const python = pythonTag(interpreter);
+    const freshness = everyLineHashed(requested.lines)
+        ? 'pinned'
+        : period(options.refresh, options.now);
+    const suffix = options.suffix === '' ? [] : [options.suffix];
+    const family = [
+        generation,
+        ...suffix,
+        interpreter.os,
+        interpreter.arch,
+        interpreter.libc,
+        python,
+    ].map(keyPart);
+    const short = request.slice(0, 40);
+    return {
+        primary: [...family, short, freshness].join('-'),
+        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+        request,
+        sources,
+        parts: { sources: sourceList, lines },
+        components: [
+            ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
+            ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
+            ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
+            ['sources', sourceList.join('; ') || "pip's default index"],
+            ['request', short],
+            ['freshness', freshness],
+        ],
+    };
+}
+/** The interpreter of a wheelhouse: its wheels may not work with another one. */
+function interpreterIdentity(interpreter) {
+    return [
+        interpreter.implementation,
+        interpreter.series,
+        interpreter.extensionSuffix,
+        interpreter.platform,
+        interpreter.arch,
+        interpreter.libc,
+        interpreter.freeThreaded ? 'free-threaded' : 'gil',
+    ].join(' ');
+}
+/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
+function generations(primary) {
+    return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
+}
+/**
+ * How a key from the service relates to the requested keys. A foreign one must not be used.
+ */
+function matchKind(matched, keys) {
+    if (generations(keys.primary).includes(matched))
+        return 'exact';
+    // The key becomes an output, which workflows may put into a script.
+    if (!/^[a-z0-9._-]+$/.test(matched))
+        return 'foreign';
+    return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
+}
+/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
+function pythonTag(interpreter) {
+    const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
+    if (interpreter.implementation === 'cpython') {
+        return `cp${digits}${interpreter.freeThreaded ? 't' : ''}`;
+    }
+    const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
+    return `${interpreter.implementation}${digits}_${abi}`;
+}
+/** Replaces the characters that would end a component or that the service rejects. */
+function keyPart(text) {
+    return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
+}
+/** Whether a line decides where wheels come from or how they are built. */
+function isSource(line) {
+    return line.kind === 'option' && sourceSettings.includes(line.name);
+}
+/** The order of lines only matters where a later index or format overrides an earlier one. */
+function sourceParts({ lines, buildConstraints = [] }, settings) {
+    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
+    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
+    return [
+        ...sourceSettings.flatMap((name) => settingPart(name, settings)),
+        ...given((name) => name === 'index-url').slice(-1),
+        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
+        ...given(isFormat),
+        ...buildConstraints.map((part) => `build-constraint ${part}`),
+    ];
+}
+function settingPart(name, settings) {
+    const value = settings.get(name);
+    return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
+}
+/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
+function valuePart(name, value) {
+    return ['config-settings', 'global-option', 'build-option'].includes(name)
+        ? (0,logic_digest/* digest */.b)([value]).slice(0, 12)
+        : (0,secrets/* fingerprinted */.g0)(value);
+}
+/** A line in a normal form: lines with the same meaning have the same text. */
+function canonical(line) {
+    const role = line.constraint ? 'constraint ' : '';
+    if (line.kind === 'option') {
+        return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
+    }
+    if (line.kind === 'direct') {
+        const parts = [
+            line.editable ? '-e' : '',
+            line.shownTarget,
+            `[${line.extras.join(',')}]`,
+            spaced(line.marker ?? ''),
+            [...line.hashes].sort().join(' '),
+        ];
+        return `${role}direct ${parts.join(' ')}`;
+    }
+    const extras = line.extras.map(logic_names/* normalizeName */.Pc).sort();
+    const parts = [
+        `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
+        spaced(line.marker ?? ''),
+        ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
+        ...line.hashes.toSorted(),
+    ];
+    return `${role}${parts.join(' ; ')}`;
+}
+function spaced(marker) {
+    return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
+}
+/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
+function everyLineHashed(lines) {
+    const index = lines.filter((line) => line.kind === 'index');
+    const wanted = index.filter((line) => !line.constraint);
+    return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
+}
+
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
 ;// CONCATENATED MODULE: ./lib/request.js
@@ -33563,7 +33464,7 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const { lines: all, files } = await (0,requirements/* gatherLines */.zV)({
+    const { lines: all, files } = await gatherLines({
         requirements: found.requirements,
         packages: request.packages,
         groups: await groupLines(request, sources),
@@ -33585,7 +33486,7 @@ async function requestedSet(request, interpreter, settings, sources) {
 /** Reads the local projects among the requirements, each once. */
 async function localProjects(lines, sources) {
     const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,requirements/* directRequirements */.S8)(lines)) {
+    for (const { form, target, shownTarget, source } of directRequirements(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
@@ -33616,7 +33517,7 @@ async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
         const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await (0,requirements/* gatherLines */.zV)(sources, reading)).lines.map(key/* canonical */.$N);
+            return (await gatherLines(sources, reading)).lines.map(canonical);
         }
         catch (error) {
             if (error instanceof errors/* UserError */.yo)
@@ -33819,12 +33720,6 @@ async function auditFiles({ request, workplace }, { wheelhouses, reporter, progr
 
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
-var requirement_line = __nccwpck_require__(8956);
-// EXTERNAL MODULE: ./lib/logic/requirement-options.js
-var requirement_options = __nccwpck_require__(1090);
-// EXTERNAL MODULE: ./lib/logic/requirement-words.js
-var requirement_words = __nccwpck_require__(2377);
 ;// CONCATENATED MODULE: ./lib/logic/request-file.js
 /**
  * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
@@ -33854,7 +33749,7 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
     return request([
         ...offers
             .filter((offer) => !offer.isPin)
-            .map(({ url }) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(url)}` })),
+            .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
             .map(render),
@@ -33868,14 +33763,14 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
     ], constraintsFile);
 }
 function isForPip(line) {
-    return line.text !== '' && !(0,requirement_line/* namesIndex */.l_)(line);
+    return line.text !== '' && !namesIndex(line);
 }
 /** @returns undefined when its options can't be separated from its hashes */
 function withHash(line, { sha256 }) {
-    const options = line.options.map(requirement_options/* optionText */.re);
+    const options = line.options.map(optionText);
     return options.includes(undefined)
         ? undefined
-        : [(0,requirement_line/* plainText */.wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
+        : [requirement_line_plainText(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 /**
  * The request for the offline resolution: without hashes, since those of built wheels differ from
@@ -33929,7 +33824,7 @@ function placeOf({ place, project, dependent }, { request }) {
     return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
 }
 function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
+    const include = constraints.length > 0 ? [{ text: `-c ${quoted(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 function file(lines) {
@@ -34005,7 +33900,7 @@ function unreadableMessage(index, project, answer) {
 
 /** @throws UserError for a path, a branch or a URL among the requirements: only an index can be copied */
 function refuseDirect(requested) {
-    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
+    const [first] = directRequirements(requested.lines);
     if (first === undefined)
         return;
     throw new errors/* UserError */.yo(`"${first.shown}" does not come from an index, and only files of an index are published. Remove this line; if it is your own project, upload it from the job that builds it.`, first.source);
@@ -34067,7 +33962,7 @@ function buildRequirements(sdist, requires) {
 }
 function indexLine(text, context) {
     try {
-        const line = (0,requirements/* parseSpecifier */.as)(text, { file: 'build-system.requires', line: undefined }, context);
+        const line = parseSpecifier(text, { file: 'build-system.requires', line: undefined }, context);
         return line.kind === 'index' ? line : undefined;
     }
     catch (error) {

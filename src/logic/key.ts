@@ -1,6 +1,6 @@
 /** The cache keys of a request. */
 
-import { createHash } from 'node:crypto';
+import { digest } from './digest.ts';
 import { period, type Refresh } from './freshness.ts';
 import type { Interpreter } from './model.ts';
 import { normalizeName } from './names.ts';
@@ -236,9 +236,4 @@ function everyLineHashed(lines: readonly RequestLine[]): boolean {
   const index = lines.filter((line) => line.kind === 'index');
   const wanted = index.filter((line) => !line.constraint);
   return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
-}
-
-/** Hex SHA-256 of a list. */
-export function digest(parts: readonly string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

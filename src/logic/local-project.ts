@@ -1,8 +1,8 @@
 /** The parts of a project's own files that decide its dependencies; other edits are no cache miss. */
 
 import { parse } from 'smol-toml';
+import { digest } from './digest.ts';
 import { UserError } from './errors.ts';
-import { digest } from './key.ts';
 import { normalizeName } from './names.ts';
 
 /** A local project or archive. */

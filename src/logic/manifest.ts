@@ -2,10 +2,8 @@
  * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
  * which wheels a run may use; a cache key only helps to find it.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from './digest.ts';
 import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './names.ts';
-import type { RequestLine } from './requirement-line.ts';
-import { indexRequirements } from './requirements.ts';
 import {
   line,
   lineOf,
@@ -148,7 +146,7 @@ export function formatManifest(manifest: Manifest): string {
 /** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
 export function manifestDigest(manifest: Manifest): string {
   const normal = formatManifest(parseManifest(formatManifest(manifest)));
-  return createHash('sha256').update(normal).digest('hex');
+  return sha256(normal);
 }
 
 /**
@@ -198,35 +196,6 @@ function checkConsistency({ wheels }: Manifest): void {
   }
   const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
   if (new Set(names).size !== names.length) throw new ManifestError('a project is listed twice');
-}
-
-/**
- * The contradiction between a request and a manifest that claims to be for it: a missing project, or
- * another version than a pin. Lines with a marker do not count, since only the interpreter can
- * evaluate it.
- */
-export function contradiction(
-  { wheels, direct }: Manifest,
-  lines: readonly RequestLine[],
-): string | undefined {
-  const runtime = wheels.filter((each) => each.role === 'runtime');
-  const versions = new Map(runtime.map(({ name, version }) => [name, version]));
-  const others = new Set(direct.map(({ name }) => name));
-  for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
-    if (marker !== undefined) continue;
-    const version = versions.get(name);
-    if (version === undefined && !constraint && !others.has(name)) return `it lacks ${name}`;
-    if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
-      return `it contains ${name} ${version} instead of ${pin}`;
-    }
-  }
-  return undefined;
-}
-
-/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
-function isVersion(version: string, pin: string): boolean {
-  const [base = ''] = version.split('+');
-  return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }
 
 /** The differences between the runtime wheels of two sets, by name. */

@@ -13,10 +13,9 @@
  * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
  * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks, which also remove path tokens from pip's output | `***` |
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from './digest.ts';
 
 import type { IndexInputs } from './model.ts';
-import type { RequestLine } from './requirement-line.ts';
 
 /** The offsets of a URL in a text: `start` is after `https://`. */
 interface Place {
@@ -156,7 +155,7 @@ export function fingerprinted(text: string): string {
     result += clean.slice(position, start);
     result += /^\/?$/.test(rest)
       ? `${host}${rest}`
-      : `${host}/#${createHash('sha256').update(clean.slice(scheme, end)).digest('hex').slice(0, fingerprintLength)}`;
+      : `${host}/#${sha256(clean.slice(scheme, end)).slice(0, fingerprintLength)}`;
     position = end;
   }
   return result + clean.slice(position);
@@ -269,7 +268,12 @@ export function secretsOfSettings(settings: ReadonlyMap<string, string>): string
  * The secrets of a line. A token in the path of a direct URL is as public as the file; nearly every
  * such path has a hash, so only a value from a variable is a secret.
  */
-export function secretsOfLine(line: RequestLine): string[] {
+export function secretsOfLine(
+  line:
+    | { readonly kind: 'index' }
+    | { readonly kind: 'option'; readonly value: string }
+    | { readonly kind: 'direct'; readonly target: string; readonly text: string },
+): string[] {
   if (line.kind === 'index') return [];
   if (line.kind === 'option') return secretsOfUrl(line.value);
   return [

@@ -5,8 +5,9 @@
 import { type HashRules, hashRules, isAdmitted } from './admission.ts';
 import { isFresh, type Refresh } from './freshness.ts';
 import { interpreterIdentity, type Keys } from './key.ts';
-import { contradiction, type Manifest, type Wheel } from './manifest.ts';
+import type { Manifest, Wheel } from './manifest.ts';
 import type { Interpreter } from './model.ts';
+import { sameVersion } from './names.ts';
 import type { IndexRequirement, RequestLine } from './requirement-line.ts';
 import {
   directRequirements,
@@ -156,4 +157,33 @@ function isFixed(
       ({ name, version, url }) =>
         (url !== undefined && byUrl.has(url)) || isPinned(pins, name, version),
     );
+}
+
+/**
+ * The contradiction between a request and a manifest that claims to be for it: a missing project, or
+ * another version than a pin. Lines with a marker do not count, since only the interpreter can
+ * evaluate it.
+ */
+export function contradiction(
+  { wheels, direct }: Manifest,
+  lines: readonly RequestLine[],
+): string | undefined {
+  const runtime = wheels.filter((each) => each.role === 'runtime');
+  const versions = new Map(runtime.map(({ name, version }) => [name, version]));
+  const others = new Set(direct.map(({ name }) => name));
+  for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
+    if (marker !== undefined) continue;
+    const version = versions.get(name);
+    if (version === undefined && !constraint && !others.has(name)) return `it lacks ${name}`;
+    if (version !== undefined && pin !== undefined && !isVersion(version, pin)) {
+      return `it contains ${name} ${version} instead of ${pin}`;
+    }
+  }
+  return undefined;
+}
+
+/** Whether a version matches a pin: `==1.0` matches `1.0+cpu` too (PEP 440). */
+function isVersion(version: string, pin: string): boolean {
+  const [base = ''] = version.split('+');
+  return sameVersion(version, pin) || (!pin.includes('+') && sameVersion(base, pin));
 }

@@ -435,7 +435,7 @@ export const nested: readonly Case[] = [
   {
     name: 'streamlit/streamlit, lowest versions as constraints',
     source:
-      'streamlit/streamlit at 2db81f7f72017dd25a16eb7bd96ca0b327ef283d, lib/min-constraints-gen.txt, lib/dev-requirements.txt and names of lib/setup.py',
+      'streamlit/streamlit at 2db81f7f72017dd25a16eb7bd96ca0b327ef283d, lib/min-constraints-gen.txt, lib/dev-requirements.txt (wheel bounded: newer releases need a newer packaging) and names of lib/setup.py',
     files: {
       'lib/min-constraints-gen.txt': `
         cachetools==4.0
@@ -449,7 +449,7 @@ export const nested: readonly Case[] = [
       'lib/dev-requirements.txt': `
         semver>=3
         setuptools>=65.5.1
-        wheel
+        wheel<0.46
         pytz
         emoji
         types-click

@@ -533,7 +533,7 @@ export const projects: readonly Case[] = [
     files: {
       'requirements.txt': `
         -e .[virtualenv]
-        filelock==3.16.1
+        pyproject_hooks==1.1.0
         `,
       'pyproject.toml': `
         [build-system]
@@ -569,7 +569,11 @@ export const projects: readonly Case[] = [
       'src/build/__init__.py': '__version__ = "1.5.1"\n',
       'src/build/__main__.py': 'def entrypoint():\n    pass\n',
     },
-    bump: { file: 'requirements.txt', from: 'filelock==3.16.1', to: 'filelock==3.17.0' },
+    bump: {
+      file: 'requirements.txt',
+      from: 'pyproject_hooks==1.1.0',
+      to: 'pyproject_hooks==1.2.0',
+    },
   },
   {
     name: 'Textualize/rich, -e . with poetry-core',
@@ -725,7 +729,8 @@ export const projects: readonly Case[] = [
   },
   {
     name: 'sktime/sktime, a build that needs several packages',
-    source: 'sktime/sktime at 00504c5dd48260c21beb75738e9609c529ec07f6, pyproject.toml',
+    source:
+      'sktime/sktime at 00504c5dd48260c21beb75738e9609c529ec07f6, pyproject.toml (with a bound of scikit-base that newer Pythons can meet)',
     files: {
       'requirements.txt': '.[dev]\n',
       'pyproject.toml': `
@@ -736,7 +741,7 @@ export const projects: readonly Case[] = [
         dependencies = [
             "deprecated>=1.2.13",
             "packaging",
-            "scikit-base<0.5.0",
+            "scikit-base<2",
         ]
 
         [project.optional-dependencies]
