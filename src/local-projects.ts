@@ -93,8 +93,8 @@ async function buildProject(
     }
     const result = await installProject(run, world, requirement, { action, index: run.index });
     if (result.state === 'done') return result;
-    const asked = requirement.form === 'url' ? 'url' : 'index';
-    throw new UserError(installFailure('pip', result.output, asked), requirement.source);
+    const server = requirement.form === 'url' ? 'url' : 'index';
+    throw new UserError(installFailure('pip', result.output, server), requirement.source);
   });
 }
 

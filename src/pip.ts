@@ -199,9 +199,9 @@ export function installOptions({
 export function installFailure(
   installer: 'pip' | 'uv',
   output: string,
-  asked: 'index' | 'url' = 'index',
+  server: 'index' | 'url' = 'index',
 ): string {
-  return `${installer} could not install. ${adviceFor(output, asked)}\n${errorExcerpt(output)}`;
+  return `${installer} could not install. ${adviceFor(output, server)}\n${errorExcerpt(output)}`;
 }
 
 function indexEnvironment(

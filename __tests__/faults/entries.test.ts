@@ -218,7 +218,7 @@ const lies: Row[] = [
       });
       poison(at, laterBeta.filename, laterBeta.content);
     }),
-    ...isUnused('it holds beta 3.0 instead of 2.0'),
+    ...isUnused('it contains beta 3.0 instead of 2.0'),
   },
   {
     fault: 'manifest: a wheel whose file name is too long for any disk, with a matching lock',

@@ -384,7 +384,7 @@ describe('a mirror that fails in the middle of the fill', () => {
         { 'index-url': own.url, 'mirror-url': broken.url },
         { files: { 'requirements.txt': 'failing\n' } },
       );
-      assert.match(said(result).join('\n'), /^error: .*its build failed/);
+      assert.match(said(result).join('\n'), /^error: .*the build failed/);
       assert.equal(own.count(), 0);
     } finally {
       for (const server of [own, broken]) server.remove(failing.filename);

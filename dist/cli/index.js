@@ -34429,8 +34429,8 @@ function installOptions({ wheelhouse, request, interpreter, }) {
     };
 }
 /** Returns the message for an installer that failed: advice, and its last words. */
-function installFailure(installer, output, asked = 'index') {
-    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, asked)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`;
+function installFailure(installer, output, server = 'index') {
+    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, server)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`;
 }
 function indexEnvironment({ request, interpreter }, index) {
     return (0,environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, index.environment, interpreter.keyring);
@@ -34548,8 +34548,8 @@ async function buildProject(run, world, requirement, action) {
         const result = await installProject(run, world, requirement, { action, index: run.index });
         if (result.state === 'done')
             return result;
-        const asked = requirement.form === 'url' ? 'url' : 'index';
-        throw new errors/* UserError */.yo(installFailure('pip', result.output, asked), requirement.source);
+        const server = requirement.form === 'url' ? 'url' : 'index';
+        throw new errors/* UserError */.yo(installFailure('pip', result.output, server), requirement.source);
     });
 }
 /**
