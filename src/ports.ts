@@ -1,4 +1,4 @@
-/** What the story needs from the world. Each interface has an adapter in `world/`; entries wire them. */
+/** What the story needs from the world. Each interface has one adapter in `world/`. */
 import type { LocalProject } from './logic/local-project.ts';
 import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
@@ -21,7 +21,7 @@ export interface CacheStore {
     key: string,
     prefixes: readonly string[],
   ): Promise<Restored | undefined>;
-  /** Saves a copy of a directory. Never replaces an entry, never throws for a fault of the store. */
+  /** Saves a copy of a directory. Never replaces an entry or throws for a fault of the store. */
   save(directory: string, key: string): Promise<'saved' | 'exists' | 'failed'>;
 }
 

@@ -41231,7 +41231,7 @@ function downloadsAdapter(reporter, environment) {
         async metadata(interpreter, directory, files) {
             if (files.length === 0)
                 return [];
-            const { exitCode, stdout, output } = await (0,python_program/* runProgram */.m)(interpreter.executable, 'file_metadata', [], {
+            const { exitCode, stdout, output } = await (0,python_program/* runProgram */.mB)(interpreter.executable, 'file_metadata', [], {
                 env: environment,
                 input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
             });
@@ -41265,7 +41265,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
         return [];
     // URLs may contain credentials, so they are not arguments.
     const input = JSON.stringify({ ...job, accept: pages/* accept */.Ju, limit: pages/* maxPage */.YI });
-    const { exitCode, stdout, output } = await (0,python_program/* runProgram */.m)(interpreter.executable, 'index_pages', [], {
+    const { exitCode, stdout, output } = await (0,python_program/* runProgram */.mB)(interpreter.executable, 'index_pages', [], {
         cwd,
         env,
         input,
@@ -42473,8 +42473,8 @@ function start(command, args, options) {
     return { send: (input) => child.stdin.end(input), stop, finished };
 }
 /**
- * Makes a cancelled run exit at once, with every program that it started and all their children: the
- * runner sends SIGINT, and later SIGTERM, to this process alone.
+ * Makes a cancelled run exit at once, with every program that it started and all their children:
+ * the runner sends SIGINT, and later SIGTERM, to this process alone.
  */
 function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -42502,7 +42502,8 @@ async function runEntry(main, reporter) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   m: () => (/* binding */ runProgram)
+/* harmony export */   ZF: () => (/* binding */ answer),
+/* harmony export */   mB: () => (/* binding */ runProgram)
 /* harmony export */ });
 /* unused harmony export pythonProgram */
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3024);
@@ -42511,8 +42512,8 @@ async function runEntry(main, reporter) {
 
 
 /**
- * `-c` puts the working directory first on the path, where a module could replace one of the standard
- * library or pip. (`-P` does the same as these lines, from Python 3.11 on.)
+ * `-c` puts the working directory first on the path, where a module could replace one of the
+ * standard library or pip. (`-P` does the same as these lines, from Python 3.11 on.)
  */
 const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
 /** The text of a program, for `python -c`. */
@@ -42526,6 +42527,20 @@ function pythonProgram(name) {
 function runProgram(python, name, args, options) {
     return (0,_process_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .eF)(python, ['-c', pythonProgram(name), ...args], options);
 }
+/**
+ * Runs a program that reads and prints JSON.
+ * @returns what it prints; undefined when it fails
+ */
+async function answer({ executable }, program, question, options) {
+    const input = JSON.stringify(question);
+    const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
+    try {
+        return exitCode === 0 ? JSON.parse(stdout) : undefined;
+    }
+    catch {
+        return undefined; // Something in the environment may print whenever Python starts.
+    }
+}
 /** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
 const programs = {
   "download": "\"\"\"Downloads a URL through the HTTP session of pip's own \"download\": with its credentials,\ncertificates, proxies and retries.\n\nTakes a JSON object {url, seconds, bytes} on standard input; the last two are limits. Prints a JSON\nobject with the body in base64, or the status of the response, or an error.\n\"\"\"\n\nimport base64\nimport json\nimport os\nimport sys\nimport threading\n\njob = json.load(sys.stdin)\n\n\ndef end(answer):\n    sys.stdout.write(json.dumps(answer))\n    sys.stdout.flush()\n    os._exit(0)\n\n\ntimeout = {'error': 'it did not arrive within %d s' % job['seconds']}\ntimer = threading.Timer(job['seconds'], end, [timeout])\ntimer.daemon = True\ntimer.start()\ntry:\n    from pip._internal.commands import create_command\n\n    command = create_command('download')\n    options, _ = command.parse_args([])\n    session = command._build_session(options)\n    session.auth.prompting = False\n    response = session.get(job['url'], headers={'Cache-Control': 'no-cache'}, stream=True)\n    if response.status_code != 200:\n        end({'status': response.status_code})\n    body = b''\n    for chunk in response.iter_content(65536):\n        body += chunk\n        if len(body) > job['bytes']:\n            end({'error': 'it is larger than %d MB' % (job['bytes'] >> 20)})\n    end({'body': base64.b64encode(body).decode('ascii')})\nexcept BaseException as error:\n    end({'error': str(error) or type(error).__name__})\n",
@@ -42534,7 +42549,7 @@ const programs = {
   "make_venv": "\"\"\"Makes a virtual environment in the directory given as argument, with a copy of the pip that the\nrunning Python has.\n\nCopies setuptools as well where `python -m venv` would install it, before 3.12. ensurepip takes 2.4 s\nfor the same, nearly all of it to compile files that are compiled already. Prints interpreter and\nsite-packages as JSON. Fails when pip was not installed by pip, as on some systems.\n\"\"\"\n\nimport base64\nimport csv\nimport hashlib\nimport json\nimport os\nimport shutil\nimport sys\nimport sysconfig\nimport venv\nfrom importlib import metadata\nfrom importlib.util import cache_from_source\n\nfrom pip._internal.operations.install.wheel import PipScriptMaker, get_console_script_specs\n\ndirectory = sys.argv[1]\nwindows = os.name == 'nt'\nnames = ['pip'] + (['setuptools'] if sys.version_info < (3, 12) else [])\nfound = []\nfor name in names:\n    try:\n        found.append(metadata.distribution(name))\n    except metadata.PackageNotFoundError:\n        if name == 'pip':\n            raise\nsource = sysconfig.get_path('purelib')\nassert all(dist.files and str(dist.locate_file('')).startswith(source) for dist in found)\n# Like the command from 3.13 on: git ignores the environment.\nignored = {'scm_ignore_files': frozenset(['git'])} if sys.version_info >= (3, 13) else {}\n\n\nclass Builder(venv.EnvBuilder):\n    def post_setup(self, context):\n        self.context = context\n\n\nbuilder = Builder(with_pip=False, symlinks=not windows, **ignored)\nbuilder.create(directory)\nbase = {'base': directory, 'platbase': directory}\nscheme = 'nt' if windows else 'posix_prefix'\ntarget = sysconfig.get_path('purelib', scheme, base)\nfiles = set()\nfor dist in found:\n    own = [os.path.join(*file.parts) for file in dist.files if file.parts[0] != '..']\n    files.update(own)\n    # Python may have written bytecode after pip wrote the list of files.\n    for file in own:\n        if file.endswith('.py'):\n            cached = cache_from_source(file)\n            if os.path.exists(os.path.join(source, cached)):\n                files.add(cached)\nfor directory_of in set(os.path.dirname(file) for file in files):\n    os.makedirs(os.path.join(target, directory_of), exist_ok=True)\nfor file in files:\n    origin, to = os.path.join(source, file), os.path.join(target, file)\n    shutil.copyfile(origin, to)\n    # Bytecode is only valid with the modification time of its source.\n    status = os.stat(origin)\n    os.utime(to, ns=(status.st_atime_ns, status.st_mtime_ns))\nscripts = os.path.join(directory, 'Scripts' if windows else 'bin')\npython = os.path.join(scripts, 'python.exe' if windows else 'python')\n# pip's own maker and names: pip, pip3, pip3.11.\nmaker = PipScriptMaker(None, scripts)\nmaker.executable = builder.context.env_exe\nmaker.clobber = True\nmaker.set_mode = True\nmaker.variants = {''}\nmade = maker.make_multiple(get_console_script_specs({'pip': 'pip._internal.cli.main:main'}))\n# The copied list of files names the commands of the original Python.\nrecord = next(\n    f for f in found[0].files if f.parts[-2:][0].endswith('.dist-info') and f.name == 'RECORD'\n)\nrecord = os.path.join(target, *record.parts)\nwith open(record, newline='', encoding='utf-8') as file:\n    rows = [row for row in csv.reader(file) if not row[0].startswith('../')]\nfor script in set(made):\n    with open(script, 'rb') as file:\n        content = file.read()\n    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()\n    name = os.path.relpath(script, target).replace(os.sep, '/')\n    rows.append([name, 'sha256=' + digest, str(len(content))])\n# pip also writes the rows sorted, in the default format of the csv module.\nwith open(record, 'w', newline='', encoding='utf-8') as file:\n    csv.writer(file).writerows(sorted(rows))\nsys.stdout.write(json.dumps({'executable': python, 'sitePackages': target}))\n",
   "markers": "\"\"\"Prints whether environment markers apply to this Python, as pip evaluates them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of\n[marker, boolean] pairs.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            (text, any(Marker(text).evaluate({'extra': extra}) for extra in extras))\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip, and makes it choose files as it would on another machine.\n\nEven with --platform, pip compares markers with the machine that it runs on (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows. It also rejects sdists with\ndependencies, and silently chooses an older version without any. This program patches both in\npip's process. Build backends run in processes of their own, unpatched. See\ndocs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
-  "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # As pip itself reads its files and environment: stable since pip 10; nested since pip 25, with one\n    # table per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
+  "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table\n    # per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
   "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport logging.config\nimport os\nimport runpy\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
   "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the list again, each stub with the path and the SHA-256 of its file.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\nstubs = json.load(sys.stdin)\nfor number, stub in enumerate(stubs):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    with open(path, 'rb') as file:\n        stub.update(file=path, sha256=hashlib.sha256(file.read()).hexdigest())\nsys.stdout.write(json.dumps(stubs))\n"
@@ -42603,23 +42618,15 @@ function pythonAdapter(reporter, environment) {
                     await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .discard */ .vf)(temporary);
             }
         },
-        async applies({ executable }, markers, extras = []) {
+        async applies(interpreter, markers, extras = []) {
             if (markers.length === 0)
                 return new Map();
-            const input = JSON.stringify({ markers, extras });
-            const { exitCode, stdout } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(executable, 'markers', [], {
-                env: environment,
-                input,
-            });
-            try {
-                return new Map(exitCode === 0 ? JSON.parse(stdout) : []);
-            }
-            catch {
-                return new Map(); // Something in the environment may print whenever Python starts.
-            }
+            const job = { markers, extras };
+            const options = { env: environment };
+            return new Map(await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .answer */ .ZF)(interpreter, 'markers', job, options));
         },
         async writeStubs({ executable }, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(executable, 'write_stubs', [directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .mB)(executable, 'write_stubs', [directory], { env: environment, input: JSON.stringify(stubs) });
             if (exitCode !== 0) {
                 throw new Error(`Stub wheels could not be written: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .errorExcerpt */ .MS)(output)}`);
             }
@@ -42635,14 +42642,14 @@ async function runPip(reporter, { executable }, program, args, { cwd, env, rewri
         lines.push(shown);
         reporter.foreign(shown);
     };
-    const { exitCode } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(executable, program, args, { cwd, env, onLine });
+    const { exitCode } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .mB)(executable, program, args, { cwd, env, onLine });
     return { exitCode, output: lines.join('\n') };
 }
 async function probe(request) {
     const candidates = pythonCandidates(request);
     for (const command of candidates) {
         try {
-            return readProbe(command, await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(command, 'probe', [], {
+            return readProbe(command, await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .mB)(command, 'probe', [], {
                 cwd: request.workingDirectory,
                 env: request.environment,
             }));
@@ -42733,7 +42740,7 @@ async function removeDeadLinks(directory) {
 /** @returns undefined when this Python's pip can't be copied; a new directory is then deleted */
 async function withCopiedPip(interpreter, { environment }, directory) {
     const isNew = !(0,node_fs__WEBPACK_IMPORTED_MODULE_0__.existsSync)(directory);
-    const { exitCode, stdout } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .m)(interpreter.executable, 'make_venv', [directory], {
+    const { exitCode, stdout } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .mB)(interpreter.executable, 'make_venv', [directory], {
         env: environment,
     });
     if (exitCode !== 0) {
@@ -47909,7 +47916,7 @@ class FinalError extends Error {
  * Downloads a file. pip, which takes half a second to start, is only asked when our own request
  * fails: it alone can use a keyring, a netrc, a client certificate or the proxy that it is
  * configured with.
- * @param access how pip asks; undefined: only our own request is made
+ * @param access how pip downloads; undefined for our own request only
  * @throws Error with the reason in a few words, without secrets
  */
 async function remoteFile(url, access) {
@@ -47926,17 +47933,15 @@ async function remoteFile(url, access) {
     }
     if (access === undefined)
         throw new Error(reason);
-    const { exitCode, stdout } = await (0,python_program/* runProgram */.m)(access.python, 'download', [], {
-        cwd: access.cwd,
-        env: access.env,
-        input: JSON.stringify({ url, seconds: pipLimit, bytes: maxFile }),
-    });
-    const answer = exitCode === 0 ? readAnswer(stdout) : {};
-    if (answer.body !== undefined)
-        return Buffer.from(answer.body, 'base64');
-    throw new Error(answer.status ? statusText(answer.status) : (reason ?? (0,secrets/* withoutSecrets */.cT)(answer.error ?? unclear)));
+    const job = { url, seconds: pipLimit, bytes: maxFile };
+    const { python: executable, cwd, env } = access;
+    const found = await (0,python_program/* answer */.ZF)({ executable }, 'download', job, { cwd, env });
+    if (found?.body !== undefined)
+        return Buffer.from(found.body, 'base64');
+    if (found?.status !== undefined)
+        throw new Error(statusText(found.status));
+    throw new Error(reason ?? (0,secrets/* withoutSecrets */.cT)(found?.error ?? 'pip could not download it'));
 }
-const unclear = 'pip could not download it';
 async function request(address, certificates) {
     const url = new URL(address);
     const [username, password] = [url.username, url.password].map(decodeURIComponent);
@@ -47970,14 +47975,6 @@ async function request(address, certificates) {
 }
 function statusText(status) {
     return `the server answers ${status}`;
-}
-function readAnswer(stdout) {
-    try {
-        return JSON.parse(stdout);
-    }
-    catch {
-        return {}; // An environment may print something whenever Python starts.
-    }
 }
 
 ;// CONCATENATED MODULE: ./lib/world/sources.js
@@ -48115,23 +48112,15 @@ async function project(target, shown) {
             throw new errors/* UserError */.yo(`${file} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, { file });
         }
     };
-    const [pyproject, setupCfg, setupPy] = await Promise.all([
-        text('pyproject.toml'),
-        text('setup.cfg'),
-        text('setup.py'),
-    ]);
-    if (pyproject === undefined && setupPy === undefined) {
+    const files = {
+        pyproject: await text('pyproject.toml'),
+        setupCfg: await text('setup.cfg'),
+        setupPy: await text('setup.py'),
+    };
+    if (files.pyproject === undefined && files.setupPy === undefined) {
         throw new errors/* UserError */.yo(`${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`);
     }
-    return {
-        path: target,
-        shown,
-        ...(0,local_project/* projectParts */.st)({
-            ...(pyproject === undefined ? {} : { pyproject }),
-            ...(setupCfg === undefined ? {} : { setupCfg }),
-            ...(setupPy === undefined ? {} : { setupPy }),
-        }, inside(shown, 'pyproject.toml')),
-    };
+    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, inside(shown, 'pyproject.toml')) };
 }
 
 
@@ -48160,7 +48149,7 @@ function uvAdapter(reporter) {
         },
         async unpack(interpreter, wheel, directory) {
             const { executable } = interpreter;
-            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_1__/* .runProgram */ .m)(executable, 'unpack_uv', [wheel, directory], { env: {} });
+            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_1__/* .runProgram */ .mB)(executable, 'unpack_uv', [wheel, directory], { env: {} });
             if (exitCode !== 0)
                 throw new Error(`uv could not be unpacked: ${output}`);
             return stdout;
@@ -48308,12 +48297,12 @@ async function keepOnly(directory, files) {
     await clean('');
 }
 async function list(directory) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch(unlessMissing)).filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_4__/* .isWheelFileName */ .jh).sort();
-}
-function unlessMissing(error) {
-    if (error.code !== 'ENOENT')
-        throw error;
-    return [];
+    const names = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory).catch((error) => {
+        if (error.code !== 'ENOENT')
+            throw error;
+        return [];
+    });
+    return names.filter(_logic_names_js__WEBPACK_IMPORTED_MODULE_4__/* .isWheelFileName */ .jh).sort();
 }
 /**
  * Lists a wheelhouse as relative paths with `/`: its entries, with those of the directory of wheels

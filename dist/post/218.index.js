@@ -782,7 +782,7 @@ function secrets_redactor() {
 ;// CONCATENATED MODULE: ./lib/world/archive.js
 
 
-/** Wheels are compressed already, so they hardly grow; an archive that grows more than this is hostile. */
+/** Wheels are compressed and hardly grow; an archive that unpacks to more than this is hostile. */
 const maxUnpacked = (archive) => 4 * archive + 1_000_000_000;
 /** A wheelhouse has one file per wheel; an archive with more than this is hostile. */
 const maxFiles = 10_000;
@@ -836,9 +836,9 @@ function hostility(contents, archive) {
     return contents.hasHardLinks ? 'the archive contains hard links' : undefined;
 }
 /**
- * Writes a `tar` into a directory that will be first on PATH. The toolkit unpacks with `tar -P`, which
- * follows absolute names and `..` out of the directory (actions/toolkit#2414). This one drops that
- * option, so that tar refuses such members, and removes the variables that the runner gives to
+ * Writes a `tar` into a directory that will be first on PATH. The toolkit unpacks with `tar -P`,
+ * which follows absolute names and `..` out of the directory (actions/toolkit#2414). This one drops
+ * that option, so that tar refuses such members, and removes the variables that the runner gives to
  * actions only. Does nothing on Windows, where a script needs an extension.
  */
 async function confineTar(directory, environment) {
@@ -1296,8 +1296,8 @@ function start(command, args, options) {
     return { send: (input) => child.stdin.end(input), stop, finished };
 }
 /**
- * Makes a cancelled run exit at once, with every program that it started and all their children: the
- * runner sends SIGINT, and later SIGTERM, to this process alone.
+ * Makes a cancelled run exit at once, with every program that it started and all their children:
+ * the runner sends SIGINT, and later SIGTERM, to this process alone.
  */
 function endOnSignals() {
     for (const signal of ['SIGINT', 'SIGTERM']) {
@@ -1802,12 +1802,12 @@ async function keepOnly(directory, files) {
     await clean('');
 }
 async function wheelhouses_list(directory) {
-    return (await (0,promises_.readdir)(directory).catch(unlessMissing)).filter(isWheelFileName).sort();
-}
-function unlessMissing(error) {
-    if (error.code !== 'ENOENT')
-        throw error;
-    return [];
+    const names = await (0,promises_.readdir)(directory).catch((error) => {
+        if (error.code !== 'ENOENT')
+            throw error;
+        return [];
+    });
+    return names.filter(isWheelFileName).sort();
 }
 /**
  * Lists a wheelhouse as relative paths with `/`: its entries, with those of the directory of wheels

@@ -58,7 +58,7 @@ const toolTables: readonly (readonly string[])[] = [
  * @param shown the name of pyproject.toml in messages
  */
 export function projectParts(
-  files: { readonly pyproject?: string; readonly setupCfg?: string; readonly setupPy?: string },
+  files: Readonly<Partial<Record<'pyproject' | 'setupCfg' | 'setupPy', string | undefined>>>,
   shown: string,
 ): { digest: string; buildRequires: readonly string[] } {
   const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);

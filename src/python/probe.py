@@ -62,8 +62,8 @@ def pip_version():
 
 
 def pip_config():
-    # As pip itself reads its files and environment: stable since pip 10; nested since pip 25, with one
-    # table per file, of which later ones win.
+    # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table
+    # per file, of which later ones win.
     from pip._internal.configuration import Configuration
 
     configuration = Configuration(isolated=False)

@@ -1,9 +1,9 @@
-/** Archives of the cache, which anybody may have made: their limits, and a tar that confines them. */
+/** Archives of the cache, which anybody may have made: limits, and a tar that confines them. */
 import type { Stats } from 'node:fs';
 import { chmod, lstat, readdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Wheels are compressed already, so they hardly grow; an archive that grows more than this is hostile. */
+/** Wheels are compressed and hardly grow; an archive that unpacks to more than this is hostile. */
 const maxUnpacked = (archive: number): number => 4 * archive + 1_000_000_000;
 
 /** A wheelhouse has one file per wheel; an archive with more than this is hostile. */
@@ -66,9 +66,9 @@ export function hostility(contents: Contents, archive: number): string | undefin
 }
 
 /**
- * Writes a `tar` into a directory that will be first on PATH. The toolkit unpacks with `tar -P`, which
- * follows absolute names and `..` out of the directory (actions/toolkit#2414). This one drops that
- * option, so that tar refuses such members, and removes the variables that the runner gives to
+ * Writes a `tar` into a directory that will be first on PATH. The toolkit unpacks with `tar -P`,
+ * which follows absolute names and `..` out of the directory (actions/toolkit#2414). This one drops
+ * that option, so that tar refuses such members, and removes the variables that the runner gives to
  * actions only. Does nothing on Windows, where a script needs an extension.
  */
 export async function confineTar(

@@ -116,8 +116,8 @@ export function start(command: string, args: readonly string[], options: Options
 }
 
 /**
- * Makes a cancelled run exit at once, with every program that it started and all their children: the
- * runner sends SIGINT, and later SIGTERM, to this process alone.
+ * Makes a cancelled run exit at once, with every program that it started and all their children:
+ * the runner sends SIGINT, and later SIGTERM, to this process alone.
  */
 export function endOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { type Finished, run } from './process.ts';
 
 /**
- * `-c` puts the working directory first on the path, where a module could replace one of the standard
- * library or pip. (`-P` does the same as these lines, from Python 3.11 on.)
+ * `-c` puts the working directory first on the path, where a module could replace one of the
+ * standard library or pip. (`-P` does the same as these lines, from Python 3.11 on.)
  */
 const preamble = 'import sys\nsys.path[:] = [p for p in sys.path if p]\n';
 
@@ -38,6 +38,25 @@ export function runProgram(
   options: Parameters<typeof run>[2],
 ): Promise<Finished> {
   return run(python, ['-c', pythonProgram(name), ...args], options);
+}
+
+/**
+ * Runs a program that reads and prints JSON.
+ * @returns what it prints; undefined when it fails
+ */
+export async function answer<T>(
+  { executable }: { readonly executable: string },
+  program: PythonProgram,
+  question: unknown,
+  options: { readonly cwd?: string; readonly env: Readonly<Record<string, string>> },
+): Promise<T | undefined> {
+  const input = JSON.stringify(question);
+  const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
+  try {
+    return exitCode === 0 ? (JSON.parse(stdout) as T) : undefined;
+  } catch {
+    return undefined; // Something in the environment may print whenever Python starts.
+  }
 }
 
 /** The build replaces this function with one that contains all programs: see scripts/build.mjs. */

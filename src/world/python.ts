@@ -12,7 +12,7 @@ import { errorExcerpt } from '../logic/pip-output.ts';
 import type { Measured, PipResult, Python, Reporter } from '../ports.ts';
 import { discard, release, sha256, temporaryDirectory, untilExit } from './disk.ts';
 import { type Finished, run } from './process.ts';
-import { runProgram } from './python-program.ts';
+import { answer, runProgram } from './python-program.ts';
 
 const oldestPython = '3.7';
 
@@ -42,18 +42,11 @@ export function pythonAdapter(
         if (temporary) await discard(temporary);
       }
     },
-    async applies({ executable }, markers, extras = []) {
+    async applies(interpreter, markers, extras = []) {
       if (markers.length === 0) return new Map();
-      const input = JSON.stringify({ markers, extras });
-      const { exitCode, stdout } = await runProgram(executable, 'markers', [], {
-        env: environment,
-        input,
-      });
-      try {
-        return new Map(exitCode === 0 ? (JSON.parse(stdout) as [string, boolean][]) : []);
-      } catch {
-        return new Map(); // Something in the environment may print whenever Python starts.
-      }
+      const job = { markers, extras };
+      const options = { env: environment };
+      return new Map(await answer<[string, boolean][]>(interpreter, 'markers', job, options));
     },
     async writeStubs({ executable }, directory, stubs) {
       const { exitCode, stdout, output } = await runProgram(

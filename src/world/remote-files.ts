@@ -3,7 +3,7 @@ import { messageOf } from '../logic/errors.ts';
 import { withoutSecrets } from '../logic/secrets.ts';
 import type { RemoteAccess } from '../ports.ts';
 import { bytesOf, follow } from './pages.ts';
-import { runProgram } from './python-program.ts';
+import { answer } from './python-program.ts';
 
 /** Bytes. */
 const maxFile = 16 * 1024 * 1024;
@@ -19,7 +19,7 @@ class FinalError extends Error {}
  * Downloads a file. pip, which takes half a second to start, is only asked when our own request
  * fails: it alone can use a keyring, a netrc, a client certificate or the proxy that it is
  * configured with.
- * @param access how pip asks; undefined: only our own request is made
+ * @param access how pip downloads; undefined for our own request only
  * @throws Error with the reason in a few words, without secrets
  */
 export async function remoteFile(url: string, access: RemoteAccess | undefined): Promise<Buffer> {
@@ -33,19 +33,20 @@ export async function remoteFile(url: string, access: RemoteAccess | undefined):
     }
   }
   if (access === undefined) throw new Error(reason);
-  const { exitCode, stdout } = await runProgram(access.python, 'download', [], {
-    cwd: access.cwd,
-    env: access.env,
-    input: JSON.stringify({ url, seconds: pipLimit, bytes: maxFile }),
-  });
-  const answer = exitCode === 0 ? readAnswer(stdout) : {};
-  if (answer.body !== undefined) return Buffer.from(answer.body, 'base64');
-  throw new Error(
-    answer.status ? statusText(answer.status) : (reason ?? withoutSecrets(answer.error ?? unclear)),
-  );
+  const job = { url, seconds: pipLimit, bytes: maxFile };
+  const { python: executable, cwd, env } = access;
+  const found = await answer<Download>({ executable }, 'download', job, { cwd, env });
+  if (found?.body !== undefined) return Buffer.from(found.body, 'base64');
+  if (found?.status !== undefined) throw new Error(statusText(found.status));
+  throw new Error(reason ?? withoutSecrets(found?.error ?? 'pip could not download it'));
 }
 
-const unclear = 'pip could not download it';
+/** What download.py prints. */
+interface Download {
+  readonly body?: string;
+  readonly status?: number;
+  readonly error?: string;
+}
 
 async function request(address: string, certificates: string | undefined): Promise<Buffer> {
   const url = new URL(address);
@@ -77,18 +78,4 @@ async function request(address: string, certificates: string | undefined): Promi
 
 function statusText(status: number): string {
   return `the server answers ${status}`;
-}
-
-interface Answer {
-  readonly body?: string;
-  readonly status?: number;
-  readonly error?: string;
-}
-
-function readAnswer(stdout: string): Answer {
-  try {
-    return JSON.parse(stdout) as Answer;
-  } catch {
-    return {}; // An environment may print something whenever Python starts.
-  }
 }

@@ -156,26 +156,15 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
       throw new UserError(`${file} can't be read: ${messageOf(error)}.`, { file });
     }
   };
-  const [pyproject, setupCfg, setupPy] = await Promise.all([
-    text('pyproject.toml'),
-    text('setup.cfg'),
-    text('setup.py'),
-  ]);
-  if (pyproject === undefined && setupPy === undefined) {
+  const files = {
+    pyproject: await text('pyproject.toml'),
+    setupCfg: await text('setup.cfg'),
+    setupPy: await text('setup.py'),
+  };
+  if (files.pyproject === undefined && files.setupPy === undefined) {
     throw new UserError(
       `${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`,
     );
   }
-  return {
-    path: target,
-    shown,
-    ...projectParts(
-      {
-        ...(pyproject === undefined ? {} : { pyproject }),
-        ...(setupCfg === undefined ? {} : { setupCfg }),
-        ...(setupPy === undefined ? {} : { setupPy }),
-      },
-      inside(shown, 'pyproject.toml'),
-    ),
-  };
+  return { path: target, shown, ...projectParts(files, inside(shown, 'pyproject.toml')) };
 }

@@ -41,7 +41,7 @@ export interface TransferOptions {
 /** Directories of one transfer. */
 interface Directories {
   readonly root: string;
-  /** The toolkit takes it for the workspace: an archive's members land here, and nothing else does. */
+  /** The toolkit takes it for the workspace: only members of the archive land here. */
   readonly work: string;
   readonly archives: string;
   readonly programs: string;

@@ -151,12 +151,11 @@ async function keepOnly(directory: string, files: readonly string[]): Promise<vo
 }
 
 async function list(directory: string): Promise<string[]> {
-  return (await readdir(directory).catch(unlessMissing)).filter(isWheelFileName).sort();
-}
-
-function unlessMissing(error: NodeJS.ErrnoException): string[] {
-  if (error.code !== 'ENOENT') throw error;
-  return [];
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return [];
+  });
+  return names.filter(isWheelFileName).sort();
 }
 
 /**
