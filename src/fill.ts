@@ -151,7 +151,9 @@ function mentionedNames(projects: readonly Pick<ReportItem, 'requires'>[]): Set<
  */
 async function offersOf(run: FillRun, world: World): Promise<Offer[]> {
   const { index, settings, wheelhouse } = run;
-  const built = run.earlier.filter(({ origin, url }) => origin === 'built' && url === undefined);
+  const built = run.earlier.filter(
+    ({ origin, role, url }) => origin === 'built' && role === 'runtime' && url === undefined,
+  );
   if (!index.mayOffer || built.length === 0) return [];
   const lines = await applicableRequirements(run, world);
   const offers = built.map(async ({ name, version, sha256, file }): Promise<Offer[]> => {
@@ -252,7 +254,7 @@ async function addBuildRequirements(
   } catch (error) {
     if (!(error instanceof FillError)) throw error;
     world.reporter.info(
-      'Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.',
+      'Some build requirements of local projects could not be added to the wheelhouse, so the next run will need the index.',
     );
   }
   return files;
@@ -298,7 +300,7 @@ async function describe(
     const item = closure.get(file);
     const { name, version } = wheelNameParts(file);
     const before = earlier.get(file);
-    const fromUrl = urlWheels.find((wheel) => wheel.file === file);
+    const fromUrl = urlWheels.findLast((wheel) => wheel.file === file);
     const hashes = item && (fromUrl ? fromUrl.requirement.hashes : hashesByName.get(name));
     // pip has checked what it downloaded: a new file that no hash names was built from one that was.
     const isUnnamed =

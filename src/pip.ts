@@ -275,9 +275,9 @@ async function readReport(
 /** @param request the request, if the error may be about one of its lines */
 function fillError(output: string, request?: GeneratedRequest): FillError {
   const failed = failedRequirement(output);
-  const where = failed ? ` (it failed at ${failed.project})` : '';
+  const where = failed ? ` (it failed on ${failed.project})` : '';
   return new FillError(
-    `pip could not get all wheels${where}. ${adviceFor(output)}\n${errorExcerpt(output)}`,
+    `pip could not download or build every wheel${where}. ${adviceFor(output)}\n${errorExcerpt(output)}`,
     output,
     failed && request ? placeOf(failed, request) : undefined,
   );

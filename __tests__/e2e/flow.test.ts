@@ -216,7 +216,7 @@ test('a failure of pip shows its last lines with advice, installs nothing and sa
   const [message = ''] = annotations(result.main, 'error');
   assert.match(
     message,
-    /^pip could not get all wheels \(it failed at broken\)\. A package had to be built from source and the build failed/,
+    /^pip could not download or build every wheel \(it failed on broken\)\. A package had to be built from source and the build failed/,
   );
   assert.match(message, /no compiler here|broken/);
   assert.equal(annotations(result.main, 'error').length, 1);

@@ -340,18 +340,18 @@ const rows: Row[] = [
   },
   {
     fault: 'manifest: a newer schema',
-    arrange: edited((manifest) => (manifest['schema'] = 3)),
+    arrange: edited((manifest) => (manifest['schema'] = 4)),
     ...allNew,
-    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 3; this version reads 2.',
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 4; this version reads 3.',
   },
   {
-    fault: 'manifest: the previous schema, which contains URLs',
+    fault: 'manifest: the first schema, which contains URLs',
     arrange: edited((manifest) => {
       manifest['schema'] = 1;
       manifest['parts'] = { sources: ['index-url=https://h.example/simple'], lines: [] };
     }),
     ...allNew,
-    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 1; this version reads 2.',
+    says: 'warning: The cache entry {key} is not used: wheelhouse.json has schema 1; this version reads 3.',
   },
   {
     fault: 'manifest: a wrong sha256',

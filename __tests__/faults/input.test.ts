@@ -103,7 +103,7 @@ const answers: Record<Input, readonly [Answer, Answer]> = {
   wheelhouse: [taken, taken],
   'index-url': [noUrl('index-url'), noUrl('index-url')],
   'extra-index-url': [noUrl('extra-index-url'), noUrl('extra-index-url')],
-  'trusted-host': both(() => refused('pip could not get all wheels. …')),
+  'trusted-host': both(() => refused('pip could not download or build every wheel. …')),
   'index-username': [taken, taken],
   'index-password': [noUser, noUser],
   'mirror-url': [noUrl('mirror-url'), noUrl('mirror-url')],

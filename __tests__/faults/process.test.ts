@@ -278,7 +278,7 @@ const rows: Row[] = [
     skip: needsMount,
     ...ended,
     arrange: (place) => smallDisk(place, 200),
-    says: 'error: pip could not get all wheels. The disk is full: free space, or set the input wheelhouse to a larger disk.…',
+    says: 'error: pip could not download or build every wheel. The disk is full: free space, or set the input wheelhouse to a larger disk.…',
   },
   ...[356, 360, 364, 368].map(
     (kilobytes): Row => ({
@@ -380,14 +380,14 @@ const rows: Row[] = [
     fault: 'a pip that prints garbage, does nothing and exits with 0',
     ...ended,
     arrange: (place) => garrulous(place, 'sys.exit(0)'),
-    says: 'error: pip could not get all wheels. …',
+    says: 'error: pip could not download or build every wheel. …',
     check: noCommands,
   },
   {
     fault: 'a pip that prints garbage and crashes',
     ...ended,
     arrange: (place) => garrulous(place, 'import os; os.abort()'),
-    says: 'error: pip could not get all wheels. …',
+    says: 'error: pip could not download or build every wheel. …',
     check: noCommands,
   },
   {
@@ -401,7 +401,7 @@ const rows: Row[] = [
         open(a[9:], 'w').write('[{]')
         sys.exit(0)`,
       ),
-    says: 'error: pip could not get all wheels. …',
+    says: 'error: pip could not download or build every wheel. …',
     check: noCommands,
   },
   {

@@ -195,7 +195,7 @@ const builds: Row[] = [
       index.remove(tinybuild.filename);
       return running.result;
     },
-    logs: 'Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.',
+    logs: 'Some build requirements of local projects could not be added to the wheelhouse, so the next run will need the index.',
   },
   {
     fault: 'a build backend that deletes the directory that pip writes to',

@@ -104,8 +104,8 @@ function changed(path: string, value: unknown): string {
 
 describe('a manifest is rejected for', () => {
   const table: readonly [string, unknown, RegExp][] = [
-    ['schema', 1, /schema 1; this version reads 2/],
-    ['schema', '2', /schema "2"; this version reads 2/],
+    ['schema', 1, /schema 1; this version reads 3/],
+    ['schema', '2', /schema "2"; this version reads 3/],
     ['schema', undefined, /schema undefined/],
     ['interpreter', undefined, /"interpreter" must be a line of text/],
     ['interpreter', 3, /"interpreter" must be a line of text/],

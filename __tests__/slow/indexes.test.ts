@@ -158,7 +158,7 @@ describe('an index that', () => {
     assert.equal(fills(asMirror), 1);
     assert.deepEqual(asMirror.installed, everything);
     assert.deepEqual(firstLines(withLastGood), [
-      'error: pip could not get all wheels (it failed at alpha). Check the name, the version and whether the index has a file for this Python and system.',
+      'error: pip could not download or build every wheel (it failed on alpha). Check the name, the version and whether the index has a file for this Python and system.',
     ]);
     assert.deepEqual(withLastGood.installed, []);
     assert.equal(open.count(), 0);

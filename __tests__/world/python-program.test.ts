@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 
 import { python, root } from '../../scripts/tools.mjs';
-import { type PythonProgram, pythonProgram } from '../../src/world/python-program.ts';
+import { asciiJson, type PythonProgram, pythonProgram } from '../../src/world/python-program.ts';
 
 const directory = join(root, 'src', 'python');
 const files = readdirSync(directory).filter((file) => file.endsWith('.py'));
@@ -60,4 +60,15 @@ test('make_venv makes the same environment as `python -m venv`, with the same pi
       { encoding: 'utf8' },
     );
   assert.equal(scripts(own), scripts(plain));
+});
+
+test('asciiJson writes every character so that Python reads it in any locale', () => {
+  const value = { file: 'Größe/требования.txt', mark: '\u007f\u2028\u{1f40d}', number: 1 };
+  const text = asciiJson(value);
+  assert.match(text, /^[ -~]*$/);
+  assert.deepEqual(JSON.parse(text), value);
+  const read = 'import json, sys; sys.stdout.write(ascii(json.load(sys.stdin)["file"]))';
+  const env = { PYTHONIOENCODING: 'ascii', PATH: process.env['PATH'] };
+  const file = execFileSync(python, ['-c', read], { input: text, env, encoding: 'utf8' });
+  assert.match(file, /^'Gr\\xf6\\xdfe/);
 });

@@ -30358,8 +30358,8 @@ async function readReport(world, file, output) {
 /** @param request the request, if the error may be about one of its lines */
 function fillError(output, request) {
     const failed = (0,pip_output/* failedRequirement */.pD)(output);
-    const where = failed ? ` (it failed at ${failed.project})` : '';
-    return new FillError(`pip could not get all wheels${where}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`, output, failed && request ? placeOf(failed, request) : undefined);
+    const where = failed ? ` (it failed on ${failed.project})` : '';
+    return new FillError(`pip could not download or build every wheel${where}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`, output, failed && request ? placeOf(failed, request) : undefined);
 }
 
 ;// CONCATENATED MODULE: ./lib/local-projects.js
@@ -31621,7 +31621,7 @@ function mentionedNames(projects) {
  */
 async function offersOf(run, world) {
     const { index, settings, wheelhouse } = run;
-    const built = run.earlier.filter(({ origin, url }) => origin === 'built' && url === undefined);
+    const built = run.earlier.filter(({ origin, role, url }) => origin === 'built' && role === 'runtime' && url === undefined);
     if (!index.mayOffer || built.length === 0)
         return [];
     const lines = await applicableRequirements(run, world);
@@ -31703,7 +31703,7 @@ async function addBuildRequirements(run, world, requirements) {
     catch (error) {
         if (!(error instanceof FillError))
             throw error;
-        world.reporter.info('Some packages that local projects are built with could not be added to the wheelhouse; the next run needs the index for them.');
+        world.reporter.info('Some build requirements of local projects could not be added to the wheelhouse, so the next run will need the index.');
     }
     return files;
 }
@@ -31733,7 +31733,7 @@ async function describe(run, world, { closure, build, tools, urlWheels, built })
         const item = closure.get(file);
         const { name, version } = (0,logic_names/* wheelNameParts */.LI)(file);
         const before = earlier.get(file);
-        const fromUrl = urlWheels.find((wheel) => wheel.file === file);
+        const fromUrl = urlWheels.findLast((wheel) => wheel.file === file);
         const hashes = item && (fromUrl ? fromUrl.requirement.hashes : hashesByName.get(name));
         // pip has checked what it downloaded: a new file that no hash names was built from one that was.
         const isUnnamed = before === undefined &&
@@ -33834,7 +33834,7 @@ function splitSource(text) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
-const schema = 2;
+const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
@@ -34881,7 +34881,7 @@ function details(report, mark) {
             : []),
         ...listed('changed', changeLines(report)),
         ...listed('installed from source', direct),
-        ...(index ? [`index: ${mark(index.shown || 'none')} (${index.why})`] : []),
+        ...(index ? [`index: ${mark(index.shown || 'none')} (${oneLine(index.why)})`] : []),
     ];
 }
 function times({ phases }) {
@@ -35197,8 +35197,9 @@ function release(directory) {
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parent, `${prefix}-${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)().slice(0, 8)}`));
     await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(parent, { recursive: true });
-    // Not recursive: on a read-only disk Node would then report a missing parent.
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory);
+    // Synchronous, so that it is not made after the process has cleaned up. Not recursive: on a
+    // read-only disk Node would then report a missing parent.
+    (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.mkdirSync)(directory);
     return directory;
 }
 /**
@@ -36169,6 +36170,7 @@ async function runEntry(main, reporter) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   ZF: () => (/* binding */ answer),
+/* harmony export */   iL: () => (/* binding */ asciiJson),
 /* harmony export */   mB: () => (/* binding */ runProgram)
 /* harmony export */ });
 /* unused harmony export pythonProgram */
@@ -36193,12 +36195,16 @@ function pythonProgram(name) {
 function runProgram(python, name, args, options) {
     return (0,_process_js__WEBPACK_IMPORTED_MODULE_1__/* .run */ .eF)(python, ['-c', pythonProgram(name), ...args], options);
 }
+/** JSON in ASCII: Python reads its input in the encoding of the locale, which on Windows is not UTF-8. */
+function asciiJson(value) {
+    return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 /**
  * Runs a program that reads and prints JSON.
  * @returns what it prints; undefined when it fails
  */
 async function answer({ executable }, program, question, options) {
-    const input = JSON.stringify(question);
+    const input = asciiJson(question);
     const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
     try {
         return exitCode === 0 ? JSON.parse(stdout) : undefined;
@@ -36292,7 +36298,7 @@ function pythonAdapter(reporter, environment) {
             return new Map(await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .answer */ .ZF)(interpreter, 'markers', job, options));
         },
         async writeStubs({ executable }, directory, stubs) {
-            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .mB)(executable, 'write_stubs', [directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .runProgram */ .mB)(executable, 'write_stubs', [directory], { env: environment, input: (0,_python_program_js__WEBPACK_IMPORTED_MODULE_9__/* .asciiJson */ .iL)(stubs) });
             if (exitCode !== 0) {
                 throw new Error(`Stub wheels could not be written: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_6__/* .errorExcerpt */ .MS)(output)}`);
             }
@@ -36483,7 +36489,7 @@ var errors = __nccwpck_require__(5895);
 ;// CONCATENATED MODULE: ./lib/logic/harmless.js
 /** Makes text from anybody safe to print in CI: no runner reads a command in it. */
 /**
- * Removes everything from a text that a runner or a terminal would act on.
+ * Replaces or separates everything in a text that a runner or a terminal would act on.
  *
  * - GitHub's runner acts on a line that begins with `::` after any white space of .NET (including
  *   U+0085), and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
@@ -36500,7 +36506,7 @@ function harmless_harmless(text) {
         .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
         .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
 }
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are replaced.
 const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
 /** JSON with the same values in which no runner finds a command. */
 function harmlessJson(value) {

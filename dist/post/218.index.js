@@ -262,7 +262,7 @@ function canonicalVersion(version) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
-const schema = 2;
+const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
@@ -1004,8 +1004,9 @@ function release(directory) {
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
     await (0,promises_.mkdir)(parent, { recursive: true });
-    // Not recursive: on a read-only disk Node would then report a missing parent.
-    await (0,promises_.mkdir)(directory);
+    // Synchronous, so that it is not made after the process has cleaned up. Not recursive: on a
+    // read-only disk Node would then report a missing parent.
+    (0,external_node_fs_.mkdirSync)(directory);
     return directory;
 }
 /**
@@ -1579,7 +1580,7 @@ var core = __webpack_require__(6421);
 ;// CONCATENATED MODULE: ./lib/logic/harmless.js
 /** Makes text from anybody safe to print in CI: no runner reads a command in it. */
 /**
- * Removes everything from a text that a runner or a terminal would act on.
+ * Replaces or separates everything in a text that a runner or a terminal would act on.
  *
  * - GitHub's runner acts on a line that begins with `::` after any white space of .NET (including
  *   U+0085), and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
@@ -1596,7 +1597,7 @@ function harmless_harmless(text) {
         .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
         .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
 }
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are replaced.
 const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
 /** JSON with the same values in which no runner finds a command. */
 function harmlessJson(value) {

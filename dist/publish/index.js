@@ -30301,7 +30301,7 @@ function object(fields) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
-const schema = 2;
+const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
@@ -31854,7 +31854,7 @@ function details(report, mark) {
             : []),
         ...listed('changed', changeLines(report)),
         ...listed('installed from source', direct),
-        ...(index ? [`index: ${mark(index.shown || 'none')} (${index.why})`] : []),
+        ...(index ? [`index: ${mark(index.shown || 'none')} (${oneLine(index.why)})`] : []),
     ];
 }
 function times({ phases }) {
@@ -34743,8 +34743,9 @@ function release(directory) {
 async function temporaryDirectory(parent, prefix) {
     const directory = untilExit(external_node_path_.join(parent, `${prefix}-${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`));
     await (0,promises_namespaceObject.mkdir)(parent, { recursive: true });
-    // Not recursive: on a read-only disk Node would then report a missing parent.
-    await (0,promises_namespaceObject.mkdir)(directory);
+    // Synchronous, so that it is not made after the process has cleaned up. Not recursive: on a
+    // read-only disk Node would then report a missing parent.
+    (0,external_node_fs_.mkdirSync)(directory);
     return directory;
 }
 /**
@@ -34798,12 +34799,16 @@ function pythonProgram(name) {
 function runProgram(python, name, args, options) {
     return (0,world_process/* run */.eF)(python, ['-c', pythonProgram(name), ...args], options);
 }
+/** JSON in ASCII: Python reads its input in the encoding of the locale, which on Windows is not UTF-8. */
+function asciiJson(value) {
+    return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
 /**
  * Runs a program that reads and prints JSON.
  * @returns what it prints; undefined when it fails
  */
 async function answer({ executable }, program, question, options) {
-    const input = JSON.stringify(question);
+    const input = asciiJson(question);
     const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
     try {
         return exitCode === 0 ? JSON.parse(stdout) : undefined;
@@ -34876,7 +34881,7 @@ function pythonAdapter(reporter, environment) {
             return new Map(await answer(interpreter, 'markers', job, options));
         },
         async writeStubs({ executable }, directory, stubs) {
-            const { exitCode, stdout, output } = await runProgram(executable, 'write_stubs', [directory], { env: environment, input: JSON.stringify(stubs) });
+            const { exitCode, stdout, output } = await runProgram(executable, 'write_stubs', [directory], { env: environment, input: asciiJson(stubs) });
             if (exitCode !== 0) {
                 throw new Error(`Stub wheels could not be written: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
             }
@@ -38429,7 +38434,7 @@ function downloadsAdapter(reporter, environment) {
                 return [];
             const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'file_metadata', [], {
                 env: environment,
-                input: JSON.stringify(files.map((file) => external_node_path_.join(directory, file))),
+                input: asciiJson(files.map((file) => external_node_path_.join(directory, file))),
             });
             if (exitCode !== 0)
                 throw new Error(`Could not read files: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
@@ -38460,7 +38465,7 @@ async function throughPip(interpreter, job, { cwd, env }) {
     if (job.urls.length === 0)
         return [];
     // URLs may contain credentials, so they are not arguments.
-    const input = JSON.stringify({ ...job, accept: accept, limit: maxPage });
+    const input = asciiJson({ ...job, accept: accept, limit: maxPage });
     const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
         cwd,
         env,
@@ -38724,7 +38729,7 @@ var errors = __nccwpck_require__(5895);
 ;// CONCATENATED MODULE: ./lib/logic/harmless.js
 /** Makes text from anybody safe to print in CI: no runner reads a command in it. */
 /**
- * Removes everything from a text that a runner or a terminal would act on.
+ * Replaces or separates everything in a text that a runner or a terminal would act on.
  *
  * - GitHub's runner acts on a line that begins with `::` after any white space of .NET (including
  *   U+0085), and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
@@ -38741,7 +38746,7 @@ function harmless_harmless(text) {
         .replace(/^((?:(?![\n\u2028\u2029])[\p{White_Space}\p{Cf}\uFFFD])*:)(?=\p{Cf}*:)/gmu, '$1 ')
         .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
 }
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are replaced.
 const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
 /** JSON with the same values in which no runner finds a command. */
 function harmlessJson(value) {

@@ -141,7 +141,7 @@ async function indexFinding(inquiry: Inquiry, world: World, hit: boolean): Promi
   } catch (error) {
     const text = adviceOf(error);
     return hit
-      ? { level: 'note', text: `${text} (not needed for a hit)` }
+      ? { level: 'note', text: `${text.replace(/\.$/, '')} (not needed for a hit)` }
       : { level: 'problem', text };
   }
 }

@@ -1,7 +1,7 @@
 /** Makes text from anybody safe to print in CI: no runner reads a command in it. */
 
 /**
- * Removes everything from a text that a runner or a terminal would act on.
+ * Replaces or separates everything in a text that a runner or a terminal would act on.
  *
  * - GitHub's runner acts on a line that begins with `::` after any white space of .NET (including
  *   U+0085), and on `##[` anywhere in a line (actions/runner, ActionCommand.cs).
@@ -19,7 +19,7 @@ export function harmless(text: string): string {
     .replace(/#(?=\p{Cf}*#[\p{Cf}\w]*\[)/gu, '# ');
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are removed.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are replaced.
 const controls = /[\x00-\x08\x0B-\x1A\x1C-\x1F\x7F-\x9F]|\x1B(?!\[[\d;]*m)/g;
 
 /** JSON with the same values in which no runner finds a command. */

@@ -21,7 +21,7 @@ import {
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
-const schema = 2;
+const schema = 3;
 
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 export const buildDirectory = 'build';

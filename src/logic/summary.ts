@@ -103,7 +103,7 @@ function details(report: Report, mark: (text: string) => string): string[] {
       : []),
     ...listed('changed', changeLines(report)),
     ...listed('installed from source', direct),
-    ...(index ? [`index: ${mark(index.shown || 'none')} (${index.why})`] : []),
+    ...(index ? [`index: ${mark(index.shown || 'none')} (${oneLine(index.why)})`] : []),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Files and directories: hashes, writes, copies, moves and deletes them. */
 import { createHash, randomUUID } from 'node:crypto';
-import { chmodSync, constants, lstatSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, constants, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { cp, lstat, mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -135,8 +135,9 @@ export function release(directory: string): void {
 export async function temporaryDirectory(parent: string, prefix: string): Promise<string> {
   const directory = untilExit(path.join(parent, `${prefix}-${randomUUID().slice(0, 8)}`));
   await mkdir(parent, { recursive: true });
-  // Not recursive: on a read-only disk Node would then report a missing parent.
-  await mkdir(directory);
+  // Synchronous, so that it is not made after the process has cleaned up. Not recursive: on a
+  // read-only disk Node would then report a missing parent.
+  mkdirSync(directory);
   return directory;
 }
 

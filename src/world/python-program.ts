@@ -40,6 +40,14 @@ export function runProgram(
   return run(python, ['-c', pythonProgram(name), ...args], options);
 }
 
+/** JSON in ASCII: Python reads its input in the encoding of the locale, which on Windows is not UTF-8. */
+export function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /**
  * Runs a program that reads and prints JSON.
  * @returns what it prints; undefined when it fails
@@ -50,7 +58,7 @@ export async function answer<T>(
   question: unknown,
   options: { readonly cwd?: string; readonly env: Readonly<Record<string, string>> },
 ): Promise<T | undefined> {
-  const input = JSON.stringify(question);
+  const input = asciiJson(question);
   const { exitCode, stdout } = await runProgram(executable, program, [], { ...options, input });
   try {
     return exitCode === 0 ? (JSON.parse(stdout) as T) : undefined;

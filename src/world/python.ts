@@ -12,7 +12,7 @@ import { errorExcerpt } from '../logic/pip-output.ts';
 import type { Measured, PipResult, Python, Reporter } from '../ports.ts';
 import { discard, release, sha256, temporaryDirectory, untilExit } from './disk.ts';
 import { type Finished, run } from './process.ts';
-import { answer, runProgram } from './python-program.ts';
+import { answer, asciiJson, runProgram } from './python-program.ts';
 
 const oldestPython = '3.7';
 
@@ -53,7 +53,7 @@ export function pythonAdapter(
         executable,
         'write_stubs',
         [directory],
-        { env: environment, input: JSON.stringify(stubs) },
+        { env: environment, input: asciiJson(stubs) },
       );
       if (exitCode !== 0) {
         throw new Error(`Stub wheels could not be written: ${errorExcerpt(output)}`);

@@ -8,7 +8,7 @@ import type { PipResult, Python, Reporter } from '../../ports.ts';
 import { sha256 } from '../../world/disk.ts';
 import { accept, maxPage } from '../../world/pages.ts';
 import { runPip } from '../../world/python.ts';
-import { runProgram } from '../../world/python-program.ts';
+import { asciiJson, runProgram } from '../../world/python-program.ts';
 import type { DownloadedFile, FileMetadata, Identity, IndexPage } from '../logic/model.ts';
 import type { PipAccess } from '../ports.ts';
 
@@ -45,7 +45,7 @@ export function downloadsAdapter(
         [],
         {
           env: environment,
-          input: JSON.stringify(files.map((file) => path.join(directory, file))),
+          input: asciiJson(files.map((file) => path.join(directory, file))),
         },
       );
       if (exitCode !== 0) throw new Error(`Could not read files: ${errorExcerpt(output)}`);
@@ -104,7 +104,7 @@ async function throughPip(
 ): Promise<readonly SessionAnswer[]> {
   if (job.urls.length === 0) return [];
   // URLs may contain credentials, so they are not arguments.
-  const input = JSON.stringify({ ...job, accept, limit: maxPage });
+  const input = asciiJson({ ...job, accept, limit: maxPage });
   const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
     cwd,
     env,
