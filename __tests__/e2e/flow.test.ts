@@ -192,7 +192,7 @@ test('a wheelhouse made for another interpreter is a miss, and none of its wheel
   const second = await run({ files });
   assert.equal(second.main.outputs['cache-hit'], 'false');
   assert.equal(second.artifacts.length, 3);
-  assert.match(annotations(second.main, 'warning').join(), /made for another Python/);
+  assert.match(annotations(second.main, 'warning').join(), /filled for another Python/);
   assert.deepEqual(second.installed, everything);
 });
 
