@@ -357,5 +357,7 @@ export function ensureTools(name) {
   for (const line of leftOut) console.log(`# ${line}`);
   ensureInstalled();
   ensurePips();
-  ensureFeeds();
+  ensureUv();
+  // Half a minute that the other suites can do without.
+  if (name === 'test:more') ensureFeeds();
 }
