@@ -4,8 +4,6 @@
  */
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-
-import { applicableRequirements } from './applicable.ts';
 import { isOffered } from './choose-index.ts';
 import {
   type ResolvedSources,
@@ -29,6 +27,7 @@ import {
 import { indexRequirements, isHashMode, isPinned, requestedHashes } from './logic/requirements.ts';
 import { addWheels, constraintsFile, FillError, fetchClosure, resolveOffline } from './pip.ts';
 import type { World } from './ports.ts';
+import { applicableRequirements } from './request.ts';
 import type { Fill, FillRun } from './run.ts';
 
 /**
@@ -49,16 +48,16 @@ export async function fill(
   const { wheelhouses } = world;
   const { wheelhouse, requested, settings, keys, interpreter } = given;
   const { lines } = requested;
+  const hashMode = isHashMode(lines);
   const rules = hashRules(lines, settings.configured);
   const run: FillRun = { ...given, earlier: verified.filter((wheel) => isAdmitted(wheel, rules)) };
   if (!resume) await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
 
   const sources = await resolveSources(run, world);
-  const relied = isHashMode(lines) ? await installedProjects(run, world, sources) : [];
+  const relied = hashMode ? await installedProjects(run, world, sources) : [];
   const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
   const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
   const offers = await offersOf(run, world);
-  const hashMode = isHashMode(lines);
   const request = fillFiles(lines, constraintsFile(run), { resolved, offers, hashMode });
   const log = await fetchClosure(run, world, request);
 
@@ -72,7 +71,6 @@ export async function fill(
   await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...filesOf(others)]);
   const build = await addBuildRequirements(run, world, sources.builtWith);
   const tools = await addTools(run, world);
-  await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...build, ...tools]);
 
   const contents = { closure, build, tools, urlWheels: sources.wheels, built: log.built };
   const wheels = await describe(run, world, contents);

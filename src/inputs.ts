@@ -53,6 +53,38 @@ export const inputDefaults = {
 export type InputName = keyof typeof inputDefaults;
 
 /**
+ * Returns readers of single inputs, which throw a UserError for a value that is not accepted.
+ * @param get returns the text of an input, empty when it is not set
+ * @param separator between the values of an input with several
+ */
+export function inputReader<Name extends string>(
+  get: (name: Name) => string,
+  defaults: Readonly<Record<Name, string>>,
+  separator: RegExp,
+) {
+  const text = (name: Name): string => {
+    const value = get(name).trim() || defaults[name];
+    if (value.includes('\0')) throw new UserError(`The input ${name} contains a NUL character.`);
+    return value;
+  };
+  const lines = (name: Name): string[] =>
+    text(name)
+      .split(separator)
+      .map((line) => line.trim())
+      .filter((line) => line !== '' && !line.startsWith('#'));
+  const oneOf = <T extends string>(name: Name, allowed: readonly T[]): T => {
+    const value = text(name);
+    const found = allowed.find((each) => each === value.toLowerCase());
+    if (found !== undefined) return found;
+    throw new UserError(
+      `The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`,
+    );
+  };
+  const flag = (name: Name): boolean => oneOf(name, ['true', 'false']) === 'true';
+  return { text, lines, oneOf, flag };
+}
+
+/**
  * Reads the inputs of the action.
  * @param get returns the text of an input, empty when it is not set
  * @throws UserError with the input and the values that it accepts
@@ -61,18 +93,8 @@ export function loadRequest(
   get: (name: InputName) => string,
   host: Host,
 ): { request: Request; notices: readonly string[] } {
-  const text = (name: InputName): string => {
-    const value = get(name).trim() || inputDefaults[name];
-    if (value.includes('\0')) throw new UserError(`The input ${name} contains a NUL character.`);
-    return value;
-  };
-  const lines = (name: InputName): string[] =>
-    text(name)
-      .split(/\r?\n/)
-      .map((line) => line.trim())
-      .filter((line) => line !== '' && !line.startsWith('#'));
-  const flag = (name: InputName): boolean => oneOf(name, text(name), ['true', 'false']) === 'true';
-  const setting = (name: InputName): Setting => oneOf(name, text(name), ['auto', 'true', 'false']);
+  const { text, lines, oneOf, flag } = inputReader(get, inputDefaults, /\r?\n/);
+  const setting = (name: InputName): Setting => oneOf(name, ['auto', 'true', 'false']);
 
   const workingDirectory = path.resolve(host.directory, text('working-directory'));
   const within = (name: InputName): string | undefined => {
@@ -117,11 +139,11 @@ export function loadRequest(
       cacheDependencyPath: lines('cache-dependency-path'),
       python: text('python') || undefined,
       venv: within('venv'),
-      installer: oneOf('installer', text('installer'), ['pip', 'uv']),
+      installer: oneOf('installer', ['pip', 'uv']),
       compileBytecode: flag('compile-bytecode'),
       install: flag('install'),
       export: flag('export'),
-      refresh: oneOf('refresh', text('refresh'), refreshPeriods),
+      refresh: oneOf('refresh', refreshPeriods),
       restoreCache: policy.restore,
       saveCache: policy.save,
       cacheSuffix: suffix,
@@ -164,14 +186,4 @@ function indexInputs(
     password,
     mirror: optional('mirror-url'),
   };
-}
-
-function oneOf<T extends string>(name: InputName, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((each) => each === value.toLowerCase());
-  if (found === undefined) {
-    throw new UserError(
-      `The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`,
-    );
-  }
-  return found;
 }

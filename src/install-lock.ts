@@ -1,8 +1,6 @@
 /** Installs what the lock names, from the wheelhouse alone. */
 import { devNull } from 'node:os';
 import path from 'node:path';
-
-import { applicableRequirements } from './applicable.ts';
 import { sourcesInWheelhouse } from './local-projects.ts';
 import { offlineEnvironment, temporaryVariables } from './logic/environment.ts';
 import { UserError } from './logic/errors.ts';
@@ -20,6 +18,7 @@ import {
   resolveOffline,
 } from './pip.ts';
 import type { PipResult, World } from './ports.ts';
+import { applicableRequirements } from './request.ts';
 import type { InstallRun } from './run.ts';
 
 /** The packages of the lock could not be installed. */

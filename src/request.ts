@@ -14,9 +14,11 @@ import {
   refuseIgnoredSettings,
   withOptionLines,
 } from './logic/pip-settings.ts';
+import type { IndexRequirement } from './logic/requirement-line.ts';
 import {
   directRequirements,
   gatherLines,
+  indexRequirements,
   type RequestedSet,
   type RequirementFile,
   type RequirementReading,
@@ -236,4 +238,15 @@ async function groupLines(
     lines.push(...groupRequirements(content, file, group).map((text) => ({ text, file })));
   }
   return lines;
+}
+
+/** Returns the request's lines for an index whose environment markers apply. */
+export async function applicableRequirements(
+  { interpreter, requested }: Pick<KeyedRequest, 'requested'> & { interpreter: Interpreter },
+  { python }: Pick<World, 'python'>,
+): Promise<IndexRequirement[]> {
+  const lines = indexRequirements(requested.lines);
+  const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
+  const applies = await python.applies(interpreter, [...markers]);
+  return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
 }

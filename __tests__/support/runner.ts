@@ -191,7 +191,7 @@ export function createJob(options: JobOptions = {}): Job {
     mkdirSync(path, { recursive: true });
     return path;
   };
-  // As on hosted runners: <root>/work/<name>/<name>, next to the runner's own directories.
+  // As on hosted runners: `work/NAME/NAME` below the root, next to the runner's own directories.
   const workspace = directory(options.workspace, 'work', name, name);
   const temp = directory(undefined, 'work', '_temp');
   const toolCache = directory(options.toolCache, 'tools');

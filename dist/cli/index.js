@@ -33051,10 +33051,10 @@ async function projectToProbe(interpreter, requested, world) {
 /* harmony export */   K: () => (/* binding */ directoryCache)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5895);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5895);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6895);
 /** A cache in a directory: for laptops, other CI systems and runners without a cache service. */
 
 
@@ -33063,8 +33063,6 @@ async function projectToProbe(interpreter, requested, world) {
 
 /** Milliseconds after which an unfinished entry is abandoned: no run takes that long. */
 const abandonedAfter = 24 * 3_600_000;
-/** A copy shares its blocks with the original if the file system can do that. */
-const copyOptions = { recursive: true, mode: node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE };
 /** @param root absolute path; created by the first save */
 function directoryCache(root, reporter) {
     const restore = async (directory, key, prefixes) => {
@@ -33073,12 +33071,12 @@ function directoryCache(root, reporter) {
             found = await find(root, key, prefixes);
             if (found === undefined)
                 return undefined;
-            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, found), directory, copyOptions);
+            await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_4__/* .copyDirectory */ .Nz)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, found), directory);
             return { key: found, arrived: true };
         }
         catch (error) {
-            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
-            reporter.warning(`Could not read the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. Continuing without it.`);
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(directory, { recursive: true, force: true });
+            reporter.warning(`Could not read the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error)}. Continuing without it.`);
             return found === undefined ? undefined : { key: found, arrived: false };
         }
     };
@@ -33088,32 +33086,32 @@ function directoryCache(root, reporter) {
         async restore(directory, key, prefixes) {
             const restored = await restore(directory, key, prefixes);
             if (restored?.arrived)
-                await touch(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, restored.key));
+                await touch(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, restored.key));
             return restored;
         },
         async save(directory, key) {
-            const entry = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
-            const temporary = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+            const entry = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, key);
+            const temporary = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
             try {
-                if (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(entry).catch(() => undefined))
+                if (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(entry).catch(() => undefined))
                     return 'exists';
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(root, { recursive: true });
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.cp)(directory, temporary, copyOptions);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(root, { recursive: true });
+                await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_4__/* .copyDirectory */ .Nz)(directory, temporary);
                 try {
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, entry);
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(temporary, entry);
                     return 'saved';
                 }
                 catch (error) {
                     // Another run was faster: rename never replaces a directory that has content.
                     if (!hasCode(error, 'ENOTEMPTY', 'EEXIST'))
                         throw error;
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true });
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(temporary, { recursive: true, force: true });
                     return 'exists';
                 }
             }
             catch (error) {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
-                reporter.warning(`Could not write to the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error)}. The wheelhouse is not saved.`);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
+                reporter.warning(`Could not write to the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error)}. The wheelhouse is not saved.`);
                 return 'failed';
             }
         },
@@ -33124,28 +33122,28 @@ function directoryCache(root, reporter) {
                 .filter((entry) => entry !== undefined)
                 .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
         },
-        delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, node_path__WEBPACK_IMPORTED_MODULE_3__.basename(key)), { recursive: true, force: true }),
+        delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, node_path__WEBPACK_IMPORTED_MODULE_2__.basename(key)), { recursive: true, force: true }),
         async deleteAbandoned() {
             for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
-                const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name);
-                const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory).catch(ignoreIfGone);
+                const directory = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, name);
+                const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(directory).catch(ignoreIfGone);
                 if (stats?.isDirectory() && Date.now() - stats.mtimeMs > abandonedAfter) {
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(directory, { recursive: true, force: true });
                 }
             }
         },
         async writeFault() {
             let existing = root;
-            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(existing).catch(() => undefined)))
-                existing = node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(existing);
-            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(existing, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(existing).catch(() => undefined)))
+                existing = node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(existing);
+            const probe = node_path__WEBPACK_IMPORTED_MODULE_2__.join(existing, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
             try {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe);
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(probe, { recursive: true, force: true });
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(probe);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(probe, { recursive: true, force: true });
                 return undefined;
             }
             catch (error) {
-                return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_4__/* .messageOf */ .bD)(error);
+                return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error);
             }
         },
         withoutTouch: () => ({ ...store, restore }),
@@ -33155,17 +33153,17 @@ function directoryCache(root, reporter) {
 /** Records that an entry is used. A store that cannot be written serves all the same. */
 async function touch(entry) {
     const now = new Date();
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(entry, now, now).catch(() => { });
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.utimes)(entry, now, now).catch(() => { });
 }
 async function entryAt(root, key) {
-    const directory = node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, key);
-    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(directory, { recursive: true });
-    const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, file))).size));
+    const directory = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, key);
+    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory, { recursive: true });
+    const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file))).size));
     const size = sizes.reduce((sum, each) => sum + each, 0);
-    return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(directory)).mtime };
+    return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(directory)).mtime };
 }
 async function namesIn(root) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(root).catch(ignoreIfGone)) ?? [];
+    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(root).catch(ignoreIfGone)) ?? [];
 }
 /** Another run may have deleted an entry meanwhile, and a file in the store is not an entry. */
 function ignoreIfGone(error) {
@@ -33183,7 +33181,7 @@ async function find(root, key, prefixes) {
     for (const prefix of prefixes) {
         const matches = await Promise.all(names
             .filter((name) => name.startsWith(prefix))
-            .map(async (name) => ({ name, time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name))).mtimeMs })));
+            .map(async (name) => ({ name, time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, name))).mtimeMs })));
         const [newest] = matches.sort((a, b) => b.time - a.time);
         if (newest)
             return newest.name;
@@ -33216,7 +33214,7 @@ var lib_request = __nccwpck_require__(5834);
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
 var restore = __nccwpck_require__(552);
 // EXTERNAL MODULE: ./lib/timer.js
-var timer = __nccwpck_require__(5746);
+var timer = __nccwpck_require__(3365);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
 var freshness = __nccwpck_require__(2933);
 // EXTERNAL MODULE: ./lib/logic/key.js
@@ -33471,7 +33469,7 @@ const indexFlagVariables = {
 };
 /** The flags of `install`, `key` and `doctor`. */
 const installFlags = {
-    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_3__/* .inputDefaults */ .V,
+    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_3__/* .inputDefaults */ .V0,
     help: _help_js__WEBPACK_IMPORTED_MODULE_4__/* .installHelp */ .P,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: [
@@ -33619,7 +33617,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4843);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5746);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(7363);
@@ -33816,7 +33814,7 @@ async function publishCommand(packages, values) {
 /** Gives a command the request that its flags describe, and the world to carry it out in. */
 function withWorld(values, store, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .inputsFrom */ .WK)(values), host);
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .inputsFrom */ .WK)(values), host);
         await work(request, {
             python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_18__/* .pythonAdapter */ .Wp)(reporter, host.environment),
             uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_21__/* .uvAdapter */ .t)(reporter),
@@ -33915,8 +33913,9 @@ async function prune(store, maxSize, protectedKey) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  V: () => (/* binding */ inputDefaults),
-  W: () => (/* binding */ loadRequest)
+  V0: () => (/* binding */ inputDefaults),
+  cN: () => (/* binding */ inputReader),
+  W$: () => (/* binding */ loadRequest)
 });
 
 // EXTERNAL MODULE: external "node:path"
@@ -34034,23 +34033,39 @@ const inputDefaults = {
     'mirror-url': '',
 };
 /**
- * Reads the inputs of the action.
+ * Returns readers of single inputs, which throw a UserError for a value that is not accepted.
  * @param get returns the text of an input, empty when it is not set
- * @throws UserError with the input and the values that it accepts
+ * @param separator between the values of an input with several
  */
-function loadRequest(get, host) {
+function inputReader(get, defaults, separator) {
     const text = (name) => {
-        const value = get(name).trim() || inputDefaults[name];
+        const value = get(name).trim() || defaults[name];
         if (value.includes('\0'))
             throw new errors/* UserError */.yo(`The input ${name} contains a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
-        .split(/\r?\n/)
+        .split(separator)
         .map((line) => line.trim())
         .filter((line) => line !== '' && !line.startsWith('#'));
-    const flag = (name) => oneOf(name, text(name), ['true', 'false']) === 'true';
-    const setting = (name) => oneOf(name, text(name), ['auto', 'true', 'false']);
+    const oneOf = (name, allowed) => {
+        const value = text(name);
+        const found = allowed.find((each) => each === value.toLowerCase());
+        if (found !== undefined)
+            return found;
+        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`);
+    };
+    const flag = (name) => oneOf(name, ['true', 'false']) === 'true';
+    return { text, lines, oneOf, flag };
+}
+/**
+ * Reads the inputs of the action.
+ * @param get returns the text of an input, empty when it is not set
+ * @throws UserError with the input and the values that it accepts
+ */
+function loadRequest(get, host) {
+    const { text, lines, oneOf, flag } = inputReader(get, inputDefaults, /\r?\n/);
+    const setting = (name) => oneOf(name, ['auto', 'true', 'false']);
     const workingDirectory = external_node_path_.resolve(host.directory, text('working-directory'));
     const within = (name) => {
         const value = text(name);
@@ -34084,11 +34099,11 @@ function loadRequest(get, host) {
             cacheDependencyPath: lines('cache-dependency-path'),
             python: text('python') || undefined,
             venv: within('venv'),
-            installer: oneOf('installer', text('installer'), ['pip', 'uv']),
+            installer: oneOf('installer', ['pip', 'uv']),
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), freshness/* refreshPeriods */.Ys),
+            refresh: oneOf('refresh', freshness/* refreshPeriods */.Ys),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -34123,18 +34138,11 @@ function indexInputs(text, lines) {
         mirror: optional('mirror-url'),
     };
 }
-function oneOf(name, value, allowed) {
-    const found = allowed.find((each) => each === value.toLowerCase());
-    if (found === undefined) {
-        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`);
-    }
-    return found;
-}
 
 
 /***/ }),
 
-/***/ 4843:
+/***/ 5746:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -34147,18 +34155,6 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
-;// CONCATENATED MODULE: ./lib/applicable.js
-
-/** Returns the request's lines for an index whose environment markers apply. */
-async function applicableRequirements(run, { python }) {
-    const lines = (0,requirements/* indexRequirements */.zM)(run.requested.lines);
-    const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
-    const applies = await python.applies(run.interpreter, [...markers]);
-    return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
-}
-
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -34171,6 +34167,8 @@ var local_project = __nccwpck_require__(6511);
 var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/pip-settings.js
 var pip_settings = __nccwpck_require__(8829);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: external "node:crypto"
@@ -34676,6 +34674,8 @@ async function urlWheel(run, world, requirement) {
     return { ...wheel, name: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name, origin, requirement };
 }
 
+// EXTERNAL MODULE: ./lib/request.js
+var lib_request = __nccwpck_require__(5834);
 ;// CONCATENATED MODULE: ./lib/install-lock.js
 /** Installs what the lock names, from the wheelhouse alone. */
 
@@ -34752,7 +34752,7 @@ async function missingWheels(run, world, runtime) {
     });
     if (others.length === 0 && !lacksRelied)
         return runtime;
-    const lines = await applicableRequirements(run, world);
+    const lines = await (0,lib_request/* applicableRequirements */.CI)(run, world);
     const doubtful = others.filter(({ name, version }) => !(0,requirements/* isPinned */.T4)(lines, name, version));
     if (doubtful.length === 0 && !lacksRelied)
         return runtime;
@@ -34804,8 +34804,6 @@ async function uvCommand(run, world) {
 
 // EXTERNAL MODULE: ./lib/interpreter.js
 var interpreter = __nccwpck_require__(8049);
-// EXTERNAL MODULE: ./lib/request.js
-var lib_request = __nccwpck_require__(5834);
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
 var restore = __nccwpck_require__(552);
 // EXTERNAL MODULE: ./lib/choose-index.js
@@ -34843,16 +34841,16 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     const { wheelhouses } = world;
     const { wheelhouse, requested, settings, keys, interpreter } = given;
     const { lines } = requested;
+    const hashMode = (0,requirements/* isHashMode */.mD)(lines);
     const rules = (0,admission/* hashRules */._)(lines, settings.configured);
     const run = { ...given, earlier: verified.filter((wheel) => (0,admission/* isAdmitted */.j)(wheel, rules)) };
     if (!resume)
         await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
     const sources = await resolveSources(run, world);
-    const relied = (0,requirements/* isHashMode */.mD)(lines) ? await installedProjects(run, world, sources) : [];
+    const relied = hashMode ? await installedProjects(run, world, sources) : [];
     const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
     const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
     const offers = await offersOf(run, world);
-    const hashMode = (0,requirements/* isHashMode */.mD)(lines);
     const request = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(run), { resolved, offers, hashMode });
     const log = await fetchClosure(run, world, request);
     const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
@@ -34865,7 +34863,6 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...filesOf(others)]);
     const build = await addBuildRequirements(run, world, sources.builtWith);
     const tools = await addTools(run, world);
-    await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...build, ...tools]);
     const contents = { closure, build, tools, urlWheels: sources.wheels, built: log.built };
     const wheels = await describe(run, world, contents);
     refuseUnhashed(wheels, rules);
@@ -34935,7 +34932,7 @@ async function offersOf(run, world) {
     const built = run.earlier.filter(({ origin, role, url }) => origin === 'built' && role === 'runtime' && url === undefined);
     if (!index.mayOffer || built.length === 0)
         return [];
-    const lines = await applicableRequirements(run, world);
+    const lines = await (0,lib_request/* applicableRequirements */.CI)(run, world);
     const offers = built.map(async ({ name, version, sha256, file }) => {
         const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
         const mayOffer = isPin ||
@@ -35156,7 +35153,7 @@ async function fillFromBestIndex(run, world, found) {
 }
 
 // EXTERNAL MODULE: ./lib/timer.js
-var lib_timer = __nccwpck_require__(5746);
+var lib_timer = __nccwpck_require__(3365);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read the request, find a wheelhouse, complete it where something is missing,
@@ -35493,11 +35490,11 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
 /* harmony export */   s: () => (/* binding */ sha256)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/** Digests of texts. Files are hashed in world/disk.ts. */
+/** Digests of what is in memory. Files are hashed in world/disk.ts. */
 
-/** Returns the SHA-256 of a text in UTF-8, as hex. */
-function sha256(text) {
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest('hex');
+/** Returns the SHA-256 of bytes, or of a text in UTF-8, as hex. */
+function sha256(content) {
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(content).digest('hex');
 }
 /** Returns one digest, as hex, for a list of texts; their order counts. */
 function digest(parts) {
@@ -39975,26 +39972,11 @@ const shared = [
  * @throws UserError that names the input and what it accepts
  */
 function loadPublishRequest(get, host) {
-    const text = (name) => {
-        const value = get(name).trim() || publishInputDefaults[name];
-        if (value.includes('\0'))
-            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} contains a NUL character.`);
-        return value;
-    };
-    const lines = (name) => text(name)
-        .split(/[\r\n,]+/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '' && !line.startsWith('#'));
-    const oneOf = (name, allowed) => {
-        const found = allowed.find((each) => each === text(name).toLowerCase());
-        if (found !== undefined)
-            return found;
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${text(name)}"; it must be one of ${allowed.join(', ')}.`);
-    };
+    const { text, lines, oneOf, flag } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputReader */ .cN)(get, publishInputDefaults, /[\r\n,]+/);
     if (text('packages') === '' && text('requirements') === '') {
         throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('There is nothing to publish. Set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
     }
-    const { request: source } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W)((name) => (shared.includes(name) ? get(name) : ''), host);
+    const { request: source } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W$)((name) => (shared.includes(name) ? get(name) : ''), host);
     const feedUrl = address('feed-url', text('feed-url'));
     if (feedUrl === undefined) {
         throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input feed-url is not set. Set it to the address of the simple index of your feed, such as https://feed.example/simple/.');
@@ -40016,7 +39998,7 @@ function loadPublishRequest(get, host) {
         uploadUrl,
         uploader: oneOf('uploader', _logic_model_js__WEBPACK_IMPORTED_MODULE_3__/* .uploaders */ .wl),
         audit: oneOf('audit', _logic_model_js__WEBPACK_IMPORTED_MODULE_3__/* .auditModes */ .IH),
-        dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
+        dryRun: flag('dry-run'),
     });
 }
 /**
@@ -41224,7 +41206,7 @@ function downloadsAdapter(reporter, environment) {
             const files = [];
             for (const file of (await (0,promises_.readdir)(directory)).sort()) {
                 const whole = external_node_path_.join(directory, file);
-                files.push({ file, sha256: await (0,disk/* sha256 */.sc)(whole), size: (await (0,promises_.stat)(whole)).size });
+                files.push({ file, sha256: await (0,disk/* fileSha256 */.sN)(whole), size: (await (0,promises_.stat)(whole)).size });
             }
             return files;
         },
@@ -41391,6 +41373,7 @@ function publishingWorld(request, reporter) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   CI: () => (/* binding */ applicableRequirements),
 /* harmony export */   UZ: () => (/* binding */ hideInputs),
 /* harmony export */   "if": () => (/* binding */ readRequestWithKeys),
 /* harmony export */   "in": () => (/* binding */ readRequest)
@@ -41565,6 +41548,13 @@ async function groupLines(request, sources) {
         lines.push(...(0,_logic_local_project_js__WEBPACK_IMPORTED_MODULE_4__/* .groupRequirements */ ._y)(content, file, group).map((text) => ({ text, file })));
     }
     return lines;
+}
+/** Returns the request's lines for an index whose environment markers apply. */
+async function applicableRequirements({ interpreter, requested }, { python }) {
+    const lines = (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .indexRequirements */ .zM)(requested.lines);
+    const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
+    const applies = await python.applies(interpreter, [...markers]);
+    return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
 }
 
 
@@ -41932,7 +41922,7 @@ async function save(state, world) {
 
 /***/ }),
 
-/***/ 5746:
+/***/ 3365:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -41980,16 +41970,16 @@ const version = "0.1.0";
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   De: () => (/* binding */ temporaryDirectory),
+/* harmony export */   Nz: () => (/* binding */ copyDirectory),
 /* harmony export */   Ti: () => (/* binding */ moveDirectory),
 /* harmony export */   _r: () => (/* binding */ release),
 /* harmony export */   dF: () => (/* binding */ untilExit),
 /* harmony export */   f8: () => (/* binding */ writeWhole),
 /* harmony export */   qM: () => (/* binding */ mapFiles),
-/* harmony export */   sc: () => (/* binding */ sha256),
+/* harmony export */   sN: () => (/* binding */ fileSha256),
 /* harmony export */   t2: () => (/* binding */ exists),
 /* harmony export */   vf: () => (/* binding */ discard)
 /* harmony export */ });
-/* unused harmony export copyDirectory */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
@@ -42008,7 +41998,7 @@ const pieceSize = 512 * 1024;
 /** Memory to read into, for the next file: streams would take new memory for every piece. */
 const idle = [];
 /** @returns lower-case hex of a file's SHA-256 @throws the system's error when it can't be read */
-async function sha256(file) {
+async function fileSha256(file) {
     const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256');
     const handle = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.open)(file);
     const piece = idle.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
@@ -42771,7 +42761,7 @@ async function cachedBuilds(directory, wheels) {
     for (const { name, parentPath } of places) {
         if (!digests.has(name))
             continue;
-        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .sha256 */ .sc)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parentPath, name)).catch(() => undefined);
+        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parentPath, name)).catch(() => undefined);
         if (digest === digests.get(name))
             found.add(name);
     }
@@ -45023,12 +45013,12 @@ __nccwpck_require__.d(__webpack_exports__, {
   u: () => (/* binding */ sourcesAdapter)
 });
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
@@ -48066,7 +48056,7 @@ function contentDigest(content) {
             .toString('latin1')
             .replace(/^\u00EF\u00BB\u00BF/, '')
             .replaceAll('\r\n', '\n'), 'latin1');
-    return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
+    return (0,digest/* sha256 */.s)(normal);
 }
 async function read(location, access) {
     if (/^https?:/i.test(location))
@@ -48105,7 +48095,7 @@ async function project(target, shown) {
     if (found === undefined)
         throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
-        return { path: target, shown, digest: await (0,disk/* sha256 */.sc)(target), buildRequires: [] };
+        return { path: target, shown, digest: await (0,disk/* fileSha256 */.sN)(target), buildRequires: [] };
     }
     const text = async (name) => {
         try {
@@ -48278,7 +48268,7 @@ async function wheelFault(directory, wheel) {
         return 'is not a regular file';
     if (found.size !== wheel.size)
         return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .sha256 */ .sc)(file)) === wheel.sha256
+    return (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(file)) === wheel.sha256
         ? undefined
         : 'has a different hash than in the manifest';
 }
@@ -48327,7 +48317,7 @@ async function filesBelow(directory) {
 function measure(directory, files) {
     return (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(files, async (file) => {
         const full = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file);
-        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .sha256 */ .sc)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
+        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {

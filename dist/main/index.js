@@ -28598,9 +28598,9 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   W: () => (/* binding */ loadRequest)
+/* harmony export */   W$: () => (/* binding */ loadRequest)
 /* harmony export */ });
-/* unused harmony export inputDefaults */
+/* unused harmony exports inputDefaults, inputReader */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
@@ -28639,23 +28639,39 @@ const inputDefaults = {
     'mirror-url': '',
 };
 /**
- * Reads the inputs of the action.
+ * Returns readers of single inputs, which throw a UserError for a value that is not accepted.
  * @param get returns the text of an input, empty when it is not set
- * @throws UserError with the input and the values that it accepts
+ * @param separator between the values of an input with several
  */
-function loadRequest(get, host) {
+function inputReader(get, defaults, separator) {
     const text = (name) => {
-        const value = get(name).trim() || inputDefaults[name];
+        const value = get(name).trim() || defaults[name];
         if (value.includes('\0'))
             throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} contains a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
-        .split(/\r?\n/)
+        .split(separator)
         .map((line) => line.trim())
         .filter((line) => line !== '' && !line.startsWith('#'));
-    const flag = (name) => oneOf(name, text(name), ['true', 'false']) === 'true';
-    const setting = (name) => oneOf(name, text(name), ['auto', 'true', 'false']);
+    const oneOf = (name, allowed) => {
+        const value = text(name);
+        const found = allowed.find((each) => each === value.toLowerCase());
+        if (found !== undefined)
+            return found;
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`);
+    };
+    const flag = (name) => oneOf(name, ['true', 'false']) === 'true';
+    return { text, lines, oneOf, flag };
+}
+/**
+ * Reads the inputs of the action.
+ * @param get returns the text of an input, empty when it is not set
+ * @throws UserError with the input and the values that it accepts
+ */
+function loadRequest(get, host) {
+    const { text, lines, oneOf, flag } = inputReader(get, inputDefaults, /\r?\n/);
+    const setting = (name) => oneOf(name, ['auto', 'true', 'false']);
     const workingDirectory = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(host.directory, text('working-directory'));
     const within = (name) => {
         const value = text(name);
@@ -28689,11 +28705,11 @@ function loadRequest(get, host) {
             cacheDependencyPath: lines('cache-dependency-path'),
             python: text('python') || undefined,
             venv: within('venv'),
-            installer: oneOf('installer', text('installer'), ['pip', 'uv']),
+            installer: oneOf('installer', ['pip', 'uv']),
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), _logic_freshness_js__WEBPACK_IMPORTED_MODULE_4__/* .refreshPeriods */ .Ys),
+            refresh: oneOf('refresh', _logic_freshness_js__WEBPACK_IMPORTED_MODULE_4__/* .refreshPeriods */ .Ys),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -28728,18 +28744,11 @@ function indexInputs(text, lines) {
         mirror: optional('mirror-url'),
     };
 }
-function oneOf(name, value, allowed) {
-    const found = allowed.find((each) => each === value.toLowerCase());
-    if (found === undefined) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`);
-    }
-    return found;
-}
 
 
 /***/ }),
 
-/***/ 8200:
+/***/ 5538:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28752,135 +28761,16 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
-;// CONCATENATED MODULE: ./lib/logic/pep508.js
-/**
- * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
- * inside pip reads it. A text that any supported pip accepts is valid here.
- */
-const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
-const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
-const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
-const suffixes = `${preRelease}${postRelease}${devRelease}`;
-const epoch = 'v?(?:[0-9]+!)?';
-const release = '[0-9]+(?:[.][0-9]+)*';
-const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
-/** One clause of a specifier, by operator. */
-const clauseForms = [
-    '===\\s*[^\\s;),]*',
-    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
-    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
-    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
-];
-const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
-const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
-/**
- * Splits a version specifier into its clauses.
- * @param text after the name and the extras, optionally in parentheses
- * @returns clauses without white space, in order; undefined for an invalid specifier
- */
-function specifierClauses(text, { legacyVersions }) {
-    const trimmed = text.trim();
-    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
-    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
-    const clauses = [];
-    let at = 0;
-    while (at < bare.length) {
-        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
-        if (!found)
-            return undefined;
-        clauses.push(found.replace(/\s+/g, ''));
-        at = skipSpace(bare, at + found.length);
-        if (at === bare.length)
-            break;
-        if (bare.charAt(at) !== ',')
-            return undefined;
-        at = skipSpace(bare, at + 1);
-        if (at === bare.length && legacyVersions)
-            return undefined;
-    }
-    return clauses;
-}
-const markerSpace = /[ \t]*/y;
-const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
-const markerText = /'[^']*'|"[^"]*"/y;
-const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
-const markerJoint = /(?:and|or)\b/y;
-const markerVariables = new Set([
-    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
-    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
-    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
-    ...['platform_python_implementation', 'platform.python_implementation'],
-    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
-]);
-/**
- * Checks an environment marker.
- * @param text after the semicolon
- * @returns the first error in a few words; undefined for a valid marker
- */
-function markerFault(text, { isNewer }) {
-    let at = 0;
-    let depth = 0;
-    const next = (pattern) => {
-        const found = match(pattern, text, at);
-        at = skip(markerSpace, text, at + (found ?? '').length);
-        return found;
-    };
-    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
-    const operandFault = () => {
-        const start = at;
-        const name = next(markerName);
-        if (name === undefined) {
-            return next(markerText) === undefined
-                ? `a variable or a quoted string is missing ${rest()}`
-                : undefined;
-        }
-        if (markerVariables.has(name) || isNewer)
-            return undefined;
-        at = start;
-        return `"${name}" is not a marker variable; strings need quotes`;
-    };
-    at = skip(markerSpace, text, 0);
-    for (;;) {
-        while (next(/\(/y) !== undefined)
-            depth += 1;
-        const left = operandFault();
-        if (left !== undefined)
-            return left;
-        if (next(markerOperator) === undefined)
-            return `a comparison is missing ${rest()}`;
-        const right = operandFault();
-        if (right !== undefined)
-            return right;
-        while (next(/\)/y) !== undefined) {
-            depth -= 1;
-            if (depth < 0)
-                return 'a closing parenthesis has no opening one';
-        }
-        if (at === text.length)
-            return depth === 0 ? undefined : 'a parenthesis is not closed';
-        if (next(markerJoint) === undefined)
-            return `"and" or "or" is missing ${rest()}`;
-    }
-}
-/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
-function match(pattern, text, at) {
-    pattern.lastIndex = at;
-    return pattern.exec(text)?.[0] || undefined;
-}
-/** @returns the position after the match of a sticky pattern */
-function skip(pattern, text, at) {
-    return at + (match(pattern, text, at) ?? '').length;
-}
-function skipSpace(text, at) {
-    return skip(/\s*/y, text, at);
-}
-
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
+// EXTERNAL MODULE: ./lib/logic/freshness.js
+var logic_freshness = __nccwpck_require__(2933);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/logic/requirement-words.js
 /**
  * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
@@ -29121,6 +29011,413 @@ function optionText({ name, isFlag, raw }) {
 
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/key.js
+/** The cache keys of a request. */
+
+
+
+
+
+/** Changes when older entries must no longer be found. */
+const generation = 'wheelhouse-v1';
+/** How often a damaged or outdated entry can be replaced until it is evicted. */
+const maxRepairs = 3;
+/** pip's settings that decide which files it chooses or how it builds them. */
+const sourceSettings = [
+    'index-url',
+    'extra-index-url',
+    'no-index',
+    'find-links',
+    'no-binary',
+    'only-binary',
+    'prefer-binary',
+    'pre',
+    'config-settings',
+    'global-option',
+    'build-option',
+    'no-build-isolation',
+    'use-pep517',
+    'no-use-pep517',
+    'use-feature',
+    'use-deprecated',
+    'uploaded-prior-to',
+    'ignore-requires-python',
+];
+/** pip's settings that decide which packages the lines require. */
+const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'];
+/**
+ * The keys of a request.
+ * @param settings pip's configuration: value by option name
+ * @param options.now decides the period
+ * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
+ *   restore keys never match another system, architecture, libc or Python
+ */
+function keysOf(interpreter, requested, settings, options) {
+    const sourceList = sourceParts(requested, settings);
+    const sources = (0,digest/* digest */.b)(sourceList);
+    const lines = [
+        ...new Set([
+            ...requested.lines
+                .filter((line) => !isSource(line))
+                .map(canonical)
+                .sort(),
+            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
+            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
+            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+            ...options.tools.map((tool) => `tool ${tool}`),
+        ]),
+    ];
+    const request = (0,digest/* digest */.b)([sources, ...lines]);
+    const python = pythonTag(interpreter);
+    const freshness = everyLineHashed(requested.lines)
+        ? 'pinned'
+        : (0,logic_freshness/* period */.iE)(options.refresh, options.now);
+    const suffix = options.suffix === '' ? [] : [options.suffix];
+    const family = [
+        generation,
+        ...suffix,
+        interpreter.os,
+        interpreter.arch,
+        interpreter.libc,
+        python,
+    ].map(keyPart);
+    const short = request.slice(0, 40);
+    return {
+        primary: [...family, short, freshness].join('-'),
+        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+        request,
+        sources,
+        parts: { sources: sourceList, lines },
+        components: [
+            ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
+            ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
+            ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
+            ['sources', sourceList.join('; ') || "pip's default index"],
+            ['request', short],
+            ['freshness', freshness],
+        ],
+    };
+}
+/** The interpreter of a wheelhouse: its wheels may not work with another one. */
+function interpreterIdentity(interpreter) {
+    return [
+        interpreter.implementation,
+        interpreter.series,
+        interpreter.extensionSuffix,
+        interpreter.platform,
+        interpreter.arch,
+        interpreter.libc,
+        interpreter.freeThreaded ? 'free-threaded' : 'gil',
+    ].join(' ');
+}
+/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
+function generations(primary) {
+    return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
+}
+/**
+ * How a key from the service relates to the requested keys. A foreign one must not be used.
+ */
+function matchKind(matched, keys) {
+    if (generations(keys.primary).includes(matched))
+        return 'exact';
+    // The key becomes an output, which workflows may put into a script.
+    if (!/^[a-z0-9._-]+$/.test(matched))
+        return 'foreign';
+    return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
+}
+/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
+function pythonTag(interpreter) {
+    const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
+    if (interpreter.implementation === 'cpython') {
+        return `cp${digits}${interpreter.freeThreaded ? 't' : ''}`;
+    }
+    const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
+    return `${interpreter.implementation}${digits}_${abi}`;
+}
+/** Replaces the characters that would end a component or that the service rejects. */
+function keyPart(text) {
+    return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
+}
+/** Whether a line decides where wheels come from or how they are built. */
+function isSource(line) {
+    return line.kind === 'option' && sourceSettings.includes(line.name);
+}
+/** The order of lines only matters where a later index or format overrides an earlier one. */
+function sourceParts({ lines, buildConstraints = [] }, settings) {
+    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
+    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
+    return [
+        ...sourceSettings.flatMap((name) => settingPart(name, settings)),
+        ...given((name) => name === 'index-url').slice(-1),
+        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
+        ...given(isFormat),
+        ...buildConstraints.map((part) => `build-constraint ${part}`),
+    ];
+}
+function settingPart(name, settings) {
+    const value = settings.get(name);
+    return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
+}
+/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
+function valuePart(name, value) {
+    return ['config-settings', 'global-option', 'build-option'].includes(name)
+        ? (0,digest/* digest */.b)([value]).slice(0, 12)
+        : (0,secrets/* fingerprinted */.g0)(value);
+}
+/** A line in a normal form: lines with the same meaning have the same text. */
+function canonical(line) {
+    const role = line.constraint ? 'constraint ' : '';
+    if (line.kind === 'option') {
+        return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
+    }
+    if (line.kind === 'direct') {
+        const parts = [
+            line.editable ? '-e' : '',
+            line.shownTarget,
+            `[${line.extras.join(',')}]`,
+            spaced(line.marker ?? ''),
+            [...line.hashes].sort().join(' '),
+        ];
+        return `${role}direct ${parts.join(' ')}`;
+    }
+    const extras = line.extras.map(logic_names/* normalizeName */.Pc).sort();
+    const parts = [
+        `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
+        spaced(line.marker ?? ''),
+        ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
+        ...line.hashes.toSorted(),
+    ];
+    return `${role}${parts.join(' ; ')}`;
+}
+function spaced(marker) {
+    return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
+}
+/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
+function everyLineHashed(lines) {
+    const index = lines.filter((line) => line.kind === 'index');
+    const wanted = index.filter((line) => !line.constraint);
+    return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
+}
+
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
+/**
+ * pip's settings for a run: its configuration files, its environment variables, the index inputs
+ * and the option lines of requirement files, merged as pip merges them.
+ */
+
+
+/**
+ * The settings without requirement files.
+ * @param index the inputs that name indexes; each replaces the setting of its name
+ */
+function pipSettings({ pipConfig }, index) {
+    return settingsOf(new Map([
+        ...effectiveSettings(pipConfig),
+        ...(index.url === undefined ? [] : [['index-url', index.url]]),
+        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
+    ]), []);
+}
+/** The same settings with the option lines of requirement files. */
+function withOptionLines({ configured }, lines) {
+    return settingsOf(configured, lines);
+}
+function settingsOf(configured, lines) {
+    const given = (name) => lines.flatMap((line) => (line.kind === 'option' && line.name === name ? [line.value] : []));
+    return {
+        configured,
+        flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
+        text: (name) => given(name).at(-1) ?? configured.get(name),
+        words: (name) => [...pip_settings_wordsOf(configured.get(name)), ...given(name)],
+    };
+}
+/** The words of one setting: pip splits configured values of repeatable options at white space. */
+function pip_settings_wordsOf(value) {
+    return (value ?? '').split(/\s+/).filter((word) => word !== '');
+}
+/** Whether a value is a yes to pip, which rejects values that are neither yes nor no. */
+function isYes(value) {
+    return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
+}
+/**
+ * Values by long option name. The environment overrides the sections, which override `[global]`, as
+ * in pip; `[install]` overrides `[wheel]`, since for the user this is an installation.
+ * @param pipConfig value by `section.option`, with `:env:` as the section of variables
+ */
+function effectiveSettings(pipConfig) {
+    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
+    const settings = new Map();
+    for (const [key, value] of Object.entries(pipConfig)) {
+        const dot = key.indexOf('.');
+        const own = rank(key.slice(0, dot));
+        const name = key.slice(dot + 1).replaceAll('_', '-');
+        // pip ignores empty values.
+        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
+            continue;
+        settings.set(name, { value, rank: own });
+    }
+    return new Map([...settings].map(([name, { value }]) => [name, value]));
+}
+/** The first pip with a setting that limits which files it chooses. */
+const since = {
+    'build-constraint': [25, 3],
+    'all-releases': [26, 0],
+    'only-final': [26, 0],
+    'uploaded-prior-to': [26, 0],
+};
+/**
+ * pip ignores variables and configuration for options that it does not have, so a limit would have
+ * no effect.
+ * @throws UserError for a limit that this pip ignores
+ */
+function refuseIgnoredSettings({ configured }, pip) {
+    for (const [name, version] of Object.entries(since)) {
+        if (configured.has(name) && (0,logic_names/* isOlderPip */.Ui)(pip, version)) {
+            throw new errors/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+        }
+    }
+}
+/**
+ * Whether pip builds in isolated environments. In the configuration, `no-build-isolation` means the
+ * opposite of its name: a yes keeps isolation on (seen on pip 22.2 and 26.3).
+ */
+function isolatesBuilds(settings) {
+    const value = settings.configured.get('no-build-isolation');
+    return value === undefined || isYes(value);
+}
+/** Whether the user allows pip to install into a Python that the system manages (PEP 668). */
+function breaksSystemPackages({ pipConfig }) {
+    return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
+}
+/** @returns path of the certificates that pip trusts; undefined for its own */
+function certificatesOf(settings, environment) {
+    return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
+}
+
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
+/**
+ * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
+ * inside pip reads it. A text that any supported pip accepts is valid here.
+ */
+const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
+const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
+const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
+const suffixes = `${preRelease}${postRelease}${devRelease}`;
+const epoch = 'v?(?:[0-9]+!)?';
+const release = '[0-9]+(?:[.][0-9]+)*';
+const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
+/** One clause of a specifier, by operator. */
+const clauseForms = [
+    '===\\s*[^\\s;),]*',
+    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
+    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
+    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
+];
+const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
+const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
+/**
+ * Splits a version specifier into its clauses.
+ * @param text after the name and the extras, optionally in parentheses
+ * @returns clauses without white space, in order; undefined for an invalid specifier
+ */
+function specifierClauses(text, { legacyVersions }) {
+    const trimmed = text.trim();
+    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
+    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
+    const clauses = [];
+    let at = 0;
+    while (at < bare.length) {
+        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
+        if (!found)
+            return undefined;
+        clauses.push(found.replace(/\s+/g, ''));
+        at = skipSpace(bare, at + found.length);
+        if (at === bare.length)
+            break;
+        if (bare.charAt(at) !== ',')
+            return undefined;
+        at = skipSpace(bare, at + 1);
+        if (at === bare.length && legacyVersions)
+            return undefined;
+    }
+    return clauses;
+}
+const markerSpace = /[ \t]*/y;
+const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
+const markerText = /'[^']*'|"[^"]*"/y;
+const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
+const markerJoint = /(?:and|or)\b/y;
+const markerVariables = new Set([
+    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
+    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
+    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
+    ...['platform_python_implementation', 'platform.python_implementation'],
+    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
+]);
+/**
+ * Checks an environment marker.
+ * @param text after the semicolon
+ * @returns the first error in a few words; undefined for a valid marker
+ */
+function markerFault(text, { isNewer }) {
+    let at = 0;
+    let depth = 0;
+    const next = (pattern) => {
+        const found = match(pattern, text, at);
+        at = skip(markerSpace, text, at + (found ?? '').length);
+        return found;
+    };
+    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
+    const operandFault = () => {
+        const start = at;
+        const name = next(markerName);
+        if (name === undefined) {
+            return next(markerText) === undefined
+                ? `a variable or a quoted string is missing ${rest()}`
+                : undefined;
+        }
+        if (markerVariables.has(name) || isNewer)
+            return undefined;
+        at = start;
+        return `"${name}" is not a marker variable; strings need quotes`;
+    };
+    at = skip(markerSpace, text, 0);
+    for (;;) {
+        while (next(/\(/y) !== undefined)
+            depth += 1;
+        const left = operandFault();
+        if (left !== undefined)
+            return left;
+        if (next(markerOperator) === undefined)
+            return `a comparison is missing ${rest()}`;
+        const right = operandFault();
+        if (right !== undefined)
+            return right;
+        while (next(/\)/y) !== undefined) {
+            depth -= 1;
+            if (depth < 0)
+                return 'a closing parenthesis has no opening one';
+        }
+        if (at === text.length)
+            return depth === 0 ? undefined : 'a parenthesis is not closed';
+        if (next(markerJoint) === undefined)
+            return `"and" or "or" is missing ${rest()}`;
+    }
+}
+/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
+function match(pattern, text, at) {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] || undefined;
+}
+/** @returns the position after the match of a sticky pattern */
+function skip(pattern, text, at) {
+    return at + (match(pattern, text, at) ?? '').length;
+}
+function skipSpace(text, at) {
+    return skip(/\s*/y, text, at);
+}
+
 ;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
 /** The lines of a request, and how one logical line of a requirement file is parsed into them. */
 
@@ -29636,304 +29933,6 @@ function requestedHashes(lines) {
  */
 function isPinned(lines, name, version) {
     return lines.some((line) => line.name === name && line.pin !== undefined && (0,logic_names/* sameVersion */.r1)(line.pin, version));
-}
-
-;// CONCATENATED MODULE: ./lib/applicable.js
-
-/** Returns the request's lines for an index whose environment markers apply. */
-async function applicableRequirements(run, { python }) {
-    const lines = indexRequirements(run.requested.lines);
-    const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
-    const applies = await python.applies(run.interpreter, [...markers]);
-    return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
-}
-
-// EXTERNAL MODULE: ./lib/logic/digest.js
-var digest = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./lib/logic/freshness.js
-var logic_freshness = __nccwpck_require__(2933);
-;// CONCATENATED MODULE: ./lib/logic/key.js
-/** The cache keys of a request. */
-
-
-
-
-
-/** Changes when older entries must no longer be found. */
-const generation = 'wheelhouse-v1';
-/** How often a damaged or outdated entry can be replaced until it is evicted. */
-const maxRepairs = 3;
-/** pip's settings that decide which files it chooses or how it builds them. */
-const sourceSettings = [
-    'index-url',
-    'extra-index-url',
-    'no-index',
-    'find-links',
-    'no-binary',
-    'only-binary',
-    'prefer-binary',
-    'pre',
-    'config-settings',
-    'global-option',
-    'build-option',
-    'no-build-isolation',
-    'use-pep517',
-    'no-use-pep517',
-    'use-feature',
-    'use-deprecated',
-    'uploaded-prior-to',
-    'ignore-requires-python',
-];
-/** pip's settings that decide which packages the lines require. */
-const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-releases'];
-/**
- * The keys of a request.
- * @param settings pip's configuration: value by option name
- * @param options.now decides the period
- * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
- *   restore keys never match another system, architecture, libc or Python
- */
-function keysOf(interpreter, requested, settings, options) {
-    const sourceList = sourceParts(requested, settings);
-    const sources = (0,digest/* digest */.b)(sourceList);
-    const lines = [
-        ...new Set([
-            ...requested.lines
-                .filter((line) => !isSource(line))
-                .map(canonical)
-                .sort(),
-            ...requested.projects.map((project) => `project ${project.digest}`).sort(),
-            ...requested.extra.map((file) => `file ${file.digest}`).sort(),
-            ...selectionSettings.flatMap((name) => settingPart(name, settings)),
-            ...options.tools.map((tool) => `tool ${tool}`),
-        ]),
-    ];
-    const request = (0,digest/* digest */.b)([sources, ...lines]);
-    const python = pythonTag(interpreter);
-    const freshness = everyLineHashed(requested.lines)
-        ? 'pinned'
-        : (0,logic_freshness/* period */.iE)(options.refresh, options.now);
-    const suffix = options.suffix === '' ? [] : [options.suffix];
-    const family = [
-        generation,
-        ...suffix,
-        interpreter.os,
-        interpreter.arch,
-        interpreter.libc,
-        python,
-    ].map(keyPart);
-    const short = request.slice(0, 40);
-    return {
-        primary: [...family, short, freshness].join('-'),
-        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
-        request,
-        sources,
-        parts: { sources: sourceList, lines },
-        components: [
-            ['system', `${interpreter.os} ${interpreter.arch}, ${interpreter.libc}`],
-            ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
-            ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
-            ['sources', sourceList.join('; ') || "pip's default index"],
-            ['request', short],
-            ['freshness', freshness],
-        ],
-    };
-}
-/** The interpreter of a wheelhouse: its wheels may not work with another one. */
-function interpreterIdentity(interpreter) {
-    return [
-        interpreter.implementation,
-        interpreter.series,
-        interpreter.extensionSuffix,
-        interpreter.platform,
-        interpreter.arch,
-        interpreter.libc,
-        interpreter.freeThreaded ? 'free-threaded' : 'gil',
-    ].join(' ');
-}
-/** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
-function generations(primary) {
-    return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
-}
-/**
- * How a key from the service relates to the requested keys. A foreign one must not be used.
- */
-function matchKind(matched, keys) {
-    if (generations(keys.primary).includes(matched))
-        return 'exact';
-    // The key becomes an output, which workflows may put into a script.
-    if (!/^[a-z0-9._-]+$/.test(matched))
-        return 'foreign';
-    return keys.restore.some((prefix) => matched.startsWith(prefix)) ? 'partial' : 'foreign';
-}
-/** `cp311`, `cp313t`, `cp315b1`; for other implementations with the ABI, which X.Y does not fix. */
-function pythonTag(interpreter) {
-    const digits = interpreter.series.replace(/\./, '').replace(/\./g, '');
-    if (interpreter.implementation === 'cpython') {
-        return `cp${digits}${interpreter.freeThreaded ? 't' : ''}`;
-    }
-    const abi = interpreter.extensionSuffix.replace(/^\.|\.(?:so|pyd)$/g, '');
-    return `${interpreter.implementation}${digits}_${abi}`;
-}
-/** Replaces the characters that would end a component or that the service rejects. */
-function keyPart(text) {
-    return text.toLowerCase().replace(/[^a-z0-9._-]+/g, '_');
-}
-/** Whether a line decides where wheels come from or how they are built. */
-function isSource(line) {
-    return line.kind === 'option' && sourceSettings.includes(line.name);
-}
-/** The order of lines only matters where a later index or format overrides an earlier one. */
-function sourceParts({ lines, buildConstraints = [] }, settings) {
-    const given = (isWanted) => lines.flatMap((line) => line.kind === 'option' && isSource(line) && isWanted(line.name) ? [canonical(line)] : []);
-    const isFormat = (name) => name === 'no-binary' || name === 'only-binary';
-    return [
-        ...sourceSettings.flatMap((name) => settingPart(name, settings)),
-        ...given((name) => name === 'index-url').slice(-1),
-        ...given((name) => name !== 'index-url' && !isFormat(name)).sort(),
-        ...given(isFormat),
-        ...buildConstraints.map((part) => `build-constraint ${part}`),
-    ];
-}
-function settingPart(name, settings) {
-    const value = settings.get(name);
-    return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
-}
-/** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
-function valuePart(name, value) {
-    return ['config-settings', 'global-option', 'build-option'].includes(name)
-        ? (0,digest/* digest */.b)([value]).slice(0, 12)
-        : (0,secrets/* fingerprinted */.g0)(value);
-}
-/** A line in a normal form: lines with the same meaning have the same text. */
-function canonical(line) {
-    const role = line.constraint ? 'constraint ' : '';
-    if (line.kind === 'option') {
-        return `${role}--${line.name}=${valuePart(line.name, line.value)}`;
-    }
-    if (line.kind === 'direct') {
-        const parts = [
-            line.editable ? '-e' : '',
-            line.shownTarget,
-            `[${line.extras.join(',')}]`,
-            spaced(line.marker ?? ''),
-            [...line.hashes].sort().join(' '),
-        ];
-        return `${role}direct ${parts.join(' ')}`;
-    }
-    const extras = line.extras.map(logic_names/* normalizeName */.Pc).sort();
-    const parts = [
-        `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
-        spaced(line.marker ?? ''),
-        ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
-        ...line.hashes.toSorted(),
-    ];
-    return `${role}${parts.join(' ; ')}`;
-}
-function spaced(marker) {
-    return marker.replaceAll("'", '"').replace(/\s+/g, ' ').trim();
-}
-/** Whether every requirement has a hash, so that pip refuses unhashed dependencies. */
-function everyLineHashed(lines) {
-    const index = lines.filter((line) => line.kind === 'index');
-    const wanted = index.filter((line) => !line.constraint);
-    return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
-}
-
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
-;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
-/**
- * pip's settings for a run: its configuration files, its environment variables, the index inputs
- * and the option lines of requirement files, merged as pip merges them.
- */
-
-
-/**
- * The settings without requirement files.
- * @param index the inputs that name indexes; each replaces the setting of its name
- */
-function pipSettings({ pipConfig }, index) {
-    return settingsOf(new Map([
-        ...effectiveSettings(pipConfig),
-        ...(index.url === undefined ? [] : [['index-url', index.url]]),
-        ...(index.extra.length === 0 ? [] : [['extra-index-url', index.extra.join(' ')]]),
-    ]), []);
-}
-/** The same settings with the option lines of requirement files. */
-function withOptionLines({ configured }, lines) {
-    return settingsOf(configured, lines);
-}
-function settingsOf(configured, lines) {
-    const given = (name) => lines.flatMap((line) => (line.kind === 'option' && line.name === name ? [line.value] : []));
-    return {
-        configured,
-        flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
-        text: (name) => given(name).at(-1) ?? configured.get(name),
-        words: (name) => [...pip_settings_wordsOf(configured.get(name)), ...given(name)],
-    };
-}
-/** The words of one setting: pip splits configured values of repeatable options at white space. */
-function pip_settings_wordsOf(value) {
-    return (value ?? '').split(/\s+/).filter((word) => word !== '');
-}
-/** Whether a value is a yes to pip, which rejects values that are neither yes nor no. */
-function isYes(value) {
-    return value !== undefined && !/^(?:0|n|no|f|false|off)$/i.test(value);
-}
-/**
- * Values by long option name. The environment overrides the sections, which override `[global]`, as
- * in pip; `[install]` overrides `[wheel]`, since for the user this is an installation.
- * @param pipConfig value by `section.option`, with `:env:` as the section of variables
- */
-function effectiveSettings(pipConfig) {
-    const rank = (section) => ['global', 'wheel', 'install', ':env:'].indexOf(section);
-    const settings = new Map();
-    for (const [key, value] of Object.entries(pipConfig)) {
-        const dot = key.indexOf('.');
-        const own = rank(key.slice(0, dot));
-        const name = key.slice(dot + 1).replaceAll('_', '-');
-        // pip ignores empty values.
-        if (own < 0 || value === '' || (settings.get(name)?.rank ?? -1) > own)
-            continue;
-        settings.set(name, { value, rank: own });
-    }
-    return new Map([...settings].map(([name, { value }]) => [name, value]));
-}
-/** The first pip with a setting that limits which files it chooses. */
-const since = {
-    'build-constraint': [25, 3],
-    'all-releases': [26, 0],
-    'only-final': [26, 0],
-    'uploaded-prior-to': [26, 0],
-};
-/**
- * pip ignores variables and configuration for options that it does not have, so a limit would have
- * no effect.
- * @throws UserError for a limit that this pip ignores
- */
-function refuseIgnoredSettings({ configured }, pip) {
-    for (const [name, version] of Object.entries(since)) {
-        if (configured.has(name) && (0,logic_names/* isOlderPip */.Ui)(pip, version)) {
-            throw new errors/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
-        }
-    }
-}
-/**
- * Whether pip builds in isolated environments. In the configuration, `no-build-isolation` means the
- * opposite of its name: a yes keeps isolation on (seen on pip 22.2 and 26.3).
- */
-function isolatesBuilds(settings) {
-    const value = settings.configured.get('no-build-isolation');
-    return value === undefined || isYes(value);
-}
-/** Whether the user allows pip to install into a Python that the system manages (PEP 668). */
-function breaksSystemPackages({ pipConfig }) {
-    return isYes(effectiveSettings(pipConfig).get('break-system-packages'));
-}
-/** @returns path of the certificates that pip trusts; undefined for its own */
-function certificatesOf(settings, environment) {
-    return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
 // EXTERNAL MODULE: external "node:crypto"
@@ -30557,6 +30556,177 @@ async function urlWheel(run, world, requirement) {
     return { ...wheel, name: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name, origin, requirement };
 }
 
+;// CONCATENATED MODULE: ./lib/request.js
+/** Reads the user's files and pip's settings, and computes the cache keys from them. */
+
+
+
+
+
+
+
+
+
+/** Masks the secrets of the inputs in everything that is shown. */
+function hideInputs(request, reporter) {
+    reporter.hide((0,secrets/* secretsOfInputs */.yL)(request.index));
+}
+/**
+ * Reads pip's settings and the user's files, and masks their secrets.
+ * @throws UserError with file and line for anything in the user's files that can't be used
+ */
+async function readRequest(request, interpreter, { reporter, sources }) {
+    const configured = pipSettings(interpreter, request.index);
+    reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
+    refuseIgnoredSettings(configured, interpreter.pip ?? '');
+    const requested = await requestedSet(request, interpreter, configured, sources);
+    reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
+    return { settings: withOptionLines(configured, requested.lines), requested };
+}
+/**
+ * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
+ * @throws UserError with file and line for anything in the user's files that can't be used
+ */
+async function readRequestWithKeys(request, interpreter, world) {
+    const { settings, requested } = await readRequest(request, interpreter, world);
+    const wantsUv = request.installer === 'uv';
+    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
+    const keys = keysOf(interpreter, requested, settings.configured, {
+        refresh: request.refresh,
+        suffix: request.cacheSuffix,
+        now: world.now(),
+        tools: wantsUv && uv === undefined ? ['uv'] : [],
+    });
+    return { settings, requested, keys, uv };
+}
+/**
+ * Reads all files, groups and inline requirements into one set of lines.
+ * @param settings pip's own: its constraint files count as the user's
+ * @throws UserError for anything in the user's files that can't be used, with its place
+ */
+async function requestedSet(request, interpreter, settings, sources) {
+    const access = remoteAccess(request, interpreter, settings);
+    const reading = {
+        workingDirectory: request.workingDirectory,
+        environment: request.environment,
+        pip: interpreter.pip,
+        replacedVariables: replacedVariables(request.index),
+        read: (location) => sources.read(location, access),
+    };
+    const found = await sources.find(request);
+    for (const file of found.requirements)
+        refuseOtherFormats(file.shown);
+    const { lines: all, files } = await gatherLines({
+        requirements: found.requirements,
+        packages: request.packages,
+        groups: await groupLines(request, sources),
+        constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
+    }, reading);
+    // A file may name the index that it was compiled with; the input index-url overrides it.
+    const lines = request.index.url === undefined
+        ? all
+        : all.filter((line) => line.kind !== 'option' || line.name !== 'index-url');
+    const buildFiles = configuredFiles(request, settings, 'build-constraint');
+    return {
+        lines,
+        files,
+        projects: await localProjects(lines, sources),
+        extra: found.extra,
+        buildConstraints: await buildConstraints(buildFiles, reading),
+    };
+}
+/** Reads the local projects among the requirements, each once. */
+async function localProjects(lines, sources) {
+    const projects = new Map();
+    for (const { form, target, shownTarget, source } of directRequirements(lines)) {
+        if (form !== 'path' || projects.has(target))
+            continue;
+        try {
+            projects.set(target, await sources.project(target, shownTarget));
+        }
+        catch (error) {
+            if (!(error instanceof errors/* UserError */.yo) || error.file !== undefined)
+                throw error;
+            throw new errors/* UserError */.yo(error.message, source);
+        }
+    }
+    return [...projects.values()];
+}
+/** The files that a setting of pip names: URLs, or paths relative to where pip runs. */
+function configuredFiles({ workingDirectory }, settings, name) {
+    return settings.words(name).map((file) => ({
+        location: /^https?:/i.test(file)
+            ? file
+            : external_node_path_.resolve(workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+        shown: (0,secrets/* shownAddress */.Uk)(file),
+    }));
+}
+/**
+ * Reads build constraints, in the form that the key contains. Only builds read them, so pip reports
+ * one that can't be read.
+ */
+async function buildConstraints(files, reading) {
+    const parts = files.map(async (file) => {
+        const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
+        try {
+            return (await gatherLines(sources, reading)).lines.map(canonical);
+        }
+        catch (error) {
+            if (error instanceof errors/* UserError */.yo)
+                return [`file ${(0,secrets/* fingerprinted */.g0)(file.location)}`];
+            throw error;
+        }
+    });
+    return (await Promise.all(parts)).flat().sort();
+}
+/** How requirement files are downloaded: with pip's settings, without the inputs' credentials. */
+function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
+    return {
+        certificates: certificatesOf(settings, environment),
+        hasProxy: settings.configured.has('proxy'),
+        python: executable,
+        cwd: workingDirectory,
+        env: (0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
+    };
+}
+/** Variables that pip gets with the inputs' values, which may contain credentials. */
+function replacedVariables({ url, extra, username, mirror }) {
+    const isIndex = url !== undefined || username !== undefined || mirror !== undefined;
+    return new Set([
+        ...(isIndex ? ['PIP_INDEX_URL'] : []),
+        ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
+    ]);
+}
+/** Files of other tools that users take for requirement files. */
+const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
+function refuseOtherFormats(shown) {
+    if (otherFormats.test(shown)) {
+        throw new errors/* UserError */.yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+    }
+}
+/** Reads the requirements of the dependency groups that the input groups names. */
+async function groupLines(request, sources) {
+    const lines = [];
+    for (const input of request.groups) {
+        const colon = input.lastIndexOf(':');
+        const file = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
+        const group = input.slice(colon + 1);
+        const read = sources.readInside(request, external_node_path_.resolve(request.workingDirectory, file));
+        const content = await read.catch((error) => {
+            throw new errors/* UserError */.yo(`${file} can't be read for the group "${input}": ${(0,errors/* messageOf */.bD)(error)}. Set working-directory, or write path/to/pyproject.toml:group.`);
+        });
+        lines.push(...(0,local_project/* groupRequirements */._y)(content, file, group).map((text) => ({ text, file })));
+    }
+    return lines;
+}
+/** Returns the request's lines for an index whose environment markers apply. */
+async function applicableRequirements({ interpreter, requested }, { python }) {
+    const lines = indexRequirements(requested.lines);
+    const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
+    const applies = await python.applies(interpreter, [...markers]);
+    return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
+}
+
 ;// CONCATENATED MODULE: ./lib/install-lock.js
 /** Installs what the lock names, from the wheelhouse alone. */
 
@@ -30844,170 +31014,6 @@ function checkPip(interpreter, otherwise = ' before this step') {
         throw new errors/* UserError */.yo(`pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
-}
-
-;// CONCATENATED MODULE: ./lib/request.js
-/** Reads the user's files and pip's settings, and computes the cache keys from them. */
-
-
-
-
-
-
-
-
-
-/** Masks the secrets of the inputs in everything that is shown. */
-function hideInputs(request, reporter) {
-    reporter.hide((0,secrets/* secretsOfInputs */.yL)(request.index));
-}
-/**
- * Reads pip's settings and the user's files, and masks their secrets.
- * @throws UserError with file and line for anything in the user's files that can't be used
- */
-async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = pipSettings(interpreter, request.index);
-    reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
-    refuseIgnoredSettings(configured, interpreter.pip ?? '');
-    const requested = await requestedSet(request, interpreter, configured, sources);
-    reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
-    return { settings: withOptionLines(configured, requested.lines), requested };
-}
-/**
- * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
- * @throws UserError with file and line for anything in the user's files that can't be used
- */
-async function readRequestWithKeys(request, interpreter, world) {
-    const { settings, requested } = await readRequest(request, interpreter, world);
-    const wantsUv = request.installer === 'uv';
-    const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = keysOf(interpreter, requested, settings.configured, {
-        refresh: request.refresh,
-        suffix: request.cacheSuffix,
-        now: world.now(),
-        tools: wantsUv && uv === undefined ? ['uv'] : [],
-    });
-    return { settings, requested, keys, uv };
-}
-/**
- * Reads all files, groups and inline requirements into one set of lines.
- * @param settings pip's own: its constraint files count as the user's
- * @throws UserError for anything in the user's files that can't be used, with its place
- */
-async function requestedSet(request, interpreter, settings, sources) {
-    const access = remoteAccess(request, interpreter, settings);
-    const reading = {
-        workingDirectory: request.workingDirectory,
-        environment: request.environment,
-        pip: interpreter.pip,
-        replacedVariables: replacedVariables(request.index),
-        read: (location) => sources.read(location, access),
-    };
-    const found = await sources.find(request);
-    for (const file of found.requirements)
-        refuseOtherFormats(file.shown);
-    const { lines: all, files } = await gatherLines({
-        requirements: found.requirements,
-        packages: request.packages,
-        groups: await groupLines(request, sources),
-        constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
-    }, reading);
-    // A file may name the index that it was compiled with; the input index-url overrides it.
-    const lines = request.index.url === undefined
-        ? all
-        : all.filter((line) => line.kind !== 'option' || line.name !== 'index-url');
-    const buildFiles = configuredFiles(request, settings, 'build-constraint');
-    return {
-        lines,
-        files,
-        projects: await localProjects(lines, sources),
-        extra: found.extra,
-        buildConstraints: await buildConstraints(buildFiles, reading),
-    };
-}
-/** Reads the local projects among the requirements, each once. */
-async function localProjects(lines, sources) {
-    const projects = new Map();
-    for (const { form, target, shownTarget, source } of directRequirements(lines)) {
-        if (form !== 'path' || projects.has(target))
-            continue;
-        try {
-            projects.set(target, await sources.project(target, shownTarget));
-        }
-        catch (error) {
-            if (!(error instanceof errors/* UserError */.yo) || error.file !== undefined)
-                throw error;
-            throw new errors/* UserError */.yo(error.message, source);
-        }
-    }
-    return [...projects.values()];
-}
-/** The files that a setting of pip names: URLs, or paths relative to where pip runs. */
-function configuredFiles({ workingDirectory }, settings, name) {
-    return settings.words(name).map((file) => ({
-        location: /^https?:/i.test(file)
-            ? file
-            : external_node_path_.resolve(workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
-        shown: (0,secrets/* shownAddress */.Uk)(file),
-    }));
-}
-/**
- * Reads build constraints, in the form that the key contains. Only builds read them, so pip reports
- * one that can't be read.
- */
-async function buildConstraints(files, reading) {
-    const parts = files.map(async (file) => {
-        const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
-        try {
-            return (await gatherLines(sources, reading)).lines.map(canonical);
-        }
-        catch (error) {
-            if (error instanceof errors/* UserError */.yo)
-                return [`file ${(0,secrets/* fingerprinted */.g0)(file.location)}`];
-            throw error;
-        }
-    });
-    return (await Promise.all(parts)).flat().sort();
-}
-/** How requirement files are downloaded: with pip's settings, without the inputs' credentials. */
-function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
-    return {
-        certificates: certificatesOf(settings, environment),
-        hasProxy: settings.configured.has('proxy'),
-        python: executable,
-        cwd: workingDirectory,
-        env: (0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
-    };
-}
-/** Variables that pip gets with the inputs' values, which may contain credentials. */
-function replacedVariables({ url, extra, username, mirror }) {
-    const isIndex = url !== undefined || username !== undefined || mirror !== undefined;
-    return new Set([
-        ...(isIndex ? ['PIP_INDEX_URL'] : []),
-        ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
-    ]);
-}
-/** Files of other tools that users take for requirement files. */
-const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
-function refuseOtherFormats(shown) {
-    if (otherFormats.test(shown)) {
-        throw new errors/* UserError */.yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
-}
-/** Reads the requirements of the dependency groups that the input groups names. */
-async function groupLines(request, sources) {
-    const lines = [];
-    for (const input of request.groups) {
-        const colon = input.lastIndexOf(':');
-        const file = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
-        const group = input.slice(colon + 1);
-        const read = sources.readInside(request, external_node_path_.resolve(request.workingDirectory, file));
-        const content = await read.catch((error) => {
-            throw new errors/* UserError */.yo(`${file} can't be read for the group "${input}": ${(0,errors/* messageOf */.bD)(error)}. Set working-directory, or write path/to/pyproject.toml:group.`);
-        });
-        lines.push(...(0,local_project/* groupRequirements */._y)(content, file, group).map((text) => ({ text, file })));
-    }
-    return lines;
 }
 
 ;// CONCATENATED MODULE: ./lib/logic/admission.js
@@ -31532,16 +31538,16 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     const { wheelhouses } = world;
     const { wheelhouse, requested, settings, keys, interpreter } = given;
     const { lines } = requested;
+    const hashMode = isHashMode(lines);
     const rules = hashRules(lines, settings.configured);
     const run = { ...given, earlier: verified.filter((wheel) => isAdmitted(wheel, rules)) };
     if (!resume)
         await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
     const sources = await resolveSources(run, world);
-    const relied = isHashMode(lines) ? await installedProjects(run, world, sources) : [];
+    const relied = hashMode ? await installedProjects(run, world, sources) : [];
     const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
     const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
     const offers = await offersOf(run, world);
-    const hashMode = isHashMode(lines);
     const request = fillFiles(lines, constraintsFile(run), { resolved, offers, hashMode });
     const log = await fetchClosure(run, world, request);
     const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
@@ -31554,7 +31560,6 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...filesOf(others)]);
     const build = await addBuildRequirements(run, world, sources.builtWith);
     const tools = await addTools(run, world);
-    await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...build, ...tools]);
     const contents = { closure, build, tools, urlWheels: sources.wheels, built: log.built };
     const wheels = await describe(run, world, contents);
     refuseUnhashed(wheels, rules);
@@ -32128,11 +32133,11 @@ function saveRisk(event) {
 /* harmony export */   s: () => (/* binding */ sha256)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/** Digests of texts. Files are hashed in world/disk.ts. */
+/** Digests of what is in memory. Files are hashed in world/disk.ts. */
 
-/** Returns the SHA-256 of a text in UTF-8, as hex. */
-function sha256(text) {
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest('hex');
+/** Returns the SHA-256 of bytes, or of a text in UTF-8, as hex. */
+function sha256(content) {
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(content).digest('hex');
 }
 /** Returns one digest, as hex, for a list of texts; their order counts. */
 function digest(parts) {
@@ -34941,7 +34946,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8200);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5538);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -34978,7 +34983,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)('Wheelhouse');
 async function main() {
     const environment = (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_17__/* .environmentForPrograms */ .cx)(process.env);
-    const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
+    const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W$)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
     for (const notice of notices)
         reporter.notice(notice);
     const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
@@ -35061,7 +35066,7 @@ __webpack_async_result__();
 /* harmony export */   dF: () => (/* binding */ untilExit),
 /* harmony export */   f8: () => (/* binding */ writeWhole),
 /* harmony export */   qM: () => (/* binding */ mapFiles),
-/* harmony export */   sc: () => (/* binding */ sha256),
+/* harmony export */   sN: () => (/* binding */ fileSha256),
 /* harmony export */   t2: () => (/* binding */ exists),
 /* harmony export */   vf: () => (/* binding */ discard)
 /* harmony export */ });
@@ -35084,7 +35089,7 @@ const pieceSize = 512 * 1024;
 /** Memory to read into, for the next file: streams would take new memory for every piece. */
 const idle = [];
 /** @returns lower-case hex of a file's SHA-256 @throws the system's error when it can't be read */
-async function sha256(file) {
+async function fileSha256(file) {
     const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256');
     const handle = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.open)(file);
     const piece = idle.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
@@ -36437,7 +36442,7 @@ async function cachedBuilds(directory, wheels) {
     for (const { name, parentPath } of places) {
         if (!digests.has(name))
             continue;
-        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .sha256 */ .sc)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parentPath, name)).catch(() => undefined);
+        const digest = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(parentPath, name)).catch(() => undefined);
         if (digest === digests.get(name))
             found.add(name);
     }
@@ -36601,12 +36606,12 @@ __nccwpck_require__.d(__webpack_exports__, {
   u: () => (/* binding */ sourcesAdapter)
 });
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
@@ -39644,7 +39649,7 @@ function contentDigest(content) {
             .toString('latin1')
             .replace(/^\u00EF\u00BB\u00BF/, '')
             .replaceAll('\r\n', '\n'), 'latin1');
-    return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
+    return (0,digest/* sha256 */.s)(normal);
 }
 async function read(location, access) {
     if (/^https?:/i.test(location))
@@ -39683,7 +39688,7 @@ async function project(target, shown) {
     if (found === undefined)
         throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
-        return { path: target, shown, digest: await (0,disk/* sha256 */.sc)(target), buildRequires: [] };
+        return { path: target, shown, digest: await (0,disk/* fileSha256 */.sN)(target), buildRequires: [] };
     }
     const text = async (name) => {
         try {
@@ -39856,7 +39861,7 @@ async function wheelFault(directory, wheel) {
         return 'is not a regular file';
     if (found.size !== wheel.size)
         return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .sha256 */ .sc)(file)) === wheel.sha256
+    return (await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(file)) === wheel.sha256
         ? undefined
         : 'has a different hash than in the manifest';
 }
@@ -39905,7 +39910,7 @@ async function filesBelow(directory) {
 function measure(directory, files) {
     return (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .mapFiles */ .qM)(files, async (file) => {
         const full = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file);
-        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .sha256 */ .sc)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
+        return { file, sha256: await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .fileSha256 */ .sN)(full), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {

@@ -155,11 +155,11 @@ function signature({ wheelhouse, key, manifest }, token) {
 }
 
 ;// CONCATENATED MODULE: ./lib/logic/digest.js
-/** Digests of texts. Files are hashed in world/disk.ts. */
+/** Digests of what is in memory. Files are hashed in world/disk.ts. */
 
-/** Returns the SHA-256 of a text in UTF-8, as hex. */
-function digest_sha256(text) {
-    return (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
+/** Returns the SHA-256 of bytes, or of a text in UTF-8, as hex. */
+function digest_sha256(content) {
+    return (0,external_node_crypto_.createHash)('sha256').update(content).digest('hex');
 }
 /** Returns one digest, as hex, for a list of texts; their order counts. */
 function digest(parts) {
@@ -891,7 +891,7 @@ const pieceSize = 512 * 1024;
 /** Memory to read into, for the next file: streams would take new memory for every piece. */
 const idle = [];
 /** @returns lower-case hex of a file's SHA-256 @throws the system's error when it can't be read */
-async function disk_sha256(file) {
+async function fileSha256(file) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
     const handle = await (0,promises_.open)(file);
     const piece = idle.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
@@ -1778,7 +1778,7 @@ async function wheelFault(directory, wheel) {
         return 'is not a regular file';
     if (found.size !== wheel.size)
         return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await disk_sha256(file)) === wheel.sha256
+    return (await fileSha256(file)) === wheel.sha256
         ? undefined
         : 'has a different hash than in the manifest';
 }
@@ -1827,7 +1827,7 @@ async function filesBelow(directory) {
 function measure(directory, files) {
     return mapFiles(files, async (file) => {
         const full = external_node_path_.join(directory, file);
-        return { file, sha256: await disk_sha256(full), size: (await (0,promises_.lstat)(full)).size };
+        return { file, sha256: await fileSha256(full), size: (await (0,promises_.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {

@@ -28595,11 +28595,11 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /* harmony export */   s: () => (/* binding */ sha256)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/** Digests of texts. Files are hashed in world/disk.ts. */
+/** Digests of what is in memory. Files are hashed in world/disk.ts. */
 
-/** Returns the SHA-256 of a text in UTF-8, as hex. */
-function sha256(text) {
-    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(text).digest('hex');
+/** Returns the SHA-256 of bytes, or of a text in UTF-8, as hex. */
+function sha256(content) {
+    return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256').update(content).digest('hex');
 }
 /** Returns one digest, as hex, for a list of texts; their order counts. */
 function digest(parts) {
@@ -31310,23 +31310,39 @@ const inputDefaults = {
     'mirror-url': '',
 };
 /**
- * Reads the inputs of the action.
+ * Returns readers of single inputs, which throw a UserError for a value that is not accepted.
  * @param get returns the text of an input, empty when it is not set
- * @throws UserError with the input and the values that it accepts
+ * @param separator between the values of an input with several
  */
-function loadRequest(get, host) {
+function inputReader(get, defaults, separator) {
     const text = (name) => {
-        const value = get(name).trim() || inputDefaults[name];
+        const value = get(name).trim() || defaults[name];
         if (value.includes('\0'))
             throw new errors/* UserError */.yo(`The input ${name} contains a NUL character.`);
         return value;
     };
     const lines = (name) => text(name)
-        .split(/\r?\n/)
+        .split(separator)
         .map((line) => line.trim())
         .filter((line) => line !== '' && !line.startsWith('#'));
-    const flag = (name) => oneOf(name, text(name), ['true', 'false']) === 'true';
-    const setting = (name) => oneOf(name, text(name), ['auto', 'true', 'false']);
+    const oneOf = (name, allowed) => {
+        const value = text(name);
+        const found = allowed.find((each) => each === value.toLowerCase());
+        if (found !== undefined)
+            return found;
+        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`);
+    };
+    const flag = (name) => oneOf(name, ['true', 'false']) === 'true';
+    return { text, lines, oneOf, flag };
+}
+/**
+ * Reads the inputs of the action.
+ * @param get returns the text of an input, empty when it is not set
+ * @throws UserError with the input and the values that it accepts
+ */
+function loadRequest(get, host) {
+    const { text, lines, oneOf, flag } = inputReader(get, inputDefaults, /\r?\n/);
+    const setting = (name) => oneOf(name, ['auto', 'true', 'false']);
     const workingDirectory = external_node_path_.resolve(host.directory, text('working-directory'));
     const within = (name) => {
         const value = text(name);
@@ -31360,11 +31376,11 @@ function loadRequest(get, host) {
             cacheDependencyPath: lines('cache-dependency-path'),
             python: text('python') || undefined,
             venv: within('venv'),
-            installer: oneOf('installer', text('installer'), ['pip', 'uv']),
+            installer: oneOf('installer', ['pip', 'uv']),
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', text('refresh'), refreshPeriods),
+            refresh: oneOf('refresh', refreshPeriods),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -31398,13 +31414,6 @@ function indexInputs(text, lines) {
         password,
         mirror: optional('mirror-url'),
     };
-}
-function oneOf(name, value, allowed) {
-    const found = allowed.find((each) => each === value.toLowerCase());
-    if (found === undefined) {
-        throw new errors/* UserError */.yo(`The input ${name} is "${value}"; it must be one of ${allowed.join(', ')}.`);
-    }
-    return found;
 }
 
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
@@ -31453,22 +31462,7 @@ const shared = [
  * @throws UserError that names the input and what it accepts
  */
 function loadPublishRequest(get, host) {
-    const text = (name) => {
-        const value = get(name).trim() || publishInputDefaults[name];
-        if (value.includes('\0'))
-            throw new errors/* UserError */.yo(`The input ${name} contains a NUL character.`);
-        return value;
-    };
-    const lines = (name) => text(name)
-        .split(/[\r\n,]+/)
-        .map((line) => line.trim())
-        .filter((line) => line !== '' && !line.startsWith('#'));
-    const oneOf = (name, allowed) => {
-        const found = allowed.find((each) => each === text(name).toLowerCase());
-        if (found !== undefined)
-            return found;
-        throw new errors/* UserError */.yo(`The input ${name} is "${text(name)}"; it must be one of ${allowed.join(', ')}.`);
-    };
+    const { text, lines, oneOf, flag } = inputReader(get, publishInputDefaults, /[\r\n,]+/);
     if (text('packages') === '' && text('requirements') === '') {
         throw new errors/* UserError */.yo('There is nothing to publish. Set the input packages, such as requests>=2.31, or the input requirements, such as requirements.txt.');
     }
@@ -31494,7 +31488,7 @@ function loadPublishRequest(get, host) {
         uploadUrl,
         uploader: oneOf('uploader', model/* uploaders */.wl),
         audit: oneOf('audit', model/* auditModes */.IH),
-        dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
+        dryRun: flag('dry-run'),
     });
 }
 /**
@@ -33567,6 +33561,13 @@ async function groupLines(request, sources) {
     }
     return lines;
 }
+/** Returns the request's lines for an index whose environment markers apply. */
+async function applicableRequirements({ interpreter, requested }, { python }) {
+    const lines = indexRequirements(requested.lines);
+    const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
+    const applies = await python.applies(interpreter, [...markers]);
+    return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
+}
 
 ;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
 /** pip-audit: its arguments, and the meaning of its reports. */
@@ -34630,7 +34631,7 @@ const pieceSize = 512 * 1024;
 /** Memory to read into, for the next file: streams would take new memory for every piece. */
 const idle = [];
 /** @returns lower-case hex of a file's SHA-256 @throws the system's error when it can't be read */
-async function sha256(file) {
+async function fileSha256(file) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
     const handle = await (0,promises_namespaceObject.open)(file);
     const piece = idle.pop() ?? Buffer.allocUnsafeSlow(pieceSize);
@@ -35020,7 +35021,7 @@ async function cachedBuilds(directory, wheels) {
     for (const { name, parentPath } of places) {
         if (!digests.has(name))
             continue;
-        const digest = await sha256(external_node_path_.join(parentPath, name)).catch(() => undefined);
+        const digest = await fileSha256(external_node_path_.join(parentPath, name)).catch(() => undefined);
         if (digest === digests.get(name))
             found.add(name);
     }
@@ -35051,6 +35052,8 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
     }
 }
 
+// EXTERNAL MODULE: ./lib/logic/digest.js
+var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
 // EXTERNAL MODULE: ./lib/logic/paths.js
@@ -38176,7 +38179,7 @@ function contentDigest(content) {
             .toString('latin1')
             .replace(/^\u00EF\u00BB\u00BF/, '')
             .replaceAll('\r\n', '\n'), 'latin1');
-    return (0,external_node_crypto_.createHash)('sha256').update(normal).digest('hex');
+    return (0,digest/* sha256 */.s)(normal);
 }
 async function read(location, access) {
     if (/^https?:/i.test(location))
@@ -38215,7 +38218,7 @@ async function project(target, shown) {
     if (found === undefined)
         throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
-        return { path: target, shown, digest: await sha256(target), buildRequires: [] };
+        return { path: target, shown, digest: await fileSha256(target), buildRequires: [] };
     }
     const text = async (name) => {
         try {
@@ -38341,7 +38344,7 @@ async function wheelFault(directory, wheel) {
         return 'is not a regular file';
     if (found.size !== wheel.size)
         return `has ${found.size} bytes instead of ${wheel.size}`;
-    return (await sha256(file)) === wheel.sha256
+    return (await fileSha256(file)) === wheel.sha256
         ? undefined
         : 'has a different hash than in the manifest';
 }
@@ -38390,7 +38393,7 @@ async function filesBelow(directory) {
 function measure(directory, files) {
     return mapFiles(files, async (file) => {
         const full = external_node_path_.join(directory, file);
-        return { file, sha256: await sha256(full), size: (await (0,promises_namespaceObject.lstat)(full)).size };
+        return { file, sha256: await fileSha256(full), size: (await (0,promises_namespaceObject.lstat)(full)).size };
     });
 }
 async function seal(directory, manifest) {
@@ -38425,7 +38428,7 @@ function downloadsAdapter(reporter, environment) {
             const files = [];
             for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
                 const whole = external_node_path_.join(directory, file);
-                files.push({ file, sha256: await sha256(whole), size: (await (0,promises_namespaceObject.stat)(whole)).size });
+                files.push({ file, sha256: await fileSha256(whole), size: (await (0,promises_namespaceObject.stat)(whole)).size });
             }
             return files;
         },

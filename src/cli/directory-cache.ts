@@ -1,18 +1,15 @@
 /** A cache in a directory: for laptops, other CI systems and runners without a cache service. */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { cp, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 
 import { messageOf } from '../logic/errors.ts';
 import type { Reporter, Restored } from '../ports.ts';
+import { copyDirectory } from '../world/disk.ts';
 import type { LocalStore, StoreEntry } from './local-store.ts';
 
 /** Milliseconds after which an unfinished entry is abandoned: no run takes that long. */
 const abandonedAfter = 24 * 3_600_000;
-
-/** A copy shares its blocks with the original if the file system can do that. */
-const copyOptions = { recursive: true, mode: constants.COPYFILE_FICLONE } as const;
 
 /** @param root absolute path; created by the first save */
 export function directoryCache(root: string, reporter: Reporter): LocalStore {
@@ -25,7 +22,7 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
     try {
       found = await find(root, key, prefixes);
       if (found === undefined) return undefined;
-      await cp(path.join(root, found), directory, copyOptions);
+      await copyDirectory(path.join(root, found), directory);
       return { key: found, arrived: true };
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
@@ -52,7 +49,7 @@ export function directoryCache(root: string, reporter: Reporter): LocalStore {
       try {
         if (await stat(entry).catch(() => undefined)) return 'exists';
         await mkdir(root, { recursive: true });
-        await cp(directory, temporary, copyOptions);
+        await copyDirectory(directory, temporary);
         try {
           await rename(temporary, entry);
           return 'saved';

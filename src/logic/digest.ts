@@ -1,9 +1,9 @@
-/** Digests of texts. Files are hashed in world/disk.ts. */
+/** Digests of what is in memory. Files are hashed in world/disk.ts. */
 import { createHash } from 'node:crypto';
 
-/** Returns the SHA-256 of a text in UTF-8, as hex. */
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+/** Returns the SHA-256 of bytes, or of a text in UTF-8, as hex. */
+export function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
 }
 
 /** Returns one digest, as hex, for a list of texts; their order counts. */

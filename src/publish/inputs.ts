@@ -1,5 +1,5 @@
 /** Reads and checks the inputs of publishing. */
-import { type Host, type InputName, loadRequest } from '../inputs.ts';
+import { type Host, type InputName, inputReader, loadRequest } from '../inputs.ts';
 import { UserError } from '../logic/errors.ts';
 import { derivedUploadUrl } from './logic/feed.ts';
 import { auditModes, type PublishRequest, uploaders } from './logic/model.ts';
@@ -47,23 +47,7 @@ export function loadPublishRequest(
   get: (name: PublishInputName) => string,
   host: Host,
 ): PublishRequest {
-  const text = (name: PublishInputName): string => {
-    const value = get(name).trim() || publishInputDefaults[name];
-    if (value.includes('\0')) throw new UserError(`The input ${name} contains a NUL character.`);
-    return value;
-  };
-  const lines = (name: PublishInputName): string[] =>
-    text(name)
-      .split(/[\r\n,]+/)
-      .map((line) => line.trim())
-      .filter((line) => line !== '' && !line.startsWith('#'));
-  const oneOf = <T extends string>(name: PublishInputName, allowed: readonly T[]): T => {
-    const found = allowed.find((each) => each === text(name).toLowerCase());
-    if (found !== undefined) return found;
-    throw new UserError(
-      `The input ${name} is "${text(name)}"; it must be one of ${allowed.join(', ')}.`,
-    );
-  };
+  const { text, lines, oneOf, flag } = inputReader(get, publishInputDefaults, /[\r\n,]+/);
 
   if (text('packages') === '' && text('requirements') === '') {
     throw new UserError(
@@ -102,7 +86,7 @@ export function loadPublishRequest(
     uploadUrl,
     uploader: oneOf('uploader', uploaders),
     audit: oneOf('audit', auditModes),
-    dryRun: oneOf('dry-run', ['true', 'false']) === 'true',
+    dryRun: flag('dry-run'),
   });
 }
 

@@ -16,7 +16,7 @@ const pieceSize = 512 * 1024;
 const idle: Buffer[] = [];
 
 /** @returns lower-case hex of a file's SHA-256 @throws the system's error when it can't be read */
-export async function sha256(file: string): Promise<string> {
+export async function fileSha256(file: string): Promise<string> {
   const hash = createHash('sha256');
   const handle = await open(file);
   const piece = idle.pop() ?? Buffer.allocUnsafeSlow(pieceSize);

@@ -10,7 +10,7 @@ import type { Interpreter, Request } from '../logic/model.ts';
 import { normalizeName } from '../logic/names.ts';
 import { errorExcerpt } from '../logic/pip-output.ts';
 import type { Measured, PipResult, Python, Reporter } from '../ports.ts';
-import { discard, release, sha256, temporaryDirectory, untilExit } from './disk.ts';
+import { discard, fileSha256, release, temporaryDirectory, untilExit } from './disk.ts';
 import { type Finished, run } from './process.ts';
 import { answer, asciiJson, runProgram } from './python-program.ts';
 
@@ -222,7 +222,7 @@ async function cachedBuilds(
   }).catch(() => []);
   for (const { name, parentPath } of places) {
     if (!digests.has(name)) continue;
-    const digest = await sha256(path.join(parentPath, name)).catch(() => undefined);
+    const digest = await fileSha256(path.join(parentPath, name)).catch(() => undefined);
     if (digest === digests.get(name)) found.add(name);
   }
   return found;

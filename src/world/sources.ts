@@ -1,7 +1,7 @@
 /** The user's files: finds them by glob, decodes them like pip, and reads local projects. */
-import { createHash } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { sha256 } from '../logic/digest.ts';
 import { messageOf, UserError } from '../logic/errors.ts';
 import { projectParts } from '../logic/local-project.ts';
 import type { Request } from '../logic/model.ts';
@@ -9,7 +9,7 @@ import { isWithin } from '../logic/paths.ts';
 import type { RequirementFile } from '../logic/requirements.ts';
 import type { RemoteAccess, Sources } from '../ports.ts';
 import { decode } from './decode.ts';
-import { sha256 } from './disk.ts';
+import { fileSha256 } from './disk.ts';
 import { filesMatching } from './glob.ts';
 import { remoteFile } from './remote-files.ts';
 
@@ -104,7 +104,7 @@ function contentDigest(content: Buffer): string {
           .replaceAll('\r\n', '\n'),
         'latin1',
       );
-  return createHash('sha256').update(normal).digest('hex');
+  return sha256(normal);
 }
 
 async function read(location: string, access?: RemoteAccess): Promise<string> {
@@ -145,7 +145,7 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
   const found = await stat(target).catch(() => undefined);
   if (found === undefined) throw new UserError(`${shown} does not exist.`);
   if (!found.isDirectory()) {
-    return { path: target, shown, digest: await sha256(target), buildRequires: [] };
+    return { path: target, shown, digest: await fileSha256(target), buildRequires: [] };
   }
   const text = async (name: string): Promise<string | undefined> => {
     try {

@@ -29,9 +29,9 @@ import type { Inspected, Measured, Wheelhouses } from '../ports.ts';
 import {
   discard,
   exists,
+  fileSha256,
   mapFiles,
   moveDirectory,
-  sha256,
   temporaryDirectory,
   writeWhole,
 } from './disk.ts';
@@ -126,7 +126,7 @@ async function wheelFault(directory: string, wheel: Wheel): Promise<string | und
   if (found === undefined) return 'is missing';
   if (!found.isFile()) return 'is not a regular file';
   if (found.size !== wheel.size) return `has ${found.size} bytes instead of ${wheel.size}`;
-  return (await sha256(file)) === wheel.sha256
+  return (await fileSha256(file)) === wheel.sha256
     ? undefined
     : 'has a different hash than in the manifest';
 }
@@ -175,7 +175,7 @@ async function filesBelow(directory: string): Promise<string[]> {
 function measure(directory: string, files: readonly string[]): Promise<Measured[]> {
   return mapFiles(files, async (file) => {
     const full = path.join(directory, file);
-    return { file, sha256: await sha256(full), size: (await lstat(full)).size };
+    return { file, sha256: await fileSha256(full), size: (await lstat(full)).size };
   });
 }
 

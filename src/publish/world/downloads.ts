@@ -5,7 +5,7 @@ import { UserError } from '../../logic/errors.ts';
 import type { Interpreter } from '../../logic/model.ts';
 import { errorExcerpt } from '../../logic/pip-output.ts';
 import type { PipResult, Python, Reporter } from '../../ports.ts';
-import { sha256 } from '../../world/disk.ts';
+import { fileSha256 } from '../../world/disk.ts';
 import { accept, maxPage } from '../../world/pages.ts';
 import { runPip } from '../../world/python.ts';
 import { asciiJson, runProgram } from '../../world/python-program.ts';
@@ -29,7 +29,7 @@ export function downloadsAdapter(
       const files: DownloadedFile[] = [];
       for (const file of (await readdir(directory)).sort()) {
         const whole = path.join(directory, file);
-        files.push({ file, sha256: await sha256(whole), size: (await stat(whole)).size });
+        files.push({ file, sha256: await fileSha256(whole), size: (await stat(whole)).size });
       }
       return files;
     },
