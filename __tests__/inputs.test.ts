@@ -43,7 +43,12 @@ test('without inputs, a request has the defaults', () => {
   const expected: Partial<Request> = {
     workspace: '/w',
     workingDirectory: '/w',
-    requirements: ['requirements.txt'],
+    requirements: [],
+    projects: [],
+    isOpen: true,
+    extras: [],
+    editable: true,
+    installProject: true,
     packages: [],
     constraints: [],
     groups: [],
@@ -78,19 +83,29 @@ describe('loadRequest reads', () => {
     [
       'packages instead of files',
       { packages: 'a\nb>=1' },
-      { requirements: [], packages: ['a', 'b>=1'] },
+      { isOpen: false, requirements: [], packages: ['a', 'b>=1'] },
     ],
-    ['groups instead of files', { groups: 'dev' }, { requirements: [], groups: ['dev'] }],
+    [
+      'groups instead of files',
+      { groups: 'dev' },
+      { isOpen: false, requirements: [], groups: ['dev'] },
+    ],
+    [
+      'local projects',
+      { project: '.[test]\n./api', editable: 'false', 'install-project': 'false' },
+      { isOpen: false, projects: ['.[test]', './api'], editable: false, installProject: false },
+    ],
+    [
+      'extras, which leave open what to install',
+      { extras: 'a, b\nC.d' },
+      { isOpen: true, extras: ['a', 'b', 'C.d'] },
+    ],
     [
       'packages beside files',
       { packages: 'a', requirements: 'r.txt' },
       { requirements: ['r.txt'], packages: ['a'] },
     ],
-    [
-      'packages that are only a comment',
-      { packages: '# none' },
-      { requirements: ['requirements.txt'], packages: [] },
-    ],
+    ['packages that are only a comment', { packages: '# none' }, { isOpen: true, packages: [] }],
     ['constraints', { constraints: 'c.txt\nd.txt' }, { constraints: ['c.txt', 'd.txt'] }],
     [
       'dependency files',

@@ -10,6 +10,7 @@ import {
 import { UserError } from './logic/errors.ts';
 import { refreshPeriods } from './logic/freshness.ts';
 import type { IndexInputs, Request } from './logic/model.ts';
+import { isExtraName } from './logic/names.ts';
 import { isWithin } from './logic/paths.ts';
 
 /** Where a run happens: the parts of a Request that are no inputs. */
@@ -26,9 +27,13 @@ export interface Host {
 /** Every input with its default, as action.yml declares them. */
 export const inputDefaults = {
   requirements: '',
+  project: '',
   packages: '',
   constraints: '',
+  extras: '',
   groups: '',
+  editable: 'true',
+  'install-project': 'true',
   'working-directory': '.',
   'cache-dependency-path': '',
   python: '',
@@ -103,8 +108,8 @@ export function loadRequest(
   };
   const packages = lines('packages');
   const groups = lines('groups');
-  const given = lines('requirements');
-  const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
+  const requirements = lines('requirements');
+  const projects = lines('project');
   const suffix = text('cache-suffix');
   if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
     throw new UserError(
@@ -132,10 +137,17 @@ export function loadRequest(
     request: Object.freeze({
       workspace: host.workspace,
       workingDirectory,
-      requirements: given.length > 0 ? given : implied,
+      requirements,
+      projects,
+      isOpen: [requirements, projects, packages, groups].every((each) => each.length === 0),
       packages,
       constraints: lines('constraints'),
+      extras: lines('extras')
+        .flatMap((line) => line.split(','))
+        .map(extraName),
       groups,
+      editable: flag('editable'),
+      installProject: flag('install-project'),
       cacheDependencyPath: lines('cache-dependency-path'),
       python: text('python') || undefined,
       venv: within('venv'),
@@ -153,6 +165,14 @@ export function loadRequest(
       environment: host.environment,
     }),
   };
+}
+
+function extraName(text: string): string {
+  const name = text.trim();
+  if (isExtraName(name)) return name;
+  throw new UserError(
+    `The input extras contains "${name}", which is not the name of an extra. Write one name per line, or separate them by commas.`,
+  );
 }
 
 function indexInputs(

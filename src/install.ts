@@ -3,6 +3,7 @@
  * install from it, put it into its place.
  */
 
+import { completeRequest } from './discover.ts';
 import { InstallError, installLock } from './install-lock.ts';
 import { prepareInterpreter } from './interpreter.ts';
 import { installSources } from './local-projects.ts';
@@ -20,6 +21,8 @@ import { Timer } from './timer.ts';
 
 /** What a run hands over to its entry point. */
 export interface Outcome {
+  /** The request, completed by what was found. */
+  readonly request: Request;
   readonly report: Report;
   /** For the post step; undefined when there is nothing to save. */
   readonly state: State | undefined;
@@ -31,11 +34,11 @@ export interface Outcome {
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
  */
-export async function install(request: Request, world: World): Promise<Outcome> {
-  const { reporter, sources, store, wheelhouses } = world;
+export async function install(given: Request, world: World): Promise<Outcome> {
+  const { reporter, store, wheelhouses } = world;
   const timer = new Timer();
-  hideInputs(request, reporter);
-  await sources.check(request);
+  hideInputs(given, reporter);
+  const request = await completeRequest(given, world);
   if (request.restoreCache && store.unavailable === undefined) store.warmUp();
   const prepared = await timer.time('python', () => prepareInterpreter(request, world));
   const keyed = await timer.time('read', () =>
@@ -60,6 +63,7 @@ export async function install(request: Request, world: World): Promise<Outcome> 
     const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
     const manifest = manifestDigest(supplied.manifest);
     return {
+      request,
       report: reportOf(run, supplied),
       state: saveKey === undefined ? undefined : { wheelhouse, key: saveKey, manifest },
       wheelhouse,

@@ -59,7 +59,7 @@ export async function resolveSources(run: FillRun, world: World): Promise<Resolv
       await sources.pushDependencies(requirement, { name: wheel.name, requires: [] });
       continue;
     }
-    const action = isInstalled ? 'install' : 'read metadata';
+    const action = isInstalled && isWanted(run, requirement) ? 'install' : 'read metadata';
     const built = await buildProject(run, world, requirement, action);
     if (built.item === undefined) continue;
     const project = directProject(requirement, built.item);
@@ -69,6 +69,13 @@ export async function resolveSources(run: FillRun, world: World): Promise<Resolv
     await sources.pushDependencies(requirement, built.item);
   }
   return { wheels, projects, stubs: await writeStubs(run, world, stubs), builtWith, isInstalled };
+}
+
+const titles = { install: 'Install', 'read metadata': 'Read the metadata of' } as const;
+
+/** Whether a requirement is to be installed itself, and not only its dependencies. */
+function isWanted({ request }: Run, { form }: DirectRequirement): boolean {
+  return request.installProject || form !== 'path';
 }
 
 /**
@@ -82,8 +89,7 @@ async function buildProject(
   action: 'install' | 'read metadata',
 ): Promise<BuiltProject> {
   const { reporter } = world;
-  const verb = action === 'install' ? 'Install' : 'Read the metadata of';
-  return reporter.group(`${verb} ${requirement.shown}`, async () => {
+  return reporter.group(`${titles[action]} ${requirement.shown}`, async () => {
     if (run.earlier.some((wheel) => wheel.role === 'build')) {
       const result = await installProject(run, world, requirement, { action });
       if (result.state === 'done') return result;
@@ -110,8 +116,9 @@ export async function installSources(
   let changed: string | undefined;
   for (const requirement of sources.requirements()) {
     if (isCacheable(requirement)) continue;
-    const result = await world.reporter.group(`Install ${requirement.shown}`, () =>
-      installProject(run, world, requirement, { action: 'install' }),
+    const action = isWanted(run, requirement) ? 'install' : 'read metadata';
+    const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () =>
+      installProject(run, world, requirement, { action }),
     );
     if (result.state === 'failed') {
       return {

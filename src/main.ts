@@ -8,7 +8,6 @@ import { install, type Outcome } from './install.ts';
 import { workflowEvent } from './logic/cache-policy.ts';
 import { environmentForPrograms } from './logic/environment.ts';
 import { lockFile } from './logic/manifest.ts';
-import type { Request } from './logic/model.ts';
 import { formatState } from './logic/state.ts';
 import { formatReport, formatSummary } from './logic/summary.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
@@ -41,7 +40,7 @@ async function main(): Promise<void> {
     reporter,
     now: () => new Date(),
   });
-  handOver(request, outcome);
+  handOver(outcome);
   for (const line of formatReport(outcome.report)) reporter.info(line);
   if (process.env['GITHUB_STEP_SUMMARY']) {
     await core.summary.addRaw(formatSummary(outcome.report)).write();
@@ -69,7 +68,7 @@ function payloadOf(environment: Readonly<Record<string, string>>): unknown {
 }
 
 /** Sets outputs, variables and the state of the post step. */
-function handOver(request: Request, { report, state, wheelhouse, interpreter }: Outcome): void {
+function handOver({ request, report, state, wheelhouse, interpreter }: Outcome): void {
   core.setOutput('cache-hit', report.hit === 'exact');
   core.setOutput('cache-primary-key', report.primaryKey);
   core.setOutput('cache-matched-key', report.matchedKey ?? '');

@@ -141,6 +141,12 @@ export interface Sources {
     readonly constraints: readonly RequirementFile[];
     readonly extra: readonly { readonly path: string; readonly digest: string }[];
   }>;
+  /** Lists the files of the working directory. */
+  list(request: Request): Promise<{
+    readonly names: readonly string[];
+    /** The name of the directory in messages. */
+    readonly shown: string;
+  }>;
   /**
    * Reads and decodes a file or URL.
    * @param access how URLs are downloaded; by default with no settings of pip
@@ -152,6 +158,8 @@ export interface Sources {
    * @throws Error, in a few words, when it can't be read or decoded, or is outside the workspace
    */
   readInside(request: Request, file: string): Promise<string>;
+  /** @throws UserError for a path that leads outside the workspace */
+  checkInside(request: Request, file: string, shown: string): Promise<void>;
   /** Reads what decides a local project's dependencies. @throws UserError when nothing is there */
   project(target: string, shown: string): Promise<LocalProject>;
 }

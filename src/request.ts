@@ -14,11 +14,12 @@ import {
   refuseIgnoredSettings,
   withOptionLines,
 } from './logic/pip-settings.ts';
-import type { IndexRequirement } from './logic/requirement-line.ts';
+import { type IndexRequirement, isPath } from './logic/requirement-line.ts';
 import {
   directRequirements,
   gatherLines,
   indexRequirements,
+  type ProjectSource,
   type RequestedSet,
   type RequirementFile,
   type RequirementReading,
@@ -106,10 +107,18 @@ async function requestedSet(
   };
   const found = await sources.find(request);
   for (const file of found.requirements) refuseOtherFormats(file.shown);
+  const [paths, packages] = partition(
+    request.packages,
+    (text) => isPath(text) && !/(?:^|\s)-/.test(text),
+  );
   const { lines: all, files } = await gatherLines(
     {
       requirements: found.requirements,
-      packages: request.packages,
+      projects: [
+        ...projectSources(request, request.projects, 'input project'),
+        ...projectSources(request, paths, 'input packages'),
+      ],
+      packages,
       groups: await groupLines(request, sources),
       constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     },
@@ -124,21 +133,32 @@ async function requestedSet(
   return {
     lines,
     files,
-    projects: await localProjects(lines, sources),
+    projects: await localProjects(lines, request, sources),
     extra: found.extra,
     buildConstraints: await buildConstraints(buildFiles, reading),
   };
 }
 
+function projectSources(
+  { extras, editable }: Request,
+  texts: readonly string[],
+  file: string,
+): ProjectSource[] {
+  return texts.map((text) => ({ text, extras, editable, source: { file, line: undefined } }));
+}
+
 /** Reads the local projects among the requirements, each once. */
 async function localProjects(
   lines: RequestedSet['lines'],
+  request: Request,
   sources: Sources,
 ): Promise<LocalProject[]> {
   const projects = new Map<string, LocalProject>();
   for (const { form, target, shownTarget, source } of directRequirements(lines)) {
     if (form !== 'path' || projects.has(target)) continue;
     try {
+      // Requirement files may name any path, as for pip.
+      if (source.line === undefined) await sources.checkInside(request, target, `"${shownTarget}"`);
       projects.set(target, await sources.project(target, shownTarget));
     } catch (error) {
       if (!(error instanceof UserError) || error.file !== undefined) throw error;
@@ -171,9 +191,8 @@ async function buildConstraints(
   reading: RequirementReading,
 ): Promise<string[]> {
   const parts = files.map(async (file) => {
-    const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
     try {
-      return (await gatherLines(sources, reading)).lines.map(canonical);
+      return (await gatherLines({ constraints: [file] }, reading)).lines.map(canonical);
     } catch (error) {
       if (error instanceof UserError) return [`file ${fingerprinted(file.location)}`];
       throw error;
@@ -204,6 +223,10 @@ function replacedVariables({ url, extra, username, mirror }: Request['index']): 
     ...(isIndex ? ['PIP_INDEX_URL'] : []),
     ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
   ]);
+}
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [yes: T[], no: T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
 }
 
 /** Files of other tools that users take for requirement files. */

@@ -13,6 +13,9 @@ const { cache, run } = await startScenario({
   distributions: [wheel({ name: 'one', version: '1.0' })],
 });
 
+const nothing = (place: string, hint = ''): string =>
+  `There is nothing to install in ${place}: looked for requirements.txt, pylock.toml, uv.lock, poetry.lock, pdm.lock, Pipfile.lock, pyproject.toml and setup.py.${hint} Set the input requirements, project, packages or groups, or set working-directory to the folder of the project; check that actions/checkout ran before this step.`;
+
 interface Case extends RunOptions {
   readonly what: string;
   /** The annotation's text; a function if it contains a path of the job. */
@@ -34,12 +37,14 @@ const text = (content: string): Record<string, string> => ({ 'requirements.txt':
 const cases: Case[] = [
   {
     what: 'a Python that does not exist',
+    files: text('one\n'),
     with: { python: 'no-such-python' },
     message:
       'Python "no-such-python" was not found. Set the input python to an interpreter that exists.',
   },
   {
     what: 'a Python that crashes',
+    files: text('one\n'),
     before: (job) => fakePython(job, 'echo some trouble >&2; exit 3'),
     with: { python: 'bin/python' },
     message: (job) =>
@@ -47,6 +52,7 @@ const cases: Case[] = [
   },
   {
     what: 'a Python that is too old',
+    files: text('one\n'),
     before: (job) => fakePython(job, `echo '{"tooOld": "2.7"}'`),
     with: { python: 'bin/python' },
     message: (job) =>
@@ -54,6 +60,7 @@ const cases: Case[] = [
   },
   {
     what: 'a pip that is too old',
+    files: text('one\n'),
     before: (_job, python) => {
       const file = evaluate(python, `__import__('pip').__file__`);
       writeFileSync(file, '__version__ = "21.3.1"\n');
@@ -62,16 +69,32 @@ const cases: Case[] = [
       `pip 21.3.1 of ${python} is too old; 22.2 or newer is required. Run "${python} -m pip install --upgrade pip" before this step.`,
   },
   {
-    what: 'no requirement file',
-    message:
-      'No file matches "requirements.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that contains it.',
+    what: 'nothing to install',
+    message: nothing('the working directory'),
   },
   {
-    what: 'a working-directory without a requirement file',
-    files: { 'api/readme': '' },
+    what: 'a working-directory with nothing to install',
+    files: { 'api/readme': '', 'api/setup.cfg': '[metadata]\nname = x\n' },
     with: { 'working-directory': 'api' },
+    message: nothing(
+      'api',
+      ' pip cannot build a project that has only setup.cfg: add a pyproject.toml.',
+    ),
+  },
+  {
+    what: 'a pyproject.toml with nothing but settings',
+    files: { 'pyproject.toml': '[tool.ruff]\nline-length = 100\n' },
+    message: nothing(
+      'the working directory',
+      ' Its pyproject.toml has neither [project] nor [build-system].',
+    ),
+  },
+  {
+    what: 'a requirement file that does not exist',
+    files: { 'pyproject.toml': '' },
+    with: { requirements: 'dev.txt' },
     message:
-      'No file matches "requirements.txt" of the input requirements in api. Correct the input, or set working-directory to the folder that contains it.',
+      'No file matches "dev.txt" of the input requirements in the working directory. Correct the input, or set working-directory to the folder that contains it.',
   },
   {
     what: 'a working-directory that does not exist',
@@ -135,11 +158,38 @@ const cases: Case[] = [
     file: 'input packages',
   },
   {
-    what: 'a path in the input packages',
+    what: 'a path in the input packages that does not exist',
     with: { packages: './local' },
-    message:
-      '"./local" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.',
+    message: './local does not exist.',
     file: 'input packages',
+  },
+  {
+    what: 'a project outside the workspace',
+    with: { project: '../other' },
+    message:
+      '"../other" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+    file: 'input project',
+  },
+  {
+    what: 'a link to a project outside the workspace',
+    before: (job) => symlinkSync('/usr', join(job.workspace, 'other')),
+    with: { project: 'other' },
+    message:
+      '"./other" leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.',
+    file: 'input project',
+  },
+  {
+    what: 'a project with a marker',
+    with: { project: '. ; python_version > "3"' },
+    message:
+      '". ; python_version > "3"" is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.',
+    file: 'input project',
+  },
+  {
+    what: 'a project with an invalid extra',
+    with: { project: '.[te st]' },
+    message: '".[te st]" asks for "te st", which is not the name of an extra.',
+    file: 'input project',
   },
   {
     what: 'a local project that does not exist',

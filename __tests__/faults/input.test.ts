@@ -60,13 +60,14 @@ const noUser = refused(
 /** What is said to the shell's text, and to the lines. */
 const answers: Record<Input, readonly [Answer, Answer]> = {
   requirements: [noFile('requirements', shell), noFile('requirements', 'x')],
-  packages: [
-    refused(
-      `"${shell}" is a path; input packages takes requirements only. Put paths and "-e" lines into a requirement file.`,
-    ),
-    noRequirement('::error::pwned'),
-  ],
+  project: both((text) => refused(`./${text} does not exist.`)),
+  packages: [refused(`./${shell} does not exist.`), noRequirement('::error::pwned')],
   constraints: [noFile('constraints', shell), noFile('constraints', 'x')],
+  extras: both((text) =>
+    refused(
+      `The input extras contains "${text}", which is not the name of an extra. Write one name per line, or separate them by commas.`,
+    ),
+  ),
   groups: [noGroup(shell), noGroup('x')],
   'working-directory': both((text) =>
     refused(
@@ -90,6 +91,8 @@ const answers: Record<Input, readonly [Answer, Answer]> = {
   ],
   installer: both((text) => oneOf('installer', text, 'pip, uv')),
   'compile-bytecode': both((text) => oneOf('compile-bytecode', text, 'true, false')),
+  editable: both((text) => oneOf('editable', text, 'true, false')),
+  'install-project': both((text) => oneOf('install-project', text, 'true, false')),
   install: both((text) => oneOf('install', text, 'true, false')),
   export: both((text) => oneOf('export', text, 'true, false')),
   refresh: both((text) => oneOf('refresh', text, 'auto, always, daily, weekly, monthly, never')),

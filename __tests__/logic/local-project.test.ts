@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UserError } from '../../src/logic/errors.ts';
-import { groupRequirements, projectParts } from '../../src/logic/local-project.ts';
+import { dependencyFiles, groupRequirements, projectParts } from '../../src/logic/local-project.ts';
 
 const pyproject = `
 [build-system]
@@ -73,19 +73,64 @@ describe('the digest of a project', () => {
     assert.equal(projectParts({ pyproject: turned }, 'p').digest, base);
   });
 
-  test('changes with any edit of setup.py and setup.cfg', () => {
-    const digests = [
-      projectParts({ setupPy: 'a' }, 'p'),
-      projectParts({ setupPy: 'b' }, 'p'),
-      projectParts({ setupCfg: 'a' }, 'p'),
-      projectParts({ setupPy: 'a', setupCfg: 'a' }, 'p'),
-      projectParts({ pyproject, setupPy: 'a' }, 'p'),
-    ].map((parts) => parts.digest);
-    assert.equal(new Set(digests).size, digests.length);
-  });
+  const setupCfg = `[metadata]
+name = local
+version = 1.0
+description = A project
+  in two lines
+classifiers =
+    Framework :: Other
+[options]
+python_requires = >=3.9
+install_requires =
+    requests>=2
+[options.extras_require]
+test = pytest
+[flake8]
+max-line-length = 100
+`;
+  const setupPy = `from setuptools import setup
+setup(
+    name="local",
+    version="1.0",
+    description='A "project"',
+    install_requires=["requests>=2"],
+)
+`;
+  const setupEdits: readonly [string, string, string, boolean][] = [
+    ['the version', '1.0', '1.1', false],
+    ['the description', 'project', 'thing', false],
+    ['its second line', 'two lines', '2 lines', false],
+    ['a classifier', 'Framework', 'Topic', false],
+    ['the settings of a linter', '100', '120', false],
+    ['a dependency', 'requests>=2', 'requests>=3', true],
+    ['the name', 'local', 'other', true],
+    ['an extra', 'pytest', 'nose', true],
+    ['the Pythons that it runs on', '>=3.9', '>=3.10', true],
+  ];
+  for (const [what, from, to, decides] of setupEdits) {
+    for (const [file, text] of Object.entries({ setupCfg, setupPy })) {
+      if (!text.includes(from)) continue;
+      test(`${decides ? 'changes' : 'does not change'} with ${what} in ${file}`, () => {
+        const [before, after] = [text, text.replace(from, to)].map(
+          (content) => projectParts({ [file]: content }, 'p').digest,
+        );
+        assert.notEqual(text, text.replace(from, to));
+        assert.equal(before !== after, decides);
+      });
+    }
+  }
 
-  test('does not change with the name of the directory', () => {
-    assert.equal(projectParts({ pyproject }, 'q').digest, base);
+  test('changes with the code of setup.py and with files that dependencies are read from', () => {
+    const digests = [
+      projectParts({ setupPy }, 'p'),
+      projectParts({ setupPy: `import os\n${setupPy}` }, 'p'),
+      projectParts({ setupCfg }, 'p'),
+      projectParts({ pyproject }, 'p'),
+      projectParts({ pyproject }, 'p', ['requirements.txt\none']),
+      projectParts({ pyproject }, 'p', ['requirements.txt\ntwo']),
+    ].map(({ digest }) => digest);
+    assert.equal(new Set(digests).size, digests.length);
   });
 
   for (const [description, text, expected] of [
@@ -113,6 +158,29 @@ describe('the digest of a project', () => {
     test(`ignores values of the wrong type: ${JSON.stringify(text)}`, () => {
       assert.match(projectParts({ pyproject: text }, 'p').digest, /^[0-9a-f]{64}$/);
     });
+  }
+});
+
+describe('dependencyFiles', () => {
+  const names = ['requirements.txt', 'README.txt', 'requirements-dev.in', 'requirements/base.txt'];
+  const dynamic = '[project]\ndynamic = ["version", "dependencies"]\n';
+  const files =
+    '[tool.setuptools.dynamic]\ndependencies = { file = ["deps.txt"] }\noptional-dependencies.test = { file = "test.txt" }\n';
+  const related = ['requirements-dev.in', 'requirements.txt', 'requirements/base.txt'];
+  const table: readonly [string, Parameters<typeof dependencyFiles>[0], readonly string[]][] = [
+    ['a project with static dependencies', { pyproject }, []],
+    ['a dynamic version only', { pyproject: '[project]\ndynamic = ["version"]\n' }, []],
+    ['dynamic dependencies', { pyproject: dynamic }, related],
+    [
+      'files that setuptools is told to read',
+      { pyproject: dynamic + files },
+      ['deps.txt', ...related, 'test.txt'],
+    ],
+    ['a setup.py', { setupPy: 'setup()' }, related],
+    ['file: in setup.cfg', { setupCfg: 'install_requires = file: requirements.txt' }, related],
+  ];
+  for (const [what, given, expected] of table) {
+    test(what, () => assert.deepEqual(dependencyFiles(given, 'p', names), expected));
   }
 });
 

@@ -215,7 +215,7 @@ describe('finding the files of the inputs', () => {
   test('accepts names and globs, and lists each file once, sorted', async () => {
     for (const name of ['requirements.txt', 'b/r.txt', 'a/r.txt', 'a/r.in', 'c/d/r.txt'])
       write(name);
-    assert.deepEqual(await found({}), ['requirements.txt']);
+    assert.deepEqual(await found({ requirements: ['requirements.txt'] }), ['requirements.txt']);
     assert.deepEqual(await found({ requirements: ['*/r.txt', 'a/r.txt', './b/../a/r.txt'] }), [
       'a/r.txt',
       'b/r.txt',
@@ -370,8 +370,10 @@ describe('finding the files of the inputs', () => {
   test('refused: a pattern without matches in a subdirectory, which the message names', async () => {
     mkdirSync(path.join(workspace, 'sub'));
     assert.equal(
-      await refusal(found({ workingDirectory: path.join(workspace, 'sub') })),
-      'No file matches "requirements.txt" of the input requirements in sub. Correct the input, or set working-directory to the folder that contains it.',
+      await refusal(
+        found({ workingDirectory: path.join(workspace, 'sub'), requirements: ['some.txt'] }),
+      ),
+      'No file matches "some.txt" of the input requirements in sub. Correct the input, or set working-directory to the folder that contains it.',
     );
   });
 

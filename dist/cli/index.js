@@ -33203,6 +33203,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
+// EXTERNAL MODULE: ./lib/discover.js + 2 modules
+var discover = __nccwpck_require__(5112);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -33312,10 +33314,11 @@ function readable(part) {
 
 
 
+
 /** @throws UserError when a run could not even look for a wheelhouse */
-async function doctor(request, world) {
-    (0,lib_request/* hideInputs */.UZ)(request, world.reporter);
-    await world.sources.check(request);
+async function doctor(given, world) {
+    (0,lib_request/* hideInputs */.UZ)(given, world.reporter);
+    const request = await (0,discover/* completeRequest */.Z)(given, world);
     const interpreter = await world.python.probe(request);
     const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world);
     const inquiry = { ...keyed, request, interpreter };
@@ -33474,8 +33477,10 @@ const installFlags = {
     short: { requirements: '-r', constraints: '-c' },
     repeatable: [
         'requirements',
+        'project',
         'packages',
         'constraints',
+        'extras',
         'groups',
         'cache-dependency-path',
         'extra-index-url',
@@ -33561,10 +33566,14 @@ function jsonFlag() {
 /* harmony export */ });
 /** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */
 const installHelp = {
-    requirements: 'Requirement files or globs, one per line. Defaults to requirements.txt, unless packages or groups is set.',
-    packages: 'Requirement specifiers, one per line, such as requests>=2.31. Options and paths are not accepted.',
+    requirements: 'Requirement files, lock files or globs, one per line. Without this and without project, packages and groups, the files of the working directory decide.',
+    project: 'Local projects to install with their dependencies, one path per line, with optional extras, such as .[test].',
+    packages: 'Requirement specifiers or local projects, one per line, such as requests>=2.31. Options are not accepted.',
     constraints: 'Constraint files or globs, one per line.',
+    extras: 'Extras of the local projects or of the lock file, one per line or separated by commas.',
     groups: 'Dependency groups of pyproject.toml, one per line. For another file, write path/to/pyproject.toml:group.',
+    editable: 'Install local projects in editable mode (true or false).',
+    'install-project': 'Install the local projects themselves (true or false). If false, only their dependencies.',
     'working-directory': 'The directory that relative paths start from.',
     'cache-dependency-path': 'Additional files or globs whose content becomes part of the cache key, one per line.',
     python: 'The Python to install for, as a path or a command. Defaults to python or python3 on PATH.',
@@ -33616,34 +33625,36 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5746);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(7363);
-/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2718);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3690);
-/* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2059);
-/* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6426);
-/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(7296);
-/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(9940);
-/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5834);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5462);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(3411);
-/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6895);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(553);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(5638);
-/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(482);
-/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(3826);
-/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(2529);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(931);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(806);
+/* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5112);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2739);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5746);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(7363);
+/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2718);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3690);
+/* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2059);
+/* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6426);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7296);
+/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9940);
+/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5834);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5462);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(3411);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(6895);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(553);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(5638);
+/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(482);
+/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(3826);
+/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(2529);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(931);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(806);
 /** Entry of the command line: the stories of the action, with a directory as their store. */
+
 
 
 
@@ -33679,69 +33690,69 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
 /** Bytes that `install` leaves in the store unless --max-size says otherwise. */
 const defaultMaxSize = 5e9;
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_19__/* .consoleReporter */ .P)();
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_20__/* .consoleReporter */ .P)();
 const publishFlags = {
-    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .publishInputDefaults */ .i,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_26__/* .publishHelp */ .F,
+    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .publishInputDefaults */ .i,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_27__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_25__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_26__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, reproducible Python installs in CI, from any package index')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_27__/* .version */ .r)
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_28__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_25__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_26__/* .installFlags */ .nY)
         .description('Install requirements through a wheelhouse.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .storeFlag */ ._Q)())
         .option('--no-store', 'Do not use a store.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .size */ .Ej)(defaultMaxSize)))
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
         .action(installCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_25__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_26__/* .installFlags */ .nY)
         .description("Print the cache key and its restore prefixes, for another CI system's cache.")
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
         .action(keyCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_25__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_26__/* .installFlags */ .nY)
         .description('Explain whether a run would hit or miss, and check what it depends on.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
         .action(doctorCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
         .description('Copy packages and all their dependencies to a private feed.')
         .argument('[packages...]', 'Requirement specifiers, same as --packages.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
         .action(publishCommand);
     root
         .command('prune')
         .description('Delete the least recently used wheelhouses.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
         .action(pruneCommand);
     return root;
 }
 async function installCommand(values) {
     const store = values['store'] === false ? undefined : storeOf(values);
     await withWorld(values, store ?? noStore, async (request, world) => {
-        const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, world);
+        const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
         const { report, state } = outcome;
         if (state !== undefined)
-            await (0,_save_js__WEBPACK_IMPORTED_MODULE_14__/* .save */ .U)(state, world);
+            await (0,_save_js__WEBPACK_IMPORTED_MODULE_15__/* .save */ .U)(state, world);
         if (store && state !== undefined) {
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_28__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_29__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
         }
         if (values['json'])
             printJson(installResult(request, outcome));
         else
-            printLines((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .formatReport */ .CI)(report));
+            printLines((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report));
     });
 }
 /** What `install --json` prints. */
 function installResult(request, { report, wheelhouse, interpreter }) {
-    const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .totals */ .Sd)(report);
+    const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .totals */ .Sd)(report);
     return {
         hit: report.hit,
         key: report.primaryKey,
@@ -33761,10 +33772,10 @@ function installResult(request, { report, wheelhouse, interpreter }) {
     };
 }
 async function keyCommand(values) {
-    await withWorld(values, noStore, async (request, world) => {
-        await world.sources.check(request);
+    await withWorld(values, noStore, async (given, world) => {
+        const request = await (0,_discover_js__WEBPACK_IMPORTED_MODULE_4__/* .completeRequest */ .Z)(given, world);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_13__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
+        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_14__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
         const { primary, restore } = keys;
         if (values['json'])
             printJson({ key: primary, restoreKeys: restore });
@@ -33775,7 +33786,7 @@ async function keyCommand(values) {
 async function doctorCommand(values) {
     const store = storeOf(values);
     await withWorld(values, store, async (request, world) => {
-        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_24__/* .doctor */ .A)(request, { ...world, store });
+        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_25__/* .doctor */ .A)(request, { ...world, store });
         const marks = { good: 'ok', note: '--', problem: '!!' };
         if (values['json'])
             printJson({ hit, findings });
@@ -33786,26 +33797,26 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_28__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
+    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_29__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
     const bytes = deleted.reduce((sum, entry) => sum + entry.size, 0);
     const wheelhouses = deleted.length === 1 ? 'wheelhouse' : 'wheelhouses';
-    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_7__/* .size */ .Ej)(bytes)}).`]);
+    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}).`]);
 }
 async function publishCommand(packages, values) {
     const inputs = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
     const print = (report) => {
         if (values['json'])
-            printJson({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .publishCounts */ .sl)(report), ...report });
+            printJson({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__/* .publishCounts */ .sl)(report), ...report });
         else
-            printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_10__/* .formatPublishReport */ .r2)(report));
+            printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__/* .formatPublishReport */ .r2)(report));
     };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_8__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .inputsFrom */ .WK)(inputs), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .inputsFrom */ .WK)(inputs), host);
         try {
-            print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_11__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_12__/* .publishingWorld */ .s)(request, reporter)));
+            print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_12__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
-            if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_9__/* .PublishConflict */ ._h)
+            if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_10__/* .PublishConflict */ ._h)
                 print(error.report);
             throw error;
         }
@@ -33814,14 +33825,14 @@ async function publishCommand(packages, values) {
 /** Gives a command the request that its flags describe, and the world to carry it out in. */
 function withWorld(values, store, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_25__/* .inputsFrom */ .WK)(values), host);
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .inputsFrom */ .WK)(values), host);
         await work(request, {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_18__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_21__/* .uvAdapter */ .t)(reporter),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_20__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_22__/* .wheelhousesAdapter */ .S)(),
+            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_19__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_22__/* .uvAdapter */ .t)(reporter),
+            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_21__/* .sourcesAdapter */ .u)(),
+            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_23__/* .wheelhousesAdapter */ .S)(),
             store,
-            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_16__/* .indexProbe */ .Z)(),
+            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_17__/* .indexProbe */ .Z)(),
             reporter,
             now: () => new Date(),
         });
@@ -33829,18 +33840,18 @@ function withWorld(values, store, work) {
 }
 /** Gives a command the machine that it runs on. Its temporary directory is deleted afterwards. */
 async function withHost(work) {
-    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_15__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_16__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_29__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_30__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
-    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_15__/* .discard */ .vf)(temporary);
+    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_16__/* .discard */ .vf)(temporary);
 }
 function storeOf(values) {
-    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_23__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_24__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
 }
 /** A store that never hits and never saves. */
 const noStore = {
@@ -33850,18 +33861,18 @@ const noStore = {
     save: async () => 'failed',
 };
 function printLines(lines) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_30__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_31__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function printJson(value) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_30__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_31__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     reporter.error(error);
-    return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_6__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
+    return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_7__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_17__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_18__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -33902,6 +33913,138 @@ async function prune(store, maxSize, protectedKey) {
         }
     }
     return deleted;
+}
+
+
+/***/ }),
+
+/***/ 5112:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Z: () => (/* binding */ completeRequest)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+;// CONCATENATED MODULE: ./lib/logic/lock-files.js
+/** The kinds of lock files, by their names. */
+const toolLocks = {
+    'uv.lock': 'uv',
+    'poetry.lock': 'poetry',
+    'pdm.lock': 'pdm',
+    'Pipfile.lock': 'pipenv',
+};
+/** Returns the tool that a lock belongs to, by the lock's path. */
+function lockToolOf(file) {
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
+}
+/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
+function isPylock(file) {
+    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
+}
+
+;// CONCATENATED MODULE: ./lib/logic/discovery.js
+/** What to install when no input says it: the files of the working directory decide. */
+
+
+/** Files that say what to install, the most decisive first. */
+const decisiveFiles = [
+    'requirements.txt',
+    'pylock.toml',
+    'uv.lock',
+    'poetry.lock',
+    'pdm.lock',
+    'Pipfile.lock',
+    'pyproject.toml',
+    'setup.py',
+];
+/** Files that may say what to install, but are never chosen. */
+const relatedFile = /^(?:requirements.*\.(?:txt|in)|pylock\..+\.toml|Pipfile)$/;
+/**
+ * Chooses what to install.
+ * @param names of the files in the working directory
+ * @param pyproject the text of pyproject.toml, if there is one
+ * @param options.extras whether extras are asked for, which a requirement file does not have
+ * @returns undefined when there is nothing to install
+ * @throws UserError for a pyproject.toml that is not valid TOML
+ */
+function discover(names, pyproject, options) {
+    // pip builds a project with setup.cfg alone only if there is a pyproject.toml, which may be empty.
+    const hasProject = names.includes('setup.py') ||
+        (pyproject !== undefined &&
+            (names.includes('setup.cfg') || (0,local_project/* declaresProject */.Nt)(pyproject, 'pyproject.toml')));
+    const isProject = (name) => hasProject && (name === 'pyproject.toml' || name === 'setup.py');
+    const isChosen = (name) => {
+        if (!names.includes(name))
+            return false;
+        if (name === 'requirements.txt')
+            return !options.extras;
+        return isProject(name) || !(name === 'pyproject.toml' || name === 'setup.py');
+    };
+    const file = decisiveFiles.find(isChosen);
+    if (file === undefined)
+        return undefined;
+    return {
+        file,
+        isProject: isProject(file),
+        isToolLock: lockToolOf(file) !== undefined,
+        others: names.filter((name) => name !== file &&
+            (relatedFile.test(name) || decisiveFiles.some((decisive) => decisive === name))),
+    };
+}
+/** The message when there is nothing to install. */
+function nothingFound(directory, names) {
+    const hints = [
+        ...(names.includes('pyproject.toml')
+            ? [' Its pyproject.toml has neither [project] nor [build-system].']
+            : []),
+        ...(names.includes('setup.cfg') && !names.includes('pyproject.toml')
+            ? [' pip cannot build a project that has only setup.cfg: add a pyproject.toml.']
+            : []),
+    ];
+    const files = `${decisiveFiles.slice(0, -1).join(', ')} and ${decisiveFiles.at(-1)}`;
+    return `There is nothing to install in ${directory}: looked for ${files}.${hints.join('')} Set the input requirements, project, packages or groups, or set working-directory to the folder of the project; check that actions/checkout ran before this step.`;
+}
+
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+;// CONCATENATED MODULE: ./lib/discover.js
+/** Finds out what to install when no input says it. */
+
+
+
+/**
+ * Completes a request whose inputs name nothing to install, and says what was chosen.
+ * @throws UserError when the working directory does not exist or contains nothing to install
+ */
+async function completeRequest(request, { sources, reporter }) {
+    await sources.check(request);
+    if (!request.isOpen)
+        return request;
+    const { workingDirectory, extras } = request;
+    const { names, shown } = await sources.list(request);
+    const pyproject = names.includes('pyproject.toml')
+        ? await sources.readInside(request, external_node_path_.join(workingDirectory, 'pyproject.toml'))
+        : undefined;
+    const found = discover(names, pyproject, { extras: extras.length > 0 });
+    if (found === undefined)
+        throw new errors/* UserError */.yo(nothingFound(shown, names));
+    const { file, isProject, isToolLock, others } = found;
+    const what = isProject
+        ? `this project${request.editable ? ', editable,' : ''} with its dependencies`
+        : 'what it lists';
+    const also = others.length > 0 ? ` Also found: ${others.join(', ')}.` : '';
+    reporter.info(`No input names anything to install. Found ${file}: installing ${what}.${also} To choose something else, set the input requirements, project, packages or groups.`);
+    if (isProject)
+        return { ...request, projects: ['.'] };
+    const venv = isToolLock ? external_node_path_.join(workingDirectory, '.venv') : undefined;
+    return { ...request, requirements: [file], venv: request.venv ?? venv };
 }
 
 
@@ -33997,6 +34140,8 @@ function saveRisk(event) {
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
 var freshness = __nccwpck_require__(2933);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/inputs.js
@@ -34006,12 +34151,17 @@ var paths = __nccwpck_require__(4470);
 
 
 
+
 /** Every input with its default, as action.yml declares them. */
 const inputDefaults = {
     requirements: '',
+    project: '',
     packages: '',
     constraints: '',
+    extras: '',
     groups: '',
+    editable: 'true',
+    'install-project': 'true',
     'working-directory': '.',
     'cache-dependency-path': '',
     python: '',
@@ -34073,8 +34223,8 @@ function loadRequest(get, host) {
     };
     const packages = lines('packages');
     const groups = lines('groups');
-    const given = lines('requirements');
-    const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
+    const requirements = lines('requirements');
+    const projects = lines('project');
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
         throw new errors/* UserError */.yo(`The input cache-suffix is "${suffix}"; it may only contain letters, digits, ".", "_" and "-".`);
@@ -34092,10 +34242,17 @@ function loadRequest(get, host) {
         request: Object.freeze({
             workspace: host.workspace,
             workingDirectory,
-            requirements: given.length > 0 ? given : implied,
+            requirements,
+            projects,
+            isOpen: [requirements, projects, packages, groups].every((each) => each.length === 0),
             packages,
             constraints: lines('constraints'),
+            extras: lines('extras')
+                .flatMap((line) => line.split(','))
+                .map(extraName),
             groups,
+            editable: flag('editable'),
+            installProject: flag('install-project'),
             cacheDependencyPath: lines('cache-dependency-path'),
             python: text('python') || undefined,
             venv: within('venv'),
@@ -34113,6 +34270,12 @@ function loadRequest(get, host) {
             environment: host.environment,
         }),
     };
+}
+function extraName(text) {
+    const name = text.trim();
+    if ((0,names/* isExtraName */.cg)(name))
+        return name;
+    throw new errors/* UserError */.yo(`The input extras contains "${name}", which is not the name of an extra. Write one name per line, or separate them by commas.`);
 }
 function indexInputs(text, lines) {
     const url = (name, value) => {
@@ -34151,6 +34314,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
+// EXTERNAL MODULE: ./lib/discover.js + 2 modules
+var discover = __nccwpck_require__(5112);
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
@@ -34517,7 +34682,7 @@ async function resolveSources(run, world) {
             await sources.pushDependencies(requirement, { name: wheel.name, requires: [] });
             continue;
         }
-        const action = isInstalled ? 'install' : 'read metadata';
+        const action = isInstalled && isWanted(run, requirement) ? 'install' : 'read metadata';
         const built = await buildProject(run, world, requirement, action);
         if (built.item === undefined)
             continue;
@@ -34529,14 +34694,18 @@ async function resolveSources(run, world) {
     }
     return { wheels, projects, stubs: await writeStubs(run, world, stubs), builtWith, isInstalled };
 }
+const titles = { install: 'Install', 'read metadata': 'Read the metadata of' };
+/** Whether a requirement is to be installed itself, and not only its dependencies. */
+function isWanted({ request }, { form }) {
+    return request.installProject || form !== 'path';
+}
 /**
  * Builds a project with the packages that the wheelhouse has for builds, else with the index.
  * @throws UserError with pip's last words
  */
 async function buildProject(run, world, requirement, action) {
     const { reporter } = world;
-    const verb = action === 'install' ? 'Install' : 'Read the metadata of';
-    return reporter.group(`${verb} ${requirement.shown}`, async () => {
+    return reporter.group(`${titles[action]} ${requirement.shown}`, async () => {
         if (run.earlier.some((wheel) => wheel.role === 'build')) {
             const result = await installProject(run, world, requirement, { action });
             if (result.state === 'done')
@@ -34560,7 +34729,8 @@ async function installSources(run, world) {
     for (const requirement of sources.requirements()) {
         if ((0,requirements/* isCacheable */.TZ)(requirement))
             continue;
-        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(run, world, requirement, { action: 'install' }));
+        const action = isWanted(run, requirement) ? 'install' : 'read metadata';
+        const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () => installProject(run, world, requirement, { action }));
         if (result.state === 'failed') {
             return {
                 reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
@@ -35168,15 +35338,16 @@ var lib_timer = __nccwpck_require__(3365);
 
 
 
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
  */
-async function install(request, world) {
-    const { reporter, sources, store, wheelhouses } = world;
+async function install(given, world) {
+    const { reporter, store, wheelhouses } = world;
     const timer = new lib_timer/* Timer */.M();
-    (0,lib_request/* hideInputs */.UZ)(request, reporter);
-    await sources.check(request);
+    (0,lib_request/* hideInputs */.UZ)(given, reporter);
+    const request = await (0,discover/* completeRequest */.Z)(given, world);
     if (request.restoreCache && store.unavailable === undefined)
         store.warmUp();
     const prepared = await timer.time('python', () => (0,interpreter/* prepareInterpreter */.o)(request, world));
@@ -35197,6 +35368,7 @@ async function install(request, world) {
         const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
         const manifest = (0,logic_manifest/* manifestDigest */.It)(supplied.manifest);
         return {
+            request,
             report: reportOf(run, supplied),
             state: saveKey === undefined ? undefined : { wheelhouse, key: saveKey, manifest },
             wheelhouse,
@@ -36065,6 +36237,8 @@ function everyLineHashed(lines) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  Nt: () => (/* binding */ declaresProject),
+  DY: () => (/* binding */ dependencyFiles),
   _y: () => (/* binding */ groupRequirements),
   st: () => (/* binding */ projectParts),
   qJ: () => (/* binding */ splitSource)
@@ -37427,10 +37601,11 @@ const toolTables = [
 ];
 /**
  * The parts of a project directory that decide its dependencies.
- * @param files content of pyproject.toml, setup.cfg and setup.py, if they exist
+ * @param files content of pyproject.toml, setup.cfg and setup.py
  * @param shown the name of pyproject.toml in messages
+ * @param others the texts of {@link dependencyFiles}
  */
-function projectParts(files, shown) {
+function projectParts(files, shown, others = []) {
     const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
     const project = table(pyproject['project']);
     const tool = table(pyproject['tool']);
@@ -37446,16 +37621,77 @@ function projectParts(files, shown) {
         tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
     };
     const requires = table(build)['requires'];
+    const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
     return {
-        digest: (0,digest/* digest */.b)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+        digest: (0,digest/* digest */.b)([stable(decisive), ...setup, ...others]),
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
+}
+/** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
+const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
+/** The sections of setup.cfg that setuptools and its plugins read, without descriptions. */
+function decisiveConfig(text) {
+    let section = '';
+    let isDescriptive = false;
+    const lines = text.split(/\r?\n/).filter((line) => {
+        const header = /^\[([^\]]*)\]/.exec(line);
+        if (header !== null)
+            section = header[1] ?? '';
+        const key = /^([^\s=:#;[][^=:]*?)\s*[=:]/.exec(line)?.[1];
+        if (header !== null || key !== undefined) {
+            isDescriptive =
+                section === 'metadata' && new RegExp(`^(?:${descriptiveKeys})$`, 'i').test(key ?? '');
+        }
+        const isRead = /^(?:metadata|options|files|pbr|entry_points|backends|extras)/.test(section);
+        return isRead && !isDescriptive && line.trim() !== '' && !/^\s*[#;]/.test(line);
+    });
+    return lines.join('\n');
+}
+/**
+ * setup.py without literal arguments that say nothing about dependencies. Where code makes a
+ * dependency from one of them, the metadata that its back end prepares tells.
+ */
+function decisiveCode(text) {
+    const argument = new RegExp(`\\b(?:${descriptiveKeys})\\s*=\\s*(?:"[^"\\n]*"|'[^'\\n]*')\\s*,`, 'g');
+    return text.replaceAll('\r\n', '\n').replace(argument, '');
+}
+/**
+ * Chooses the files that a back end may read dependencies from: those that setuptools is told to
+ * read, and requirement files, if dependencies are dynamic.
+ * @param names files of the project directory, and of its directory `requirements`
+ * @returns paths relative to the project, sorted
+ */
+function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, names) {
+    const { project, tool } = toml(pyproject, shown);
+    const dynamic = table(project)['dynamic'];
+    const isDynamic = setupPy !== undefined ||
+        /\bfile:|\bpbr\b/.test(setupCfg) ||
+        (Array.isArray(dynamic) && dynamic.some((field) => /dependencies$/.test(String(field))));
+    if (!isDynamic)
+        return [];
+    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+    const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
+    const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
+    const related = names.filter((name) => isRelated(name) && isRequirements(name));
+    return [...new Set([...declared, ...related])].sort();
+}
+/** The paths in `{ file = … }` tables, at any depth. */
+function declaredFiles(value) {
+    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? [item].flat().map(String) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
     return JSON.stringify(value, (_key, item) => typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
         ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
         : item);
+}
+/**
+ * Whether a pyproject.toml describes a project that can be built, and not only settings of tools.
+ * @throws UserError with the file and line of a mistake
+ */
+function declaresProject(text, shown) {
+    const { project, 'build-system': build } = toml(text, shown);
+    return project !== undefined || build !== undefined;
 }
 /**
  * The requirements of a dependency group, with those of included groups (PEP 735).
@@ -37608,7 +37844,7 @@ const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = lineOf('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
+const extraName = lineOf('the name of an extra', logic_names/* isExtraName */.cg);
 const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -37776,6 +38012,7 @@ function sameWheels(one, other) {
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   Ui: () => (/* binding */ isOlderPip),
+/* harmony export */   cg: () => (/* binding */ isExtraName),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
@@ -37804,6 +38041,10 @@ function isWheelFileName(file) {
 function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
+}
+/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
+function isExtraName(text) {
+    return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 /** Whether a file name is a valid sdist name, which never needs escaping. */
 function isSdistName(file) {
@@ -38503,10 +38744,12 @@ function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   H2: () => (/* binding */ fileOfUrl),
+  tc: () => (/* binding */ isArchive),
   uf: () => (/* binding */ isPath),
   l_: () => (/* binding */ namesIndex),
   A: () => (/* binding */ parseLine),
-  wh: () => (/* binding */ plainText)
+  wh: () => (/* binding */ plainText),
+  UL: () => (/* binding */ splitExtras)
 });
 
 // EXTERNAL MODULE: external "node:path"
@@ -38826,6 +39069,10 @@ function isDirect(body) {
     const [bare] = splitExtras(splitMarker(body, ';')[0]);
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
+/** Whether a path is that of a wheel or of another archive, by its name. */
+function isArchive(file) {
+    return archive.test(file);
+}
 /** Whether a requirement is only a path on this machine. */
 function isPath(body) {
     return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
@@ -38846,7 +39093,7 @@ function splitMarker(body, separator) {
         return [body.trim(), undefined];
     return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
 }
-/** `path[a,b]` */
+/** Splits `path[a,b]`. */
 function splitExtras(text) {
     const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
     return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
@@ -39222,7 +39469,7 @@ function quoted(word) {
  * @throws UserError with file and line for a file that can't be read, a circular include, or an
  *   invalid line
  */
-async function gatherLines(sources, reading) {
+async function gatherLines({ requirements = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
     const lines = [];
     const files = [];
     const seen = new Set();
@@ -39261,15 +39508,17 @@ async function gatherLines(sources, reading) {
         }
         files.push({ path: file.shown, lines: counted });
     }
-    for (const file of sources.requirements)
+    for (const file of requirements)
         await visit(file, { constraint: false, stack: [], from: undefined });
-    for (const { text, file } of sources.groups) {
+    for (const { text, file } of groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
-    for (const { text } of logicalLines(sources.packages.join('\n'))) {
+    for (const project of projects)
+        lines.push(parseProject(project, reading));
+    for (const { text } of logicalLines(packages.join('\n'))) {
         lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
     }
-    for (const file of sources.constraints)
+    for (const file of constraints)
         await visit(file, { constraint: true, stack: [], from: undefined });
     return { lines, files };
 }
@@ -39349,6 +39598,30 @@ function parseSpecifier(text, source, context) {
     if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
         return line;
     throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+}
+/**
+ * Parses a local project that is named outside a requirement file.
+ * @throws UserError when it is not a path with extras
+ */
+function parseProject({ text, extras: added, editable, source }, context) {
+    const [location, own] = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .splitExtras */ .UL)(text.trim());
+    const refusal = (reason) => new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ')}" ${reason}`, source);
+    if (lineEnd.test(text) || location.includes(';') || /(?:^|\s)-/.test(location)) {
+        throw refusal(`is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`);
+    }
+    const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter((extra) => extra !== '');
+    const wrong = extras.find((extra) => !(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isExtraName */ .cg)(extra));
+    if (wrong !== undefined)
+        throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
+    const relative = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(location) ? location : `./${location}`;
+    const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;
+    // pip has no editable archives.
+    const line = editable && !(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isArchive */ .tc)(location) ? `-e ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(target)}` : target;
+    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(line, { source, constraint: false }, context);
+    const [requirement] = 'lines' in parsed ? parsed.lines : [];
+    if (requirement?.kind === 'direct' && requirement.form === 'path')
+        return requirement;
+    throw refusal('is not the path of a local project.');
 }
 /** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
 function includedFile(value, parent, source) {
@@ -41380,14 +41653,16 @@ function publishingWorld(request, reporter) {
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
 /* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_key_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6397);
 /* harmony import */ var _logic_local_project_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6511);
 /* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8829);
-/* harmony import */ var _logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(7692);
-/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3983);
+/* harmony import */ var _logic_requirement_line_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8956);
+/* harmony import */ var _logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7692);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3983);
 /** Reads the user's files and pip's settings, and computes the cache keys from them. */
+
 
 
 
@@ -41399,7 +41674,7 @@ function publishingWorld(request, reporter) {
 
 /** Masks the secrets of the inputs in everything that is shown. */
 function hideInputs(request, reporter) {
-    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfInputs */ .yL)(request.index));
+    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretsOfInputs */ .yL)(request.index));
 }
 /**
  * Reads pip's settings and the user's files, and masks their secrets.
@@ -41407,10 +41682,10 @@ function hideInputs(request, reporter) {
  */
 async function readRequest(request, interpreter, { reporter, sources }) {
     const configured = (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .pipSettings */ .zq)(interpreter, request.index);
-    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfSettings */ .YA)(configured.configured));
+    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretsOfSettings */ .YA)(configured.configured));
     (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .refuseIgnoredSettings */ .yG)(configured, interpreter.pip ?? '');
     const requested = await requestedSet(request, interpreter, configured, sources);
-    reporter.hide(requested.lines.flatMap(_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .secretsOfLine */ .Bo));
+    reporter.hide(requested.lines.flatMap(_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretsOfLine */ .Bo));
     return { settings: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .withOptionLines */ .Bf)(configured, requested.lines), requested };
 }
 /**
@@ -41446,9 +41721,14 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const { lines: all, files } = await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)({
+    const [paths, packages] = partition(request.packages, (text) => (0,_logic_requirement_line_js__WEBPACK_IMPORTED_MODULE_6__/* .isPath */ .uf)(text) && !/(?:^|\s)-/.test(text));
+    const { lines: all, files } = await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .gatherLines */ .zV)({
         requirements: found.requirements,
-        packages: request.packages,
+        projects: [
+            ...projectSources(request, request.projects, 'input project'),
+            ...projectSources(request, paths, 'input packages'),
+        ],
+        packages,
         groups: await groupLines(request, sources),
         constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     }, reading);
@@ -41460,18 +41740,24 @@ async function requestedSet(request, interpreter, settings, sources) {
     return {
         lines,
         files,
-        projects: await localProjects(lines, sources),
+        projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
     };
 }
+function projectSources({ extras, editable }, texts, file) {
+    return texts.map((text) => ({ text, extras, editable, source: { file, line: undefined } }));
+}
 /** Reads the local projects among the requirements, each once. */
-async function localProjects(lines, sources) {
+async function localProjects(lines, request, sources) {
     const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .directRequirements */ .S8)(lines)) {
+    for (const { form, target, shownTarget, source } of (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .directRequirements */ .S8)(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
+            // Requirement files may name any path, as for pip.
+            if (source.line === undefined)
+                await sources.checkInside(request, target, `"${shownTarget}"`);
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
@@ -41488,7 +41774,7 @@ function configuredFiles({ workingDirectory }, settings, name) {
         location: /^https?:/i.test(file)
             ? file
             : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
-        shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .shownAddress */ .Uk)(file),
+        shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .shownAddress */ .Uk)(file),
     }));
 }
 /**
@@ -41497,13 +41783,12 @@ function configuredFiles({ workingDirectory }, settings, name) {
  */
 async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
-        const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .gatherLines */ .zV)(sources, reading)).lines.map(_logic_key_js__WEBPACK_IMPORTED_MODULE_3__/* .canonical */ .$N);
+            return (await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .gatherLines */ .zV)({ constraints: [file] }, reading)).lines.map(_logic_key_js__WEBPACK_IMPORTED_MODULE_3__/* .canonical */ .$N);
         }
         catch (error) {
             if (error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo)
-                return [`file ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_7__/* .fingerprinted */ .g0)(file.location)}`];
+                return [`file ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .fingerprinted */ .g0)(file.location)}`];
             throw error;
         }
     });
@@ -41516,7 +41801,7 @@ function remoteAccess({ environment, workingDirectory }, { executable, keyring, 
         hasProxy: settings.configured.has('proxy'),
         python: executable,
         cwd: workingDirectory,
-        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_8__/* .fillEnvironment */ .b3)(environment, pipConfig, {}, keyring),
+        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_9__/* .fillEnvironment */ .b3)(environment, pipConfig, {}, keyring),
     };
 }
 /** Variables that pip gets with the inputs' values, which may contain credentials. */
@@ -41526,6 +41811,9 @@ function replacedVariables({ url, extra, username, mirror }) {
         ...(isIndex ? ['PIP_INDEX_URL'] : []),
         ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
     ]);
+}
+function partition(items, test) {
+    return [items.filter(test), items.filter((item) => !test(item))];
 }
 /** Files of other tools that users take for requirement files. */
 const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
@@ -41551,7 +41839,7 @@ async function groupLines(request, sources) {
 }
 /** Returns the request's lines for an index whose environment markers apply. */
 async function applicableRequirements({ interpreter, requested }, { python }) {
-    const lines = (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_6__/* .indexRequirements */ .zM)(requested.lines);
+    const lines = (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .indexRequirements */ .zM)(requested.lines);
     const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
     const applies = await python.applies(interpreter, [...markers]);
     return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
@@ -47986,7 +48274,7 @@ function statusText(status) {
 
 
 function sourcesAdapter() {
-    return { check, find, read, readInside, project };
+    return { check, find, list, read, readInside, checkInside, project };
 }
 async function find(request) {
     const requirements = await sources_expand(request, request.requirements, 'requirements');
@@ -48012,7 +48300,7 @@ async function sources_expand(request, patterns, input) {
     for (const pattern of patterns) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
-            const place = shownPath(request, request.workingDirectory) || 'the working directory';
+            const place = shownDirectory(request);
             throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that contains it.`);
         }
         for (const match of matches) {
@@ -48035,12 +48323,24 @@ async function matchesOf(request, pattern) {
     return filesMatching(request.workingDirectory, pattern);
 }
 async function checkInside(request, file, what) {
-    const [root, real] = await Promise.all([(0,promises_.realpath)(request.workspace), (0,promises_.realpath)(file)]);
+    // A file that does not exist is somebody else's error.
+    const [root, real] = await Promise.all([
+        (0,promises_.realpath)(request.workspace),
+        (0,promises_.realpath)(file).catch(() => external_node_path_.resolve(file)),
+    ]);
     if (!(0,paths/* isWithin */.U)(root, real))
         throw outside(what);
 }
 function outside(what) {
     return new errors/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
+}
+async function list(request) {
+    const entries = await (0,promises_.readdir)(request.workingDirectory, { withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+    return { names: files.map(({ name }) => name).sort(), shown: shownDirectory(request) };
+}
+function shownDirectory(request) {
+    return shownPath(request, request.workingDirectory) || 'the working directory';
 }
 /** Relative to the workspace, with forward slashes, as annotations need it. */
 function shownPath(request, file) {
@@ -48116,7 +48416,14 @@ async function project(target, shown) {
     if (files.pyproject === undefined && files.setupPy === undefined) {
         throw new errors/* UserError */.yo(`${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`);
     }
-    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, inside(shown, 'pyproject.toml')) };
+    const pyproject = inside(shown, 'pyproject.toml');
+    const below = await (0,promises_.readdir)(external_node_path_.join(target, 'requirements')).catch(() => []);
+    const names = [...(await (0,promises_.readdir)(target)), ...below.map((name) => `requirements/${name}`)];
+    const others = (0,local_project/* dependencyFiles */.DY)(files, pyproject, names)
+        // setuptools reads nothing outside the project.
+        .filter((name) => (0,paths/* isWithin */.U)(target, external_node_path_.resolve(target, name)))
+        .map(async (name) => `${name}\n${(await text(name).catch(() => undefined)) ?? ''}`);
+    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)) };
 }
 
 

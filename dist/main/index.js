@@ -28602,11 +28602,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /* harmony export */ });
 /* unused harmony exports inputDefaults, inputReader */
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9839);
+/* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2933);
-/* harmony import */ var _logic_paths_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4470);
+/* harmony import */ var _logic_freshness_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2933);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_paths_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4470);
 /** Reads and checks all inputs, here only, and makes a frozen Request from them. */
+
 
 
 
@@ -28615,9 +28617,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 /** Every input with its default, as action.yml declares them. */
 const inputDefaults = {
     requirements: '',
+    project: '',
     packages: '',
     constraints: '',
+    extras: '',
     groups: '',
+    editable: 'true',
+    'install-project': 'true',
     'working-directory': '.',
     'cache-dependency-path': '',
     python: '',
@@ -28679,8 +28685,8 @@ function loadRequest(get, host) {
     };
     const packages = lines('packages');
     const groups = lines('groups');
-    const given = lines('requirements');
-    const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
+    const requirements = lines('requirements');
+    const projects = lines('project');
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
         throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input cache-suffix is "${suffix}"; it may only contain letters, digits, ".", "_" and "-".`);
@@ -28688,20 +28694,27 @@ function loadRequest(get, host) {
     if (suffix.length > 100)
         throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('The input cache-suffix is longer than 100 characters.');
     const wheelhouse = within('wheelhouse');
-    const contained = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && (0,_logic_paths_js__WEBPACK_IMPORTED_MODULE_2__/* .isWithin */ .U)(wheelhouse, directory));
+    const contained = [workingDirectory, host.workspace].find((directory) => wheelhouse !== undefined && (0,_logic_paths_js__WEBPACK_IMPORTED_MODULE_3__/* .isWithin */ .U)(wheelhouse, directory));
     if (contained !== undefined) {
         throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input wheelhouse is ${wheelhouse}, which contains the ${contained === host.workspace ? 'checkout' : 'working directory'} and would be overwritten. Choose a dedicated directory.`);
     }
-    const policy = (0,_logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_3__/* .cachePolicy */ .d)(host.event, setting('restore-cache'), setting('save-cache'));
+    const policy = (0,_logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_4__/* .cachePolicy */ .d)(host.event, setting('restore-cache'), setting('save-cache'));
     return {
         notices: policy.notices,
         request: Object.freeze({
             workspace: host.workspace,
             workingDirectory,
-            requirements: given.length > 0 ? given : implied,
+            requirements,
+            projects,
+            isOpen: [requirements, projects, packages, groups].every((each) => each.length === 0),
             packages,
             constraints: lines('constraints'),
+            extras: lines('extras')
+                .flatMap((line) => line.split(','))
+                .map(extraName),
             groups,
+            editable: flag('editable'),
+            installProject: flag('install-project'),
             cacheDependencyPath: lines('cache-dependency-path'),
             python: text('python') || undefined,
             venv: within('venv'),
@@ -28709,7 +28722,7 @@ function loadRequest(get, host) {
             compileBytecode: flag('compile-bytecode'),
             install: flag('install'),
             export: flag('export'),
-            refresh: oneOf('refresh', _logic_freshness_js__WEBPACK_IMPORTED_MODULE_4__/* .refreshPeriods */ .Ys),
+            refresh: oneOf('refresh', _logic_freshness_js__WEBPACK_IMPORTED_MODULE_5__/* .refreshPeriods */ .Ys),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -28719,6 +28732,12 @@ function loadRequest(get, host) {
             environment: host.environment,
         }),
     };
+}
+function extraName(text) {
+    const name = text.trim();
+    if ((0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isExtraName */ .cg)(name))
+        return name;
+    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The input extras contains "${name}", which is not the name of an extra. Write one name per line, or separate them by commas.`);
 }
 function indexInputs(text, lines) {
     const url = (name, value) => {
@@ -28748,7 +28767,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 5538:
+/***/ 1684:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28757,14 +28776,130 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: external "node:url"
-var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+;// CONCATENATED MODULE: ./lib/logic/lock-files.js
+/** The kinds of lock files, by their names. */
+const toolLocks = {
+    'uv.lock': 'uv',
+    'poetry.lock': 'poetry',
+    'pdm.lock': 'pdm',
+    'Pipfile.lock': 'pipenv',
+};
+/** Returns the tool that a lock belongs to, by the lock's path. */
+function lockToolOf(file) {
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
+}
+/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
+function isPylock(file) {
+    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
+}
+
+;// CONCATENATED MODULE: ./lib/logic/discovery.js
+/** What to install when no input says it: the files of the working directory decide. */
+
+
+/** Files that say what to install, the most decisive first. */
+const decisiveFiles = [
+    'requirements.txt',
+    'pylock.toml',
+    'uv.lock',
+    'poetry.lock',
+    'pdm.lock',
+    'Pipfile.lock',
+    'pyproject.toml',
+    'setup.py',
+];
+/** Files that may say what to install, but are never chosen. */
+const relatedFile = /^(?:requirements.*\.(?:txt|in)|pylock\..+\.toml|Pipfile)$/;
+/**
+ * Chooses what to install.
+ * @param names of the files in the working directory
+ * @param pyproject the text of pyproject.toml, if there is one
+ * @param options.extras whether extras are asked for, which a requirement file does not have
+ * @returns undefined when there is nothing to install
+ * @throws UserError for a pyproject.toml that is not valid TOML
+ */
+function discover(names, pyproject, options) {
+    // pip builds a project with setup.cfg alone only if there is a pyproject.toml, which may be empty.
+    const hasProject = names.includes('setup.py') ||
+        (pyproject !== undefined &&
+            (names.includes('setup.cfg') || (0,local_project/* declaresProject */.Nt)(pyproject, 'pyproject.toml')));
+    const isProject = (name) => hasProject && (name === 'pyproject.toml' || name === 'setup.py');
+    const isChosen = (name) => {
+        if (!names.includes(name))
+            return false;
+        if (name === 'requirements.txt')
+            return !options.extras;
+        return isProject(name) || !(name === 'pyproject.toml' || name === 'setup.py');
+    };
+    const file = decisiveFiles.find(isChosen);
+    if (file === undefined)
+        return undefined;
+    return {
+        file,
+        isProject: isProject(file),
+        isToolLock: lockToolOf(file) !== undefined,
+        others: names.filter((name) => name !== file &&
+            (relatedFile.test(name) || decisiveFiles.some((decisive) => decisive === name))),
+    };
+}
+/** The message when there is nothing to install. */
+function nothingFound(directory, names) {
+    const hints = [
+        ...(names.includes('pyproject.toml')
+            ? [' Its pyproject.toml has neither [project] nor [build-system].']
+            : []),
+        ...(names.includes('setup.cfg') && !names.includes('pyproject.toml')
+            ? [' pip cannot build a project that has only setup.cfg: add a pyproject.toml.']
+            : []),
+    ];
+    const files = `${decisiveFiles.slice(0, -1).join(', ')} and ${decisiveFiles.at(-1)}`;
+    return `There is nothing to install in ${directory}: looked for ${files}.${hints.join('')} Set the input requirements, project, packages or groups, or set working-directory to the folder of the project; check that actions/checkout ran before this step.`;
+}
+
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
+;// CONCATENATED MODULE: ./lib/discover.js
+/** Finds out what to install when no input says it. */
+
+
+
+/**
+ * Completes a request whose inputs name nothing to install, and says what was chosen.
+ * @throws UserError when the working directory does not exist or contains nothing to install
+ */
+async function completeRequest(request, { sources, reporter }) {
+    await sources.check(request);
+    if (!request.isOpen)
+        return request;
+    const { workingDirectory, extras } = request;
+    const { names, shown } = await sources.list(request);
+    const pyproject = names.includes('pyproject.toml')
+        ? await sources.readInside(request, external_node_path_.join(workingDirectory, 'pyproject.toml'))
+        : undefined;
+    const found = discover(names, pyproject, { extras: extras.length > 0 });
+    if (found === undefined)
+        throw new errors/* UserError */.yo(nothingFound(shown, names));
+    const { file, isProject, isToolLock, others } = found;
+    const what = isProject
+        ? `this project${request.editable ? ', editable,' : ''} with its dependencies`
+        : 'what it lists';
+    const also = others.length > 0 ? ` Also found: ${others.join(', ')}.` : '';
+    reporter.info(`No input names anything to install. Found ${file}: installing ${what}.${also} To choose something else, set the input requirements, project, packages or groups.`);
+    if (isProject)
+        return { ...request, projects: ['.'] };
+    const venv = isToolLock ? external_node_path_.join(workingDirectory, '.venv') : undefined;
+    return { ...request, requirements: [file], venv: request.venv ?? venv };
+}
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/digest.js
 var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
@@ -29199,8 +29334,6 @@ function everyLineHashed(lines) {
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
@@ -29598,6 +29731,10 @@ function isDirect(body) {
     const [bare] = splitExtras(splitMarker(body, ';')[0]);
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
+/** Whether a path is that of a wheel or of another archive, by its name. */
+function isArchive(file) {
+    return archive.test(file);
+}
 /** Whether a requirement is only a path on this machine. */
 function isPath(body) {
     return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
@@ -29618,7 +29755,7 @@ function splitMarker(body, separator) {
         return [body.trim(), undefined];
     return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
 }
-/** `path[a,b]` */
+/** Splits `path[a,b]`. */
 function splitExtras(text) {
     const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
     return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
@@ -29707,7 +29844,7 @@ function plainText({ project, extras, specifiers, marker }) {
  * @throws UserError with file and line for a file that can't be read, a circular include, or an
  *   invalid line
  */
-async function gatherLines(sources, reading) {
+async function gatherLines({ requirements = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
     const lines = [];
     const files = [];
     const seen = new Set();
@@ -29746,15 +29883,17 @@ async function gatherLines(sources, reading) {
         }
         files.push({ path: file.shown, lines: counted });
     }
-    for (const file of sources.requirements)
+    for (const file of requirements)
         await visit(file, { constraint: false, stack: [], from: undefined });
-    for (const { text, file } of sources.groups) {
+    for (const { text, file } of groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
-    for (const { text } of logicalLines(sources.packages.join('\n'))) {
+    for (const project of projects)
+        lines.push(parseProject(project, reading));
+    for (const { text } of logicalLines(packages.join('\n'))) {
         lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
     }
-    for (const file of sources.constraints)
+    for (const file of constraints)
         await visit(file, { constraint: true, stack: [], from: undefined });
     return { lines, files };
 }
@@ -29834,6 +29973,30 @@ function parseSpecifier(text, source, context) {
     if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
         return line;
     throw new errors/* UserError */.yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+}
+/**
+ * Parses a local project that is named outside a requirement file.
+ * @throws UserError when it is not a path with extras
+ */
+function parseProject({ text, extras: added, editable, source }, context) {
+    const [location, own] = splitExtras(text.trim());
+    const refusal = (reason) => new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text).split(lineEnd).join(' ')}" ${reason}`, source);
+    if (lineEnd.test(text) || location.includes(';') || /(?:^|\s)-/.test(location)) {
+        throw refusal(`is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`);
+    }
+    const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter((extra) => extra !== '');
+    const wrong = extras.find((extra) => !(0,logic_names/* isExtraName */.cg)(extra));
+    if (wrong !== undefined)
+        throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
+    const relative = isPath(location) ? location : `./${location}`;
+    const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;
+    // pip has no editable archives.
+    const line = editable && !isArchive(location) ? `-e ${quoted(target)}` : target;
+    const parsed = parseLine(line, { source, constraint: false }, context);
+    const [requirement] = 'lines' in parsed ? parsed.lines : [];
+    if (requirement?.kind === 'direct' && requirement.form === 'path')
+        return requirement;
+    throw refusal('is not the path of a local project.');
 }
 /** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
 function includedFile(value, parent, source) {
@@ -30399,7 +30562,7 @@ async function resolveSources(run, world) {
             await sources.pushDependencies(requirement, { name: wheel.name, requires: [] });
             continue;
         }
-        const action = isInstalled ? 'install' : 'read metadata';
+        const action = isInstalled && isWanted(run, requirement) ? 'install' : 'read metadata';
         const built = await buildProject(run, world, requirement, action);
         if (built.item === undefined)
             continue;
@@ -30411,14 +30574,18 @@ async function resolveSources(run, world) {
     }
     return { wheels, projects, stubs: await writeStubs(run, world, stubs), builtWith, isInstalled };
 }
+const titles = { install: 'Install', 'read metadata': 'Read the metadata of' };
+/** Whether a requirement is to be installed itself, and not only its dependencies. */
+function isWanted({ request }, { form }) {
+    return request.installProject || form !== 'path';
+}
 /**
  * Builds a project with the packages that the wheelhouse has for builds, else with the index.
  * @throws UserError with pip's last words
  */
 async function buildProject(run, world, requirement, action) {
     const { reporter } = world;
-    const verb = action === 'install' ? 'Install' : 'Read the metadata of';
-    return reporter.group(`${verb} ${requirement.shown}`, async () => {
+    return reporter.group(`${titles[action]} ${requirement.shown}`, async () => {
         if (run.earlier.some((wheel) => wheel.role === 'build')) {
             const result = await installProject(run, world, requirement, { action });
             if (result.state === 'done')
@@ -30442,7 +30609,8 @@ async function installSources(run, world) {
     for (const requirement of sources.requirements()) {
         if (isCacheable(requirement))
             continue;
-        const result = await world.reporter.group(`Install ${requirement.shown}`, () => installProject(run, world, requirement, { action: 'install' }));
+        const action = isWanted(run, requirement) ? 'install' : 'read metadata';
+        const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () => installProject(run, world, requirement, { action }));
         if (result.state === 'failed') {
             return {
                 reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
@@ -30567,6 +30735,7 @@ async function urlWheel(run, world, requirement) {
 
 
 
+
 /** Masks the secrets of the inputs in everything that is shown. */
 function hideInputs(request, reporter) {
     reporter.hide((0,secrets/* secretsOfInputs */.yL)(request.index));
@@ -30616,9 +30785,14 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
+    const [paths, packages] = partition(request.packages, (text) => isPath(text) && !/(?:^|\s)-/.test(text));
     const { lines: all, files } = await gatherLines({
         requirements: found.requirements,
-        packages: request.packages,
+        projects: [
+            ...projectSources(request, request.projects, 'input project'),
+            ...projectSources(request, paths, 'input packages'),
+        ],
+        packages,
         groups: await groupLines(request, sources),
         constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     }, reading);
@@ -30630,18 +30804,24 @@ async function requestedSet(request, interpreter, settings, sources) {
     return {
         lines,
         files,
-        projects: await localProjects(lines, sources),
+        projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
     };
 }
+function projectSources({ extras, editable }, texts, file) {
+    return texts.map((text) => ({ text, extras, editable, source: { file, line: undefined } }));
+}
 /** Reads the local projects among the requirements, each once. */
-async function localProjects(lines, sources) {
+async function localProjects(lines, request, sources) {
     const projects = new Map();
     for (const { form, target, shownTarget, source } of directRequirements(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
+            // Requirement files may name any path, as for pip.
+            if (source.line === undefined)
+                await sources.checkInside(request, target, `"${shownTarget}"`);
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
@@ -30667,9 +30847,8 @@ function configuredFiles({ workingDirectory }, settings, name) {
  */
 async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
-        const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await gatherLines(sources, reading)).lines.map(canonical);
+            return (await gatherLines({ constraints: [file] }, reading)).lines.map(canonical);
         }
         catch (error) {
             if (error instanceof errors/* UserError */.yo)
@@ -30696,6 +30875,9 @@ function replacedVariables({ url, extra, username, mirror }) {
         ...(isIndex ? ['PIP_INDEX_URL'] : []),
         ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
     ]);
+}
+function partition(items, test) {
+    return [items.filter(test), items.filter((item) => !test(item))];
 }
 /** Files of other tools that users take for requirement files. */
 const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
@@ -31885,15 +32067,16 @@ class Timer {
 
 
 
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
  */
-async function install(request, world) {
-    const { reporter, sources, store, wheelhouses } = world;
+async function install(given, world) {
+    const { reporter, store, wheelhouses } = world;
     const timer = new Timer();
-    hideInputs(request, reporter);
-    await sources.check(request);
+    hideInputs(given, reporter);
+    const request = await completeRequest(given, world);
     if (request.restoreCache && store.unavailable === undefined)
         store.warmUp();
     const prepared = await timer.time('python', () => prepareInterpreter(request, world));
@@ -31914,6 +32097,7 @@ async function install(request, world) {
         const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
         const manifest = (0,logic_manifest/* manifestDigest */.It)(supplied.manifest);
         return {
+            request,
             report: reportOf(run, supplied),
             state: saveKey === undefined ? undefined : { wheelhouse, key: saveKey, manifest },
             wheelhouse,
@@ -32363,6 +32547,8 @@ function age(since, now) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  Nt: () => (/* binding */ declaresProject),
+  DY: () => (/* binding */ dependencyFiles),
   _y: () => (/* binding */ groupRequirements),
   st: () => (/* binding */ projectParts),
   qJ: () => (/* binding */ splitSource)
@@ -33725,10 +33911,11 @@ const toolTables = [
 ];
 /**
  * The parts of a project directory that decide its dependencies.
- * @param files content of pyproject.toml, setup.cfg and setup.py, if they exist
+ * @param files content of pyproject.toml, setup.cfg and setup.py
  * @param shown the name of pyproject.toml in messages
+ * @param others the texts of {@link dependencyFiles}
  */
-function projectParts(files, shown) {
+function projectParts(files, shown, others = []) {
     const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
     const project = table(pyproject['project']);
     const tool = table(pyproject['tool']);
@@ -33744,16 +33931,77 @@ function projectParts(files, shown) {
         tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
     };
     const requires = table(build)['requires'];
+    const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
     return {
-        digest: (0,digest/* digest */.b)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+        digest: (0,digest/* digest */.b)([stable(decisive), ...setup, ...others]),
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
+}
+/** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
+const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
+/** The sections of setup.cfg that setuptools and its plugins read, without descriptions. */
+function decisiveConfig(text) {
+    let section = '';
+    let isDescriptive = false;
+    const lines = text.split(/\r?\n/).filter((line) => {
+        const header = /^\[([^\]]*)\]/.exec(line);
+        if (header !== null)
+            section = header[1] ?? '';
+        const key = /^([^\s=:#;[][^=:]*?)\s*[=:]/.exec(line)?.[1];
+        if (header !== null || key !== undefined) {
+            isDescriptive =
+                section === 'metadata' && new RegExp(`^(?:${descriptiveKeys})$`, 'i').test(key ?? '');
+        }
+        const isRead = /^(?:metadata|options|files|pbr|entry_points|backends|extras)/.test(section);
+        return isRead && !isDescriptive && line.trim() !== '' && !/^\s*[#;]/.test(line);
+    });
+    return lines.join('\n');
+}
+/**
+ * setup.py without literal arguments that say nothing about dependencies. Where code makes a
+ * dependency from one of them, the metadata that its back end prepares tells.
+ */
+function decisiveCode(text) {
+    const argument = new RegExp(`\\b(?:${descriptiveKeys})\\s*=\\s*(?:"[^"\\n]*"|'[^'\\n]*')\\s*,`, 'g');
+    return text.replaceAll('\r\n', '\n').replace(argument, '');
+}
+/**
+ * Chooses the files that a back end may read dependencies from: those that setuptools is told to
+ * read, and requirement files, if dependencies are dynamic.
+ * @param names files of the project directory, and of its directory `requirements`
+ * @returns paths relative to the project, sorted
+ */
+function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, names) {
+    const { project, tool } = toml(pyproject, shown);
+    const dynamic = table(project)['dynamic'];
+    const isDynamic = setupPy !== undefined ||
+        /\bfile:|\bpbr\b/.test(setupCfg) ||
+        (Array.isArray(dynamic) && dynamic.some((field) => /dependencies$/.test(String(field))));
+    if (!isDynamic)
+        return [];
+    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+    const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
+    const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
+    const related = names.filter((name) => isRelated(name) && isRequirements(name));
+    return [...new Set([...declared, ...related])].sort();
+}
+/** The paths in `{ file = … }` tables, at any depth. */
+function declaredFiles(value) {
+    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? [item].flat().map(String) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
     return JSON.stringify(value, (_key, item) => typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
         ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
         : item);
+}
+/**
+ * Whether a pyproject.toml describes a project that can be built, and not only settings of tools.
+ * @throws UserError with the file and line of a mistake
+ */
+function declaresProject(text, shown) {
+    const { project, 'build-system': build } = toml(text, shown);
+    return project !== undefined || build !== undefined;
 }
 /**
  * The requirements of a dependency group, with those of included groups (PEP 735).
@@ -33843,7 +34091,7 @@ const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
+const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isExtraName */ .cg);
 const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -34011,6 +34259,7 @@ function sameWheels(one, other) {
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   Ui: () => (/* binding */ isOlderPip),
+/* harmony export */   cg: () => (/* binding */ isExtraName),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion)
 /* harmony export */ });
@@ -34039,6 +34288,10 @@ function isWheelFileName(file) {
 function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
+}
+/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
+function isExtraName(text) {
+    return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 /** Whether a file name is a valid sdist name, which never needs escaping. */
 function isSdistName(file) {
@@ -34946,7 +35199,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5538);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1684);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -35001,7 +35254,7 @@ async function main() {
         reporter,
         now: () => new Date(),
     });
-    handOver(request, outcome);
+    handOver(outcome);
     for (const line of (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(outcome.report))
         reporter.info(line);
     if (process.env['GITHUB_STEP_SUMMARY']) {
@@ -35028,7 +35281,7 @@ function payloadOf(environment) {
     }
 }
 /** Sets outputs, variables and the state of the post step. */
-function handOver(request, { report, state, wheelhouse, interpreter }) {
+function handOver({ request, report, state, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-hit', report.hit === 'exact');
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-primary-key', report.primaryKey);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-matched-key', report.matchedKey ?? '');
@@ -39579,7 +39832,7 @@ function statusText(status) {
 
 
 function sourcesAdapter() {
-    return { check, find, read, readInside, project };
+    return { check, find, list, read, readInside, checkInside, project };
 }
 async function find(request) {
     const requirements = await sources_expand(request, request.requirements, 'requirements');
@@ -39605,7 +39858,7 @@ async function sources_expand(request, patterns, input) {
     for (const pattern of patterns) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
-            const place = shownPath(request, request.workingDirectory) || 'the working directory';
+            const place = shownDirectory(request);
             throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that contains it.`);
         }
         for (const match of matches) {
@@ -39628,12 +39881,24 @@ async function matchesOf(request, pattern) {
     return filesMatching(request.workingDirectory, pattern);
 }
 async function checkInside(request, file, what) {
-    const [root, real] = await Promise.all([(0,promises_.realpath)(request.workspace), (0,promises_.realpath)(file)]);
+    // A file that does not exist is somebody else's error.
+    const [root, real] = await Promise.all([
+        (0,promises_.realpath)(request.workspace),
+        (0,promises_.realpath)(file).catch(() => external_node_path_.resolve(file)),
+    ]);
     if (!(0,paths/* isWithin */.U)(root, real))
         throw outside(what);
 }
 function outside(what) {
     return new errors/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
+}
+async function list(request) {
+    const entries = await (0,promises_.readdir)(request.workingDirectory, { withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+    return { names: files.map(({ name }) => name).sort(), shown: shownDirectory(request) };
+}
+function shownDirectory(request) {
+    return shownPath(request, request.workingDirectory) || 'the working directory';
 }
 /** Relative to the workspace, with forward slashes, as annotations need it. */
 function shownPath(request, file) {
@@ -39709,7 +39974,14 @@ async function project(target, shown) {
     if (files.pyproject === undefined && files.setupPy === undefined) {
         throw new errors/* UserError */.yo(`${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`);
     }
-    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, inside(shown, 'pyproject.toml')) };
+    const pyproject = inside(shown, 'pyproject.toml');
+    const below = await (0,promises_.readdir)(external_node_path_.join(target, 'requirements')).catch(() => []);
+    const names = [...(await (0,promises_.readdir)(target)), ...below.map((name) => `requirements/${name}`)];
+    const others = (0,local_project/* dependencyFiles */.DY)(files, pyproject, names)
+        // setuptools reads nothing outside the project.
+        .filter((name) => (0,paths/* isWithin */.U)(target, external_node_path_.resolve(target, name)))
+        .map(async (name) => `${name}\n${(await text(name).catch(() => undefined)) ?? ''}`);
+    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)) };
 }
 
 

@@ -28763,11 +28763,12 @@ function messageOf(error) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  DY: () => (/* binding */ dependencyFiles),
   _y: () => (/* binding */ groupRequirements),
   st: () => (/* binding */ projectParts)
 });
 
-// UNUSED EXPORTS: splitSource
+// UNUSED EXPORTS: declaresProject, splitSource
 
 ;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
 /*!
@@ -30126,10 +30127,11 @@ const toolTables = [
 ];
 /**
  * The parts of a project directory that decide its dependencies.
- * @param files content of pyproject.toml, setup.cfg and setup.py, if they exist
+ * @param files content of pyproject.toml, setup.cfg and setup.py
  * @param shown the name of pyproject.toml in messages
+ * @param others the texts of {@link dependencyFiles}
  */
-function projectParts(files, shown) {
+function projectParts(files, shown, others = []) {
     const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
     const project = table(pyproject['project']);
     const tool = table(pyproject['tool']);
@@ -30145,16 +30147,77 @@ function projectParts(files, shown) {
         tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
     };
     const requires = table(build)['requires'];
+    const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
     return {
-        digest: (0,digest/* digest */.b)([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+        digest: (0,digest/* digest */.b)([stable(decisive), ...setup, ...others]),
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
+}
+/** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
+const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
+/** The sections of setup.cfg that setuptools and its plugins read, without descriptions. */
+function decisiveConfig(text) {
+    let section = '';
+    let isDescriptive = false;
+    const lines = text.split(/\r?\n/).filter((line) => {
+        const header = /^\[([^\]]*)\]/.exec(line);
+        if (header !== null)
+            section = header[1] ?? '';
+        const key = /^([^\s=:#;[][^=:]*?)\s*[=:]/.exec(line)?.[1];
+        if (header !== null || key !== undefined) {
+            isDescriptive =
+                section === 'metadata' && new RegExp(`^(?:${descriptiveKeys})$`, 'i').test(key ?? '');
+        }
+        const isRead = /^(?:metadata|options|files|pbr|entry_points|backends|extras)/.test(section);
+        return isRead && !isDescriptive && line.trim() !== '' && !/^\s*[#;]/.test(line);
+    });
+    return lines.join('\n');
+}
+/**
+ * setup.py without literal arguments that say nothing about dependencies. Where code makes a
+ * dependency from one of them, the metadata that its back end prepares tells.
+ */
+function decisiveCode(text) {
+    const argument = new RegExp(`\\b(?:${descriptiveKeys})\\s*=\\s*(?:"[^"\\n]*"|'[^'\\n]*')\\s*,`, 'g');
+    return text.replaceAll('\r\n', '\n').replace(argument, '');
+}
+/**
+ * Chooses the files that a back end may read dependencies from: those that setuptools is told to
+ * read, and requirement files, if dependencies are dynamic.
+ * @param names files of the project directory, and of its directory `requirements`
+ * @returns paths relative to the project, sorted
+ */
+function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, names) {
+    const { project, tool } = toml(pyproject, shown);
+    const dynamic = table(project)['dynamic'];
+    const isDynamic = setupPy !== undefined ||
+        /\bfile:|\bpbr\b/.test(setupCfg) ||
+        (Array.isArray(dynamic) && dynamic.some((field) => /dependencies$/.test(String(field))));
+    if (!isDynamic)
+        return [];
+    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+    const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
+    const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
+    const related = names.filter((name) => isRelated(name) && isRequirements(name));
+    return [...new Set([...declared, ...related])].sort();
+}
+/** The paths in `{ file = … }` tables, at any depth. */
+function declaredFiles(value) {
+    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? [item].flat().map(String) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
     return JSON.stringify(value, (_key, item) => typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
         ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
         : item);
+}
+/**
+ * Whether a pyproject.toml describes a project that can be built, and not only settings of tools.
+ * @throws UserError with the file and line of a mistake
+ */
+function declaresProject(text, shown) {
+    const { project, 'build-system': build } = toml(text, shown);
+    return project !== undefined || build !== undefined;
 }
 /**
  * The requirements of a dependency group, with those of included groups (PEP 735).
@@ -30305,7 +30368,7 @@ const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = lineOf('the name of an extra', (text) => /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text));
+const extraName = lineOf('the name of an extra', logic_names/* isExtraName */.cg);
 const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -30473,6 +30536,7 @@ function sameWheels(one, other) {
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   Ui: () => (/* binding */ isOlderPip),
+/* harmony export */   cg: () => (/* binding */ isExtraName),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
@@ -30501,6 +30565,10 @@ function isWheelFileName(file) {
 function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
+}
+/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
+function isExtraName(text) {
+    return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 /** Whether a file name is a valid sdist name, which never needs escaping. */
 function isSdistName(file) {
@@ -31274,6 +31342,8 @@ function age(since, now) {
     return `${Math.round(hours / 24)} days`;
 }
 
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/inputs.js
@@ -31283,12 +31353,17 @@ var paths = __nccwpck_require__(4470);
 
 
 
+
 /** Every input with its default, as action.yml declares them. */
 const inputDefaults = {
     requirements: '',
+    project: '',
     packages: '',
     constraints: '',
+    extras: '',
     groups: '',
+    editable: 'true',
+    'install-project': 'true',
     'working-directory': '.',
     'cache-dependency-path': '',
     python: '',
@@ -31350,8 +31425,8 @@ function loadRequest(get, host) {
     };
     const packages = lines('packages');
     const groups = lines('groups');
-    const given = lines('requirements');
-    const implied = packages.length + groups.length > 0 ? [] : ['requirements.txt'];
+    const requirements = lines('requirements');
+    const projects = lines('project');
     const suffix = text('cache-suffix');
     if (!/^[A-Za-z0-9._-]*$/.test(suffix)) {
         throw new errors/* UserError */.yo(`The input cache-suffix is "${suffix}"; it may only contain letters, digits, ".", "_" and "-".`);
@@ -31369,10 +31444,17 @@ function loadRequest(get, host) {
         request: Object.freeze({
             workspace: host.workspace,
             workingDirectory,
-            requirements: given.length > 0 ? given : implied,
+            requirements,
+            projects,
+            isOpen: [requirements, projects, packages, groups].every((each) => each.length === 0),
             packages,
             constraints: lines('constraints'),
+            extras: lines('extras')
+                .flatMap((line) => line.split(','))
+                .map(extraName),
             groups,
+            editable: flag('editable'),
+            installProject: flag('install-project'),
             cacheDependencyPath: lines('cache-dependency-path'),
             python: text('python') || undefined,
             venv: within('venv'),
@@ -31390,6 +31472,12 @@ function loadRequest(get, host) {
             environment: host.environment,
         }),
     };
+}
+function extraName(text) {
+    const name = text.trim();
+    if ((0,names/* isExtraName */.cg)(name))
+        return name;
+    throw new errors/* UserError */.yo(`The input extras contains "${name}", which is not the name of an extra. Write one name per line, or separate them by commas.`);
 }
 function indexInputs(text, lines) {
     const url = (name, value) => {
@@ -32610,6 +32698,10 @@ function isDirect(body) {
     const [bare] = splitExtras(splitMarker(body, ';')[0]);
     return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
+/** Whether a path is that of a wheel or of another archive, by its name. */
+function isArchive(file) {
+    return archive.test(file);
+}
 /** Whether a requirement is only a path on this machine. */
 function isPath(body) {
     return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
@@ -32630,7 +32722,7 @@ function splitMarker(body, separator) {
         return [body.trim(), undefined];
     return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
 }
-/** `path[a,b]` */
+/** Splits `path[a,b]`. */
 function splitExtras(text) {
     const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
     return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
@@ -32719,7 +32811,7 @@ function requirement_line_plainText({ project, extras, specifiers, marker }) {
  * @throws UserError with file and line for a file that can't be read, a circular include, or an
  *   invalid line
  */
-async function gatherLines(sources, reading) {
+async function gatherLines({ requirements = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
     const lines = [];
     const files = [];
     const seen = new Set();
@@ -32758,15 +32850,17 @@ async function gatherLines(sources, reading) {
         }
         files.push({ path: file.shown, lines: counted });
     }
-    for (const file of sources.requirements)
+    for (const file of requirements)
         await visit(file, { constraint: false, stack: [], from: undefined });
-    for (const { text, file } of sources.groups) {
+    for (const { text, file } of groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
-    for (const { text } of logicalLines(sources.packages.join('\n'))) {
+    for (const project of projects)
+        lines.push(parseProject(project, reading));
+    for (const { text } of logicalLines(packages.join('\n'))) {
         lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
     }
-    for (const file of sources.constraints)
+    for (const file of constraints)
         await visit(file, { constraint: true, stack: [], from: undefined });
     return { lines, files };
 }
@@ -32846,6 +32940,30 @@ function parseSpecifier(text, source, context) {
     if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
         return line;
     throw new errors/* UserError */.yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+}
+/**
+ * Parses a local project that is named outside a requirement file.
+ * @throws UserError when it is not a path with extras
+ */
+function parseProject({ text, extras: added, editable, source }, context) {
+    const [location, own] = splitExtras(text.trim());
+    const refusal = (reason) => new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text).split(lineEnd).join(' ')}" ${reason}`, source);
+    if (lineEnd.test(text) || location.includes(';') || /(?:^|\s)-/.test(location)) {
+        throw refusal(`is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`);
+    }
+    const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter((extra) => extra !== '');
+    const wrong = extras.find((extra) => !(0,logic_names/* isExtraName */.cg)(extra));
+    if (wrong !== undefined)
+        throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
+    const relative = isPath(location) ? location : `./${location}`;
+    const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;
+    // pip has no editable archives.
+    const line = editable && !isArchive(location) ? `-e ${quoted(target)}` : target;
+    const parsed = requirement_line_parseLine(line, { source, constraint: false }, context);
+    const [requirement] = 'lines' in parsed ? parsed.lines : [];
+    if (requirement?.kind === 'direct' && requirement.form === 'path')
+        return requirement;
+    throw refusal('is not the path of a local project.');
 }
 /** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
 function includedFile(value, parent, source) {
@@ -33409,6 +33527,7 @@ var local_project = __nccwpck_require__(6511);
 
 
 
+
 /** Masks the secrets of the inputs in everything that is shown. */
 function hideInputs(request, reporter) {
     reporter.hide((0,secrets/* secretsOfInputs */.yL)(request.index));
@@ -33458,9 +33577,14 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
+    const [paths, packages] = partition(request.packages, (text) => isPath(text) && !/(?:^|\s)-/.test(text));
     const { lines: all, files } = await gatherLines({
         requirements: found.requirements,
-        packages: request.packages,
+        projects: [
+            ...projectSources(request, request.projects, 'input project'),
+            ...projectSources(request, paths, 'input packages'),
+        ],
+        packages,
         groups: await groupLines(request, sources),
         constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     }, reading);
@@ -33472,18 +33596,24 @@ async function requestedSet(request, interpreter, settings, sources) {
     return {
         lines,
         files,
-        projects: await localProjects(lines, sources),
+        projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
     };
 }
+function projectSources({ extras, editable }, texts, file) {
+    return texts.map((text) => ({ text, extras, editable, source: { file, line: undefined } }));
+}
 /** Reads the local projects among the requirements, each once. */
-async function localProjects(lines, sources) {
+async function localProjects(lines, request, sources) {
     const projects = new Map();
     for (const { form, target, shownTarget, source } of directRequirements(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
+            // Requirement files may name any path, as for pip.
+            if (source.line === undefined)
+                await sources.checkInside(request, target, `"${shownTarget}"`);
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
@@ -33509,9 +33639,8 @@ function configuredFiles({ workingDirectory }, settings, name) {
  */
 async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
-        const sources = { requirements: [], packages: [], groups: [], constraints: [file] };
         try {
-            return (await gatherLines(sources, reading)).lines.map(canonical);
+            return (await gatherLines({ constraints: [file] }, reading)).lines.map(canonical);
         }
         catch (error) {
             if (error instanceof errors/* UserError */.yo)
@@ -33538,6 +33667,9 @@ function replacedVariables({ url, extra, username, mirror }) {
         ...(isIndex ? ['PIP_INDEX_URL'] : []),
         ...(extra.length > 0 ? ['PIP_EXTRA_INDEX_URL'] : []),
     ]);
+}
+function partition(items, test) {
+    return [items.filter(test), items.filter((item) => !test(item))];
 }
 /** Files of other tools that users take for requirement files. */
 const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
@@ -38109,7 +38241,7 @@ function statusText(status) {
 
 
 function sourcesAdapter() {
-    return { check, find, read, readInside, project };
+    return { check, find, list, read, readInside, checkInside, project };
 }
 async function find(request) {
     const requirements = await sources_expand(request, request.requirements, 'requirements');
@@ -38135,7 +38267,7 @@ async function sources_expand(request, patterns, input) {
     for (const pattern of patterns) {
         const matches = await matchesOf(request, pattern);
         if (matches.length === 0) {
-            const place = shownPath(request, request.workingDirectory) || 'the working directory';
+            const place = shownDirectory(request);
             throw new errors/* UserError */.yo(`No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that contains it.`);
         }
         for (const match of matches) {
@@ -38158,12 +38290,24 @@ async function matchesOf(request, pattern) {
     return filesMatching(request.workingDirectory, pattern);
 }
 async function checkInside(request, file, what) {
-    const [root, real] = await Promise.all([(0,promises_namespaceObject.realpath)(request.workspace), (0,promises_namespaceObject.realpath)(file)]);
+    // A file that does not exist is somebody else's error.
+    const [root, real] = await Promise.all([
+        (0,promises_namespaceObject.realpath)(request.workspace),
+        (0,promises_namespaceObject.realpath)(file).catch(() => external_node_path_.resolve(file)),
+    ]);
     if (!(0,paths/* isWithin */.U)(root, real))
         throw outside(what);
 }
 function outside(what) {
     return new errors/* UserError */.yo(`${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`);
+}
+async function list(request) {
+    const entries = await (0,promises_namespaceObject.readdir)(request.workingDirectory, { withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+    return { names: files.map(({ name }) => name).sort(), shown: shownDirectory(request) };
+}
+function shownDirectory(request) {
+    return shownPath(request, request.workingDirectory) || 'the working directory';
 }
 /** Relative to the workspace, with forward slashes, as annotations need it. */
 function shownPath(request, file) {
@@ -38239,7 +38383,14 @@ async function project(target, shown) {
     if (files.pyproject === undefined && files.setupPy === undefined) {
         throw new errors/* UserError */.yo(`${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`);
     }
-    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, inside(shown, 'pyproject.toml')) };
+    const pyproject = inside(shown, 'pyproject.toml');
+    const below = await (0,promises_namespaceObject.readdir)(external_node_path_.join(target, 'requirements')).catch(() => []);
+    const names = [...(await (0,promises_namespaceObject.readdir)(target)), ...below.map((name) => `requirements/${name}`)];
+    const others = (0,local_project/* dependencyFiles */.DY)(files, pyproject, names)
+        // setuptools reads nothing outside the project.
+        .filter((name) => (0,paths/* isWithin */.U)(target, external_node_path_.resolve(target, name)))
+        .map(async (name) => `${name}\n${(await text(name).catch(() => undefined)) ?? ''}`);
+    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)) };
 }
 
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
@@ -38262,7 +38413,7 @@ function wheelhousesAdapter() {
         share,
         reopen,
         keepOnly,
-        list,
+        list: wheelhouses_list,
         measure,
         seal,
         publish: moveDirectory,
@@ -38290,7 +38441,7 @@ async function share(directory, staged) {
 /** Replaces hard links by copies: pip overwrites wheels in place, under every name they have. */
 async function reopen(directory) {
     const aside = external_node_path_.join(directory, logic_manifest/* buildDirectory */.WP);
-    for (const file of await list(aside)) {
+    for (const file of await wheelhouses_list(aside)) {
         await (0,promises_namespaceObject.rename)(external_node_path_.join(aside, file), external_node_path_.join(directory, file));
     }
     await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
@@ -38368,7 +38519,7 @@ async function keepOnly(directory, files) {
     };
     await clean('');
 }
-async function list(directory) {
+async function wheelhouses_list(directory) {
     const names = await (0,promises_namespaceObject.readdir)(directory).catch((error) => {
         if (error.code !== 'ENOENT')
             throw error;

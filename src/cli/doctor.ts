@@ -1,5 +1,6 @@
 /** The story of `doctor`: checks everything that a run depends on, and changes nothing. */
 import { chooseIndex } from '../choose-index.ts';
+import { completeRequest } from '../discover.ts';
 import { checkTarget, venvToMake } from '../interpreter.ts';
 import { UserError } from '../logic/errors.ts';
 import { ManifestError } from '../logic/manifest.ts';
@@ -24,9 +25,9 @@ type Inquiry = KeyedRequest & Pick<Run, 'request' | 'interpreter'>;
 type DoctorWorld = World & { readonly store: LocalStore };
 
 /** @throws UserError when a run could not even look for a wheelhouse */
-export async function doctor(request: Request, world: DoctorWorld): Promise<Diagnosis> {
-  hideInputs(request, world.reporter);
-  await world.sources.check(request);
+export async function doctor(given: Request, world: DoctorWorld): Promise<Diagnosis> {
+  hideInputs(given, world.reporter);
+  const request = await completeRequest(given, world);
   const interpreter = await world.python.probe(request);
   const keyed = await readRequestWithKeys(request, interpreter, world);
   const inquiry: Inquiry = { ...keyed, request, interpreter };

@@ -39,8 +39,10 @@ export const installFlags: InputFlags<InputName> = {
   short: { requirements: '-r', constraints: '-c' },
   repeatable: [
     'requirements',
+    'project',
     'packages',
     'constraints',
+    'extras',
     'groups',
     'cache-dependency-path',
     'extra-index-url',

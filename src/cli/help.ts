@@ -1,12 +1,18 @@
 /** What action.yml and publish/action.yml say of their inputs. Written by `npm run readme`. */
 export const installHelp = {
   requirements:
-    'Requirement files or globs, one per line. Defaults to requirements.txt, unless packages or groups is set.',
+    'Requirement files, lock files or globs, one per line. Without this and without project, packages and groups, the files of the working directory decide.',
+  project:
+    'Local projects to install with their dependencies, one path per line, with optional extras, such as .[test].',
   packages:
-    'Requirement specifiers, one per line, such as requests>=2.31. Options and paths are not accepted.',
+    'Requirement specifiers or local projects, one per line, such as requests>=2.31. Options are not accepted.',
   constraints: 'Constraint files or globs, one per line.',
+  extras: 'Extras of the local projects or of the lock file, one per line or separated by commas.',
   groups:
     'Dependency groups of pyproject.toml, one per line. For another file, write path/to/pyproject.toml:group.',
+  editable: 'Install local projects in editable mode (true or false).',
+  'install-project':
+    'Install the local projects themselves (true or false). If false, only their dependencies.',
   'working-directory': 'The directory that relative paths start from.',
   'cache-dependency-path':
     'Additional files or globs whose content becomes part of the cache key, one per line.',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { Command, CommanderError } from 'commander';
+import { completeRequest } from '../discover.ts';
 import { type Host, loadRequest } from '../inputs.ts';
 import { install, type Outcome } from '../install.ts';
 import { environmentForPrograms } from '../logic/environment.ts';
@@ -141,8 +142,8 @@ function installResult(request: Request, { report, wheelhouse, interpreter }: Ou
 }
 
 async function keyCommand(values: Values): Promise<void> {
-  await withWorld(values, noStore, async (request, world) => {
-    await world.sources.check(request);
+  await withWorld(values, noStore, async (given, world) => {
+    const request = await completeRequest(given, world);
     const interpreter = await world.python.probe(request);
     const { keys } = await readRequestWithKeys(request, interpreter, world);
     const { primary, restore } = keys;

@@ -52,14 +52,21 @@ const toolTables: readonly (readonly string[])[] = [
   ['pdm', 'dev-dependencies'],
 ];
 
+/** The files of a project that declare it; undefined for one that does not exist. */
+export type ProjectFiles = Readonly<
+  Partial<Record<'pyproject' | 'setupCfg' | 'setupPy', string | undefined>>
+>;
+
 /**
  * The parts of a project directory that decide its dependencies.
- * @param files content of pyproject.toml, setup.cfg and setup.py, if they exist
+ * @param files content of pyproject.toml, setup.cfg and setup.py
  * @param shown the name of pyproject.toml in messages
+ * @param others the texts of {@link dependencyFiles}
  */
 export function projectParts(
-  files: Readonly<Partial<Record<'pyproject' | 'setupCfg' | 'setupPy', string | undefined>>>,
+  files: ProjectFiles,
   shown: string,
+  others: readonly string[] = [],
 ): { digest: string; buildRequires: readonly string[] } {
   const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
   const project = table(pyproject['project']);
@@ -76,10 +83,77 @@ export function projectParts(
     tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
   };
   const requires = table(build)['requires'];
+  const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
   return {
-    digest: digest([stable(decisive), files.setupCfg ?? '', files.setupPy ?? '']),
+    digest: digest([stable(decisive), ...setup, ...others]),
     buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
   };
+}
+
+/** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
+const descriptiveKeys =
+  'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
+
+/** The sections of setup.cfg that setuptools and its plugins read, without descriptions. */
+function decisiveConfig(text: string): string {
+  let section = '';
+  let isDescriptive = false;
+  const lines = text.split(/\r?\n/).filter((line) => {
+    const header = /^\[([^\]]*)\]/.exec(line);
+    if (header !== null) section = header[1] ?? '';
+    const key = /^([^\s=:#;[][^=:]*?)\s*[=:]/.exec(line)?.[1];
+    if (header !== null || key !== undefined) {
+      isDescriptive =
+        section === 'metadata' && new RegExp(`^(?:${descriptiveKeys})$`, 'i').test(key ?? '');
+    }
+    const isRead = /^(?:metadata|options|files|pbr|entry_points|backends|extras)/.test(section);
+    return isRead && !isDescriptive && line.trim() !== '' && !/^\s*[#;]/.test(line);
+  });
+  return lines.join('\n');
+}
+
+/**
+ * setup.py without literal arguments that say nothing about dependencies. Where code makes a
+ * dependency from one of them, the metadata that its back end prepares tells.
+ */
+function decisiveCode(text: string): string {
+  const argument = new RegExp(
+    `\\b(?:${descriptiveKeys})\\s*=\\s*(?:"[^"\\n]*"|'[^'\\n]*')\\s*,`,
+    'g',
+  );
+  return text.replaceAll('\r\n', '\n').replace(argument, '');
+}
+
+/**
+ * Chooses the files that a back end may read dependencies from: those that setuptools is told to
+ * read, and requirement files, if dependencies are dynamic.
+ * @param names files of the project directory, and of its directory `requirements`
+ * @returns paths relative to the project, sorted
+ */
+export function dependencyFiles(
+  { pyproject = '', setupPy, setupCfg = '' }: ProjectFiles,
+  shown: string,
+  names: readonly string[],
+): string[] {
+  const { project, tool } = toml(pyproject, shown);
+  const dynamic = table(project)['dynamic'];
+  const isDynamic =
+    setupPy !== undefined ||
+    /\bfile:|\bpbr\b/.test(setupCfg) ||
+    (Array.isArray(dynamic) && dynamic.some((field) => /dependencies$/.test(String(field))));
+  if (!isDynamic) return [];
+  const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+  const isRelated = (name: string): boolean => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
+  const isRequirements = (name: string): boolean => /requirements|^reqs?\b/.test(name);
+  const related = names.filter((name) => isRelated(name) && isRequirements(name));
+  return [...new Set([...declared, ...related])].sort();
+}
+
+/** The paths in `{ file = … }` tables, at any depth. */
+function declaredFiles(value: unknown): string[] {
+  return Object.entries(table(value)).flatMap(([key, item]) =>
+    key === 'file' ? [item].flat().map(String) : declaredFiles(item),
+  );
 }
 
 /** JSON with sorted keys, so that the order of tables does not matter. */
@@ -89,6 +163,15 @@ function stable(value: unknown): string {
       ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
       : item,
   );
+}
+
+/**
+ * Whether a pyproject.toml describes a project that can be built, and not only settings of tools.
+ * @throws UserError with the file and line of a mistake
+ */
+export function declaresProject(text: string, shown: string): boolean {
+  const { project, 'build-system': build } = toml(text, shown);
+  return project !== undefined || build !== undefined;
 }
 
 /**

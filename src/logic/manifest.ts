@@ -3,7 +3,13 @@
  * which wheels a run may use; a cache key only helps to find it.
  */
 import { sha256 } from './digest.ts';
-import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './names.ts';
+import {
+  isExtraName,
+  isWheelFileName,
+  normalizeName,
+  sameVersion,
+  wheelNameParts,
+} from './names.ts';
 import {
   line,
   lineOf,
@@ -29,9 +35,7 @@ export const buildDirectory = 'build';
 const projectName = lineOf('a normalized project name', (text) =>
   /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text),
 );
-const extraName = lineOf('the name of an extra', (text) =>
-  /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text),
-);
+const extraName = lineOf('the name of an extra', isExtraName);
 const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf(
   'a date and time in UTC',

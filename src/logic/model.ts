@@ -7,8 +7,18 @@ export interface Request {
   readonly workspace: string;
   /** Absolute path where pip runs; relative paths in inputs start here. */
   readonly workingDirectory: string;
-  /** Globs of requirement files; empty when only packages or groups are given. */
+  /** Globs of requirement and lock files. */
   readonly requirements: readonly string[];
+  /** Local projects: a path, and extras in brackets. */
+  readonly projects: readonly string[];
+  /** No input names anything to install, so the files of the working directory decide. */
+  readonly isOpen: boolean;
+  /** Of the local projects and of lock files. */
+  readonly extras: readonly string[];
+  /** Whether local projects that an input names are installed editable. */
+  readonly editable: boolean;
+  /** Whether local projects are installed, and not only their dependencies. */
+  readonly installProject: boolean;
   readonly packages: readonly string[];
   /** Paths of constraint files. */
   readonly constraints: readonly string[];

@@ -30,6 +30,11 @@ export function wheelNameParts(file: string): { name: string; version: string } 
   return { name: normalizeName(name), version };
 }
 
+/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
+export function isExtraName(text: string): boolean {
+  return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
+}
+
 /** Whether a file name is a valid sdist name, which never needs escaping. */
 export function isSdistName(file: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);

@@ -297,6 +297,11 @@ function isDirect(body: string): boolean {
   return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
 }
 
+/** Whether a path is that of a wheel or of another archive, by its name. */
+export function isArchive(file: string): boolean {
+  return archive.test(file);
+}
+
 /** Whether a requirement is only a path on this machine. */
 export function isPath(body: string): boolean {
   return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
@@ -319,8 +324,8 @@ function splitMarker(body: string, separator: string): [body: string, marker: st
   return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
 }
 
-/** `path[a,b]` */
-function splitExtras(text: string): [rest: string, extras: string] {
+/** Splits `path[a,b]`. */
+export function splitExtras(text: string): [rest: string, extras: string] {
   const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
   return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
 }

@@ -5,15 +5,17 @@
 import path from 'node:path';
 import { messageOf, type Source, UserError } from './errors.ts';
 import type { LocalProject } from './local-project.ts';
-import { sameVersion } from './names.ts';
+import { isExtraName, sameVersion } from './names.ts';
 import {
   type DirectRequirement,
   fileOfUrl,
   type IndexRequirement,
+  isArchive,
   isPath,
   type LineContext,
   parseLine,
   type RequestLine,
+  splitExtras,
 } from './requirement-line.ts';
 import { expand, quoted } from './requirement-words.ts';
 import { shownAddress, withoutSecrets } from './secrets.ts';
@@ -28,10 +30,22 @@ export interface RequirementFile {
 export interface RequirementSources {
   readonly requirements: readonly RequirementFile[];
   readonly constraints: readonly RequirementFile[];
+  /** Local projects: a path, and extras in brackets. */
+  readonly projects: readonly ProjectSource[];
   /** Lines of the input `packages`. */
   readonly packages: readonly string[];
   /** Lines of dependency groups, with the name of their file. */
   readonly groups: readonly { readonly text: string; readonly file: string }[];
+}
+
+/** A local project that is named outside a requirement file. */
+export interface ProjectSource {
+  /** A path, and extras in brackets. */
+  readonly text: string;
+  /** Extras in addition to those in the text. */
+  readonly extras: readonly string[];
+  readonly editable: boolean;
+  readonly source: Source;
 }
 
 export interface RequirementReading extends LineContext {
@@ -70,7 +84,13 @@ interface Visit {
  *   invalid line
  */
 export async function gatherLines(
-  sources: RequirementSources,
+  {
+    requirements = [],
+    projects = [],
+    packages = [],
+    groups = [],
+    constraints = [],
+  }: Partial<RequirementSources>,
   reading: RequirementReading,
 ): Promise<GatheredLines> {
   const lines: RequestLine[] = [];
@@ -116,15 +136,16 @@ export async function gatherLines(
     files.push({ path: file.shown, lines: counted });
   }
 
-  for (const file of sources.requirements)
+  for (const file of requirements)
     await visit(file, { constraint: false, stack: [], from: undefined });
-  for (const { text, file } of sources.groups) {
+  for (const { text, file } of groups) {
     lines.push(parseSpecifier(text, { file, line: undefined }, reading));
   }
-  for (const { text } of logicalLines(sources.packages.join('\n'))) {
+  for (const project of projects) lines.push(parseProject(project, reading));
+  for (const { text } of logicalLines(packages.join('\n'))) {
     lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
   }
-  for (const file of sources.constraints)
+  for (const file of constraints)
     await visit(file, { constraint: true, stack: [], from: undefined });
   return { lines, files };
 }
@@ -213,6 +234,37 @@ export function parseSpecifier(
     `"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`,
     source,
   );
+}
+
+/**
+ * Parses a local project that is named outside a requirement file.
+ * @throws UserError when it is not a path with extras
+ */
+function parseProject(
+  { text, extras: added, editable, source }: ProjectSource,
+  context: LineContext,
+): DirectRequirement {
+  const [location, own] = splitExtras(text.trim());
+  const refusal = (reason: string): UserError =>
+    new UserError(`"${withoutSecrets(text).split(lineEnd).join(' ')}" ${reason}`, source);
+  if (lineEnd.test(text) || location.includes(';') || /(?:^|\s)-/.test(location)) {
+    throw refusal(
+      `is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`,
+    );
+  }
+  const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter(
+    (extra) => extra !== '',
+  );
+  const wrong = extras.find((extra) => !isExtraName(extra));
+  if (wrong !== undefined) throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
+  const relative = isPath(location) ? location : `./${location}`;
+  const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;
+  // pip has no editable archives.
+  const line = editable && !isArchive(location) ? `-e ${quoted(target)}` : target;
+  const parsed = parseLine(line, { source, constraint: false }, context);
+  const [requirement] = 'lines' in parsed ? parsed.lines : [];
+  if (requirement?.kind === 'direct' && requirement.form === 'path') return requirement;
+  throw refusal('is not the path of a local project.');
 }
 
 /** Paths after `-r` and `-c` are relative to the including file, or to its URL. */

@@ -1,9 +1,9 @@
 /** The user's files: finds them by glob, decodes them like pip, and reads local projects. */
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { sha256 } from '../logic/digest.ts';
 import { messageOf, UserError } from '../logic/errors.ts';
-import { projectParts } from '../logic/local-project.ts';
+import { dependencyFiles, projectParts } from '../logic/local-project.ts';
 import type { Request } from '../logic/model.ts';
 import { isWithin } from '../logic/paths.ts';
 import type { RequirementFile } from '../logic/requirements.ts';
@@ -14,7 +14,7 @@ import { filesMatching } from './glob.ts';
 import { remoteFile } from './remote-files.ts';
 
 export function sourcesAdapter(): Sources {
-  return { check, find, read, readInside, project };
+  return { check, find, list, read, readInside, checkInside, project };
 }
 
 async function find(request: Request): ReturnType<Sources['find']> {
@@ -51,7 +51,7 @@ async function expand(
   for (const pattern of patterns) {
     const matches = await matchesOf(request, pattern);
     if (matches.length === 0) {
-      const place = shownPath(request, request.workingDirectory) || 'the working directory';
+      const place = shownDirectory(request);
       throw new UserError(
         `No file matches "${pattern}" of the input ${input} in ${place}. Correct the input, or set working-directory to the folder that contains it.`,
       );
@@ -76,7 +76,11 @@ async function matchesOf(request: Request, pattern: string): Promise<string[]> {
 }
 
 async function checkInside(request: Request, file: string, what: string): Promise<void> {
-  const [root, real] = await Promise.all([realpath(request.workspace), realpath(file)]);
+  // A file that does not exist is somebody else's error.
+  const [root, real] = await Promise.all([
+    realpath(request.workspace),
+    realpath(file).catch(() => path.resolve(file)),
+  ]);
   if (!isWithin(root, real)) throw outside(what);
 }
 
@@ -84,6 +88,16 @@ function outside(what: string): UserError {
   return new UserError(
     `${what} leads outside the workspace. Only files of the checkout can be used: move the file there, or check its repository out into the workspace.`,
   );
+}
+
+async function list(request: Request): ReturnType<Sources['list']> {
+  const entries = await readdir(request.workingDirectory, { withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+  return { names: files.map(({ name }) => name).sort(), shown: shownDirectory(request) };
+}
+
+function shownDirectory(request: Request): string {
+  return shownPath(request, request.workingDirectory) || 'the working directory';
 }
 
 /** Relative to the workspace, with forward slashes, as annotations need it. */
@@ -166,5 +180,12 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
       `${shown} is not a Python project: it has neither pyproject.toml nor setup.py.`,
     );
   }
-  return { path: target, shown, ...projectParts(files, inside(shown, 'pyproject.toml')) };
+  const pyproject = inside(shown, 'pyproject.toml');
+  const below = await readdir(path.join(target, 'requirements')).catch(() => []);
+  const names = [...(await readdir(target)), ...below.map((name) => `requirements/${name}`)];
+  const others = dependencyFiles(files, pyproject, names)
+    // setuptools reads nothing outside the project.
+    .filter((name) => isWithin(target, path.resolve(target, name)))
+    .map(async (name) => `${name}\n${(await text(name).catch(() => undefined)) ?? ''}`);
+  return { path: target, shown, ...projectParts(files, pyproject, await Promise.all(others)) };
 }

@@ -1,0 +1,129 @@
+/** Projects that declare their dependencies themselves install without a requirement file. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { beforeEach, describe, test } from 'node:test';
+
+import { type ProjectDescription, projectDirectory, wheel } from '../support/packages.ts';
+import { evaluate } from '../support/python.ts';
+import { type RunOptions, startScenario } from '../support/scenario.ts';
+
+const { cache, run } = await startScenario({
+  distributions: [
+    wheel({ name: 'one', version: '1.0' }),
+    wheel({ name: 'one', version: '2.0' }),
+    wheel({ name: 'two', version: '1.0', requires: ['one'] }),
+    wheel({ name: 'three', version: '1.0' }),
+  ],
+});
+beforeEach(() => cache.reset());
+
+const app: ProjectDescription = {
+  ...{ name: 'app', version: '0.1', requires: ['one==1.0'] },
+  extras: { test: ['two'], docs: ['three'], all: ['app[docs,test]'] },
+};
+
+/** Writes a project into the workspace before the job. */
+function checkout(
+  description: ProjectDescription = app,
+  directory = '.',
+): NonNullable<RunOptions['before']> {
+  return (job) => void projectDirectory(join(job.workspace, directory), description);
+}
+
+interface Case extends RunOptions {
+  readonly what: string;
+  readonly installs: readonly string[];
+  /** A line of the log. */
+  readonly says?: RegExp;
+}
+
+const cases: Case[] = [
+  {
+    what: 'a project and no inputs',
+    before: checkout(),
+    installs: ['app==0.1', 'one==1.0'],
+    says: /Found pyproject\.toml: installing this project, editable, with its dependencies\./,
+  },
+  {
+    what: 'a requirement file beside the project and no inputs',
+    before: checkout(),
+    files: { 'requirements.txt': 'three\n', 'requirements-dev.txt': 'two\n' },
+    installs: ['three==1.0'],
+    says: /Found requirements\.txt: installing what it lists\. Also found: pyproject\.toml, requirements-dev\.txt\./,
+  },
+  {
+    what: 'the input extras alone',
+    before: checkout(),
+    files: { 'requirements.txt': 'three\n' },
+    with: { extras: 'test' },
+    installs: ['app==0.1', 'one==1.0', 'two==1.0'],
+  },
+  {
+    what: 'an extra that refers to the project itself',
+    before: checkout(),
+    with: { project: '.[all]' },
+    installs: ['app==0.1', 'one==1.0', 'three==1.0', 'two==1.0'],
+  },
+  {
+    what: 'a project in the input packages, with other packages',
+    before: checkout(),
+    with: { packages: '.[test]\nthree' },
+    installs: ['app==0.1', 'one==1.0', 'three==1.0', 'two==1.0'],
+  },
+  {
+    what: 'several projects of a monorepo, with a group and a constraint',
+    before: (job) => {
+      checkout({ name: 'api', version: '1', requires: ['one'] }, 'services/api')(job, '');
+      checkout({ name: 'worker', version: '2' }, 'services/my worker')(job, '');
+    },
+    files: {
+      'pyproject.toml': '[dependency-groups]\ndev = ["three"]\n',
+      'limits.txt': 'one<2\n',
+    },
+    with: {
+      project: 'services/api\n./services/my worker',
+      groups: 'dev',
+      constraints: 'limits.txt',
+    },
+    installs: ['api==1', 'one==1.0', 'three==1.0', 'worker==2'],
+  },
+  {
+    what: 'install-project: false',
+    before: checkout(),
+    with: { project: '.[docs]', 'install-project': 'false' },
+    installs: ['one==1.0', 'three==1.0'],
+  },
+];
+
+describe('without a requirement file, a second run is an exact hit without requests:', () => {
+  for (const { what, installs, says = /^/, ...options } of cases) {
+    test(what, async () => {
+      const cold = await run(options);
+      assert.equal(cold.main.conclusion, 'success', cold.main.log);
+      assert.deepEqual(cold.installed, installs, cold.main.log);
+      assert.match(cold.main.log, says);
+      const warm = await run(options);
+      assert.deepEqual(warm.installed, installs, warm.main.log);
+      assert.equal(warm.main.outputs['cache-hit'], 'true', warm.main.log);
+      assert.equal(warm.requests, 0, warm.main.log);
+    });
+  }
+});
+
+test('a project is editable unless the input editable is false', async () => {
+  for (const editable of ['true', 'false']) {
+    let place = '';
+    let workspace = '';
+    await run({
+      before: (job, python) => {
+        checkout()(job, python);
+        workspace = job.workspace;
+      },
+      with: { editable },
+      between: (_job, _main, python) => {
+        place = evaluate(python, '__import__("app").__file__');
+      },
+    });
+    assert.equal(place.startsWith(workspace), editable === 'true', place);
+  }
+});
