@@ -21,6 +21,7 @@ import {
   closeFiles,
   fillFiles,
   type GeneratedRequest,
+  linksPage,
   type Offer,
   plainRequest,
 } from './logic/request-file.ts';
@@ -54,11 +55,14 @@ export async function fill(
   if (!resume) await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
 
   const sources = await resolveSources(run, world);
-  const relied = hashMode ? await installedProjects(run, world, sources) : [];
+  const relied = hashMode && !run.noDeps ? await installedProjects(run, world, sources) : [];
   const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
   const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
   const offers = await offersOf(run, world);
-  const request = fillFiles(lines, constraintsFile(run), { resolved, offers, hashMode });
+  const request = fillFiles(lines, constraintsFile(run), {
+    ...{ resolved, offers, hashMode },
+    linksFile: await writeLinks(run, world),
+  });
   const log = await fetchClosure(run, world, request);
 
   const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
@@ -93,6 +97,18 @@ export async function fill(
   };
   await wheelhouses.seal(wheelhouse, manifest);
   return { manifest, hasInstalledSources: sources.isInstalled };
+}
+
+/** Writes the page of the files that lock files name. @returns its path, if there are any */
+async function writeLinks(
+  { requested, request, scratch }: FillRun,
+  { wheelhouses }: World,
+): Promise<string | undefined> {
+  const links = requested.lock?.links ?? [];
+  if (links.length === 0) return undefined;
+  const file = path.join(scratch, 'lock.html');
+  await wheelhouses.write(file, linksPage(links, request.workingDirectory));
+  return file;
 }
 
 function filesOf(wheels: readonly Pick<Wheel, 'file'>[]): string[] {

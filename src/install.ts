@@ -18,14 +18,15 @@ import { defaultPlace, type Found, findWheelhouse } from './restore.ts';
 import type { InstallRun, Run } from './run.ts';
 import { type Supply, saveKeyOf, supply } from './supply.ts';
 import { Timer } from './timer.ts';
+import { Tools } from './tools.ts';
 
 /** What a run hands over to its entry point. */
 export interface Outcome {
   /** The request, completed by what was found. */
   readonly request: Request;
   readonly report: Report;
-  /** For the post step; undefined when there is nothing to save. */
-  readonly state: State | undefined;
+  /** For the post step: the wheelhouses to save. */
+  readonly states: readonly State[];
   readonly wheelhouse: string;
   readonly interpreter: Interpreter;
 }
@@ -41,8 +42,9 @@ export async function install(given: Request, world: World): Promise<Outcome> {
   const request = await completeRequest(given, world);
   if (request.restoreCache && store.unavailable === undefined) store.warmUp();
   const prepared = await timer.time('python', () => prepareInterpreter(request, world));
+  const tools = new Tools(request, prepared.interpreter, world, install);
   const keyed = await timer.time('read', () =>
-    readRequestWithKeys(request, prepared.interpreter, world),
+    readRequestWithKeys(request, prepared.interpreter, world, tools),
   );
   await reportKeys(keyed, reporter);
 
@@ -65,7 +67,10 @@ export async function install(given: Request, world: World): Promise<Outcome> {
     return {
       request,
       report: reportOf(run, supplied),
-      state: saveKey === undefined ? undefined : { wheelhouse, key: saveKey, manifest },
+      states: [
+        ...tools.states,
+        ...(saveKey === undefined ? [] : [{ wheelhouse, key: saveKey, manifest }]),
+      ],
       wheelhouse,
       interpreter: run.interpreter,
     };

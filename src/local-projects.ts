@@ -182,6 +182,7 @@ function sourceQueue(run: Run, world: World) {
       project: Pick<ReportItem, 'name' | 'requires'>,
     ): Promise<void> {
       known.add(project.name);
+      if (run.noDeps) return;
       const found = project.requires.flatMap((text) => splitSource(text) ?? []);
       const markers = found.flatMap(({ marker }) => marker ?? []);
       const applies = await world.python.applies(run.interpreter, markers, extras);

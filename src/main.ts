@@ -68,7 +68,7 @@ function payloadOf(environment: Readonly<Record<string, string>>): unknown {
 }
 
 /** Sets outputs, variables and the state of the post step. */
-function handOver({ request, report, state, wheelhouse, interpreter }: Outcome): void {
+function handOver({ request, report, states, wheelhouse, interpreter }: Outcome): void {
   core.setOutput('cache-hit', report.hit === 'exact');
   core.setOutput('cache-primary-key', report.primaryKey);
   core.setOutput('cache-matched-key', report.matchedKey ?? '');
@@ -79,7 +79,7 @@ function handOver({ request, report, state, wheelhouse, interpreter }: Outcome):
   core.setOutput('index-used', report.index?.shown ?? '');
   // Always written, because the last value of that name counts.
   const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
-  core.saveState('wheelhouse', state === undefined ? '' : formatState(state, token));
+  core.saveState('wheelhouse', states.length === 0 ? '' : formatState(states, token));
   if (request.venv !== undefined) {
     core.exportVariable('VIRTUAL_ENV', request.venv);
     core.addPath(venvBin(request.venv));

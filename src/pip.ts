@@ -66,8 +66,8 @@ export async function fetchClosure(
   world: World,
   request: GeneratedRequest,
 ): Promise<FillLog> {
-  const noDeps = run.settings.flag('no-deps');
-  return fetchWheels(run, world, request, { wheelDir: run.wheelhouse, noDeps });
+  const { wheelhouse: wheelDir, noDeps } = run;
+  return fetchWheels(run, world, request, { wheelDir, noDeps });
 }
 
 /**
@@ -118,7 +118,7 @@ export async function resolveOffline(
   const { settings } = run;
   const args = closeArgs({
     ...{ wheelDir: run.wheelhouse, requestFile, report },
-    noDeps: settings.flag('no-deps'),
+    noDeps: run.noDeps,
     ignoreInstalled: options.installed === 'is ignored',
     upgrade: settings.flag('upgrade'),
     upgradeStrategy: settings.text('upgrade-strategy'),

@@ -2,10 +2,12 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { readLocks } from './locks.ts';
 import { fillEnvironment } from './logic/environment.ts';
 import { messageOf, UserError } from './logic/errors.ts';
 import { canonical, type Keys, keysOf } from './logic/key.ts';
 import { groupRequirements, type LocalProject } from './logic/local-project.ts';
+import { isPylock } from './logic/lock-files.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import {
   certificatesOf,
@@ -30,14 +32,18 @@ import {
   secretsOfLine,
   secretsOfSettings,
   shownAddress,
+  withoutSecrets,
 } from './logic/secrets.ts';
 import type { RemoteAccess, Reporter, Sources, World } from './ports.ts';
+import type { Tools } from './tools.ts';
 
 /** A request with everything that the user's files and pip's settings say. */
 export interface KeyedRequest {
   /** pip's settings, overridden by the index inputs and by the option lines of the request. */
   readonly settings: PipSettings;
   readonly requested: RequestedSet;
+  /** The lines name everything that is installed: dependencies of packages do not count. */
+  readonly noDeps: boolean;
   readonly keys: Keys;
   /** The command of uv on PATH; undefined when there is none, or when pip is the installer. */
   readonly uv: string | undefined;
@@ -55,14 +61,18 @@ export function hideInputs(request: Request, reporter: Reporter): void {
 export async function readRequest(
   request: Request,
   interpreter: Interpreter,
-  { reporter, sources }: Pick<World, 'sources' | 'reporter'>,
-): Promise<Pick<KeyedRequest, 'settings' | 'requested'>> {
+  world: Pick<World, 'sources' | 'python' | 'reporter'>,
+  tools?: Tools,
+): Promise<Pick<KeyedRequest, 'settings' | 'requested' | 'noDeps'>> {
+  const { reporter } = world;
   const configured = pipSettings(interpreter, request.index);
   reporter.hide(secretsOfSettings(configured.configured));
   refuseIgnoredSettings(configured, interpreter.pip ?? '');
-  const requested = await requestedSet(request, interpreter, configured, sources);
+  const requested = await requestedSet(request, interpreter, configured, world);
   reporter.hide(requested.lines.flatMap(secretsOfLine));
-  return { settings: withOptionLines(configured, requested.lines), requested };
+  const settings = withOptionLines(configured, requested.lines);
+  const noDeps = settings.flag('no-deps') || requested.lock !== undefined;
+  return { settings, requested, noDeps };
 }
 
 /**
@@ -72,9 +82,11 @@ export async function readRequest(
 export async function readRequestWithKeys(
   request: Request,
   interpreter: Interpreter,
-  world: Pick<World, 'sources' | 'uv' | 'reporter' | 'now'>,
+  world: Pick<World, 'sources' | 'python' | 'uv' | 'reporter' | 'now'>,
+  tools?: Tools,
 ): Promise<KeyedRequest> {
-  const { settings, requested } = await readRequest(request, interpreter, world);
+  const read = await readRequest(request, interpreter, world, tools);
+  const { settings, requested } = read;
   const wantsUv = request.installer === 'uv';
   const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
   const keys = keysOf(interpreter, requested, settings.configured, {
@@ -83,7 +95,7 @@ export async function readRequestWithKeys(
     now: world.now(),
     tools: wantsUv && uv === undefined ? ['uv'] : [],
   });
-  return { settings, requested, keys, uv };
+  return { ...read, keys, uv };
 }
 
 /**
@@ -95,8 +107,9 @@ async function requestedSet(
   request: Request,
   interpreter: Interpreter,
   settings: PipSettings,
-  sources: Sources,
+  world: Pick<World, 'sources' | 'python'>,
 ): Promise<RequestedSet> {
+  const { sources } = world;
   const access = remoteAccess(request, interpreter, settings);
   const reading: RequirementReading = {
     workingDirectory: request.workingDirectory,
@@ -107,19 +120,30 @@ async function requestedSet(
   };
   const found = await sources.find(request);
   for (const file of found.requirements) refuseOtherFormats(file.shown);
+  const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isPylock(shown));
+  const lock =
+    lockFiles.length === 0 ? undefined : await readLocks(lockFiles, request, interpreter, world);
   const [paths, packages] = partition(
     request.packages,
     (text) => isPath(text) && !/(?:^|\s)-/.test(text),
   );
+  if (lock !== undefined) refuseBesideLock(lockFiles, requirements, packages);
+  const projects = [
+    ...projectSources(request, request.projects, 'input project'),
+    ...projectSources(request, paths, 'input packages'),
+  ];
+  if (request.extras.length > 0 && lock === undefined && projects.length === 0) {
+    throw new UserError(
+      'The input extras is set, but requirement files have no extras. Set the input project too, for example to ".", or remove extras.',
+    );
+  }
   const { lines: all, files } = await gatherLines(
     {
-      requirements: found.requirements,
-      projects: [
-        ...projectSources(request, request.projects, 'input project'),
-        ...projectSources(request, paths, 'input packages'),
-      ],
+      requirements,
+      locked: lock?.lines ?? [],
+      projects,
       packages,
-      groups: await groupLines(request, sources),
+      groups: lock === undefined ? await groupLines(request, sources) : [],
       constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     },
     reading,
@@ -136,6 +160,7 @@ async function requestedSet(
     projects: await localProjects(lines, request, sources),
     extra: found.extra,
     buildConstraints: await buildConstraints(buildFiles, reading),
+    ...(lock === undefined ? {} : { lock: { links: lock.links } }),
   };
 }
 
@@ -230,8 +255,7 @@ function partition<T>(items: readonly T[], test: (item: T) => boolean): [yes: T[
 }
 
 /** Files of other tools that users take for requirement files. */
-const otherFormats =
-  /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
+const otherFormats = /(?:^|\/)(?:pyproject\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
 
 function refuseOtherFormats(shown: string): void {
   if (otherFormats.test(shown)) {
@@ -240,6 +264,20 @@ function refuseOtherFormats(shown: string): void {
       { file: shown },
     );
   }
+}
+
+/** @throws UserError for requirements that would have to be resolved beside a lock */
+function refuseBesideLock(
+  [lock]: readonly RequirementFile[],
+  [file]: readonly RequirementFile[],
+  [line]: readonly string[],
+): void {
+  const other = file?.shown ?? line;
+  if (other === undefined) return;
+  throw new UserError(
+    `${lock?.shown} lists everything that is installed, so "${withoutSecrets(other)}" can't be added. Lock it too, or install it in another step.`,
+    { file: lock?.shown },
+  );
 }
 
 /** Reads the requirements of the dependency groups that the input groups names. */

@@ -14,14 +14,14 @@ export async function saveFromState(text: string): Promise<void> {
   endOnSignals();
   const reporter = actionsReporter('Wheelhouse');
   try {
-    const state = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
-    if (state === undefined) {
+    const states = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
+    if (states === undefined) {
       reporter.warning(
         'The wheelhouse is not saved: its state was not written by the main step of this job.',
       );
       return;
     }
-    await save(state, {
+    const world = {
       reporter,
       wheelhouses: wheelhousesAdapter(),
       store: githubCache({
@@ -30,7 +30,8 @@ export async function saveFromState(text: string): Promise<void> {
         program: transferProgram(),
         reporter,
       }),
-    });
+    };
+    for (const state of states) await save(state, world);
   } catch (error) {
     reporter.warning(`The wheelhouse is not saved: ${messageOf(error)}`);
   }

@@ -53,34 +53,37 @@ const states: Row[] = [
     fault: 'the state of the post step: without a signature',
     empty: true,
     noPost: true,
-    ...forged((wheelhouse) => JSON.stringify({ version: 2, ...named(wheelhouse) })),
+    ...forged((wheelhouse) => JSON.stringify({ version: 3, wheelhouses: [named(wheelhouse)] })),
   },
   {
     fault: 'the state of the post step: from the previous version',
     empty: true,
     noPost: true,
     ...forged((wheelhouse) =>
-      JSON.stringify({ version: 1, ...named(wheelhouse), request: 'x', interpreter: 'x' }),
+      JSON.stringify({ version: 2, ...named(wheelhouse), signature: '0'.repeat(64) }),
     ),
   },
   {
     fault: 'the state of the post step: signed with another token',
     empty: true,
     noPost: true,
-    ...forged((wheelhouse) => formatState(named(wheelhouse), 'another token')),
+    ...forged((wheelhouse) => formatState([named(wheelhouse)], 'another token')),
   },
   {
     fault: 'the state of the post step: signed without a token',
     empty: true,
     noPost: true,
-    ...forged((wheelhouse) => formatState(named(wheelhouse), '')),
+    ...forged((wheelhouse) => formatState([named(wheelhouse)], '')),
   },
   {
     fault: 'the state of the post step: another key with a signature of the right length',
     empty: true,
     noPost: true,
     ...forged((wheelhouse) =>
-      JSON.stringify({ version: 2, ...named(wheelhouse), signature: '0'.repeat(64) }),
+      JSON.stringify({
+        ...{ version: 3, wheelhouses: [named(wheelhouse)] },
+        signature: '0'.repeat(64),
+      }),
     ),
   },
   {

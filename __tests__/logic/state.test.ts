@@ -11,10 +11,10 @@ const state: State = {
   manifest: 'ab',
 };
 
-test('a formatted state is parsed to the same value', () => {
+test('formatted states are parsed to the same values', () => {
   const text = fc.stringMatching(/^[^\p{Cc}\u2028\u2029]+$/u);
   fc.assert(
-    fc.property(fc.record({ wheelhouse: text, key: text, manifest: text }), (value) => {
+    fc.property(fc.array(fc.record({ wheelhouse: text, key: text, manifest: text })), (value) => {
       const written = formatState(value, token);
       // Records of fast-check have no prototype.
       assert.deepEqual(parseState(written, token), structuredClone(value));
@@ -25,20 +25,24 @@ test('a formatted state is parsed to the same value', () => {
 });
 
 describe('nothing is done with', () => {
-  const whole = JSON.parse(formatState(state, token)) as Record<string, unknown>;
+  const whole = JSON.parse(formatState([state], token)) as Record<string, unknown>;
+  const changed = (change: Partial<State>): string =>
+    JSON.stringify({ ...whole, wheelhouses: [{ ...state, ...change }] });
   const table: Record<string, string> = {
+    'one more wheelhouse': JSON.stringify({ ...whole, wheelhouses: [state, state] }),
+    'a wheelhouse less': JSON.stringify({ ...whole, wheelhouses: [] }),
     'no state': '',
-    'what is not JSON': '{"version":2',
+    'what is not JSON': '{"version":3',
     'a text': '"x"',
     null: 'null',
     'a list': '[1]',
-    'another version': JSON.stringify({ ...whole, version: 1 }),
-    'a version that is a text': JSON.stringify({ ...whole, version: '2' }),
-    'another key': JSON.stringify({ ...whole, key: 'wheelhouse-v1-windows' }),
-    'another directory': JSON.stringify({ ...whole, wheelhouse: '/tmp/evil' }),
-    'another manifest': JSON.stringify({ ...whole, manifest: 'cd' }),
-    'a signature with another token': formatState(state, 'another token'),
-    'a signature without a token': formatState(state, ''),
+    'another version': JSON.stringify({ ...whole, version: 2 }),
+    'a version that is a text': JSON.stringify({ ...whole, version: '3' }),
+    'another key': changed({ key: 'wheelhouse-v1-windows' }),
+    'another directory': changed({ wheelhouse: '/tmp/evil' }),
+    'another manifest': changed({ manifest: 'cd' }),
+    'a signature with another token': formatState([state], 'another token'),
+    'a signature without a token': formatState([state], ''),
     'a shorter signature': JSON.stringify({ ...whole, signature: 'ab' }),
   };
   for (const field of Object.keys(whole)) {
@@ -51,13 +55,13 @@ describe('nothing is done with', () => {
   }
 
   test('a job without a token', () => {
-    assert.equal(parseState(formatState(state, ''), ''), undefined);
+    assert.equal(parseState(formatState([state], ''), ''), undefined);
   });
 
   test('values of other states in the fields of this one', () => {
     const moved = { ...state, wheelhouse: state.key, key: state.wheelhouse };
-    const { signature } = JSON.parse(formatState(state, token)) as { signature: string };
-    const forged = JSON.stringify({ version: 2, ...moved, signature });
+    const { signature } = JSON.parse(formatState([state], token)) as { signature: string };
+    const forged = JSON.stringify({ version: 3, wheelhouses: [moved], signature });
     assert.equal(parseState(forged, token), undefined);
   });
 });
@@ -74,14 +78,17 @@ describe('arbitrary texts give no state', () => {
 
   test('JSON, and states with values replaced', () => {
     const fields = fc.dictionary(
-      fc.constantFrom('version', 'signature', ...Object.keys(state), '__proto__'),
+      fc.constantFrom('version', 'signature', 'wheelhouses', '__proto__'),
       fc.jsonValue(),
       { minKeys: 1 },
     );
     fc.assert(
       fc.property(fc.jsonValue(), fields, (value, replaced) => {
         assert.equal(parseState(JSON.stringify(value), token), undefined);
-        const text = JSON.stringify({ version: 2, ...state, signature: 'ab', ...replaced });
+        const text = JSON.stringify({
+          ...{ version: 3, wheelhouses: [state], signature: 'ab' },
+          ...replaced,
+        });
         assert.equal(parseState(text, token), undefined);
       }),
       { numRuns: 5000 },

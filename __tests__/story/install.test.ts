@@ -57,10 +57,10 @@ test('an exact hit makes no index requests and saves nothing', async () => {
   const fake = await filled();
   index(fake).health = { state: 'down', reason: 'nobody should ask' };
   index(fake).fails = unreachable;
-  const { report, state } = await fake.run({}, 'app==1.0\n');
+  const { report, states } = await fake.run({}, 'app==1.0\n');
   assert.equal(report.hit, 'exact');
   assert.equal(report.index, undefined);
-  assert.equal(state, undefined);
+  assert.deepEqual(states, []);
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
 
@@ -101,10 +101,10 @@ test('refresh: always queries the index although nothing changed', async () => {
 test('while the index is down the last good set is installed, as a partial hit', async () => {
   const fake = await filled('app\n');
   index(fake).health = { state: 'down', reason: 'the connection was refused' };
-  const { report, state } = await fake.run({ refresh: 'always' }, 'app\n');
+  const { report, states } = await fake.run({ refresh: 'always' }, 'app\n');
   assert.equal(report.hit, 'partial');
   assert.equal(report.index, undefined);
-  assert.equal(state, undefined);
+  assert.deepEqual(states, []);
   assert.deepEqual(environment(fake), ['app==2.0', 'base==2.0']);
   assert.match(
     fake.said.join('\n'),
@@ -284,8 +284,8 @@ test('restore-cache: false makes a run a miss although the cache has an entry', 
 
 test('save-cache: false leaves nothing to save', async () => {
   const fake = fakeWorld(projects);
-  const { state } = await fake.run({ 'save-cache': 'false' }, 'app==1.0\n');
-  assert.equal(state, undefined);
+  const { states } = await fake.run({ 'save-cache': 'false' }, 'app==1.0\n');
+  assert.deepEqual(states, []);
   assert.deepEqual(fake.entries(), []);
 });
 

@@ -134,7 +134,7 @@ export function fakeWorld(projects: Projects): Fake {
         now: () => fake.now,
       };
       const outcome = await install(request, world);
-      if (outcome.state) await save(outcome.state, world);
+      for (const state of outcome.states) await save(state, world);
       return outcome;
     },
   };

@@ -33203,20 +33203,24 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
-// EXTERNAL MODULE: ./lib/discover.js + 2 modules
-var discover = __nccwpck_require__(5112);
+// EXTERNAL MODULE: ./lib/discover.js + 1 modules
+var discover = __nccwpck_require__(1593);
+// EXTERNAL MODULE: ./lib/install.js + 6 modules
+var install = __nccwpck_require__(5746);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
 var manifest = __nccwpck_require__(4646);
-// EXTERNAL MODULE: ./lib/request.js
-var lib_request = __nccwpck_require__(5834);
+// EXTERNAL MODULE: ./lib/request.js + 2 modules
+var lib_request = __nccwpck_require__(4050);
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
 var restore = __nccwpck_require__(552);
 // EXTERNAL MODULE: ./lib/timer.js
 var timer = __nccwpck_require__(3365);
+// EXTERNAL MODULE: ./lib/tools.js
+var lib_tools = __nccwpck_require__(5424);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
 var freshness = __nccwpck_require__(2933);
 // EXTERNAL MODULE: ./lib/logic/key.js
@@ -33315,12 +33319,15 @@ function readable(part) {
 
 
 
+
+
 /** @throws UserError when a run could not even look for a wheelhouse */
 async function doctor(given, world) {
     (0,lib_request/* hideInputs */.UZ)(given, world.reporter);
     const request = await (0,discover/* completeRequest */.Z)(given, world);
     const interpreter = await world.python.probe(request);
-    const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world);
+    const tools = new lib_tools/* Tools */.S(request, interpreter, world, install/* install */.a);
+    const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world, tools);
     const inquiry = { ...keyed, request, interpreter };
     const { hit, findings } = await lookUp(inquiry, world);
     return {
@@ -33625,35 +33632,37 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
-/* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5112);
+/* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1593);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2739);
 /* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5746);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(7363);
+/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(7363);
 /* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2718);
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3690);
 /* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2059);
 /* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6426);
 /* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7296);
 /* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9940);
-/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(5834);
+/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(4050);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5462);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(3411);
-/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(6895);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(553);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(5638);
-/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(482);
-/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(3826);
-/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(2529);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(931);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(806);
+/* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5424);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(3411);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6895);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(553);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(5638);
+/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(482);
+/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(3826);
+/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(2529);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(931);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(806);
 /** Entry of the command line: the stories of the action, with a directory as their store. */
+
 
 
 
@@ -33690,47 +33699,47 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
 /** Bytes that `install` leaves in the store unless --max-size says otherwise. */
 const defaultMaxSize = 5e9;
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_20__/* .consoleReporter */ .P)();
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_21__/* .consoleReporter */ .P)();
 const publishFlags = {
     defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .publishInputDefaults */ .i,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_27__/* .publishHelp */ .F,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_28__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_26__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_27__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, reproducible Python installs in CI, from any package index')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_28__/* .version */ .r)
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_29__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_26__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_27__/* .installFlags */ .nY)
         .description('Install requirements through a wheelhouse.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .storeFlag */ ._Q)())
         .option('--no-store', 'Do not use a store.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(defaultMaxSize)))
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
         .action(installCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_26__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_27__/* .installFlags */ .nY)
         .description("Print the cache key and its restore prefixes, for another CI system's cache.")
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
         .action(keyCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_26__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_27__/* .installFlags */ .nY)
         .description('Explain whether a run would hit or miss, and check what it depends on.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
         .action(doctorCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
         .description('Copy packages and all their dependencies to a private feed.')
         .argument('[packages...]', 'Requirement specifiers, same as --packages.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
         .action(publishCommand);
     root
         .command('prune')
         .description('Delete the least recently used wheelhouses.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
         .action(pruneCommand);
     return root;
 }
@@ -33738,11 +33747,12 @@ async function installCommand(values) {
     const store = values['store'] === false ? undefined : storeOf(values);
     await withWorld(values, store ?? noStore, async (request, world) => {
         const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
-        const { report, state } = outcome;
-        if (state !== undefined)
+        const { report, states } = outcome;
+        for (const state of states)
             await (0,_save_js__WEBPACK_IMPORTED_MODULE_15__/* .save */ .U)(state, world);
-        if (store && state !== undefined) {
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_29__/* .prune */ .R)(store, Number(values['maxSize']), state.key);
+        if (store && states.length > 0) {
+            const keys = states.map(({ key }) => key);
+            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_30__/* .prune */ .R)(store, Number(values['maxSize']), keys);
         }
         if (values['json'])
             printJson(installResult(request, outcome));
@@ -33775,7 +33785,8 @@ async function keyCommand(values) {
     await withWorld(values, noStore, async (given, world) => {
         const request = await (0,_discover_js__WEBPACK_IMPORTED_MODULE_4__/* .completeRequest */ .Z)(given, world);
         const interpreter = await world.python.probe(request);
-        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_14__/* .readRequestWithKeys */ ["if"])(request, interpreter, world);
+        const tools = new _tools_js__WEBPACK_IMPORTED_MODULE_16__/* .Tools */ .S(request, interpreter, world, _install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a);
+        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_14__/* .readRequestWithKeys */ ["if"])(request, interpreter, world, tools);
         const { primary, restore } = keys;
         if (values['json'])
             printJson({ key: primary, restoreKeys: restore });
@@ -33786,7 +33797,7 @@ async function keyCommand(values) {
 async function doctorCommand(values) {
     const store = storeOf(values);
     await withWorld(values, store, async (request, world) => {
-        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_25__/* .doctor */ .A)(request, { ...world, store });
+        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_26__/* .doctor */ .A)(request, { ...world, store });
         const marks = { good: 'ok', note: '--', problem: '!!' };
         if (values['json'])
             printJson({ hit, findings });
@@ -33797,7 +33808,7 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_29__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
+    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_30__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
     const bytes = deleted.reduce((sum, entry) => sum + entry.size, 0);
     const wheelhouses = deleted.length === 1 ? 'wheelhouse' : 'wheelhouses';
     printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}).`]);
@@ -33811,7 +33822,7 @@ async function publishCommand(packages, values) {
             printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__/* .formatPublishReport */ .r2)(report));
     };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .inputsFrom */ .WK)(inputs), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .inputsFrom */ .WK)(inputs), host);
         try {
             print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_12__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__/* .publishingWorld */ .s)(request, reporter)));
         }
@@ -33825,14 +33836,14 @@ async function publishCommand(packages, values) {
 /** Gives a command the request that its flags describe, and the world to carry it out in. */
 function withWorld(values, store, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_26__/* .inputsFrom */ .WK)(values), host);
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .inputsFrom */ .WK)(values), host);
         await work(request, {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_19__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_22__/* .uvAdapter */ .t)(reporter),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_21__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_23__/* .wheelhousesAdapter */ .S)(),
+            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_20__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_23__/* .uvAdapter */ .t)(reporter),
+            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_22__/* .sourcesAdapter */ .u)(),
+            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__/* .wheelhousesAdapter */ .S)(),
             store,
-            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_17__/* .indexProbe */ .Z)(),
+            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_18__/* .indexProbe */ .Z)(),
             reporter,
             now: () => new Date(),
         });
@@ -33840,18 +33851,18 @@ function withWorld(values, store, work) {
 }
 /** Gives a command the machine that it runs on. Its temporary directory is deleted afterwards. */
 async function withHost(work) {
-    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_16__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_17__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_30__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_31__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
-    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_16__/* .discard */ .vf)(temporary);
+    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_17__/* .discard */ .vf)(temporary);
 }
 function storeOf(values) {
-    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_24__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_25__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
 }
 /** A store that never hits and never saves. */
 const noStore = {
@@ -33861,10 +33872,10 @@ const noStore = {
     save: async () => 'failed',
 };
 function printLines(lines) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_31__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_32__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function printJson(value) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_31__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_32__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
@@ -33872,7 +33883,7 @@ function exitCodeOf(error) {
     reporter.error(error);
     return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_7__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_18__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_19__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -33894,14 +33905,14 @@ __webpack_async_result__();
 /**
  * Deletes the least recently used entries until the rest fits.
  * @param maxSize bytes
- * @param protectedKey an entry that is never deleted, but counts
+ * @param protectedKeys entries that are never deleted, but count
  * @returns the deleted entries
  */
-async function prune(store, maxSize, protectedKey) {
+async function prune(store, maxSize, protectedKeys = []) {
     await store.deleteAbandoned();
     const entries = await store.entries();
-    const isProtected = (entry) => entry.key === protectedKey;
-    let total = entries.find(isProtected)?.size ?? 0;
+    const isProtected = (entry) => protectedKeys.includes(entry.key);
+    let total = entries.filter(isProtected).reduce((sum, { size }) => sum + size, 0);
     const deleted = [];
     for (const entry of entries.filter((each) => !isProtected(each))) {
         if (total + entry.size <= maxSize) {
@@ -33918,7 +33929,7 @@ async function prune(store, maxSize, protectedKey) {
 
 /***/ }),
 
-/***/ 5112:
+/***/ 1593:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33931,24 +33942,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
-;// CONCATENATED MODULE: ./lib/logic/lock-files.js
-/** The kinds of lock files, by their names. */
-const toolLocks = {
-    'uv.lock': 'uv',
-    'poetry.lock': 'poetry',
-    'pdm.lock': 'pdm',
-    'Pipfile.lock': 'pipenv',
-};
-/** Returns the tool that a lock belongs to, by the lock's path. */
-function lockToolOf(file) {
-    const name = file.slice(file.lastIndexOf('/') + 1);
-    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
-}
-/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
-function isPylock(file) {
-    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
-}
-
+// EXTERNAL MODULE: ./lib/logic/lock-files.js
+var lock_files = __nccwpck_require__(7917);
 ;// CONCATENATED MODULE: ./lib/logic/discovery.js
 /** What to install when no input says it: the files of the working directory decide. */
 
@@ -33993,7 +33988,7 @@ function discover(names, pyproject, options) {
     return {
         file,
         isProject: isProject(file),
-        isToolLock: lockToolOf(file) !== undefined,
+        isToolLock: (0,lock_files/* lockToolOf */.F)(file) !== undefined,
         others: names.filter((name) => name !== file &&
             (relatedFile.test(name) || decisiveFiles.some((decisive) => decisive === name))),
     };
@@ -34314,8 +34309,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
-// EXTERNAL MODULE: ./lib/discover.js + 2 modules
-var discover = __nccwpck_require__(5112);
+// EXTERNAL MODULE: ./lib/discover.js + 1 modules
+var discover = __nccwpck_require__(1593);
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
@@ -34502,8 +34497,8 @@ class FillError extends errors/* UserError */.yo {
  * @throws FillError with pip's last words and one sentence of advice
  */
 async function fetchClosure(run, world, request) {
-    const noDeps = run.settings.flag('no-deps');
-    return fetchWheels(run, world, request, { wheelDir: run.wheelhouse, noDeps });
+    const { wheelhouse: wheelDir, noDeps } = run;
+    return fetchWheels(run, world, request, { wheelDir, noDeps });
 }
 /**
  * Fetches or builds the wheels of a request, without dependencies, and adds them to the wheelhouse.
@@ -34539,7 +34534,7 @@ async function resolveOffline(run, world, request, options) {
     const { settings } = run;
     const args = closeArgs({
         ...{ wheelDir: run.wheelhouse, requestFile, report },
-        noDeps: settings.flag('no-deps'),
+        noDeps: run.noDeps,
         ignoreInstalled: options.installed === 'is ignored',
         upgrade: settings.flag('upgrade'),
         upgradeStrategy: settings.text('upgrade-strategy'),
@@ -34790,6 +34785,8 @@ function sourceQueue(run, world) {
         /** @param project what a listed requirement turned out to be */
         async pushDependencies({ extras, source }, project) {
             known.add(project.name);
+            if (run.noDeps)
+                return;
             const found = project.requires.flatMap((text) => (0,local_project/* splitSource */.qJ)(text) ?? []);
             const markers = found.flatMap(({ marker }) => marker ?? []);
             const applies = await world.python.applies(run.interpreter, markers, extras);
@@ -34844,8 +34841,8 @@ async function urlWheel(run, world, requirement) {
     return { ...wheel, name: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name, origin, requirement };
 }
 
-// EXTERNAL MODULE: ./lib/request.js
-var lib_request = __nccwpck_require__(5834);
+// EXTERNAL MODULE: ./lib/request.js + 2 modules
+var lib_request = __nccwpck_require__(4050);
 ;// CONCATENATED MODULE: ./lib/install-lock.js
 /** Installs what the lock names, from the wheelhouse alone. */
 
@@ -35017,11 +35014,14 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     if (!resume)
         await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
     const sources = await resolveSources(run, world);
-    const relied = hashMode ? await installedProjects(run, world, sources) : [];
+    const relied = hashMode && !run.noDeps ? await installedProjects(run, world, sources) : [];
     const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
     const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
     const offers = await offersOf(run, world);
-    const request = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(run), { resolved, offers, hashMode });
+    const request = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(run), {
+        ...{ resolved, offers, hashMode },
+        linksFile: await writeLinks(run, world),
+    });
     const log = await fetchClosure(run, world, request);
     const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
     const closure = await fill_close(run, world, {
@@ -35054,6 +35054,15 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     };
     await wheelhouses.seal(wheelhouse, manifest);
     return { manifest, hasInstalledSources: sources.isInstalled };
+}
+/** Writes the page of the files that lock files name. @returns its path, if there are any */
+async function writeLinks({ requested, request, scratch }, { wheelhouses }) {
+    const links = requested.lock?.links ?? [];
+    if (links.length === 0)
+        return undefined;
+    const file = external_node_path_.join(scratch, 'lock.html');
+    await wheelhouses.write(file, (0,request_file/* linksPage */.hK)(links, request.workingDirectory));
+    return file;
 }
 function filesOf(wheels) {
     return wheels.map(({ file }) => file);
@@ -35324,11 +35333,14 @@ async function fillFromBestIndex(run, world, found) {
 
 // EXTERNAL MODULE: ./lib/timer.js
 var lib_timer = __nccwpck_require__(3365);
+// EXTERNAL MODULE: ./lib/tools.js
+var lib_tools = __nccwpck_require__(5424);
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read the request, find a wheelhouse, complete it where something is missing,
  * install from it, put it into its place.
  */
+
 
 
 
@@ -35351,7 +35363,8 @@ async function install(given, world) {
     if (request.restoreCache && store.unavailable === undefined)
         store.warmUp();
     const prepared = await timer.time('python', () => (0,interpreter/* prepareInterpreter */.o)(request, world));
-    const keyed = await timer.time('read', () => (0,lib_request/* readRequestWithKeys */["if"])(request, prepared.interpreter, world));
+    const tools = new lib_tools/* Tools */.S(request, prepared.interpreter, world, install);
+    const keyed = await timer.time('read', () => (0,lib_request/* readRequestWithKeys */["if"])(request, prepared.interpreter, world, tools));
     await reportKeys(keyed, reporter);
     const workplace = await wheelhouses.workplace(request.temporary);
     try {
@@ -35370,7 +35383,10 @@ async function install(given, world) {
         return {
             request,
             report: reportOf(run, supplied),
-            state: saveKey === undefined ? undefined : { wheelhouse, key: saveKey, manifest },
+            states: [
+                ...tools.states,
+                ...(saveKey === undefined ? [] : [{ wheelhouse, key: saveKey, manifest }]),
+            ],
             wheelhouse,
             interpreter: run.interpreter,
         };
@@ -36093,6 +36109,8 @@ function keysOf(interpreter, requested, settings, options) {
             ...requested.projects.map((project) => `project ${project.digest}`).sort(),
             ...requested.extra.map((file) => `file ${file.digest}`).sort(),
             ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+            // A lock's packages are installed without others that they depend on.
+            ...(requested.lock === undefined ? [] : ['lock']),
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
@@ -37747,6 +37765,33 @@ function splitSource(text) {
 
 /***/ }),
 
+/***/ 7917:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   F: () => (/* binding */ lockToolOf),
+/* harmony export */   f: () => (/* binding */ isPylock)
+/* harmony export */ });
+/** The kinds of lock files, by their names. */
+const toolLocks = {
+    'uv.lock': 'uv',
+    'poetry.lock': 'poetry',
+    'pdm.lock': 'pdm',
+    'Pipfile.lock': 'pipenv',
+};
+/** Returns the tool that a lock belongs to, by the lock's path. */
+function lockToolOf(file) {
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
+}
+/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
+function isPylock(file) {
+    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
+}
+
+
+/***/ }),
+
 /***/ 4646:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -38608,17 +38653,22 @@ function unescaped(text) {
 /* harmony export */   AU: () => (/* binding */ closeFiles),
 /* harmony export */   _2: () => (/* binding */ withUserSources),
 /* harmony export */   dC: () => (/* binding */ plainFile),
+/* harmony export */   hK: () => (/* binding */ linksPage),
 /* harmony export */   k1: () => (/* binding */ plainRequest)
 /* harmony export */ });
-/* harmony import */ var _pip_output_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7949);
-/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8956);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
-/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2377);
-/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7692);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
+/* harmony import */ var _pip_output_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7949);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1090);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2377);
+/* harmony import */ var _requirements_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(7692);
 /**
  * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
  * a step needs. `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
+
+
 
 
 
@@ -38631,7 +38681,7 @@ const header = '# -*- coding: utf-8 -*-';
  * In hash mode the hash of a built wheel replaces those of its sdist: with both, pip would prefer
  * the sdist and build again (seen on pip 23.2 and 26.3).
  */
-function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
+function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false, linksFile } = {}) {
     const render = (line) => {
         const { text, source } = line;
         if (line.kind !== 'index')
@@ -38641,9 +38691,10 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
         return { text: (offer && withHash(line, offer)) || text, source, project };
     };
     return request([
+        ...(linksFile === undefined ? [] : [{ text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_6__/* .quoted */ .TL)(linksFile)}` }]),
         ...offers
             .filter((offer) => !offer.isPin)
-            .map(({ url }) => ({ text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_4__/* .quoted */ .TL)(url)}` })),
+            .map(({ url }) => ({ text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_6__/* .quoted */ .TL)(url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
             .map(render),
@@ -38656,24 +38707,37 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
             .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
     ], constraintsFile);
 }
+/**
+ * The page that tells pip where the files of lock files are, with their hashes. pip prefers the same
+ * file of an index, so this only matters for files that the index lacks.
+ * @param directory absolute path that relative paths start from
+ */
+function linksPage(files, directory) {
+    const links = files.map(({ name, location, isPath, hash }) => {
+        const url = new URL(isPath ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.pathToFileURL)(node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(directory, location)) : location);
+        url.hash = hash.replace(':', '=');
+        return `<a href="${url.href.replaceAll('&', '&amp;').replaceAll('"', '%22')}">${name}</a>\n`;
+    });
+    return `<!DOCTYPE html>\n<meta charset="utf-8">\n${links.join('')}`;
+}
 function isForPip(line) {
-    return line.text !== '' && !(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_1__/* .namesIndex */ .l_)(line);
+    return line.text !== '' && !(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .namesIndex */ .l_)(line);
 }
 /** @returns undefined when its options can't be separated from its hashes */
 function withHash(line, { sha256 }) {
-    const options = line.options.map(_requirement_options_js__WEBPACK_IMPORTED_MODULE_2__/* .optionText */ .re);
+    const options = line.options.map(_requirement_options_js__WEBPACK_IMPORTED_MODULE_4__/* .optionText */ .re);
     return options.includes(undefined)
         ? undefined
-        : [(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_1__/* .plainText */ .wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
+        : [(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .plainText */ .wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 /**
  * The request for the offline resolution: without hashes, since those of built wheels differ from
  * those of their sdists, and without options, since pip finds only the wheels of the fill.
  */
 function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_3__/* .indexRequirements */ .zM)(lines)
+    const plain = (constraint) => (0,_requirements_js__WEBPACK_IMPORTED_MODULE_5__/* .indexRequirements */ .zM)(lines)
         .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_1__/* .plainText */ .wh)(line), source: line.source, project: line.name }));
+        .map((line) => ({ text: (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .plainText */ .wh)(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
 /** A request with only the given lines. */
@@ -38713,12 +38777,12 @@ function placeOf({ place, project, dependent }, { request }) {
     if (place !== undefined)
         return place;
     const lines = request.entries.filter(({ source }) => source !== undefined);
-    const line = lines.find((each) => each.project === (0,_pip_output_js__WEBPACK_IMPORTED_MODULE_0__/* .projectIn */ .L9)(dependent ?? project));
+    const line = lines.find((each) => each.project === (0,_pip_output_js__WEBPACK_IMPORTED_MODULE_2__/* .projectIn */ .L9)(dependent ?? project));
     // A request with a single line failed because of that one.
     return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
 }
 function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_4__/* .quoted */ .TL)(constraintsFile)}` }] : [];
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_6__/* .quoted */ .TL)(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 function file(lines) {
@@ -39469,7 +39533,7 @@ function quoted(word) {
  * @throws UserError with file and line for a file that can't be read, a circular include, or an
  *   invalid line
  */
-async function gatherLines({ requirements = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
+async function gatherLines({ requirements = [], locked = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
     const lines = [];
     const files = [];
     const seen = new Set();
@@ -39510,6 +39574,11 @@ async function gatherLines({ requirements = [], projects = [], packages = [], gr
     }
     for (const file of requirements)
         await visit(file, { constraint: false, stack: [], from: undefined });
+    for (const { text, source } of locked) {
+        const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, reading);
+        if ('lines' in parsed)
+            lines.push(...parsed.lines);
+    }
     for (const { text, file } of groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
@@ -40516,8 +40585,8 @@ var index_choice = __nccwpck_require__(4260);
 var pip_settings = __nccwpck_require__(8829);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
-// EXTERNAL MODULE: ./lib/request.js
-var lib_request = __nccwpck_require__(5834);
+// EXTERNAL MODULE: ./lib/request.js + 2 modules
+var lib_request = __nccwpck_require__(4050);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -41642,26 +41711,114 @@ function publishingWorld(request, reporter) {
 
 /***/ }),
 
-/***/ 5834:
+/***/ 4050:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   CI: () => (/* binding */ applicableRequirements),
-/* harmony export */   UZ: () => (/* binding */ hideInputs),
-/* harmony export */   "if": () => (/* binding */ readRequestWithKeys),
-/* harmony export */   "in": () => (/* binding */ readRequest)
-/* harmony export */ });
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var node_url__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3136);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_key_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6397);
-/* harmony import */ var _logic_local_project_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6511);
-/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8829);
-/* harmony import */ var _logic_requirement_line_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8956);
-/* harmony import */ var _logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7692);
-/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3983);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  CI: () => (/* binding */ applicableRequirements),
+  UZ: () => (/* binding */ hideInputs),
+  "in": () => (/* binding */ readRequest),
+  "if": () => (/* binding */ readRequestWithKeys)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+;// CONCATENATED MODULE: ./lib/logic/pylock.js
+/**
+ * Reads lock files in the standard format, pylock.toml (PEP 751):
+ * https://packaging.python.org/specifications/pylock-toml/
+ */
+
+/**
+ * Reads a lock.
+ * @param shown its name in messages
+ * @param directory the lock's directory, absolute or relative to where pip runs, with `/`: its
+ *   relative paths start there
+ * @throws UserError that names the table: invalid TOML, an invalid or unsupported table, or a
+ *   selected extra or group that the lock lacks
+ */
+function readLock(_text, shown, _selection, _directory = '.') {
+    throw new errors/* UserError */.yo(`${shown} can't be read yet.`, { file: shown });
+}
+
+;// CONCATENATED MODULE: ./lib/locks.js
+/** Reads the lock files of a request: what they list for the chosen interpreter, and nothing else. */
+
+
+
+/**
+ * Reads locks in the standard format.
+ * @throws UserError when a lock can't be read or is not for the interpreter, with its table
+ */
+async function readLocks(files, request, interpreter, world) {
+    const locks = files.map(({ location, shown }) => readApplicable({ location, shown }, request, interpreter, world));
+    const read = await Promise.all(locks);
+    return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
+}
+async function readApplicable({ location, shown }, request, interpreter, { sources, python }) {
+    const { workingDirectory, extras, groups } = request;
+    const relative = external_node_path_.relative(workingDirectory, external_node_path_.dirname(location)) || '.';
+    const directory = relative.split(external_node_path_.sep).join('/');
+    const lock = readLock(await sources.read(location), shown, { extras, groups }, directory);
+    const applies = await python.applies(interpreter, markersOf(lock));
+    const isTrue = (marker) => marker === undefined || applies.get(marker) !== false;
+    const { environments, requiresPython } = lock;
+    const refusal = (reason) => new errors/* UserError */.yo(`${shown} is not for Python ${interpreter.version} on ${interpreter.os} ${interpreter.arch}: ${reason}. Lock again for this environment, or use another Python.`, { file: shown });
+    if (!isTrue(requiresPython))
+        throw refusal(`it requires ${requiresPython}`);
+    if (environments.length > 0 && !environments.some(isTrue)) {
+        throw refusal(`its environments are ${environments.join('; ')}`);
+    }
+    const packages = lock.packages.filter(({ marker }) => isTrue(marker));
+    for (const { requiresPython: needed, table } of packages) {
+        if (!isTrue(needed))
+            throw refusal(`${table} requires ${needed}`);
+    }
+    const isNamed = (item) => item.path !== undefined &&
+        namedProjects(request).has(external_node_path_.resolve(workingDirectory, item.path));
+    // After -e pip reads no marker, so only packages that apply count.
+    const chosen = lock.packages.filter((item) => !isNamed(item) && (item.path === undefined || isTrue(item.marker)));
+    return {
+        lines: chosen.map(({ text }) => ({ text, source: { file: shown, line: undefined } })),
+        links: packages.flatMap((item) => item.files),
+    };
+}
+/** The local projects that inputs name; they are installed as the inputs say. */
+function namedProjects({ projects, workingDirectory }) {
+    const targets = projects.map((text) => text.replace(/\[[^[\]]*\]\s*$/, ''));
+    return new Set(targets.map((target) => external_node_path_.resolve(workingDirectory, target)));
+}
+function markersOf({ packages, environments, requiresPython }) {
+    const markers = packages.flatMap((item) => [item.marker ?? [], item.requiresPython ?? []].flat());
+    return [...new Set([...markers, ...environments, ...[requiresPython ?? []].flat()])];
+}
+
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/key.js
+var key = __nccwpck_require__(6397);
+// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
+var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/lock-files.js
+var lock_files = __nccwpck_require__(7917);
+// EXTERNAL MODULE: ./lib/logic/pip-settings.js
+var pip_settings = __nccwpck_require__(8829);
+// EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
+var requirement_line = __nccwpck_require__(8956);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var logic_requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/request.js
 /** Reads the user's files and pip's settings, and computes the cache keys from them. */
+
+
 
 
 
@@ -41674,42 +41831,47 @@ function publishingWorld(request, reporter) {
 
 /** Masks the secrets of the inputs in everything that is shown. */
 function hideInputs(request, reporter) {
-    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretsOfInputs */ .yL)(request.index));
+    reporter.hide((0,secrets/* secretsOfInputs */.yL)(request.index));
 }
 /**
  * Reads pip's settings and the user's files, and masks their secrets.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequest(request, interpreter, { reporter, sources }) {
-    const configured = (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .pipSettings */ .zq)(interpreter, request.index);
-    reporter.hide((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretsOfSettings */ .YA)(configured.configured));
-    (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .refuseIgnoredSettings */ .yG)(configured, interpreter.pip ?? '');
-    const requested = await requestedSet(request, interpreter, configured, sources);
-    reporter.hide(requested.lines.flatMap(_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .secretsOfLine */ .Bo));
-    return { settings: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .withOptionLines */ .Bf)(configured, requested.lines), requested };
+async function readRequest(request, interpreter, world, tools) {
+    const { reporter } = world;
+    const configured = (0,pip_settings/* pipSettings */.zq)(interpreter, request.index);
+    reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
+    (0,pip_settings/* refuseIgnoredSettings */.yG)(configured, interpreter.pip ?? '');
+    const requested = await requestedSet(request, interpreter, configured, world);
+    reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
+    const settings = (0,pip_settings/* withOptionLines */.Bf)(configured, requested.lines);
+    const noDeps = settings.flag('no-deps') || requested.lock !== undefined;
+    return { settings, requested, noDeps };
 }
 /**
  * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequestWithKeys(request, interpreter, world) {
-    const { settings, requested } = await readRequest(request, interpreter, world);
+async function readRequestWithKeys(request, interpreter, world, tools) {
+    const read = await readRequest(request, interpreter, world, tools);
+    const { settings, requested } = read;
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
-    const keys = (0,_logic_key_js__WEBPACK_IMPORTED_MODULE_3__/* .keysOf */ .YD)(interpreter, requested, settings.configured, {
+    const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
         now: world.now(),
         tools: wantsUv && uv === undefined ? ['uv'] : [],
     });
-    return { settings, requested, keys, uv };
+    return { ...read, keys, uv };
 }
 /**
  * Reads all files, groups and inline requirements into one set of lines.
  * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
-async function requestedSet(request, interpreter, settings, sources) {
+async function requestedSet(request, interpreter, settings, world) {
+    const { sources } = world;
     const access = remoteAccess(request, interpreter, settings);
     const reading = {
         workingDirectory: request.workingDirectory,
@@ -41721,15 +41883,24 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const [paths, packages] = partition(request.packages, (text) => (0,_logic_requirement_line_js__WEBPACK_IMPORTED_MODULE_6__/* .isPath */ .uf)(text) && !/(?:^|\s)-/.test(text));
-    const { lines: all, files } = await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .gatherLines */ .zV)({
-        requirements: found.requirements,
-        projects: [
-            ...projectSources(request, request.projects, 'input project'),
-            ...projectSources(request, paths, 'input packages'),
-        ],
+    const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => (0,lock_files/* isPylock */.f)(shown));
+    const lock = lockFiles.length === 0 ? undefined : await readLocks(lockFiles, request, interpreter, world);
+    const [paths, packages] = partition(request.packages, (text) => (0,requirement_line/* isPath */.uf)(text) && !/(?:^|\s)-/.test(text));
+    if (lock !== undefined)
+        refuseBesideLock(lockFiles, requirements, packages);
+    const projects = [
+        ...projectSources(request, request.projects, 'input project'),
+        ...projectSources(request, paths, 'input packages'),
+    ];
+    if (request.extras.length > 0 && lock === undefined && projects.length === 0) {
+        throw new errors/* UserError */.yo('The input extras is set, but requirement files have no extras. Set the input project too, for example to ".", or remove extras.');
+    }
+    const { lines: all, files } = await (0,logic_requirements/* gatherLines */.zV)({
+        requirements,
+        locked: lock?.lines ?? [],
+        projects,
         packages,
-        groups: await groupLines(request, sources),
+        groups: lock === undefined ? await groupLines(request, sources) : [],
         constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     }, reading);
     // A file may name the index that it was compiled with; the input index-url overrides it.
@@ -41743,6 +41914,7 @@ async function requestedSet(request, interpreter, settings, sources) {
         projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
+        ...(lock === undefined ? {} : { lock: { links: lock.links } }),
     };
 }
 function projectSources({ extras, editable }, texts, file) {
@@ -41751,7 +41923,7 @@ function projectSources({ extras, editable }, texts, file) {
 /** Reads the local projects among the requirements, each once. */
 async function localProjects(lines, request, sources) {
     const projects = new Map();
-    for (const { form, target, shownTarget, source } of (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .directRequirements */ .S8)(lines)) {
+    for (const { form, target, shownTarget, source } of (0,logic_requirements/* directRequirements */.S8)(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
@@ -41761,9 +41933,9 @@ async function localProjects(lines, request, sources) {
             projects.set(target, await sources.project(target, shownTarget));
         }
         catch (error) {
-            if (!(error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo) || error.file !== undefined)
+            if (!(error instanceof errors/* UserError */.yo) || error.file !== undefined)
                 throw error;
-            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(error.message, source);
+            throw new errors/* UserError */.yo(error.message, source);
         }
     }
     return [...projects.values()];
@@ -41773,8 +41945,8 @@ function configuredFiles({ workingDirectory }, settings, name) {
     return settings.words(name).map((file) => ({
         location: /^https?:/i.test(file)
             ? file
-            : node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, /^file:/i.test(file) ? (0,node_url__WEBPACK_IMPORTED_MODULE_1__.fileURLToPath)(file) : file),
-        shown: (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .shownAddress */ .Uk)(file),
+            : external_node_path_.resolve(workingDirectory, /^file:/i.test(file) ? (0,external_node_url_.fileURLToPath)(file) : file),
+        shown: (0,secrets/* shownAddress */.Uk)(file),
     }));
 }
 /**
@@ -41784,11 +41956,11 @@ function configuredFiles({ workingDirectory }, settings, name) {
 async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
         try {
-            return (await (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .gatherLines */ .zV)({ constraints: [file] }, reading)).lines.map(_logic_key_js__WEBPACK_IMPORTED_MODULE_3__/* .canonical */ .$N);
+            return (await (0,logic_requirements/* gatherLines */.zV)({ constraints: [file] }, reading)).lines.map(key/* canonical */.$N);
         }
         catch (error) {
-            if (error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo)
-                return [`file ${(0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_8__/* .fingerprinted */ .g0)(file.location)}`];
+            if (error instanceof errors/* UserError */.yo)
+                return [`file ${(0,secrets/* fingerprinted */.g0)(file.location)}`];
             throw error;
         }
     });
@@ -41797,11 +41969,11 @@ async function buildConstraints(files, reading) {
 /** How requirement files are downloaded: with pip's settings, without the inputs' credentials. */
 function remoteAccess({ environment, workingDirectory }, { executable, keyring, pipConfig }, settings) {
     return {
-        certificates: (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .certificatesOf */ .mm)(settings, environment),
+        certificates: (0,pip_settings/* certificatesOf */.mm)(settings, environment),
         hasProxy: settings.configured.has('proxy'),
         python: executable,
         cwd: workingDirectory,
-        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_9__/* .fillEnvironment */ .b3)(environment, pipConfig, {}, keyring),
+        env: (0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, {}, keyring),
     };
 }
 /** Variables that pip gets with the inputs' values, which may contain credentials. */
@@ -41816,11 +41988,18 @@ function partition(items, test) {
     return [items.filter(test), items.filter((item) => !test(item))];
 }
 /** Files of other tools that users take for requirement files. */
-const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
+const otherFormats = /(?:^|\/)(?:pyproject\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
 function refuseOtherFormats(shown) {
     if (otherFormats.test(shown)) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
+        throw new errors/* UserError */.yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
+}
+/** @throws UserError for requirements that would have to be resolved beside a lock */
+function refuseBesideLock([lock], [file], [line]) {
+    const other = file?.shown ?? line;
+    if (other === undefined)
+        return;
+    throw new errors/* UserError */.yo(`${lock?.shown} lists everything that is installed, so "${(0,secrets/* withoutSecrets */.cT)(other)}" can't be added. Lock it too, or install it in another step.`, { file: lock?.shown });
 }
 /** Reads the requirements of the dependency groups that the input groups names. */
 async function groupLines(request, sources) {
@@ -41829,17 +42008,17 @@ async function groupLines(request, sources) {
         const colon = input.lastIndexOf(':');
         const file = colon < 0 ? 'pyproject.toml' : input.slice(0, colon);
         const group = input.slice(colon + 1);
-        const read = sources.readInside(request, node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(request.workingDirectory, file));
+        const read = sources.readInside(request, external_node_path_.resolve(request.workingDirectory, file));
         const content = await read.catch((error) => {
-            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${file} can't be read for the group "${input}": ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)}. Set working-directory, or write path/to/pyproject.toml:group.`);
+            throw new errors/* UserError */.yo(`${file} can't be read for the group "${input}": ${(0,errors/* messageOf */.bD)(error)}. Set working-directory, or write path/to/pyproject.toml:group.`);
         });
-        lines.push(...(0,_logic_local_project_js__WEBPACK_IMPORTED_MODULE_4__/* .groupRequirements */ ._y)(content, file, group).map((text) => ({ text, file })));
+        lines.push(...(0,local_project/* groupRequirements */._y)(content, file, group).map((text) => ({ text, file })));
     }
     return lines;
 }
 /** Returns the request's lines for an index whose environment markers apply. */
 async function applicableRequirements({ interpreter, requested }, { python }) {
-    const lines = (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_7__/* .indexRequirements */ .zM)(requested.lines);
+    const lines = (0,logic_requirements/* indexRequirements */.zM)(requested.lines);
     const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
     const applies = await python.applies(interpreter, [...markers]);
     return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
@@ -42237,6 +42416,99 @@ class Timer {
             this.#phases.push({ name, seconds: (performance.now() - start) / 1000 });
         }
     }
+}
+
+
+/***/ }),
+
+/***/ 5424:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   S: () => (/* binding */ Tools)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_digest_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
+/**
+ * Programs that a run needs and the machine lacks. Each is a request of its own, pinned with hashes
+ * in this action, so that it comes from the user's index, is cached like any other wheelhouse, and is
+ * verified by hash whoever wrote the cache.
+ */
+
+
+
+/** The tools of one run. */
+class Tools {
+    /** The wheelhouses of tools that the post step has to save. */
+    states = [];
+    #request;
+    #interpreter;
+    #world;
+    #install;
+    #prepared = new Map();
+    constructor(request, interpreter, world, install) {
+        this.#request = request;
+        this.#interpreter = interpreter;
+        this.#world = world;
+        this.#install = install;
+    }
+    /**
+     * Installs a tool into an environment of its own, once.
+     * @param purpose for messages, such as `poetry.lock`
+     * @throws UserError when it can't be installed
+     */
+    prepare(tool, purpose) {
+        const known = this.#prepared.get(tool.name) ?? this.#prepare(tool, purpose);
+        this.#prepared.set(tool.name, known);
+        return known;
+    }
+    async #prepare(tool, purpose) {
+        const { wheelhouses, reporter } = this.#world;
+        const { name, requirements } = tool;
+        const directory = node_path__WEBPACK_IMPORTED_MODULE_0__.join(this.#request.temporary, 'wheelhouse-tools', `${name}-${(0,_logic_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)([requirements]).slice(0, 16)}`);
+        const venv = node_path__WEBPACK_IMPORTED_MODULE_0__.join(directory, 'venv');
+        await wheelhouses.write(node_path__WEBPACK_IMPORTED_MODULE_0__.join(directory, 'requirements.txt'), requirements);
+        reporter.info(`Installing ${name}, which ${purpose} needs, into an environment of its own.`);
+        try {
+            const request = toolRequest(this.#request, this.#interpreter, name, directory, venv);
+            const { states, wheelhouse } = await this.#install(request, this.#world);
+            this.states.push(...states);
+            return { wheelhouse, venv };
+        }
+        catch (error) {
+            if (!(error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo))
+                throw error;
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${purpose} needs ${name}, which is not on PATH and could not be installed: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)} Install ${name} before this step.`);
+        }
+    }
+}
+/** Settings of pip that are about the user's packages, and would break those of a tool. */
+const packageSettings = /^PIP_(?:CONSTRAINT|BUILD_CONSTRAINT|NO_BINARY|ONLY_BINARY|NO_DEPS|PRE|REQUIRE_HASHES|UPLOADED_PRIOR_TO)$/i;
+/** The user's request, for a tool instead of the user's packages. */
+function toolRequest(request, { executable }, name, directory, venv) {
+    const { cacheSuffix, environment } = request;
+    return {
+        ...request,
+        workspace: directory,
+        workingDirectory: directory,
+        requirements: ['requirements.txt'],
+        projects: [],
+        isOpen: false,
+        packages: [],
+        constraints: [],
+        extras: [],
+        groups: [],
+        cacheDependencyPath: [],
+        python: executable,
+        venv,
+        installer: 'pip',
+        install: true,
+        wheelhouse: undefined,
+        // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
+        cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
+        environment: Object.fromEntries(Object.entries(environment).filter(([key]) => !packageSettings.test(key))),
+    };
 }
 
 

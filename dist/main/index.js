@@ -28767,7 +28767,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 1684:
+/***/ 1932:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -29199,6 +29199,8 @@ function keysOf(interpreter, requested, settings, options) {
             ...requested.projects.map((project) => `project ${project.digest}`).sort(),
             ...requested.extra.map((file) => `file ${file.digest}`).sort(),
             ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+            // A lock's packages are installed without others that they depend on.
+            ...(requested.lock === undefined ? [] : ['lock']),
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
@@ -29844,7 +29846,7 @@ function plainText({ project, extras, specifiers, marker }) {
  * @throws UserError with file and line for a file that can't be read, a circular include, or an
  *   invalid line
  */
-async function gatherLines({ requirements = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
+async function gatherLines({ requirements = [], locked = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
     const lines = [];
     const files = [];
     const seen = new Set();
@@ -29885,6 +29887,11 @@ async function gatherLines({ requirements = [], projects = [], packages = [], gr
     }
     for (const file of requirements)
         await visit(file, { constraint: false, stack: [], from: undefined });
+    for (const { text, source } of locked) {
+        const parsed = parseLine(text, { source, constraint: false }, reading);
+        if ('lines' in parsed)
+            lines.push(...parsed.lines);
+    }
     for (const { text, file } of groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
@@ -30238,6 +30245,8 @@ var pip_output = __nccwpck_require__(7949);
 
 
 
+
+
 /** Without this line pip guesses the encoding of a file. */
 const header = '# -*- coding: utf-8 -*-';
 /**
@@ -30245,7 +30254,7 @@ const header = '# -*- coding: utf-8 -*-';
  * In hash mode the hash of a built wheel replaces those of its sdist: with both, pip would prefer
  * the sdist and build again (seen on pip 23.2 and 26.3).
  */
-function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
+function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false, linksFile } = {}) {
     const render = (line) => {
         const { text, source } = line;
         if (line.kind !== 'index')
@@ -30255,6 +30264,7 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
         return { text: (offer && withHash(line, offer)) || text, source, project };
     };
     return request([
+        ...(linksFile === undefined ? [] : [{ text: `--find-links ${quoted(linksFile)}` }]),
         ...offers
             .filter((offer) => !offer.isPin)
             .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
@@ -30269,6 +30279,19 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
             .filter((offer) => offer.isPin)
             .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
     ], constraintsFile);
+}
+/**
+ * The page that tells pip where the files of lock files are, with their hashes. pip prefers the same
+ * file of an index, so this only matters for files that the index lacks.
+ * @param directory absolute path that relative paths start from
+ */
+function linksPage(files, directory) {
+    const links = files.map(({ name, location, isPath, hash }) => {
+        const url = new URL(isPath ? (0,external_node_url_.pathToFileURL)(external_node_path_.resolve(directory, location)) : location);
+        url.hash = hash.replace(':', '=');
+        return `<a href="${url.href.replaceAll('&', '&amp;').replaceAll('"', '%22')}">${name}</a>\n`;
+    });
+    return `<!DOCTYPE html>\n<meta charset="utf-8">\n${links.join('')}`;
 }
 function isForPip(line) {
     return line.text !== '' && !namesIndex(line);
@@ -30382,8 +30405,8 @@ class FillError extends errors/* UserError */.yo {
  * @throws FillError with pip's last words and one sentence of advice
  */
 async function fetchClosure(run, world, request) {
-    const noDeps = run.settings.flag('no-deps');
-    return fetchWheels(run, world, request, { wheelDir: run.wheelhouse, noDeps });
+    const { wheelhouse: wheelDir, noDeps } = run;
+    return fetchWheels(run, world, request, { wheelDir, noDeps });
 }
 /**
  * Fetches or builds the wheels of a request, without dependencies, and adds them to the wheelhouse.
@@ -30419,7 +30442,7 @@ async function resolveOffline(run, world, request, options) {
     const { settings } = run;
     const args = closeArgs({
         ...{ wheelDir: run.wheelhouse, requestFile, report },
-        noDeps: settings.flag('no-deps'),
+        noDeps: run.noDeps,
         ignoreInstalled: options.installed === 'is ignored',
         upgrade: settings.flag('upgrade'),
         upgradeStrategy: settings.text('upgrade-strategy'),
@@ -30670,6 +30693,8 @@ function sourceQueue(run, world) {
         /** @param project what a listed requirement turned out to be */
         async pushDependencies({ extras, source }, project) {
             known.add(project.name);
+            if (run.noDeps)
+                return;
             const found = project.requires.flatMap((text) => (0,local_project/* splitSource */.qJ)(text) ?? []);
             const markers = found.flatMap(({ marker }) => marker ?? []);
             const applies = await world.python.applies(run.interpreter, markers, extras);
@@ -30724,8 +30749,80 @@ async function urlWheel(run, world, requirement) {
     return { ...wheel, name: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name, origin, requirement };
 }
 
+;// CONCATENATED MODULE: ./lib/logic/pylock.js
+/**
+ * Reads lock files in the standard format, pylock.toml (PEP 751):
+ * https://packaging.python.org/specifications/pylock-toml/
+ */
+
+/**
+ * Reads a lock.
+ * @param shown its name in messages
+ * @param directory the lock's directory, absolute or relative to where pip runs, with `/`: its
+ *   relative paths start there
+ * @throws UserError that names the table: invalid TOML, an invalid or unsupported table, or a
+ *   selected extra or group that the lock lacks
+ */
+function readLock(_text, shown, _selection, _directory = '.') {
+    throw new errors/* UserError */.yo(`${shown} can't be read yet.`, { file: shown });
+}
+
+;// CONCATENATED MODULE: ./lib/locks.js
+/** Reads the lock files of a request: what they list for the chosen interpreter, and nothing else. */
+
+
+
+/**
+ * Reads locks in the standard format.
+ * @throws UserError when a lock can't be read or is not for the interpreter, with its table
+ */
+async function readLocks(files, request, interpreter, world) {
+    const locks = files.map(({ location, shown }) => readApplicable({ location, shown }, request, interpreter, world));
+    const read = await Promise.all(locks);
+    return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
+}
+async function readApplicable({ location, shown }, request, interpreter, { sources, python }) {
+    const { workingDirectory, extras, groups } = request;
+    const relative = external_node_path_.relative(workingDirectory, external_node_path_.dirname(location)) || '.';
+    const directory = relative.split(external_node_path_.sep).join('/');
+    const lock = readLock(await sources.read(location), shown, { extras, groups }, directory);
+    const applies = await python.applies(interpreter, markersOf(lock));
+    const isTrue = (marker) => marker === undefined || applies.get(marker) !== false;
+    const { environments, requiresPython } = lock;
+    const refusal = (reason) => new errors/* UserError */.yo(`${shown} is not for Python ${interpreter.version} on ${interpreter.os} ${interpreter.arch}: ${reason}. Lock again for this environment, or use another Python.`, { file: shown });
+    if (!isTrue(requiresPython))
+        throw refusal(`it requires ${requiresPython}`);
+    if (environments.length > 0 && !environments.some(isTrue)) {
+        throw refusal(`its environments are ${environments.join('; ')}`);
+    }
+    const packages = lock.packages.filter(({ marker }) => isTrue(marker));
+    for (const { requiresPython: needed, table } of packages) {
+        if (!isTrue(needed))
+            throw refusal(`${table} requires ${needed}`);
+    }
+    const isNamed = (item) => item.path !== undefined &&
+        namedProjects(request).has(external_node_path_.resolve(workingDirectory, item.path));
+    // After -e pip reads no marker, so only packages that apply count.
+    const chosen = lock.packages.filter((item) => !isNamed(item) && (item.path === undefined || isTrue(item.marker)));
+    return {
+        lines: chosen.map(({ text }) => ({ text, source: { file: shown, line: undefined } })),
+        links: packages.flatMap((item) => item.files),
+    };
+}
+/** The local projects that inputs name; they are installed as the inputs say. */
+function namedProjects({ projects, workingDirectory }) {
+    const targets = projects.map((text) => text.replace(/\[[^[\]]*\]\s*$/, ''));
+    return new Set(targets.map((target) => external_node_path_.resolve(workingDirectory, target)));
+}
+function markersOf({ packages, environments, requiresPython }) {
+    const markers = packages.flatMap((item) => [item.marker ?? [], item.requiresPython ?? []].flat());
+    return [...new Set([...markers, ...environments, ...[requiresPython ?? []].flat()])];
+}
+
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads the user's files and pip's settings, and computes the cache keys from them. */
+
+
 
 
 
@@ -30744,20 +30841,24 @@ function hideInputs(request, reporter) {
  * Reads pip's settings and the user's files, and masks their secrets.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequest(request, interpreter, { reporter, sources }) {
+async function readRequest(request, interpreter, world, tools) {
+    const { reporter } = world;
     const configured = pipSettings(interpreter, request.index);
     reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
     refuseIgnoredSettings(configured, interpreter.pip ?? '');
-    const requested = await requestedSet(request, interpreter, configured, sources);
+    const requested = await requestedSet(request, interpreter, configured, world);
     reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
-    return { settings: withOptionLines(configured, requested.lines), requested };
+    const settings = withOptionLines(configured, requested.lines);
+    const noDeps = settings.flag('no-deps') || requested.lock !== undefined;
+    return { settings, requested, noDeps };
 }
 /**
  * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequestWithKeys(request, interpreter, world) {
-    const { settings, requested } = await readRequest(request, interpreter, world);
+async function readRequestWithKeys(request, interpreter, world, tools) {
+    const read = await readRequest(request, interpreter, world, tools);
+    const { settings, requested } = read;
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
     const keys = keysOf(interpreter, requested, settings.configured, {
@@ -30766,14 +30867,15 @@ async function readRequestWithKeys(request, interpreter, world) {
         now: world.now(),
         tools: wantsUv && uv === undefined ? ['uv'] : [],
     });
-    return { settings, requested, keys, uv };
+    return { ...read, keys, uv };
 }
 /**
  * Reads all files, groups and inline requirements into one set of lines.
  * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
-async function requestedSet(request, interpreter, settings, sources) {
+async function requestedSet(request, interpreter, settings, world) {
+    const { sources } = world;
     const access = remoteAccess(request, interpreter, settings);
     const reading = {
         workingDirectory: request.workingDirectory,
@@ -30785,15 +30887,24 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
+    const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isPylock(shown));
+    const lock = lockFiles.length === 0 ? undefined : await readLocks(lockFiles, request, interpreter, world);
     const [paths, packages] = partition(request.packages, (text) => isPath(text) && !/(?:^|\s)-/.test(text));
+    if (lock !== undefined)
+        refuseBesideLock(lockFiles, requirements, packages);
+    const projects = [
+        ...projectSources(request, request.projects, 'input project'),
+        ...projectSources(request, paths, 'input packages'),
+    ];
+    if (request.extras.length > 0 && lock === undefined && projects.length === 0) {
+        throw new errors/* UserError */.yo('The input extras is set, but requirement files have no extras. Set the input project too, for example to ".", or remove extras.');
+    }
     const { lines: all, files } = await gatherLines({
-        requirements: found.requirements,
-        projects: [
-            ...projectSources(request, request.projects, 'input project'),
-            ...projectSources(request, paths, 'input packages'),
-        ],
+        requirements,
+        locked: lock?.lines ?? [],
+        projects,
         packages,
-        groups: await groupLines(request, sources),
+        groups: lock === undefined ? await groupLines(request, sources) : [],
         constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     }, reading);
     // A file may name the index that it was compiled with; the input index-url overrides it.
@@ -30807,6 +30918,7 @@ async function requestedSet(request, interpreter, settings, sources) {
         projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
+        ...(lock === undefined ? {} : { lock: { links: lock.links } }),
     };
 }
 function projectSources({ extras, editable }, texts, file) {
@@ -30880,11 +30992,18 @@ function partition(items, test) {
     return [items.filter(test), items.filter((item) => !test(item))];
 }
 /** Files of other tools that users take for requirement files. */
-const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
+const otherFormats = /(?:^|\/)(?:pyproject\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
 function refuseOtherFormats(shown) {
     if (otherFormats.test(shown)) {
         throw new errors/* UserError */.yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
+}
+/** @throws UserError for requirements that would have to be resolved beside a lock */
+function refuseBesideLock([lock], [file], [line]) {
+    const other = file?.shown ?? line;
+    if (other === undefined)
+        return;
+    throw new errors/* UserError */.yo(`${lock?.shown} lists everything that is installed, so "${(0,secrets/* withoutSecrets */.cT)(other)}" can't be added. Lock it too, or install it in another step.`, { file: lock?.shown });
 }
 /** Reads the requirements of the dependency groups that the input groups names. */
 async function groupLines(request, sources) {
@@ -31726,11 +31845,14 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     if (!resume)
         await wheelhouses.keepOnly(wheelhouse, filesOf(run.earlier));
     const sources = await resolveSources(run, world);
-    const relied = hashMode ? await installedProjects(run, world, sources) : [];
+    const relied = hashMode && !run.noDeps ? await installedProjects(run, world, sources) : [];
     const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
     const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
     const offers = await offersOf(run, world);
-    const request = fillFiles(lines, constraintsFile(run), { resolved, offers, hashMode });
+    const request = fillFiles(lines, constraintsFile(run), {
+        ...{ resolved, offers, hashMode },
+        linksFile: await writeLinks(run, world),
+    });
     const log = await fetchClosure(run, world, request);
     const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
     const closure = await fill_close(run, world, {
@@ -31763,6 +31885,15 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     };
     await wheelhouses.seal(wheelhouse, manifest);
     return { manifest, hasInstalledSources: sources.isInstalled };
+}
+/** Writes the page of the files that lock files name. @returns its path, if there are any */
+async function writeLinks({ requested, request, scratch }, { wheelhouses }) {
+    const links = requested.lock?.links ?? [];
+    if (links.length === 0)
+        return undefined;
+    const file = external_node_path_.join(scratch, 'lock.html');
+    await wheelhouses.write(file, linksPage(links, request.workingDirectory));
+    return file;
 }
 function filesOf(wheels) {
     return wheels.map(({ file }) => file);
@@ -32053,11 +32184,94 @@ class Timer {
     }
 }
 
+;// CONCATENATED MODULE: ./lib/tools.js
+/**
+ * Programs that a run needs and the machine lacks. Each is a request of its own, pinned with hashes
+ * in this action, so that it comes from the user's index, is cached like any other wheelhouse, and is
+ * verified by hash whoever wrote the cache.
+ */
+
+
+
+/** The tools of one run. */
+class Tools {
+    /** The wheelhouses of tools that the post step has to save. */
+    states = [];
+    #request;
+    #interpreter;
+    #world;
+    #install;
+    #prepared = new Map();
+    constructor(request, interpreter, world, install) {
+        this.#request = request;
+        this.#interpreter = interpreter;
+        this.#world = world;
+        this.#install = install;
+    }
+    /**
+     * Installs a tool into an environment of its own, once.
+     * @param purpose for messages, such as `poetry.lock`
+     * @throws UserError when it can't be installed
+     */
+    prepare(tool, purpose) {
+        const known = this.#prepared.get(tool.name) ?? this.#prepare(tool, purpose);
+        this.#prepared.set(tool.name, known);
+        return known;
+    }
+    async #prepare(tool, purpose) {
+        const { wheelhouses, reporter } = this.#world;
+        const { name, requirements } = tool;
+        const directory = external_node_path_.join(this.#request.temporary, 'wheelhouse-tools', `${name}-${(0,digest/* digest */.b)([requirements]).slice(0, 16)}`);
+        const venv = external_node_path_.join(directory, 'venv');
+        await wheelhouses.write(external_node_path_.join(directory, 'requirements.txt'), requirements);
+        reporter.info(`Installing ${name}, which ${purpose} needs, into an environment of its own.`);
+        try {
+            const request = toolRequest(this.#request, this.#interpreter, name, directory, venv);
+            const { states, wheelhouse } = await this.#install(request, this.#world);
+            this.states.push(...states);
+            return { wheelhouse, venv };
+        }
+        catch (error) {
+            if (!(error instanceof errors/* UserError */.yo))
+                throw error;
+            throw new errors/* UserError */.yo(`${purpose} needs ${name}, which is not on PATH and could not be installed: ${(0,errors/* messageOf */.bD)(error)} Install ${name} before this step.`);
+        }
+    }
+}
+/** Settings of pip that are about the user's packages, and would break those of a tool. */
+const packageSettings = /^PIP_(?:CONSTRAINT|BUILD_CONSTRAINT|NO_BINARY|ONLY_BINARY|NO_DEPS|PRE|REQUIRE_HASHES|UPLOADED_PRIOR_TO)$/i;
+/** The user's request, for a tool instead of the user's packages. */
+function toolRequest(request, { executable }, name, directory, venv) {
+    const { cacheSuffix, environment } = request;
+    return {
+        ...request,
+        workspace: directory,
+        workingDirectory: directory,
+        requirements: ['requirements.txt'],
+        projects: [],
+        isOpen: false,
+        packages: [],
+        constraints: [],
+        extras: [],
+        groups: [],
+        cacheDependencyPath: [],
+        python: executable,
+        venv,
+        installer: 'pip',
+        install: true,
+        wheelhouse: undefined,
+        // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
+        cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
+        environment: Object.fromEntries(Object.entries(environment).filter(([key]) => !packageSettings.test(key))),
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/install.js
 /**
  * The story of one run: read the request, find a wheelhouse, complete it where something is missing,
  * install from it, put it into its place.
  */
+
 
 
 
@@ -32080,7 +32294,8 @@ async function install(given, world) {
     if (request.restoreCache && store.unavailable === undefined)
         store.warmUp();
     const prepared = await timer.time('python', () => prepareInterpreter(request, world));
-    const keyed = await timer.time('read', () => readRequestWithKeys(request, prepared.interpreter, world));
+    const tools = new Tools(request, prepared.interpreter, world, install);
+    const keyed = await timer.time('read', () => readRequestWithKeys(request, prepared.interpreter, world, tools));
     await reportKeys(keyed, reporter);
     const workplace = await wheelhouses.workplace(request.temporary);
     try {
@@ -32099,7 +32314,10 @@ async function install(given, world) {
         return {
             request,
             report: reportOf(run, supplied),
-            state: saveKey === undefined ? undefined : { wheelhouse, key: saveKey, manifest },
+            states: [
+                ...tools.states,
+                ...(saveKey === undefined ? [] : [{ wheelhouse, key: saveKey, manifest }]),
+            ],
             wheelhouse,
             interpreter: run.interpreter,
         };
@@ -35023,27 +35241,29 @@ function redactor() {
 
 
 /** Changes with the form; a state of another version is ignored. */
-const version = 2;
+const version = 3;
 const stateSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({
     version: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .satisfying */ .uT)(`${version}`, (value) => value === version),
     // A path may contain any character; it is signed, and never shown as is.
-    wheelhouse: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .string */ .Yj,
-    key: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
-    manifest: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
+    wheelhouses: (0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .list */ .p_)((0,_schema_js__WEBPACK_IMPORTED_MODULE_1__/* .object */ .Ik)({ wheelhouse: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .string */ .Yj, key: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8, manifest: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8 })),
     signature: _schema_js__WEBPACK_IMPORTED_MODULE_1__/* .line */ .n8,
 });
 /** @param token of the cache service; a secret of the job */
-function formatState(state, token) {
-    return JSON.stringify({ version, ...state, signature: signature(state, token) });
+function formatState(states, token) {
+    const wheelhouses = states.map(({ wheelhouse, key, manifest }) => ({
+        wheelhouse,
+        key,
+        manifest,
+    }));
+    return JSON.stringify({ version, wheelhouses, signature: signature(wheelhouses, token) });
 }
 /** @returns undefined unless the main step of this job wrote the text, in this version */
 function parseState(text, token) {
     try {
-        const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');
-        const state = { wheelhouse, key, manifest };
-        const [one, other] = [Buffer.from(signature(state, token)), Buffer.from(given)];
+        const { wheelhouses, signature: given } = stateSchema(JSON.parse(text), '');
+        const [one, other] = [Buffer.from(signature(wheelhouses, token)), Buffer.from(given)];
         const isOurs = token !== '' && one.length === other.length && timingSafeEqual(one, other);
-        return isOurs ? state : undefined;
+        return isOurs ? wheelhouses : undefined;
     }
     catch (error) {
         if (error instanceof SyntaxError || error instanceof SchemaError)
@@ -35051,8 +35271,9 @@ function parseState(text, token) {
         throw error;
     }
 }
-function signature({ wheelhouse, key, manifest }, token) {
-    const text = JSON.stringify(['wheelhouse state', version, wheelhouse, key, manifest]);
+function signature(states, token) {
+    const parts = states.map(({ wheelhouse, key, manifest }) => [wheelhouse, key, manifest]);
+    const text = JSON.stringify(['wheelhouse state', version, parts]);
     return (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHmac)('sha256', token).update(text).digest('hex');
 }
 
@@ -35199,7 +35420,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1684);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1932);
 /* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
@@ -35281,7 +35502,7 @@ function payloadOf(environment) {
     }
 }
 /** Sets outputs, variables and the state of the post step. */
-function handOver({ request, report, state, wheelhouse, interpreter }) {
+function handOver({ request, report, states, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-hit', report.hit === 'exact');
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-primary-key', report.primaryKey);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-matched-key', report.matchedKey ?? '');
@@ -35292,7 +35513,7 @@ function handOver({ request, report, state, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('index-used', report.index?.shown ?? '');
     // Always written, because the last value of that name counts.
     const token = process.env['ACTIONS_RUNTIME_TOKEN'] ?? '';
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', state === undefined ? '' : (0,_logic_state_js__WEBPACK_IMPORTED_MODULE_7__/* .formatState */ .l)(state, token));
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', states.length === 0 ? '' : (0,_logic_state_js__WEBPACK_IMPORTED_MODULE_7__/* .formatState */ .l)(states, token));
     if (request.venv !== undefined) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .venvBin */ .RS)(request.venv));

@@ -121,27 +121,29 @@ function object(fields) {
 
 
 /** Changes with the form; a state of another version is ignored. */
-const version = 2;
+const version = 3;
 const stateSchema = object({
     version: satisfying(`${version}`, (value) => value === version),
     // A path may contain any character; it is signed, and never shown as is.
-    wheelhouse: string,
-    key: line,
-    manifest: line,
+    wheelhouses: list(object({ wheelhouse: string, key: line, manifest: line })),
     signature: line,
 });
 /** @param token of the cache service; a secret of the job */
-function formatState(state, token) {
-    return JSON.stringify({ version, ...state, signature: signature(state, token) });
+function formatState(states, token) {
+    const wheelhouses = states.map(({ wheelhouse, key, manifest }) => ({
+        wheelhouse,
+        key,
+        manifest,
+    }));
+    return JSON.stringify({ version, wheelhouses, signature: signature(wheelhouses, token) });
 }
 /** @returns undefined unless the main step of this job wrote the text, in this version */
 function parseState(text, token) {
     try {
-        const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');
-        const state = { wheelhouse, key, manifest };
-        const [one, other] = [Buffer.from(signature(state, token)), Buffer.from(given)];
+        const { wheelhouses, signature: given } = stateSchema(JSON.parse(text), '');
+        const [one, other] = [Buffer.from(signature(wheelhouses, token)), Buffer.from(given)];
         const isOurs = token !== '' && one.length === other.length && (0,external_node_crypto_.timingSafeEqual)(one, other);
-        return isOurs ? state : undefined;
+        return isOurs ? wheelhouses : undefined;
     }
     catch (error) {
         if (error instanceof SyntaxError || error instanceof SchemaError)
@@ -149,8 +151,9 @@ function parseState(text, token) {
         throw error;
     }
 }
-function signature({ wheelhouse, key, manifest }, token) {
-    const text = JSON.stringify(['wheelhouse state', version, wheelhouse, key, manifest]);
+function signature(states, token) {
+    const parts = states.map(({ wheelhouse, key, manifest }) => [wheelhouse, key, manifest]);
+    const text = JSON.stringify(['wheelhouse state', version, parts]);
     return (0,external_node_crypto_.createHmac)('sha256', token).update(text).digest('hex');
 }
 
@@ -1863,12 +1866,12 @@ async function saveFromState(text) {
     endOnSignals();
     const reporter = actionsReporter('Wheelhouse');
     try {
-        const state = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
-        if (state === undefined) {
+        const states = parseState(text, process.env['ACTIONS_RUNTIME_TOKEN'] ?? '');
+        if (states === undefined) {
             reporter.warning('The wheelhouse is not saved: its state was not written by the main step of this job.');
             return;
         }
-        await save(state, {
+        const world = {
             reporter,
             wheelhouses: wheelhousesAdapter(),
             store: githubCache({
@@ -1877,7 +1880,9 @@ async function saveFromState(text) {
                 program: transferProgram(),
                 reporter,
             }),
-        });
+        };
+        for (const state of states)
+            await save(state, world);
     }
     catch (error) {
         reporter.warning(`The wheelhouse is not saved: ${messageOf(error)}`);

@@ -32073,7 +32073,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6154);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(8547);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6678);
 /* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1951);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
@@ -32138,7 +32138,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 8547:
+/***/ 6678:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32811,7 +32811,7 @@ function requirement_line_plainText({ project, extras, specifiers, marker }) {
  * @throws UserError with file and line for a file that can't be read, a circular include, or an
  *   invalid line
  */
-async function gatherLines({ requirements = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
+async function gatherLines({ requirements = [], locked = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
     const lines = [];
     const files = [];
     const seen = new Set();
@@ -32852,6 +32852,11 @@ async function gatherLines({ requirements = [], projects = [], packages = [], gr
     }
     for (const file of requirements)
         await visit(file, { constraint: false, stack: [], from: undefined });
+    for (const { text, source } of locked) {
+        const parsed = requirement_line_parseLine(text, { source, constraint: false }, reading);
+        if ('lines' in parsed)
+            lines.push(...parsed.lines);
+    }
     for (const { text, file } of groups) {
         lines.push(parseSpecifier(text, { file, line: undefined }, reading));
     }
@@ -33322,6 +33327,76 @@ function checkPip(interpreter, otherwise = ' before this step') {
     return interpreter;
 }
 
+;// CONCATENATED MODULE: ./lib/logic/pylock.js
+/**
+ * Reads lock files in the standard format, pylock.toml (PEP 751):
+ * https://packaging.python.org/specifications/pylock-toml/
+ */
+
+/**
+ * Reads a lock.
+ * @param shown its name in messages
+ * @param directory the lock's directory, absolute or relative to where pip runs, with `/`: its
+ *   relative paths start there
+ * @throws UserError that names the table: invalid TOML, an invalid or unsupported table, or a
+ *   selected extra or group that the lock lacks
+ */
+function readLock(_text, shown, _selection, _directory = '.') {
+    throw new errors/* UserError */.yo(`${shown} can't be read yet.`, { file: shown });
+}
+
+;// CONCATENATED MODULE: ./lib/locks.js
+/** Reads the lock files of a request: what they list for the chosen interpreter, and nothing else. */
+
+
+
+/**
+ * Reads locks in the standard format.
+ * @throws UserError when a lock can't be read or is not for the interpreter, with its table
+ */
+async function readLocks(files, request, interpreter, world) {
+    const locks = files.map(({ location, shown }) => readApplicable({ location, shown }, request, interpreter, world));
+    const read = await Promise.all(locks);
+    return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
+}
+async function readApplicable({ location, shown }, request, interpreter, { sources, python }) {
+    const { workingDirectory, extras, groups } = request;
+    const relative = external_node_path_.relative(workingDirectory, external_node_path_.dirname(location)) || '.';
+    const directory = relative.split(external_node_path_.sep).join('/');
+    const lock = readLock(await sources.read(location), shown, { extras, groups }, directory);
+    const applies = await python.applies(interpreter, markersOf(lock));
+    const isTrue = (marker) => marker === undefined || applies.get(marker) !== false;
+    const { environments, requiresPython } = lock;
+    const refusal = (reason) => new errors/* UserError */.yo(`${shown} is not for Python ${interpreter.version} on ${interpreter.os} ${interpreter.arch}: ${reason}. Lock again for this environment, or use another Python.`, { file: shown });
+    if (!isTrue(requiresPython))
+        throw refusal(`it requires ${requiresPython}`);
+    if (environments.length > 0 && !environments.some(isTrue)) {
+        throw refusal(`its environments are ${environments.join('; ')}`);
+    }
+    const packages = lock.packages.filter(({ marker }) => isTrue(marker));
+    for (const { requiresPython: needed, table } of packages) {
+        if (!isTrue(needed))
+            throw refusal(`${table} requires ${needed}`);
+    }
+    const isNamed = (item) => item.path !== undefined &&
+        namedProjects(request).has(external_node_path_.resolve(workingDirectory, item.path));
+    // After -e pip reads no marker, so only packages that apply count.
+    const chosen = lock.packages.filter((item) => !isNamed(item) && (item.path === undefined || isTrue(item.marker)));
+    return {
+        lines: chosen.map(({ text }) => ({ text, source: { file: shown, line: undefined } })),
+        links: packages.flatMap((item) => item.files),
+    };
+}
+/** The local projects that inputs name; they are installed as the inputs say. */
+function namedProjects({ projects, workingDirectory }) {
+    const targets = projects.map((text) => text.replace(/\[[^[\]]*\]\s*$/, ''));
+    return new Set(targets.map((target) => external_node_path_.resolve(workingDirectory, target)));
+}
+function markersOf({ packages, environments, requiresPython }) {
+    const markers = packages.flatMap((item) => [item.marker ?? [], item.requiresPython ?? []].flat());
+    return [...new Set([...markers, ...environments, ...[requiresPython ?? []].flat()])];
+}
+
 // EXTERNAL MODULE: ./lib/logic/environment.js
 var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/digest.js
@@ -33379,6 +33454,8 @@ function key_keysOf(interpreter, requested, settings, options) {
             ...requested.projects.map((project) => `project ${project.digest}`).sort(),
             ...requested.extra.map((file) => `file ${file.digest}`).sort(),
             ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+            // A lock's packages are installed without others that they depend on.
+            ...(requested.lock === undefined ? [] : ['lock']),
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
@@ -33516,8 +33593,28 @@ function everyLineHashed(lines) {
 
 // EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
 var local_project = __nccwpck_require__(6511);
+;// CONCATENATED MODULE: ./lib/logic/lock-files.js
+/** The kinds of lock files, by their names. */
+const toolLocks = {
+    'uv.lock': 'uv',
+    'poetry.lock': 'poetry',
+    'pdm.lock': 'pdm',
+    'Pipfile.lock': 'pipenv',
+};
+/** Returns the tool that a lock belongs to, by the lock's path. */
+function lockToolOf(file) {
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
+}
+/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
+function isPylock(file) {
+    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
+}
+
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads the user's files and pip's settings, and computes the cache keys from them. */
+
+
 
 
 
@@ -33536,20 +33633,24 @@ function hideInputs(request, reporter) {
  * Reads pip's settings and the user's files, and masks their secrets.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequest(request, interpreter, { reporter, sources }) {
+async function readRequest(request, interpreter, world, tools) {
+    const { reporter } = world;
     const configured = pip_settings_pipSettings(interpreter, request.index);
     reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
     refuseIgnoredSettings(configured, interpreter.pip ?? '');
-    const requested = await requestedSet(request, interpreter, configured, sources);
+    const requested = await requestedSet(request, interpreter, configured, world);
     reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
-    return { settings: withOptionLines(configured, requested.lines), requested };
+    const settings = withOptionLines(configured, requested.lines);
+    const noDeps = settings.flag('no-deps') || requested.lock !== undefined;
+    return { settings, requested, noDeps };
 }
 /**
  * Reads a request like {@link readRequest}, and computes its cache keys. Changes nothing.
  * @throws UserError with file and line for anything in the user's files that can't be used
  */
-async function readRequestWithKeys(request, interpreter, world) {
-    const { settings, requested } = await readRequest(request, interpreter, world);
+async function readRequestWithKeys(request, interpreter, world, tools) {
+    const read = await readRequest(request, interpreter, world, tools);
+    const { settings, requested } = read;
     const wantsUv = request.installer === 'uv';
     const uv = wantsUv ? await world.uv.onPath(request.environment) : undefined;
     const keys = keysOf(interpreter, requested, settings.configured, {
@@ -33558,14 +33659,15 @@ async function readRequestWithKeys(request, interpreter, world) {
         now: world.now(),
         tools: wantsUv && uv === undefined ? ['uv'] : [],
     });
-    return { settings, requested, keys, uv };
+    return { ...read, keys, uv };
 }
 /**
  * Reads all files, groups and inline requirements into one set of lines.
  * @param settings pip's own: its constraint files count as the user's
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
-async function requestedSet(request, interpreter, settings, sources) {
+async function requestedSet(request, interpreter, settings, world) {
+    const { sources } = world;
     const access = remoteAccess(request, interpreter, settings);
     const reading = {
         workingDirectory: request.workingDirectory,
@@ -33577,15 +33679,24 @@ async function requestedSet(request, interpreter, settings, sources) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
+    const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isPylock(shown));
+    const lock = lockFiles.length === 0 ? undefined : await readLocks(lockFiles, request, interpreter, world);
     const [paths, packages] = partition(request.packages, (text) => isPath(text) && !/(?:^|\s)-/.test(text));
+    if (lock !== undefined)
+        refuseBesideLock(lockFiles, requirements, packages);
+    const projects = [
+        ...projectSources(request, request.projects, 'input project'),
+        ...projectSources(request, paths, 'input packages'),
+    ];
+    if (request.extras.length > 0 && lock === undefined && projects.length === 0) {
+        throw new errors/* UserError */.yo('The input extras is set, but requirement files have no extras. Set the input project too, for example to ".", or remove extras.');
+    }
     const { lines: all, files } = await gatherLines({
-        requirements: found.requirements,
-        projects: [
-            ...projectSources(request, request.projects, 'input project'),
-            ...projectSources(request, paths, 'input packages'),
-        ],
+        requirements,
+        locked: lock?.lines ?? [],
+        projects,
         packages,
-        groups: await groupLines(request, sources),
+        groups: lock === undefined ? await groupLines(request, sources) : [],
         constraints: [...found.constraints, ...configuredFiles(request, settings, 'constraint')],
     }, reading);
     // A file may name the index that it was compiled with; the input index-url overrides it.
@@ -33599,6 +33710,7 @@ async function requestedSet(request, interpreter, settings, sources) {
         projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
+        ...(lock === undefined ? {} : { lock: { links: lock.links } }),
     };
 }
 function projectSources({ extras, editable }, texts, file) {
@@ -33672,11 +33784,18 @@ function partition(items, test) {
     return [items.filter(test), items.filter((item) => !test(item))];
 }
 /** Files of other tools that users take for requirement files. */
-const otherFormats = /(?:^|\/)(?:(?:pyproject|pylock(?:\.[^/]+)?)\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
+const otherFormats = /(?:^|\/)(?:pyproject\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
 function refuseOtherFormats(shown) {
     if (otherFormats.test(shown)) {
         throw new errors/* UserError */.yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
     }
+}
+/** @throws UserError for requirements that would have to be resolved beside a lock */
+function refuseBesideLock([lock], [file], [line]) {
+    const other = file?.shown ?? line;
+    if (other === undefined)
+        return;
+    throw new errors/* UserError */.yo(`${lock?.shown} lists everything that is installed, so "${(0,secrets/* withoutSecrets */.cT)(other)}" can't be added. Lock it too, or install it in another step.`, { file: lock?.shown });
 }
 /** Reads the requirements of the dependency groups that the input groups names. */
 async function groupLines(request, sources) {
@@ -33863,6 +33982,8 @@ var pip_output = __nccwpck_require__(7949);
 
 
 
+
+
 /** Without this line pip guesses the encoding of a file. */
 const header = '# -*- coding: utf-8 -*-';
 /**
@@ -33870,7 +33991,7 @@ const header = '# -*- coding: utf-8 -*-';
  * In hash mode the hash of a built wheel replaces those of its sdist: with both, pip would prefer
  * the sdist and build again (seen on pip 23.2 and 26.3).
  */
-function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false } = {}) {
+function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false, linksFile } = {}) {
     const render = (line) => {
         const { text, source } = line;
         if (line.kind !== 'index')
@@ -33880,6 +34001,7 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
         return { text: (offer && withHash(line, offer)) || text, source, project };
     };
     return request([
+        ...(linksFile === undefined ? [] : [{ text: `--find-links ${quoted(linksFile)}` }]),
         ...offers
             .filter((offer) => !offer.isPin)
             .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
@@ -33894,6 +34016,19 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
             .filter((offer) => offer.isPin)
             .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
     ], constraintsFile);
+}
+/**
+ * The page that tells pip where the files of lock files are, with their hashes. pip prefers the same
+ * file of an index, so this only matters for files that the index lacks.
+ * @param directory absolute path that relative paths start from
+ */
+function linksPage(files, directory) {
+    const links = files.map(({ name, location, isPath, hash }) => {
+        const url = new URL(isPath ? pathToFileURL(path.resolve(directory, location)) : location);
+        url.hash = hash.replace(':', '=');
+        return `<a href="${url.href.replaceAll('&', '&amp;').replaceAll('"', '%22')}">${name}</a>\n`;
+    });
+    return `<!DOCTYPE html>\n<meta charset="utf-8">\n${links.join('')}`;
 }
 function isForPip(line) {
     return line.text !== '' && !namesIndex(line);

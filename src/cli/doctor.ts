@@ -1,6 +1,7 @@
 /** The story of `doctor`: checks everything that a run depends on, and changes nothing. */
 import { chooseIndex } from '../choose-index.ts';
 import { completeRequest } from '../discover.ts';
+import { install } from '../install.ts';
 import { checkTarget, venvToMake } from '../interpreter.ts';
 import { UserError } from '../logic/errors.ts';
 import { ManifestError } from '../logic/manifest.ts';
@@ -10,6 +11,7 @@ import { hideInputs, type KeyedRequest, readRequestWithKeys } from '../request.t
 import { defaultPlace, type Found, findWheelhouse, judge, wantedOf } from '../restore.ts';
 import type { Run } from '../run.ts';
 import { Timer } from '../timer.ts';
+import { Tools } from '../tools.ts';
 import { explain, type Finding } from './diagnosis.ts';
 import type { LocalStore } from './local-store.ts';
 
@@ -29,7 +31,8 @@ export async function doctor(given: Request, world: DoctorWorld): Promise<Diagno
   hideInputs(given, world.reporter);
   const request = await completeRequest(given, world);
   const interpreter = await world.python.probe(request);
-  const keyed = await readRequestWithKeys(request, interpreter, world);
+  const tools = new Tools(request, interpreter, world, install);
+  const keyed = await readRequestWithKeys(request, interpreter, world, tools);
   const inquiry: Inquiry = { ...keyed, request, interpreter };
   const { hit, findings } = await lookUp(inquiry, world);
   return {

@@ -25,6 +25,7 @@ import { publish } from '../publish/story.ts';
 import { publishingWorld } from '../publish/world/world.ts';
 import { readRequestWithKeys } from '../request.ts';
 import { save } from '../save.ts';
+import { Tools } from '../tools.ts';
 import { version } from '../version.ts';
 import { discard, untilExit } from '../world/disk.ts';
 import { indexProbe } from '../world/package-index.ts';
@@ -109,10 +110,11 @@ async function installCommand(values: Values): Promise<void> {
   const store = values['store'] === false ? undefined : storeOf(values);
   await withWorld(values, store ?? noStore, async (request, world) => {
     const outcome = await install(request, world);
-    const { report, state } = outcome;
-    if (state !== undefined) await save(state, world);
-    if (store && state !== undefined) {
-      await prune(store, Number(values['maxSize']), state.key);
+    const { report, states } = outcome;
+    for (const state of states) await save(state, world);
+    if (store && states.length > 0) {
+      const keys = states.map(({ key }) => key);
+      await prune(store, Number(values['maxSize']), keys);
     }
     if (values['json']) printJson(installResult(request, outcome));
     else printLines(formatReport(report));
@@ -145,7 +147,8 @@ async function keyCommand(values: Values): Promise<void> {
   await withWorld(values, noStore, async (given, world) => {
     const request = await completeRequest(given, world);
     const interpreter = await world.python.probe(request);
-    const { keys } = await readRequestWithKeys(request, interpreter, world);
+    const tools = new Tools(request, interpreter, world, install);
+    const { keys } = await readRequestWithKeys(request, interpreter, world, tools);
     const { primary, restore } = keys;
     if (values['json']) printJson({ key: primary, restoreKeys: restore });
     else printLines([primary, ...restore]);

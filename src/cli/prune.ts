@@ -4,18 +4,18 @@ import type { LocalStore, StoreEntry } from './local-store.ts';
 /**
  * Deletes the least recently used entries until the rest fits.
  * @param maxSize bytes
- * @param protectedKey an entry that is never deleted, but counts
+ * @param protectedKeys entries that are never deleted, but count
  * @returns the deleted entries
  */
 export async function prune(
   store: LocalStore,
   maxSize: number,
-  protectedKey?: string,
+  protectedKeys: readonly string[] = [],
 ): Promise<readonly StoreEntry[]> {
   await store.deleteAbandoned();
   const entries = await store.entries();
-  const isProtected = (entry: StoreEntry): boolean => entry.key === protectedKey;
-  let total = entries.find(isProtected)?.size ?? 0;
+  const isProtected = (entry: StoreEntry): boolean => protectedKeys.includes(entry.key);
+  let total = entries.filter(isProtected).reduce((sum, { size }) => sum + size, 0);
   const deleted: StoreEntry[] = [];
   for (const entry of entries.filter((each) => !isProtected(each))) {
     if (total + entry.size <= maxSize) {

@@ -84,6 +84,8 @@ export function keysOf(
       ...requested.projects.map((project) => `project ${project.digest}`).sort(),
       ...requested.extra.map((file) => `file ${file.digest}`).sort(),
       ...selectionSettings.flatMap((name) => settingPart(name, settings)),
+      // A lock's packages are installed without others that they depend on.
+      ...(requested.lock === undefined ? [] : ['lock']),
       ...options.tools.map((tool) => `tool ${tool}`),
     ]),
   ];

@@ -3,8 +3,11 @@
  * a step needs. `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
  */
 
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Source } from './errors.ts';
 import { type FailedRequirement, projectIn } from './pip-output.ts';
+import type { LockedFile } from './pylock.ts';
 import {
   type IndexRequirement,
   namesIndex,
@@ -68,6 +71,8 @@ interface Additions {
   readonly offers?: readonly Offer[];
   /** pip checks the hashes of all lines. */
   readonly hashMode?: boolean;
+  /** Path of a {@link linksPage}. */
+  readonly linksFile?: string | undefined;
 }
 
 /**
@@ -78,7 +83,7 @@ interface Additions {
 export function fillFiles(
   lines: readonly RequestLine[],
   constraintsFile: string,
-  { resolved = [], offers = [], hashMode = false }: Additions = {},
+  { resolved = [], offers = [], hashMode = false, linksFile }: Additions = {},
 ): GeneratedRequest {
   const render = (line: RequestLine): Entry => {
     const { text, source } = line;
@@ -89,6 +94,7 @@ export function fillFiles(
   };
   return request(
     [
+      ...(linksFile === undefined ? [] : [{ text: `--find-links ${quoted(linksFile)}` }]),
       ...offers
         .filter((offer) => !offer.isPin)
         .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
@@ -106,6 +112,20 @@ export function fillFiles(
     ],
     constraintsFile,
   );
+}
+
+/**
+ * The page that tells pip where the files of lock files are, with their hashes. pip prefers the same
+ * file of an index, so this only matters for files that the index lacks.
+ * @param directory absolute path that relative paths start from
+ */
+export function linksPage(files: readonly LockedFile[], directory: string): string {
+  const links = files.map(({ name, location, isPath, hash }) => {
+    const url = new URL(isPath ? pathToFileURL(path.resolve(directory, location)) : location);
+    url.hash = hash.replace(':', '=');
+    return `<a href="${url.href.replaceAll('&', '&amp;').replaceAll('"', '%22')}">${name}</a>\n`;
+  });
+  return `<!DOCTYPE html>\n<meta charset="utf-8">\n${links.join('')}`;
 }
 
 function isForPip(line: RequestLine): boolean {

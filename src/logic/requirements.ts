@@ -6,6 +6,7 @@ import path from 'node:path';
 import { messageOf, type Source, UserError } from './errors.ts';
 import type { LocalProject } from './local-project.ts';
 import { isExtraName, sameVersion } from './names.ts';
+import type { LockedFile } from './pylock.ts';
 import {
   type DirectRequirement,
   fileOfUrl,
@@ -30,12 +31,20 @@ export interface RequirementFile {
 export interface RequirementSources {
   readonly requirements: readonly RequirementFile[];
   readonly constraints: readonly RequirementFile[];
+  /** Lines of lock files. */
+  readonly locked: readonly LockedLine[];
   /** Local projects: a path, and extras in brackets. */
   readonly projects: readonly ProjectSource[];
   /** Lines of the input `packages`. */
   readonly packages: readonly string[];
   /** Lines of dependency groups, with the name of their file. */
   readonly groups: readonly { readonly text: string; readonly file: string }[];
+}
+
+/** A requirement that a lock file contains, in the form of a requirement file. */
+export interface LockedLine {
+  readonly text: string;
+  readonly source: Source;
 }
 
 /** A local project that is named outside a requirement file. */
@@ -62,6 +71,11 @@ interface GatheredLines {
 
 /** Everything that a run has to install. */
 export interface RequestedSet extends GatheredLines {
+  /** Present when lock files name everything that is installed, so that nothing is resolved. */
+  readonly lock?: {
+    /** Where the lock files say that the wheels and sdists are. */
+    readonly links: readonly LockedFile[];
+  };
   readonly projects: readonly LocalProject[];
   /** Build constraints, in canonical spelling. */
   readonly buildConstraints?: readonly string[];
@@ -86,6 +100,7 @@ interface Visit {
 export async function gatherLines(
   {
     requirements = [],
+    locked = [],
     projects = [],
     packages = [],
     groups = [],
@@ -138,6 +153,10 @@ export async function gatherLines(
 
   for (const file of requirements)
     await visit(file, { constraint: false, stack: [], from: undefined });
+  for (const { text, source } of locked) {
+    const parsed = parseLine(text, { source, constraint: false }, reading);
+    if ('lines' in parsed) lines.push(...parsed.lines);
+  }
   for (const { text, file } of groups) {
     lines.push(parseSpecifier(text, { file, line: undefined }, reading));
   }

@@ -5,22 +5,21 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-import { line, object, SchemaError, satisfying, string } from './schema.ts';
+import { line, list, object, SchemaError, satisfying, string } from './schema.ts';
 
 /** Changes with the form; a state of another version is ignored. */
-const version = 2;
+const version = 3;
 
 const stateSchema = object({
   version: satisfying(`${version}`, (value): value is typeof version => value === version),
   // A path may contain any character; it is signed, and never shown as is.
-  wheelhouse: string,
-  key: line,
-  manifest: line,
+  wheelhouses: list(object({ wheelhouse: string, key: line, manifest: line })),
   signature: line,
 });
 
+/** A wheelhouse that the post step saves. */
 export interface State {
-  /** Absolute path of the wheelhouse to save. */
+  /** Absolute path. */
   readonly wheelhouse: string;
   readonly key: string;
   /** Digest of the manifest that main wrote; no other one is saved. */
@@ -28,25 +27,30 @@ export interface State {
 }
 
 /** @param token of the cache service; a secret of the job */
-export function formatState(state: State, token: string): string {
-  return JSON.stringify({ version, ...state, signature: signature(state, token) });
+export function formatState(states: readonly State[], token: string): string {
+  const wheelhouses = states.map(({ wheelhouse, key, manifest }) => ({
+    wheelhouse,
+    key,
+    manifest,
+  }));
+  return JSON.stringify({ version, wheelhouses, signature: signature(wheelhouses, token) });
 }
 
 /** @returns undefined unless the main step of this job wrote the text, in this version */
-export function parseState(text: string, token: string): State | undefined {
+export function parseState(text: string, token: string): readonly State[] | undefined {
   try {
-    const { wheelhouse, key, manifest, signature: given } = stateSchema(JSON.parse(text), '');
-    const state = { wheelhouse, key, manifest };
-    const [one, other] = [Buffer.from(signature(state, token)), Buffer.from(given)];
+    const { wheelhouses, signature: given } = stateSchema(JSON.parse(text), '');
+    const [one, other] = [Buffer.from(signature(wheelhouses, token)), Buffer.from(given)];
     const isOurs = token !== '' && one.length === other.length && timingSafeEqual(one, other);
-    return isOurs ? state : undefined;
+    return isOurs ? wheelhouses : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof SchemaError) return undefined;
     throw error;
   }
 }
 
-function signature({ wheelhouse, key, manifest }: State, token: string): string {
-  const text = JSON.stringify(['wheelhouse state', version, wheelhouse, key, manifest]);
+function signature(states: readonly State[], token: string): string {
+  const parts = states.map(({ wheelhouse, key, manifest }) => [wheelhouse, key, manifest]);
+  const text = JSON.stringify(['wheelhouse state', version, parts]);
   return createHmac('sha256', token).update(text).digest('hex');
 }
