@@ -28371,6 +28371,840 @@ module.exports = {
 
 /***/ }),
 
+/***/ 3044:
+/***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
+
+var __webpack_unused_export__;
+var fs = __nccwpck_require__(9896);
+var Transform = (__nccwpck_require__(2203).Transform);
+var PassThrough = (__nccwpck_require__(2203).PassThrough);
+var zlib = __nccwpck_require__(3106);
+var util = __nccwpck_require__(9023);
+var EventEmitter = (__nccwpck_require__(4434).EventEmitter);
+var errorMonitor = (__nccwpck_require__(4434).errorMonitor);
+var crc32 = __nccwpck_require__(4928);
+
+exports.u = ZipFile;
+__webpack_unused_export__ = dateToDosDateTime;
+
+util.inherits(ZipFile, EventEmitter);
+function ZipFile() {
+  this.outputStream = new PassThrough();
+  this.entries = [];
+  this.outputStreamCursor = 0;
+  this.ended = false; // .end() sets this
+  this.allDone = false; // set when we've written the last bytes
+  this.forceZip64Eocd = false; // configurable in .end()
+  this.errored = false;
+  this.on(errorMonitor, function() {
+    this.errored = true;
+  });
+}
+
+ZipFile.prototype.addFile = function(realPath, metadataPath, options) {
+  var self = this;
+  metadataPath = validateMetadataPath(metadataPath, false);
+  if (options == null) options = {};
+
+  if (shouldIgnoreAdding(self)) return;
+  var entry = new Entry(metadataPath, false, options);
+  self.entries.push(entry);
+  fs.stat(realPath, function(err, stats) {
+    if (err) return self.emit("error", err);
+    if (!stats.isFile()) return self.emit("error", new Error("not a file: " + realPath));
+    entry.uncompressedSize = stats.size;
+    if (options.mtime == null) entry.setLastModDate(stats.mtime);
+    if (options.mode == null) entry.setFileAttributesMode(stats.mode);
+    entry.setFileDataPumpFunction(function() {
+      var readStream = fs.createReadStream(realPath);
+      entry.state = Entry.FILE_DATA_IN_PROGRESS;
+      readStream.on("error", function(err) {
+        self.emit("error", err);
+      });
+      pumpFileDataReadStream(self, entry, readStream);
+    });
+    pumpEntries(self);
+  });
+};
+
+ZipFile.prototype.addReadStream = function(readStream, metadataPath, options) {
+  this.addReadStreamLazy(metadataPath, options, function(cb) {
+    cb(null, readStream);
+  });
+};
+
+ZipFile.prototype.addReadStreamLazy = function(metadataPath, options, getReadStreamFunction) {
+  var self = this;
+  if (typeof options === "function") {
+    getReadStreamFunction = options;
+    options = null;
+  }
+  if (options == null) options = {};
+  metadataPath = validateMetadataPath(metadataPath, false);
+
+  if (shouldIgnoreAdding(self)) return;
+  var entry = new Entry(metadataPath, false, options);
+  self.entries.push(entry);
+  entry.setFileDataPumpFunction(function() {
+    entry.state = Entry.FILE_DATA_IN_PROGRESS;
+    getReadStreamFunction(function(err, readStream) {
+      if (err) return self.emit("error", err);
+      pumpFileDataReadStream(self, entry, readStream);
+    });
+  });
+  pumpEntries(self);
+};
+
+ZipFile.prototype.addBuffer = function(buffer, metadataPath, options) {
+  var self = this;
+  metadataPath = validateMetadataPath(metadataPath, false);
+  if (buffer.length > 0x3fffffff) throw new Error("buffer too large: " + buffer.length + " > " + 0x3fffffff);
+  if (options == null) options = {};
+  if (options.size != null) throw new Error("options.size not allowed");
+
+  if (shouldIgnoreAdding(self)) return;
+  var entry = new Entry(metadataPath, false, options);
+  entry.uncompressedSize = buffer.length;
+  entry.crc32 = crc32.unsigned(buffer);
+  entry.crcAndFileSizeKnown = true;
+  self.entries.push(entry);
+  if (entry.compressionLevel === 0) {
+    setCompressedBuffer(buffer);
+  } else {
+    zlib.deflateRaw(buffer, {level:entry.compressionLevel}, function(err, compressedBuffer) {
+      setCompressedBuffer(compressedBuffer);
+    });
+  }
+  function setCompressedBuffer(compressedBuffer) {
+    entry.compressedSize = compressedBuffer.length;
+    entry.setFileDataPumpFunction(function() {
+      writeToOutputStream(self, compressedBuffer);
+      writeToOutputStream(self, entry.getDataDescriptor());
+      entry.state = Entry.FILE_DATA_DONE;
+
+      // don't call pumpEntries() recursively.
+      // (also, don't call process.nextTick recursively.)
+      setImmediate(function() {
+        pumpEntries(self);
+      });
+    });
+    pumpEntries(self);
+  }
+};
+
+ZipFile.prototype.addEmptyDirectory = function(metadataPath, options) {
+  var self = this;
+  metadataPath = validateMetadataPath(metadataPath, true);
+  if (options == null) options = {};
+  if (options.size != null) throw new Error("options.size not allowed");
+  if (options.compress != null) throw new Error("options.compress not allowed");
+  if (options.compressionLevel != null) throw new Error("options.compressionLevel not allowed");
+
+  if (shouldIgnoreAdding(self)) return;
+  var entry = new Entry(metadataPath, true, options);
+  self.entries.push(entry);
+  entry.setFileDataPumpFunction(function() {
+    writeToOutputStream(self, entry.getDataDescriptor());
+    entry.state = Entry.FILE_DATA_DONE;
+    pumpEntries(self);
+  });
+  pumpEntries(self);
+};
+
+var eocdrSignatureBuffer = bufferFrom([0x50, 0x4b, 0x05, 0x06]);
+
+ZipFile.prototype.end = function(options, calculatedTotalSizeCallback) {
+  if (typeof options === "function") {
+    calculatedTotalSizeCallback = options;
+    options = null;
+  }
+  if (options == null) options = {};
+  if (this.ended) return;
+  this.ended = true;
+  if (this.errored) return;
+  this.calculatedTotalSizeCallback = calculatedTotalSizeCallback;
+  this.forceZip64Eocd = !!options.forceZip64Format;
+  if (options.comment) {
+    if (typeof options.comment === "string") {
+      this.comment = encodeCp437(options.comment);
+    } else {
+      // It should be a Buffer
+      this.comment = options.comment;
+    }
+    if (this.comment.length > 0xffff) throw new Error("comment is too large");
+    // gotta check for this, because the zipfile format is actually ambiguous.
+    if (bufferIncludes(this.comment, eocdrSignatureBuffer)) throw new Error("comment contains end of central directory record signature");
+  } else {
+    // no comment.
+    this.comment = EMPTY_BUFFER;
+  }
+  pumpEntries(this);
+};
+
+function writeToOutputStream(self, buffer) {
+  self.outputStream.write(buffer);
+  self.outputStreamCursor += buffer.length;
+}
+
+function pumpFileDataReadStream(self, entry, readStream) {
+  var crc32Watcher = new Crc32Watcher();
+  var uncompressedSizeCounter = new ByteCounter();
+  var compressor = entry.compressionLevel !== 0 ? new zlib.DeflateRaw({level:entry.compressionLevel}) : new PassThrough();
+  var compressedSizeCounter = new ByteCounter();
+  readStream.pipe(crc32Watcher)
+            .pipe(uncompressedSizeCounter)
+            .pipe(compressor)
+            .pipe(compressedSizeCounter)
+            .pipe(self.outputStream, {end: false});
+  compressedSizeCounter.on("end", function() {
+    entry.crc32 = crc32Watcher.crc32;
+    if (entry.uncompressedSize == null) {
+      entry.uncompressedSize = uncompressedSizeCounter.byteCount;
+    } else {
+      if (entry.uncompressedSize !== uncompressedSizeCounter.byteCount) return self.emit("error", new Error("file data stream has unexpected number of bytes"));
+    }
+    entry.compressedSize = compressedSizeCounter.byteCount;
+    self.outputStreamCursor += entry.compressedSize;
+    writeToOutputStream(self, entry.getDataDescriptor());
+    entry.state = Entry.FILE_DATA_DONE;
+    pumpEntries(self);
+  });
+}
+
+function determineCompressionLevel(options) {
+  if (options.compress != null && options.compressionLevel != null) {
+    if (!!options.compress !== !!options.compressionLevel) throw new Error("conflicting settings for compress and compressionLevel");
+  }
+  if (options.compressionLevel != null) return options.compressionLevel;
+  if (options.compress === false) return 0;
+  return 6;
+}
+
+function pumpEntries(self) {
+  if (self.allDone || self.errored) return;
+  // first check if calculatedTotalSize is finally known
+  if (self.ended && self.calculatedTotalSizeCallback != null) {
+    var calculatedTotalSize = calculateTotalSize(self);
+    if (calculatedTotalSize != null) {
+      // we have an answer
+      self.calculatedTotalSizeCallback(calculatedTotalSize);
+      self.calculatedTotalSizeCallback = null;
+    }
+  }
+
+  // pump entries
+  var entry = getFirstNotDoneEntry();
+  function getFirstNotDoneEntry() {
+    for (var i = 0; i < self.entries.length; i++) {
+      var entry = self.entries[i];
+      if (entry.state < Entry.FILE_DATA_DONE) return entry;
+    }
+    return null;
+  }
+  if (entry != null) {
+    // this entry is not done yet
+    if (entry.state < Entry.READY_TO_PUMP_FILE_DATA) return; // input file not open yet
+    if (entry.state === Entry.FILE_DATA_IN_PROGRESS) return; // we'll get there
+    // start with local file header
+    entry.relativeOffsetOfLocalHeader = self.outputStreamCursor;
+    var localFileHeader = entry.getLocalFileHeader();
+    writeToOutputStream(self, localFileHeader);
+    entry.doFileDataPump();
+  } else {
+    // all cought up on writing entries
+    if (self.ended) {
+      // head for the exit
+      self.offsetOfStartOfCentralDirectory = self.outputStreamCursor;
+      self.entries.forEach(function(entry) {
+        var centralDirectoryRecord = entry.getCentralDirectoryRecord();
+        writeToOutputStream(self, centralDirectoryRecord);
+      });
+      writeToOutputStream(self, getEndOfCentralDirectoryRecord(self));
+      self.outputStream.end();
+      self.allDone = true;
+    }
+  }
+}
+
+function calculateTotalSize(self) {
+  var pretendOutputCursor = 0;
+  var centralDirectorySize = 0;
+  for (var i = 0; i < self.entries.length; i++) {
+    var entry = self.entries[i];
+    // compression is too hard to predict
+    if (entry.compressionLevel !== 0) return -1;
+    if (entry.state >= Entry.READY_TO_PUMP_FILE_DATA) {
+      // if addReadStream was called without providing the size, we can't predict the total size
+      if (entry.uncompressedSize == null) return -1;
+    } else {
+      // if we're still waiting for fs.stat, we might learn the size someday
+      if (entry.uncompressedSize == null) return null;
+    }
+    // we know this for sure, and this is important to know if we need ZIP64 format.
+    entry.relativeOffsetOfLocalHeader = pretendOutputCursor;
+    var useZip64Format = entry.useZip64Format();
+
+    pretendOutputCursor += LOCAL_FILE_HEADER_FIXED_SIZE + entry.utf8FileName.length;
+    pretendOutputCursor += entry.uncompressedSize;
+    if (!entry.crcAndFileSizeKnown) {
+      // use a data descriptor
+      if (useZip64Format) {
+        pretendOutputCursor += ZIP64_DATA_DESCRIPTOR_SIZE;
+      } else {
+        pretendOutputCursor += DATA_DESCRIPTOR_SIZE;
+      }
+    }
+
+    centralDirectorySize += CENTRAL_DIRECTORY_RECORD_FIXED_SIZE + entry.utf8FileName.length + entry.fileComment.length;
+    if (!entry.forceDosTimestamp) {
+      centralDirectorySize += INFO_ZIP_UNIVERSAL_TIMESTAMP_EXTRA_FIELD_SIZE;
+    }
+    if (useZip64Format) {
+      centralDirectorySize += ZIP64_EXTENDED_INFORMATION_EXTRA_FIELD_SIZE;
+    }
+  }
+
+  var endOfCentralDirectorySize = 0;
+  if (self.forceZip64Eocd ||
+      self.entries.length >= 0xffff ||
+      centralDirectorySize >= 0xffff ||
+      pretendOutputCursor >= 0xffffffff) {
+    // use zip64 end of central directory stuff
+    endOfCentralDirectorySize += ZIP64_END_OF_CENTRAL_DIRECTORY_RECORD_SIZE + ZIP64_END_OF_CENTRAL_DIRECTORY_LOCATOR_SIZE;
+  }
+  endOfCentralDirectorySize += END_OF_CENTRAL_DIRECTORY_RECORD_SIZE + self.comment.length;
+  return pretendOutputCursor + centralDirectorySize + endOfCentralDirectorySize;
+}
+
+function shouldIgnoreAdding(self) {
+  if (self.ended) throw new Error("cannot add entries after calling end()");
+  if (self.errored) return true;
+  return false;
+}
+
+var ZIP64_END_OF_CENTRAL_DIRECTORY_RECORD_SIZE = 56;
+var ZIP64_END_OF_CENTRAL_DIRECTORY_LOCATOR_SIZE = 20;
+var END_OF_CENTRAL_DIRECTORY_RECORD_SIZE = 22;
+function getEndOfCentralDirectoryRecord(self, actuallyJustTellMeHowLongItWouldBe) {
+  var needZip64Format = false;
+  var normalEntriesLength = self.entries.length;
+  if (self.forceZip64Eocd || self.entries.length >= 0xffff) {
+    normalEntriesLength = 0xffff;
+    needZip64Format = true;
+  }
+  var sizeOfCentralDirectory = self.outputStreamCursor - self.offsetOfStartOfCentralDirectory;
+  var normalSizeOfCentralDirectory = sizeOfCentralDirectory;
+  if (self.forceZip64Eocd || sizeOfCentralDirectory >= 0xffffffff) {
+    normalSizeOfCentralDirectory = 0xffffffff;
+    needZip64Format = true;
+  }
+  var normalOffsetOfStartOfCentralDirectory = self.offsetOfStartOfCentralDirectory;
+  if (self.forceZip64Eocd || self.offsetOfStartOfCentralDirectory >= 0xffffffff) {
+    normalOffsetOfStartOfCentralDirectory = 0xffffffff;
+    needZip64Format = true;
+  }
+  if (actuallyJustTellMeHowLongItWouldBe) {
+    if (needZip64Format) {
+      return (
+        ZIP64_END_OF_CENTRAL_DIRECTORY_RECORD_SIZE +
+        ZIP64_END_OF_CENTRAL_DIRECTORY_LOCATOR_SIZE +
+        END_OF_CENTRAL_DIRECTORY_RECORD_SIZE
+      );
+    } else {
+      return END_OF_CENTRAL_DIRECTORY_RECORD_SIZE;
+    }
+  }
+
+  var eocdrBuffer = bufferAlloc(END_OF_CENTRAL_DIRECTORY_RECORD_SIZE + self.comment.length);
+  // end of central dir signature                       4 bytes  (0x06054b50)
+  eocdrBuffer.writeUInt32LE(0x06054b50, 0);
+  // number of this disk                                2 bytes
+  eocdrBuffer.writeUInt16LE(0, 4);
+  // number of the disk with the start of the central directory  2 bytes
+  eocdrBuffer.writeUInt16LE(0, 6);
+  // total number of entries in the central directory on this disk  2 bytes
+  eocdrBuffer.writeUInt16LE(normalEntriesLength, 8);
+  // total number of entries in the central directory   2 bytes
+  eocdrBuffer.writeUInt16LE(normalEntriesLength, 10);
+  // size of the central directory                      4 bytes
+  eocdrBuffer.writeUInt32LE(normalSizeOfCentralDirectory, 12);
+  // offset of start of central directory with respect to the starting disk number  4 bytes
+  eocdrBuffer.writeUInt32LE(normalOffsetOfStartOfCentralDirectory, 16);
+  // .ZIP file comment length                           2 bytes
+  eocdrBuffer.writeUInt16LE(self.comment.length, 20);
+  // .ZIP file comment                                  (variable size)
+  self.comment.copy(eocdrBuffer, 22);
+
+  if (!needZip64Format) return eocdrBuffer;
+
+  // ZIP64 format
+  // ZIP64 End of Central Directory Record
+  var zip64EocdrBuffer = bufferAlloc(ZIP64_END_OF_CENTRAL_DIRECTORY_RECORD_SIZE);
+  // zip64 end of central dir signature                                             4 bytes  (0x06064b50)
+  zip64EocdrBuffer.writeUInt32LE(0x06064b50, 0);
+  // size of zip64 end of central directory record                                  8 bytes
+  writeUInt64LE(zip64EocdrBuffer, ZIP64_END_OF_CENTRAL_DIRECTORY_RECORD_SIZE - 12, 4);
+  // version made by                                                                2 bytes
+  zip64EocdrBuffer.writeUInt16LE(VERSION_MADE_BY, 12);
+  // version needed to extract                                                      2 bytes
+  zip64EocdrBuffer.writeUInt16LE(VERSION_NEEDED_TO_EXTRACT_ZIP64, 14);
+  // number of this disk                                                            4 bytes
+  zip64EocdrBuffer.writeUInt32LE(0, 16);
+  // number of the disk with the start of the central directory                     4 bytes
+  zip64EocdrBuffer.writeUInt32LE(0, 20);
+  // total number of entries in the central directory on this disk                  8 bytes
+  writeUInt64LE(zip64EocdrBuffer, self.entries.length, 24);
+  // total number of entries in the central directory                               8 bytes
+  writeUInt64LE(zip64EocdrBuffer, self.entries.length, 32);
+  // size of the central directory                                                  8 bytes
+  writeUInt64LE(zip64EocdrBuffer, sizeOfCentralDirectory, 40);
+  // offset of start of central directory with respect to the starting disk number  8 bytes
+  writeUInt64LE(zip64EocdrBuffer, self.offsetOfStartOfCentralDirectory, 48);
+  // zip64 extensible data sector                                                   (variable size)
+  // nothing in the zip64 extensible data sector
+
+
+  // ZIP64 End of Central Directory Locator
+  var zip64EocdlBuffer = bufferAlloc(ZIP64_END_OF_CENTRAL_DIRECTORY_LOCATOR_SIZE);
+  // zip64 end of central dir locator signature                               4 bytes  (0x07064b50)
+  zip64EocdlBuffer.writeUInt32LE(0x07064b50, 0);
+  // number of the disk with the start of the zip64 end of central directory  4 bytes
+  zip64EocdlBuffer.writeUInt32LE(0, 4);
+  // relative offset of the zip64 end of central directory record             8 bytes
+  writeUInt64LE(zip64EocdlBuffer, self.outputStreamCursor, 8);
+  // total number of disks                                                    4 bytes
+  zip64EocdlBuffer.writeUInt32LE(1, 16);
+
+
+  return Buffer.concat([
+    zip64EocdrBuffer,
+    zip64EocdlBuffer,
+    eocdrBuffer,
+  ]);
+}
+
+function validateMetadataPath(metadataPath, isDirectory) {
+  if (metadataPath === "") throw new Error("empty metadataPath");
+  metadataPath = metadataPath.replace(/\\/g, "/");
+  if (/^[a-zA-Z]:/.test(metadataPath) || /^\//.test(metadataPath)) throw new Error("absolute path: " + metadataPath);
+  if (metadataPath.split("/").indexOf("..") !== -1) throw new Error("invalid relative path: " + metadataPath);
+  var looksLikeDirectory = /\/$/.test(metadataPath);
+  if (isDirectory) {
+    // append a trailing '/' if necessary.
+    if (!looksLikeDirectory) metadataPath += "/";
+  } else {
+    if (looksLikeDirectory) throw new Error("file path cannot end with '/': " + metadataPath);
+  }
+  return metadataPath;
+}
+
+var EMPTY_BUFFER = bufferAlloc(0);
+
+// this class is not part of the public API
+function Entry(metadataPath, isDirectory, options) {
+  this.utf8FileName = bufferFrom(metadataPath);
+  if (this.utf8FileName.length > 0xffff) throw new Error("utf8 file name too long. " + utf8FileName.length + " > " + 0xffff);
+  this.isDirectory = isDirectory;
+  this.state = Entry.WAITING_FOR_METADATA;
+  this.setLastModDate(options.mtime != null ? options.mtime : new Date());
+  this.forceDosTimestamp = !!options.forceDosTimestamp;
+  if (options.mode != null) {
+    this.setFileAttributesMode(options.mode);
+  } else {
+    this.setFileAttributesMode(isDirectory ? 0o40775 : 0o100664);
+  }
+  if (isDirectory) {
+    this.crcAndFileSizeKnown = true;
+    this.crc32 = 0;
+    this.uncompressedSize = 0;
+    this.compressedSize = 0;
+  } else {
+    // unknown so far
+    this.crcAndFileSizeKnown = false;
+    this.crc32 = null;
+    this.uncompressedSize = null;
+    this.compressedSize = null;
+    if (options.size != null) this.uncompressedSize = options.size;
+  }
+  if (isDirectory) {
+    this.compressionLevel = 0;
+  } else {
+    this.compressionLevel = determineCompressionLevel(options);
+  }
+  this.forceZip64Format = !!options.forceZip64Format;
+  if (options.fileComment) {
+    if (typeof options.fileComment === "string") {
+      this.fileComment = bufferFrom(options.fileComment, "utf-8");
+    } else {
+      // It should be a Buffer
+      this.fileComment = options.fileComment;
+    }
+    if (this.fileComment.length > 0xffff) throw new Error("fileComment is too large");
+  } else {
+    // no comment.
+    this.fileComment = EMPTY_BUFFER;
+  }
+}
+Entry.WAITING_FOR_METADATA = 0;
+Entry.READY_TO_PUMP_FILE_DATA = 1;
+Entry.FILE_DATA_IN_PROGRESS = 2;
+Entry.FILE_DATA_DONE = 3;
+Entry.prototype.setLastModDate = function(date) {
+  this.mtime = date;
+  var dosDateTime = dateToDosDateTime(date);
+  this.lastModFileTime = dosDateTime.time;
+  this.lastModFileDate = dosDateTime.date;
+};
+Entry.prototype.setFileAttributesMode = function(mode) {
+  if ((mode & 0xffff) !== mode) throw new Error("invalid mode. expected: 0 <= " + mode + " <= " + 0xffff);
+  // http://unix.stackexchange.com/questions/14705/the-zip-formats-external-file-attribute/14727#14727
+  this.externalFileAttributes = (mode << 16) >>> 0;
+};
+// doFileDataPump() should not call pumpEntries() directly. see issue #9.
+Entry.prototype.setFileDataPumpFunction = function(doFileDataPump) {
+  this.doFileDataPump = doFileDataPump;
+  this.state = Entry.READY_TO_PUMP_FILE_DATA;
+};
+Entry.prototype.useZip64Format = function() {
+  return (
+    (this.forceZip64Format) ||
+    (this.uncompressedSize != null && this.uncompressedSize > 0xfffffffe) ||
+    (this.compressedSize != null && this.compressedSize > 0xfffffffe) ||
+    (this.relativeOffsetOfLocalHeader != null && this.relativeOffsetOfLocalHeader > 0xfffffffe)
+  );
+}
+var LOCAL_FILE_HEADER_FIXED_SIZE = 30;
+var VERSION_NEEDED_TO_EXTRACT_UTF8 = 20;
+var VERSION_NEEDED_TO_EXTRACT_ZIP64 = 45;
+// 3 = unix. 63 = spec version 6.3
+var VERSION_MADE_BY = (3 << 8) | 63;
+var FILE_NAME_IS_UTF8 = 1 << 11;
+var UNKNOWN_CRC32_AND_FILE_SIZES = 1 << 3;
+Entry.prototype.getLocalFileHeader = function() {
+  var crc32 = 0;
+  var compressedSize = 0;
+  var uncompressedSize = 0;
+  if (this.crcAndFileSizeKnown) {
+    crc32 = this.crc32;
+    compressedSize = this.compressedSize;
+    uncompressedSize = this.uncompressedSize;
+  }
+
+  var fixedSizeStuff = bufferAlloc(LOCAL_FILE_HEADER_FIXED_SIZE);
+  var generalPurposeBitFlag = FILE_NAME_IS_UTF8;
+  if (!this.crcAndFileSizeKnown) generalPurposeBitFlag |= UNKNOWN_CRC32_AND_FILE_SIZES;
+
+  // local file header signature     4 bytes  (0x04034b50)
+  fixedSizeStuff.writeUInt32LE(0x04034b50, 0);
+  // version needed to extract       2 bytes
+  fixedSizeStuff.writeUInt16LE(VERSION_NEEDED_TO_EXTRACT_UTF8, 4);
+  // general purpose bit flag        2 bytes
+  fixedSizeStuff.writeUInt16LE(generalPurposeBitFlag, 6);
+  // compression method              2 bytes
+  fixedSizeStuff.writeUInt16LE(this.getCompressionMethod(), 8);
+  // last mod file time              2 bytes
+  fixedSizeStuff.writeUInt16LE(this.lastModFileTime, 10);
+  // last mod file date              2 bytes
+  fixedSizeStuff.writeUInt16LE(this.lastModFileDate, 12);
+  // crc-32                          4 bytes
+  fixedSizeStuff.writeUInt32LE(crc32, 14);
+  // compressed size                 4 bytes
+  fixedSizeStuff.writeUInt32LE(compressedSize, 18);
+  // uncompressed size               4 bytes
+  fixedSizeStuff.writeUInt32LE(uncompressedSize, 22);
+  // file name length                2 bytes
+  fixedSizeStuff.writeUInt16LE(this.utf8FileName.length, 26);
+  // extra field length              2 bytes
+  fixedSizeStuff.writeUInt16LE(0, 28);
+  return Buffer.concat([
+    fixedSizeStuff,
+    // file name (variable size)
+    this.utf8FileName,
+    // extra field (variable size)
+    // no extra fields
+  ]);
+};
+var DATA_DESCRIPTOR_SIZE = 16;
+var ZIP64_DATA_DESCRIPTOR_SIZE = 24;
+Entry.prototype.getDataDescriptor = function() {
+  if (this.crcAndFileSizeKnown) {
+    // the Mac Archive Utility requires this not be present unless we set general purpose bit 3
+    return EMPTY_BUFFER;
+  }
+  if (!this.useZip64Format()) {
+    var buffer = bufferAlloc(DATA_DESCRIPTOR_SIZE);
+    // optional signature (required according to Archive Utility)
+    buffer.writeUInt32LE(0x08074b50, 0);
+    // crc-32                          4 bytes
+    buffer.writeUInt32LE(this.crc32, 4);
+    // compressed size                 4 bytes
+    buffer.writeUInt32LE(this.compressedSize, 8);
+    // uncompressed size               4 bytes
+    buffer.writeUInt32LE(this.uncompressedSize, 12);
+    return buffer;
+  } else {
+    // ZIP64 format
+    var buffer = bufferAlloc(ZIP64_DATA_DESCRIPTOR_SIZE);
+    // optional signature (unknown if anyone cares about this)
+    buffer.writeUInt32LE(0x08074b50, 0);
+    // crc-32                          4 bytes
+    buffer.writeUInt32LE(this.crc32, 4);
+    // compressed size                 8 bytes
+    writeUInt64LE(buffer, this.compressedSize, 8);
+    // uncompressed size               8 bytes
+    writeUInt64LE(buffer, this.uncompressedSize, 16);
+    return buffer;
+  }
+};
+var CENTRAL_DIRECTORY_RECORD_FIXED_SIZE = 46;
+var INFO_ZIP_UNIVERSAL_TIMESTAMP_EXTRA_FIELD_SIZE = 9;
+var ZIP64_EXTENDED_INFORMATION_EXTRA_FIELD_SIZE = 28;
+Entry.prototype.getCentralDirectoryRecord = function() {
+  var fixedSizeStuff = bufferAlloc(CENTRAL_DIRECTORY_RECORD_FIXED_SIZE);
+  var generalPurposeBitFlag = FILE_NAME_IS_UTF8;
+  if (!this.crcAndFileSizeKnown) generalPurposeBitFlag |= UNKNOWN_CRC32_AND_FILE_SIZES;
+
+  var izutefBuffer = EMPTY_BUFFER;
+  if (!this.forceDosTimestamp) {
+    // Here is one specification for this: https://commons.apache.org/proper/commons-compress/apidocs/org/apache/commons/compress/archivers/zip/X5455_ExtendedTimestamp.html
+    // See also the Info-ZIP source code unix/unix.c:set_extra_field() and zipfile.c:ef_scan_ut_time().
+    izutefBuffer = bufferAlloc(INFO_ZIP_UNIVERSAL_TIMESTAMP_EXTRA_FIELD_SIZE);
+    // 0x5455        Short       tag for this extra block type ("UT")
+    izutefBuffer.writeUInt16LE(0x5455, 0);
+    // TSize         Short       total data size for this block
+    izutefBuffer.writeUInt16LE(INFO_ZIP_UNIVERSAL_TIMESTAMP_EXTRA_FIELD_SIZE - 4, 2);
+    // See Info-ZIP source code zip.h for these constant values:
+    var EB_UT_FL_MTIME = (1 << 0);
+    var EB_UT_FL_ATIME = (1 << 1);
+    // Note that we set the atime flag despite not providing the atime field.
+    // The central directory version of this extra field is specified to never contain the atime field even when the flag is set.
+    // We set it to match the Info-ZIP behavior in order to minimize incompatibility with zip file readers that may have rigid input expectations.
+    // Flags         Byte        info bits
+    izutefBuffer.writeUInt8(EB_UT_FL_MTIME | EB_UT_FL_ATIME, 4);
+    // (ModTime)     Long        time of last modification (UTC/GMT)
+    var timestamp = Math.floor(this.mtime.getTime() / 1000);
+    if (timestamp < -0x80000000) timestamp = -0x80000000; // 1901-12-13T20:45:52.000Z
+    if (timestamp >  0x7fffffff) timestamp =  0x7fffffff; // 2038-01-19T03:14:07.000Z
+    izutefBuffer.writeUInt32LE(timestamp, 5);
+  }
+
+  var normalCompressedSize = this.compressedSize;
+  var normalUncompressedSize = this.uncompressedSize;
+  var normalRelativeOffsetOfLocalHeader = this.relativeOffsetOfLocalHeader;
+  var versionNeededToExtract = VERSION_NEEDED_TO_EXTRACT_UTF8;
+  var zeiefBuffer = EMPTY_BUFFER;
+  if (this.useZip64Format()) {
+    normalCompressedSize = 0xffffffff;
+    normalUncompressedSize = 0xffffffff;
+    normalRelativeOffsetOfLocalHeader = 0xffffffff;
+    versionNeededToExtract = VERSION_NEEDED_TO_EXTRACT_ZIP64;
+
+    // ZIP64 extended information extra field
+    zeiefBuffer = bufferAlloc(ZIP64_EXTENDED_INFORMATION_EXTRA_FIELD_SIZE);
+    // 0x0001                  2 bytes    Tag for this "extra" block type
+    zeiefBuffer.writeUInt16LE(0x0001, 0);
+    // Size                    2 bytes    Size of this "extra" block
+    zeiefBuffer.writeUInt16LE(ZIP64_EXTENDED_INFORMATION_EXTRA_FIELD_SIZE - 4, 2);
+    // Original Size           8 bytes    Original uncompressed file size
+    writeUInt64LE(zeiefBuffer, this.uncompressedSize, 4);
+    // Compressed Size         8 bytes    Size of compressed data
+    writeUInt64LE(zeiefBuffer, this.compressedSize, 12);
+    // Relative Header Offset  8 bytes    Offset of local header record
+    writeUInt64LE(zeiefBuffer, this.relativeOffsetOfLocalHeader, 20);
+    // Disk Start Number       4 bytes    Number of the disk on which this file starts
+    // (omit)
+  }
+
+  // central file header signature   4 bytes  (0x02014b50)
+  fixedSizeStuff.writeUInt32LE(0x02014b50, 0);
+  // version made by                 2 bytes
+  fixedSizeStuff.writeUInt16LE(VERSION_MADE_BY, 4);
+  // version needed to extract       2 bytes
+  fixedSizeStuff.writeUInt16LE(versionNeededToExtract, 6);
+  // general purpose bit flag        2 bytes
+  fixedSizeStuff.writeUInt16LE(generalPurposeBitFlag, 8);
+  // compression method              2 bytes
+  fixedSizeStuff.writeUInt16LE(this.getCompressionMethod(), 10);
+  // last mod file time              2 bytes
+  fixedSizeStuff.writeUInt16LE(this.lastModFileTime, 12);
+  // last mod file date              2 bytes
+  fixedSizeStuff.writeUInt16LE(this.lastModFileDate, 14);
+  // crc-32                          4 bytes
+  fixedSizeStuff.writeUInt32LE(this.crc32, 16);
+  // compressed size                 4 bytes
+  fixedSizeStuff.writeUInt32LE(normalCompressedSize, 20);
+  // uncompressed size               4 bytes
+  fixedSizeStuff.writeUInt32LE(normalUncompressedSize, 24);
+  // file name length                2 bytes
+  fixedSizeStuff.writeUInt16LE(this.utf8FileName.length, 28);
+  // extra field length              2 bytes
+  fixedSizeStuff.writeUInt16LE(izutefBuffer.length + zeiefBuffer.length, 30);
+  // file comment length             2 bytes
+  fixedSizeStuff.writeUInt16LE(this.fileComment.length, 32);
+  // disk number start               2 bytes
+  fixedSizeStuff.writeUInt16LE(0, 34);
+  // internal file attributes        2 bytes
+  fixedSizeStuff.writeUInt16LE(0, 36);
+  // external file attributes        4 bytes
+  fixedSizeStuff.writeUInt32LE(this.externalFileAttributes, 38);
+  // relative offset of local header 4 bytes
+  fixedSizeStuff.writeUInt32LE(normalRelativeOffsetOfLocalHeader, 42);
+
+  return Buffer.concat([
+    fixedSizeStuff,
+    // file name (variable size)
+    this.utf8FileName,
+    // extra field (variable size)
+    izutefBuffer,
+    zeiefBuffer,
+    // file comment (variable size)
+    this.fileComment,
+  ]);
+};
+Entry.prototype.getCompressionMethod = function() {
+  var NO_COMPRESSION = 0;
+  var DEFLATE_COMPRESSION = 8;
+  return this.compressionLevel === 0 ? NO_COMPRESSION : DEFLATE_COMPRESSION;
+};
+
+// These are intentionally computed in the current system timezone
+// to match how the DOS encoding operates in this library.
+var minDosDate = new Date(1980, 0, 1);
+var maxDosDate = new Date(2107, 11, 31, 23, 59, 58);
+function dateToDosDateTime(jsDate) {
+  // Clamp out of bounds timestamps.
+  if (jsDate < minDosDate) jsDate = minDosDate;
+  else if (jsDate > maxDosDate) jsDate = maxDosDate;
+
+  var date = 0;
+  date |= jsDate.getDate() & 0x1f; // 1-31
+  date |= ((jsDate.getMonth() + 1) & 0xf) << 5; // 0-11, 1-12
+  date |= ((jsDate.getFullYear() - 1980) & 0x7f) << 9; // 0-128, 1980-2108
+
+  var time = 0;
+  time |= Math.floor(jsDate.getSeconds() / 2); // 0-59, 0-29 (lose odd numbers)
+  time |= (jsDate.getMinutes() & 0x3f) << 5; // 0-59
+  time |= (jsDate.getHours() & 0x1f) << 11; // 0-23
+
+  return {date: date, time: time};
+}
+
+function writeUInt64LE(buffer, n, offset) {
+  // can't use bitshift here, because JavaScript only allows bitshifting on 32-bit integers.
+  var high = Math.floor(n / 0x100000000);
+  var low = n % 0x100000000;
+  buffer.writeUInt32LE(low, offset);
+  buffer.writeUInt32LE(high, offset + 4);
+}
+
+function defaultCallback(err) {
+  if (err) throw err;
+}
+
+util.inherits(ByteCounter, Transform);
+function ByteCounter(options) {
+  Transform.call(this, options);
+  this.byteCount = 0;
+}
+ByteCounter.prototype._transform = function(chunk, encoding, cb) {
+  this.byteCount += chunk.length;
+  cb(null, chunk);
+};
+
+util.inherits(Crc32Watcher, Transform);
+function Crc32Watcher(options) {
+  Transform.call(this, options);
+  this.crc32 = 0;
+}
+Crc32Watcher.prototype._transform = function(chunk, encoding, cb) {
+  this.crc32 = crc32.unsigned(chunk, this.crc32);
+  cb(null, chunk);
+};
+
+var cp437 = '\u0000☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼ !"#$%&\'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~⌂ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■ ';
+if (cp437.length !== 256) throw new Error("assertion failure");
+var reverseCp437 = null;
+
+function encodeCp437(string) {
+  if (/^[\x20-\x7e]*$/.test(string)) {
+    // CP437, ASCII, and UTF-8 overlap in this range.
+    return bufferFrom(string, "utf-8");
+  }
+
+  // This is the slow path.
+  if (reverseCp437 == null) {
+    // cache this once
+    reverseCp437 = {};
+    for (var i = 0; i < cp437.length; i++) {
+      reverseCp437[cp437[i]] = i;
+    }
+  }
+
+  var result = bufferAlloc(string.length);
+  for (var i = 0; i < string.length; i++) {
+    var b = reverseCp437[string[i]];
+    if (b == null) throw new Error("character not encodable in CP437: " + JSON.stringify(string[i]));
+    result[i] = b;
+  }
+
+  return result;
+}
+
+function bufferAlloc(size) {
+  bufferAlloc = modern;
+  try {
+    return bufferAlloc(size);
+  } catch (e) {
+    bufferAlloc = legacy;
+    return bufferAlloc(size);
+  }
+  function modern(size) {
+    return Buffer.allocUnsafe(size);
+  }
+  function legacy(size) {
+    return new Buffer(size);
+  }
+}
+function bufferFrom(something, encoding) {
+  bufferFrom = modern;
+  try {
+    return bufferFrom(something, encoding);
+  } catch (e) {
+    bufferFrom = legacy;
+    return bufferFrom(something, encoding);
+  }
+  function modern(something, encoding) {
+    return Buffer.from(something, encoding);
+  }
+  function legacy(something, encoding) {
+    return new Buffer(something, encoding);
+  }
+}
+function bufferIncludes(buffer, content) {
+  bufferIncludes = modern;
+  try {
+    return bufferIncludes(buffer, content);
+  } catch (e) {
+    bufferIncludes = legacy;
+    return bufferIncludes(buffer, content);
+  }
+  function modern(buffer, content) {
+    return buffer.includes(content);
+  }
+  function legacy(buffer, content) {
+    for (var i = 0; i <= buffer.length - content.length; i++) {
+      for (var j = 0;; j++) {
+        if (j === content.length) return true;
+        if (buffer[i + j] !== content[j]) break;
+      }
+    }
+    return false;
+  }
+}
+
+
+/***/ }),
+
 /***/ 2613:
 /***/ ((module) => {
 
@@ -28382,6 +29216,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("assert");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("events");
+
+/***/ }),
+
+/***/ 9896:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
 
 /***/ }),
 
@@ -28588,6 +29429,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:zlib");
 
 /***/ }),
 
+/***/ 2203:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("stream");
+
+/***/ }),
+
 /***/ 3193:
 /***/ ((module) => {
 
@@ -28606,6 +29454,13 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("tls");
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
+
+/***/ }),
+
+/***/ 3106:
+/***/ ((module) => {
+
+module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("zlib");
 
 /***/ }),
 
@@ -32876,6 +33731,756 @@ exports.suggestSimilar = suggestSimilar;
 
 /***/ }),
 
+/***/ 4928:
+/***/ ((module) => {
+
+
+
+function getDefaultExportFromCjs (x) {
+	return x && x.__esModule && Object.prototype.hasOwnProperty.call(x, 'default') ? x['default'] : x;
+}
+
+const CRC_TABLE = new Int32Array([
+  0,
+  1996959894,
+  3993919788,
+  2567524794,
+  124634137,
+  1886057615,
+  3915621685,
+  2657392035,
+  249268274,
+  2044508324,
+  3772115230,
+  2547177864,
+  162941995,
+  2125561021,
+  3887607047,
+  2428444049,
+  498536548,
+  1789927666,
+  4089016648,
+  2227061214,
+  450548861,
+  1843258603,
+  4107580753,
+  2211677639,
+  325883990,
+  1684777152,
+  4251122042,
+  2321926636,
+  335633487,
+  1661365465,
+  4195302755,
+  2366115317,
+  997073096,
+  1281953886,
+  3579855332,
+  2724688242,
+  1006888145,
+  1258607687,
+  3524101629,
+  2768942443,
+  901097722,
+  1119000684,
+  3686517206,
+  2898065728,
+  853044451,
+  1172266101,
+  3705015759,
+  2882616665,
+  651767980,
+  1373503546,
+  3369554304,
+  3218104598,
+  565507253,
+  1454621731,
+  3485111705,
+  3099436303,
+  671266974,
+  1594198024,
+  3322730930,
+  2970347812,
+  795835527,
+  1483230225,
+  3244367275,
+  3060149565,
+  1994146192,
+  31158534,
+  2563907772,
+  4023717930,
+  1907459465,
+  112637215,
+  2680153253,
+  3904427059,
+  2013776290,
+  251722036,
+  2517215374,
+  3775830040,
+  2137656763,
+  141376813,
+  2439277719,
+  3865271297,
+  1802195444,
+  476864866,
+  2238001368,
+  4066508878,
+  1812370925,
+  453092731,
+  2181625025,
+  4111451223,
+  1706088902,
+  314042704,
+  2344532202,
+  4240017532,
+  1658658271,
+  366619977,
+  2362670323,
+  4224994405,
+  1303535960,
+  984961486,
+  2747007092,
+  3569037538,
+  1256170817,
+  1037604311,
+  2765210733,
+  3554079995,
+  1131014506,
+  879679996,
+  2909243462,
+  3663771856,
+  1141124467,
+  855842277,
+  2852801631,
+  3708648649,
+  1342533948,
+  654459306,
+  3188396048,
+  3373015174,
+  1466479909,
+  544179635,
+  3110523913,
+  3462522015,
+  1591671054,
+  702138776,
+  2966460450,
+  3352799412,
+  1504918807,
+  783551873,
+  3082640443,
+  3233442989,
+  3988292384,
+  2596254646,
+  62317068,
+  1957810842,
+  3939845945,
+  2647816111,
+  81470997,
+  1943803523,
+  3814918930,
+  2489596804,
+  225274430,
+  2053790376,
+  3826175755,
+  2466906013,
+  167816743,
+  2097651377,
+  4027552580,
+  2265490386,
+  503444072,
+  1762050814,
+  4150417245,
+  2154129355,
+  426522225,
+  1852507879,
+  4275313526,
+  2312317920,
+  282753626,
+  1742555852,
+  4189708143,
+  2394877945,
+  397917763,
+  1622183637,
+  3604390888,
+  2714866558,
+  953729732,
+  1340076626,
+  3518719985,
+  2797360999,
+  1068828381,
+  1219638859,
+  3624741850,
+  2936675148,
+  906185462,
+  1090812512,
+  3747672003,
+  2825379669,
+  829329135,
+  1181335161,
+  3412177804,
+  3160834842,
+  628085408,
+  1382605366,
+  3423369109,
+  3138078467,
+  570562233,
+  1426400815,
+  3317316542,
+  2998733608,
+  733239954,
+  1555261956,
+  3268935591,
+  3050360625,
+  752459403,
+  1541320221,
+  2607071920,
+  3965973030,
+  1969922972,
+  40735498,
+  2617837225,
+  3943577151,
+  1913087877,
+  83908371,
+  2512341634,
+  3803740692,
+  2075208622,
+  213261112,
+  2463272603,
+  3855990285,
+  2094854071,
+  198958881,
+  2262029012,
+  4057260610,
+  1759359992,
+  534414190,
+  2176718541,
+  4139329115,
+  1873836001,
+  414664567,
+  2282248934,
+  4279200368,
+  1711684554,
+  285281116,
+  2405801727,
+  4167216745,
+  1634467795,
+  376229701,
+  2685067896,
+  3608007406,
+  1308918612,
+  956543938,
+  2808555105,
+  3495958263,
+  1231636301,
+  1047427035,
+  2932959818,
+  3654703836,
+  1088359270,
+  936918e3,
+  2847714899,
+  3736837829,
+  1202900863,
+  817233897,
+  3183342108,
+  3401237130,
+  1404277552,
+  615818150,
+  3134207493,
+  3453421203,
+  1423857449,
+  601450431,
+  3009837614,
+  3294710456,
+  1567103746,
+  711928724,
+  3020668471,
+  3272380065,
+  1510334235,
+  755167117
+]);
+function ensureBuffer(input) {
+  if (Buffer.isBuffer(input)) {
+    return input;
+  }
+  if (typeof input === "number") {
+    return Buffer.alloc(input);
+  } else if (typeof input === "string") {
+    return Buffer.from(input);
+  } else {
+    throw new Error("input must be buffer, number, or string, received " + typeof input);
+  }
+}
+function bufferizeInt(num) {
+  const tmp = ensureBuffer(4);
+  tmp.writeInt32BE(num, 0);
+  return tmp;
+}
+function _crc32(buf, previous) {
+  buf = ensureBuffer(buf);
+  if (Buffer.isBuffer(previous)) {
+    previous = previous.readUInt32BE(0);
+  }
+  let crc = ~~previous ^ -1;
+  for (var n = 0; n < buf.length; n++) {
+    crc = CRC_TABLE[(crc ^ buf[n]) & 255] ^ crc >>> 8;
+  }
+  return crc ^ -1;
+}
+function crc32() {
+  return bufferizeInt(_crc32.apply(null, arguments));
+}
+crc32.signed = function() {
+  return _crc32.apply(null, arguments);
+};
+crc32.unsigned = function() {
+  return _crc32.apply(null, arguments) >>> 0;
+};
+var bufferCrc32 = crc32;
+
+const index = /*@__PURE__*/getDefaultExportFromCjs(bufferCrc32);
+
+module.exports = index;
+
+
+/***/ }),
+
+/***/ 5263:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   E_: () => (/* binding */ loadBundleRequest),
+/* harmony export */   PJ: () => (/* binding */ inputsOfInstallation)
+/* harmony export */ });
+/* unused harmony export bundleInputDefaults */
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2739);
+/* harmony import */ var _logic_output_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5816);
+/** Reads and checks the inputs of a bundle. */
+
+
+/** Every input with its default. */
+const bundleInputDefaults = (/* unused pure expression or super */ null && (inputDefaults));
+/** Inputs that say how packages are installed, which has no effect on a bundle. */
+const inputsOfInstallation = [
+    ...['editable', 'venv', 'installer', 'compile-bytecode', 'install', 'export'],
+    'wheelhouse',
+];
+/**
+ * @param get gives the text of an input, empty when it is not set
+ * @param output the path of the bundle, as the user wrote it
+ * @throws UserError that names the input and what it accepts
+ */
+function loadBundleRequest(get, output, host) {
+    const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W$)((name) => (inputsOfInstallation.includes(name) ? '' : get(name)), host);
+    return { source: { ...request, install: false }, output: (0,_logic_output_js__WEBPACK_IMPORTED_MODULE_1__/* .outputOf */ .jH)(output, host.directory) };
+}
+
+
+/***/ }),
+
+/***/ 5816:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Fi: () => (/* binding */ archiveRoot),
+/* harmony export */   bn: () => (/* binding */ isBundle),
+/* harmony export */   jH: () => (/* binding */ outputOf),
+/* harmony export */   tK: () => (/* binding */ readmeFile)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4646);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_paths_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4470);
+/** Where a bundle is written, and what may be replaced there. */
+
+
+
+
+
+const readmeFile = 'README.txt';
+/** The files of a bundle beside its wheels. */
+const ownFiles = [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .lockFile */ .Ke, readmeFile];
+/** The directory in an archive that contains everything. */
+const archiveRoot = 'wheelhouse';
+/**
+ * @param text the path as the user wrote it
+ * @param directory absolute path that relative ones start from
+ * @throws UserError for an archive of another kind
+ */
+function outputOf(text, directory) {
+    if (text.trim() === '' || text.includes('\0')) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo('--output needs the path of a directory, a .tar.gz or a .zip.');
+    }
+    const whole = node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(directory, text);
+    const name = node_path__WEBPACK_IMPORTED_MODULE_0__.basename(whole).toLowerCase();
+    if (/\.(?:tar\.gz|tgz)$/.test(name))
+        return { path: whole, form: 'tar.gz' };
+    if (name.endsWith('.zip'))
+        return { path: whole, form: 'zip' };
+    if (/\.(?:tar|tar\.\w+|gz|tbz2?|txz|tzst|7z|rar|whl)$/.test(name)) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${text} has the extension of an archive that is not supported. Use .tar.gz, .zip, or a directory.`);
+    }
+    if ((0,_logic_paths_js__WEBPACK_IMPORTED_MODULE_4__/* .isWithin */ .U)(whole, directory)) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${text} contains the working directory and would be replaced. Choose another directory.`);
+    }
+    return { path: whole, form: 'directory' };
+}
+/** Whether a directory with these entries is a bundle, so that nothing else is lost with it. */
+function isBundle(names) {
+    return (ownFiles.every((file) => names.includes(file)) &&
+        names.every((name) => ownFiles.includes(name) || (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isWheelFileName */ .jh)(name)));
+}
+
+
+/***/ }),
+
+/***/ 6295:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   G: () => (/* binding */ formatReadme),
+/* harmony export */   v: () => (/* binding */ amount)
+/* harmony export */ });
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4646);
+/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2718);
+/** The README of a bundle. */
+
+
+/** How much a bundle contains, such as `12 wheels (34 MB)`. */
+function amount({ wheels }) {
+    const bytes = wheels.reduce((sum, wheel) => sum + wheel.size, 0);
+    return `${wheels.length} wheel${wheels.length === 1 ? '' : 's'} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_1__/* .size */ .Ej)(bytes)})`;
+}
+/** Five lines at most. */
+function formatReadme(contents) {
+    const { targets, missing } = contents;
+    return [
+        `Python packages for ${targets.join(', ')}: ${amount(contents)}. No network is needed; run these here:`,
+        `pip: pip install --no-index --find-links . --require-hashes -r ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .lockFile */ .Ke}`,
+        ...(missing.length === 0
+            ? []
+            : [`Not included, because they are installed from source: ${missing.join(', ')}`]),
+        '',
+    ].join('\n');
+}
+
+
+/***/ }),
+
+/***/ 4125:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   l: () => (/* binding */ bundle)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5746);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4646);
+/* harmony import */ var _logic_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5816);
+/* harmony import */ var _logic_readme_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6295);
+/**
+ * The story of a bundle: complete a wheelhouse as an installation does, and copy its wheels, with
+ * everything that a machine without a network needs to install them.
+ */
+
+
+
+
+
+
+/**
+ * Makes a bundle.
+ * @throws UserError for everything that the user can fix
+ */
+async function bundle(request, world) {
+    const { bundles, reporter, wheelhouses } = world;
+    const { source, output } = request;
+    await bundles.check(output);
+    const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_1__/* .install */ .a)(source, world);
+    const { wheelhouse, interpreter, states } = outcome;
+    const manifest = await verifiedManifest(wheelhouse, world);
+    const contents = {
+        targets: [`Python ${interpreter.series} on ${interpreter.platform}`],
+        wheels: manifest.wheels.filter((wheel) => wheel.role === 'runtime').map(bundled),
+        missing: manifest.direct.map((project) => project.name),
+    };
+    if (contents.missing.length > 0 && outcome.request.installProject) {
+        reporter.warning(`The bundle contains the dependencies of ${contents.missing.join(', ')}, but not these projects themselves: they are installed from source.`);
+    }
+    if (manifest.relied.length > 0) {
+        const relied = manifest.relied.map(({ name, version }) => `${name} ${version}`).join(', ');
+        reporter.warning(`The bundle does not contain ${relied}: the hashes in the request allow no file of them, so the machine that installs the bundle must have them.`);
+    }
+    const workplace = await wheelhouses.workplace(source.temporary);
+    try {
+        const staged = await wheelhouses.stage(workplace);
+        await copyVerified(contents, wheelhouse, staged, world);
+        const texts = { [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke]: (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .formatLock */ .X5)(manifest.wheels), [_logic_output_js__WEBPACK_IMPORTED_MODULE_4__/* .readmeFile */ .tK]: (0,_logic_readme_js__WEBPACK_IMPORTED_MODULE_5__/* .formatReadme */ .G)(contents) };
+        for (const [file, text] of Object.entries(texts)) {
+            await wheelhouses.write(node_path__WEBPACK_IMPORTED_MODULE_0__.join(staged, file), text);
+        }
+        await bundles.place(staged, output);
+    }
+    finally {
+        await wheelhouses.remove(workplace);
+    }
+    return { report: { ...contents, output }, states };
+}
+function bundled({ name, project, version, file, sha256, size }) {
+    return { name, project, version, file, sha256, size };
+}
+/** @throws UserError when a wheelhouse is not what its run has left */
+async function verifiedManifest(wheelhouse, { wheelhouses }) {
+    const inspected = await wheelhouses.inspect(wheelhouse);
+    if (inspected === undefined || inspected.faults.length > 0) {
+        throw changed(inspected?.faults ?? ['it is gone']);
+    }
+    return inspected.manifest;
+}
+/** @throws UserError when a copy is not what the bundle says that it is */
+async function copyVerified({ wheels }, from, to, { bundles, wheelhouses }) {
+    const files = wheels.map((wheel) => wheel.file);
+    await bundles.copy(files, from, to);
+    const copies = await wheelhouses.measure(to, files);
+    const faults = wheels
+        .filter((wheel, index) => copies[index]?.sha256 !== wheel.sha256)
+        .map(({ file }) => `${file} has a different hash`);
+    if (faults.length > 0)
+        throw changed(faults);
+}
+function changed(faults) {
+    return new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The wheels were changed by another program while the bundle was made: ${faults.join('; ')}. Run again.`);
+}
+
+
+/***/ }),
+
+/***/ 8360:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  j: () => (/* binding */ bundlesAdapter)
+});
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/world/disk.js
+var disk = __nccwpck_require__(6895);
+// EXTERNAL MODULE: ./lib/bundle/logic/output.js
+var output = __nccwpck_require__(5816);
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+// EXTERNAL MODULE: ./node_modules/yazl/index.js
+var yazl = __nccwpck_require__(3044);
+;// CONCATENATED MODULE: ./lib/bundle/world/archive.js
+/** Archives with the same bytes for the same files: no times, no owners, no compression. */
+
+
+
+
+
+
+
+/**
+ * Writes files into an archive. They are stored, as wheels are compressed already: the result of a
+ * compressor depends on its version and its machine.
+ * @param files names of files in the directory, in the order of the archive
+ * @param to path of a file that does not exist
+ */
+async function writeArchive(form, directory, files, to) {
+    const content = form === 'zip' ? zip(directory, files) : gzip(tar(directory, files));
+    await (0,external_node_stream_promises_namespaceObject.pipeline)(content, (0,external_node_fs_.createWriteStream)(to, { flags: 'wx' }));
+}
+function zip(directory, files) {
+    const archive = new yazl/* ZipFile */.u();
+    // A zip has local times: these are the same everywhere.
+    const options = { mtime: new Date(1980, 0, 1), forceDosTimestamp: true, compress: false };
+    for (const file of files) {
+        const name = `${output/* archiveRoot */.Fi}/${file}`;
+        archive.addFile(external_node_path_.join(directory, file), name, { ...options, mode: 0o100644 });
+    }
+    archive.on('error', (error) => archive.outputStream.emit('error', error));
+    archive.end();
+    return archive.outputStream;
+}
+/** A tar archive (POSIX.1-2001) of files with ASCII names. */
+async function* tar(directory, files) {
+    for (const file of files) {
+        const whole = external_node_path_.join(directory, file);
+        const { size } = await (0,promises_.stat)(whole);
+        yield* header(`${output/* archiveRoot */.Fi}/${file}`, size);
+        yield* (0,external_node_fs_.createReadStream)(whole);
+        yield padding(size);
+    }
+    yield Buffer.alloc(2 * block);
+}
+const block = 512;
+/** The largest size that the eleven octal digits of a header can express. */
+const maxSize = 0o77777777777;
+function* header(name, size) {
+    const records = {
+        ...(Buffer.byteLength(name) > 100 ? { path: name } : {}),
+        ...(size > maxSize ? { size } : {}),
+    };
+    const extended = Buffer.from(Object.entries(records).map(record).join(''));
+    if (extended.length > 0) {
+        yield ustar('PaxHeader', extended.length, 'x');
+        yield extended;
+        yield padding(extended.length);
+    }
+    yield ustar(name.slice(0, 100), Math.min(size, maxSize), '0');
+}
+/** A record of an extended header: its length, which counts itself, and `key=value`. */
+function record([key, value]) {
+    const rest = ` ${key}=${value}\n`;
+    let length = rest.length;
+    while (length !== rest.length + String(length).length) {
+        length = rest.length + String(length).length;
+    }
+    return `${length}${rest}`;
+}
+function ustar(name, size, type) {
+    const result = Buffer.alloc(block);
+    const octal = (value, digits, at) => {
+        result.write(`${value.toString(8).padStart(digits, '0')}\0`, at);
+    };
+    result.write(name, 0);
+    octal(0o644, 7, 100); // mode
+    octal(0, 7, 108); // user
+    octal(0, 7, 116); // group
+    octal(size, 11, 124);
+    octal(315_532_800, 11, 136); // modified in 1980, as in a zip
+    result.write(' '.repeat(8), 148); // the checksum counts its own field as blanks
+    result.write(type, 156);
+    result.write('ustar\x0000', 257);
+    octal(result.reduce((sum, byte) => sum + byte, 0), 6, 148);
+    return result;
+}
+function padding(size) {
+    return Buffer.alloc(-size & (block - 1));
+}
+/** The largest stored block of deflate (RFC 1951, 3.2.4). */
+const maxStored = 0xffff;
+/** A gzip stream (RFC 1952) that stores its content. */
+async function* gzip(content) {
+    yield Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    let [checksum, size] = [0, 0];
+    let pending = Buffer.alloc(0);
+    for await (const piece of content) {
+        checksum = external_node_zlib_.crc32(piece, checksum);
+        size += piece.length;
+        pending = Buffer.concat([pending, piece]);
+        for (; pending.length >= maxStored; pending = pending.subarray(maxStored)) {
+            yield* stored(pending.subarray(0, maxStored), false);
+        }
+    }
+    yield* stored(pending, true);
+    const trailer = Buffer.alloc(8);
+    trailer.writeUInt32LE(checksum, 0);
+    trailer.writeUInt32LE(size % 2 ** 32, 4);
+    yield trailer;
+}
+function* stored(data, isLast) {
+    const head = Buffer.alloc(5);
+    head.writeUInt8(isLast ? 1 : 0, 0);
+    head.writeUInt16LE(data.length, 1);
+    head.writeUInt16LE(data.length ^ maxStored, 3);
+    yield head;
+    yield data;
+}
+
+;// CONCATENATED MODULE: ./lib/bundle/world/bundles.js
+/** Writes bundles to disk. */
+
+
+
+
+
+
+
+
+function bundlesAdapter() {
+    return {
+        check: async (output) => {
+            await target(output);
+        },
+        async copy(files, from, to) {
+            await (0,disk/* mapFiles */.qM)(files, (file) => (0,promises_.copyFile)(external_node_path_.join(from, file), external_node_path_.join(to, file), external_node_fs_.constants.COPYFILE_FICLONE));
+        },
+        async place(directory, output) {
+            const to = await target(output);
+            const files = (await (0,promises_.readdir)(directory)).sort();
+            if (output.form === 'directory')
+                await placeDirectory(directory, files, to);
+            else
+                await placeArchive(directory, files, to, output.form);
+        },
+    };
+}
+/** The modification time of every file: the first one that a zip can express. */
+const modified = new Date('1980-01-01T00:00:00Z');
+async function placeDirectory(directory, files, to) {
+    for (const file of files) {
+        await (0,promises_.chmod)(external_node_path_.join(directory, file), 0o644);
+        await (0,promises_.utimes)(external_node_path_.join(directory, file), modified, modified);
+    }
+    await (0,promises_.chmod)(directory, 0o755);
+    await (0,disk/* moveDirectory */.Ti)(directory, to);
+}
+async function placeArchive(directory, files, to, form) {
+    await (0,promises_.mkdir)(external_node_path_.dirname(to), { recursive: true });
+    const aside = (0,disk/* untilExit */.dF)(`${to}.${(0,external_node_crypto_.randomUUID)().slice(0, 8)}`);
+    try {
+        await writeArchive(form, directory, files, aside);
+        await (0,promises_.rename)(aside, to);
+    }
+    finally {
+        await (0,promises_.rm)(aside, { force: true });
+        (0,disk/* release */._r)(aside);
+    }
+}
+/**
+ * @returns the path to write to; if a link is there, what it points to
+ * @throws UserError when something is there that must not be replaced
+ */
+async function target({ path: place, form }) {
+    const found = await (0,promises_.lstat)(place).catch(() => undefined);
+    if (found === undefined)
+        return place;
+    const real = await (0,promises_.realpath)(place).catch(() => {
+        throw new errors/* UserError */.yo(`${place} is a broken link. Delete it, or choose another name.`);
+    });
+    const there = await (0,promises_.lstat)(real);
+    if (form !== 'directory') {
+        if (there.isFile())
+            return real;
+        throw new errors/* UserError */.yo(`${place} exists and is not a file. Delete it, or choose another name.`);
+    }
+    if (!there.isDirectory()) {
+        throw new errors/* UserError */.yo(`${place} exists and is not a directory. Delete it, or choose another name; an archive has a name that ends in .tar.gz or .zip.`);
+    }
+    const names = await (0,promises_.readdir)(real);
+    if (names.length === 0 || (0,output/* isBundle */.bn)(names))
+        return real;
+    throw new errors/* UserError */.yo(`${place} is not empty and is not a bundle; using it would delete its contents. Choose another directory.`);
+}
+
+
+/***/ }),
+
 /***/ 8167:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -33455,18 +35060,23 @@ async function indexFinding(inquiry, world, hit) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   Gv: () => (/* binding */ maxSizeFlag),
 /* harmony export */   WK: () => (/* binding */ inputsFrom),
+/* harmony export */   Y0: () => (/* binding */ outputFlag),
 /* harmony export */   _Q: () => (/* binding */ storeFlag),
 /* harmony export */   hG: () => (/* binding */ jsonFlag),
 /* harmony export */   j$: () => (/* binding */ addInputs),
 /* harmony export */   nY: () => (/* binding */ installFlags),
-/* harmony export */   oC: () => (/* binding */ indexFlagVariables)
+/* harmony export */   oC: () => (/* binding */ indexFlagVariables),
+/* harmony export */   rv: () => (/* binding */ noStoreFlag),
+/* harmony export */   sJ: () => (/* binding */ bundleFlags)
 /* harmony export */ });
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8179);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2739);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(931);
+/* harmony import */ var _bundle_inputs_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5263);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2739);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(931);
 /** The inputs of an action as flags of the command line, and the flags that only it has. */
+
 
 
 
@@ -33479,8 +35089,8 @@ const indexFlagVariables = {
 };
 /** The flags of `install`, `key` and `doctor`. */
 const installFlags = {
-    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_3__/* .inputDefaults */ .V0,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_4__/* .installHelp */ .P,
+    defaults: _inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .inputDefaults */ .V0,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_5__/* .installHelp */ .P,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: [
         'requirements',
@@ -33498,13 +35108,18 @@ const installFlags = {
         'extra-index-url': 'WHEELHOUSE_EXTRA_INDEX_URL',
         'mirror-url': 'WHEELHOUSE_MIRROR_URL',
     },
-    workflowOnly: ['restore-cache', 'save-cache', 'export'],
+    withoutFlag: ['restore-cache', 'save-cache', 'export'],
+};
+/** The flags of `bundle`. */
+const bundleFlags = {
+    ...installFlags,
+    withoutFlag: [...(installFlags.withoutFlag ?? []), ..._bundle_inputs_js__WEBPACK_IMPORTED_MODULE_3__/* .inputsOfInstallation */ .PJ],
 };
 /** Adds a flag for each input. */
 function addInputs(command, { defaults, help, short, repeatable, variables, ...rare }) {
-    const { switches = [], workflowOnly = [] } = rare;
+    const { switches = [], withoutFlag = [] } = rare;
     for (const [name, value] of Object.entries(defaults)) {
-        if (workflowOnly.includes(name))
+        if (withoutFlag.includes(name))
             continue;
         const letter = short[name] === undefined ? '' : `${short[name]}, `;
         const isSwitch = switches.includes(name);
@@ -33531,6 +35146,12 @@ function inputsFrom(values) {
         const value = values[name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase())];
         return [value ?? ''].flat().join('\n');
     };
+}
+function outputFlag() {
+    return new commander__WEBPACK_IMPORTED_MODULE_2__/* .Option */ .c$('-o, --output <path>', 'The bundle to write: a directory, or an archive whose name ends in .tar.gz or .zip.').makeOptionMandatory();
+}
+function noStoreFlag() {
+    return new commander__WEBPACK_IMPORTED_MODULE_2__/* .Option */ .c$('--no-store', 'Do not use a store.');
 }
 function storeFlag() {
     return new commander__WEBPACK_IMPORTED_MODULE_2__/* .Option */ .c$('--store <directory>', 'Directory where wheelhouses are kept between runs.').default(defaultStore());
@@ -33632,36 +35253,44 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
-/* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1593);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(5746);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(7363);
-/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2718);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(3690);
-/* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2059);
-/* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6426);
-/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(7296);
-/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(9940);
-/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(4050);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(5462);
-/* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5424);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(3411);
-/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6895);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(553);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(5638);
-/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(482);
-/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(3826);
-/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(2529);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(931);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(806);
+/* harmony import */ var _bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5263);
+/* harmony import */ var _bundle_logic_readme_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6295);
+/* harmony import */ var _bundle_story_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4125);
+/* harmony import */ var _bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8360);
+/* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1593);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2739);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5746);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_35__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(7363);
+/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2718);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(3690);
+/* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2059);
+/* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6426);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(7296);
+/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(9940);
+/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(4050);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(5462);
+/* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(5424);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_33__ = __nccwpck_require__(3411);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6895);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(7613);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(5638);
+/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(482);
+/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(3826);
+/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(2529);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(931);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_34__ = __nccwpck_require__(806);
 /** Entry of the command line: the stories of the action, with a directory as their store. */
+
+
+
+
 
 
 
@@ -33699,70 +35328,97 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
 /** Bytes that `install` leaves in the store unless --max-size says otherwise. */
 const defaultMaxSize = 5e9;
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_21__/* .consoleReporter */ .P)();
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_25__/* .consoleReporter */ .P)();
 const publishFlags = {
-    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .publishInputDefaults */ .i,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_28__/* .publishHelp */ .F,
+    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_13__/* .publishInputDefaults */ .i,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_32__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_27__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_31__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, reproducible Python installs in CI, from any package index')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_29__/* .version */ .r)
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_33__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_27__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_31__/* .installFlags */ .nY)
         .description('Install requirements through a wheelhouse.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .storeFlag */ ._Q)())
-        .option('--no-store', 'Do not use a store.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(defaultMaxSize)))
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .noStoreFlag */ .rv)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .jsonFlag */ .hG)())
         .action(installCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_27__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_31__/* .installFlags */ .nY)
         .description("Print the cache key and its restore prefixes, for another CI system's cache.")
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .jsonFlag */ .hG)())
         .action(keyCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_27__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_31__/* .installFlags */ .nY)
         .description('Explain whether a run would hit or miss, and check what it depends on.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .jsonFlag */ .hG)())
         .action(doctorCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .addInputs */ .j$)(root.command('bundle'), _flags_js__WEBPACK_IMPORTED_MODULE_31__/* .bundleFlags */ .sJ)
+        .description('Write the wheels and their locks to a directory or an archive, to install offline.')
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .outputFlag */ .Y0)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .noStoreFlag */ .rv)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .jsonFlag */ .hG)())
+        .action(bundleCommand);
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
         .description('Copy packages and all their dependencies to a private feed.')
         .argument('[packages...]', 'Requirement specifiers, same as --packages.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .jsonFlag */ .hG)())
         .action(publishCommand);
     root
         .command('prune')
         .description('Delete the least recently used wheelhouses.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
         .action(pruneCommand);
     return root;
 }
 async function installCommand(values) {
-    const store = values['store'] === false ? undefined : storeOf(values);
+    const store = optionalStoreOf(values);
     await withWorld(values, store ?? noStore, async (request, world) => {
-        const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a)(request, world);
+        const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_10__/* .install */ .a)(request, world);
         const { report, states } = outcome;
-        for (const state of states)
-            await (0,_save_js__WEBPACK_IMPORTED_MODULE_15__/* .save */ .U)(state, world);
-        if (store && states.length > 0) {
-            const keys = states.map(({ key }) => key);
-            await (0,_prune_js__WEBPACK_IMPORTED_MODULE_30__/* .prune */ .R)(store, Number(values['maxSize']), keys);
-        }
+        await saveAndPrune(states, store, values, world);
         if (values['json'])
             printJson(installResult(request, outcome));
         else
-            printLines((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .formatReport */ .CI)(report));
+            printLines((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .formatReport */ .CI)(report));
+    });
+}
+/** Saves what a run leaves to save; without a store, only says why nothing is saved. */
+async function saveAndPrune(states, store, values, world) {
+    for (const state of states)
+        await (0,_save_js__WEBPACK_IMPORTED_MODULE_19__/* .save */ .U)(state, world);
+    if (store === undefined || states.length === 0)
+        return;
+    const keys = states.map(({ key }) => key);
+    await (0,_prune_js__WEBPACK_IMPORTED_MODULE_34__/* .prune */ .R)(store, Number(values['maxSize']), keys);
+}
+async function bundleCommand(values) {
+    const store = optionalStoreOf(values);
+    await withHost(async (host) => {
+        const request = (0,_bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadBundleRequest */ .E_)((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .inputsFrom */ .WK)(values), String(values['output']), host);
+        const world = worldOf(host, store ?? noStore);
+        const { report, states } = await (0,_bundle_story_js__WEBPACK_IMPORTED_MODULE_6__/* .bundle */ .l)(request, { ...world, bundles: (0,_bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__/* .bundlesAdapter */ .j)() });
+        await saveAndPrune(states, store, values, world);
+        const { output, ...contents } = report;
+        if (values['json'])
+            printJson({ output: output.path, ...contents });
+        else {
+            printLines([`Wrote ${output.path}: ${(0,_bundle_logic_readme_js__WEBPACK_IMPORTED_MODULE_5__/* .amount */ .v)(report)} for ${report.targets.join(', ')}.`]);
+        }
     });
 }
 /** What `install --json` prints. */
 function installResult(request, { report, wheelhouse, interpreter }) {
-    const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .totals */ .Sd)(report);
+    const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .totals */ .Sd)(report);
     return {
         hit: report.hit,
         key: report.primaryKey,
@@ -33783,10 +35439,10 @@ function installResult(request, { report, wheelhouse, interpreter }) {
 }
 async function keyCommand(values) {
     await withWorld(values, noStore, async (given, world) => {
-        const request = await (0,_discover_js__WEBPACK_IMPORTED_MODULE_4__/* .completeRequest */ .Z)(given, world);
+        const request = await (0,_discover_js__WEBPACK_IMPORTED_MODULE_8__/* .completeRequest */ .Z)(given, world);
         const interpreter = await world.python.probe(request);
-        const tools = new _tools_js__WEBPACK_IMPORTED_MODULE_16__/* .Tools */ .S(request, interpreter, world, _install_js__WEBPACK_IMPORTED_MODULE_6__/* .install */ .a);
-        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_14__/* .readRequestWithKeys */ ["if"])(request, interpreter, world, tools);
+        const tools = new _tools_js__WEBPACK_IMPORTED_MODULE_20__/* .Tools */ .S(request, interpreter, world, _install_js__WEBPACK_IMPORTED_MODULE_10__/* .install */ .a);
+        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_18__/* .readRequestWithKeys */ ["if"])(request, interpreter, world, tools);
         const { primary, restore } = keys;
         if (values['json'])
             printJson({ key: primary, restoreKeys: restore });
@@ -33797,7 +35453,7 @@ async function keyCommand(values) {
 async function doctorCommand(values) {
     const store = storeOf(values);
     await withWorld(values, store, async (request, world) => {
-        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_26__/* .doctor */ .A)(request, { ...world, store });
+        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_30__/* .doctor */ .A)(request, { ...world, store });
         const marks = { good: 'ok', note: '--', problem: '!!' };
         if (values['json'])
             printJson({ hit, findings });
@@ -33808,26 +35464,26 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_30__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
+    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_34__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
     const bytes = deleted.reduce((sum, entry) => sum + entry.size, 0);
     const wheelhouses = deleted.length === 1 ? 'wheelhouse' : 'wheelhouses';
-    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_8__/* .size */ .Ej)(bytes)}).`]);
+    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .size */ .Ej)(bytes)}).`]);
 }
 async function publishCommand(packages, values) {
     const inputs = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
     const print = (report) => {
         if (values['json'])
-            printJson({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__/* .publishCounts */ .sl)(report), ...report });
+            printJson({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_15__/* .publishCounts */ .sl)(report), ...report });
         else
-            printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_11__/* .formatPublishReport */ .r2)(report));
+            printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_15__/* .formatPublishReport */ .r2)(report));
     };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .inputsFrom */ .WK)(inputs), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_13__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .inputsFrom */ .WK)(inputs), host);
         try {
-            print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_12__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_13__/* .publishingWorld */ .s)(request, reporter)));
+            print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_16__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_17__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
-            if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_10__/* .PublishConflict */ ._h)
+            if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_14__/* .PublishConflict */ ._h)
                 print(error.report);
             throw error;
         }
@@ -33836,33 +35492,40 @@ async function publishCommand(packages, values) {
 /** Gives a command the request that its flags describe, and the world to carry it out in. */
 function withWorld(values, store, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_5__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_27__/* .inputsFrom */ .WK)(values), host);
-        await work(request, {
-            python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_20__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-            uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_23__/* .uvAdapter */ .t)(reporter),
-            sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_22__/* .sourcesAdapter */ .u)(),
-            wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_24__/* .wheelhousesAdapter */ .S)(),
-            store,
-            indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_18__/* .indexProbe */ .Z)(),
-            reporter,
-            now: () => new Date(),
-        });
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_31__/* .inputsFrom */ .WK)(values), host);
+        await work(request, worldOf(host, store));
     });
+}
+function worldOf(host, store) {
+    return {
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_24__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_27__/* .uvAdapter */ .t)(reporter),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_26__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_28__/* .wheelhousesAdapter */ .S)(),
+        store,
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_22__/* .indexProbe */ .Z)(),
+        reporter,
+        now: () => new Date(),
+    };
 }
 /** Gives a command the machine that it runs on. Its temporary directory is deleted afterwards. */
 async function withHost(work) {
-    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_17__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_21__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_31__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_35__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
-    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_17__/* .discard */ .vf)(temporary);
+    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_21__/* .discard */ .vf)(temporary);
 }
 function storeOf(values) {
-    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_25__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_29__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+}
+/** @returns undefined with --no-store */
+function optionalStoreOf(values) {
+    return values['store'] === false ? undefined : storeOf(values);
 }
 /** A store that never hits and never saves. */
 const noStore = {
@@ -33872,18 +35535,18 @@ const noStore = {
     save: async () => 'failed',
 };
 function printLines(lines) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_32__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_36__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function printJson(value) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_32__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_36__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     reporter.error(error);
-    return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_7__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
+    return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_11__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_19__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_23__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -43355,7 +45018,7 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 
 /***/ }),
 
-/***/ 553:
+/***/ 7613:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -43462,8 +45125,8 @@ function escapeProperty(s) {
 //# sourceMappingURL=command.js.map
 ;// CONCATENATED MODULE: external "crypto"
 const external_crypto_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("crypto");
-;// CONCATENATED MODULE: external "fs"
-const external_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("fs");
+// EXTERNAL MODULE: external "fs"
+var external_fs_ = __nccwpck_require__(9896);
 ;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
 // For internal use, subject to change.
 // We use any as a valid input type
@@ -43665,7 +45328,7 @@ var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _
 };
 
 
-const { access, appendFile, writeFile } = external_fs_namespaceObject.promises;
+const { access, appendFile, writeFile } = external_fs_.promises;
 const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
 const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
 class Summary {
@@ -43688,7 +45351,7 @@ class Summary {
                 throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
             }
             try {
-                yield access(pathFromEnv, external_fs_namespaceObject.constants.R_OK | external_fs_namespaceObject.constants.W_OK);
+                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
             }
             catch (_a) {
                 throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
@@ -43988,7 +45651,7 @@ var io_util_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _
 };
 
 
-const { chmod, copyFile, lstat, mkdir, open: io_util_open, readdir, rename, rm, rmdir, stat, symlink, unlink } = external_fs_namespaceObject.promises;
+const { chmod, copyFile, lstat, mkdir, open: io_util_open, readdir, rename, rm, rmdir, stat, symlink, unlink } = external_fs_.promises;
 // export const {open} = 'fs'
 const IS_WINDOWS = process.platform === 'win32';
 /**
@@ -44015,7 +45678,7 @@ function readlink(fsPath) {
 }
 // See https://github.com/nodejs/node/blob/d0153aee367422d0858105abec186da4dff0a0c5/deps/uv/include/uv/win.h#L691
 const UV_FS_O_EXLOCK = 0x10000000;
-const READONLY = external_fs_namespaceObject.constants.O_RDONLY;
+const READONLY = external_fs_.constants.O_RDONLY;
 function exists(fsPath) {
     return io_util_awaiter(this, void 0, void 0, function* () {
         try {

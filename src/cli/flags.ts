@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { inputsOfInstallation } from '../bundle/inputs.ts';
 import { type InputName, inputDefaults } from '../inputs.ts';
 import { installHelp } from './help.ts';
 
@@ -22,8 +23,8 @@ export interface InputFlags<Name extends string> {
   readonly variables: Readonly<Partial<Record<Name, string>>>;
   /** Flags without a value. */
   readonly switches?: readonly Name[];
-  /** Inputs without a flag, because they only have a meaning in a workflow. */
-  readonly workflowOnly?: readonly Name[];
+  /** Inputs without a flag, because they have no meaning for the command. */
+  readonly withoutFlag?: readonly Name[];
 }
 
 /** Variables for the index flags that `install` and `publish` share. */
@@ -53,7 +54,13 @@ export const installFlags: InputFlags<InputName> = {
     'extra-index-url': 'WHEELHOUSE_EXTRA_INDEX_URL',
     'mirror-url': 'WHEELHOUSE_MIRROR_URL',
   },
-  workflowOnly: ['restore-cache', 'save-cache', 'export'],
+  withoutFlag: ['restore-cache', 'save-cache', 'export'],
+};
+
+/** The flags of `bundle`. */
+export const bundleFlags: InputFlags<InputName> = {
+  ...installFlags,
+  withoutFlag: [...(installFlags.withoutFlag ?? []), ...inputsOfInstallation],
 };
 
 /** Adds a flag for each input. */
@@ -61,9 +68,9 @@ export function addInputs<Name extends string>(
   command: Command,
   { defaults, help, short, repeatable, variables, ...rare }: InputFlags<Name>,
 ): Command {
-  const { switches = [], workflowOnly = [] } = rare;
+  const { switches = [], withoutFlag = [] } = rare;
   for (const [name, value] of Object.entries(defaults) as [Name, string][]) {
-    if (workflowOnly.includes(name)) continue;
+    if (withoutFlag.includes(name)) continue;
     const letter = short[name] === undefined ? '' : `${short[name]}, `;
     const isSwitch = switches.includes(name);
     const isRepeatable = repeatable.includes(name);
@@ -92,6 +99,17 @@ export function inputsFrom(values: Values): (name: string) => string {
     const value = values[name.replace(/-(.)/g, (_dash, letter: string) => letter.toUpperCase())];
     return [value ?? ''].flat().join('\n');
   };
+}
+
+export function outputFlag(): Option {
+  return new Option(
+    '-o, --output <path>',
+    'The bundle to write: a directory, or an archive whose name ends in .tar.gz or .zip.',
+  ).makeOptionMandatory();
+}
+
+export function noStoreFlag(): Option {
+  return new Option('--no-store', 'Do not use a store.');
 }
 
 export function storeFlag(): Option {

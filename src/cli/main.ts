@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { Command, CommanderError } from 'commander';
+import { loadBundleRequest } from '../bundle/inputs.ts';
+import { amount } from '../bundle/logic/readme.ts';
+import { bundle } from '../bundle/story.ts';
+import { bundlesAdapter } from '../bundle/world/bundles.ts';
 import { completeRequest } from '../discover.ts';
 import { type Host, loadRequest } from '../inputs.ts';
 import { install, type Outcome } from '../install.ts';
@@ -12,6 +16,7 @@ import { environmentForPrograms } from '../logic/environment.ts';
 import { asUserError } from '../logic/errors.ts';
 import { harmless, harmlessJson } from '../logic/harmless.ts';
 import type { Request } from '../logic/model.ts';
+import type { State } from '../logic/state.ts';
 import { formatReport, size, totals } from '../logic/summary.ts';
 import type { CacheStore, World } from '../ports.ts';
 import {
@@ -39,12 +44,15 @@ import { directoryCache } from './directory-cache.ts';
 import { doctor } from './doctor.ts';
 import {
   addInputs,
+  bundleFlags,
   type InputFlags,
   indexFlagVariables,
   inputsFrom,
   installFlags,
   jsonFlag,
   maxSizeFlag,
+  noStoreFlag,
+  outputFlag,
   storeFlag,
   type Values,
 } from './flags.ts';
@@ -79,7 +87,7 @@ function program(): Command {
   addInputs(root.command('install'), installFlags)
     .description('Install requirements through a wheelhouse.')
     .addOption(storeFlag())
-    .option('--no-store', 'Do not use a store.')
+    .addOption(noStoreFlag())
     .addOption(maxSizeFlag().default(defaultMaxSize, size(defaultMaxSize)))
     .addOption(jsonFlag())
     .action(installCommand);
@@ -92,6 +100,16 @@ function program(): Command {
     .addOption(storeFlag())
     .addOption(jsonFlag())
     .action(doctorCommand);
+  addInputs(root.command('bundle'), bundleFlags)
+    .description(
+      'Write the wheels and their locks to a directory or an archive, to install offline.',
+    )
+    .addOption(outputFlag())
+    .addOption(storeFlag())
+    .addOption(noStoreFlag())
+    .addOption(maxSizeFlag().default(defaultMaxSize, size(defaultMaxSize)))
+    .addOption(jsonFlag())
+    .action(bundleCommand);
   addInputs(root.command('publish'), publishFlags)
     .description('Copy packages and all their dependencies to a private feed.')
     .argument('[packages...]', 'Requirement specifiers, same as --packages.')
@@ -107,17 +125,41 @@ function program(): Command {
 }
 
 async function installCommand(values: Values): Promise<void> {
-  const store = values['store'] === false ? undefined : storeOf(values);
+  const store = optionalStoreOf(values);
   await withWorld(values, store ?? noStore, async (request, world) => {
     const outcome = await install(request, world);
     const { report, states } = outcome;
-    for (const state of states) await save(state, world);
-    if (store && states.length > 0) {
-      const keys = states.map(({ key }) => key);
-      await prune(store, Number(values['maxSize']), keys);
-    }
+    await saveAndPrune(states, store, values, world);
     if (values['json']) printJson(installResult(request, outcome));
     else printLines(formatReport(report));
+  });
+}
+
+/** Saves what a run leaves to save; without a store, only says why nothing is saved. */
+async function saveAndPrune(
+  states: readonly State[],
+  store: LocalStore | undefined,
+  values: Values,
+  world: World,
+): Promise<void> {
+  for (const state of states) await save(state, world);
+  if (store === undefined || states.length === 0) return;
+  const keys = states.map(({ key }) => key);
+  await prune(store, Number(values['maxSize']), keys);
+}
+
+async function bundleCommand(values: Values): Promise<void> {
+  const store = optionalStoreOf(values);
+  await withHost(async (host) => {
+    const request = loadBundleRequest(inputsFrom(values), String(values['output']), host);
+    const world = worldOf(host, store ?? noStore);
+    const { report, states } = await bundle(request, { ...world, bundles: bundlesAdapter() });
+    await saveAndPrune(states, store, values, world);
+    const { output, ...contents } = report;
+    if (values['json']) printJson({ output: output.path, ...contents });
+    else {
+      printLines([`Wrote ${output.path}: ${amount(report)} for ${report.targets.join(', ')}.`]);
+    }
   });
 }
 
@@ -198,17 +240,21 @@ function withWorld(
 ): Promise<void> {
   return withHost(async (host) => {
     const { request } = loadRequest(inputsFrom(values), host);
-    await work(request, {
-      python: pythonAdapter(reporter, host.environment),
-      uv: uvAdapter(reporter),
-      sources: sourcesAdapter(),
-      wheelhouses: wheelhousesAdapter(),
-      store,
-      indexProbe: indexProbe(),
-      reporter,
-      now: () => new Date(),
-    });
+    await work(request, worldOf(host, store));
   });
+}
+
+function worldOf(host: Host, store: CacheStore): World {
+  return {
+    python: pythonAdapter(reporter, host.environment),
+    uv: uvAdapter(reporter),
+    sources: sourcesAdapter(),
+    wheelhouses: wheelhousesAdapter(),
+    store,
+    indexProbe: indexProbe(),
+    reporter,
+    now: () => new Date(),
+  };
 }
 
 /** Gives a command the machine that it runs on. Its temporary directory is deleted afterwards. */
@@ -226,6 +272,11 @@ async function withHost(work: (host: Host) => Promise<void>): Promise<void> {
 
 function storeOf(values: Values): LocalStore {
   return directoryCache(path.resolve(String(values['store'])), reporter);
+}
+
+/** @returns undefined with --no-store */
+function optionalStoreOf(values: Values): LocalStore | undefined {
+  return values['store'] === false ? undefined : storeOf(values);
 }
 
 /** A store that never hits and never saves. */

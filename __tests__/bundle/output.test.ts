@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { isBundle, outputOf } from '../../src/bundle/logic/output.ts';
+import { UserError } from '../../src/logic/errors.ts';
+
+describe('the output of a bundle', () => {
+  for (const [text, path, form] of [
+    ['wheels', '/work/wheels', 'directory'],
+    ['../out/v1.2', '/out/v1.2', 'directory'],
+    ['/srv/bundle.tar.gz', '/srv/bundle.tar.gz', 'tar.gz'],
+    ['bundle.TGZ', '/work/bundle.TGZ', 'tar.gz'],
+    ['bundle.zip', '/work/bundle.zip', 'zip'],
+  ] as const) {
+    test(`${text} is a ${form}`, () => {
+      assert.deepEqual(outputOf(text, '/work'), { path, form });
+    });
+  }
+
+  for (const text of ['b.tar', 'b.tar.xz', 'b.tar.zst', 'b.7z', 'six-1.0-py3-none-any.whl']) {
+    test(`${text} is refused instead of written as a directory`, () => {
+      assert.throws(() => outputOf(text, '/work'), { message: /Use \.tar\.gz, \.zip, or/ });
+    });
+  }
+
+  for (const text of ['.', '..', '/', '/work']) {
+    test(`${text} is refused because it contains the working directory`, () => {
+      assert.throws(() => outputOf(text, '/work'), { message: /contains the working directory/ });
+    });
+  }
+
+  test('an empty path is refused', () => {
+    assert.throws(() => outputOf(' ', '/work'), UserError);
+    assert.throws(() => outputOf('a\0b', '/work'), UserError);
+  });
+});
+
+describe('a directory that a bundle may replace', () => {
+  const own = ['README.txt', 'requirements.lock'];
+
+  test('contains the files of a bundle and wheels', () => {
+    assert.ok(isBundle(own));
+    assert.ok(isBundle([...own, 'six-1.0-py3-none-any.whl']));
+  });
+
+  for (const names of [
+    [],
+    ['README.txt'],
+    ['six-1.0-py3-none-any.whl'],
+    [...own, 'notes.txt'],
+    [...own, '.git'],
+    [...own, 'six.whl'],
+  ]) {
+    test(`does not contain ${names.join(', ') || 'nothing'}`, () => {
+      assert.equal(isBundle(names), false);
+    });
+  }
+});

@@ -1,0 +1,36 @@
+/** What a bundle is made of. */
+import type { Wheel } from '../../logic/manifest.ts';
+import type { Request } from '../../logic/model.ts';
+
+export type Form = 'directory' | 'tar.gz' | 'zip';
+
+/** The place that a bundle is written to. */
+export interface Output {
+  /** Absolute. */
+  readonly path: string;
+  readonly form: Form;
+}
+
+/** The request of a bundle. */
+export interface BundleRequest {
+  /** The packages, and the index that they come from. */
+  readonly source: Request;
+  readonly output: Output;
+}
+
+/** A wheel of a bundle. */
+export type BundledWheel = Pick<Wheel, 'name' | 'project' | 'version' | 'file' | 'sha256' | 'size'>;
+
+/** What is in a bundle. */
+export interface Contents {
+  /** The machines that it is for, for people. */
+  readonly targets: readonly string[];
+  readonly wheels: readonly BundledWheel[];
+  /** Names of requested projects that are not in it, because they are installed from source. */
+  readonly missing: readonly string[];
+}
+
+/** The result of a run. */
+export interface BundleReport extends Contents {
+  readonly output: Output;
+}
