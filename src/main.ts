@@ -11,6 +11,7 @@ import { lockFile } from './logic/manifest.ts';
 import { formatState } from './logic/state.ts';
 import { formatReport, formatSummary } from './logic/summary.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
+import { lockToolsAdapter } from './world/lock-tools.ts';
 import { indexProbe } from './world/package-index.ts';
 import { runEntry } from './world/process.ts';
 import { pythonAdapter, venvBin } from './world/python.ts';
@@ -28,6 +29,7 @@ async function main(): Promise<void> {
   const outcome = await install(request, {
     python: pythonAdapter(reporter, environment),
     uv: uvAdapter(reporter),
+    lockTools: lockToolsAdapter(),
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
     store: githubCache({

@@ -1,5 +1,6 @@
 /** What the story needs from the world. Each interface has one adapter in `world/`. */
 import type { LocalProject } from './logic/local-project.ts';
+import type { LockTool } from './logic/lock-files.ts';
 import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import type { Health } from './logic/project-page.ts';
@@ -99,6 +100,34 @@ export interface Uv {
     args: readonly string[],
     options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
   ): Promise<PipResult>;
+}
+
+/** The tools whose locks are read by their own exporters. */
+export interface LockTools {
+  /**
+   * Finds a tool on PATH.
+   * @returns its command, or why it can't be used, as the end of a sentence
+   */
+  onPath(
+    tool: LockTool,
+    environment: Readonly<Record<string, string>>,
+  ): Promise<{ readonly command: string } | { readonly reason: string }>;
+  /** Runs a tool; its output is not shown, as it may contain secrets. */
+  run(
+    command: string,
+    args: readonly string[],
+    options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
+  ): Promise<ToolResult>;
+}
+
+/** How a tool exited, and what it printed. */
+export interface ToolResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  /** Standard output and error, in the order of arrival. */
+  readonly output: string;
+  /** Path of the directory that it ran in, without links. */
+  readonly ranIn: string;
 }
 
 /** The metadata of a stub, a wheel that stands for a project while pip resolves. */
@@ -267,6 +296,7 @@ export interface Reporter {
 export interface World {
   readonly python: Python;
   readonly uv: Uv;
+  readonly lockTools: LockTools;
   readonly sources: Sources;
   readonly wheelhouses: Wheelhouses;
   readonly store: CacheStore;

@@ -116,6 +116,10 @@ export function fakeWorld(projects: Projects): Fake {
       const { request } = loadRequest((name) => given[name] ?? '', host);
       const world: World = {
         python: fakePython(fake),
+        lockTools: {
+          onPath: async (tool) => ({ reason: `there is no ${tool} on PATH` }),
+          run: async () => ({ exitCode: 1, stdout: '', output: '', ranIn: '' }),
+        },
         uv: {
           onPath: async () => undefined,
           unpack: async () => '/uv',

@@ -28767,7 +28767,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 1932:
+/***/ 337:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -28778,8 +28778,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/local-project.js
+var local_project = __nccwpck_require__(113);
 ;// CONCATENATED MODULE: ./lib/logic/lock-files.js
 /** The kinds of lock files, by their names. */
 const toolLocks = {
@@ -28906,244 +28906,8 @@ var digest = __nccwpck_require__(9112);
 var logic_freshness = __nccwpck_require__(2933);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/requirement-words.js
-/**
- * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
- * raw, as the file has it, so that the value of a variable is never copied to another file.
- */
-/** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
-function expand(line, environment) {
-    const fragments = [];
-    const literal = (text) => {
-        if (text !== '')
-            fragments.push({ value: text, raw: text, isVariable: false });
-    };
-    let end = 0;
-    for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
-        const value = environment[name];
-        if (!value)
-            continue;
-        literal(line.slice(end, index));
-        fragments.push({ value, raw, isVariable: true });
-        end = index + raw.length;
-    }
-    literal(line.slice(end));
-    return textOf(fragments);
-}
-function textOf(fragments) {
-    return {
-        value: fragments.map((each) => each.value).join(''),
-        raw: fragments.map((each) => each.raw ?? '').join(''),
-        fragments,
-    };
-}
-/**
- * Cuts a text in two.
- * @param at offset in its value
- */
-function splitText({ fragments }, at) {
-    const before = [];
-    const after = [];
-    let start = 0;
-    for (const fragment of fragments) {
-        const { value, isVariable } = fragment;
-        const cut = at - start;
-        if (cut <= 0)
-            after.push(fragment);
-        else if (cut >= value.length)
-            before.push(fragment);
-        else {
-            for (const [side, part] of [
-                [before, value.slice(0, cut)],
-                [after, value.slice(cut)],
-            ]) {
-                side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
-            }
-        }
-        start += value.length;
-    }
-    return [textOf(before), textOf(after)];
-}
-/**
- * Splits a text into words as Python's `shlex.split` does.
- * @returns undefined when a quote is not closed or nothing follows a backslash
- */
-function wordsOf({ fragments }) {
-    const words = [];
-    let word;
-    let quote = '';
-    let isEscaped = false;
-    const append = (value, raw) => {
-        const before = word ?? { value: '', raw: '' };
-        word = {
-            value: before.value + value,
-            raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
-        };
-    };
-    for (const { value, raw, isVariable } of fragments) {
-        // Such a value is a part of one word, whatever is around it.
-        const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
-        for (const unit of isPart ? [value] : value) {
-            const own = isPart ? raw : isVariable ? undefined : unit;
-            if (isEscaped) {
-                if (quote === '"' && unit !== '"' && unit !== '\\')
-                    append('\\', '\\');
-                append(unit, own);
-                isEscaped = false;
-            }
-            else if (unit === '\\' && quote !== "'") {
-                isEscaped = true;
-            }
-            else if (quote === '' ? unit === '"' || unit === "'" : unit === quote) {
-                quote = quote === '' ? unit : '';
-                append('', '');
-            }
-            else if (quote === '' && /^\s$/.test(unit)) {
-                if (word !== undefined)
-                    words.push(word);
-                word = undefined;
-            }
-            else {
-                append(unit, own);
-            }
-        }
-    }
-    if (quote !== '' || isEscaped)
-        return undefined;
-    if (word !== undefined)
-        words.push(word);
-    return words;
-}
-/**
- * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
- * backslashes (in every path on Windows) need quotes.
- */
-function quoted(word) {
-    return `"${word.replace(/["\\]/g, '\\$&')}"`;
-}
-
-;// CONCATENATED MODULE: ./lib/logic/requirement-options.js
-/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
-
-
-
-/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
-const requirement_options_forms = [
-    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
-    { name: 'extra-index-url' },
-    { name: 'no-index', isFlag: true },
-    { name: 'constraint', spellings: ['-c'] },
-    { name: 'requirement', spellings: ['-r'] },
-    { name: 'editable', spellings: ['-e'] },
-    { name: 'find-links', spellings: ['-f'] },
-    { name: 'no-binary' },
-    { name: 'only-binary' },
-    { name: 'prefer-binary', isFlag: true },
-    { name: 'require-hashes', isFlag: true },
-    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
-    { name: 'pre', isFlag: true },
-    { name: 'all-releases', since: [26, 0] },
-    { name: 'only-final', since: [26, 0] },
-    { name: 'trusted-host' },
-    { name: 'use-feature' },
-    { name: 'hash' },
-    { name: 'install-option', until: [23, 1] },
-    { name: 'global-option', until: [25, 3] },
-    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
-];
-/** Options of a single requirement; pip ignores all others on a requirement's line. */
-const ownOptions = ['install-option', 'global-option', 'config-settings'];
-function isOwnOption({ name }) {
-    return ownOptions.includes(name);
-}
-const missing = {
-    requirement: 'has no file name',
-    constraint: 'has no file name',
-    editable: 'has no path or URL',
-};
-/** The newest pip whose options are listed here. */
-const newestPip = [26, 3];
-/** Whether a pip is newer than this program knows. */
-function isUnknownPip(pip) {
-    return pip !== undefined && !(0,logic_names/* isOlderPip */.Ui)(pip, [newestPip[0], newestPip[1] + 1]);
-}
-const bySpelling = new Map(requirement_options_forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
-/**
- * Reads the options of a line. Other words are ignored, as in pip.
- * @param line the whole line, for messages
- * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
- * @throws UserError where pip would reject the line
- */
-function optionsOf(text, line, pip) {
-    const refuse = (reason) => {
-        throw new errors/* UserError */.yo(`"${line.shown}" ${reason}`, line.source);
-    };
-    const words = wordsOf(text);
-    if (words === undefined)
-        return refuse('has an unterminated quote. Close it.');
-    const options = [];
-    const rest = words.values();
-    for (const word of rest) {
-        if (word.value === '--')
-            break;
-        if (!word.value.startsWith('-') || word.value === '-')
-            continue;
-        const isLong = word.value.startsWith('--');
-        const equals = isLong ? word.value.indexOf('=') : -1;
-        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
-        const spelling = word.value.slice(0, end);
-        const attached = isLong ? equals >= 0 : word.value.length > 2;
-        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
-        if (Array.isArray(found)) {
-            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
-        }
-        if (found === undefined && !isUnknownPip(pip)) {
-            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
-        }
-        const name = found?.name ?? spelling.replace(/^-+/, '');
-        if (found === undefined || found.isFlag) {
-            if (attached && found)
-                return refuse(`gives a value to --${name}, which takes none.`);
-            options.push({ name, isFlag: true, value: '', raw: '' });
-        }
-        else if (attached) {
-            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
-            options.push({
-                name,
-                isFlag: false,
-                value: word.value.slice(prefix.length),
-                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
-            });
-        }
-        else {
-            const next = rest.next().value;
-            if (next === undefined)
-                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
-            options.push({ name, isFlag: false, ...next });
-        }
-    }
-    return options;
-}
-/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
-function formOf(spelling, pip = newestPip.join('.')) {
-    const exact = bySpelling.get(spelling);
-    if (exact !== undefined)
-        return exact;
-    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
-        !(since && (0,logic_names/* isOlderPip */.Ui)(pip, since)) &&
-        !(until && !(0,logic_names/* isOlderPip */.Ui)(pip, until)));
-    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
-}
-/**
- * An option for a file that pip reads, with variables unexpanded.
- * @returns undefined when its raw text can't be separated from the rest of its line
- */
-function optionText({ name, isFlag, raw }) {
-    if (isFlag)
-        return `--${name}`;
-    return raw === undefined ? undefined : `--${name} ${quoted(raw)}`;
-}
-
+// EXTERNAL MODULE: ./lib/logic/requirement-options.js
+var requirement_options = __nccwpck_require__(1090);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 ;// CONCATENATED MODULE: ./lib/logic/key.js
@@ -29321,7 +29085,7 @@ function canonical(line) {
     const parts = [
         `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
         spaced(line.marker ?? ''),
-        ...line.options.map((option) => optionText(option) ?? `--${option.name}`),
+        ...line.options.map((option) => (0,requirement_options/* optionText */.re)(option) ?? `--${option.name}`),
         ...line.hashes.toSorted(),
     ];
     return `${role}${parts.join(' ; ')}`;
@@ -29364,11 +29128,11 @@ function settingsOf(configured, lines) {
         configured,
         flag: (name) => given(name).length > 0 || isYes(configured.get(name)),
         text: (name) => given(name).at(-1) ?? configured.get(name),
-        words: (name) => [...pip_settings_wordsOf(configured.get(name)), ...given(name)],
+        words: (name) => [...wordsOf(configured.get(name)), ...given(name)],
     };
 }
 /** The words of one setting: pip splits configured values of repeatable options at white space. */
-function pip_settings_wordsOf(value) {
+function wordsOf(value) {
     return (value ?? '').split(/\s+/).filter((word) => word !== '');
 }
 /** Whether a value is a yes to pip, which rejects values that are neither yes nor no. */
@@ -29430,681 +29194,8 @@ function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
-;// CONCATENATED MODULE: ./lib/logic/pep508.js
-/**
- * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
- * inside pip reads it. A text that any supported pip accepts is valid here.
- */
-const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
-const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
-const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
-const suffixes = `${preRelease}${postRelease}${devRelease}`;
-const epoch = 'v?(?:[0-9]+!)?';
-const release = '[0-9]+(?:[.][0-9]+)*';
-const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
-/** One clause of a specifier, by operator. */
-const clauseForms = [
-    '===\\s*[^\\s;),]*',
-    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
-    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
-    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
-];
-const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
-const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
-/**
- * Splits a version specifier into its clauses.
- * @param text after the name and the extras, optionally in parentheses
- * @returns clauses without white space, in order; undefined for an invalid specifier
- */
-function specifierClauses(text, { legacyVersions }) {
-    const trimmed = text.trim();
-    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
-    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
-    const clauses = [];
-    let at = 0;
-    while (at < bare.length) {
-        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
-        if (!found)
-            return undefined;
-        clauses.push(found.replace(/\s+/g, ''));
-        at = skipSpace(bare, at + found.length);
-        if (at === bare.length)
-            break;
-        if (bare.charAt(at) !== ',')
-            return undefined;
-        at = skipSpace(bare, at + 1);
-        if (at === bare.length && legacyVersions)
-            return undefined;
-    }
-    return clauses;
-}
-const markerSpace = /[ \t]*/y;
-const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
-const markerText = /'[^']*'|"[^"]*"/y;
-const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
-const markerJoint = /(?:and|or)\b/y;
-const markerVariables = new Set([
-    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
-    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
-    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
-    ...['platform_python_implementation', 'platform.python_implementation'],
-    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
-]);
-/**
- * Checks an environment marker.
- * @param text after the semicolon
- * @returns the first error in a few words; undefined for a valid marker
- */
-function markerFault(text, { isNewer }) {
-    let at = 0;
-    let depth = 0;
-    const next = (pattern) => {
-        const found = match(pattern, text, at);
-        at = skip(markerSpace, text, at + (found ?? '').length);
-        return found;
-    };
-    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
-    const operandFault = () => {
-        const start = at;
-        const name = next(markerName);
-        if (name === undefined) {
-            return next(markerText) === undefined
-                ? `a variable or a quoted string is missing ${rest()}`
-                : undefined;
-        }
-        if (markerVariables.has(name) || isNewer)
-            return undefined;
-        at = start;
-        return `"${name}" is not a marker variable; strings need quotes`;
-    };
-    at = skip(markerSpace, text, 0);
-    for (;;) {
-        while (next(/\(/y) !== undefined)
-            depth += 1;
-        const left = operandFault();
-        if (left !== undefined)
-            return left;
-        if (next(markerOperator) === undefined)
-            return `a comparison is missing ${rest()}`;
-        const right = operandFault();
-        if (right !== undefined)
-            return right;
-        while (next(/\)/y) !== undefined) {
-            depth -= 1;
-            if (depth < 0)
-                return 'a closing parenthesis has no opening one';
-        }
-        if (at === text.length)
-            return depth === 0 ? undefined : 'a parenthesis is not closed';
-        if (next(markerJoint) === undefined)
-            return `"and" or "or" is missing ${rest()}`;
-    }
-}
-/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
-function match(pattern, text, at) {
-    pattern.lastIndex = at;
-    return pattern.exec(text)?.[0] || undefined;
-}
-/** @returns the position after the match of a sticky pattern */
-function skip(pattern, text, at) {
-    return at + (match(pattern, text, at) ?? '').length;
-}
-function skipSpace(text, at) {
-    return skip(/\s*/y, text, at);
-}
-
-;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
-/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
-
-
-
-
-
-
-
-
-/**
- * Parses one logical line of a requirement file.
- * @throws UserError when pip would reject it
- */
-function parseLine(text, place, context) {
-    refuseUnsetVariables(text, place, context);
-    const [body, rest] = splitOptions(expand(text, context.environment));
-    const requirement = body.value.trim();
-    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
-    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
-    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.raw}`.trim());
-    const base = { ...place, text, shown };
-    const options = optionsOf(rest, base, context.pip);
-    if (requirement !== '') {
-        refuseReplacedVariables(base, context);
-        return { lines: [parseRequirement(base, requirement, options, context)] };
-    }
-    // Of a line with an editable or an include pip reads nothing else.
-    const editable = options.find((option) => option.name === 'editable');
-    if (editable) {
-        refuseReplacedVariables(base, context);
-        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
-    }
-    const include = options.find((option) => option.name === 'requirement') ??
-        options.find((option) => option.name === 'constraint');
-    if (include) {
-        if (include.value === '')
-            throw refusal(base, 'has no file name. Add one');
-        // Even in a constraint file, the lines that `-r` includes are requirements.
-        return { include: include.value, constraint: include.name === 'constraint' };
-    }
-    return { lines: optionLines(base, options, context) };
-}
-/** Options that name indexes: pip gets them through its environment, where credentials belong. */
-const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
-function namesIndex(line) {
-    return line.kind === 'option' && indexOptions.includes(line.name);
-}
-function optionLines(base, options, context) {
-    // pip reads only the first --find-links of a line.
-    const links = options.filter((option) => option.name === 'find-links').slice(1);
-    const counting = options.filter((option) => !links.includes(option));
-    const isSingle = options.length === 1;
-    // A line with a variable that contains several options can't be split.
-    const isWhole = isSingle || counting.some((option) => optionText(option) === undefined);
-    const lines = counting.map((option, order) => {
-        const { name, value, raw } = option;
-        const own = isWhole ? (order === 0 ? base.text : '') : (optionText(option) ?? '');
-        return { ...base, kind: 'option', name, value, raw, text: own };
-    });
-    if (!lines.every(namesIndex))
-        refuseReplacedVariables(base, context);
-    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
-        throw refusal(base, 'has a variable that contains several words. Write one option per line');
-    }
-    // pip puts the index of a line before the extra indexes of the same line.
-    return [
-        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
-        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
-    ];
-}
-function refusal(line, reason) {
-    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
-}
-/**
- * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
- * its credentials, and send it to any host that the line names.
- */
-function refuseUnsetVariables(text, place, { environment }) {
-    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
-        if (environment[name])
-            continue;
-        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
-    }
-}
-function refuseReplacedVariables({ text, shown, source }, context) {
-    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
-        if (!context.replacedVariables?.has(name))
-            continue;
-        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
-    }
-}
-/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
-function splitOptions(text) {
-    if (text.value.startsWith('-'))
-        return splitText(text, 0);
-    const start = text.value.indexOf(' -');
-    return splitText(text, start < 0 ? text.value.length : start + 1);
-}
-const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
-const urlScheme = /^(?:https?|ftp|file):/i;
-const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
-const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
-function dialectOf({ pip }) {
-    return {
-        legacyVersions: pip !== undefined && (0,logic_names/* isOlderPip */.Ui)(pip, [24, 1]),
-        isNewer: isUnknownPip(pip),
-    };
-}
-function parseRequirement(base, body, options, context) {
-    const hashes = options
-        .filter((option) => option.name === 'hash')
-        .map((option) => hashOf(option, base));
-    if (isDirect(body))
-        return parseDirect(base, body, { editable: false, hashes }, context);
-    const [specified, marker] = splitMarker(body, ';');
-    const match = projectName.exec(specified);
-    const specifier = match ? specified.slice(match[0].length) : '';
-    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
-        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
-    }
-    const dialect = dialectOf(context);
-    const specifiers = specifierClauses(specifier, dialect);
-    if (specifiers === undefined)
-        throw refusal(base, specifierAdvice(specifier));
-    refuseMarker(base, marker, dialect);
-    const extras = namesIn(match[2] ?? '');
-    refuseConstrainedExtras(base, extras);
-    const project = String(match[1]);
-    const [only, ...others] = specifiers;
-    return {
-        ...base,
-        kind: 'index',
-        name: (0,logic_names/* normalizeName */.Pc)(project),
-        project,
-        extras,
-        specifiers,
-        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
-        marker,
-        hashes,
-        options: options.filter(isOwnOption),
-    };
-}
-function hashOf({ value }, line) {
-    if (/^(?:sha256|sha384|sha512):/.test(value))
-        return value.toLowerCase();
-    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
-}
-function specifierAdvice(specifier) {
-    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
-        return 'uses "=", which is not a comparison operator. Write "=="';
-    }
-    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
-        ? 'has a comparison without a version. Add one, or remove the operator'
-        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
-}
-function refuseMarker(line, marker, dialect) {
-    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
-    if (fault === undefined)
-        return;
-    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
-}
-function refuseConstrainedExtras(line, extras) {
-    if (!line.constraint || extras.length === 0)
-        return;
-    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
-}
-function namesIn(list) {
-    return list
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '');
-}
-/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
-function isDirect(body) {
-    if (isRemote(body) || namedLocation(body) !== undefined)
-        return true;
-    const [bare] = splitExtras(splitMarker(body, ';')[0]);
-    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
-}
-/** Whether a path is that of a wheel or of another archive, by its name. */
-function isArchive(file) {
-    return archive.test(file);
-}
-/** Whether a requirement is only a path on this machine. */
-function isPath(body) {
-    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
-}
-function isRemote(location) {
-    return urlScheme.test(location) || vcsScheme.test(location);
-}
-/** @returns the parts of `name[extras] @ location`; undefined for another form */
-function namedLocation(text) {
-    const match = projectName.exec(text);
-    if (match === null || text.charAt(match[0].length) !== '@')
-        return undefined;
-    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
-}
-function splitMarker(body, separator) {
-    const at = body.indexOf(separator);
-    if (at < 0)
-        return [body.trim(), undefined];
-    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
-}
-/** Splits `path[a,b]`. */
-function splitExtras(text) {
-    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
-    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
-}
-function parseDirect(base, body, { editable, hashes }, context) {
-    if (editable && base.constraint) {
-        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
-    }
-    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
-    const separator = isRemote(body) ? '; ' : ';';
-    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
-    const named = namedLocation(whole);
-    const location = named?.location ?? whole;
-    const remote = isRemote(location);
-    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
-    if (target === '')
-        throw refusal(base, 'has no path or URL. Add one');
-    refuseMarker(base, marker, dialectOf(context));
-    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
-    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
-    const egg = parameter('egg');
-    const file = external_node_path_.posix.basename(target.replace(/[?#].*$/s, ''));
-    const wheelOf = (0,logic_names/* isWheelFileName */.jh)(file) ? (0,logic_names/* wheelNameParts */.LI)(file).name : undefined;
-    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
-        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
-    }
-    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
-    refuseConstrainedExtras(base, extras);
-    const isFile = /^file:/i.test(target);
-    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
-    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
-        const digest = parameter(algorithm);
-        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
-    });
-    return {
-        ...base,
-        kind: 'direct',
-        form,
-        editable,
-        target: form === 'path'
-            ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
-            : target,
-        shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
-        wheelOf,
-        extras: extras.map(logic_names/* normalizeName */.Pc).sort(),
-        marker,
-        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
-        checksHashes: hashes.length > 0,
-    };
-}
-/**
- * The path in a file: URL.
- * @throws UserError for a URL of another machine
- */
-function fileOfUrl(url, source) {
-    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
-    // `file:relative/path` is not a valid URL, but pip accepts it.
-    if (!/^file:\//i.test(bare))
-        return bare.slice('file:'.length);
-    try {
-        return (0,external_node_url_.fileURLToPath)(bare);
-    }
-    catch (error) {
-        throw new errors/* UserError */.yo(`"${bare}" is not a path on this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
-    }
-}
-/** An index requirement for a file that pip reads, without its hashes and other options. */
-function plainText({ project, extras, specifiers, marker }) {
-    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
-    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
-}
-
-;// CONCATENATED MODULE: ./lib/logic/requirements.js
-/**
- * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
- * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
- */
-
-
-
-
-
-
-/**
- * Reads all sources, following `-r` and `-c`.
- * @throws UserError with file and line for a file that can't be read, a circular include, or an
- *   invalid line
- */
-async function gatherLines({ requirements = [], locked = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
-    const lines = [];
-    const files = [];
-    const seen = new Set();
-    async function visit(file, { constraint, stack, from }) {
-        if (stack.some((other) => other.location === file.location)) {
-            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
-            throw new errors/* UserError */.yo(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
-        }
-        const visited = `${constraint}:${file.location}`;
-        if (seen.has(visited))
-            return;
-        seen.add(visited);
-        let text;
-        try {
-            text = await reading.read(file.location);
-        }
-        catch (error) {
-            const line = error instanceof errors/* UserError */.yo ? error.line : undefined;
-            throw new errors/* UserError */.yo(`${file.shown} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
-        }
-        let counted = 0;
-        for (const { text: logical, line } of logicalLines(text)) {
-            const source = { file: file.shown, line };
-            counted += 1;
-            const parsed = parseLine(logical, { source, constraint }, reading);
-            if ('include' in parsed) {
-                await visit(includedFile(parsed.include, file, source), {
-                    constraint: parsed.constraint,
-                    stack: [...stack, file],
-                    from: source,
-                });
-            }
-            else {
-                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
-            }
-        }
-        files.push({ path: file.shown, lines: counted });
-    }
-    for (const file of requirements)
-        await visit(file, { constraint: false, stack: [], from: undefined });
-    for (const { text, source } of locked) {
-        const parsed = parseLine(text, { source, constraint: false }, reading);
-        if ('lines' in parsed)
-            lines.push(...parsed.lines);
-    }
-    for (const { text, file } of groups) {
-        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
-    }
-    for (const project of projects)
-        lines.push(parseProject(project, reading));
-    for (const { text } of logicalLines(packages.join('\n'))) {
-        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
-    }
-    for (const file of constraints)
-        await visit(file, { constraint: true, stack: [], from: undefined });
-    return { lines, files };
-}
-/** The line endings of Python's `str.splitlines`, which pip splits files with. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
-const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
-/**
- * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
- * comment ends a continuation, and a `#` needs white space before it.
- * @returns logical lines with the 1-based number of their first physical line
- */
-function logicalLines(text) {
-    const logical = [];
-    let pending = [];
-    let first = 0;
-    const emit = (joined, line) => {
-        const bare = withoutComment(joined).trim();
-        if (bare !== '')
-            logical.push({ text: bare, line });
-    };
-    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
-    physical.forEach((content, index) => {
-        const comment = content.trimStart().startsWith('#');
-        if (content.endsWith('\\') && !comment) {
-            if (pending.length === 0)
-                first = index + 1;
-            pending.push(stripBackslashes(content));
-        }
-        else if (pending.length > 0) {
-            pending.push(comment ? ` ${content}` : content);
-            emit(pending.join(''), first);
-            pending = [];
-        }
-        else {
-            emit(content, index + 1);
-        }
-    });
-    if (pending.length > 0)
-        emit(pending.join(''), first);
-    return logical;
-}
-function withoutComment(text) {
-    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
-        if (at === 0 || /\s/.test(text.charAt(at - 1)))
-            return text.slice(0, at);
-    }
-    return text;
-}
-/** Python's `strip("\\")`, which pip uses here: at both ends. */
-function stripBackslashes(text) {
-    let start = 0;
-    let end = text.length;
-    while (text[start] === '\\' && start < end)
-        start += 1;
-    while (end > start && text[end - 1] === '\\')
-        end -= 1;
-    return text.slice(start, end);
-}
-/**
- * Parses a requirement outside a requirement file, where options and paths are not allowed.
- * @throws UserError when it is one or is invalid
- */
-function parseSpecifier(text, source, context) {
-    const expanded = expand(text, context.environment).value;
-    const shown = (0,secrets/* withoutSecrets */.cT)(text).split(lineEnd).join(' ');
-    if (lineEnd.test(expanded)) {
-        throw new errors/* UserError */.yo(`"${shown}" contains a line break; write one requirement per line.`, source);
-    }
-    if (/(?:^|\s)-/.test(expanded)) {
-        throw new errors/* UserError */.yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
-    }
-    // A path is rejected as one, even with an invalid marker.
-    const parsed = isPath(expanded.trim())
-        ? undefined
-        : parseLine(text, { source, constraint: false }, context);
-    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
-    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
-        return line;
-    throw new errors/* UserError */.yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
-}
-/**
- * Parses a local project that is named outside a requirement file.
- * @throws UserError when it is not a path with extras
- */
-function parseProject({ text, extras: added, editable, source }, context) {
-    const [location, own] = splitExtras(text.trim());
-    const refusal = (reason) => new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text).split(lineEnd).join(' ')}" ${reason}`, source);
-    if (lineEnd.test(text) || location.includes(';') || /(?:^|\s)-/.test(location)) {
-        throw refusal(`is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`);
-    }
-    const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter((extra) => extra !== '');
-    const wrong = extras.find((extra) => !(0,logic_names/* isExtraName */.cg)(extra));
-    if (wrong !== undefined)
-        throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
-    const relative = isPath(location) ? location : `./${location}`;
-    const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;
-    // pip has no editable archives.
-    const line = editable && !isArchive(location) ? `-e ${quoted(target)}` : target;
-    const parsed = parseLine(line, { source, constraint: false }, context);
-    const [requirement] = 'lines' in parsed ? parsed.lines : [];
-    if (requirement?.kind === 'direct' && requirement.form === 'path')
-        return requirement;
-    throw refusal('is not the path of a local project.');
-}
-/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
-function includedFile(value, parent, source) {
-    if (/^https?:/i.test(value))
-        return { location: value, shown: (0,secrets/* shownAddress */.Uk)(value) };
-    if (/^https?:/i.test(parent.location)) {
-        const location = new URL(value, parent.location).href;
-        return { location, shown: (0,secrets/* shownAddress */.Uk)(location) };
-    }
-    const local = /^file:/i.test(value) ? fileOfUrl(value, source) : value;
-    return {
-        location: external_node_path_.resolve(external_node_path_.dirname(parent.location), local),
-        shown: external_node_path_.isAbsolute(local)
-            ? local
-            : external_node_path_.posix.join(external_node_path_.posix.dirname(parent.shown), local),
-    };
-}
-/**
- * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
- * to the requirement file first, then where it runs, and ignores a directory that does not exist.
- */
-function anchored(line, file) {
-    const isRelative = line.kind === 'option' &&
-        line.name === 'find-links' &&
-        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
-        !external_node_path_.isAbsolute(line.value) &&
-        !/^https?:/i.test(file.location);
-    if (!isRelative || line.raw === undefined)
-        return [line];
-    const beside = external_node_path_.join(external_node_path_.dirname(file.location), line.raw);
-    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${quoted(place)}` }));
-}
-/**
- * A requirement from a project's metadata that names its own source. It has no variables.
- * @param text without a marker
- * @throws UserError when it is invalid
- */
-function requirementOf(text, source, workingDirectory) {
-    const parsed = parseLine(text, { source, constraint: false }, { environment: {}, workingDirectory });
-    const [line] = 'lines' in parsed ? parsed.lines : [];
-    if (line?.kind !== 'direct') {
-        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" is not a requirement with a URL.`, source);
-    }
-    return line;
-}
-/** The requirements and constraints that pip resolves through an index. */
-function indexRequirements(lines) {
-    return lines.filter((line) => line.kind === 'index');
-}
-/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
-function indexRequirementsIn(texts) {
-    const context = { workingDirectory: external_node_path_.sep, environment: {} };
-    return texts.flatMap((text) => {
-        try {
-            const source = { file: 'build-system.requires', line: undefined };
-            const parsed = parseLine(text, { source, constraint: false }, context);
-            return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
-        }
-        catch {
-            return [];
-        }
-    });
-}
-/** The requirements that name their own source instead of an index. */
-function directRequirements(lines) {
-    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
-}
-/**
- * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
- * a path, a branch or a bare URL may have other content the next time.
- */
-function isCacheable(requirement) {
-    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
-}
-/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
-function isHashMode(lines) {
-    return lines.some((line) => {
-        if (line.kind === 'option')
-            return line.name === 'require-hashes';
-        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
-    });
-}
-/** The allowed hashes, by normalised name. */
-function requestedHashes(lines) {
-    const hashes = new Map();
-    for (const line of indexRequirements(lines)) {
-        if (line.hashes.length === 0)
-            continue;
-        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
-        hashes.set(line.name, [...all].sort());
-    }
-    return hashes;
-}
-/**
- * Whether the request fixes the version of one project.
- * @param lines those that apply to the interpreter
- */
-function isPinned(lines, name, version) {
-    return lines.some((line) => line.name === name && line.pin !== undefined && (0,logic_names/* sameVersion */.r1)(line.pin, version));
-}
-
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var logic_requirements = __nccwpck_require__(7692);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/logic/environment.js
@@ -30235,6 +29326,10 @@ function installFlags(options) {
 
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
+// EXTERNAL MODULE: ./lib/logic/requirement-line.js + 1 modules
+var requirement_line = __nccwpck_require__(8956);
+// EXTERNAL MODULE: ./lib/logic/requirement-words.js
+var requirement_words = __nccwpck_require__(2377);
 ;// CONCATENATED MODULE: ./lib/logic/request-file.js
 /**
  * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
@@ -30264,10 +29359,10 @@ function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMod
         return { text: (offer && withHash(line, offer)) || text, source, project };
     };
     return request([
-        ...(linksFile === undefined ? [] : [{ text: `--find-links ${quoted(linksFile)}` }]),
+        ...(linksFile === undefined ? [] : [{ text: `--find-links ${(0,requirement_words/* quoted */.TL)(linksFile)}` }]),
         ...offers
             .filter((offer) => !offer.isPin)
-            .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
+            .map(({ url }) => ({ text: `--find-links ${(0,requirement_words/* quoted */.TL)(url)}` })),
         ...lines
             .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
             .map(render),
@@ -30294,23 +29389,23 @@ function linksPage(files, directory) {
     return `<!DOCTYPE html>\n<meta charset="utf-8">\n${links.join('')}`;
 }
 function isForPip(line) {
-    return line.text !== '' && !namesIndex(line);
+    return line.text !== '' && !(0,requirement_line/* namesIndex */.l_)(line);
 }
 /** @returns undefined when its options can't be separated from its hashes */
 function withHash(line, { sha256 }) {
-    const options = line.options.map(optionText);
+    const options = line.options.map(requirement_options/* optionText */.re);
     return options.includes(undefined)
         ? undefined
-        : [plainText(line), ...options, `--hash=sha256:${sha256}`].join(' ');
+        : [(0,requirement_line/* plainText */.wh)(line), ...options, `--hash=sha256:${sha256}`].join(' ');
 }
 /**
  * The request for the offline resolution: without hashes, since those of built wheels differ from
  * those of their sdists, and without options, since pip finds only the wheels of the fill.
  */
 function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => indexRequirements(lines)
+    const plain = (constraint) => (0,logic_requirements/* indexRequirements */.zM)(lines)
         .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
+        .map((line) => ({ text: (0,requirement_line/* plainText */.wh)(line), source: line.source, project: line.name }));
     return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
 }
 /** A request with only the given lines. */
@@ -30355,7 +29450,7 @@ function placeOf({ place, project, dependent }, { request }) {
     return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
 }
 function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${quoted(constraintsFile)}` }] : [];
+    const include = constraints.length > 0 ? [{ text: `-c ${(0,requirement_words/* quoted */.TL)(constraintsFile)}` }] : [];
     return { request: file([...include, ...lines]), constraints: file(constraints) };
 }
 function file(lines) {
@@ -30577,7 +29672,7 @@ async function resolveSources(run, world) {
     const isInstalled = run.request.install && isolatesBuilds(run.settings);
     const sources = sourceQueue(run, world);
     for (const requirement of sources.requirements()) {
-        if (isCacheable(requirement)) {
+        if ((0,logic_requirements/* isCacheable */.TZ)(requirement)) {
             const wheel = await urlWheel(run, world, requirement);
             if (wheel === undefined)
                 continue;
@@ -30630,7 +29725,7 @@ async function installSources(run, world) {
     const sources = sourceQueue(run, world);
     let changed;
     for (const requirement of sources.requirements()) {
-        if (isCacheable(requirement))
+        if ((0,logic_requirements/* isCacheable */.TZ)(requirement))
             continue;
         const action = isWanted(run, requirement) ? 'install' : 'read metadata';
         const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () => installProject(run, world, requirement, { action }));
@@ -30655,8 +29750,8 @@ async function installSources(run, world) {
 /** Returns the files that stand for them in a complete wheelhouse. */
 async function sourcesInWheelhouse(run, world) {
     const { wheels, direct } = run.manifest;
-    const urlWheels = directRequirements(run.requested.lines)
-        .filter(isCacheable)
+    const urlWheels = (0,logic_requirements/* directRequirements */.S8)(run.requested.lines)
+        .filter(logic_requirements/* isCacheable */.TZ)
         .flatMap((requirement) => {
         const wheel = wheels.find((each) => isFrom(each, requirement));
         return wheel === undefined ? [] : [resolvedWheel(run, { ...wheel, requirement })];
@@ -30678,7 +29773,7 @@ function directProject(requirement, item) {
  * their projects. Each project counts once.
  */
 function sourceQueue(run, world) {
-    const queue = directRequirements(run.requested.lines).map((requirement) => ({ requirement }));
+    const queue = (0,logic_requirements/* directRequirements */.S8)(run.requested.lines).map((requirement) => ({ requirement }));
     const known = new Set();
     return {
         *requirements() {
@@ -30703,7 +29798,7 @@ function sourceQueue(run, world) {
                     continue;
                 queue.push({
                     name,
-                    requirement: requirementOf(text, source, run.request.workingDirectory),
+                    requirement: (0,logic_requirements/* requirementOf */.h2)(text, source, run.request.workingDirectory),
                 });
             }
         },
@@ -30749,24 +29844,8 @@ async function urlWheel(run, world, requirement) {
     return { ...wheel, name: (0,logic_names/* wheelNameParts */.LI)(wheel.file).name, origin, requirement };
 }
 
-;// CONCATENATED MODULE: ./lib/logic/pylock.js
-/**
- * Reads lock files in the standard format, pylock.toml (PEP 751):
- * https://packaging.python.org/specifications/pylock-toml/
- */
-
-/**
- * Reads a lock.
- * @param shown its name in messages
- * @param directory the lock's directory, absolute or relative to where pip runs, with `/`: its
- *   relative paths start there
- * @throws UserError that names the table: invalid TOML, an invalid or unsupported table, or a
- *   selected extra or group that the lock lacks
- */
-function readLock(_text, shown, _selection, _directory = '.') {
-    throw new errors/* UserError */.yo(`${shown} can't be read yet.`, { file: shown });
-}
-
+// EXTERNAL MODULE: ./lib/logic/pylock.js
+var pylock = __nccwpck_require__(6356);
 ;// CONCATENATED MODULE: ./lib/locks.js
 /** Reads the lock files of a request: what they list for the chosen interpreter, and nothing else. */
 
@@ -30785,7 +29864,7 @@ async function readApplicable({ location, shown }, request, interpreter, { sourc
     const { workingDirectory, extras, groups } = request;
     const relative = external_node_path_.relative(workingDirectory, external_node_path_.dirname(location)) || '.';
     const directory = relative.split(external_node_path_.sep).join('/');
-    const lock = readLock(await sources.read(location), shown, { extras, groups }, directory);
+    const lock = (0,pylock/* readLock */.m)(await sources.read(location), shown, { extras, groups }, directory);
     const applies = await python.applies(interpreter, markersOf(lock));
     const isTrue = (marker) => marker === undefined || applies.get(marker) !== false;
     const { environments, requiresPython } = lock;
@@ -30889,7 +29968,7 @@ async function requestedSet(request, interpreter, settings, world) {
         refuseOtherFormats(file.shown);
     const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isPylock(shown));
     const lock = lockFiles.length === 0 ? undefined : await readLocks(lockFiles, request, interpreter, world);
-    const [paths, packages] = partition(request.packages, (text) => isPath(text) && !/(?:^|\s)-/.test(text));
+    const [paths, packages] = partition(request.packages, (text) => (0,requirement_line/* isPath */.uf)(text) && !/(?:^|\s)-/.test(text));
     if (lock !== undefined)
         refuseBesideLock(lockFiles, requirements, packages);
     const projects = [
@@ -30899,7 +29978,7 @@ async function requestedSet(request, interpreter, settings, world) {
     if (request.extras.length > 0 && lock === undefined && projects.length === 0) {
         throw new errors/* UserError */.yo('The input extras is set, but requirement files have no extras. Set the input project too, for example to ".", or remove extras.');
     }
-    const { lines: all, files } = await gatherLines({
+    const { lines: all, files } = await (0,logic_requirements/* gatherLines */.zV)({
         requirements,
         locked: lock?.lines ?? [],
         projects,
@@ -30927,7 +30006,7 @@ function projectSources({ extras, editable }, texts, file) {
 /** Reads the local projects among the requirements, each once. */
 async function localProjects(lines, request, sources) {
     const projects = new Map();
-    for (const { form, target, shownTarget, source } of directRequirements(lines)) {
+    for (const { form, target, shownTarget, source } of (0,logic_requirements/* directRequirements */.S8)(lines)) {
         if (form !== 'path' || projects.has(target))
             continue;
         try {
@@ -30960,7 +30039,7 @@ function configuredFiles({ workingDirectory }, settings, name) {
 async function buildConstraints(files, reading) {
     const parts = files.map(async (file) => {
         try {
-            return (await gatherLines({ constraints: [file] }, reading)).lines.map(canonical);
+            return (await (0,logic_requirements/* gatherLines */.zV)({ constraints: [file] }, reading)).lines.map(canonical);
         }
         catch (error) {
             if (error instanceof errors/* UserError */.yo)
@@ -31022,7 +30101,7 @@ async function groupLines(request, sources) {
 }
 /** Returns the request's lines for an index whose environment markers apply. */
 async function applicableRequirements({ interpreter, requested }, { python }) {
-    const lines = indexRequirements(requested.lines);
+    const lines = (0,logic_requirements/* indexRequirements */.zM)(requested.lines);
     const markers = new Set(lines.flatMap(({ marker }) => marker ?? []));
     const applies = await python.applies(interpreter, [...markers]);
     return lines.filter(({ marker }) => marker === undefined || (applies.get(marker) ?? true));
@@ -31105,7 +30184,7 @@ async function missingWheels(run, world, runtime) {
     if (others.length === 0 && !lacksRelied)
         return runtime;
     const lines = await applicableRequirements(run, world);
-    const doubtful = others.filter(({ name, version }) => !isPinned(lines, name, version));
+    const doubtful = others.filter(({ name, version }) => !(0,logic_requirements/* isPinned */.T4)(lines, name, version));
     if (doubtful.length === 0 && !lacksRelied)
         return runtime;
     const sources = await sourcesInWheelhouse(run, world);
@@ -31237,8 +30316,8 @@ function confusionWarning(indexes) {
 function probeCandidates(requested) {
     const building = requested.projects.flatMap((project) => project.buildRequires);
     return [
-        ...indexRequirements(requested.lines).filter((line) => !line.constraint),
-        ...indexRequirementsIn(building),
+        ...(0,logic_requirements/* indexRequirements */.zM)(requested.lines).filter((line) => !line.constraint),
+        ...(0,logic_requirements/* indexRequirementsIn */.SO)(building),
     ];
 }
 
@@ -31323,15 +30402,15 @@ function checkPip(interpreter, otherwise = ' before this step') {
 
 /** @param settings pip's effective settings */
 function hashRules(lines, settings) {
-    const byName = requestedHashes(lines);
+    const byName = (0,logic_requirements/* requestedHashes */.FN)(lines);
     const byUrl = new Map();
-    for (const { shownTarget, wheelOf, hashes } of directRequirements(lines).filter(isCacheable)) {
+    for (const { shownTarget, wheelOf, hashes } of (0,logic_requirements/* directRequirements */.S8)(lines).filter(logic_requirements/* isCacheable */.TZ)) {
         const sorted = hashes.toSorted();
         byUrl.set(shownTarget, { hashes: sorted, wheelOf });
         if (wheelOf !== undefined)
             byName.set(wheelOf, sorted);
     }
-    return { byName, byUrl, all: isHashMode(lines), neverBuilt: neverBuilt(lines, settings) };
+    return { byName, byUrl, all: (0,logic_requirements/* isHashMode */.mD)(lines), neverBuilt: neverBuilt(lines, settings) };
 }
 /** The projects of `--only-binary`, unless relaxed elsewhere: any `--no-binary` disables this rule. */
 function neverBuilt(lines, settings) {
@@ -31409,7 +30488,7 @@ function verdict({ manifest, sound }, wanted, markers) {
     const wrong = isSameRequest ? contradiction(manifest, lines) : undefined;
     if (wrong !== undefined)
         return { kind: 'unusable', mismatch: 'contents', reason: wrong };
-    const rules = { ...hashRules(lines, wanted.settings), all: isHashMode(wanted.lines) };
+    const rules = { ...hashRules(lines, wanted.settings), all: (0,logic_requirements/* isHashMode */.mD)(wanted.lines) };
     const wheels = sound.filter((wheel) => isNeeded(wheel, wanted) && isAdmitted(wheel, rules));
     const isComplete = isSameRequest && wheels.length === manifest.wheels.length;
     const usable = (mismatch, reason) => ({
@@ -31437,9 +30516,9 @@ function decisiveMarkers(manifest, wanted) {
     const isForThis = manifest.interpreter === interpreterIdentity(interpreter) && manifest.sources === keys.sources;
     if (!isForThis)
         return [];
-    const lines = indexRequirements(wanted.lines);
+    const lines = (0,logic_requirements/* indexRequirements */.zM)(wanted.lines);
     const isAgeDecisive = refresh !== 'always' &&
-        !isHashMode(wanted.lines) &&
+        !(0,logic_requirements/* isHashMode */.mD)(wanted.lines) &&
         !(0,logic_freshness/* isFresh */.pL)({ resolvedAt: manifest.resolvedAt, pinned: false }, refresh, now);
     const isDecisive = ({ name, pin }) => lines.filter((line) => line.name === name).length > 1 ||
         (isAgeDecisive && pin !== undefined && manifest.wheels.some((wheel) => wheel.name === name));
@@ -31453,7 +30532,7 @@ function decisiveMarkers(manifest, wanted) {
 function isNeeded({ role, name }, { lines, tools }) {
     if (role === 'tool')
         return tools.includes(name);
-    return role === 'runtime' || directRequirements(lines).some((line) => !isCacheable(line));
+    return role === 'runtime' || (0,logic_requirements/* directRequirements */.S8)(lines).some((line) => !(0,logic_requirements/* isCacheable */.TZ)(line));
 }
 /** The lines without those that do not apply, and without the markers that do. */
 function decided(lines, markers) {
@@ -31471,10 +30550,10 @@ function decided(lines, markers) {
  * In hash mode pip accepts only versions from lines that apply, so markers do not matter then.
  */
 function isFixed(wheels, lines, { all, byUrl }) {
-    const pins = indexRequirements(lines).filter((line) => all || line.marker === undefined);
+    const pins = (0,logic_requirements/* indexRequirements */.zM)(lines).filter((line) => all || line.marker === undefined);
     return wheels
         .filter((wheel) => wheel.role === 'runtime')
-        .every(({ name, version, url }) => (url !== undefined && byUrl.has(url)) || isPinned(pins, name, version));
+        .every(({ name, version, url }) => (url !== undefined && byUrl.has(url)) || (0,logic_requirements/* isPinned */.T4)(pins, name, version));
 }
 /**
  * The contradiction between a request and a manifest that claims to be for it: a missing project, or
@@ -31485,7 +30564,7 @@ function contradiction({ wheels, direct }, lines) {
     const runtime = wheels.filter((each) => each.role === 'runtime');
     const versions = new Map(runtime.map(({ name, version }) => [name, version]));
     const others = new Set(direct.map(({ name }) => name));
-    for (const { name, pin, marker, constraint } of indexRequirements(lines)) {
+    for (const { name, pin, marker, constraint } of (0,logic_requirements/* indexRequirements */.zM)(lines)) {
         if (marker !== undefined)
             continue;
         const version = versions.get(name);
@@ -31839,7 +30918,7 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     const { wheelhouses } = world;
     const { wheelhouse, requested, settings, keys, interpreter } = given;
     const { lines } = requested;
-    const hashMode = isHashMode(lines);
+    const hashMode = (0,logic_requirements/* isHashMode */.mD)(lines);
     const rules = hashRules(lines, settings.configured);
     const run = { ...given, earlier: verified.filter((wheel) => isAdmitted(wheel, rules)) };
     if (!resume)
@@ -31916,7 +30995,7 @@ function refuseUnhashed(wheels, rules) {
  * resolution.
  */
 async function installedProjects(run, world, { stubs, wheels }) {
-    const named = [...indexRequirements(run.requested.lines), ...stubs, ...wheels];
+    const named = [...(0,logic_requirements/* indexRequirements */.zM)(run.requested.lines), ...stubs, ...wheels];
     const requested = new Set(named.map(({ name }) => name));
     return ([...(await world.python.installed(run.interpreter))]
         // There can be no stub of a metadata directory with an unusual name.
@@ -31944,7 +31023,7 @@ async function offersOf(run, world) {
         return [];
     const lines = await applicableRequirements(run, world);
     const offers = built.map(async ({ name, version, sha256, file }) => {
-        const isPin = isPinned(lines, name, version);
+        const isPin = (0,logic_requirements/* isPinned */.T4)(lines, name, version);
         const mayOffer = isPin ||
             (!settings.flag('prefer-binary') &&
                 (index.role === 'none' || (await isOffered(index, world, name, version))));
@@ -31975,7 +31054,7 @@ async function fill_close(run, world, options) {
     const items = await resolve()
         .finally(() => moveStale(aside, wheelhouse))
         .catch((error) => {
-        const mayRetry = stale.length > 0 && !isHashMode(run.requested.lines);
+        const mayRetry = stale.length > 0 && !(0,logic_requirements/* isHashMode */.mD)(run.requested.lines);
         if (error instanceof FillError && mayRetry)
             return resolve();
         throw error;
@@ -32040,7 +31119,7 @@ async function addTools(run, world) {
 }
 /** Returns the manifest's entries; wheels that were verified before keep their origin. */
 async function describe(run, world, { closure, build, tools, urlWheels, built }) {
-    const hashesByName = requestedHashes(run.requested.lines);
+    const hashesByName = (0,logic_requirements/* requestedHashes */.FN)(run.requested.lines);
     const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
     const names = new Set([...closure.keys(), ...build, ...tools]);
     const files = await world.wheelhouses.measure(run.wheelhouse, [...names].sort());
@@ -32759,1341 +31838,20 @@ function age(since, now) {
 
 /***/ }),
 
-/***/ 6511:
+/***/ 113:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  Nt: () => (/* binding */ declaresProject),
-  DY: () => (/* binding */ dependencyFiles),
-  _y: () => (/* binding */ groupRequirements),
-  st: () => (/* binding */ projectParts),
-  qJ: () => (/* binding */ splitSource)
-});
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-function getLineColFromPtr(string, ptr) {
-    let lines = string.slice(0, ptr).split(/\r?\n/);
-    return [lines.length, lines.pop().length + 1];
-}
-function makeCodeBlock(string, line, column) {
-    let lines = string.split(/\r?\n/);
-    let codeblock = '';
-    let numberLen = (Math.log10(line + 1) | 0) + 1;
-    for (let i = line - 1; i <= line + 1; i++) {
-        let l = lines[i - 1];
-        if (!l)
-            continue;
-        codeblock += i.toString().padEnd(numberLen, ' ');
-        codeblock += ':  ';
-        codeblock += l;
-        codeblock += '\n';
-        if (i === line) {
-            codeblock += ' '.repeat(numberLen + column + 2);
-            codeblock += '^\n';
-        }
-    }
-    return codeblock;
-}
-class TomlError extends Error {
-    line;
-    column;
-    codeblock;
-    constructor(message, options) {
-        const [line, column] = getLineColFromPtr(options.toml, options.ptr);
-        const codeblock = makeCodeBlock(options.toml, line, column);
-        super(`Invalid TOML document: ${message}\n\n${codeblock}`, options);
-        this.line = line;
-        this.column = column;
-        this.codeblock = codeblock;
-    }
-    /** @internal */
-    static x(message, ctx, ptr) {
-        throw new TomlError(message, { toml: ctx.s, ptr: ptr ?? ctx.p });
-    }
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/primitive.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-
-/** @internal */
-function parseString(ctx) {
-    let startPtr = ctx.p;
-    let c = ctx.s.charCodeAt(ctx.p++);
-    let first = c;
-    let isLiteral = c === 0x27; /* ' */
-    let isMultiline = c === ctx.s.charCodeAt(ctx.p) && c === ctx.s.charCodeAt(ctx.p + 1);
-    if (isMultiline) {
-        // Trim initial newline
-        if ((c = ctx.s.charCodeAt(ctx.p += 2)) === 0xa /* \n */)
-            ctx.p++;
-        else if (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */)
-            ctx.p += 2;
-    }
-    // For the record: it is not worth it to use a fast-path for literal strings using `indexOf`.
-    // Doing a char-by-char iteration ends up dispatching less instructions, for the same wall-clock runtime.
-    let parsed = '';
-    let sliceStart = ctx.p;
-    // states:
-    //   0 - decoding
-    //   1 - decoding escape
-    //   2 - whitespace escape (no newline encountered yet, must fail on non-whitespace)
-    //   3 - whitespace escape (newline encountered, allowed to transition back to normal decode)
-    let state = 0;
-    for (; ctx.p < ctx.s.length; ctx.p++) {
-        c = ctx.s.charCodeAt(ctx.p);
-        // Deal with newlines first, since that simplifies control character checking and handling across all states
-        if (isMultiline && (c === 0xa /* \n */ || (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */))) {
-            state = state && 3;
-        }
-        // Control characters are banned in TOML, so we throw an error if we encounter them
-        else if ((c < 0x20 && c !== 0x9 /* \t */) || c === 0x7f) {
-            TomlError.x('control characters are not allowed in strings', ctx);
-        }
-        // The string might terminate while we're parsing through a newline escape.
-        // It must have encountered a newline; otherwise, it'll simply fail in another branch.
-        else if ((!state || state === 3) && c === first && (!isMultiline || (ctx.s.charCodeAt(ctx.p + 1) === first && ctx.s.charCodeAt(ctx.p + 2) === first))) {
-            if (isMultiline) {
-                // If the string ends with 4-5 quotes, then the first 1-2 are part of the string
-                if (ctx.s.charCodeAt(ctx.p + 3) === first)
-                    ctx.p++;
-                if (ctx.s.charCodeAt(ctx.p + 3) === first)
-                    ctx.p++;
-            }
-            // If we're in a newline escape still, then there's nothing to add.
-            if (!state) {
-                // Avoid a useless concat operation if the string can be used as-is.
-                let s = ctx.s.slice(sliceStart, ctx.p);
-                parsed = parsed ? parsed + s : s;
-            }
-            ctx.p += isMultiline ? 3 : 1;
-            return parsed;
-        }
-        // Baseline state; keep moving forward unless an escape sequence starts
-        else if (!state) {
-            if (!isLiteral && c === 0x5c /* \ */) {
-                parsed += ctx.s.slice(sliceStart, (sliceStart = ctx.p));
-                state = 1;
-            }
-        }
-        else if (state === 1) {
-            if (c === 0x78 /* x */ || c === 0x75 /* u */ || c === 0x55 /* U */) { // Unicode escape
-                let errPtr = ctx.p++ - 1;
-                let value = 0;
-                let len = c === 0x78 /* x */ ? 2 : c === 0x75 /* u */ ? 4 : 8;
-                for (let j = 0; j < len; j++, ctx.p++) {
-                    let hex = ctx.s.charCodeAt(ctx.p);
-                    let digit = 
-                    /* 0-9 */ hex >= 0x30 && hex <= 0x39 ? hex - 0x30 :
-                        /* A-F */ hex >= 0x41 && hex <= 0x46 ? hex - 0x41 + 10 :
-                            /* a-f */ hex >= 0x61 && hex <= 0x66 ? hex - 0x61 + 10 : -1;
-                    if (digit < 0)
-                        TomlError.x('invalid non-hex character in unicode escape', ctx);
-                    value = (value << 4) | digit;
-                }
-                // Because JS does bitwise on signed 32bit integers, all 0xfzzzzzzz values are actually seen as negative
-                if (value < 0 || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
-                    TomlError.x('invalid unicode escape', ctx, errPtr);
-                }
-                parsed += String.fromCodePoint(value);
-                sliceStart = ctx.p--;
-                state = 0;
-            }
-            // Newline escape sequence. We only need to care about spaces and tabs; newlines are dealt with earlier
-            else if (isMultiline && (c === 0x20 || c === 0x9 /* \t */)) {
-                state = 2;
-            }
-            // Basic escape sequence
-            else {
-                if (c === 0x62 /* b */)
-                    parsed += '\b';
-                else if (c === 0x74 /* t */)
-                    parsed += '\t';
-                else if (c === 0x6e /* n */)
-                    parsed += '\n';
-                else if (c === 0x66 /* f */)
-                    parsed += '\f';
-                else if (c === 0x72 /* r */)
-                    parsed += '\r';
-                else if (c === 0x65 /* e */)
-                    parsed += '\x1b';
-                else if (c === 0x22 /* " */)
-                    parsed += '"';
-                else if (c === 0x5c /* \ */)
-                    parsed += '\\';
-                else
-                    TomlError.x('unrecognised escape sequence', ctx);
-                sliceStart = ctx.p + 1;
-                state = 0;
-            }
-        }
-        // Newline escape continuation: keep moving forward until the first non-whitespace char
-        else if (c !== 0x20 && c !== 0x9 /* \t */) {
-            if (state === 2)
-                TomlError.x('invalid escape: only line-ending whitespace may be escaped', ctx, sliceStart);
-            // State cannot be zero, or we'd have branched earlier already.
-            // If it's a backslash, immediately transition to the escape state so it can be processed.
-            state = !isLiteral && c === 0x5c /* \ */ ? 1 : 0;
-            sliceStart = ctx.p;
-        }
-    }
-    TomlError.x('unfinished string', ctx, startPtr);
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/date.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-let DATE_TIME_RE = /^(\d{4}-\d{2}-\d{2})?[Tt ]?(?:(\d{2}):\d{2}(?::\d{2}(?:\.\d+)?)?)?(Z|z|[-+]\d{2}:\d{2})?$/i;
-class TomlDate extends Date {
-    #hasDate = false;
-    #hasTime = false;
-    #offset = null;
-    constructor(date, fasttype, unsafeDelim) {
-        let hasDate = true;
-        let hasTime = true;
-        let offset = 'Z';
-        let c;
-        if (typeof date === 'string') {
-            if (fasttype)
-                prep: {
-                    // Date-time
-                    if (fasttype < 3) {
-                        if (+date.slice(11, 13) > 23) {
-                            date = '';
-                            break prep;
-                        }
-                        // Local
-                        if (fasttype === 2) {
-                            offset = null;
-                            date += 'Z';
-                        }
-                        // Offset; keep track of offset if not Z
-                        else if ((c = date.charCodeAt(date.length - 1)) !== 0x5a /* Z */ && c !== 0x7a /* z */) {
-                            offset = date.slice(date.length - 6);
-                        }
-                        if (unsafeDelim)
-                            date = date.slice(0, 10) + 'T' + date.slice(11);
-                    }
-                    // Time
-                    else if (fasttype === 4) {
-                        date = +date.slice(0, 2) > 23 ? '' : `0000-01-01T${date}Z`;
-                    }
-                    hasDate = fasttype !== 4;
-                    hasTime = fasttype !== 3;
-                }
-            else {
-                let match = date.match(DATE_TIME_RE);
-                if (match) {
-                    if (!match[1]) {
-                        hasDate = false;
-                        date = `0000-01-01T${date}`;
-                    }
-                    hasTime = !!match[2];
-                    // Make sure to use T instead of a space. Breaks in case of extreme values otherwise.
-                    hasTime && date[10] === ' ' && (date = date.replace(' ', 'T'));
-                    // Do not allow rollover hours.
-                    if (match[2] && +match[2] > 23) {
-                        date = '';
-                    }
-                    else {
-                        offset = match[3] || null;
-                        if (!offset && hasTime)
-                            date += 'Z';
-                    }
-                }
-                else {
-                    date = '';
-                }
-            }
-        }
-        super(date);
-        if (!isNaN(this.getTime())) {
-            this.#hasDate = hasDate;
-            this.#hasTime = hasTime;
-            this.#offset = offset;
-        }
-    }
-    isDateTime() {
-        return this.#hasDate && this.#hasTime;
-    }
-    isLocal() {
-        return !this.#hasDate || !this.#hasTime || !this.#offset;
-    }
-    isDate() {
-        return this.#hasDate && !this.#hasTime;
-    }
-    isTime() {
-        return this.#hasTime && !this.#hasDate;
-    }
-    isValid() {
-        return this.#hasDate || this.#hasTime;
-    }
-    toISOString() {
-        let iso = super.toISOString();
-        // Local Date
-        if (this.isDate())
-            return iso.slice(0, 10);
-        // Local Time
-        if (this.isTime())
-            return iso.slice(11, 23);
-        // Local DateTime
-        if (this.#offset === null)
-            return iso.slice(0, -1);
-        // Offset DateTime
-        if (this.#offset === 'Z' || this.#offset === 'z')
-            return iso;
-        // This part is quite annoying: JS strips the original timezone from the ISO string representation
-        // Instead of using a "modified" date and "Z", we restore the representation "as authored"
-        let offset = (+(this.#offset.slice(1, 3)) * 60) + +(this.#offset.slice(4, 6));
-        offset = this.#offset[0] === '-' ? offset : -offset;
-        let offsetDate = new Date(this.getTime() - (offset * 60e3));
-        return offsetDate.toISOString().slice(0, -1) + this.#offset;
-    }
-    static wrapAsOffsetDateTime(jsDate, offset = 'Z') {
-        let date = new TomlDate(jsDate);
-        date.#offset = offset;
-        return date;
-    }
-    static wrapAsLocalDateTime(jsDate) {
-        let date = new TomlDate(jsDate);
-        date.#offset = null;
-        return date;
-    }
-    static wrapAsLocalDate(jsDate) {
-        let date = new TomlDate(jsDate);
-        date.#hasTime = false;
-        date.#offset = null;
-        return date;
-    }
-    static wrapAsLocalTime(jsDate) {
-        let date = new TomlDate(jsDate);
-        date.#hasDate = false;
-        date.#offset = null;
-        return date;
-    }
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/extract.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-
-
-
-
-function isDigit(char, base = 10) {
-    return base === 16
-        ? (char > 0x2f && char < 0x3a) || (char > 0x40 && char < 0x47) || (char > 0x60 && char < 0x67)
-        : (char > 0x2f && char < 0x30 + base);
-}
-function isEndOfValue(char, delim) {
-    // Whitespace -- we're permissive on `\r` for performance; it'll be dealt with later anyway
-    return char === 0x20 || char === 0x9 /* \t */ || char === 0xa /* \n */ || char === 0xd /* \r */ ||
-        // Structure end or next value delimiter
-        (delim && (char === delim || char === 0x2c /* , */)) ||
-        // Comment
-        char === 0x23; /* # */
-}
-/** @internal */
-function extractValue(ctx, end) {
-    let errPtr = ctx.p;
-    let c = ctx.s.charCodeAt(ctx.p);
-    // Structs
-    if (c === 0x5b /* [ */ || c === 0x7b /* { */) {
-        ctx.d-- || TomlError.x('document contains excessively nested structures. aborting.', ctx);
-        let value = c === 0x5b /* [ */
-            ? parseArray(ctx)
-            : parseInlineTable(ctx);
-        ctx.d++;
-        return value;
-    }
-    // Strings
-    if (c === 0x22 /* " */ || c === 0x27 /* ' */) {
-        return parseString(ctx);
-    }
-    // Booleans
-    // We can fast-path because the first character is enough to know the only possible value
-    if (c === 0x74 /* t */) { // Only possible valid value is `true`
-        if (ctx.s.charCodeAt(++ctx.p) !== 0x72 || ctx.s.charCodeAt(++ctx.p) !== 0x75 || ctx.s.charCodeAt(++ctx.p) !== 0x65)
-            TomlError.x('invalid value', ctx, errPtr);
-        return ctx.p++, true;
-    }
-    if (c === 0x66 /* f */) { // Only possible valid value is `false`
-        if (ctx.s.charCodeAt(++ctx.p) !== 0x61 || ctx.s.charCodeAt(++ctx.p) !== 0x6c || ctx.s.charCodeAt(++ctx.p) !== 0x73 || ctx.s.charCodeAt(++ctx.p) !== 0x65)
-            TomlError.x('invalid value', ctx, errPtr);
-        return ctx.p++, false;
-    }
-    if (c === 0x2b /* + */ || c === 0x2d /* - */) {
-        return parseNumber(ctx, ctx.p, ctx.s.charCodeAt(++ctx.p), 0x2c - c, end);
-    }
-    // Rough heuristic, but `parseDate` falls back to number parsing if it's a false positive.
-    // e.g.: `a = 1\n-------------- = 1` would match this heuristic, but gracefully fallback to numbers.
-    if (ctx.s.charCodeAt(ctx.p + 4) === 0x2d /* - */ && ctx.s.charCodeAt(ctx.p + 7) === 0x2d /* - */) {
-        return parseDate(ctx, c, end);
-    }
-    // Same logic as above; `parseTime` falls back to number parsing if it's a false positive.
-    if (ctx.s.charCodeAt(ctx.p + 2) === 0x3a /* : */) {
-        return parseTime(ctx, c, end);
-    }
-    return parseNumber(ctx, ctx.p, c, 0, end);
-}
-// State:
-// 0: init
-// 1: integer
-// 2: fractional dot
-// 3: fractional
-// 4: exponent letter
-// 5: exponent
-// 6: exponent sign
-// 7: exponent with sign
-// >9: underscore; see below
-//     -> 12: was integer
-//     -> 14: was fractional
-//     -> 16: was exponent
-// states 2-5, 14, 16 are ONLY permitted iif base === 10
-function parseNumber(ctx, startPtr, startChr, sign, endChr) {
-    let c = startChr;
-    let state = 0;
-    let hasUnderscores = false;
-    // (+/-)inf
-    if (c === 0x69 /* i */) {
-        if (ctx.s.charCodeAt(++ctx.p) !== 0x6e || ctx.s.charCodeAt(++ctx.p) !== 0x66)
-            TomlError.x('invalid value', ctx, startPtr);
-        return ctx.p++, (sign || 1) / 0;
-    }
-    // (+/-)nan
-    if (c === 0x6e /* n */) {
-        if (ctx.s.charCodeAt(++ctx.p) !== 0x61 || ctx.s.charCodeAt(++ctx.p) !== 0x6e)
-            TomlError.x('invalid value', ctx, startPtr);
-        return ctx.p++, NaN;
-    }
-    // Leading zero
-    // Only allowed cases: `0<EOV>`, `0.(...)`, `0e(...)`, `0x(...)`, `0b(...)`, `0o(...)`
-    // FWIW, `0e(...)` is a stupid case, but it's not banned per-se so we have to parse it
-    if (c === 0x30 /* 0 */) {
-        if (++ctx.p >= ctx.s.length || isEndOfValue(c = ctx.s.charCodeAt(ctx.p), endChr))
-            return ctx.bi === true ? 0n : 0; // note: conveniently deals with `-0`
-        if (!sign) {
-            if (c === 0x78 /* x */)
-                return parseIntegerBaseN(ctx, startPtr, 16, endChr);
-            else if (c === 0x62 /* b */)
-                return parseIntegerBaseN(ctx, startPtr, 2, endChr);
-            else if (c === 0x6f /* o */)
-                return parseIntegerBaseN(ctx, startPtr, 8, endChr);
-        }
-        if (c === 0x2e /* . */)
-            state = 2;
-        else if (c === 0x65 /* e */ || c === 0x45 /* E */)
-            state = 4;
-        else
-            TomlError.x('illegal leading zero', ctx, startPtr);
-    }
-    // If the 1st char is not a digit by now, then it's not a valid TOML value at all
-    else if (!isDigit(c))
-        TomlError.x('invalid value', ctx, startPtr);
-    while (++ctx.p < ctx.s.length && (c = ctx.s.charCodeAt(ctx.p), !isEndOfValue(c, endChr))) {
-        if (!state)
-            state = 1; // Detects single-digit numbers we can use a fast parse path for
-        // The way the states are numbered is not random: underscores are always permitted in odd-numbered states and
-        // never permitted in even-numbered ones.
-        if (c === 0x5f /* _ */) {
-            if (!(state & 1))
-                TomlError.x('illegal underscore', ctx);
-            state += 11; // 11 is a marker that makes the state even and greater than 9; see the numbering + rationale above
-            hasUnderscores = true;
-        }
-        // Transition to fractional part.
-        else if (state === 1 && c === 0x2e /* . */)
-            state = 2;
-        // Transition to exponent part.
-        else if ((state === 1 || state === 3) && (c === 0x65 /* e */ || c === 0x45 /* E */))
-            state = 4;
-        // + and - are permitted in state 4 only (handled before entering the function for state 0)
-        else if (state === 4 && (c === 0x2b /* + */ || c === 0x2d /* - */)) {
-            state = 6;
-        }
-        // All special cases have been handled; only digits are allowed here
-        else if (!isDigit(c))
-            TomlError.x(`illegal character in numeric literal`, ctx);
-        // Clear state flags
-        else if (state > 9)
-            state -= 11;
-        else if (!(state & 1))
-            state++;
-    }
-    // Single-char number; we can fast-path these very easily.
-    if (!state) {
-        let val = (startChr - 0x30 /* 0 */) * (sign || 1);
-        return ctx.bi === true ? BigInt(val) : val;
-    }
-    // Even-numbered states absolutely require a digit next; not even end of value is permitted
-    if (!(state & 1))
-        TomlError.x('unfinished numeric value', ctx, startPtr);
-    let str = ctx.s.slice(startPtr, ctx.p);
-    if (hasUnderscores)
-        str = str.replaceAll('_', ''); // perf: replaceAll 1.25x faster than replace with a regex
-    return state > 1
-        ? parseFloat(str)
-        : parseInteger(ctx, str, 10, startPtr);
-}
-function parseIntegerBaseN(ctx, startPtr, base, endChr) {
-    let c, underscore = 1;
-    while (++ctx.p < ctx.s.length && (c = ctx.s.charCodeAt(ctx.p), !isEndOfValue(c, endChr))) {
-        if (c === 0x5f /* _ */) {
-            if (underscore & 1)
-                TomlError.x('illegal underscore', ctx);
-            underscore = 3;
-        }
-        // We only need to check if the number is a valid digit, nothing else is permitted
-        else if (!isDigit(c, base))
-            TomlError.x(`illegal character in numeric literal`, ctx);
-        // Clear underscore flag
-        else if (underscore & 1)
-            underscore--;
-    }
-    // Trailing underscore is not allowed
-    if (underscore & 1)
-        TomlError.x('unfinished numeric value', ctx);
-    let str = ctx.s.slice(startPtr + 2, ctx.p);
-    if (underscore)
-        str = str.replaceAll('_', ''); // perf: replaceAll 1.25x faster than replace with a regex
-    return parseInteger(ctx, str, base, startPtr);
-}
-function parseInteger(ctx, str, base, startPtr) {
-    if (ctx.bi !== true)
-        int: {
-            let val = parseInt(str, base);
-            if (!Number.isSafeInteger(val)) {
-                if (ctx.bi)
-                    break int;
-                TomlError.x('integer value cannot be represented losslessly', ctx, startPtr);
-            }
-            return val;
-        }
-    return base === 10 ? BigInt(str) : BigInt((base === 2 ? '0b' : base === 8 ? '0o' : '0x') + str);
-}
-function parseDate(ctx, c, endChr) {
-    let startPtr = ctx.p++, unsafeSeparator;
-    if (!isDigit(c) ||
-        !isDigit(ctx.s.charCodeAt(ctx.p++)) ||
-        !isDigit(ctx.s.charCodeAt(ctx.p++)) ||
-        !isDigit(ctx.s.charCodeAt(ctx.p++))) {
-        return parseNumber(ctx, ctx.p = startPtr, c, 0, endChr);
-    }
-    ctx.p += 5;
-    if (!isDigit(ctx.s.charCodeAt(ctx.p++)))
-        TomlError.x('invalid date-time: date part is malformed', ctx, startPtr);
-    if (ctx.p >= ctx.s.length || (((c = ctx.s.charCodeAt(ctx.p)) !== 0x20 || (unsafeSeparator = true, !isDigit(ctx.s.charCodeAt(ctx.p + 1)))) && c !== 0x54 /* T */ && c !== 0x74 /* t */)) {
-        let t = ctx.s.slice(startPtr, ctx.p);
-        return readDate(ctx, t, 3, false, startPtr);
-    }
-    if (ctx.s.charCodeAt(ctx.p += 3) !== 0x3a /* : */)
-        TomlError.x('invalid date-time: time part is malformed', ctx, startPtr);
-    if (ctx.s.charCodeAt(ctx.p += 3) === 0x3a /* : */)
-        ctx.p += 3;
-    if (ctx.s.charCodeAt(ctx.p) === 0x2e /* . */)
-        while (isDigit(ctx.s.charCodeAt(++ctx.p)))
-            ;
-    if (c = ctx.s.charCodeAt(ctx.p)) {
-        if (c === 0x5a /* Z */ || c === 0x7a /* z */) {
-            let t = ctx.s.slice(startPtr, ++ctx.p);
-            return readDate(ctx, t, 1, unsafeSeparator, startPtr, '[+00:00]');
-        }
-        if (c === 0x2b /* + */ || c === 0x2d /* - */) {
-            // Temporal's ZonedDateTime is weird asf when it comes to dealing with traditional offsets...
-            // It's 1.2x faster to allocate a new string to pass to ZDT than use Instant.toZonedDateTimeISO
-            let t = ctx.s.slice(startPtr, ctx.p += 6);
-            return readDate(ctx, t, 1, unsafeSeparator, startPtr, !ctx.ld && ('[' + ctx.s.slice(ctx.p - 6, ctx.p) + ']'));
-        }
-    }
-    let t = ctx.s.slice(startPtr, ctx.p);
-    return readDate(ctx, t, 2, unsafeSeparator, startPtr);
-}
-function parseTime(ctx, c, endChr) {
-    let start = ctx.p;
-    if (!isDigit(c) || !isDigit(ctx.s.charCodeAt(++ctx.p))) {
-        return parseNumber(ctx, --ctx.p, c, 0, endChr);
-    }
-    if (ctx.s.charCodeAt(ctx.p += 4) === 0x3a /* : */)
-        ctx.p += 3;
-    if (ctx.s.charCodeAt(ctx.p) === 0x2e /* . */)
-        while (isDigit(ctx.s.charCodeAt(++ctx.p)))
-            ;
-    let t = ctx.s.slice(start, ctx.p);
-    return readDate(ctx, t, 4, false, start);
-}
-function readDate(ctx, str, type, unsafeDelim, errPtr, temporalSuffix) {
-    if (ctx.ld) {
-        let date = new TomlDate(str, type, unsafeDelim);
-        if (!date.isValid())
-            TomlError.x('invalid date', ctx, errPtr);
-        return date;
-    }
-    try {
-        if (temporalSuffix)
-            str += temporalSuffix;
-        switch (type) {
-            case 1: return Temporal.ZonedDateTime.from(str);
-            case 2: return Temporal.PlainDateTime.from(str);
-            case 3: return Temporal.PlainDate.from(str);
-            case 4: return Temporal.PlainTime.from(str);
-        }
-    }
-    catch (e) {
-        TomlError.x(e instanceof Error ? e.message : '' + e, ctx, errPtr);
-    }
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/util.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-
-/** @internal */
-function skipComment(ctx) {
-    for (; ctx.p < ctx.s.length; ctx.p++) {
-        let c = ctx.s.charCodeAt(ctx.p);
-        if (c === 0xa /* \n */)
-            break;
-        if (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */) {
-            ctx.p++;
-            break;
-        }
-        if ((c < 0x20 && c !== 0x9 /* \t */) || c === 0x7f) {
-            TomlError.x('control characters are not allowed in comments', ctx);
-        }
-    }
-}
-/** @internal */
-function skipVoid(ctx, banNewLines, banComments) {
-    let c;
-    while (ctx.p < ctx.s.length) {
-        while (ctx.p < ctx.s.length && ((c = ctx.s.charCodeAt(ctx.p)) === 0x20 ||
-            c === 0x9 /* \t */ ||
-            (!banNewLines &&
-                (c === 0xa /* \n */ || (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */)))))
-            ctx.p++;
-        if (banComments || c !== 0x23 /* # */)
-            break;
-        skipComment(ctx);
-    }
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/struct.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-
-
-
-
-/** @internal */
-function parseKey(ctx, end = 0x3d /* = */) {
-    // States:
-    // 0: before first char
-    // 1: parsing bare key
-    // 2: after key component
-    let startPtr;
-    let state = 0;
-    let parsed = [];
-    let sliceStart;
-    let c = ctx.s.charCodeAt(startPtr = ctx.p);
-    do {
-        // End of key
-        if (c === end) {
-            if (!state)
-                TomlError.x('unexpected end of key', ctx);
-            if (state === 1)
-                parsed.push(ctx.s.slice(sliceStart, ctx.p));
-            return ctx.p++, parsed;
-        }
-        // Dotted key separator
-        else if (c === 0x2e /* . */) {
-            if (!state)
-                TomlError.x('illegal empty bare key', ctx);
-            if (state === 1)
-                parsed.push(ctx.s.slice(sliceStart, ctx.p));
-            state = 0;
-        }
-        // Quoted key
-        else if (!state && (c === 0x22 /* " */ || c === 0x27 /* ' */)) {
-            if (c === ctx.s.charCodeAt(ctx.p + 1) && c === ctx.s.charCodeAt(ctx.p + 2))
-                TomlError.x('illegal quoted key: multiline strings are not allowed', ctx);
-            parsed.push(parseString(ctx));
-            state = 2;
-            ctx.p--;
-        }
-        // Whitespace; no-op in state 0 and 2, end of bare key in state 1
-        else if (c === 0x20 || c === 0x9 /* \t */) {
-            if (state === 1) {
-                parsed.push(ctx.s.slice(sliceStart, ctx.p));
-                state = 2;
-            }
-        }
-        // If state is post-key, no character is allowed; otherwise ensure it's a bare-key component
-        else if (state === 2 || (c < 0x30 && c !== 0x2d /* - */) || (c > 0x39 && c < 0x41) || (c > 0x5a && c < 0x61 && c !== 0x5f /* _ */) || c > 0x7a) {
-            TomlError.x('illegal character in key', ctx);
-        }
-        // Illegal character
-        else if (!state) {
-            state = 1;
-            sliceStart = ctx.p;
-        }
-    } while (c = ctx.s.charCodeAt(++ctx.p));
-    TomlError.x('incomplete key-value: cannot find end of key', ctx, startPtr);
-}
-/** @internal */
-function parseInlineTable(ctx) {
-    let startPtr = ctx.p++;
-    let res = Object.create(null);
-    let seen = new Set();
-    let c;
-    while (ctx.p < ctx.s.length) {
-        skipVoid(ctx);
-        if ((c = ctx.s.charCodeAt(ctx.p)) === 0x7d /* } */) {
-            ctx.p++;
-            return res;
-        }
-        let k;
-        let t = res;
-        let hasOwn = false;
-        let errPtr = ctx.p;
-        let key = parseKey(ctx);
-        for (let i = 0; i < key.length; i++) {
-            if (i)
-                t = hasOwn ? t[k] : (t[k] = Object.create(null));
-            k = key[i];
-            if ((hasOwn = Object.hasOwn(t, k)) && (typeof t[k] !== 'object' || seen.has(t[k]))) {
-                TomlError.x('trying to redefine an already defined value', ctx, errPtr);
-            }
-            let unsafe = k === '__proto__';
-            if (ctx.uk && (unsafe || k === 'constructor')) {
-                t = ctx.uk !== 1 && TomlError.x('document contains an unsafe property', ctx, errPtr);
-                break;
-            }
-            if (!hasOwn && unsafe) {
-                Object.defineProperty(t, k, { enumerable: true, configurable: true, writable: true });
-            }
-        }
-        if (hasOwn) {
-            TomlError.x('trying to redefine an already defined value', ctx, errPtr);
-        }
-        skipVoid(ctx, true, true);
-        let value = extractValue(ctx, 0x7d /* } */);
-        if (t && typeof (t[k] = value) === 'object')
-            seen.add(value);
-        skipVoid(ctx);
-        if ((c = ctx.s.charCodeAt(ctx.p++)) === 0x7d /* } */) {
-            return res;
-        }
-        if (c !== 0x2c /* , */)
-            TomlError.x('expected comma or end of structure', ctx, ctx.p - 1);
-    }
-    TomlError.x('unfinished table', ctx, startPtr);
-}
-/** @internal */
-function parseArray(ctx) {
-    let startPtr = ctx.p++;
-    let res = [];
-    let c;
-    while (ctx.p < ctx.s.length) {
-        skipVoid(ctx);
-        if ((c = ctx.s.charCodeAt(ctx.p)) === 0x5d /* ] */) {
-            ctx.p++;
-            return res;
-        }
-        res.push(extractValue(ctx, 0x5d /* ] */));
-        skipVoid(ctx);
-        if ((c = ctx.s.charCodeAt(ctx.p++)) === 0x5d /* ] */) {
-            return res;
-        }
-        if (c !== 0x2c /* , */)
-            TomlError.x('expected comma or end of structure', ctx, ctx.p - 1);
-    }
-    TomlError.x('unfinished array', ctx, startPtr);
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/parse.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-
-
-
-
-function peekTable(ctx, key, table, meta, type) {
-    let t = table;
-    let m = meta;
-    let k;
-    let hasOwn = false;
-    let state;
-    for (let i = 0; i < key.length; i++) {
-        if (i) {
-            t = hasOwn ? t[k] : (t[k] = Object.create(null));
-            m = (state = m[k]).c;
-            if (type === 0 /* Type.DOTTED */ && (state.t === 1 /* Type.EXPLICIT */ || state.t === 2 /* Type.ARRAY */)) {
-                return null;
-            }
-            if (state.t === 2 /* Type.ARRAY */) {
-                let l = t.length - 1;
-                t = t[l];
-                m = m[l].c;
-            }
-        }
-        k = key[i];
-        if ((hasOwn = Object.hasOwn(t, k)) && m[k]?.t === 0 /* Type.DOTTED */ && m[k]?.d) {
-            return null;
-        }
-        if (!hasOwn) {
-            let unsafe = k === '__proto__';
-            if (ctx.uk && (unsafe || k === 'constructor'))
-                return false;
-            if (unsafe) {
-                Object.defineProperty(t, k, { enumerable: true, configurable: true, writable: true });
-                Object.defineProperty(m, k, { enumerable: true, configurable: true, writable: true });
-            }
-            m[k] = {
-                t: i < key.length - 1 && type === 2 /* Type.ARRAY */
-                    ? 3 /* Type.ARRAY_DOTTED */ : type,
-                d: false,
-                i: 0,
-                c: Object.create(null),
-            };
-        }
-    }
-    state = m[k];
-    if (state.t !== type && !(type === 1 /* Type.EXPLICIT */ && state.t === 3 /* Type.ARRAY_DOTTED */)) {
-        // Bad key type!
-        return null;
-    }
-    if (type === 2 /* Type.ARRAY */) {
-        if (!state.d) {
-            state.d = true;
-            t[k] = [];
-        }
-        t[k].push(t = Object.create(null));
-        state.c[state.i++] = (state = { t: 1 /* Type.EXPLICIT */, d: false, i: 0, c: Object.create(null) });
-    }
-    if (state.d) {
-        // Redefining a table!
-        return null;
-    }
-    state.d = true;
-    if (type === 1 /* Type.EXPLICIT */) {
-        t = hasOwn ? t[k] : (t[k] = Object.create(null));
-    }
-    else if (type === 0 /* Type.DOTTED */ && hasOwn) {
-        return null;
-    }
-    return [k, t, state.c];
-}
-function validateTablePeek(ctx, peek, ptr) {
-    if (peek === null || ctx.uk === 2)
-        TomlError.x(peek === null
-            ? 'trying to redefine an already defined table or value'
-            : 'document contains an unsafe property', ctx, ptr);
-}
-function parse(toml, options = {}) {
-    let ctx = {
-        s: toml,
-        p: 0,
-        d: options.maxDepth ?? 1000,
-        bi: options.integersAsBigInt ?? false,
-        ld: options.useLegacyDate ?? true,
-        uk: options.unsafeKeyBehaviour === 'throw' ? 2 : options.unsafeKeyBehaviour === 'drop' ? 1 : 0,
-    };
-    let res = Object.create(null);
-    let meta = Object.create(null);
-    let tmp;
-    let skipping = false;
-    let tbl = res;
-    let m = meta;
-    // BOM is allowed, skip.
-    // JS is UTF-16, so we have to check for the UTF-16 BOM instead of the UTF-8 BOM sequence!
-    if (toml.charCodeAt(0) === 0xfeff)
-        ctx.p++;
-    skipVoid(ctx);
-    while (ctx.p < toml.length) {
-        if (toml.charCodeAt(ctx.p) === 0x5b /* [ */) {
-            let isTableArray = toml.charCodeAt(++ctx.p) === 0x5b; /* [ */
-            tmp = ctx.p += +isTableArray;
-            skipping = false;
-            let k = parseKey(ctx, 0x5d /* ] */);
-            if (isTableArray) {
-                if (toml.charCodeAt(ctx.p) !== 0x5d /* ] */) {
-                    TomlError.x('expected end of table array declaration', ctx);
-                }
-                ctx.p++;
-            }
-            let p = peekTable(ctx, k, res, meta, isTableArray ? 2 /* Type.ARRAY */ : 1 /* Type.EXPLICIT */);
-            if (!p) {
-                validateTablePeek(ctx, p, tmp);
-                skipping = true;
-            }
-            else {
-                m = p[2];
-                tbl = p[1];
-            }
-        }
-        else {
-            tmp = ctx.p;
-            let k = parseKey(ctx);
-            let p = peekTable(ctx, k, tbl, m, 0 /* Type.DOTTED */);
-            if (!p && !skipping)
-                validateTablePeek(ctx, p, tmp);
-            skipVoid(ctx, true, true);
-            let v = extractValue(ctx, void 0);
-            if (p && !skipping)
-                p[1][p[0]] = v;
-        }
-        skipVoid(ctx, true);
-        if (ctx.p < toml.length && (tmp = toml.charCodeAt(ctx.p)) !== 0xa /* \n */ && (tmp !== 0xd /* \r */ || toml.charCodeAt(ctx.p + 1) !== 0xa /* \n */)) {
-            TomlError.x('each key-value declaration must be followed by an end-of-line', ctx);
-        }
-        skipVoid(ctx);
-    }
-    return res;
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/stringify.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-let BARE_KEY = /^[a-z0-9-_]+$/i;
-let HAS_WELLFORMED = !!(''.isWellFormed);
-function extendedTypeOf(obj) {
-    let type = typeof obj;
-    if (type === 'object') {
-        if (Array.isArray(obj))
-            return 'array';
-        if (typeof obj.getUTCDate === 'function' && obj instanceof Date)
-            return 'date';
-        if (globalThis.Temporal) {
-            if (obj.until) {
-                if (obj instanceof Temporal.ZonedDateTime)
-                    return 'temporal/tz+uc';
-                if (obj instanceof Temporal.PlainDateTime || obj instanceof Temporal.PlainDate)
-                    return 'temporal/uc';
-                if (obj instanceof Temporal.PlainTime || obj instanceof Temporal.Instant)
-                    return 'temporal';
-                if (obj instanceof Temporal.PlainYearMonth)
-                    return 'temporal/x';
-            }
-            else if ((obj.toPlainDate && obj instanceof Temporal.PlainMonthDay) ||
-                (obj.negated && obj instanceof Temporal.Duration)) {
-                return 'temporal/x';
-            }
-        }
-    }
-    return type;
-}
-function isArrayOfTables(obj) {
-    for (let i = 0; i < obj.length; i++) {
-        if (extendedTypeOf(obj[i]) !== 'object')
-            return false;
-    }
-    return obj.length != 0;
-}
-function formatWellFormedStringUnchecked(s) {
-    return JSON.stringify(s).replaceAll('\x7f', '\\u007f');
-}
-function formatString(s) {
-    return formatWellFormedStringUnchecked(HAS_WELLFORMED ? s.toWellFormed() : s);
-}
-function formatKey(s) {
-    if (BARE_KEY.test(s))
-        return s;
-    if (HAS_WELLFORMED && !s.isWellFormed())
-        throw new RangeError('key contains illegal lone surrogates');
-    return formatWellFormedStringUnchecked(s);
-}
-function stringifyValue(val, type, depth, numberAsFloat, strictTemporal) {
-    if (depth === 0) {
-        throw new Error('Could not stringify the object: maximum object depth exceeded');
-    }
-    switch (type) {
-        // @ts-expect-error -- intentional fallthrough case
-        case 'number':
-            if (isNaN(val))
-                return 'nan';
-            if (val === Infinity)
-                return 'inf';
-            if (val === -Infinity)
-                return '-inf';
-            if (Number.isInteger(val) && (numberAsFloat || !Number.isSafeInteger(val)))
-                return val.toFixed(1);
-        case 'bigint':
-        case 'boolean':
-        case 'temporal':
-            return val.toString();
-        case 'string':
-            return formatString(val);
-        case 'date':
-            if (isNaN(val.getTime()))
-                throw new TypeError('cannot serialize invalid date');
-            return val.toISOString();
-        case 'object':
-            return stringifyInlineTable(val, depth, numberAsFloat, strictTemporal);
-        case 'array':
-            return stringifyArray(val, depth, numberAsFloat, strictTemporal);
-        // @ts-expect-error -- intentional fallthrough case
-        case 'temporal/tz+uc':
-            if (strictTemporal) {
-                let tz = val.timeZoneId;
-                let tzc = tz.charCodeAt(0);
-                if (
-                // Classic offset
-                tzc !== 0x2b /* + */ && tzc !== 0x2d /* - */ &&
-                    (
-                    // Fast pre-check pass; see below for the actually accepted values
-                    (tzc !== 0x55 /* U */ && tzc !== 0x47 /* G */ && tzc !== 0x5a /* Z */ && tzc !== 0x45 /* E */) ||
-                        (
-                        // UTC and its aliases; Temporal implementations don't all canonicalise unfortunately
-                        tz !== 'UTC' && tz !== 'UCT' && tz !== 'Universal' && tz !== 'Zulu' &&
-                            // GMT is a TZ but it's for all intents and purposes equivalent to UTC. Safe to downgrade.
-                            !tz.startsWith('GMT') && tz !== 'Greenwich' &&
-                            // Etc/* are all safe to downgrade to offset (either UTC, GMT, or offset)
-                            !tz.startsWith('Etc/')))) {
-                    throw new TypeError('Temporal objects with an IANA timezone are not allowed in Temporal strict mode');
-                }
-            }
-        case 'temporal/uc':
-            if (strictTemporal && val.calendarId !== 'iso8601')
-                throw new TypeError('Temporal objects with a non-default calendar are not allowed in Temporal strict mode');
-            return val.toString({
-                calendarName: 'never',
-                timeZoneName: 'never',
-            });
-        case 'temporal/x':
-            throw new TypeError('Unsupported ' + val[Symbol.toStringTag]);
-    }
-}
-function stringifyInlineTable(obj, depth, numberAsFloat, strictTemporal) {
-    let keys = Object.keys(obj);
-    if (keys.length === 0)
-        return '{}';
-    let res = '{ ';
-    for (let i = 0; i < keys.length; i++) {
-        let k = keys[i];
-        if (i)
-            res += ', ';
-        res += formatKey(k) + ' = ' + stringifyValue(obj[k], extendedTypeOf(obj[k]), depth - 1, numberAsFloat, strictTemporal);
-    }
-    return res + ' }';
-}
-function stringifyArray(array, depth, numberAsFloat, strictTemporal) {
-    if (array.length === 0)
-        return '[]';
-    let res = '[ ';
-    for (let i = 0; i < array.length; i++) {
-        if (i)
-            res += ', ';
-        if (array[i] === null || array[i] === void 0) {
-            throw new TypeError('arrays cannot contain null or undefined values');
-        }
-        res += stringifyValue(array[i], extendedTypeOf(array[i]), depth - 1, numberAsFloat, strictTemporal);
-    }
-    return res + ' ]';
-}
-function stringifyArrayTable(array, key, depth, numberAsFloat, strictTemporal) {
-    if (depth === 0) {
-        throw new Error('Could not stringify the object: maximum object depth exceeded');
-    }
-    let res = '';
-    for (let i = 0; i < array.length; i++) {
-        res += `${res && '\n'}[[${key}]]\n`;
-        res += stringifyTable(0, array[i], key, depth, numberAsFloat, strictTemporal);
-    }
-    return res;
-}
-function stringifyTable(tableKey, obj, prefix, depth, numberAsFloat, strictTemporal) {
-    if (depth === 0) {
-        throw new Error('Could not stringify the object: maximum object depth exceeded');
-    }
-    let preamble = '';
-    let tables = '';
-    let keys = Object.keys(obj);
-    for (let i = 0; i < keys.length; i++) {
-        let k = keys[i];
-        if (obj[k] !== null && obj[k] !== void 0) {
-            let type = extendedTypeOf(obj[k]);
-            if (type === 'symbol' || type === 'function') {
-                throw new TypeError(`cannot serialize values of type '${type}'`);
-            }
-            let key = formatKey(k);
-            if (type === 'array' && isArrayOfTables(obj[k])) {
-                tables += (tables && '\n') + stringifyArrayTable(obj[k], prefix ? `${prefix}.${key}` : key, depth - 1, numberAsFloat, strictTemporal);
-            }
-            else if (type === 'object') {
-                let tblKey = prefix ? `${prefix}.${key}` : key;
-                tables += (tables && '\n') + stringifyTable(tblKey, obj[k], tblKey, depth - 1, numberAsFloat, strictTemporal);
-            }
-            else {
-                preamble += key;
-                preamble += ' = ';
-                preamble += stringifyValue(obj[k], type, depth, numberAsFloat, strictTemporal);
-                preamble += '\n';
-            }
-        }
-    }
-    if (tableKey && (preamble || !tables)) // Create table only if necessary
-        preamble = preamble ? `[${tableKey}]\n${preamble}` : `[${tableKey}]`;
-    return preamble && tables
-        ? `${preamble}\n${tables}`
-        : preamble || tables;
-}
-function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTemporal = false } = {}) {
-    if (extendedTypeOf(obj) !== 'object') {
-        throw new TypeError('stringify can only be called with an object');
-    }
-    let str = stringifyTable(0, obj, '', maxDepth, numbersAsFloat, strictTemporal);
-    if (str[str.length - 1] !== '\n')
-        return str + '\n';
-    return str;
-}
-
-;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/index.js
-/*!
- * Copyright (c) Squirrel Chat et al., All rights reserved.
- * SPDX-License-Identifier: BSD-3-Clause
- *
- * Redistribution and use in source and binary forms, with or without
- * modification, are permitted provided that the following conditions are met:
- *
- * 1. Redistributions of source code must retain the above copyright notice, this
- *    list of conditions and the following disclaimer.
- * 2. Redistributions in binary form must reproduce the above copyright notice,
- *    this list of conditions and the following disclaimer in the
- *    documentation and/or other materials provided with the distribution.
- * 3. Neither the name of the copyright holder nor the names of its contributors
- *    may be used to endorse or promote products derived from this software without
- *    specific prior written permission.
- *
- * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
- * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
- * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
- * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
- * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
- * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
- * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
- * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
- * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
- * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
- */
-
-
-
-
-
-/** @deprecated use `import * as ... from 'smol-toml'` instead */
-/* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
-
-// EXTERNAL MODULE: ./lib/logic/digest.js
-var digest = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/local-project.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DY: () => (/* binding */ dependencyFiles),
+/* harmony export */   Nt: () => (/* binding */ declaresProject),
+/* harmony export */   _y: () => (/* binding */ groupRequirements),
+/* harmony export */   qJ: () => (/* binding */ splitSource),
+/* harmony export */   st: () => (/* binding */ projectParts)
+/* harmony export */ });
+/* harmony import */ var smol_toml__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3292);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9882);
 /** The parts of a project's own files that decide its dependencies; other edits are no cache miss. */
 
 
@@ -34109,11 +31867,11 @@ function table(value) {
 /** @throws UserError with the file and line of a mistake */
 function toml(text, shown) {
     try {
-        return parse(text);
+        return (0,smol_toml__WEBPACK_IMPORTED_MODULE_0__/* .parse */ .qg)(text);
     }
     catch (error) {
         const { line, message } = error;
-        throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
     }
 }
 /** The tables outside `[project]` in which build backends expect dependencies. */
@@ -34151,7 +31909,7 @@ function projectParts(files, shown, others = []) {
     const requires = table(build)['requires'];
     const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
     return {
-        digest: (0,digest/* digest */.b)([stable(decisive), ...setup, ...others]),
+        digest: (0,_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)([stable(decisive), ...setup, ...others]),
         buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
     };
 }
@@ -34228,16 +31986,16 @@ function declaresProject(text, shown) {
  */
 function groupRequirements(text, shown, group) {
     const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,logic_names/* normalizeName */.Pc)(name), name]));
+    const names = new Map(Object.keys(groups).map((name) => [(0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(name), name]));
     const resolve = (name, stack) => {
-        const key = (0,logic_names/* normalizeName */.Pc)(name);
+        const key = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(name);
         if (stack.includes(key)) {
-            throw new errors/* UserError */.yo(`The dependency groups of ${shown} form a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The dependency groups of ${shown} form a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
         }
         const entries = groups[names.get(key) ?? ''];
         if (!Array.isArray(entries)) {
             const known = [...names.values()].join(', ') || 'none';
-            throw new errors/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
                 file: shown,
             });
         }
@@ -34247,7 +32005,7 @@ function groupRequirements(text, shown, group) {
             const included = table(entry)['include-group'];
             if (typeof included === 'string')
                 return resolve(included, [...stack, key]);
-            throw new errors/* UserError */.yo(`The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`, { file: shown });
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`, { file: shown });
         });
     };
     return resolve(group, []);
@@ -34265,7 +32023,7 @@ function splitSource(text) {
     // In a file pip would expand variables, such as the URL of the index with its credentials.
     const literal = url.replaceAll('${', '$%7B');
     return {
-        name: (0,logic_names/* normalizeName */.Pc)(name),
+        name: (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(name),
         named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
         marker,
         text: `${name}${extras} @ ${literal}`,
@@ -34812,6 +32570,1026 @@ function requirementFrom(project = '', rest = '') {
 /** The normalised name at the start of a requirement that pip prints, such as `a[x]==1`. */
 function projectIn(requirement) {
     return (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(requirement.replace(/[^\w.-].*$/s, ''));
+}
+
+
+/***/ }),
+
+/***/ 6356:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   m: () => (/* binding */ readLock)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/**
+ * Reads lock files in the standard format, pylock.toml (PEP 751):
+ * https://packaging.python.org/specifications/pylock-toml/
+ */
+
+/**
+ * Reads a lock.
+ * @param shown its name in messages
+ * @param directory the lock's directory, absolute or relative to where pip runs, with `/`: its
+ *   relative paths start there
+ * @throws UserError that names the table: invalid TOML, an invalid or unsupported table, or a
+ *   selected extra or group that the lock lacks
+ */
+function readLock(_text, shown, _selection, _directory = '.') {
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${shown} can't be read yet.`, { file: shown });
+}
+
+
+/***/ }),
+
+/***/ 8956:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  H2: () => (/* binding */ fileOfUrl),
+  tc: () => (/* binding */ isArchive),
+  uf: () => (/* binding */ isPath),
+  l_: () => (/* binding */ namesIndex),
+  A: () => (/* binding */ parseLine),
+  wh: () => (/* binding */ plainText),
+  UL: () => (/* binding */ splitExtras)
+});
+
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/pep508.js
+/**
+ * The grammar of version specifiers and environment markers (PEP 440, PEP 508), as the `packaging`
+ * inside pip reads it. A text that any supported pip accepts is valid here.
+ */
+const preRelease = '(?:[-_.]?(?:alpha|beta|preview|pre|a|b|c|rc)[-_.]?[0-9]*)?';
+const postRelease = '(?:-[0-9]+|[-_.]?(?:post|rev|r)[-_.]?[0-9]*)?';
+const devRelease = '(?:[-_.]?dev[-_.]?[0-9]*)?';
+const suffixes = `${preRelease}${postRelease}${devRelease}`;
+const epoch = 'v?(?:[0-9]+!)?';
+const release = '[0-9]+(?:[.][0-9]+)*';
+const local = '(?:[+][a-z0-9]+(?:[-_.][a-z0-9]+)*)?';
+/** One clause of a specifier, by operator. */
+const clauseForms = [
+    '===\\s*[^\\s;),]*',
+    `(?:==|!=)\\s*${epoch}${release}(?:[.][*]|${suffixes}${local})`,
+    `~=\\s*${epoch}[0-9]+(?:[.][0-9]+)+${suffixes}`,
+    `(?:<=|>=|<|>)\\s*${epoch}${release}${suffixes}`,
+];
+const clause = new RegExp(`(?:${clauseForms.join('|')})(?=[\\s,)]|$)`, 'iy');
+const legacyClause = /(?:===|==|!=|<=|>=|<|>)\s*[^,;\s)]*(?=[\s,)]|$)/y;
+/**
+ * Splits a version specifier into its clauses.
+ * @param text after the name and the extras, optionally in parentheses
+ * @returns clauses without white space, in order; undefined for an invalid specifier
+ */
+function specifierClauses(text, { legacyVersions }) {
+    const trimmed = text.trim();
+    const isEnclosed = trimmed.startsWith('(') && trimmed.endsWith(')');
+    const bare = isEnclosed ? trimmed.slice(1, -1).trim() : trimmed;
+    const clauses = [];
+    let at = 0;
+    while (at < bare.length) {
+        const found = match(clause, bare, at) ?? (legacyVersions && match(legacyClause, bare, at));
+        if (!found)
+            return undefined;
+        clauses.push(found.replace(/\s+/g, ''));
+        at = skipSpace(bare, at + found.length);
+        if (at === bare.length)
+            break;
+        if (bare.charAt(at) !== ',')
+            return undefined;
+        at = skipSpace(bare, at + 1);
+        if (at === bare.length && legacyVersions)
+            return undefined;
+    }
+    return clauses;
+}
+const markerSpace = /[ \t]*/y;
+const markerName = /[A-Za-z_][A-Za-z0-9_.]*/y;
+const markerText = /'[^']*'|"[^"]*"/y;
+const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
+const markerJoint = /(?:and|or)\b/y;
+const markerVariables = new Set([
+    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
+    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
+    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
+    ...['platform_python_implementation', 'platform.python_implementation'],
+    ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
+]);
+/**
+ * Checks an environment marker.
+ * @param text after the semicolon
+ * @returns the first error in a few words; undefined for a valid marker
+ */
+function markerFault(text, { isNewer }) {
+    let at = 0;
+    let depth = 0;
+    const next = (pattern) => {
+        const found = match(pattern, text, at);
+        at = skip(markerSpace, text, at + (found ?? '').length);
+        return found;
+    };
+    const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
+    const operandFault = () => {
+        const start = at;
+        const name = next(markerName);
+        if (name === undefined) {
+            return next(markerText) === undefined
+                ? `a variable or a quoted string is missing ${rest()}`
+                : undefined;
+        }
+        if (markerVariables.has(name) || isNewer)
+            return undefined;
+        at = start;
+        return `"${name}" is not a marker variable; strings need quotes`;
+    };
+    at = skip(markerSpace, text, 0);
+    for (;;) {
+        while (next(/\(/y) !== undefined)
+            depth += 1;
+        const left = operandFault();
+        if (left !== undefined)
+            return left;
+        if (next(markerOperator) === undefined)
+            return `a comparison is missing ${rest()}`;
+        const right = operandFault();
+        if (right !== undefined)
+            return right;
+        while (next(/\)/y) !== undefined) {
+            depth -= 1;
+            if (depth < 0)
+                return 'a closing parenthesis has no opening one';
+        }
+        if (at === text.length)
+            return depth === 0 ? undefined : 'a parenthesis is not closed';
+        if (next(markerJoint) === undefined)
+            return `"and" or "or" is missing ${rest()}`;
+    }
+}
+/** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
+function match(pattern, text, at) {
+    pattern.lastIndex = at;
+    return pattern.exec(text)?.[0] || undefined;
+}
+/** @returns the position after the match of a sticky pattern */
+function skip(pattern, text, at) {
+    return at + (match(pattern, text, at) ?? '').length;
+}
+function skipSpace(text, at) {
+    return skip(/\s*/y, text, at);
+}
+
+// EXTERNAL MODULE: ./lib/logic/requirement-options.js
+var requirement_options = __nccwpck_require__(1090);
+// EXTERNAL MODULE: ./lib/logic/requirement-words.js
+var requirement_words = __nccwpck_require__(2377);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/logic/requirement-line.js
+/** The lines of a request, and how one logical line of a requirement file is parsed into them. */
+
+
+
+
+
+
+
+
+/**
+ * Parses one logical line of a requirement file.
+ * @throws UserError when pip would reject it
+ */
+function parseLine(text, place, context) {
+    refuseUnsetVariables(text, place, context);
+    const [body, rest] = splitOptions((0,requirement_words/* expand */.fT)(text, context.environment));
+    const requirement = body.value.trim();
+    // Variables in options and URLs may contain secrets, so those are shown unexpanded.
+    const shownBody = isDirect(requirement) ? body.raw.trim() : requirement;
+    const shown = (0,secrets/* withoutSecrets */.cT)(`${shownBody} ${rest.raw}`.trim());
+    const base = { ...place, text, shown };
+    const options = (0,requirement_options/* optionsOf */.cz)(rest, base, context.pip);
+    if (requirement !== '') {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseRequirement(base, requirement, options, context)] };
+    }
+    // Of a line with an editable or an include pip reads nothing else.
+    const editable = options.find((option) => option.name === 'editable');
+    if (editable) {
+        refuseReplacedVariables(base, context);
+        return { lines: [parseDirect(base, editable.value, { editable: true, hashes: [] }, context)] };
+    }
+    const include = options.find((option) => option.name === 'requirement') ??
+        options.find((option) => option.name === 'constraint');
+    if (include) {
+        if (include.value === '')
+            throw refusal(base, 'has no file name. Add one');
+        // Even in a constraint file, the lines that `-r` includes are requirements.
+        return { include: include.value, constraint: include.name === 'constraint' };
+    }
+    return { lines: optionLines(base, options, context) };
+}
+/** Options that name indexes: pip gets them through its environment, where credentials belong. */
+const indexOptions = ['index-url', 'extra-index-url', 'trusted-host'];
+function namesIndex(line) {
+    return line.kind === 'option' && indexOptions.includes(line.name);
+}
+function optionLines(base, options, context) {
+    // pip reads only the first --find-links of a line.
+    const links = options.filter((option) => option.name === 'find-links').slice(1);
+    const counting = options.filter((option) => !links.includes(option));
+    const isSingle = options.length === 1;
+    // A line with a variable that contains several options can't be split.
+    const isWhole = isSingle || counting.some((option) => (0,requirement_options/* optionText */.re)(option) === undefined);
+    const lines = counting.map((option, order) => {
+        const { name, value, raw } = option;
+        const own = isWhole ? (order === 0 ? base.text : '') : ((0,requirement_options/* optionText */.re)(option) ?? '');
+        return { ...base, kind: 'option', name, value, raw, text: own };
+    });
+    if (!lines.every(namesIndex))
+        refuseReplacedVariables(base, context);
+    if (isWhole && !isSingle && lines.some(namesIndex) && !lines.every(namesIndex)) {
+        throw refusal(base, 'has a variable that contains several words. Write one option per line');
+    }
+    // pip puts the index of a line before the extra indexes of the same line.
+    return [
+        ...lines.filter((line) => line.kind === 'option' && line.name === 'index-url'),
+        ...lines.filter((line) => line.kind === 'option' && line.name !== 'index-url'),
+    ];
+}
+function refusal(line, reason) {
+    return new errors/* UserError */.yo(`"${line.shown}" ${reason}.`, line.source);
+}
+/**
+ * pip would expand a `PIP_…` variable that only this program sets, such as the URL of an index with
+ * its credentials, and send it to any host that the line names.
+ */
+function refuseUnsetVariables(text, place, { environment }) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{(PIP_[A-Z0-9_]+)\}/g)) {
+        if (environment[name])
+            continue;
+        throw new errors/* UserError */.yo(`"${(0,secrets/* withoutSecrets */.cT)(text)}" uses ${variable}, which is not set. Set it in the job's environment, or use a variable with another name.`, place.source);
+    }
+}
+function refuseReplacedVariables({ text, shown, source }, context) {
+    for (const [variable, name = ''] of text.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        if (!context.replacedVariables?.has(name))
+            continue;
+        throw new errors/* UserError */.yo(`"${shown}" uses ${variable}, whose value an input of this action replaces. Use a variable with another name.`, source);
+    }
+}
+/** In pip the first word that begins with a dash ends the requirement; only spaces separate words. */
+function splitOptions(text) {
+    if (text.value.startsWith('-'))
+        return (0,requirement_words/* splitText */.Ad)(text, 0);
+    const start = text.value.indexOf(' -');
+    return (0,requirement_words/* splitText */.Ad)(text, start < 0 ? text.value.length : start + 1);
+}
+const vcsScheme = /^(?:git|hg|svn|bzr)(?:\+[a-z-]+)?:/i;
+const urlScheme = /^(?:https?|ftp|file):/i;
+const archive = /\.(?:whl|zip|tar|tgz|tbz|txz|tlz|tar\.(?:gz|bz2|xz|lz|lzma))$/i;
+const projectName = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[\s*((?:[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*,\s*[A-Za-z0-9][A-Za-z0-9._-]*)*)?)\s*\])?\s*/;
+function dialectOf({ pip }) {
+    return {
+        legacyVersions: pip !== undefined && (0,names/* isOlderPip */.Ui)(pip, [24, 1]),
+        isNewer: (0,requirement_options/* isUnknownPip */.oe)(pip),
+    };
+}
+function parseRequirement(base, body, options, context) {
+    const hashes = options
+        .filter((option) => option.name === 'hash')
+        .map((option) => hashOf(option, base));
+    if (isDirect(body))
+        return parseDirect(base, body, { editable: false, hashes }, context);
+    const [specified, marker] = splitMarker(body, ';');
+    const match = projectName.exec(specified);
+    const specifier = match ? specified.slice(match[0].length) : '';
+    if (!match || !/^(?:$|[(=<>!~])/.test(specifier)) {
+        throw refusal(base, 'is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip\'s options');
+    }
+    const dialect = dialectOf(context);
+    const specifiers = specifierClauses(specifier, dialect);
+    if (specifiers === undefined)
+        throw refusal(base, specifierAdvice(specifier));
+    refuseMarker(base, marker, dialect);
+    const extras = namesIn(match[2] ?? '');
+    refuseConstrainedExtras(base, extras);
+    const project = String(match[1]);
+    const [only, ...others] = specifiers;
+    return {
+        ...base,
+        kind: 'index',
+        name: (0,names/* normalizeName */.Pc)(project),
+        project,
+        extras,
+        specifiers,
+        pin: others.length === 0 ? /^={2,3}([^*]+)$/.exec(only ?? '')?.[1] : undefined,
+        marker,
+        hashes,
+        options: options.filter(requirement_options/* isOwnOption */.Q_),
+    };
+}
+function hashOf({ value }, line) {
+    if (/^(?:sha256|sha384|sha512):/.test(value))
+        return value.toLowerCase();
+    throw refusal(line, `has a --hash that pip does not accept: "${value}". Write --hash=sha256: and the digest`);
+}
+function specifierAdvice(specifier) {
+    if (/(?:^|[^=<>!~])=(?!=)/.test(specifier)) {
+        return 'uses "=", which is not a comparison operator. Write "=="';
+    }
+    return /[=<>~]\s*(?:$|[,)])/.test(specifier)
+        ? 'has a comparison without a version. Add one, or remove the operator'
+        : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
+}
+function refuseMarker(line, marker, dialect) {
+    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
+    if (fault === undefined)
+        return;
+    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
+}
+function refuseConstrainedExtras(line, extras) {
+    if (!line.constraint || extras.length === 0)
+        return;
+    throw refusal(line, 'is a constraint with extras, which pip does not accept. Remove the extras here and ask for them in a requirement file');
+}
+function namesIn(list) {
+    return list
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '');
+}
+/** Whether a requirement names its own source: `name @ URL`, a URL, or a path. */
+function isDirect(body) {
+    if (isRemote(body) || namedLocation(body) !== undefined)
+        return true;
+    const [bare] = splitExtras(splitMarker(body, ';')[0]);
+    return bare.startsWith('.') || /[/\\]/.test(bare) || archive.test(bare);
+}
+/** Whether a path is that of a wheel or of another archive, by its name. */
+function isArchive(file) {
+    return archive.test(file);
+}
+/** Whether a requirement is only a path on this machine. */
+function isPath(body) {
+    return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
+}
+function isRemote(location) {
+    return urlScheme.test(location) || vcsScheme.test(location);
+}
+/** @returns the parts of `name[extras] @ location`; undefined for another form */
+function namedLocation(text) {
+    const match = projectName.exec(text);
+    if (match === null || text.charAt(match[0].length) !== '@')
+        return undefined;
+    return { extras: match[2] ?? '', location: text.slice(match[0].length + 1).trim() };
+}
+function splitMarker(body, separator) {
+    const at = body.indexOf(separator);
+    if (at < 0)
+        return [body.trim(), undefined];
+    return [body.slice(0, at).trim(), body.slice(at + separator.length).trim()];
+}
+/** Splits `path[a,b]`. */
+function splitExtras(text) {
+    const open = text.endsWith(']') ? text.lastIndexOf('[') : -1;
+    return open <= 0 ? [text, ''] : [text.slice(0, open).trim(), text.slice(open + 1, -1)];
+}
+function parseDirect(base, body, { editable, hashes }, context) {
+    if (editable && base.constraint) {
+        throw refusal(base, 'is editable, which pip does not accept as a constraint. Move it to a requirement file, or name the project with a version');
+    }
+    // A bare URL may contain semicolons: pip takes one for the start of a marker only before a space.
+    const separator = isRemote(body) ? '; ' : ';';
+    const [whole, marker] = editable ? [body, undefined] : splitMarker(body, separator);
+    const named = namedLocation(whole);
+    const location = named?.location ?? whole;
+    const remote = isRemote(location);
+    const [target, bracket] = remote ? [location, ''] : splitExtras(location);
+    if (target === '')
+        throw refusal(base, 'has no path or URL. Add one');
+    refuseMarker(base, marker, dialectOf(context));
+    const fragment = remote ? /#.*$/s.exec(target)?.[0] : undefined;
+    const parameter = (name) => new RegExp(`[#&]${name}=([^&]*)`).exec(fragment ?? '')?.[1];
+    const egg = parameter('egg');
+    const file = external_node_path_.posix.basename(target.replace(/[?#].*$/s, ''));
+    const wheelOf = (0,names/* isWheelFileName */.jh)(file) ? (0,names/* wheelNameParts */.LI)(file).name : undefined;
+    if (base.constraint && !named && egg === undefined && wheelOf === undefined) {
+        throw refusal(base, 'is a constraint without a name, which pip does not accept. Write it as "name @ URL"');
+    }
+    const extras = namesIn(bracket || named?.extras || splitExtras(egg ?? '')[1]);
+    refuseConstrainedExtras(base, extras);
+    const isFile = /^file:/i.test(target);
+    const form = vcsScheme.test(target) ? 'vcs' : remote && !isFile ? 'url' : 'path';
+    const fragmentHashes = ['sha256', 'sha384', 'sha512'].flatMap((algorithm) => {
+        const digest = parameter(algorithm);
+        return digest === undefined ? [] : [`${algorithm}:${digest}`.toLowerCase()];
+    });
+    return {
+        ...base,
+        kind: 'direct',
+        form,
+        editable,
+        target: form === 'path'
+            ? external_node_path_.resolve(context.workingDirectory, isFile ? fileOfUrl(target, base.source) : target)
+            : target,
+        shownTarget: form === 'path' ? (0,secrets/* withoutSecrets */.cT)(target) : (0,secrets/* fingerprinted */.g0)(target),
+        wheelOf,
+        extras: extras.map(names/* normalizeName */.Pc).sort(),
+        marker,
+        hashes: [...hashes, ...fragmentHashes.slice(0, 1)],
+        checksHashes: hashes.length > 0,
+    };
+}
+/**
+ * The path in a file: URL.
+ * @throws UserError for a URL of another machine
+ */
+function fileOfUrl(url, source) {
+    const bare = (url.split(/[?#]/)[0] ?? '').replace(/^file:\/\/localhost\//i, 'file:///');
+    // `file:relative/path` is not a valid URL, but pip accepts it.
+    if (!/^file:\//i.test(bare))
+        return bare.slice('file:'.length);
+    try {
+        return (0,external_node_url_.fileURLToPath)(bare);
+    }
+    catch (error) {
+        throw new errors/* UserError */.yo(`"${bare}" is not a path on this machine: ${(0,errors/* messageOf */.bD)(error)}.`, source);
+    }
+}
+/** An index requirement for a file that pip reads, without its hashes and other options. */
+function plainText({ project, extras, specifiers, marker }) {
+    const bracket = extras.length > 0 ? `[${extras.join(',')}]` : '';
+    return `${project}${bracket}${specifiers.join(',')}${marker ? ` ; ${marker}` : ''}`;
+}
+
+
+/***/ }),
+
+/***/ 1090:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q_: () => (/* binding */ isOwnOption),
+/* harmony export */   cz: () => (/* binding */ optionsOf),
+/* harmony export */   oe: () => (/* binding */ isUnknownPip),
+/* harmony export */   re: () => (/* binding */ optionText)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2377);
+/** Options in requirement files, as the optparse of pip's `req_file.py` reads them. */
+
+
+
+/** SUPPORTED_OPTIONS and SUPPORTED_OPTIONS_REQ of pip 22.2 to 26.3. */
+const forms = [
+    { name: 'index-url', spellings: ['-i', '--pypi-url'] },
+    { name: 'extra-index-url' },
+    { name: 'no-index', isFlag: true },
+    { name: 'constraint', spellings: ['-c'] },
+    { name: 'requirement', spellings: ['-r'] },
+    { name: 'editable', spellings: ['-e'] },
+    { name: 'find-links', spellings: ['-f'] },
+    { name: 'no-binary' },
+    { name: 'only-binary' },
+    { name: 'prefer-binary', isFlag: true },
+    { name: 'require-hashes', isFlag: true },
+    { name: 'no-require-hashes', isFlag: true, since: [26, 2] },
+    { name: 'pre', isFlag: true },
+    { name: 'all-releases', since: [26, 0] },
+    { name: 'only-final', since: [26, 0] },
+    { name: 'trusted-host' },
+    { name: 'use-feature' },
+    { name: 'hash' },
+    { name: 'install-option', until: [23, 1] },
+    { name: 'global-option', until: [25, 3] },
+    { name: 'config-settings', spellings: ['-C'], since: [23, 1] },
+];
+/** Options of a single requirement; pip ignores all others on a requirement's line. */
+const ownOptions = ['install-option', 'global-option', 'config-settings'];
+function isOwnOption({ name }) {
+    return ownOptions.includes(name);
+}
+const missing = {
+    requirement: 'has no file name',
+    constraint: 'has no file name',
+    editable: 'has no path or URL',
+};
+/** The newest pip whose options are listed here. */
+const newestPip = [26, 3];
+/** Whether a pip is newer than this program knows. */
+function isUnknownPip(pip) {
+    return pip !== undefined && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [newestPip[0], newestPip[1] + 1]);
+}
+const bySpelling = new Map(forms.flatMap((form) => [`--${form.name}`, ...(form.spellings ?? [])].map((spelling) => [spelling, form])));
+/**
+ * Reads the options of a line. Other words are ignored, as in pip.
+ * @param line the whole line, for messages
+ * @param pip version of the pip that decides what an abbreviation means; undefined for the newest
+ * @throws UserError where pip would reject the line
+ */
+function optionsOf(text, line, pip) {
+    const refuse = (reason) => {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`"${line.shown}" ${reason}`, line.source);
+    };
+    const words = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .wordsOf */ .Z9)(text);
+    if (words === undefined)
+        return refuse('has an unterminated quote. Close it.');
+    const options = [];
+    const rest = words.values();
+    for (const word of rest) {
+        if (word.value === '--')
+            break;
+        if (!word.value.startsWith('-') || word.value === '-')
+            continue;
+        const isLong = word.value.startsWith('--');
+        const equals = isLong ? word.value.indexOf('=') : -1;
+        const end = isLong ? (equals < 0 ? word.value.length : equals) : 2;
+        const spelling = word.value.slice(0, end);
+        const attached = isLong ? equals >= 0 : word.value.length > 2;
+        const found = isLong ? formOf(spelling, pip) : bySpelling.get(spelling);
+        if (Array.isArray(found)) {
+            return refuse(`has the ambiguous option ${spelling} (${found.join(', ')}?). Write it out.`);
+        }
+        if (found === undefined && !isUnknownPip(pip)) {
+            return refuse(`has the option ${spelling}, which pip does not accept in a requirement file. Remove it, or set it in pip's configuration.`);
+        }
+        const name = found?.name ?? spelling.replace(/^-+/, '');
+        if (found === undefined || found.isFlag) {
+            if (attached && found)
+                return refuse(`gives a value to --${name}, which takes none.`);
+            options.push({ name, isFlag: true, value: '', raw: '' });
+        }
+        else if (attached) {
+            const prefix = word.value.slice(0, end + (isLong ? 1 : 0));
+            options.push({
+                name,
+                isFlag: false,
+                value: word.value.slice(prefix.length),
+                raw: word.raw?.startsWith(prefix) ? word.raw.slice(prefix.length) : undefined,
+            });
+        }
+        else {
+            const next = rest.next().value;
+            if (next === undefined)
+                return refuse(`${missing[name] ?? `has no value for --${name}`}. Add one.`);
+            options.push({ name, isFlag: false, ...next });
+        }
+    }
+    return options;
+}
+/** @returns the candidates of an ambiguous abbreviation; undefined when no option matches */
+function formOf(spelling, pip = newestPip.join('.')) {
+    const exact = bySpelling.get(spelling);
+    if (exact !== undefined)
+        return exact;
+    const longer = [...bySpelling].filter(([known, { since, until }]) => known.startsWith(spelling) &&
+        !(since && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, since)) &&
+        !(until && !(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, until)));
+    return longer.length > 1 ? longer.map(([known]) => known) : longer[0]?.[1];
+}
+/**
+ * An option for a file that pip reads, with variables unexpanded.
+ * @returns undefined when its raw text can't be separated from the rest of its line
+ */
+function optionText({ name, isFlag, raw }) {
+    if (isFlag)
+        return `--${name}`;
+    return raw === undefined ? undefined : `--${name} ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_2__/* .quoted */ .TL)(raw)}`;
+}
+
+
+/***/ }),
+
+/***/ 2377:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ad: () => (/* binding */ splitText),
+/* harmony export */   TL: () => (/* binding */ quoted),
+/* harmony export */   Z9: () => (/* binding */ wordsOf),
+/* harmony export */   fT: () => (/* binding */ expand)
+/* harmony export */ });
+/**
+ * The words of a line of a requirement file: each with its variables expanded, as pip reads it, and
+ * raw, as the file has it, so that the value of a variable is never copied to another file.
+ */
+/** Expands `${NAME}` as pip does: upper-case names that are set; others stay as they are. */
+function expand(line, environment) {
+    const fragments = [];
+    const literal = (text) => {
+        if (text !== '')
+            fragments.push({ value: text, raw: text, isVariable: false });
+    };
+    let end = 0;
+    for (const { 0: raw, 1: name = '', index } of line.matchAll(/\$\{([A-Z0-9_]+)\}/g)) {
+        const value = environment[name];
+        if (!value)
+            continue;
+        literal(line.slice(end, index));
+        fragments.push({ value, raw, isVariable: true });
+        end = index + raw.length;
+    }
+    literal(line.slice(end));
+    return textOf(fragments);
+}
+function textOf(fragments) {
+    return {
+        value: fragments.map((each) => each.value).join(''),
+        raw: fragments.map((each) => each.raw ?? '').join(''),
+        fragments,
+    };
+}
+/**
+ * Cuts a text in two.
+ * @param at offset in its value
+ */
+function splitText({ fragments }, at) {
+    const before = [];
+    const after = [];
+    let start = 0;
+    for (const fragment of fragments) {
+        const { value, isVariable } = fragment;
+        const cut = at - start;
+        if (cut <= 0)
+            after.push(fragment);
+        else if (cut >= value.length)
+            before.push(fragment);
+        else {
+            for (const [side, part] of [
+                [before, value.slice(0, cut)],
+                [after, value.slice(cut)],
+            ]) {
+                side.push({ value: part, raw: isVariable ? undefined : part, isVariable });
+            }
+        }
+        start += value.length;
+    }
+    return [textOf(before), textOf(after)];
+}
+/**
+ * Splits a text into words as Python's `shlex.split` does.
+ * @returns undefined when a quote is not closed or nothing follows a backslash
+ */
+function wordsOf({ fragments }) {
+    const words = [];
+    let word;
+    let quote = '';
+    let isEscaped = false;
+    const append = (value, raw) => {
+        const before = word ?? { value: '', raw: '' };
+        word = {
+            value: before.value + value,
+            raw: before.raw === undefined || raw === undefined ? undefined : before.raw + raw,
+        };
+    };
+    for (const { value, raw, isVariable } of fragments) {
+        // Such a value is a part of one word, whatever is around it.
+        const isPart = isVariable && raw !== undefined && !/[\s"'\\]/.test(value);
+        for (const unit of isPart ? [value] : value) {
+            const own = isPart ? raw : isVariable ? undefined : unit;
+            if (isEscaped) {
+                if (quote === '"' && unit !== '"' && unit !== '\\')
+                    append('\\', '\\');
+                append(unit, own);
+                isEscaped = false;
+            }
+            else if (unit === '\\' && quote !== "'") {
+                isEscaped = true;
+            }
+            else if (quote === '' ? unit === '"' || unit === "'" : unit === quote) {
+                quote = quote === '' ? unit : '';
+                append('', '');
+            }
+            else if (quote === '' && /^\s$/.test(unit)) {
+                if (word !== undefined)
+                    words.push(word);
+                word = undefined;
+            }
+            else {
+                append(unit, own);
+            }
+        }
+    }
+    if (quote !== '' || isEscaped)
+        return undefined;
+    if (word !== undefined)
+        words.push(word);
+    return words;
+}
+/**
+ * A word in quotes, for a file that pip reads: pip splits lines like a shell, so white space and
+ * backslashes (in every path on Windows) need quotes.
+ */
+function quoted(word) {
+    return `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+
+/***/ }),
+
+/***/ 7692:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   FN: () => (/* binding */ requestedHashes),
+/* harmony export */   S8: () => (/* binding */ directRequirements),
+/* harmony export */   SO: () => (/* binding */ indexRequirementsIn),
+/* harmony export */   T4: () => (/* binding */ isPinned),
+/* harmony export */   TZ: () => (/* binding */ isCacheable),
+/* harmony export */   h2: () => (/* binding */ requirementOf),
+/* harmony export */   mD: () => (/* binding */ isHashMode),
+/* harmony export */   zM: () => (/* binding */ indexRequirements),
+/* harmony export */   zV: () => (/* binding */ gatherLines)
+/* harmony export */ });
+/* unused harmony exports logicalLines, parseSpecifier */
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8956);
+/* harmony import */ var _requirement_words_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2377);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
+/**
+ * Reads requirement and constraint files as pip does; the caller provides access to files and URLs.
+ * The grammar is that of pip's "Requirements File Format" page and of PEP 508.
+ */
+
+
+
+
+
+
+/**
+ * Reads all sources, following `-r` and `-c`.
+ * @throws UserError with file and line for a file that can't be read, a circular include, or an
+ *   invalid line
+ */
+async function gatherLines({ requirements = [], locked = [], projects = [], packages = [], groups = [], constraints = [], }, reading) {
+    const lines = [];
+    const files = [];
+    const seen = new Set();
+    async function visit(file, { constraint, stack, from }) {
+        if (stack.some((other) => other.location === file.location)) {
+            const cycle = [...stack, file].map((each) => each.shown).join(' → ');
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Circular include in requirement files: ${cycle}. Remove one of these -r or -c lines.`, from);
+        }
+        const visited = `${constraint}:${file.location}`;
+        if (seen.has(visited))
+            return;
+        seen.add(visited);
+        let text;
+        try {
+            text = await reading.read(file.location);
+        }
+        catch (error) {
+            const line = error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo ? error.line : undefined;
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${file.shown} can't be read: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .messageOf */ .bD)(error)}.`, line === undefined ? (from ?? { file: file.shown }) : { file: file.shown, line });
+        }
+        let counted = 0;
+        for (const { text: logical, line } of logicalLines(text)) {
+            const source = { file: file.shown, line };
+            counted += 1;
+            const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(logical, { source, constraint }, reading);
+            if ('include' in parsed) {
+                await visit(includedFile(parsed.include, file, source), {
+                    constraint: parsed.constraint,
+                    stack: [...stack, file],
+                    from: source,
+                });
+            }
+            else {
+                lines.push(...parsed.lines.flatMap((each) => anchored(each, file)));
+            }
+        }
+        files.push({ path: file.shown, lines: counted });
+    }
+    for (const file of requirements)
+        await visit(file, { constraint: false, stack: [], from: undefined });
+    for (const { text, source } of locked) {
+        const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, reading);
+        if ('lines' in parsed)
+            lines.push(...parsed.lines);
+    }
+    for (const { text, file } of groups) {
+        lines.push(parseSpecifier(text, { file, line: undefined }, reading));
+    }
+    for (const project of projects)
+        lines.push(parseProject(project, reading));
+    for (const { text } of logicalLines(packages.join('\n'))) {
+        lines.push(parseSpecifier(text, { file: 'input packages', line: undefined }, reading));
+    }
+    for (const file of constraints)
+        await visit(file, { constraint: true, stack: [], from: undefined });
+    return { lines, files };
+}
+/** The line endings of Python's `str.splitlines`, which pip splits files with. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Python takes these for line endings.
+const lineEnd = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/;
+/**
+ * Joins continuation lines and drops comments and blank lines as pip's `req_file.py` does: a
+ * comment ends a continuation, and a `#` needs white space before it.
+ * @returns logical lines with the 1-based number of their first physical line
+ */
+function logicalLines(text) {
+    const logical = [];
+    let pending = [];
+    let first = 0;
+    const emit = (joined, line) => {
+        const bare = withoutComment(joined).trim();
+        if (bare !== '')
+            logical.push({ text: bare, line });
+    };
+    const physical = text.replace(/^\uFEFF/, '').split(lineEnd);
+    physical.forEach((content, index) => {
+        const comment = content.trimStart().startsWith('#');
+        if (content.endsWith('\\') && !comment) {
+            if (pending.length === 0)
+                first = index + 1;
+            pending.push(stripBackslashes(content));
+        }
+        else if (pending.length > 0) {
+            pending.push(comment ? ` ${content}` : content);
+            emit(pending.join(''), first);
+            pending = [];
+        }
+        else {
+            emit(content, index + 1);
+        }
+    });
+    if (pending.length > 0)
+        emit(pending.join(''), first);
+    return logical;
+}
+function withoutComment(text) {
+    for (let at = text.indexOf('#'); at >= 0; at = text.indexOf('#', at + 1)) {
+        if (at === 0 || /\s/.test(text.charAt(at - 1)))
+            return text.slice(0, at);
+    }
+    return text;
+}
+/** Python's `strip("\\")`, which pip uses here: at both ends. */
+function stripBackslashes(text) {
+    let start = 0;
+    let end = text.length;
+    while (text[start] === '\\' && start < end)
+        start += 1;
+    while (end > start && text[end - 1] === '\\')
+        end -= 1;
+    return text.slice(start, end);
+}
+/**
+ * Parses a requirement outside a requirement file, where options and paths are not allowed.
+ * @throws UserError when it is one or is invalid
+ */
+function parseSpecifier(text, source, context) {
+    const expanded = (0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .expand */ .fT)(text, context.environment).value;
+    const shown = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ');
+    if (lineEnd.test(expanded)) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains a line break; write one requirement per line.`, source);
+    }
+    if (/(?:^|\s)-/.test(expanded)) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
+    }
+    // A path is rejected as one, even with an invalid marker.
+    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(expanded.trim())
+        ? undefined
+        : (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
+    const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind === 'index' || (line?.kind === 'direct' && line.form !== 'path'))
+        return line;
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${shown}" is a path; ${source.file} takes requirements only. Put paths and "-e" lines into a requirement file.`, source);
+}
+/**
+ * Parses a local project that is named outside a requirement file.
+ * @throws UserError when it is not a path with extras
+ */
+function parseProject({ text, extras: added, editable, source }, context) {
+    const [location, own] = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .splitExtras */ .UL)(text.trim());
+    const refusal = (reason) => new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).split(lineEnd).join(' ')}" ${reason}`, source);
+    if (lineEnd.test(text) || location.includes(';') || /(?:^|\s)-/.test(location)) {
+        throw refusal(`is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`);
+    }
+    const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter((extra) => extra !== '');
+    const wrong = extras.find((extra) => !(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isExtraName */ .cg)(extra));
+    if (wrong !== undefined)
+        throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
+    const relative = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(location) ? location : `./${location}`;
+    const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;
+    // pip has no editable archives.
+    const line = editable && !(0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isArchive */ .tc)(location) ? `-e ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(target)}` : target;
+    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(line, { source, constraint: false }, context);
+    const [requirement] = 'lines' in parsed ? parsed.lines : [];
+    if (requirement?.kind === 'direct' && requirement.form === 'path')
+        return requirement;
+    throw refusal('is not the path of a local project.');
+}
+/** Paths after `-r` and `-c` are relative to the including file, or to its URL. */
+function includedFile(value, parent, source) {
+    if (/^https?:/i.test(value))
+        return { location: value, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(value) };
+    if (/^https?:/i.test(parent.location)) {
+        const location = new URL(value, parent.location).href;
+        return { location, shown: (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .shownAddress */ .Uk)(location) };
+    }
+    const local = /^file:/i.test(value) ? (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .fileOfUrl */ .H2)(value, source) : value;
+    return {
+        location: node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(parent.location), local),
+        shown: node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(local)
+            ? local
+            : node_path__WEBPACK_IMPORTED_MODULE_0__.posix.join(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.dirname(parent.shown), local),
+    };
+}
+/**
+ * The copy for pip is in another directory, so a relative `--find-links` becomes two: pip looks next
+ * to the requirement file first, then where it runs, and ignores a directory that does not exist.
+ */
+function anchored(line, file) {
+    const isRelative = line.kind === 'option' &&
+        line.name === 'find-links' &&
+        !/^[a-z][a-z0-9+.-]+:/i.test(line.value) &&
+        !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(line.value) &&
+        !/^https?:/i.test(file.location);
+    if (!isRelative || line.raw === undefined)
+        return [line];
+    const beside = node_path__WEBPACK_IMPORTED_MODULE_0__.join(node_path__WEBPACK_IMPORTED_MODULE_0__.dirname(file.location), line.raw);
+    return [beside, line.raw].map((place) => ({ ...line, text: `--find-links ${(0,_requirement_words_js__WEBPACK_IMPORTED_MODULE_5__/* .quoted */ .TL)(place)}` }));
+}
+/**
+ * A requirement from a project's metadata that names its own source. It has no variables.
+ * @param text without a marker
+ * @throws UserError when it is invalid
+ */
+function requirementOf(text, source, workingDirectory) {
+    const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, { environment: {}, workingDirectory });
+    const [line] = 'lines' in parsed ? parsed.lines : [];
+    if (line?.kind !== 'direct') {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`"${(0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text)}" is not a requirement with a URL.`, source);
+    }
+    return line;
+}
+/** The requirements and constraints that pip resolves through an index. */
+function indexRequirements(lines) {
+    return lines.filter((line) => line.kind === 'index');
+}
+/** As {@link indexRequirements}, of `build-system.requires`; pip reports the invalid ones. */
+function indexRequirementsIn(texts) {
+    const context = { workingDirectory: node_path__WEBPACK_IMPORTED_MODULE_0__.sep, environment: {} };
+    return texts.flatMap((text) => {
+        try {
+            const source = { file: 'build-system.requires', line: undefined };
+            const parsed = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .parseLine */ .A)(text, { source, constraint: false }, context);
+            return 'lines' in parsed ? indexRequirements(parsed.lines) : [];
+        }
+        catch {
+            return [];
+        }
+    });
+}
+/** The requirements that name their own source instead of an index. */
+function directRequirements(lines) {
+    return lines.filter((line) => line.kind === 'direct').filter((line) => !line.constraint);
+}
+/**
+ * Whether the wheel of a requirement may be cached: only the content of a URL with a hash is fixed;
+ * a path, a branch or a bare URL may have other content the next time.
+ */
+function isCacheable(requirement) {
+    return requirement.form === 'url' && !requirement.editable && requirement.hashes.length > 0;
+}
+/** Whether pip is in hash-checking mode: one hash in any line turns it on for all. */
+function isHashMode(lines) {
+    return lines.some((line) => {
+        if (line.kind === 'option')
+            return line.name === 'require-hashes';
+        return line.kind === 'index' ? line.hashes.length > 0 : line.checksHashes;
+    });
+}
+/** The allowed hashes, by normalised name. */
+function requestedHashes(lines) {
+    const hashes = new Map();
+    for (const line of indexRequirements(lines)) {
+        if (line.hashes.length === 0)
+            continue;
+        const all = new Set([...(hashes.get(line.name) ?? []), ...line.hashes]);
+        hashes.set(line.name, [...all].sort());
+    }
+    return hashes;
+}
+/**
+ * Whether the request fixes the version of one project.
+ * @param lines those that apply to the interpreter
+ */
+function isPinned(lines, name, version) {
+    return lines.some((line) => line.name === name && line.pin !== undefined && (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .sameVersion */ .r1)(line.pin, version));
 }
 
 
@@ -35420,20 +34198,21 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9402);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(646);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1932);
-/* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(9839);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(6131);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(337);
+/* harmony import */ var _logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(9839);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
 /* harmony import */ var _logic_state_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(7979);
 /* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2718);
 /* harmony import */ var _world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(5933);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(3300);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5733);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2150);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(5638);
+/* harmony import */ var _world_lock_tools_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1916);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(3300);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5733);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2150);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(5638);
 /** Entry point of the action's main step: wires the adapters, runs the story, reports. */
 
 
@@ -35454,24 +34233,26 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_13__/* .actionsReporter */ .t)('Wheelhouse');
+
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_14__/* .actionsReporter */ .t)('Wheelhouse');
 async function main() {
-    const environment = (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_17__/* .environmentForPrograms */ .cx)(process.env);
+    const environment = (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_18__/* .environmentForPrograms */ .cx)(process.env);
     const { request, notices } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadRequest */ .W$)((name) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .getInput */ .V4(name), hostOf(environment));
     for (const notice of notices)
         reporter.notice(notice);
     const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_5__/* .install */ .a)(request, {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .pythonAdapter */ .Wp)(reporter, environment),
-        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_15__/* .uvAdapter */ .t)(reporter),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_14__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_16__/* .wheelhousesAdapter */ .S)(),
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_13__/* .pythonAdapter */ .Wp)(reporter, environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_16__/* .uvAdapter */ .t)(reporter),
+        lockTools: (0,_world_lock_tools_js__WEBPACK_IMPORTED_MODULE_10__/* .lockToolsAdapter */ .s)(),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_15__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_17__/* .wheelhousesAdapter */ .S)(),
         store: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .githubCache */ .m)({
             environment: process.env,
             temporary: request.temporary,
             program: (0,_world_github_cache_js__WEBPACK_IMPORTED_MODULE_9__/* .transferProgram */ .U)(),
             reporter,
         }),
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_10__/* .indexProbe */ .Z)(),
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_11__/* .indexProbe */ .Z)(),
         reporter,
         now: () => new Date(),
     });
@@ -35490,7 +34271,7 @@ function hostOf(environment) {
         directory: workspace,
         temporary: environment['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(),
         environment,
-        event: (0,_logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_18__/* .workflowEvent */ .k)(environment, payloadOf(environment)),
+        event: (0,_logic_cache_policy_js__WEBPACK_IMPORTED_MODULE_19__/* .workflowEvent */ .k)(environment, payloadOf(environment)),
     };
 }
 function payloadOf(environment) {
@@ -35516,14 +34297,14 @@ function handOver({ request, report, states, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('wheelhouse', states.length === 0 ? '' : (0,_logic_state_js__WEBPACK_IMPORTED_MODULE_7__/* .formatState */ .l)(states, token));
     if (request.venv !== undefined) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('VIRTUAL_ENV', request.venv);
-        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_12__/* .venvBin */ .RS)(request.venv));
+        _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .addPath */ .fM((0,_world_python_js__WEBPACK_IMPORTED_MODULE_13__/* .venvBin */ .RS)(request.venv));
     }
     if (request.export) {
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('PIP_FIND_LINKS', wheelhouse);
         _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .exportVariable */ .dN('UV_FIND_LINKS', wheelhouse);
     }
 }
-await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_11__/* .runEntry */ .CN)(main, reporter);
+await (0,_world_process_js__WEBPACK_IMPORTED_MODULE_12__/* .runEntry */ .CN)(main, reporter);
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -36163,6 +34944,512 @@ function complain(reporter, done, talk) {
     if (reasons.length > 0) {
         reporter.warning(`The cache could not be ${done}: ${[...new Set(reasons)].join('; ')}.`);
     }
+}
+
+
+/***/ }),
+
+/***/ 1916:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  s: () => (/* binding */ lockToolsAdapter)
+});
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: external "node:url"
+var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pylock.js
+var pylock = __nccwpck_require__(6356);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: ./node_modules/smol-toml/dist/index.js + 8 modules
+var dist = __nccwpck_require__(3292);
+;// CONCATENATED MODULE: ./lib/logic/toml.js
+
+
+/**
+ * Parses a TOML file.
+ * @param shown its name in messages
+ * @throws UserError with the file and line of a mistake
+ */
+function toml_parseToml(text, shown) {
+    try {
+        return (0,dist/* parse */.qg)(text);
+    }
+    catch (error) {
+        const { line, message } = error;
+        throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
+    }
+}
+
+;// CONCATENATED MODULE: ./lib/logic/lock-tools.js
+/**
+ * The locks of uv, Poetry, PDM and pipenv are read by the exporter of the tool that wrote them: how
+ * each is run, and what its output means. Exporters need no network, and all but uv's run in a
+ * directory of their own with copies of two files, where nothing else of the checkout is in reach.
+ * Everything here was tried with uv 0.13, Poetry 2.5, PDM 2.28 and pipenv 2026.10.
+ */
+
+
+
+
+
+
+
+
+const traits = {
+    uv: {
+        projectFile: 'pyproject.toml',
+        probe: ['export', '--help'],
+        sign: 'pylock.toml',
+        lockCommand: 'uv lock',
+    },
+    poetry: {
+        projectFile: 'pyproject.toml',
+        // The command is a plugin's; without it Poetry fails. Older plugins export stale locks.
+        probe: ['export', '--help', '--no-ansi'],
+        sign: '--all-groups',
+        lockCommand: 'poetry lock',
+    },
+    pdm: {
+        projectFile: 'pyproject.toml',
+        probe: ['export', '--help'],
+        sign: '--no-hashes',
+        lockCommand: 'pdm lock',
+    },
+    pipenv: {
+        projectFile: 'Pipfile',
+        probe: ['requirements', '--help'],
+        sign: '--categories',
+        lockCommand: 'pipenv lock',
+    },
+};
+function traitsOf(tool) {
+    return traits[tool];
+}
+/**
+ * How a lock is exported: everything that the tool itself would install by default, and what is
+ * selected on top.
+ * @param python path of the interpreter that the packages are for
+ * @throws UserError for a lock or project file that can't be used, or a selection that it lacks
+ */
+function exportOf(lock, selection, python) {
+    return lock_tools_exports[lock.tool](lock, selection, python);
+}
+const lock_tools_exports = {
+    uv(_lock, { extras, groups, editable, installProject }, python) {
+        const args = ['export', '--locked', '--format=pylock.toml', '--no-header', `--python=${python}`]
+            .concat(extras.map((extra) => `--extra=${extra}`))
+            .concat(groups.map((group) => `--group=${group}`))
+            .concat(editable ? [] : ['--no-editable'])
+            .concat(installProject ? [] : ['--no-emit-project']);
+        // A new dependency, and dependencies that a build back end computes, can't be checked offline.
+        return { commands: [{ args: [...args, '--offline'], online: args }], files: undefined };
+    },
+    poetry(lock, { extras, groups }) {
+        const pyproject = toml_parseToml(lock.project, 'pyproject.toml');
+        const wanted = [...poetryDefaultGroups(pyproject), ...groups];
+        const args = ['export', '--format=requirements.txt', '--no-interaction', '--no-ansi']
+            .concat(wanted.map((group) => `--with=${group}`))
+            .concat(extras.map((extra) => `--extras=${extra}`));
+        return {
+            commands: [{ args }],
+            files: {
+                'poetry.lock': lock.lock,
+                'pyproject.toml': lock.project,
+                ...poetryLicense(pyproject),
+            },
+        };
+    },
+    pdm(lock, { extras, groups }) {
+        const locked = table(toml_parseToml(lock.lock, lock.shown)['metadata'])['groups'];
+        const dynamic = table(toml_parseToml(lock.project, 'pyproject.toml')['project'])['dynamic'];
+        if (strings(dynamic).some((field) => /dependencies$/.test(field))) {
+            throw new errors/* UserError */.yo(`${lock.shown} can't be used: its project computes its dependencies when it is built (project.dynamic). Write them into pyproject.toml, or commit a requirement file made by "pdm export".`, { file: lock.shown });
+        }
+        refuseUnknown(lock, [...extras, ...groups], strings(locked));
+        const wanted = [...extras, ...groups].map((group) => `--group=${group}`);
+        return {
+            commands: [
+                { args: ['lock', '--check'] },
+                // With hashes PDM refuses to export local projects, so they are read from the lock.
+                { args: ['export', '--format=requirements', '--no-hashes', ...wanted] },
+            ],
+            files: { 'pdm.lock': lock.lock, 'pyproject.toml': lock.project },
+        };
+    },
+    pipenv(lock, { extras, groups }) {
+        const sections = Object.keys(pipfileLock(lock)).filter((name) => name !== '_meta');
+        const categories = groups.map(pipenvCategory);
+        refuseUnknown(lock, [...extras, ...categories.map(pipenvSection)], sections);
+        const wanted = groups.length > 0 ? [`--categories=${['packages', ...categories].join(' ')}`] : [];
+        return {
+            commands: [{ args: ['verify'] }, { args: ['requirements', '--hash', ...wanted] }],
+            files: { 'Pipfile.lock': lock.lock, Pipfile: lock.project },
+        };
+    },
+};
+/** The groups that `poetry install` installs without options, but `poetry export` leaves out. */
+function poetryDefaultGroups(pyproject) {
+    const poetry = table(table(pyproject['tool'])['poetry']);
+    const own = table(poetry['group']);
+    const isOptional = new Map(Object.entries(own).map(([name, group]) => [
+        (0,logic_names/* normalizeName */.Pc)(name),
+        table(group)['optional'] === true,
+    ]));
+    const names = [
+        ...Object.keys(table(pyproject['dependency-groups'])),
+        ...Object.keys(own),
+        ...('dev-dependencies' in poetry ? ['dev'] : []),
+    ];
+    const unique = new Map(names.map((name) => [(0,logic_names/* normalizeName */.Pc)(name), name]));
+    return [...unique].flatMap(([name, spelled]) => isOptional.get(name) || name === 'main' ? [] : [spelled]);
+}
+/** Poetry does not start if a licence file is missing; its content does not matter here. */
+function poetryLicense(pyproject) {
+    const file = table(table(pyproject['project'])['license'])['file'];
+    if (typeof file !== 'string')
+        return {};
+    const normal = external_node_path_.posix.normalize(file);
+    return /^[A-Za-z0-9_][\w. /-]*$/.test(normal) ? { [normal]: '' } : {};
+}
+function pipenvCategory(group) {
+    if (group === 'dev' || group === 'develop')
+        return 'dev-packages';
+    return group === 'default' ? 'packages' : group;
+}
+/** The section of Pipfile.lock that a section of Pipfile is locked in. */
+function pipenvSection(category) {
+    if (category === 'dev-packages')
+        return 'develop';
+    return category === 'packages' ? 'default' : category;
+}
+function pipfileLock({ lock, shown }) {
+    try {
+        return table(JSON.parse(lock));
+    }
+    catch {
+        throw new errors/* UserError */.yo(`${shown} is not valid JSON. Run "pipenv lock" and commit the result.`, {
+            file: shown,
+        });
+    }
+}
+/** PDM and pipenv pass over a group that does not exist. */
+function refuseUnknown({ tool, shown }, wanted, known) {
+    const names = new Set(known.map(logic_names/* normalizeName */.Pc));
+    const missing = wanted.find((name) => !names.has((0,logic_names/* normalizeName */.Pc)(name)));
+    if (missing === undefined)
+        return;
+    throw new errors/* UserError */.yo(`${shown} has no extra or group "${missing}". It has: ${known.join(', ') || 'none'}. To add one, declare it in ${traits[tool].projectFile} and run "${traits[tool].lockCommand}".`, { file: shown });
+}
+/** Settings of uv that decide which packages a lock is valid for, or what `uv sync` installs. */
+const uvSettings = /^UV_(?:CACHE_DIR|CONFIG_FILE|NO_CONFIG|DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|INDEX_STRATEGY|RESOLUTION|PRERELEASE|FORK_STRATEGY|EXCLUDE_NEWER|NO_SOURCES|NO_DEV|NO_GROUP|NO_DEFAULT_GROUPS|TORCH_BACKEND|SYSTEM_CERTS|NATIVE_TLS)$/;
+/** Settings of the tools and of Python that could make them read or write elsewhere. */
+const toolSettings = /^(?:UV|POETRY|PDM|PIPENV|PIP)_|^PYTHON(?:PATH|HOME|STARTUP)$|^VIRTUAL_ENV$/i;
+/**
+ * The environment of an exporter: without credentials of indexes, and with all that it writes in a
+ * directory of the run.
+ * @param home path of a directory for the tool's own files
+ * @param python path of the interpreter that the packages are for
+ * @param nullDevice `os.devnull` of this system
+ */
+function exportEnvironment(tool, environment, { home, python, nullDevice }) {
+    const others = Object.entries(offlineEnvironment(environment, nullDevice));
+    const kept = Object.entries(environment).filter(([name]) => tool === 'uv' && uvSettings.test(name));
+    const below = (name) => path.join(home, name);
+    const own = {
+        uv: { UV_PYTHON_DOWNLOADS: 'never', UV_NO_PROGRESS: '1', UV_HTTP_RETRIES: '1' },
+        poetry: {
+            POETRY_CACHE_DIR: below('cache'),
+            POETRY_CONFIG_DIR: below('config'),
+            POETRY_VIRTUALENVS_CREATE: 'false',
+            POETRY_KEYRING_ENABLED: 'false',
+            POETRY_NO_INTERACTION: '1',
+        },
+        pdm: {
+            PDM_CACHE_DIR: below('cache'),
+            PDM_LOG_DIR: below('log'),
+            PDM_CONFIG_FILE: below('config.toml'),
+            PDM_CHECK_UPDATE: 'false',
+            PDM_IGNORE_SAVED_PYTHON: '1',
+            PDM_NON_INTERACTIVE: '1',
+            PDM_PYTHON: python,
+            PDM_USE_VENV: 'false',
+        },
+        pipenv: {
+            PIPENV_CACHE_DIR: below('cache'),
+            PIPENV_DONT_LOAD_ENV: '1',
+            PIPENV_IGNORE_VIRTUALENVS: '1',
+            PIPENV_MAX_DEPTH: '1',
+            PIPENV_NOSPIN: '1',
+            PIPENV_YES: '1',
+            WORKON_HOME: below('venvs'),
+        },
+    };
+    return {
+        ...Object.fromEntries(others.filter(([name]) => !toolSettings.test(name))),
+        // Addresses count for whether a lock is up to date; credentials do not.
+        ...Object.fromEntries(kept.map(([name, value]) => [name, value.replace(/\/\/[^/@\s]*@/g, '//')])),
+        ...own[tool],
+        NO_COLOR: '1',
+        PYTHONUTF8: '1',
+        PYTHONIOENCODING: 'utf-8',
+    };
+}
+/** Whether uv could not decide without an index. */
+function needsNetwork(output) {
+    return /network was disabled/.test(output);
+}
+/**
+ * Reads what an exporter printed.
+ * @throws UserError when the output is not as expected
+ */
+function readExport(lock, output, reading) {
+    if (lock.tool === 'uv') {
+        // The extras and groups have been applied by uv.
+        const read = readLock(output, lock.shown, { extras: [], groups: [] }, reading.directory);
+        return { ...read, options: [] };
+    }
+    const details = detailsOf(lock);
+    const packages = [];
+    const options = [];
+    for (const { text, line } of logicalLines(output)) {
+        const isOption = /^-(?!e\s|-editable)/.test(text);
+        if (isOption)
+            options.push(text);
+        else
+            packages.push(exportedPackage(text, `line ${line} of the export`, details, reading));
+    }
+    if (reading.installProject && isPackage(lock))
+        packages.push(ownProject(reading));
+    return {
+        packages,
+        environments: [],
+        requiresPython: details.requiresPython,
+        options: options.filter((text) => !namesDefaultIndex(text, reading.defaultIndex)),
+    };
+}
+function namesDefaultIndex(option, defaultIndex) {
+    const plain = (url) => url.replace(/\/+$/, '');
+    const match = /^(?:-i|--index-url|--extra-index-url)[= ]\s*(\S+)$/.exec(option);
+    return match !== null && plain(match[1] ?? '') === plain(defaultIndex);
+}
+function detailsOf(lock) {
+    if (lock.tool === 'pipenv')
+        return pipfileDetails(lock);
+    const read = parseToml(lock.lock, lock.shown);
+    const hashes = new Map();
+    const names = new Map();
+    for (const each of tables(read['package'])) {
+        const name = normalizeName(String(each['name']));
+        const source = table(each['source']);
+        const local = source['type'] === 'directory' || source['type'] === 'file' ? source['url'] : each['path'];
+        if (typeof local === 'string')
+            names.set(path.posix.normalize(local), name);
+        if (lock.tool !== 'pdm')
+            continue;
+        const key = `${name}==${String(each['version'])}`;
+        const own = tables(each['files']).flatMap(({ hash }) => typeof hash === 'string' ? [hash] : []);
+        hashes.set(key, [...(hashes.get(key) ?? []), ...own]);
+    }
+    const project = table(parseToml(lock.project, 'pyproject.toml')['project']);
+    const supported = lock.tool === 'poetry'
+        ? table(read['metadata'])['python-versions']
+        : project['requires-python'];
+    const requiresPython = typeof supported === 'string' ? pythonMarker(supported) : undefined;
+    return { requiresPython, hashes, names, editable: new Set() };
+}
+function pipfileDetails(lock) {
+    const names = new Map();
+    const editable = new Set();
+    for (const [section, packages] of Object.entries(pipfileLock(lock))) {
+        if (section === '_meta')
+            continue;
+        for (const [name, value] of Object.entries(table(packages))) {
+            const { path: local, editable: isEditable } = table(value);
+            if (typeof local !== 'string')
+                continue;
+            names.set(path.posix.normalize(local), normalizeName(name));
+            if (isEditable === true)
+                editable.add(path.posix.normalize(local));
+        }
+    }
+    return { requiresPython: undefined, hashes: new Map(), names, editable };
+}
+const nameAndSource = /^([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*(@\s*|(?====?)|$)/;
+/** @param place of the line, for messages */
+function exportedPackage(text, place, details, reading) {
+    const [requirement, options = ''] = cut(text, /\s+(?=--hash=)/);
+    const [given, marker] = cut(requirement, /\s*;\s+/);
+    const whole = given.replace(/^(?:-e|--editable)[ =]\s*/, '');
+    const named = nameAndSource.exec(whole);
+    const [prefix = '', project = '', extras = '', at = '@'] = named ?? [];
+    const target = whole.slice(prefix.length);
+    const name = normalizeName(project);
+    const base = { marker, requiresPython: undefined, files: [], table: place };
+    const condition = marker === undefined ? '' : ` ; ${marker}`;
+    const hashes = options === '' ? '' : ` ${options.replace(/\s+/g, ' ')}`;
+    const relative = at === '' ? undefined : localPath(target, reading.ranIn);
+    if (relative === undefined) {
+        const known = options === '' ? (details.hashes.get(`${name}${target}`) ?? []) : [];
+        const added = known.map((hash) => ` --hash=${hash}`).join('');
+        const editable = whole === given ? '' : '-e ';
+        return {
+            ...{ ...base, name, path: undefined },
+            text: `${editable}${whole}${condition}${hashes}${added}`,
+        };
+    }
+    const isEditable = whole !== given || details.editable.has(relative);
+    const local = within(reading.directory, relative);
+    return {
+        ...{ ...base, path: local },
+        name: name === '' ? (details.names.get(relative) ?? '') : name,
+        text: isEditable && reading.editable
+            ? `-e ${local}${extras}`
+            : `${local}${extras}${condition}${hashes}`,
+    };
+}
+/** Cuts a text where a separator is found. */
+function cut(text, separator) {
+    const match = separator.exec(text);
+    if (match === null)
+        return [text, undefined];
+    return [text.slice(0, match.index), text.slice(match.index + match[0].length)];
+}
+/** @returns the path relative to the lock, with `/`; undefined for what is not a local path */
+function localPath(target, ranIn) {
+    if (/^file:/i.test(target)) {
+        const absolute = fileURLToPath(target.replace(/[#?].*$/s, ''));
+        const relative = path.relative(ranIn, absolute).split(path.sep).join('/');
+        return path.posix.normalize(relative === '' ? '.' : relative);
+    }
+    if (/^[a-z]+(?:\+[a-z]+)?:/i.test(target))
+        return undefined;
+    return path.posix.normalize(target.replaceAll('\\', '/'));
+}
+/** A path as a requirement line needs it: it contains a slash. */
+function within(directory, relative) {
+    const joined = path.posix.join(directory, relative);
+    return joined === '.' || /^\.{0,2}\//.test(joined) || path.posix.isAbsolute(joined)
+        ? joined
+        : `./${joined}`;
+}
+/** Whether `poetry install`, `pdm install` install the project itself; pipenv never does. */
+function isPackage({ tool, project }) {
+    if (tool === 'pipenv')
+        return false;
+    const pyproject = parseToml(project, 'pyproject.toml');
+    const settings = table(table(pyproject['tool'])[tool]);
+    if (tool === 'poetry')
+        return settings['package-mode'] !== false;
+    if (table(pyproject['project'])['name'] === undefined)
+        return false;
+    if ('package-type' in settings)
+        return settings['package-type'] === 'library';
+    return settings['distribution'] !== false;
+}
+function ownProject({ directory, editable }) {
+    const local = within(directory, '.');
+    return {
+        name: '',
+        text: `${editable ? '-e ' : ''}${local}`,
+        marker: undefined,
+        requiresPython: undefined,
+        files: [],
+        path: local,
+        table: 'the project itself',
+    };
+}
+/**
+ * The Pythons of a version constraint as a marker. Poetry has forms of its own besides PEP 440.
+ * @returns undefined when it allows all, or is in an unknown form
+ */
+function pythonMarker(constraint) {
+    const alternatives = constraint.split('||').map((all) => {
+        const clauses = all
+            .replace(/([<>=!~^]) +/g, '$1')
+            .split(/[\s,]+/)
+            .filter((clause) => clause !== '' && clause !== '*');
+        return clauses.map(clauseMarker);
+    });
+    const isKnown = alternatives.every((all) => all.length > 0 && !all.includes(undefined));
+    if (!isKnown)
+        return undefined;
+    const joined = alternatives.map((all) => all.join(' and '));
+    return joined.length === 1 ? joined[0] : joined.map((all) => `(${all})`).join(' or ');
+}
+function clauseMarker(clause) {
+    const [, operator = '==', version = ''] = /^(\^|~=?|[<>]=?|[=!]=)?(\d+(?:\.\d+)*(?:\.\*)?)$/.exec(clause) ?? [];
+    if (version === '')
+        return undefined;
+    const compare = (by, what) => `python_full_version ${by} "${what}"`;
+    const parts = version.split('.').map(Number);
+    if (operator === '^' || operator === '~') {
+        const [major = 0, minor = 0] = parts;
+        const isMajor = operator === '^' || parts.length === 1;
+        const next = isMajor ? `${major + 1}` : `${major}.${minor + 1}`;
+        return `${compare('>=', version)} and ${compare('<', next)}`;
+    }
+    return compare(operator, version);
+}
+/** What a user reads when an exporter fails. @param output its own words */
+function exportFailure({ tool, shown }, output) {
+    const words = output.trim() === '' ? 'It printed nothing.' : output.trim();
+    return new UserError(`${tool} could not export ${shown}:\n${words}\nIf ${traits[tool].projectFile} has changed, run "${traits[tool].lockCommand}" and commit the result.`, { file: shown });
+}
+function table(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? value
+        : {};
+}
+function tables(value) {
+    return Array.isArray(value) ? value.map(table) : [];
+}
+function strings(value) {
+    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+// EXTERNAL MODULE: ./lib/world/process.js + 2 modules
+var process = __nccwpck_require__(5733);
+;// CONCATENATED MODULE: ./lib/world/lock-tools.js
+/** The tools whose locks are read by their own exporters: uv, Poetry, PDM and pipenv. */
+
+
+
+function lockToolsAdapter() {
+    return {
+        async onPath(tool, environment) {
+            const { probe, sign } = traitsOf(tool);
+            try {
+                const { exitCode, stdout } = await (0,process/* run */.eF)(tool, probe, { env: environment });
+                if (exitCode !== 0)
+                    return { reason: `the ${tool} on PATH can't export locks` };
+                if (stdout.includes(sign))
+                    return { command: tool };
+                return { reason: `the ${tool} on PATH is too old` };
+            }
+            catch {
+                return { reason: `there is no ${tool} on PATH` };
+            }
+        },
+        async run(command, args, options) {
+            const [finished, ranIn] = await Promise.all([
+                (0,process/* run */.eF)(command, args, options),
+                (0,promises_.realpath)(options.cwd),
+            ]);
+            return { ...finished, ranIn };
+        },
+    };
 }
 
 
@@ -37088,8 +36375,8 @@ var external_node_path_ = __nccwpck_require__(6760);
 var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/local-project.js
+var local_project = __nccwpck_require__(113);
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
@@ -43408,6 +42695,1335 @@ class HttpClient {
 }
 const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
 //# sourceMappingURL=index.js.map
+
+/***/ }),
+
+/***/ 3292:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  qg: () => (/* reexport */ parse)
+});
+
+// UNUSED EXPORTS: TomlDate, TomlError, default, stringify
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+function getLineColFromPtr(string, ptr) {
+    let lines = string.slice(0, ptr).split(/\r?\n/);
+    return [lines.length, lines.pop().length + 1];
+}
+function makeCodeBlock(string, line, column) {
+    let lines = string.split(/\r?\n/);
+    let codeblock = '';
+    let numberLen = (Math.log10(line + 1) | 0) + 1;
+    for (let i = line - 1; i <= line + 1; i++) {
+        let l = lines[i - 1];
+        if (!l)
+            continue;
+        codeblock += i.toString().padEnd(numberLen, ' ');
+        codeblock += ':  ';
+        codeblock += l;
+        codeblock += '\n';
+        if (i === line) {
+            codeblock += ' '.repeat(numberLen + column + 2);
+            codeblock += '^\n';
+        }
+    }
+    return codeblock;
+}
+class TomlError extends Error {
+    line;
+    column;
+    codeblock;
+    constructor(message, options) {
+        const [line, column] = getLineColFromPtr(options.toml, options.ptr);
+        const codeblock = makeCodeBlock(options.toml, line, column);
+        super(`Invalid TOML document: ${message}\n\n${codeblock}`, options);
+        this.line = line;
+        this.column = column;
+        this.codeblock = codeblock;
+    }
+    /** @internal */
+    static x(message, ctx, ptr) {
+        throw new TomlError(message, { toml: ctx.s, ptr: ptr ?? ctx.p });
+    }
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/primitive.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+
+/** @internal */
+function parseString(ctx) {
+    let startPtr = ctx.p;
+    let c = ctx.s.charCodeAt(ctx.p++);
+    let first = c;
+    let isLiteral = c === 0x27; /* ' */
+    let isMultiline = c === ctx.s.charCodeAt(ctx.p) && c === ctx.s.charCodeAt(ctx.p + 1);
+    if (isMultiline) {
+        // Trim initial newline
+        if ((c = ctx.s.charCodeAt(ctx.p += 2)) === 0xa /* \n */)
+            ctx.p++;
+        else if (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */)
+            ctx.p += 2;
+    }
+    // For the record: it is not worth it to use a fast-path for literal strings using `indexOf`.
+    // Doing a char-by-char iteration ends up dispatching less instructions, for the same wall-clock runtime.
+    let parsed = '';
+    let sliceStart = ctx.p;
+    // states:
+    //   0 - decoding
+    //   1 - decoding escape
+    //   2 - whitespace escape (no newline encountered yet, must fail on non-whitespace)
+    //   3 - whitespace escape (newline encountered, allowed to transition back to normal decode)
+    let state = 0;
+    for (; ctx.p < ctx.s.length; ctx.p++) {
+        c = ctx.s.charCodeAt(ctx.p);
+        // Deal with newlines first, since that simplifies control character checking and handling across all states
+        if (isMultiline && (c === 0xa /* \n */ || (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */))) {
+            state = state && 3;
+        }
+        // Control characters are banned in TOML, so we throw an error if we encounter them
+        else if ((c < 0x20 && c !== 0x9 /* \t */) || c === 0x7f) {
+            TomlError.x('control characters are not allowed in strings', ctx);
+        }
+        // The string might terminate while we're parsing through a newline escape.
+        // It must have encountered a newline; otherwise, it'll simply fail in another branch.
+        else if ((!state || state === 3) && c === first && (!isMultiline || (ctx.s.charCodeAt(ctx.p + 1) === first && ctx.s.charCodeAt(ctx.p + 2) === first))) {
+            if (isMultiline) {
+                // If the string ends with 4-5 quotes, then the first 1-2 are part of the string
+                if (ctx.s.charCodeAt(ctx.p + 3) === first)
+                    ctx.p++;
+                if (ctx.s.charCodeAt(ctx.p + 3) === first)
+                    ctx.p++;
+            }
+            // If we're in a newline escape still, then there's nothing to add.
+            if (!state) {
+                // Avoid a useless concat operation if the string can be used as-is.
+                let s = ctx.s.slice(sliceStart, ctx.p);
+                parsed = parsed ? parsed + s : s;
+            }
+            ctx.p += isMultiline ? 3 : 1;
+            return parsed;
+        }
+        // Baseline state; keep moving forward unless an escape sequence starts
+        else if (!state) {
+            if (!isLiteral && c === 0x5c /* \ */) {
+                parsed += ctx.s.slice(sliceStart, (sliceStart = ctx.p));
+                state = 1;
+            }
+        }
+        else if (state === 1) {
+            if (c === 0x78 /* x */ || c === 0x75 /* u */ || c === 0x55 /* U */) { // Unicode escape
+                let errPtr = ctx.p++ - 1;
+                let value = 0;
+                let len = c === 0x78 /* x */ ? 2 : c === 0x75 /* u */ ? 4 : 8;
+                for (let j = 0; j < len; j++, ctx.p++) {
+                    let hex = ctx.s.charCodeAt(ctx.p);
+                    let digit = 
+                    /* 0-9 */ hex >= 0x30 && hex <= 0x39 ? hex - 0x30 :
+                        /* A-F */ hex >= 0x41 && hex <= 0x46 ? hex - 0x41 + 10 :
+                            /* a-f */ hex >= 0x61 && hex <= 0x66 ? hex - 0x61 + 10 : -1;
+                    if (digit < 0)
+                        TomlError.x('invalid non-hex character in unicode escape', ctx);
+                    value = (value << 4) | digit;
+                }
+                // Because JS does bitwise on signed 32bit integers, all 0xfzzzzzzz values are actually seen as negative
+                if (value < 0 || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
+                    TomlError.x('invalid unicode escape', ctx, errPtr);
+                }
+                parsed += String.fromCodePoint(value);
+                sliceStart = ctx.p--;
+                state = 0;
+            }
+            // Newline escape sequence. We only need to care about spaces and tabs; newlines are dealt with earlier
+            else if (isMultiline && (c === 0x20 || c === 0x9 /* \t */)) {
+                state = 2;
+            }
+            // Basic escape sequence
+            else {
+                if (c === 0x62 /* b */)
+                    parsed += '\b';
+                else if (c === 0x74 /* t */)
+                    parsed += '\t';
+                else if (c === 0x6e /* n */)
+                    parsed += '\n';
+                else if (c === 0x66 /* f */)
+                    parsed += '\f';
+                else if (c === 0x72 /* r */)
+                    parsed += '\r';
+                else if (c === 0x65 /* e */)
+                    parsed += '\x1b';
+                else if (c === 0x22 /* " */)
+                    parsed += '"';
+                else if (c === 0x5c /* \ */)
+                    parsed += '\\';
+                else
+                    TomlError.x('unrecognised escape sequence', ctx);
+                sliceStart = ctx.p + 1;
+                state = 0;
+            }
+        }
+        // Newline escape continuation: keep moving forward until the first non-whitespace char
+        else if (c !== 0x20 && c !== 0x9 /* \t */) {
+            if (state === 2)
+                TomlError.x('invalid escape: only line-ending whitespace may be escaped', ctx, sliceStart);
+            // State cannot be zero, or we'd have branched earlier already.
+            // If it's a backslash, immediately transition to the escape state so it can be processed.
+            state = !isLiteral && c === 0x5c /* \ */ ? 1 : 0;
+            sliceStart = ctx.p;
+        }
+    }
+    TomlError.x('unfinished string', ctx, startPtr);
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/date.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+let DATE_TIME_RE = /^(\d{4}-\d{2}-\d{2})?[Tt ]?(?:(\d{2}):\d{2}(?::\d{2}(?:\.\d+)?)?)?(Z|z|[-+]\d{2}:\d{2})?$/i;
+class TomlDate extends Date {
+    #hasDate = false;
+    #hasTime = false;
+    #offset = null;
+    constructor(date, fasttype, unsafeDelim) {
+        let hasDate = true;
+        let hasTime = true;
+        let offset = 'Z';
+        let c;
+        if (typeof date === 'string') {
+            if (fasttype)
+                prep: {
+                    // Date-time
+                    if (fasttype < 3) {
+                        if (+date.slice(11, 13) > 23) {
+                            date = '';
+                            break prep;
+                        }
+                        // Local
+                        if (fasttype === 2) {
+                            offset = null;
+                            date += 'Z';
+                        }
+                        // Offset; keep track of offset if not Z
+                        else if ((c = date.charCodeAt(date.length - 1)) !== 0x5a /* Z */ && c !== 0x7a /* z */) {
+                            offset = date.slice(date.length - 6);
+                        }
+                        if (unsafeDelim)
+                            date = date.slice(0, 10) + 'T' + date.slice(11);
+                    }
+                    // Time
+                    else if (fasttype === 4) {
+                        date = +date.slice(0, 2) > 23 ? '' : `0000-01-01T${date}Z`;
+                    }
+                    hasDate = fasttype !== 4;
+                    hasTime = fasttype !== 3;
+                }
+            else {
+                let match = date.match(DATE_TIME_RE);
+                if (match) {
+                    if (!match[1]) {
+                        hasDate = false;
+                        date = `0000-01-01T${date}`;
+                    }
+                    hasTime = !!match[2];
+                    // Make sure to use T instead of a space. Breaks in case of extreme values otherwise.
+                    hasTime && date[10] === ' ' && (date = date.replace(' ', 'T'));
+                    // Do not allow rollover hours.
+                    if (match[2] && +match[2] > 23) {
+                        date = '';
+                    }
+                    else {
+                        offset = match[3] || null;
+                        if (!offset && hasTime)
+                            date += 'Z';
+                    }
+                }
+                else {
+                    date = '';
+                }
+            }
+        }
+        super(date);
+        if (!isNaN(this.getTime())) {
+            this.#hasDate = hasDate;
+            this.#hasTime = hasTime;
+            this.#offset = offset;
+        }
+    }
+    isDateTime() {
+        return this.#hasDate && this.#hasTime;
+    }
+    isLocal() {
+        return !this.#hasDate || !this.#hasTime || !this.#offset;
+    }
+    isDate() {
+        return this.#hasDate && !this.#hasTime;
+    }
+    isTime() {
+        return this.#hasTime && !this.#hasDate;
+    }
+    isValid() {
+        return this.#hasDate || this.#hasTime;
+    }
+    toISOString() {
+        let iso = super.toISOString();
+        // Local Date
+        if (this.isDate())
+            return iso.slice(0, 10);
+        // Local Time
+        if (this.isTime())
+            return iso.slice(11, 23);
+        // Local DateTime
+        if (this.#offset === null)
+            return iso.slice(0, -1);
+        // Offset DateTime
+        if (this.#offset === 'Z' || this.#offset === 'z')
+            return iso;
+        // This part is quite annoying: JS strips the original timezone from the ISO string representation
+        // Instead of using a "modified" date and "Z", we restore the representation "as authored"
+        let offset = (+(this.#offset.slice(1, 3)) * 60) + +(this.#offset.slice(4, 6));
+        offset = this.#offset[0] === '-' ? offset : -offset;
+        let offsetDate = new Date(this.getTime() - (offset * 60e3));
+        return offsetDate.toISOString().slice(0, -1) + this.#offset;
+    }
+    static wrapAsOffsetDateTime(jsDate, offset = 'Z') {
+        let date = new TomlDate(jsDate);
+        date.#offset = offset;
+        return date;
+    }
+    static wrapAsLocalDateTime(jsDate) {
+        let date = new TomlDate(jsDate);
+        date.#offset = null;
+        return date;
+    }
+    static wrapAsLocalDate(jsDate) {
+        let date = new TomlDate(jsDate);
+        date.#hasTime = false;
+        date.#offset = null;
+        return date;
+    }
+    static wrapAsLocalTime(jsDate) {
+        let date = new TomlDate(jsDate);
+        date.#hasDate = false;
+        date.#offset = null;
+        return date;
+    }
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/extract.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+
+
+
+
+function isDigit(char, base = 10) {
+    return base === 16
+        ? (char > 0x2f && char < 0x3a) || (char > 0x40 && char < 0x47) || (char > 0x60 && char < 0x67)
+        : (char > 0x2f && char < 0x30 + base);
+}
+function isEndOfValue(char, delim) {
+    // Whitespace -- we're permissive on `\r` for performance; it'll be dealt with later anyway
+    return char === 0x20 || char === 0x9 /* \t */ || char === 0xa /* \n */ || char === 0xd /* \r */ ||
+        // Structure end or next value delimiter
+        (delim && (char === delim || char === 0x2c /* , */)) ||
+        // Comment
+        char === 0x23; /* # */
+}
+/** @internal */
+function extractValue(ctx, end) {
+    let errPtr = ctx.p;
+    let c = ctx.s.charCodeAt(ctx.p);
+    // Structs
+    if (c === 0x5b /* [ */ || c === 0x7b /* { */) {
+        ctx.d-- || TomlError.x('document contains excessively nested structures. aborting.', ctx);
+        let value = c === 0x5b /* [ */
+            ? parseArray(ctx)
+            : parseInlineTable(ctx);
+        ctx.d++;
+        return value;
+    }
+    // Strings
+    if (c === 0x22 /* " */ || c === 0x27 /* ' */) {
+        return parseString(ctx);
+    }
+    // Booleans
+    // We can fast-path because the first character is enough to know the only possible value
+    if (c === 0x74 /* t */) { // Only possible valid value is `true`
+        if (ctx.s.charCodeAt(++ctx.p) !== 0x72 || ctx.s.charCodeAt(++ctx.p) !== 0x75 || ctx.s.charCodeAt(++ctx.p) !== 0x65)
+            TomlError.x('invalid value', ctx, errPtr);
+        return ctx.p++, true;
+    }
+    if (c === 0x66 /* f */) { // Only possible valid value is `false`
+        if (ctx.s.charCodeAt(++ctx.p) !== 0x61 || ctx.s.charCodeAt(++ctx.p) !== 0x6c || ctx.s.charCodeAt(++ctx.p) !== 0x73 || ctx.s.charCodeAt(++ctx.p) !== 0x65)
+            TomlError.x('invalid value', ctx, errPtr);
+        return ctx.p++, false;
+    }
+    if (c === 0x2b /* + */ || c === 0x2d /* - */) {
+        return parseNumber(ctx, ctx.p, ctx.s.charCodeAt(++ctx.p), 0x2c - c, end);
+    }
+    // Rough heuristic, but `parseDate` falls back to number parsing if it's a false positive.
+    // e.g.: `a = 1\n-------------- = 1` would match this heuristic, but gracefully fallback to numbers.
+    if (ctx.s.charCodeAt(ctx.p + 4) === 0x2d /* - */ && ctx.s.charCodeAt(ctx.p + 7) === 0x2d /* - */) {
+        return parseDate(ctx, c, end);
+    }
+    // Same logic as above; `parseTime` falls back to number parsing if it's a false positive.
+    if (ctx.s.charCodeAt(ctx.p + 2) === 0x3a /* : */) {
+        return parseTime(ctx, c, end);
+    }
+    return parseNumber(ctx, ctx.p, c, 0, end);
+}
+// State:
+// 0: init
+// 1: integer
+// 2: fractional dot
+// 3: fractional
+// 4: exponent letter
+// 5: exponent
+// 6: exponent sign
+// 7: exponent with sign
+// >9: underscore; see below
+//     -> 12: was integer
+//     -> 14: was fractional
+//     -> 16: was exponent
+// states 2-5, 14, 16 are ONLY permitted iif base === 10
+function parseNumber(ctx, startPtr, startChr, sign, endChr) {
+    let c = startChr;
+    let state = 0;
+    let hasUnderscores = false;
+    // (+/-)inf
+    if (c === 0x69 /* i */) {
+        if (ctx.s.charCodeAt(++ctx.p) !== 0x6e || ctx.s.charCodeAt(++ctx.p) !== 0x66)
+            TomlError.x('invalid value', ctx, startPtr);
+        return ctx.p++, (sign || 1) / 0;
+    }
+    // (+/-)nan
+    if (c === 0x6e /* n */) {
+        if (ctx.s.charCodeAt(++ctx.p) !== 0x61 || ctx.s.charCodeAt(++ctx.p) !== 0x6e)
+            TomlError.x('invalid value', ctx, startPtr);
+        return ctx.p++, NaN;
+    }
+    // Leading zero
+    // Only allowed cases: `0<EOV>`, `0.(...)`, `0e(...)`, `0x(...)`, `0b(...)`, `0o(...)`
+    // FWIW, `0e(...)` is a stupid case, but it's not banned per-se so we have to parse it
+    if (c === 0x30 /* 0 */) {
+        if (++ctx.p >= ctx.s.length || isEndOfValue(c = ctx.s.charCodeAt(ctx.p), endChr))
+            return ctx.bi === true ? 0n : 0; // note: conveniently deals with `-0`
+        if (!sign) {
+            if (c === 0x78 /* x */)
+                return parseIntegerBaseN(ctx, startPtr, 16, endChr);
+            else if (c === 0x62 /* b */)
+                return parseIntegerBaseN(ctx, startPtr, 2, endChr);
+            else if (c === 0x6f /* o */)
+                return parseIntegerBaseN(ctx, startPtr, 8, endChr);
+        }
+        if (c === 0x2e /* . */)
+            state = 2;
+        else if (c === 0x65 /* e */ || c === 0x45 /* E */)
+            state = 4;
+        else
+            TomlError.x('illegal leading zero', ctx, startPtr);
+    }
+    // If the 1st char is not a digit by now, then it's not a valid TOML value at all
+    else if (!isDigit(c))
+        TomlError.x('invalid value', ctx, startPtr);
+    while (++ctx.p < ctx.s.length && (c = ctx.s.charCodeAt(ctx.p), !isEndOfValue(c, endChr))) {
+        if (!state)
+            state = 1; // Detects single-digit numbers we can use a fast parse path for
+        // The way the states are numbered is not random: underscores are always permitted in odd-numbered states and
+        // never permitted in even-numbered ones.
+        if (c === 0x5f /* _ */) {
+            if (!(state & 1))
+                TomlError.x('illegal underscore', ctx);
+            state += 11; // 11 is a marker that makes the state even and greater than 9; see the numbering + rationale above
+            hasUnderscores = true;
+        }
+        // Transition to fractional part.
+        else if (state === 1 && c === 0x2e /* . */)
+            state = 2;
+        // Transition to exponent part.
+        else if ((state === 1 || state === 3) && (c === 0x65 /* e */ || c === 0x45 /* E */))
+            state = 4;
+        // + and - are permitted in state 4 only (handled before entering the function for state 0)
+        else if (state === 4 && (c === 0x2b /* + */ || c === 0x2d /* - */)) {
+            state = 6;
+        }
+        // All special cases have been handled; only digits are allowed here
+        else if (!isDigit(c))
+            TomlError.x(`illegal character in numeric literal`, ctx);
+        // Clear state flags
+        else if (state > 9)
+            state -= 11;
+        else if (!(state & 1))
+            state++;
+    }
+    // Single-char number; we can fast-path these very easily.
+    if (!state) {
+        let val = (startChr - 0x30 /* 0 */) * (sign || 1);
+        return ctx.bi === true ? BigInt(val) : val;
+    }
+    // Even-numbered states absolutely require a digit next; not even end of value is permitted
+    if (!(state & 1))
+        TomlError.x('unfinished numeric value', ctx, startPtr);
+    let str = ctx.s.slice(startPtr, ctx.p);
+    if (hasUnderscores)
+        str = str.replaceAll('_', ''); // perf: replaceAll 1.25x faster than replace with a regex
+    return state > 1
+        ? parseFloat(str)
+        : parseInteger(ctx, str, 10, startPtr);
+}
+function parseIntegerBaseN(ctx, startPtr, base, endChr) {
+    let c, underscore = 1;
+    while (++ctx.p < ctx.s.length && (c = ctx.s.charCodeAt(ctx.p), !isEndOfValue(c, endChr))) {
+        if (c === 0x5f /* _ */) {
+            if (underscore & 1)
+                TomlError.x('illegal underscore', ctx);
+            underscore = 3;
+        }
+        // We only need to check if the number is a valid digit, nothing else is permitted
+        else if (!isDigit(c, base))
+            TomlError.x(`illegal character in numeric literal`, ctx);
+        // Clear underscore flag
+        else if (underscore & 1)
+            underscore--;
+    }
+    // Trailing underscore is not allowed
+    if (underscore & 1)
+        TomlError.x('unfinished numeric value', ctx);
+    let str = ctx.s.slice(startPtr + 2, ctx.p);
+    if (underscore)
+        str = str.replaceAll('_', ''); // perf: replaceAll 1.25x faster than replace with a regex
+    return parseInteger(ctx, str, base, startPtr);
+}
+function parseInteger(ctx, str, base, startPtr) {
+    if (ctx.bi !== true)
+        int: {
+            let val = parseInt(str, base);
+            if (!Number.isSafeInteger(val)) {
+                if (ctx.bi)
+                    break int;
+                TomlError.x('integer value cannot be represented losslessly', ctx, startPtr);
+            }
+            return val;
+        }
+    return base === 10 ? BigInt(str) : BigInt((base === 2 ? '0b' : base === 8 ? '0o' : '0x') + str);
+}
+function parseDate(ctx, c, endChr) {
+    let startPtr = ctx.p++, unsafeSeparator;
+    if (!isDigit(c) ||
+        !isDigit(ctx.s.charCodeAt(ctx.p++)) ||
+        !isDigit(ctx.s.charCodeAt(ctx.p++)) ||
+        !isDigit(ctx.s.charCodeAt(ctx.p++))) {
+        return parseNumber(ctx, ctx.p = startPtr, c, 0, endChr);
+    }
+    ctx.p += 5;
+    if (!isDigit(ctx.s.charCodeAt(ctx.p++)))
+        TomlError.x('invalid date-time: date part is malformed', ctx, startPtr);
+    if (ctx.p >= ctx.s.length || (((c = ctx.s.charCodeAt(ctx.p)) !== 0x20 || (unsafeSeparator = true, !isDigit(ctx.s.charCodeAt(ctx.p + 1)))) && c !== 0x54 /* T */ && c !== 0x74 /* t */)) {
+        let t = ctx.s.slice(startPtr, ctx.p);
+        return readDate(ctx, t, 3, false, startPtr);
+    }
+    if (ctx.s.charCodeAt(ctx.p += 3) !== 0x3a /* : */)
+        TomlError.x('invalid date-time: time part is malformed', ctx, startPtr);
+    if (ctx.s.charCodeAt(ctx.p += 3) === 0x3a /* : */)
+        ctx.p += 3;
+    if (ctx.s.charCodeAt(ctx.p) === 0x2e /* . */)
+        while (isDigit(ctx.s.charCodeAt(++ctx.p)))
+            ;
+    if (c = ctx.s.charCodeAt(ctx.p)) {
+        if (c === 0x5a /* Z */ || c === 0x7a /* z */) {
+            let t = ctx.s.slice(startPtr, ++ctx.p);
+            return readDate(ctx, t, 1, unsafeSeparator, startPtr, '[+00:00]');
+        }
+        if (c === 0x2b /* + */ || c === 0x2d /* - */) {
+            // Temporal's ZonedDateTime is weird asf when it comes to dealing with traditional offsets...
+            // It's 1.2x faster to allocate a new string to pass to ZDT than use Instant.toZonedDateTimeISO
+            let t = ctx.s.slice(startPtr, ctx.p += 6);
+            return readDate(ctx, t, 1, unsafeSeparator, startPtr, !ctx.ld && ('[' + ctx.s.slice(ctx.p - 6, ctx.p) + ']'));
+        }
+    }
+    let t = ctx.s.slice(startPtr, ctx.p);
+    return readDate(ctx, t, 2, unsafeSeparator, startPtr);
+}
+function parseTime(ctx, c, endChr) {
+    let start = ctx.p;
+    if (!isDigit(c) || !isDigit(ctx.s.charCodeAt(++ctx.p))) {
+        return parseNumber(ctx, --ctx.p, c, 0, endChr);
+    }
+    if (ctx.s.charCodeAt(ctx.p += 4) === 0x3a /* : */)
+        ctx.p += 3;
+    if (ctx.s.charCodeAt(ctx.p) === 0x2e /* . */)
+        while (isDigit(ctx.s.charCodeAt(++ctx.p)))
+            ;
+    let t = ctx.s.slice(start, ctx.p);
+    return readDate(ctx, t, 4, false, start);
+}
+function readDate(ctx, str, type, unsafeDelim, errPtr, temporalSuffix) {
+    if (ctx.ld) {
+        let date = new TomlDate(str, type, unsafeDelim);
+        if (!date.isValid())
+            TomlError.x('invalid date', ctx, errPtr);
+        return date;
+    }
+    try {
+        if (temporalSuffix)
+            str += temporalSuffix;
+        switch (type) {
+            case 1: return Temporal.ZonedDateTime.from(str);
+            case 2: return Temporal.PlainDateTime.from(str);
+            case 3: return Temporal.PlainDate.from(str);
+            case 4: return Temporal.PlainTime.from(str);
+        }
+    }
+    catch (e) {
+        TomlError.x(e instanceof Error ? e.message : '' + e, ctx, errPtr);
+    }
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/util.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+
+/** @internal */
+function skipComment(ctx) {
+    for (; ctx.p < ctx.s.length; ctx.p++) {
+        let c = ctx.s.charCodeAt(ctx.p);
+        if (c === 0xa /* \n */)
+            break;
+        if (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */) {
+            ctx.p++;
+            break;
+        }
+        if ((c < 0x20 && c !== 0x9 /* \t */) || c === 0x7f) {
+            TomlError.x('control characters are not allowed in comments', ctx);
+        }
+    }
+}
+/** @internal */
+function skipVoid(ctx, banNewLines, banComments) {
+    let c;
+    while (ctx.p < ctx.s.length) {
+        while (ctx.p < ctx.s.length && ((c = ctx.s.charCodeAt(ctx.p)) === 0x20 ||
+            c === 0x9 /* \t */ ||
+            (!banNewLines &&
+                (c === 0xa /* \n */ || (c === 0xd /* \r */ && ctx.s.charCodeAt(ctx.p + 1) === 0xa /* \n */)))))
+            ctx.p++;
+        if (banComments || c !== 0x23 /* # */)
+            break;
+        skipComment(ctx);
+    }
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/struct.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+
+
+
+
+/** @internal */
+function parseKey(ctx, end = 0x3d /* = */) {
+    // States:
+    // 0: before first char
+    // 1: parsing bare key
+    // 2: after key component
+    let startPtr;
+    let state = 0;
+    let parsed = [];
+    let sliceStart;
+    let c = ctx.s.charCodeAt(startPtr = ctx.p);
+    do {
+        // End of key
+        if (c === end) {
+            if (!state)
+                TomlError.x('unexpected end of key', ctx);
+            if (state === 1)
+                parsed.push(ctx.s.slice(sliceStart, ctx.p));
+            return ctx.p++, parsed;
+        }
+        // Dotted key separator
+        else if (c === 0x2e /* . */) {
+            if (!state)
+                TomlError.x('illegal empty bare key', ctx);
+            if (state === 1)
+                parsed.push(ctx.s.slice(sliceStart, ctx.p));
+            state = 0;
+        }
+        // Quoted key
+        else if (!state && (c === 0x22 /* " */ || c === 0x27 /* ' */)) {
+            if (c === ctx.s.charCodeAt(ctx.p + 1) && c === ctx.s.charCodeAt(ctx.p + 2))
+                TomlError.x('illegal quoted key: multiline strings are not allowed', ctx);
+            parsed.push(parseString(ctx));
+            state = 2;
+            ctx.p--;
+        }
+        // Whitespace; no-op in state 0 and 2, end of bare key in state 1
+        else if (c === 0x20 || c === 0x9 /* \t */) {
+            if (state === 1) {
+                parsed.push(ctx.s.slice(sliceStart, ctx.p));
+                state = 2;
+            }
+        }
+        // If state is post-key, no character is allowed; otherwise ensure it's a bare-key component
+        else if (state === 2 || (c < 0x30 && c !== 0x2d /* - */) || (c > 0x39 && c < 0x41) || (c > 0x5a && c < 0x61 && c !== 0x5f /* _ */) || c > 0x7a) {
+            TomlError.x('illegal character in key', ctx);
+        }
+        // Illegal character
+        else if (!state) {
+            state = 1;
+            sliceStart = ctx.p;
+        }
+    } while (c = ctx.s.charCodeAt(++ctx.p));
+    TomlError.x('incomplete key-value: cannot find end of key', ctx, startPtr);
+}
+/** @internal */
+function parseInlineTable(ctx) {
+    let startPtr = ctx.p++;
+    let res = Object.create(null);
+    let seen = new Set();
+    let c;
+    while (ctx.p < ctx.s.length) {
+        skipVoid(ctx);
+        if ((c = ctx.s.charCodeAt(ctx.p)) === 0x7d /* } */) {
+            ctx.p++;
+            return res;
+        }
+        let k;
+        let t = res;
+        let hasOwn = false;
+        let errPtr = ctx.p;
+        let key = parseKey(ctx);
+        for (let i = 0; i < key.length; i++) {
+            if (i)
+                t = hasOwn ? t[k] : (t[k] = Object.create(null));
+            k = key[i];
+            if ((hasOwn = Object.hasOwn(t, k)) && (typeof t[k] !== 'object' || seen.has(t[k]))) {
+                TomlError.x('trying to redefine an already defined value', ctx, errPtr);
+            }
+            let unsafe = k === '__proto__';
+            if (ctx.uk && (unsafe || k === 'constructor')) {
+                t = ctx.uk !== 1 && TomlError.x('document contains an unsafe property', ctx, errPtr);
+                break;
+            }
+            if (!hasOwn && unsafe) {
+                Object.defineProperty(t, k, { enumerable: true, configurable: true, writable: true });
+            }
+        }
+        if (hasOwn) {
+            TomlError.x('trying to redefine an already defined value', ctx, errPtr);
+        }
+        skipVoid(ctx, true, true);
+        let value = extractValue(ctx, 0x7d /* } */);
+        if (t && typeof (t[k] = value) === 'object')
+            seen.add(value);
+        skipVoid(ctx);
+        if ((c = ctx.s.charCodeAt(ctx.p++)) === 0x7d /* } */) {
+            return res;
+        }
+        if (c !== 0x2c /* , */)
+            TomlError.x('expected comma or end of structure', ctx, ctx.p - 1);
+    }
+    TomlError.x('unfinished table', ctx, startPtr);
+}
+/** @internal */
+function parseArray(ctx) {
+    let startPtr = ctx.p++;
+    let res = [];
+    let c;
+    while (ctx.p < ctx.s.length) {
+        skipVoid(ctx);
+        if ((c = ctx.s.charCodeAt(ctx.p)) === 0x5d /* ] */) {
+            ctx.p++;
+            return res;
+        }
+        res.push(extractValue(ctx, 0x5d /* ] */));
+        skipVoid(ctx);
+        if ((c = ctx.s.charCodeAt(ctx.p++)) === 0x5d /* ] */) {
+            return res;
+        }
+        if (c !== 0x2c /* , */)
+            TomlError.x('expected comma or end of structure', ctx, ctx.p - 1);
+    }
+    TomlError.x('unfinished array', ctx, startPtr);
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/parse.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+
+
+
+
+function peekTable(ctx, key, table, meta, type) {
+    let t = table;
+    let m = meta;
+    let k;
+    let hasOwn = false;
+    let state;
+    for (let i = 0; i < key.length; i++) {
+        if (i) {
+            t = hasOwn ? t[k] : (t[k] = Object.create(null));
+            m = (state = m[k]).c;
+            if (type === 0 /* Type.DOTTED */ && (state.t === 1 /* Type.EXPLICIT */ || state.t === 2 /* Type.ARRAY */)) {
+                return null;
+            }
+            if (state.t === 2 /* Type.ARRAY */) {
+                let l = t.length - 1;
+                t = t[l];
+                m = m[l].c;
+            }
+        }
+        k = key[i];
+        if ((hasOwn = Object.hasOwn(t, k)) && m[k]?.t === 0 /* Type.DOTTED */ && m[k]?.d) {
+            return null;
+        }
+        if (!hasOwn) {
+            let unsafe = k === '__proto__';
+            if (ctx.uk && (unsafe || k === 'constructor'))
+                return false;
+            if (unsafe) {
+                Object.defineProperty(t, k, { enumerable: true, configurable: true, writable: true });
+                Object.defineProperty(m, k, { enumerable: true, configurable: true, writable: true });
+            }
+            m[k] = {
+                t: i < key.length - 1 && type === 2 /* Type.ARRAY */
+                    ? 3 /* Type.ARRAY_DOTTED */ : type,
+                d: false,
+                i: 0,
+                c: Object.create(null),
+            };
+        }
+    }
+    state = m[k];
+    if (state.t !== type && !(type === 1 /* Type.EXPLICIT */ && state.t === 3 /* Type.ARRAY_DOTTED */)) {
+        // Bad key type!
+        return null;
+    }
+    if (type === 2 /* Type.ARRAY */) {
+        if (!state.d) {
+            state.d = true;
+            t[k] = [];
+        }
+        t[k].push(t = Object.create(null));
+        state.c[state.i++] = (state = { t: 1 /* Type.EXPLICIT */, d: false, i: 0, c: Object.create(null) });
+    }
+    if (state.d) {
+        // Redefining a table!
+        return null;
+    }
+    state.d = true;
+    if (type === 1 /* Type.EXPLICIT */) {
+        t = hasOwn ? t[k] : (t[k] = Object.create(null));
+    }
+    else if (type === 0 /* Type.DOTTED */ && hasOwn) {
+        return null;
+    }
+    return [k, t, state.c];
+}
+function validateTablePeek(ctx, peek, ptr) {
+    if (peek === null || ctx.uk === 2)
+        TomlError.x(peek === null
+            ? 'trying to redefine an already defined table or value'
+            : 'document contains an unsafe property', ctx, ptr);
+}
+function parse(toml, options = {}) {
+    let ctx = {
+        s: toml,
+        p: 0,
+        d: options.maxDepth ?? 1000,
+        bi: options.integersAsBigInt ?? false,
+        ld: options.useLegacyDate ?? true,
+        uk: options.unsafeKeyBehaviour === 'throw' ? 2 : options.unsafeKeyBehaviour === 'drop' ? 1 : 0,
+    };
+    let res = Object.create(null);
+    let meta = Object.create(null);
+    let tmp;
+    let skipping = false;
+    let tbl = res;
+    let m = meta;
+    // BOM is allowed, skip.
+    // JS is UTF-16, so we have to check for the UTF-16 BOM instead of the UTF-8 BOM sequence!
+    if (toml.charCodeAt(0) === 0xfeff)
+        ctx.p++;
+    skipVoid(ctx);
+    while (ctx.p < toml.length) {
+        if (toml.charCodeAt(ctx.p) === 0x5b /* [ */) {
+            let isTableArray = toml.charCodeAt(++ctx.p) === 0x5b; /* [ */
+            tmp = ctx.p += +isTableArray;
+            skipping = false;
+            let k = parseKey(ctx, 0x5d /* ] */);
+            if (isTableArray) {
+                if (toml.charCodeAt(ctx.p) !== 0x5d /* ] */) {
+                    TomlError.x('expected end of table array declaration', ctx);
+                }
+                ctx.p++;
+            }
+            let p = peekTable(ctx, k, res, meta, isTableArray ? 2 /* Type.ARRAY */ : 1 /* Type.EXPLICIT */);
+            if (!p) {
+                validateTablePeek(ctx, p, tmp);
+                skipping = true;
+            }
+            else {
+                m = p[2];
+                tbl = p[1];
+            }
+        }
+        else {
+            tmp = ctx.p;
+            let k = parseKey(ctx);
+            let p = peekTable(ctx, k, tbl, m, 0 /* Type.DOTTED */);
+            if (!p && !skipping)
+                validateTablePeek(ctx, p, tmp);
+            skipVoid(ctx, true, true);
+            let v = extractValue(ctx, void 0);
+            if (p && !skipping)
+                p[1][p[0]] = v;
+        }
+        skipVoid(ctx, true);
+        if (ctx.p < toml.length && (tmp = toml.charCodeAt(ctx.p)) !== 0xa /* \n */ && (tmp !== 0xd /* \r */ || toml.charCodeAt(ctx.p + 1) !== 0xa /* \n */)) {
+            TomlError.x('each key-value declaration must be followed by an end-of-line', ctx);
+        }
+        skipVoid(ctx);
+    }
+    return res;
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/stringify.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+let BARE_KEY = /^[a-z0-9-_]+$/i;
+let HAS_WELLFORMED = !!(''.isWellFormed);
+function extendedTypeOf(obj) {
+    let type = typeof obj;
+    if (type === 'object') {
+        if (Array.isArray(obj))
+            return 'array';
+        if (typeof obj.getUTCDate === 'function' && obj instanceof Date)
+            return 'date';
+        if (globalThis.Temporal) {
+            if (obj.until) {
+                if (obj instanceof Temporal.ZonedDateTime)
+                    return 'temporal/tz+uc';
+                if (obj instanceof Temporal.PlainDateTime || obj instanceof Temporal.PlainDate)
+                    return 'temporal/uc';
+                if (obj instanceof Temporal.PlainTime || obj instanceof Temporal.Instant)
+                    return 'temporal';
+                if (obj instanceof Temporal.PlainYearMonth)
+                    return 'temporal/x';
+            }
+            else if ((obj.toPlainDate && obj instanceof Temporal.PlainMonthDay) ||
+                (obj.negated && obj instanceof Temporal.Duration)) {
+                return 'temporal/x';
+            }
+        }
+    }
+    return type;
+}
+function isArrayOfTables(obj) {
+    for (let i = 0; i < obj.length; i++) {
+        if (extendedTypeOf(obj[i]) !== 'object')
+            return false;
+    }
+    return obj.length != 0;
+}
+function formatWellFormedStringUnchecked(s) {
+    return JSON.stringify(s).replaceAll('\x7f', '\\u007f');
+}
+function formatString(s) {
+    return formatWellFormedStringUnchecked(HAS_WELLFORMED ? s.toWellFormed() : s);
+}
+function formatKey(s) {
+    if (BARE_KEY.test(s))
+        return s;
+    if (HAS_WELLFORMED && !s.isWellFormed())
+        throw new RangeError('key contains illegal lone surrogates');
+    return formatWellFormedStringUnchecked(s);
+}
+function stringifyValue(val, type, depth, numberAsFloat, strictTemporal) {
+    if (depth === 0) {
+        throw new Error('Could not stringify the object: maximum object depth exceeded');
+    }
+    switch (type) {
+        // @ts-expect-error -- intentional fallthrough case
+        case 'number':
+            if (isNaN(val))
+                return 'nan';
+            if (val === Infinity)
+                return 'inf';
+            if (val === -Infinity)
+                return '-inf';
+            if (Number.isInteger(val) && (numberAsFloat || !Number.isSafeInteger(val)))
+                return val.toFixed(1);
+        case 'bigint':
+        case 'boolean':
+        case 'temporal':
+            return val.toString();
+        case 'string':
+            return formatString(val);
+        case 'date':
+            if (isNaN(val.getTime()))
+                throw new TypeError('cannot serialize invalid date');
+            return val.toISOString();
+        case 'object':
+            return stringifyInlineTable(val, depth, numberAsFloat, strictTemporal);
+        case 'array':
+            return stringifyArray(val, depth, numberAsFloat, strictTemporal);
+        // @ts-expect-error -- intentional fallthrough case
+        case 'temporal/tz+uc':
+            if (strictTemporal) {
+                let tz = val.timeZoneId;
+                let tzc = tz.charCodeAt(0);
+                if (
+                // Classic offset
+                tzc !== 0x2b /* + */ && tzc !== 0x2d /* - */ &&
+                    (
+                    // Fast pre-check pass; see below for the actually accepted values
+                    (tzc !== 0x55 /* U */ && tzc !== 0x47 /* G */ && tzc !== 0x5a /* Z */ && tzc !== 0x45 /* E */) ||
+                        (
+                        // UTC and its aliases; Temporal implementations don't all canonicalise unfortunately
+                        tz !== 'UTC' && tz !== 'UCT' && tz !== 'Universal' && tz !== 'Zulu' &&
+                            // GMT is a TZ but it's for all intents and purposes equivalent to UTC. Safe to downgrade.
+                            !tz.startsWith('GMT') && tz !== 'Greenwich' &&
+                            // Etc/* are all safe to downgrade to offset (either UTC, GMT, or offset)
+                            !tz.startsWith('Etc/')))) {
+                    throw new TypeError('Temporal objects with an IANA timezone are not allowed in Temporal strict mode');
+                }
+            }
+        case 'temporal/uc':
+            if (strictTemporal && val.calendarId !== 'iso8601')
+                throw new TypeError('Temporal objects with a non-default calendar are not allowed in Temporal strict mode');
+            return val.toString({
+                calendarName: 'never',
+                timeZoneName: 'never',
+            });
+        case 'temporal/x':
+            throw new TypeError('Unsupported ' + val[Symbol.toStringTag]);
+    }
+}
+function stringifyInlineTable(obj, depth, numberAsFloat, strictTemporal) {
+    let keys = Object.keys(obj);
+    if (keys.length === 0)
+        return '{}';
+    let res = '{ ';
+    for (let i = 0; i < keys.length; i++) {
+        let k = keys[i];
+        if (i)
+            res += ', ';
+        res += formatKey(k) + ' = ' + stringifyValue(obj[k], extendedTypeOf(obj[k]), depth - 1, numberAsFloat, strictTemporal);
+    }
+    return res + ' }';
+}
+function stringifyArray(array, depth, numberAsFloat, strictTemporal) {
+    if (array.length === 0)
+        return '[]';
+    let res = '[ ';
+    for (let i = 0; i < array.length; i++) {
+        if (i)
+            res += ', ';
+        if (array[i] === null || array[i] === void 0) {
+            throw new TypeError('arrays cannot contain null or undefined values');
+        }
+        res += stringifyValue(array[i], extendedTypeOf(array[i]), depth - 1, numberAsFloat, strictTemporal);
+    }
+    return res + ' ]';
+}
+function stringifyArrayTable(array, key, depth, numberAsFloat, strictTemporal) {
+    if (depth === 0) {
+        throw new Error('Could not stringify the object: maximum object depth exceeded');
+    }
+    let res = '';
+    for (let i = 0; i < array.length; i++) {
+        res += `${res && '\n'}[[${key}]]\n`;
+        res += stringifyTable(0, array[i], key, depth, numberAsFloat, strictTemporal);
+    }
+    return res;
+}
+function stringifyTable(tableKey, obj, prefix, depth, numberAsFloat, strictTemporal) {
+    if (depth === 0) {
+        throw new Error('Could not stringify the object: maximum object depth exceeded');
+    }
+    let preamble = '';
+    let tables = '';
+    let keys = Object.keys(obj);
+    for (let i = 0; i < keys.length; i++) {
+        let k = keys[i];
+        if (obj[k] !== null && obj[k] !== void 0) {
+            let type = extendedTypeOf(obj[k]);
+            if (type === 'symbol' || type === 'function') {
+                throw new TypeError(`cannot serialize values of type '${type}'`);
+            }
+            let key = formatKey(k);
+            if (type === 'array' && isArrayOfTables(obj[k])) {
+                tables += (tables && '\n') + stringifyArrayTable(obj[k], prefix ? `${prefix}.${key}` : key, depth - 1, numberAsFloat, strictTemporal);
+            }
+            else if (type === 'object') {
+                let tblKey = prefix ? `${prefix}.${key}` : key;
+                tables += (tables && '\n') + stringifyTable(tblKey, obj[k], tblKey, depth - 1, numberAsFloat, strictTemporal);
+            }
+            else {
+                preamble += key;
+                preamble += ' = ';
+                preamble += stringifyValue(obj[k], type, depth, numberAsFloat, strictTemporal);
+                preamble += '\n';
+            }
+        }
+    }
+    if (tableKey && (preamble || !tables)) // Create table only if necessary
+        preamble = preamble ? `[${tableKey}]\n${preamble}` : `[${tableKey}]`;
+    return preamble && tables
+        ? `${preamble}\n${tables}`
+        : preamble || tables;
+}
+function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTemporal = false } = {}) {
+    if (extendedTypeOf(obj) !== 'object') {
+        throw new TypeError('stringify can only be called with an object');
+    }
+    let str = stringifyTable(0, obj, '', maxDepth, numbersAsFloat, strictTemporal);
+    if (str[str.length - 1] !== '\n')
+        return str + '\n';
+    return str;
+}
+
+;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/index.js
+/*!
+ * Copyright (c) Squirrel Chat et al., All rights reserved.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Redistribution and use in source and binary forms, with or without
+ * modification, are permitted provided that the following conditions are met:
+ *
+ * 1. Redistributions of source code must retain the above copyright notice, this
+ *    list of conditions and the following disclaimer.
+ * 2. Redistributions in binary form must reproduce the above copyright notice,
+ *    this list of conditions and the following disclaimer in the
+ *    documentation and/or other materials provided with the distribution.
+ * 3. Neither the name of the copyright holder nor the names of its contributors
+ *    may be used to endorse or promote products derived from this software without
+ *    specific prior written permission.
+ *
+ * THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ * ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+ * WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+ * DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+ * FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+ * DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+ * SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+ * CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+ * OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+ * OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+ */
+
+
+
+
+
+/** @deprecated use `import * as ... from 'smol-toml'` instead */
+/* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
+
 
 /***/ })
 

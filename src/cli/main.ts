@@ -33,6 +33,7 @@ import { save } from '../save.ts';
 import { Tools } from '../tools.ts';
 import { version } from '../version.ts';
 import { discard, untilExit } from '../world/disk.ts';
+import { lockToolsAdapter } from '../world/lock-tools.ts';
 import { indexProbe } from '../world/package-index.ts';
 import { endOnSignals } from '../world/process.ts';
 import { pythonAdapter } from '../world/python.ts';
@@ -248,6 +249,7 @@ function worldOf(host: Host, store: CacheStore): World {
   return {
     python: pythonAdapter(reporter, host.environment),
     uv: uvAdapter(reporter),
+    lockTools: lockToolsAdapter(),
     sources: sourcesAdapter(),
     wheelhouses: wheelhousesAdapter(),
     store,
