@@ -104,7 +104,10 @@ async function writeLinks(
   { requested, request, scratch }: FillRun,
   { wheelhouses }: World,
 ): Promise<string | undefined> {
-  const links = requested.lock?.links ?? [];
+  // An address in a lock has no upload time; with a minimum age, its file has to come from an index.
+  const links = (requested.lock?.links ?? []).filter(
+    ({ isPath }) => isPath || request.releaseAge === undefined,
+  );
   if (links.length === 0) return undefined;
   const file = path.join(scratch, 'lock.html');
   await wheelhouses.write(file, linksPage(links, request.workingDirectory));

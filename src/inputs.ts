@@ -12,6 +12,7 @@ import { refreshPeriods } from './logic/freshness.ts';
 import type { IndexInputs, Request } from './logic/model.ts';
 import { isExtraName } from './logic/names.ts';
 import { isWithin } from './logic/paths.ts';
+import { readReleaseAge } from './logic/release-age.ts';
 
 /** Where a run happens: the parts of a Request that are no inputs. */
 export interface Host {
@@ -43,6 +44,8 @@ export const inputDefaults = {
   install: 'true',
   export: 'false',
   refresh: 'auto',
+  'minimum-release-age': '',
+  'minimum-release-age-exclude': '',
   'restore-cache': 'auto',
   'save-cache': 'auto',
   'cache-suffix': '',
@@ -156,6 +159,7 @@ export function loadRequest(
       install: flag('install'),
       export: flag('export'),
       refresh: oneOf('refresh', refreshPeriods),
+      releaseAge: readReleaseAge(text('minimum-release-age'), lines('minimum-release-age-exclude')),
       restoreCache: policy.restore,
       saveCache: policy.save,
       cacheSuffix: suffix,

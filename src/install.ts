@@ -10,6 +10,7 @@ import { installSources } from './local-projects.ts';
 import { messageOf, UserError } from './logic/errors.ts';
 import { manifestDigest } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
+import { releaseAgeText } from './logic/release-age.ts';
 import type { State } from './logic/state.ts';
 import type { Report } from './logic/summary.ts';
 import type { Reporter, World } from './ports.ts';
@@ -186,7 +187,7 @@ function reportKeys({ keys, requested }: KeyedRequest, reporter: Reporter): Prom
 
 const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' } as const;
 
-function reportOf({ keys, timer }: Run, supplied: Supply): Report {
+function reportOf({ keys, timer, request }: Run, supplied: Supply): Report {
   const { found, manifest } = supplied;
   const origin = found.state === 'nothing' ? undefined : found.origin;
   return {
@@ -200,5 +201,6 @@ function reportOf({ keys, timer }: Run, supplied: Supply): Report {
     phases: timer.phases,
     seconds: timer.seconds,
     index: supplied.how === 'filled' ? supplied.index : undefined,
+    releaseAge: request.releaseAge && releaseAgeText(request.releaseAge),
   };
 }

@@ -97,10 +97,11 @@ async function buildProject(
         'The build needs packages that are not in the wheelhouse; retrying with the index.',
       );
     }
-    const result = await installProject(run, world, requirement, { action, index: run.index });
+    const result = await installProject(run, world, requirement, { action, access: run });
     if (result.state === 'done') return result;
     const server = requirement.form === 'url' ? 'url' : 'index';
-    throw new UserError(installFailure('pip', result.output, server), requirement.source);
+    const options = { server, releaseAge: run.resolver.releaseAge } as const;
+    throw new UserError(installFailure('pip', result.output, options), requirement.source);
   });
 }
 

@@ -9,7 +9,6 @@ import path from 'node:path';
 import { buildEnvironment, fillEnvironment, offlineEnvironment } from './logic/environment.ts';
 import { messageOf, type Source, UserError } from './logic/errors.ts';
 import { buildDirectory } from './logic/manifest.ts';
-import type { Interpreter } from './logic/model.ts';
 import { isOlderPip } from './logic/names.ts';
 import {
   closeArgs,
@@ -40,7 +39,7 @@ import {
 } from './logic/request-file.ts';
 import type { DirectRequirement } from './logic/requirement-line.ts';
 import type { PipResult, World } from './ports.ts';
-import type { ChosenIndex, FillRun, Run, WheelhouseRun } from './run.ts';
+import type { FillRun, IndexAccess, Resolver, Run, WheelhouseRun } from './run.ts';
 
 /** pip could not fill the wheelhouse, or the wheelhouse does not satisfy the request. */
 export class FillError extends UserError {
@@ -94,10 +93,11 @@ async function fetchWheels(
   options: { readonly wheelDir: string; readonly noDeps: boolean },
 ): Promise<FillLog> {
   const { requestFile } = newPaths(run);
-  const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run.interpreter) });
-  const env = indexEnvironment(run, run.index);
-  const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env });
-  if (exitCode !== 0) throw fillError(output, request);
+  const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run) });
+  const pip = run.resolver.path;
+  const env = indexEnvironment(run, run);
+  const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env, pip });
+  if (exitCode !== 0) throw fillError(output, request, run.resolver);
   return readFillLog(output);
 }
 
@@ -144,13 +144,16 @@ export type ProjectResult =
 
 /**
  * Installs a requirement from its own source, without its dependencies, or only reads its metadata.
- * @param options.index for what the build needs; by default it gets the wheels of the wheelhouse alone
+ * @param options.access for what the build needs; by default it gets the wheels of the wheelhouse alone
  */
 export async function installProject(
   run: WheelhouseRun,
   world: World,
   requirement: DirectRequirement,
-  { action, index }: { readonly action: 'install' | 'read metadata'; readonly index?: ChosenIndex },
+  {
+    action,
+    access,
+  }: { readonly action: 'install' | 'read metadata'; readonly access?: IndexAccess },
 ): Promise<ProjectResult> {
   const { wheelhouses } = world;
   const { request, settings, wheelhouse } = run;
@@ -158,16 +161,16 @@ export async function installProject(
   const buildWheels = path.join(wheelhouse, buildDirectory);
   // pip warns about a directory that does not exist.
   const hasBuildWheels = await wheelhouses.exists(buildWheels);
-  const findLinks = index ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+  const findLinks = access ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
   const source = { requestFile, report, findLinks };
   const args =
     action === 'install'
       ? installDirectArgs({ ...installOptions(run), ...source })
       : metadataArgs(source);
-  const env = index
-    ? indexEnvironment(run, index)
+  const env = access
+    ? indexEnvironment(run, access)
     : buildEnvironment(request.environment, settings.configured, devNull);
-  const options = { requestFile, args, env, buildLog };
+  const options = { requestFile, args, env, buildLog, pip: access?.resolver.path };
   const { exitCode, output } = await runPip(run, world, requestFor(requirement), options);
   if (exitCode !== 0) return { state: 'failed', output };
   const [item] = await readReport(world, report, output);
@@ -199,26 +202,26 @@ export function installOptions({
 export function installFailure(
   installer: 'pip' | 'uv',
   output: string,
-  server: 'index' | 'url' = 'index',
+  options?: Parameters<typeof adviceFor>[1],
 ): string {
-  return `${installer} could not install. ${adviceFor(output, server)}\n${errorExcerpt(output)}`;
+  return `${installer} could not install. ${adviceFor(output, options)}\n${errorExcerpt(output)}`;
 }
 
 function indexEnvironment(
   { request, interpreter }: Run,
-  index: ChosenIndex,
+  { index, resolver }: IndexAccess,
 ): Record<string, string> {
   return fillEnvironment(
     request.environment,
     interpreter.pipConfig,
-    index.environment,
+    { ...index.environment, ...resolver.environment },
     interpreter.keyring,
   );
 }
 
 /** pip before 23.1 runs setup.py directly and fails without setuptools or wheel, unless told otherwise. */
-function usesPep517(interpreter: Interpreter): boolean {
-  return isOlderPip(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
+function usesPep517({ interpreter, resolver }: FillRun): boolean {
+  return isOlderPip(resolver.version, [23, 1]) && !interpreter.buildsLegacy;
 }
 
 /** Returns the path of a request's constraints while pip reads them. */
@@ -242,6 +245,7 @@ async function runPip(
     readonly args: readonly string[];
     readonly env: Readonly<Record<string, string>>;
     readonly buildLog?: string;
+    readonly pip?: string | undefined;
   },
 ): Promise<PipResult> {
   const { requestFile, args, ...others } = options;
@@ -273,11 +277,11 @@ async function readReport(
 }
 
 /** @param request the request, if the error may be about one of its lines */
-function fillError(output: string, request?: GeneratedRequest): FillError {
+function fillError(output: string, request?: GeneratedRequest, resolver?: Resolver): FillError {
   const failed = failedRequirement(output);
   const where = failed ? ` (it failed on ${failed.project})` : '';
   return new FillError(
-    `pip could not download or build every wheel${where}. ${adviceFor(output)}\n${errorExcerpt(output)}`,
+    `pip could not download or build every wheel${where}. ${adviceFor(output, { releaseAge: resolver?.releaseAge })}\n${errorExcerpt(output)}`,
     output,
     failed && request ? placeOf(failed, request) : undefined,
   );

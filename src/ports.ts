@@ -54,6 +54,8 @@ export interface Python {
     options: {
       readonly cwd: string;
       readonly env: Readonly<Record<string, string>>;
+      /** Path of another pip to run: a directory with the package, or a wheel. */
+      readonly pip?: string | undefined;
       /** Replaces generated names in a line of its output, for the log and for the result. */
       readonly rewrite?: (line: string) => string;
       /** Path of a log file for the pips that it starts for build environments. */

@@ -14,6 +14,7 @@ import {
   type PipSettings,
   pipSettings,
   refuseIgnoredSettings,
+  refuseReleaseAgeConflicts,
   withOptionLines,
 } from './logic/pip-settings.ts';
 import { type IndexRequirement, isPath } from './logic/requirement-line.ts';
@@ -71,6 +72,7 @@ export async function readRequest(
   const requested = await requestedSet(request, interpreter, configured, world);
   reporter.hide(requested.lines.flatMap(secretsOfLine));
   const settings = withOptionLines(configured, requested.lines);
+  refuseReleaseAgeConflicts(request.releaseAge, settings);
   const noDeps = settings.flag('no-deps') || requested.lock !== undefined;
   return { settings, requested, noDeps };
 }
@@ -92,6 +94,7 @@ export async function readRequestWithKeys(
   const keys = keysOf(interpreter, requested, settings.configured, {
     refresh: request.refresh,
     suffix: request.cacheSuffix,
+    releaseAge: request.releaseAge,
     now: world.now(),
     tools: wantsUv && uv === undefined ? ['uv'] : [],
   });

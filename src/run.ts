@@ -44,9 +44,25 @@ export interface ChosenIndex {
   readonly doubt?: string;
 }
 
-/** A run that fills its wheelhouse. */
-export interface FillRun extends WheelhouseRun {
+/** The pip that chooses files on the index. */
+export interface Resolver {
+  readonly version: string;
+  /** Path of the pip, if it is not the environment's own. */
+  readonly path: string | undefined;
+  /** Variables that limit what it chooses. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The minimum age of what it chooses, for people; undefined for none. */
+  readonly releaseAge: string | undefined;
+}
+
+/** What a pip needs that may ask an index. */
+export interface IndexAccess {
   readonly index: ChosenIndex;
+  readonly resolver: Resolver;
+}
+
+/** A run that fills its wheelhouse. */
+export interface FillRun extends WheelhouseRun, IndexAccess {
   /** The verified wheels that the wheelhouse already has. */
   readonly earlier: readonly Wheel[];
 }

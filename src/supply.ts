@@ -8,6 +8,7 @@ import { age } from './logic/freshness.ts';
 import { type Manifest, sameWheels } from './logic/manifest.ts';
 import { FillError } from './pip.ts';
 import type { World } from './ports.ts';
+import { chooseResolver } from './resolver.ts';
 import type { Found, Serving, Usable } from './restore.ts';
 import type { ChosenIndex, Fill, Run } from './run.ts';
 
@@ -88,7 +89,8 @@ async function fillFromBestIndex(
       world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
       const effort = base?.manifest.effort ?? 0;
       const earlier = base?.sound ?? [];
-      const fillRun = { ...run, index, wheelhouse: found.directory, earlier };
+      const resolver = await chooseResolver(run, world);
+      const fillRun = { ...run, index, resolver, wheelhouse: found.directory, earlier };
       return fill(fillRun, world, { resume, effort });
     });
   const index = await chooseIndex(run, world);

@@ -115,6 +115,8 @@ function toolRequest(
     installer: 'pip',
     install: true,
     wheelhouse: undefined,
+    // Its versions are pinned in this action.
+    releaseAge: undefined,
     // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
     cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
     environment: Object.fromEntries(

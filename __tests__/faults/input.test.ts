@@ -96,6 +96,16 @@ const answers: Record<Input, readonly [Answer, Answer]> = {
   install: both((text) => oneOf('install', text, 'true, false')),
   export: both((text) => oneOf('export', text, 'true, false')),
   refresh: both((text) => oneOf('refresh', text, 'auto, always, daily, weekly, monthly, never')),
+  'minimum-release-age': both((text) =>
+    refused(
+      `The input minimum-release-age is "${text}"; expected a number of hours, days or weeks, such as "7 days", "36 hours", "7d" or "P7D".`,
+    ),
+  ),
+  'minimum-release-age-exclude': both(() =>
+    refused(
+      'The input minimum-release-age-exclude is set without minimum-release-age. Set both, or remove it.',
+    ),
+  ),
   'restore-cache': both((text) => oneOf('restore-cache', text, 'auto, true, false')),
   'save-cache': both((text) => oneOf('save-cache', text, 'auto, true, false')),
   'cache-suffix': both((text) =>

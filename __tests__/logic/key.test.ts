@@ -10,6 +10,7 @@ import {
   matchKind,
 } from '../../src/logic/key.ts';
 import type { Interpreter } from '../../src/logic/model.ts';
+import type { ReleaseAge } from '../../src/logic/release-age.ts';
 import { gatherLines, type RequestedSet } from '../../src/logic/requirements.ts';
 import { interpreter } from '../support/fixtures.ts';
 
@@ -25,6 +26,7 @@ interface Variation {
   readonly interpreter?: Partial<Interpreter>;
   readonly refresh?: Refresh;
   readonly suffix?: string;
+  readonly releaseAge?: ReleaseAge;
   readonly now?: Date;
   readonly tools?: readonly string[];
   readonly projects?: RequestedSet['projects'];
@@ -65,6 +67,7 @@ async function keysFor(text: string, variation: Variation = {}): Promise<Keys> {
     {
       refresh: variation.refresh ?? 'auto',
       suffix: variation.suffix ?? '',
+      releaseAge: variation.releaseAge,
       now: variation.now ?? now,
       tools: variation.tools ?? [],
     },
@@ -254,7 +257,8 @@ describe('the key stays the same for', () => {
         { workingDirectory: directory, environment: {}, read: async () => 'a\n-f wheels' },
       );
       const requested = { lines, files: [], projects: [], extra: [] };
-      const options = { refresh: 'auto', suffix: '', now, tools: [] } as const;
+      const tools: string[] = [];
+      const options = { refresh: 'auto', suffix: '', releaseAge: undefined, now, tools } as const;
       return keysOf(interpreter, requested, new Map(), options).primary;
     };
     assert.equal(await at('/home/runner/work/p/p'), await at('/__w/p/p'));
@@ -386,6 +390,25 @@ describe('the key changes for', () => {
       );
     });
   }
+
+  test('a minimum release age and its exceptions, and the digest of the sources with it', async () => {
+    const ages: (ReleaseAge | undefined)[] = [
+      undefined,
+      { hours: 168, except: [] },
+      { hours: 36, except: [] },
+      { hours: 168, except: ['alpha'] },
+      { hours: 168, except: ['alpha', 'beta'] },
+    ];
+    const all = ages.map((releaseAge) => keysFor('a==1', releaseAge && { releaseAge }));
+    const keys = await Promise.all(all);
+    for (const part of ['primary', 'sources'] as const) {
+      assert.equal(new Set(keys.map((each) => each[part])).size, ages.length);
+    }
+    assert.deepEqual(keys.at(-1)?.parts.sources, [
+      'minimum-release-age=7 days',
+      'minimum-release-age-exclude=alpha,beta',
+    ]);
+  });
 
   test('settings and options change the digest of the sources too', async () => {
     const { sources } = await keysFor('a');

@@ -53,6 +53,7 @@ const report: Report = {
   ],
   seconds: 12.5,
   index: { shown: 'https://h.example/simple', why: 'pip is configured' },
+  releaseAge: undefined,
 };
 const exact: Report = {
   ...report,
@@ -127,6 +128,16 @@ test('the log report lists changes, sources, the index and the times', () => {
     'time: 12.5 s (restore 1.23 s, fill 12.3 s)',
   ]);
   assert.deepEqual(formatReport(exact).slice(1), ['time: 12.5 s (restore 1.23 s, fill 12.3 s)']);
+});
+
+test('a minimum release age is in the log and in the job summary, of an exact hit too', () => {
+  for (const each of [report, exact]) {
+    const limited = { ...each, releaseAge: '7 days, except alpha' };
+    const line = 'minimum release age: 7 days, except alpha';
+    assert.ok(formatReport(limited).includes(line));
+    assert.ok(formatSummary(limited).includes(`\nM${line.slice(1)}\n`));
+    assert.ok(!formatSummary(each).includes('release age'));
+  }
 });
 
 test('only an exact hit with a known effort says what it saves', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { UserError } from '../../src/logic/errors.ts';
 import { type Fake, fakeIndex, fakeWorld, indexUrl, type Projects } from '../support/fake-world.ts';
@@ -327,4 +327,43 @@ test('a wheelhouse of another index is not used', async () => {
   const { report } = await fake.run({ 'index-url': other, wheelhouse: 'new' }, 'app==1.0\n');
   assert.equal(report.hit, 'miss');
   assert.equal(index(fake, other).fetched.length, 2);
+});
+
+describe('a minimum release age', () => {
+  const limited = { 'minimum-release-age': '7 days' };
+
+  test('is computed at each fill, and asks for nothing on an exact hit', async () => {
+    const fake = fakeWorld(projects);
+    fake.pip = '26.3';
+    await fake.run(limited, 'app\n');
+    fake.now = new Date('2026-11-22T12:00:00Z');
+    assert.equal((await fake.run({ ...limited, refresh: 'never' }, 'app\n')).report.hit, 'exact');
+    await fake.run({ ...limited, refresh: 'always' }, 'app\n');
+    assert.deepEqual(fake.limits, ['2026-11-14T12:00:00+00:00', '2026-11-15T12:00:00+00:00']);
+  });
+
+  test('never uses a wheelhouse that was filled without it, or with another one', async () => {
+    const fake = fakeWorld(projects);
+    fake.pip = '26.3';
+    await fake.run({}, 'app\n');
+    for (const inputs of [
+      limited,
+      { 'minimum-release-age': '8 days' },
+      { ...limited, 'minimum-release-age-exclude': 'base' },
+    ]) {
+      const { report } = await fake.run(inputs, 'app\n');
+      assert.equal(report.hit, 'miss', JSON.stringify(inputs));
+      assert.deepEqual(report.before, []);
+    }
+    assert.deepEqual(fake.limits.map(Boolean), [false, true, true, true]);
+  });
+
+  test('stays in force when a mirror gives way to its index', async () => {
+    const fake = fakeWorld(projects);
+    fake.pip = '26.3';
+    fake.indexes[mirrorUrl] = { ...fakeIndex(projects), fails: unreachable };
+    await fake.run({ ...limited, 'mirror-url': mirrorUrl }, 'app\n');
+    assert.equal(fake.limits.length, 2);
+    assert.ok(fake.limits.every(Boolean));
+  });
 });

@@ -56,6 +56,10 @@ export interface Fake {
   readonly said: string[];
   readonly log: string[];
   now: Date;
+  /** The version of the environment's pip. */
+  pip: string;
+  /** The limits by upload time of the pips that filled. */
+  readonly limits: (string | undefined)[];
   /** The temporary directory that contains `workspace`, `temp` and `store`. */
   readonly root: string;
   /** Runs the main step and, unless told otherwise, the post step. */
@@ -103,6 +107,8 @@ export function fakeWorld(projects: Projects): Fake {
     installFails: undefined,
     ...{ said, log, root },
     now: new Date('2026-11-21T12:00:00Z'),
+    pip: '25.0',
+    limits: [],
     entries: () => (existsSync(join(root, 'store')) ? readdirSync(join(root, 'store')).sort() : []),
     async run(inputs, requirements) {
       said.length = 0;
@@ -235,7 +241,10 @@ function fakePython(fake: Fake): Python {
   };
 
   return {
-    probe: async () => ({ ...interpreter, sitePackages: join(fake.root, 'site') }),
+    probe: async () => ({
+      ...{ ...interpreter, pip: fake.pip },
+      sitePackages: join(fake.root, 'site'),
+    }),
     createVenv: async (made) => made,
     applies: async (_interpreter, markers) => new Map(markers.map((marker) => [marker, true])),
     cachedBuilds: async (_directory, wheels) => {
@@ -245,7 +254,10 @@ function fakePython(fake: Fake): Python {
     installed: async () => fake.installed,
     writeStubs: async () => [],
     pip: async (_interpreter, args, { env }) => {
-      if (args[0] === 'wheel') return wheel(args, String(env['PIP_INDEX_URL']));
+      if (args[0] === 'wheel') {
+        fake.limits.push(env['PIP_UPLOADED_PRIOR_TO']);
+        return wheel(args, String(env['PIP_INDEX_URL']));
+      }
       return args.includes('--dry-run') ? report(args) : installLock(args);
     },
   };

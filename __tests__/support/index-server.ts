@@ -469,6 +469,7 @@ function pageJson(name: string, shown: ShownFile[]): string {
     url,
     hashes,
     size: file.content.length,
+    ...(file.uploaded === undefined ? {} : { 'upload-time': file.uploaded }),
     'requires-python': file.requiresPython ?? null,
     // Without its first name, `dist-info-metadata`, which makes pip 22.3 to 23.1 crash: PEP 714.
     'core-metadata': coreMetadata,

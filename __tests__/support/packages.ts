@@ -22,6 +22,8 @@ export interface Distribution {
   /** Lower-case hex digest of `content`. */
   sha256: string;
   requiresPython?: string;
+  /** When it was uploaded, in ISO 8601 (PEP 700); the index does not say when it is missing. */
+  uploaded?: string;
 }
 
 interface Description {

@@ -34174,7 +34174,7 @@ function formatReadme(contents) {
 /* harmony export */   l: () => (/* binding */ bundle)
 /* harmony export */ });
 /* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5746);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(7346);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4646);
 /* harmony import */ var _logic_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5816);
@@ -34810,20 +34810,22 @@ __nccwpck_require__.d(__webpack_exports__, {
 var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 6 modules
-var install = __nccwpck_require__(5746);
+// EXTERNAL MODULE: ./lib/install.js + 7 modules
+var install = __nccwpck_require__(7346);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
 var manifest = __nccwpck_require__(4646);
+// EXTERNAL MODULE: ./lib/logic/release-age.js
+var release_age = __nccwpck_require__(761);
 // EXTERNAL MODULE: ./lib/request.js + 1 modules
 var lib_request = __nccwpck_require__(451);
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
 var restore = __nccwpck_require__(552);
 // EXTERNAL MODULE: ./lib/timer.js
-var timer = __nccwpck_require__(3365);
+var timer = __nccwpck_require__(5746);
 // EXTERNAL MODULE: ./lib/tools.js
 var lib_tools = __nccwpck_require__(5424);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
@@ -34854,7 +34856,7 @@ function explain(mismatch, reason, stored, wanted) {
         case 'interpreter':
             return [identityChange(stored.interpreter, (0,key/* interpreterIdentity */.tb)(wanted.interpreter))];
         case 'sources':
-            return partChanges(stored.parts?.sources, parts.sources, 'the indexes or build settings');
+            return partChanges(stored.parts?.sources, parts.sources, 'the indexes, the build settings or the minimum release age');
         case 'request':
             return partChanges(stored.parts?.lines, parts.lines, 'the requirements');
         case 'age':
@@ -34926,6 +34928,7 @@ function readable(part) {
 
 
 
+
 /** @throws UserError when a run could not even look for a wheelhouse */
 async function doctor(given, world) {
     (0,lib_request/* hideInputs */.UZ)(given, world.reporter);
@@ -34942,6 +34945,7 @@ async function doctor(given, world) {
             ...findings,
             await storeFinding(world.store),
             await indexFinding(inquiry, world, hit),
+            ...releaseAgeFindings(inquiry),
         ],
     };
 }
@@ -35038,6 +35042,20 @@ async function storeFinding(store) {
             text: `the store is not writable, so new wheelhouses are not saved: ${fault}`,
         };
 }
+/** Which pip enforces a minimum release age. */
+function releaseAgeFindings({ request, interpreter }) {
+    const { releaseAge } = request;
+    if (releaseAge === undefined)
+        return [];
+    try {
+        const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) === 'own' ? interpreter.pip : release_age/* fetchedPip */.$q.version;
+        const text = `minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}, enforced by pip ${pip}`;
+        return [{ level: 'good', text }];
+    }
+    catch (error) {
+        return [{ level: 'problem', text: adviceOf(error) }];
+    }
+}
 async function indexFinding(inquiry, world, hit) {
     try {
         const { shown, why } = await (0,choose_index/* chooseIndex */.SK)(inquiry, world);
@@ -35100,6 +35118,7 @@ const installFlags = {
         'extras',
         'groups',
         'cache-dependency-path',
+        'minimum-release-age-exclude',
         'extra-index-url',
         'trusted-host',
     ],
@@ -35211,6 +35230,8 @@ const installHelp = {
     install: 'Install the packages (true or false). If false, only fill the wheelhouse.',
     export: 'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps (true or false), so that tox, nox, pip and uv use the wheelhouse.',
     refresh: 'How often unpinned requirements are resolved again. One of auto, always, daily, weekly, monthly, never.',
+    'minimum-release-age': 'Minimum age of the files that are chosen, such as 7 days or 36 hours. Younger files are left out. Needs an index that tells upload times.',
+    'minimum-release-age-exclude': 'Names of projects whose files may be younger than minimum-release-age, one per line.',
     'restore-cache': 'Restore from the cache (true, false or auto). auto skips releases, tags and privileged events.',
     'save-cache': 'Save to the cache (true, false or auto). auto also skips merge queues and pull requests from forks.',
     'cache-suffix': 'Text added to the cache key, to keep separate caches for separate uses. Letters, digits and . _ - only.',
@@ -35259,7 +35280,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8360);
 /* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1593);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(5746);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7346);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_37__ = __nccwpck_require__(7363);
@@ -35805,8 +35826,11 @@ var freshness = __nccwpck_require__(2933);
 var names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
+// EXTERNAL MODULE: ./lib/logic/release-age.js
+var release_age = __nccwpck_require__(761);
 ;// CONCATENATED MODULE: ./lib/inputs.js
 /** Reads and checks all inputs, here only, and makes a frozen Request from them. */
+
 
 
 
@@ -35832,6 +35856,8 @@ const inputDefaults = {
     install: 'true',
     export: 'false',
     refresh: 'auto',
+    'minimum-release-age': '',
+    'minimum-release-age-exclude': '',
     'restore-cache': 'auto',
     'save-cache': 'auto',
     'cache-suffix': '',
@@ -35922,6 +35948,7 @@ function loadRequest(get, host) {
             install: flag('install'),
             export: flag('export'),
             refresh: oneOf('refresh', freshness/* refreshPeriods */.Ys),
+            releaseAge: (0,release_age/* readReleaseAge */.zV)(text('minimum-release-age'), lines('minimum-release-age-exclude')),
             restoreCache: policy.restore,
             saveCache: policy.save,
             cacheSuffix: suffix,
@@ -35966,7 +35993,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 5746:
+/***/ 7346:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -36181,11 +36208,12 @@ async function addWheels(run, world, request) {
 }
 async function fetchWheels(run, world, request, options) {
     const { requestFile } = newPaths(run);
-    const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run.interpreter) });
-    const env = indexEnvironment(run, run.index);
-    const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env });
+    const args = wheelArgs({ ...options, requestFile, usePep517: usesPep517(run) });
+    const pip = run.resolver.path;
+    const env = indexEnvironment(run, run);
+    const { exitCode, output } = await runPip(run, world, request, { requestFile, args, env, pip });
     if (exitCode !== 0)
-        throw fillError(output, request);
+        throw fillError(output, request, run.resolver);
     return (0,pip_output/* readFillLog */.EW)(output);
 }
 /**
@@ -36213,24 +36241,24 @@ async function resolveOffline(run, world, request, options) {
 }
 /**
  * Installs a requirement from its own source, without its dependencies, or only reads its metadata.
- * @param options.index for what the build needs; by default it gets the wheels of the wheelhouse alone
+ * @param options.access for what the build needs; by default it gets the wheels of the wheelhouse alone
  */
-async function installProject(run, world, requirement, { action, index }) {
+async function installProject(run, world, requirement, { action, access, }) {
     const { wheelhouses } = world;
     const { request, settings, wheelhouse } = run;
     const { requestFile, report, buildLog } = newPaths(run);
     const buildWheels = external_node_path_.join(wheelhouse, logic_manifest/* buildDirectory */.WP);
     // pip warns about a directory that does not exist.
     const hasBuildWheels = await wheelhouses.exists(buildWheels);
-    const findLinks = index ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+    const findLinks = access ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
     const source = { requestFile, report, findLinks };
     const args = action === 'install'
         ? installDirectArgs({ ...installOptions(run), ...source })
         : metadataArgs(source);
-    const env = index
-        ? indexEnvironment(run, index)
+    const env = access
+        ? indexEnvironment(run, access)
         : (0,environment/* buildEnvironment */.AF)(request.environment, settings.configured, external_node_os_.devNull);
-    const options = { requestFile, args, env, buildLog };
+    const options = { requestFile, args, env, buildLog, pip: access?.resolver.path };
     const { exitCode, output } = await runPip(run, world, requestFor(requirement), options);
     if (exitCode !== 0)
         return { state: 'failed', output };
@@ -36253,15 +36281,15 @@ function installOptions({ wheelhouse, request, interpreter, }) {
     };
 }
 /** Returns the message for an installer that failed: advice, and its last words. */
-function installFailure(installer, output, server = 'index') {
-    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, server)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`;
+function installFailure(installer, output, options) {
+    return `${installer} could not install. ${(0,pip_output/* adviceFor */.cp)(output, options)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`;
 }
-function indexEnvironment({ request, interpreter }, index) {
-    return (0,environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, index.environment, interpreter.keyring);
+function indexEnvironment({ request, interpreter }, { index, resolver }) {
+    return (0,environment/* fillEnvironment */.b3)(request.environment, interpreter.pipConfig, { ...index.environment, ...resolver.environment }, interpreter.keyring);
 }
 /** pip before 23.1 runs setup.py directly and fails without setuptools or wheel, unless told otherwise. */
-function usesPep517(interpreter) {
-    return (0,logic_names/* isOlderPip */.Ui)(interpreter.pip ?? '', [23, 1]) && !interpreter.buildsLegacy;
+function usesPep517({ interpreter, resolver }) {
+    return (0,logic_names/* isOlderPip */.Ui)(resolver.version, [23, 1]) && !interpreter.buildsLegacy;
 }
 /** Returns the path of a request's constraints while pip reads them. */
 function constraintsFile({ scratch }) {
@@ -36299,10 +36327,10 @@ async function readReport(world, file, output) {
     }
 }
 /** @param request the request, if the error may be about one of its lines */
-function fillError(output, request) {
+function fillError(output, request, resolver) {
     const failed = (0,pip_output/* failedRequirement */.pD)(output);
     const where = failed ? ` (it failed on ${failed.project})` : '';
-    return new FillError(`pip could not download or build every wheel${where}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`, output, failed && request ? (0,request_file/* placeOf */.$t)(failed, request) : undefined);
+    return new FillError(`pip could not download or build every wheel${where}. ${(0,pip_output/* adviceFor */.cp)(output, { releaseAge: resolver?.releaseAge })}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`, output, failed && request ? (0,request_file/* placeOf */.$t)(failed, request) : undefined);
 }
 
 ;// CONCATENATED MODULE: ./lib/local-projects.js
@@ -36373,11 +36401,12 @@ async function buildProject(run, world, requirement, action) {
                 return result;
             reporter.info('The build needs packages that are not in the wheelhouse; retrying with the index.');
         }
-        const result = await installProject(run, world, requirement, { action, index: run.index });
+        const result = await installProject(run, world, requirement, { action, access: run });
         if (result.state === 'done')
             return result;
         const server = requirement.form === 'url' ? 'url' : 'index';
-        throw new errors/* UserError */.yo(installFailure('pip', result.output, server), requirement.source);
+        const options = { server, releaseAge: run.resolver.releaseAge };
+        throw new errors/* UserError */.yo(installFailure('pip', result.output, options), requirement.source);
     });
 }
 /**
@@ -36637,6 +36666,8 @@ async function uvCommand(run, world) {
 
 // EXTERNAL MODULE: ./lib/interpreter.js
 var interpreter = __nccwpck_require__(8049);
+// EXTERNAL MODULE: ./lib/logic/release-age.js
+var release_age = __nccwpck_require__(761);
 // EXTERNAL MODULE: ./lib/restore.js + 1 modules
 var restore = __nccwpck_require__(552);
 // EXTERNAL MODULE: ./lib/choose-index.js
@@ -36723,7 +36754,8 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
 }
 /** Writes the page of the files that lock files name. @returns its path, if there are any */
 async function writeLinks({ requested, request, scratch }, { wheelhouses }) {
-    const links = requested.lock?.links ?? [];
+    // An address in a lock has no upload time; with a minimum age, its file has to come from an index.
+    const links = (requested.lock?.links ?? []).filter(({ isPath }) => isPath || request.releaseAge === undefined);
     if (links.length === 0)
         return undefined;
     const file = external_node_path_.join(scratch, 'lock.html');
@@ -36909,11 +36941,41 @@ async function describe(run, world, { closure, build, tools, urlWheels, built })
 
 // EXTERNAL MODULE: ./lib/logic/freshness.js
 var freshness = __nccwpck_require__(2933);
+;// CONCATENATED MODULE: ./lib/resolver.js
+/** Chooses the pip that chooses files on an index. */
+
+
+/**
+ * Returns the environment's own pip, with the limit of the input minimum-release-age, whose age counts
+ * from now.
+ * @throws UserError when no pip can enforce that limit
+ */
+async function chooseResolver({ request, interpreter }, { reporter, now }) {
+    const { releaseAge } = request;
+    const own = { version: interpreter.pip ?? '', path: undefined };
+    if (releaseAge === undefined)
+        return { ...own, environment: {}, releaseAge: undefined };
+    const latest = (0,release_age/* latestUpload */.tD)(releaseAge, now());
+    if ((0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) === 'fetched') {
+        throw new errors/* UserError */.yo(`pip ${own.version} can't enforce minimum-release-age${releaseAge.except.length > 0 ? ' with exceptions' : ''}. Install pip ${release_age/* fetchedPip */.$q.version} before this step, or remove the input.`);
+    }
+    reporter.info(`Minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}. pip ${own.version} leaves out files that were uploaded after ${latest}.`);
+    return {
+        ...own,
+        environment: {
+            PIP_UPLOADED_PRIOR_TO: latest,
+            WHEELHOUSE_AGE_EXCEPT: releaseAge.except.join(' '),
+        },
+        releaseAge: (0,release_age/* ageText */.XG)(releaseAge),
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/supply.js
 /**
  * Supplies a run with a complete wheelhouse: one that was found and serves as it is, one that is
  * filled from an index, or the last good one while no index can be used.
  */
+
 
 
 
@@ -36972,7 +37034,8 @@ async function fillFromBestIndex(run, world, found) {
         world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
         const effort = base?.manifest.effort ?? 0;
         const earlier = base?.sound ?? [];
-        const fillRun = { ...run, index, wheelhouse: found.directory, earlier };
+        const resolver = await chooseResolver(run, world);
+        const fillRun = { ...run, index, resolver, wheelhouse: found.directory, earlier };
         return fill(fillRun, world, { resume, effort });
     });
     const index = await (0,choose_index/* chooseIndex */.SK)(run, world);
@@ -36998,7 +37061,7 @@ async function fillFromBestIndex(run, world, found) {
 }
 
 // EXTERNAL MODULE: ./lib/timer.js
-var lib_timer = __nccwpck_require__(3365);
+var lib_timer = __nccwpck_require__(5746);
 // EXTERNAL MODULE: ./lib/tools.js
 var lib_tools = __nccwpck_require__(5424);
 ;// CONCATENATED MODULE: ./lib/install.js
@@ -37006,6 +37069,7 @@ var lib_tools = __nccwpck_require__(5424);
  * The story of one run: read the request, find a wheelhouse, complete it where something is missing,
  * install from it, put it into its place.
  */
+
 
 
 
@@ -37160,7 +37224,7 @@ function reportKeys({ keys, requested }, reporter) {
     });
 }
 const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' };
-function reportOf({ keys, timer }, supplied) {
+function reportOf({ keys, timer, request }, supplied) {
     const { found, manifest } = supplied;
     const origin = found.state === 'nothing' ? undefined : found.origin;
     return {
@@ -37174,6 +37238,7 @@ function reportOf({ keys, timer }, supplied) {
         phases: timer.phases,
         seconds: timer.seconds,
         index: supplied.how === 'filled' ? supplied.index : undefined,
+        releaseAge: request.releaseAge && (0,release_age/* releaseAgeText */._l)(request.releaseAge),
     };
 }
 
@@ -37719,11 +37784,13 @@ function probeCandidates(requested) {
 /* harmony export */   tb: () => (/* binding */ interpreterIdentity)
 /* harmony export */ });
 /* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(2933);
+/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2933);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1090);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3983);
+/* harmony import */ var _release_age_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(761);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1090);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
 /** The cache keys of a request. */
+
 
 
 
@@ -37764,7 +37831,7 @@ const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-relea
  *   restore keys never match another system, architecture, libc or Python
  */
 function keysOf(interpreter, requested, settings, options) {
-    const sourceList = sourceParts(requested, settings);
+    const sourceList = [...sourceParts(requested, settings), ...(0,_release_age_js__WEBPACK_IMPORTED_MODULE_2__/* .releaseAgeParts */ .Rm)(options.releaseAge)];
     const sources = (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)(sourceList);
     const lines = [
         ...new Set([
@@ -37784,7 +37851,7 @@ function keysOf(interpreter, requested, settings, options) {
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
-        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_4__/* .period */ .iE)(options.refresh, options.now);
+        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_5__/* .period */ .iE)(options.refresh, options.now);
     const suffix = options.suffix === '' ? [] : [options.suffix];
     const family = [
         generation,
@@ -37875,7 +37942,7 @@ function settingPart(name, settings) {
 function valuePart(name, value) {
     return ['config-settings', 'global-option', 'build-option'].includes(name)
         ? (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([value]).slice(0, 12)
-        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_3__/* .fingerprinted */ .g0)(value);
+        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .fingerprinted */ .g0)(value);
 }
 /** A line in a normal form: lines with the same meaning have the same text. */
 function canonical(line) {
@@ -37897,7 +37964,7 @@ function canonical(line) {
     const parts = [
         `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
         spaced(line.marker ?? ''),
-        ...line.options.map((option) => (0,_requirement_options_js__WEBPACK_IMPORTED_MODULE_2__/* .optionText */ .re)(option) ?? `--${option.name}`),
+        ...line.options.map((option) => (0,_requirement_options_js__WEBPACK_IMPORTED_MODULE_3__/* .optionText */ .re)(option) ?? `--${option.name}`),
         ...line.hashes.toSorted(),
     ];
     return `${role}${parts.join(' ; ')}`;
@@ -38622,6 +38689,7 @@ function errorExcerpt(output, lines = 12) {
 }
 const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
 const notFound = /No matching distribution found|Could not find a version/i;
+const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
 const advices = [
     [
         /hash mismatch|DO NOT MATCH THE HASHES/i,
@@ -38631,10 +38699,7 @@ const advices = [
         /require-hashes mode|--require-hashes/i,
         'A single --hash turns on hash checking for everything, including dependencies and inline packages: add the missing hashes (pip-compile --generate-hashes does), or install the other packages in a separate step.',
     ],
-    [
-        /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i,
-        'The requirements conflict: relax one of those that pip names.',
-    ],
+    [conflict, 'The requirements conflict: relax one of those that pip names.'],
     [
         /\b40[13] (?:Client )?Error/i,
         "The index rejected the credentials: check those in pip's configuration.",
@@ -38683,10 +38748,20 @@ function isMachineFailure(output) {
     return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
 }
 /**
- * One sentence on what to do about a failed pip.
- * @param server where it downloaded from: package indexes, or a URL of the request
+ * What to do about a failed pip, in a sentence or two.
+ * @param options.server where it downloaded from: package indexes (default), or a URL of the request
+ * @param options.releaseAge the minimum age of the files that it could choose, such as `7 days`
  */
-function adviceFor(output, server = 'index') {
+function adviceFor(output, { server = 'index', releaseAge, } = {}) {
+    const advice = adviceOn(output, server);
+    return releaseAge !== undefined && (notFound.test(output) || conflict.test(output))
+        ? `${advice} Files younger than ${releaseAge} were left out (minimum-release-age); to accept those of a project, name it in minimum-release-age-exclude.`
+        : advice;
+}
+function adviceOn(output, server) {
+    const [, page] = /Index (\S+) does not provide upload-time metadata/.exec(output) ?? [];
+    if (page !== undefined)
+        return withoutUploadTimes(page);
     if (server === 'url' && unreachable.test(output)) {
         return 'The server of this URL could not be reached: check the address, or run again.';
     }
@@ -38695,6 +38770,18 @@ function adviceFor(output, server = 'index') {
     }
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
         "See pip's output above; the same command should fail the same way outside this action.");
+}
+/** @param page of an index (pip requests it with a final slash), or of find-links */
+function withoutUploadTimes(page) {
+    const [, index = page, project] = /^(.+)\/([^/]+)\/$/.exec((0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(page)) ?? [];
+    return [
+        project === undefined
+            ? `${index} does not say when its files were uploaded`
+            : `The index ${index} does not say when the files of ${project} were uploaded`,
+        ', so no age can be required of them. Use an index whose JSON pages have upload times (PEP 700),',
+        ` name ${project === undefined ? 'their projects' : project} in minimum-release-age-exclude,`,
+        ' or remove minimum-release-age (or uploaded-prior-to of pip).',
+    ].join('');
 }
 /** Whether pip found no file because it ignored those that require another Python. */
 function needsOtherPython(output) {
@@ -38749,6 +38836,7 @@ function projectIn(requirement) {
 /* harmony export */   Bf: () => (/* binding */ withOptionLines),
 /* harmony export */   QG: () => (/* binding */ isolatesBuilds),
 /* harmony export */   Tv: () => (/* binding */ breaksSystemPackages),
+/* harmony export */   Yv: () => (/* binding */ refuseReleaseAgeConflicts),
 /* harmony export */   mm: () => (/* binding */ certificatesOf),
 /* harmony export */   yG: () => (/* binding */ refuseIgnoredSettings),
 /* harmony export */   zq: () => (/* binding */ pipSettings)
@@ -38830,6 +38918,20 @@ function refuseIgnoredSettings({ configured }, pip) {
         if (configured.has(name) && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, version)) {
             throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
         }
+    }
+}
+/**
+ * @param settings with the option lines of requirement files
+ * @throws UserError for a setting of pip under which the minimum would have no effect, or another one
+ */
+function refuseReleaseAgeConflicts(age, settings) {
+    if (age === undefined)
+        return;
+    if (settings.text('uploaded-prior-to') !== undefined) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('The input minimum-release-age is set, and pip is configured with uploaded-prior-to (PIP_UPLOADED_PRIOR_TO). Remove one of them.');
+    }
+    if (settings.flag('no-index')) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('The input minimum-release-age is set, but pip uses no index (no-index is set), and files of find-links have no upload times. Remove one of the two settings.');
     }
 }
 /**
@@ -39011,6 +39113,115 @@ function unescaped(text) {
  */
 function readLock(_text, shown, _selection, _directory = '.') {
     throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${shown} can't be read yet.`, { file: shown });
+}
+
+
+/***/ }),
+
+/***/ 761:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $q: () => (/* binding */ fetchedPip),
+/* harmony export */   Rm: () => (/* binding */ releaseAgeParts),
+/* harmony export */   XG: () => (/* binding */ ageText),
+/* harmony export */   _l: () => (/* binding */ releaseAgeText),
+/* harmony export */   ic: () => (/* binding */ enforcerOf),
+/* harmony export */   tD: () => (/* binding */ latestUpload),
+/* harmony export */   zV: () => (/* binding */ readReleaseAge)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/**
+ * The input minimum-release-age: files that were uploaded to the index too recently are not chosen.
+ * pip enforces it with `--uploaded-prior-to`, which needs an index that says when its files were
+ * uploaded (PEP 700).
+ */
+
+
+/** Hours, days or weeks, in words and in ISO 8601. */
+const forms = [
+    /^(?:(\d{1,4})\s*h(?:ours?)?|(\d{1,4})\s*d(?:ays?)?|(\d{1,4})\s*w(?:eeks?)?)$/i,
+    /^P(?:T(\d{1,4})H|(\d{1,4})D|(\d{1,4})W)$/i,
+];
+/**
+ * Reads the inputs minimum-release-age and minimum-release-age-exclude.
+ * @param age `7 days`, `36 hours`, `2 weeks`, `7d`, or a duration of ISO 8601 in one unit (`P7D`,
+ *   `PT36H`, `P2W`); empty for no minimum
+ * @throws UserError when one of them is not valid
+ */
+function readReleaseAge(age, exclude) {
+    if (age === '') {
+        if (exclude.length === 0)
+            return undefined;
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('The input minimum-release-age-exclude is set without minimum-release-age. Set both, or remove it.');
+    }
+    const form = forms.find((each) => each.test(age));
+    const [hours = 0, days = 0, weeks = 0] = form
+        ?.exec(age)
+        ?.slice(1)
+        .map((number) => Number(number ?? 0)) ?? [];
+    const total = hours + 24 * days + 168 * weeks;
+    if (total === 0) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age is "${age}"; expected a number of hours, days or weeks, such as "7 days", "36 hours", "7d" or "P7D".`);
+    }
+    for (const name of exclude) {
+        if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name))
+            continue;
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age-exclude contains "${name}", which is not the name of a project. Write one name per line, without a version.`);
+    }
+    return {
+        hours: total,
+        except: [...new Set(exclude.map(_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc))].sort(),
+    };
+}
+/** The age in a normal form: `7 days`, `36 hours`. */
+function ageText({ hours }) {
+    const [count, unit] = hours % 24 === 0 ? [hours / 24, 'day'] : [hours, 'hour'];
+    return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+/** For people: `7 days, except alpha, beta`. */
+function releaseAgeText(age) {
+    return `${ageText(age)}${age.except.length > 0 ? `, except ${age.except.join(', ')}` : ''}`;
+}
+/** The parts of the cache key. */
+function releaseAgeParts(age) {
+    if (age === undefined)
+        return [];
+    const except = age.except.join(',');
+    return [
+        `minimum-release-age=${ageText(age)}`,
+        ...(except === '' ? [] : [`minimum-release-age-exclude=${except}`]),
+    ];
+}
+/**
+ * The moment before which a file must have been uploaded, to the second.
+ * @returns in the form that every pip with `--uploaded-prior-to` reads
+ */
+function latestUpload({ hours }, now) {
+    const moment = new Date(now.getTime() - hours * 3_600_000);
+    return moment.toISOString().replace(/\.\d+Z$/, '+00:00');
+}
+/** The first pip with `--uploaded-prior-to`. */
+const enforcingPip = [26, 0];
+/** The pip that stands in for an older one. */
+const fetchedPip = { version: '26.3', python: [3, 10] };
+/**
+ * Which pip has to choose the files: the environment's own, or the one that is fetched. Exceptions
+ * reach into pip (src/python/run_pip.py), so only pips that are known to work with that are used.
+ * @throws UserError when neither can be used
+ */
+function enforcerOf(age, { pip = '', version }) {
+    const [major, minor] = fetchedPip.version.split('.').map(Number);
+    const isKnown = (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, [major, minor + 1]);
+    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, enforcingPip) && (age.except.length === 0 || isKnown))
+        return 'own';
+    // A version of Python has the form that isOlderPip compares.
+    if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(version, fetchedPip.python))
+        return 'fetched';
+    throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo((0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(version, [3, 9])
+        ? `The input minimum-release-age needs Python 3.9 or newer, as older ones have no pip that can enforce it; this is ${version}. Use a newer Python, or remove the input.`
+        : `The input minimum-release-age needs pip 26.0 or newer on Python ${version}; this is pip ${pip}. Run "python -m pip install --upgrade pip" before this step, or use Python 3.10 or newer.`);
 }
 
 
@@ -40573,7 +40784,7 @@ function changeLines(report) {
 }
 /** Everything below the headline but the times. @param mark puts a name into its form */
 function details(report, mark) {
-    const { hit, effort, direct, index } = report;
+    const { hit, effort, direct, index, releaseAge } = report;
     const { bytes } = totals(report).cache;
     const isSaving = hit === 'exact' && effort !== undefined && bytes > 0;
     const listed = (label, names) => names.length > 0 ? [`${label}: ${names.map(mark).join(', ')}`] : [];
@@ -40583,6 +40794,7 @@ function details(report, mark) {
             : []),
         ...listed('changed', changeLines(report)),
         ...listed('installed from source', direct),
+        ...(releaseAge ? [`minimum release age: ${releaseAge}`] : []),
         ...(index ? [`index: ${mark(index.shown || 'none')} (${oneLine(index.why)})`] : []),
     ];
 }
@@ -42201,6 +42413,7 @@ async function readRequest(request, interpreter, world, tools) {
     const requested = await requestedSet(request, interpreter, configured, world);
     reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
     const settings = (0,pip_settings/* withOptionLines */.Bf)(configured, requested.lines);
+    (0,pip_settings/* refuseReleaseAgeConflicts */.Yv)(request.releaseAge, settings);
     const noDeps = settings.flag('no-deps') || requested.lock !== undefined;
     return { settings, requested, noDeps };
 }
@@ -42216,6 +42429,7 @@ async function readRequestWithKeys(request, interpreter, world, tools) {
     const keys = (0,key/* keysOf */.YD)(interpreter, requested, settings.configured, {
         refresh: request.refresh,
         suffix: request.cacheSuffix,
+        releaseAge: request.releaseAge,
         now: world.now(),
         tools: wantsUv && uv === undefined ? ['uv'] : [],
     });
@@ -42440,7 +42654,7 @@ function verdict({ manifest, sound }, wanted, markers) {
         return {
             kind: 'unusable',
             mismatch: 'sources',
-            reason: 'it was filled from other indexes or with other build settings',
+            reason: 'it was filled from other indexes, or with other build settings or another minimum release age',
         };
     }
     const isSameRequest = manifest.request === keys.request;
@@ -42745,7 +42959,7 @@ async function save(state, world) {
 
 /***/ }),
 
-/***/ 3365:
+/***/ 5746:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
@@ -42861,6 +43075,8 @@ function toolRequest(request, { executable }, name, directory, venv) {
         installer: 'pip',
         install: true,
         wheelhouse: undefined,
+        // Its versions are pinned in this action.
+        releaseAge: undefined,
         // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
         cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
         environment: Object.fromEntries(Object.entries(environment).filter(([key]) => !packageSettings.test(key))),
@@ -43968,7 +44184,7 @@ const programs = {
   "markers": "\"\"\"Prints whether environment markers apply to this Python, as pip evaluates them.\n\nTakes a JSON object {markers, extras} on standard input; prints a JSON list of\n[marker, boolean] pairs.\n\"\"\"\n\nimport json\nimport sys\n\nfrom pip._vendor.packaging.markers import Marker\n\ngiven = json.load(sys.stdin)\nextras = given['extras'] or ['']\nsys.stdout.write(\n    json.dumps(\n        [\n            (text, any(Marker(text).evaluate({'extra': extra}) for extra in extras))\n            for text in given['markers']\n        ]\n    )\n)\n",
   "pip_elsewhere": "\"\"\"Runs pip, and makes it choose files as it would on another machine.\n\nEven with --platform, pip compares markers with the machine that it runs on (pypa/pip#10050), so\n`colorama; sys_platform == 'win32'` would be missing for Windows. It also rejects sdists with\ndependencies, and silently chooses an older version without any. This program patches both in\npip's process. Build backends run in processes of their own, unpatched. See\ndocs/decisions/0006-publish.md.\n\"\"\"\n\nimport json\nimport runpy\nimport sys\n\nfrom pip._internal.cli import cmdoptions\nfrom pip._vendor.packaging import markers\n\nvariables = json.loads(sys.argv[1])\n\n\ndef unfit(what):\n    sys.exit(\n        'ERROR: This pip cannot choose for another machine (%s). Use another version of pip, or run this there.'\n        % what\n    )\n\n\nown = markers.default_environment()\nmarkers.default_environment = lambda: dict(own, **variables)\nfor name, value in variables.items():\n    if not markers.Marker('%s == \"%s\"' % (name, value)).evaluate():\n        unfit(name)\nif not hasattr(cmdoptions, 'check_dist_restriction'):\n    unfit('sdists')\ncmdoptions.check_dist_restriction = lambda *args, **kwargs: None\nsys.argv[:] = ['pip'] + sys.argv[2:]\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "probe": "\"\"\"Prints, as JSON, everything that a run needs to know about this Python.\n\nPython 2.7 must be able to parse it, so that an old Python gives a clear answer, not a syntax error.\n\"\"\"\n\nimport sys\n\nif sys.version_info < (3, 7):\n    sys.stdout.write('{\"tooOld\": \"%d.%d\"}' % sys.version_info[:2])\n    sys.exit(0)\nimport json\nimport os\nimport platform\nimport struct\nimport sysconfig\n\n\ndef libc():\n    if sys.platform == 'darwin':\n        return 'macos' + platform.mac_ver()[0].split('.')[0]\n    if not sys.platform.startswith('linux'):\n        return 'none'\n    try:\n        name = os.confstr('CS_GNU_LIBC_VERSION')\n        if name:\n            return name.replace(' ', '')\n    except (ValueError, OSError):\n        pass\n    import glob\n    import subprocess\n\n    for loader in sorted(glob.glob('/lib/ld-musl-*.so.1')):\n        output = subprocess.run([loader], stderr=subprocess.PIPE).stderr.decode('utf-8', 'replace')\n        for line in output.splitlines():\n            if line.startswith('Version '):\n                return 'musl' + '.'.join(line.split()[1].split('.')[:2])\n    return 'unknown'\n\n\ndef pip_cache():\n    try:\n        from pip._internal.locations import USER_CACHE_DIR\n\n        return USER_CACHE_DIR\n    except Exception:\n        return ''\n\n\ndef importable(name):\n    import importlib.util\n\n    return importlib.util.find_spec(name) is not None\n\n\ndef pip_version():\n    try:\n        import pip\n\n        return pip.__version__\n    except Exception:\n        return None\n\n\ndef pip_config():\n    # As pip itself reads its files and environment: stable since pip 10; since pip 25 with one table\n    # per file, of which later ones win.\n    from pip._internal.configuration import Configuration\n\n    configuration = Configuration(isolated=False)\n    configuration.load()\n    merged = {}\n    for key, value in configuration.items():\n        merged.update(value if isinstance(value, dict) else {key: value})\n    return merged\n\n\ndef default_index():\n    try:\n        from pip._internal.models.index import PyPI\n\n        return PyPI.simple_url\n    except Exception:\n        return ''\n\n\ndef has_netrc():\n    names = [os.environ['NETRC']] if os.environ.get('NETRC') else ['~/.netrc', '~/_netrc']\n    return any(os.path.exists(os.path.expanduser(name)) for name in names)\n\n\nv = sys.version_info\nseries = '%d.%d' % v[:2]\nif v.releaselevel != 'final':\n    series += {'alpha': 'a', 'beta': 'b', 'candidate': 'rc'}[v.releaselevel] + str(v.serial)\nmachine = platform.machine().lower()\nin_venv = sys.prefix != sys.base_prefix\npip = pip_version()\nconfig, config_error = {}, None\nif pip:\n    try:\n        config = pip_config()\n    except BaseException as error:\n        config_error = str(error) or type(error).__name__\nsys.stdout.write(\n    json.dumps(\n        {\n            'executable': sys.executable,\n            'implementation': sys.implementation.name,\n            'version': platform.python_version(),\n            'series': series,\n            'extensionSuffix': sysconfig.get_config_var('EXT_SUFFIX') or '',\n            'platform': sysconfig.get_platform(),\n            'os': {'darwin': 'macos', 'win32': 'windows'}.get(sys.platform, sys.platform),\n            'arch': machine\n            + ('-32' if struct.calcsize('P') == 4 and machine.endswith('64') else ''),\n            'libc': libc(),\n            'freeThreaded': bool(sysconfig.get_config_var('Py_GIL_DISABLED')),\n            'sitePackages': sysconfig.get_path('purelib'),\n            'searchPath': [p for p in sys.path if os.path.isdir(p)],\n            'externallyManaged': not in_venv\n            and os.path.exists(os.path.join(sysconfig.get_path('stdlib'), 'EXTERNALLY-MANAGED')),\n            'pip': pip,\n            'buildsLegacy': importable('setuptools') and importable('wheel'),\n            'defaultIndex': default_index(),\n            'pipCache': pip_cache(),\n            'keyring': importable('keyring'),\n            'netrc': has_netrc(),\n            'pipConfig': config,\n            'pipConfigError': config_error,\n        }\n    )\n)\n",
-  "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport logging.config\nimport os\nimport runpy\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
+  "run_pip": "\"\"\"Runs pip like `python -m pip`, which would however run a pip.py in the working directory.\n\nWHEELHOUSE_PIP is the path of another pip to run: a directory with the package, or a wheel.\n\nWHEELHOUSE_AGE_EXCEPT names the projects that --uploaded-prior-to does not apply to; pip itself knows\nno exceptions. The pips that this one starts for its build environments make them as well.\n\nWHEELHOUSE_BUILD_LOG names a log file for the pips that this one starts for its build environments.\nPIP_LOG would do that, but this pip would use it as well, and then hide the output of failing builds.\nSo PIP_LOG is set only after this pip has read its options, when it configures its logging.\n\"\"\"\n\nimport importlib\nimport logging.config\nimport os\nimport runpy\nimport sys\nimport tempfile\n\n# Like pip's own __pip-runner__.py: a path at the start of sys.path would hide other modules too.\nredirection = '''\nimport sys\nfrom importlib.machinery import PathFinder\n\n\nclass PipFinder:\n    @staticmethod\n    def find_spec(name, path=None, target=None):\n        return PathFinder.find_spec(name, [%r], target) if name == 'pip' else None\n\n\nsys.meta_path.insert(0, PipFinder)\n'''\n\nexceptions = '''\nimport os\nfrom pip._internal.index.package_finder import LinkEvaluator\n\nexempt = os.environ['WHEELHOUSE_AGE_EXCEPT'].split()\nconstruct = LinkEvaluator.__init__\n\n\ndef construct_with_exceptions(self, *args, **options):\n    construct(self, *args, **options)\n    if self._canonical_name in exempt:\n        self._uploaded_prior_to = None\n\n\nLinkEvaluator.__init__ = construct_with_exceptions\n'''\n\nstart = '''\nimport runpy\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n'''\n\n\ndef run(program):\n    exec(program, {'__name__': 'wheelhouse'})\n\n\nother_pip = os.environ.pop('WHEELHOUSE_PIP', None)\nif other_pip:\n    run(redirection % other_pip)\n\nif os.environ.get('WHEELHOUSE_AGE_EXCEPT'):\n    run(exceptions)\n    import pip\n\n    root = os.path.dirname(os.path.dirname(pip.__file__))\n    with tempfile.NamedTemporaryFile('w', suffix='.py', delete=False) as file:\n        file.write(redirection % root + exceptions + start)\n    # It is in the first module up to pip 26.1, and in the second one since.\n    for name in ('pip._internal.build_env', 'pip._internal.build_env.installer'):\n        try:\n            builds = importlib.import_module(name)\n        except ImportError:\n            continue\n        if hasattr(builds, 'get_runnable_pip'):\n            builds.get_runnable_pip = lambda: file.name\n\nlog = os.environ.pop('WHEELHOUSE_BUILD_LOG', None)\nif log:\n    configure = logging.config.dictConfig\n\n    def configure_and_log(config):\n        os.environ['PIP_LOG'] = log\n        return configure(config)\n\n    logging.config.dictConfig = configure_and_log\nrunpy.run_module('pip', run_name='__main__', alter_sys=True)\n",
   "unpack_uv": "\"\"\"Extracts the program uv from its wheel; prints its path.\n\nArguments: the wheel, and the directory to extract it to.\n\"\"\"\n\nimport os\nimport sys\nimport zipfile\n\nwheel, directory = sys.argv[1:]\nwith zipfile.ZipFile(wheel) as archive:\n    [member] = [\n        m\n        for m in archive.namelist()\n        if m.split('/')[-2:] in (['scripts', 'uv'], ['scripts', 'uv.exe'])\n    ]\n    path = os.path.join(directory, member.split('/')[-1])\n    with open(path, 'wb') as program:\n        program.write(archive.read(member))\nos.chmod(path, 0o755)\nsys.stdout.write(path)\n",
   "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the list again, each stub with the path and the SHA-256 of its file.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\nstubs = json.load(sys.stdin)\nfor number, stub in enumerate(stubs):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    with open(path, 'rb') as file:\n        stub.update(file=path, sha256=hashlib.sha256(file.read()).hexdigest())\nsys.stdout.write(json.dumps(stubs))\n"
 };
@@ -44018,7 +44234,7 @@ function pythonAdapter(reporter, environment) {
         createVenv,
         installed,
         cachedBuilds,
-        async pip(interpreter, args, { env, buildLog, ...options }) {
+        async pip(interpreter, args, { env, buildLog, pip, ...options }) {
             // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
             const temporary = await (0,_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .temporaryDirectory */ .De)((0,node_os__WEBPACK_IMPORTED_MODULE_2__.tmpdir)(), 'wheelhouse-pip').catch(() => undefined);
             try {
@@ -44028,6 +44244,7 @@ function pythonAdapter(reporter, environment) {
                         ...env,
                         ...(temporary ? (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_10__/* .temporaryVariables */ .fp)(temporary) : {}),
                         ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
+                        ...(pip === undefined ? {} : { WHEELHOUSE_PIP: pip }),
                     },
                 });
             }

@@ -36,7 +36,11 @@ export function explain(
     case 'interpreter':
       return [identityChange(stored.interpreter, interpreterIdentity(wanted.interpreter))];
     case 'sources':
-      return partChanges(stored.parts?.sources, parts.sources, 'the indexes or build settings');
+      return partChanges(
+        stored.parts?.sources,
+        parts.sources,
+        'the indexes, the build settings or the minimum release age',
+      );
     case 'request':
       return partChanges(stored.parts?.lines, parts.lines, 'the requirements');
     case 'age':

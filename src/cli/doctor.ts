@@ -6,6 +6,7 @@ import { checkTarget, venvToMake } from '../interpreter.ts';
 import { UserError } from '../logic/errors.ts';
 import { ManifestError } from '../logic/manifest.ts';
 import type { Request } from '../logic/model.ts';
+import { enforcerOf, fetchedPip, releaseAgeText } from '../logic/release-age.ts';
 import type { Reporter, World } from '../ports.ts';
 import { hideInputs, type KeyedRequest, readRequestWithKeys } from '../request.ts';
 import { defaultPlace, type Found, findWheelhouse, judge, wantedOf } from '../restore.ts';
@@ -42,6 +43,7 @@ export async function doctor(given: Request, world: DoctorWorld): Promise<Diagno
       ...findings,
       await storeFinding(world.store),
       await indexFinding(inquiry, world, hit),
+      ...releaseAgeFindings(inquiry),
     ],
   };
 }
@@ -136,6 +138,20 @@ async function storeFinding(store: LocalStore): Promise<Finding> {
         level: 'problem',
         text: `the store is not writable, so new wheelhouses are not saved: ${fault}`,
       };
+}
+
+/** Which pip enforces a minimum release age. */
+function releaseAgeFindings({ request, interpreter }: Inquiry): Finding[] {
+  const { releaseAge } = request;
+  if (releaseAge === undefined) return [];
+  try {
+    const pip =
+      enforcerOf(releaseAge, interpreter) === 'own' ? interpreter.pip : fetchedPip.version;
+    const text = `minimum release age: ${releaseAgeText(releaseAge)}, enforced by pip ${pip}`;
+    return [{ level: 'good', text }];
+  } catch (error) {
+    return [{ level: 'problem', text: adviceOf(error) }];
+  }
 }
 
 async function indexFinding(inquiry: Inquiry, world: World, hit: boolean): Promise<Finding> {

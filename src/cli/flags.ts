@@ -46,6 +46,7 @@ export const installFlags: InputFlags<InputName> = {
     'extras',
     'groups',
     'cache-dependency-path',
+    'minimum-release-age-exclude',
     'extra-index-url',
     'trusted-host',
   ],

@@ -28,6 +28,10 @@ export const installHelp = {
     'Set PIP_FIND_LINKS and UV_FIND_LINKS for later steps (true or false), so that tox, nox, pip and uv use the wheelhouse.',
   refresh:
     'How often unpinned requirements are resolved again. One of auto, always, daily, weekly, monthly, never.',
+  'minimum-release-age':
+    'Minimum age of the files that are chosen, such as 7 days or 36 hours. Younger files are left out. Needs an index that tells upload times.',
+  'minimum-release-age-exclude':
+    'Names of projects whose files may be younger than minimum-release-age, one per line.',
   'restore-cache':
     'Restore from the cache (true, false or auto). auto skips releases, tags and privileged events.',
   'save-cache':

@@ -4,6 +4,7 @@ import { digest } from './digest.ts';
 import { period, type Refresh } from './freshness.ts';
 import type { Interpreter } from './model.ts';
 import { normalizeName } from './names.ts';
+import { type ReleaseAge, releaseAgeParts } from './release-age.ts';
 import type { RequestLine } from './requirement-line.ts';
 import { optionText } from './requirement-options.ts';
 import type { RequestedSet } from './requirements.ts';
@@ -46,7 +47,7 @@ export interface Keys {
   readonly restore: readonly string[];
   /** Hex digest of the sources and of everything that is required. */
   readonly request: string;
-  /** Hex digest of the indexes and the build settings. */
+  /** Hex digest of the indexes, the build settings and the minimum release age. */
   readonly sources: string;
   /** The input of the two digests, with addresses as fingerprints, to explain a difference. */
   readonly parts: { readonly sources: readonly string[]; readonly lines: readonly string[] };
@@ -68,12 +69,13 @@ export function keysOf(
   options: {
     readonly refresh: Refresh;
     readonly suffix: string;
+    readonly releaseAge: ReleaseAge | undefined;
     readonly now: Date;
     /** Programs that the wheelhouse must contain. */
     readonly tools: readonly string[];
   },
 ): Keys {
-  const sourceList = sourceParts(requested, settings);
+  const sourceList = [...sourceParts(requested, settings), ...releaseAgeParts(options.releaseAge)];
   const sources = digest(sourceList);
   const lines = [
     ...new Set([

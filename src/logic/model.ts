@@ -1,4 +1,5 @@
 import type { Refresh } from './freshness.ts';
+import type { ReleaseAge } from './release-age.ts';
 /** The two values that every decision starts from: the request and the interpreter. */
 
 /** The inputs of a run, validated. */
@@ -35,6 +36,8 @@ export interface Request {
   readonly install: boolean;
   readonly export: boolean;
   readonly refresh: Refresh;
+  /** undefined when files of any age may be chosen. */
+  readonly releaseAge: ReleaseAge | undefined;
   readonly restoreCache: boolean;
   readonly saveCache: boolean;
   readonly cacheSuffix: string;

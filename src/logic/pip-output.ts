@@ -126,6 +126,8 @@ const unreachable =
 
 const notFound = /No matching distribution found|Could not find a version/i;
 
+const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
+
 const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [
     /hash mismatch|DO NOT MATCH THE HASHES/i,
@@ -135,10 +137,7 @@ const advices: readonly (readonly [pattern: RegExp, advice: string])[] = [
     /require-hashes mode|--require-hashes/i,
     'A single --hash turns on hash checking for everything, including dependencies and inline packages: add the missing hashes (pip-compile --generate-hashes does), or install the other packages in a separate step.',
   ],
-  [
-    /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i,
-    'The requirements conflict: relax one of those that pip names.',
-  ],
+  [conflict, 'The requirements conflict: relax one of those that pip names.'],
   [
     /\b40[13] (?:Client )?Error/i,
     "The index rejected the credentials: check those in pip's configuration.",
@@ -195,10 +194,26 @@ export function isMachineFailure(output: string): boolean {
 }
 
 /**
- * One sentence on what to do about a failed pip.
- * @param server where it downloaded from: package indexes, or a URL of the request
+ * What to do about a failed pip, in a sentence or two.
+ * @param options.server where it downloaded from: package indexes (default), or a URL of the request
+ * @param options.releaseAge the minimum age of the files that it could choose, such as `7 days`
  */
-export function adviceFor(output: string, server: 'index' | 'url' = 'index'): string {
+export function adviceFor(
+  output: string,
+  {
+    server = 'index',
+    releaseAge,
+  }: { readonly server?: 'index' | 'url'; readonly releaseAge?: string | undefined } = {},
+): string {
+  const advice = adviceOn(output, server);
+  return releaseAge !== undefined && (notFound.test(output) || conflict.test(output))
+    ? `${advice} Files younger than ${releaseAge} were left out (minimum-release-age); to accept those of a project, name it in minimum-release-age-exclude.`
+    : advice;
+}
+
+function adviceOn(output: string, server: 'index' | 'url'): string {
+  const [, page] = /Index (\S+) does not provide upload-time metadata/.exec(output) ?? [];
+  if (page !== undefined) return withoutUploadTimes(page);
   if (server === 'url' && unreachable.test(output)) {
     return 'The server of this URL could not be reached: check the address, or run again.';
   }
@@ -209,6 +224,19 @@ export function adviceFor(output: string, server: 'index' | 'url' = 'index'): st
     advices.find(([pattern]) => pattern.test(output))?.[1] ??
     "See pip's output above; the same command should fail the same way outside this action."
   );
+}
+
+/** @param page of an index (pip requests it with a final slash), or of find-links */
+function withoutUploadTimes(page: string): string {
+  const [, index = page, project] = /^(.+)\/([^/]+)\/$/.exec(withoutSecrets(page)) ?? [];
+  return [
+    project === undefined
+      ? `${index} does not say when its files were uploaded`
+      : `The index ${index} does not say when the files of ${project} were uploaded`,
+    ', so no age can be required of them. Use an index whose JSON pages have upload times (PEP 700),',
+    ` name ${project === undefined ? 'their projects' : project} in minimum-release-age-exclude,`,
+    ' or remove minimum-release-age (or uploaded-prior-to of pip).',
+  ].join('');
 }
 
 /** Whether pip found no file because it ignored those that require another Python. */

@@ -6,6 +6,7 @@
 import { UserError } from './errors.ts';
 import type { IndexInputs, Interpreter } from './model.ts';
 import { isOlderPip } from './names.ts';
+import type { ReleaseAge } from './release-age.ts';
 import type { RequestLine } from './requirement-line.ts';
 
 /** Settings by the name of pip's long option without dashes: `index-url`. */
@@ -112,6 +113,27 @@ export function refuseIgnoredSettings({ configured }: PipSettings, pip: string):
         `pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`,
       );
     }
+  }
+}
+
+/**
+ * @param settings with the option lines of requirement files
+ * @throws UserError for a setting of pip under which the minimum would have no effect, or another one
+ */
+export function refuseReleaseAgeConflicts(
+  age: ReleaseAge | undefined,
+  settings: PipSettings,
+): void {
+  if (age === undefined) return;
+  if (settings.text('uploaded-prior-to') !== undefined) {
+    throw new UserError(
+      'The input minimum-release-age is set, and pip is configured with uploaded-prior-to (PIP_UPLOADED_PRIOR_TO). Remove one of them.',
+    );
+  }
+  if (settings.flag('no-index')) {
+    throw new UserError(
+      'The input minimum-release-age is set, but pip uses no index (no-index is set), and files of find-links have no upload times. Remove one of the two settings.',
+    );
   }
 }
 

@@ -23,6 +23,8 @@ export interface Report {
   readonly seconds: number;
   /** The index of the fill, and the reason for the choice; undefined when no index was used. */
   readonly index: { readonly shown: string; readonly why: string } | undefined;
+  /** The minimum age of the files that were chosen, for people; undefined for none. */
+  readonly releaseAge: string | undefined;
 }
 
 interface Row {
@@ -92,7 +94,7 @@ export function changeLines(report: Report): string[] {
 
 /** Everything below the headline but the times. @param mark puts a name into its form */
 function details(report: Report, mark: (text: string) => string): string[] {
-  const { hit, effort, direct, index } = report;
+  const { hit, effort, direct, index, releaseAge } = report;
   const { bytes } = totals(report).cache;
   const isSaving = hit === 'exact' && effort !== undefined && bytes > 0;
   const listed = (label: string, names: readonly string[]): string[] =>
@@ -103,6 +105,7 @@ function details(report: Report, mark: (text: string) => string): string[] {
       : []),
     ...listed('changed', changeLines(report)),
     ...listed('installed from source', direct),
+    ...(releaseAge ? [`minimum release age: ${releaseAge}`] : []),
     ...(index ? [`index: ${mark(index.shown || 'none')} (${oneLine(index.why)})`] : []),
   ];
 }

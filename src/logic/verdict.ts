@@ -75,7 +75,8 @@ export function verdict(
     return {
       kind: 'unusable',
       mismatch: 'sources',
-      reason: 'it was filled from other indexes or with other build settings',
+      reason:
+        'it was filled from other indexes, or with other build settings or another minimum release age',
     };
   }
   const isSameRequest = manifest.request === keys.request;

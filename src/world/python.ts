@@ -26,7 +26,7 @@ export function pythonAdapter(
     createVenv,
     installed,
     cachedBuilds,
-    async pip(interpreter, args, { env, buildLog, ...options }) {
+    async pip(interpreter, args, { env, buildLog, pip, ...options }) {
       // A pip that is killed leaves what it has unpacked. If this can't be made, pip says why.
       const temporary = await temporaryDirectory(tmpdir(), 'wheelhouse-pip').catch(() => undefined);
       try {
@@ -36,6 +36,7 @@ export function pythonAdapter(
             ...env,
             ...(temporary ? temporaryVariables(temporary) : {}),
             ...(buildLog === undefined ? {} : { WHEELHOUSE_BUILD_LOG: buildLog }),
+            ...(pip === undefined ? {} : { WHEELHOUSE_PIP: pip }),
           },
         });
       } finally {
