@@ -244,3 +244,12 @@ lost = [{ include-group = "nowhere" }]
     assert.match(refusal(() => groupRequirements('[', 'p.toml', 'dev')).message, /not valid TOML/);
   });
 });
+
+test('the requirements of groups that include others twice do not double each time', () => {
+  const groups = Array.from(
+    { length: 40 },
+    (_each, at) => `g${at} = [{ include-group = "g${at + 1}" }, { include-group = "g${at + 1}" }]`,
+  );
+  const text = `[dependency-groups]\n${groups.join('\n')}\ng40 = ["a", "b"]\n`;
+  assert.deepEqual(groupRequirements(text, 'p.toml', 'g0'), ['a', 'b']);
+});

@@ -94,11 +94,11 @@ function optional(schema) {
     const check = (value, name) => value === undefined ? undefined : schema(value, name);
     return Object.assign(check, { isOptional: true });
 }
-/** A schema for objects; it drops unknown fields. */
-function object(fields) {
+/** A schema for objects; it drops unknown fields. @param form of the object, for errors */
+function object(fields, form = 'an object') {
     return (value, name) => {
         if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-            throw new SchemaError(name === '' ? 'it is not an object' : `"${name}" must be an object`);
+            throw new SchemaError(name === '' ? `it is not ${form}` : `"${name}" must be ${form}`);
         }
         const entries = Object.entries(fields).flatMap(([field, schema]) => {
             const path = name === '' ? field : `${name}.${field}`;

@@ -28757,18 +28757,1275 @@ function messageOf(error) {
 
 /***/ }),
 
-/***/ 6511:
+/***/ 113:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DY: () => (/* binding */ dependencyFiles),
+/* harmony export */   _y: () => (/* binding */ groupRequirements),
+/* harmony export */   st: () => (/* binding */ projectParts)
+/* harmony export */ });
+/* unused harmony exports declaresProject, splitSource */
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _toml_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(3618);
+/** The parts of a project's own files that decide its dependencies; other edits are no cache miss. */
+
+
+
+
+/** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
+const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
+function table(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? value
+        : {};
+}
+/** The strings of a list; the back end reports what else is in it. */
+function strings(value) {
+    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+/** The tables outside `[project]` in which build backends expect dependencies. */
+const toolTables = [
+    ['poetry', 'dependencies'],
+    ['poetry', 'extras'],
+    ['poetry', 'group'],
+    ['poetry', 'dev-dependencies'],
+    ['flit', 'metadata'],
+    ['setuptools', 'dynamic'],
+    ['hatch', 'metadata'],
+    ['pdm', 'dev-dependencies'],
+];
+/**
+ * The parts of a project directory that decide its dependencies.
+ * @param files content of pyproject.toml, setup.cfg and setup.py
+ * @param shown the name of pyproject.toml in messages
+ * @param others the texts of {@link dependencyFiles}
+ */
+function projectParts(files, shown, others = []) {
+    const pyproject = files.pyproject === undefined ? {} : (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(files.pyproject, shown);
+    const project = table(pyproject['project']);
+    const tool = table(pyproject['tool']);
+    const build = pyproject['build-system'];
+    const decisive = {
+        build,
+        name: project['name'],
+        python: project['requires-python'],
+        dependencies: project['dependencies'],
+        extras: project['optional-dependencies'],
+        dynamic: project['dynamic'],
+        groups: pyproject['dependency-groups'],
+        tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+    };
+    const requires = table(build)['requires'];
+    const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
+    return {
+        digest: (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([stable(decisive), ...setup, ...others]),
+        buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
+    };
+}
+/** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
+const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
+/** The sections of setup.cfg that setuptools and its plugins read, without descriptions. */
+function decisiveConfig(text) {
+    let section = '';
+    let isDescriptive = false;
+    const lines = text.split(/\r?\n/).filter((line) => {
+        const header = /^\[([^\]]*)\]/.exec(line);
+        if (header !== null)
+            section = header[1] ?? '';
+        const key = /^([^\s=:#;[][^=:]*?)\s*[=:]/.exec(line)?.[1];
+        if (header !== null || key !== undefined) {
+            isDescriptive =
+                section === 'metadata' && new RegExp(`^(?:${descriptiveKeys})$`, 'i').test(key ?? '');
+        }
+        const isRead = /^(?:metadata|options|files|pbr|entry_points|backends|extras)/.test(section);
+        return isRead && !isDescriptive && line.trim() !== '' && !/^\s*[#;]/.test(line);
+    });
+    return lines.join('\n');
+}
+/**
+ * setup.py without literal arguments that say nothing about dependencies. Where code makes a
+ * dependency from one of them, the metadata that its back end prepares tells.
+ */
+function decisiveCode(text) {
+    const argument = new RegExp(`\\b(?:${descriptiveKeys})\\s*=\\s*(?:"[^"\\n]*"|'[^'\\n]*')\\s*,`, 'g');
+    return text.replaceAll('\r\n', '\n').replace(argument, '');
+}
+/**
+ * Chooses the files that a back end may read dependencies from: those that setuptools is told to
+ * read, and requirement files, if dependencies are dynamic.
+ * @param names files of the project directory, and of its directory `requirements`
+ * @returns paths relative to the project, sorted
+ */
+function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, names) {
+    const { project, tool } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(pyproject, shown);
+    const dynamic = table(project)['dynamic'];
+    const isDynamic = setupPy !== undefined ||
+        /\bfile:|\bpbr\b/.test(setupCfg) ||
+        strings(dynamic).some((field) => /dependencies$/.test(field));
+    if (!isDynamic)
+        return [];
+    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+    const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
+    const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
+    const related = names.filter((name) => isRelated(name) && isRequirements(name));
+    return [...new Set([...declared, ...related])].sort();
+}
+/** The paths in `{ file = … }` tables, at any depth. */
+function declaredFiles(value) {
+    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? strings([item].flat()) : declaredFiles(item));
+}
+/** JSON with sorted keys, so that the order of tables does not matter. */
+function stable(value) {
+    return JSON.stringify(value, (_key, item) => typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
+        ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : item);
+}
+/**
+ * Whether a pyproject.toml describes a project that can be built, and not only settings of tools.
+ * @throws UserError with the file and line of a mistake
+ */
+function declaresProject(text, shown) {
+    const { project, 'build-system': build } = parseToml(text, shown);
+    return project !== undefined || build !== undefined;
+}
+/**
+ * The requirements of a dependency group, with those of included groups (PEP 735).
+ * @param text of pyproject.toml
+ * @throws UserError for a missing group, a circular include, or an invalid entry
+ */
+function groupRequirements(text, shown, group) {
+    const groups = table((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(text, shown)['dependency-groups']);
+    const names = new Map(Object.keys(groups).map((name) => [(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(name), name]));
+    const resolved = new Map();
+    const resolve = (name, stack) => {
+        const key = (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(name);
+        if (stack.includes(key)) {
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The dependency groups of ${shown} form a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
+        }
+        const before = resolved.get(key);
+        if (before !== undefined)
+            return before;
+        const entries = groups[names.get(key) ?? ''];
+        if (!Array.isArray(entries)) {
+            const known = [...names.values()].join(', ') || 'none';
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
+                file: shown,
+            });
+        }
+        const all = entries.flatMap((entry) => {
+            if (typeof entry === 'string')
+                return [entry];
+            const included = table(entry)['include-group'];
+            if (typeof included === 'string')
+                return resolve(included, [...stack, key]);
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`, { file: shown });
+        });
+        // Without repetitions: the lists of groups that include others twice would double each time.
+        const requirements = [...new Set(all)];
+        resolved.set(key, requirements);
+        return requirements;
+    };
+    return resolve(group, []);
+}
+/**
+ * @param text of one `Requires-Dist` (PEP 508)
+ * @returns undefined for a dependency without a source
+ */
+function splitSource(text) {
+    const match = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*@\s*([^\s;]\S*?)(?:\s+;\s*(.+)|;\s+(.+))?\s*$/.exec(text);
+    if (match === null)
+        return undefined;
+    const [, name = '', extras = '', url = '', spaced, tight] = match;
+    const marker = spaced ?? tight;
+    // In a file pip would expand variables, such as the URL of the index with its credentials.
+    const literal = url.replaceAll('${', '$%7B');
+    return {
+        name: normalizeName(name),
+        named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
+        marker,
+        text: `${name}${extras} @ ${literal}`,
+    };
+}
+
+
+/***/ }),
+
+/***/ 4649:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ke: () => (/* binding */ lockFile),
+/* harmony export */   L_: () => (/* binding */ formatManifest),
+/* harmony export */   NV: () => (/* binding */ wheelPath),
+/* harmony export */   Ng: () => (/* binding */ parseManifest),
+/* harmony export */   Sh: () => (/* binding */ ManifestError),
+/* harmony export */   WP: () => (/* binding */ buildDirectory),
+/* harmony export */   X5: () => (/* binding */ formatLock),
+/* harmony export */   YE: () => (/* binding */ manifestFile)
+/* harmony export */ });
+/* unused harmony exports keepableParts, manifestDigest, changes, sameWheels */
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3227);
+/**
+ * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
+ * which wheels a run may use; a cache key only helps to find it.
+ */
+
+
+
+const manifestFile = 'wheelhouse.json';
+const lockFile = 'requirements.lock';
+/** A manifest with another schema is not read: a miss is safer than a guess. */
+const schema = 3;
+/** The directory of wheels that are not installed, outside the reach of `--find-links`. */
+const buildDirectory = 'build';
+const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
+const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isExtraName */ .cg);
+const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
+const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
+const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
+const seconds = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
+/** Any text, shortened to one line. */
+const shownText = (value, name) => (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
+const wheelSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
+    /** Normalised. */
+    name: projectName,
+    /** The name in the spelling of its metadata; pip names directories after the requested spelling. */
+    project: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
+    version,
+    /** A file name without directories. */
+    file: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the file name of a wheel', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isWheelFileName */ .jh),
+    /** Hex. */
+    sha256: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
+    /** Bytes. */
+    size: byteCount,
+    origin: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('downloaded', 'built'),
+    /** runtime: in the lock. build: required to build local projects. tool: the installer. */
+    role: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .oneOf */ .yL)('runtime', 'build', 'tool'),
+    /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
+    requestHashes: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj)),
+    /** The fingerprint of its URL in the request. */
+    url: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8),
+});
+const projectSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
+    /** The requirement's canonical text. */
+    requirement: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
+    name: projectName,
+    version,
+    extras: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(extraName),
+    /** Its `Requires-Dist` without URLs, sorted; when it changes, the closure may change. */
+    requires: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .string */ .Yj),
+});
+const manifestSchema = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({
+    interpreter: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
+    /** Digest of its request. */
+    request: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
+    /** Digest of the origin of its wheels and of their build settings. */
+    sources: _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8,
+    /** When its requirements were last resolved. */
+    resolvedAt: moment,
+    wheels: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(wheelSchema),
+    direct: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(projectSchema),
+    /**
+     * Installed projects that its wheels depend on: the hashes of the request allow no files of them,
+     * so the environment must have them.
+     */
+    relied: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ name: projectName, version })),
+    /** Seconds of the longest fill behind it, which a hit saves. */
+    effort: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(seconds),
+    /** Version of the Python that filled it; another patch release can use it. */
+    python: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)(_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .line */ .n8),
+    /** The input of the digests, to explain a miss; without addresses, and omitted when too long. */
+    parts: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .optional */ .lq)((0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ sources: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(shownText), lines: (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .list */ .p_)(shownText) })),
+});
+/** The path of a wheel relative to its wheelhouse. */
+function wheelPath({ role, file }) {
+    return role === 'runtime' ? file : `${buildDirectory}/${file}`;
+}
+/** The maximum number of characters of `parts`. */
+const maxParts = 200_000;
+/** @returns the parts, or undefined when they are too long for a manifest */
+function keepableParts(parts) {
+    return JSON.stringify(parts).length > maxParts ? undefined : parts;
+}
+/**
+ * The lock: `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name,
+ * so that the same wheels give the same text. pip and uv check every hash. With names instead of
+ * paths or URLs, `pip freeze` stays clean and editable projects stay in place.
+ */
+function formatLock(wheels) {
+    return wheels
+        .filter((wheel) => wheel.role === 'runtime')
+        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
+        .join('');
+}
+/** The reason why a manifest can't be used. */
+class ManifestError extends Error {
+}
+function formatManifest(manifest) {
+    return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
+}
+/** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
+function manifestDigest(manifest) {
+    const normal = formatManifest(parseManifest(formatManifest(manifest)));
+    return sha256(normal);
+}
+/**
+ * Parses a manifest, which anybody may have written.
+ * @throws ManifestError with the reason: not JSON, another schema, a missing or invalid field, a file
+ *   name outside the directory
+ */
+function parseManifest(text) {
+    let value;
+    try {
+        value = JSON.parse(text);
+    }
+    catch {
+        throw new ManifestError(`${manifestFile} is not JSON`);
+    }
+    try {
+        const { schema: found } = schemaNumber(value, '');
+        if (found !== schema) {
+            throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(found)}; this version reads ${schema}`);
+        }
+        const manifest = manifestSchema(value, '');
+        checkConsistency(manifest);
+        return manifest;
+    }
+    catch (error) {
+        if (!(error instanceof _schema_js__WEBPACK_IMPORTED_MODULE_2__/* .SchemaError */ .Ar))
+            throw error;
+        throw new ManifestError(`${manifestFile} is not valid: ${error.message}`);
+    }
+}
+const schemaNumber = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .object */ .Ik)({ schema: (value) => value });
+/** @throws ManifestError when two fields contradict each other */
+function checkConsistency({ wheels }) {
+    for (const { file, name, project, version } of wheels) {
+        const named = (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .wheelNameParts */ .LI)(file);
+        if (named.name !== name)
+            throw new ManifestError(`${file} is not a wheel of "${name}"`);
+        if ((0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc)(project) !== name) {
+            throw new ManifestError(`${file} is not a wheel of "${project}"`);
+        }
+        if (!(0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .sameVersion */ .r1)(version, named.version)) {
+            throw new ManifestError(`${file} is not version "${version}"`);
+        }
+    }
+    if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
+        throw new ManifestError('a wheel is listed twice');
+    }
+    const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
+    if (new Set(names).size !== names.length)
+        throw new ManifestError('a project is listed twice');
+}
+/** The differences between the runtime wheels of two sets, by name. */
+function changes(before, after) {
+    const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
+    const old = versions(before);
+    const now = versions(after);
+    return [...new Set([...old.keys(), ...now.keys()])]
+        .sort()
+        .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
+        .filter((change) => change.from !== change.to);
+}
+/** Whether two wheelhouses have the same files. */
+function sameWheels(one, other) {
+    const text = (wheels) => JSON.stringify(wheels.map(({ role, file, sha256 }) => `${role} ${file} ${sha256}`).sort());
+    return text(one) === text(other);
+}
+
+
+/***/ }),
+
+/***/ 9882:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   I1: () => (/* binding */ isDistributionName),
+/* harmony export */   LI: () => (/* binding */ wheelNameParts),
+/* harmony export */   Nc: () => (/* binding */ versionInFileName),
+/* harmony export */   Pc: () => (/* binding */ normalizeName),
+/* harmony export */   Ui: () => (/* binding */ isOlderPip),
+/* harmony export */   cg: () => (/* binding */ isExtraName),
+/* harmony export */   jh: () => (/* binding */ isWheelFileName),
+/* harmony export */   r1: () => (/* binding */ sameVersion),
+/* harmony export */   zz: () => (/* binding */ isSdistName)
+/* harmony export */ });
+/** Names of projects and of their files, and versions: when two spellings are equal. */
+/** @returns a project's name in the normal form of PEP 503 */
+function normalizeName(name) {
+    return name.replace(/[-_.]+/g, '-').toLowerCase();
+}
+const part = '[A-Za-z0-9._+!]';
+const wheelFileName = new RegExp([
+    `^[A-Za-z0-9]${part}*-${part}+`,
+    `(?:-[0-9]${part}*)?`, // build tag
+    `-[A-Za-z]${part}*-${part}+-${part}+`, // Python, ABI, platform
+    `(?:-${part}+)?[.]whl$`, // variant label
+].join(''));
+/**
+ * Whether a file name is a valid wheel name: name, version, an optional build tag, three
+ * compatibility tags and an optional variant label (PEP 427, PEP 825). Such a name has no path
+ * separator and no leading dot, and never needs escaping.
+ */
+function isWheelFileName(file) {
+    return wheelFileName.test(file);
+}
+/** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
+function wheelNameParts(file) {
+    const [name = '', version = ''] = file.split('-');
+    return { name: normalizeName(name), version };
+}
+/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
+function isExtraName(text) {
+    return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
+}
+/** Whether a file name is a valid sdist name, which never needs escaping. */
+function isSdistName(file) {
+    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
+}
+/** Whether a file name is a valid wheel or sdist name. */
+function isDistributionName(file) {
+    return isWheelFileName(file) || isSdistName(file);
+}
+/**
+ * The version in the name of a project's wheel or sdist. In the names of old sdists the project may
+ * contain dashes, so the version can only be found with the project's name.
+ * @param project normalised name
+ * @returns undefined for a file of another project, or of another kind
+ */
+function versionInFileName(file, project) {
+    if (isWheelFileName(file)) {
+        const { name, version } = wheelNameParts(file);
+        return name === project ? version : undefined;
+    }
+    if (!isSdistName(file))
+        return undefined;
+    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
+    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
+        if (normalizeName(stem.slice(0, dash)) === project)
+            return stem.slice(dash + 1);
+    }
+    return undefined;
+}
+/** Whether two spellings are the same version by PEP 440: `1.0` is `1.0.0`. */
+function sameVersion(one, other) {
+    return canonicalVersion(one) === canonicalVersion(other);
+}
+/** Whether a pip is older than a version. An invalid version counts as the oldest. */
+function isOlderPip(version, [major, minor]) {
+    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
+    return own < major || (own === major && ownMinor < minor);
+}
+/** All spellings that PEP 440 allows; file names have `_` instead of `-`. */
+const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
+function canonicalVersion(version) {
+    const text = version.toLowerCase();
+    const parts = versionForm.exec(text);
+    if (parts === null)
+        return text;
+    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
+    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
+    const numbers = release.split('.').map(number);
+    while (numbers.at(-1) === '0')
+        numbers.pop();
+    return [
+        number(epoch ?? ''),
+        numbers.join('.'),
+        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
+        post !== undefined && number(post),
+        dev !== undefined && number(dev),
+        local.split(/[-_.]/).map(number).join('.'),
+    ].join(' ');
+}
+
+
+/***/ }),
+
+/***/ 4470:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   U: () => (/* binding */ isWithin)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/** Paths, without a look at the disk. */
+
+/** Whether a path is a directory's own or below it; both absolute. Links are not followed. */
+function isWithin(directory, file) {
+    const relative = node_path__WEBPACK_IMPORTED_MODULE_0__.relative(directory, file);
+    // A name may begin with two dots.
+    return relative.split(node_path__WEBPACK_IMPORTED_MODULE_0__.sep)[0] !== '..' && !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(relative);
+}
+
+
+/***/ }),
+
+/***/ 7949:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   MS: () => (/* binding */ errorExcerpt),
+/* harmony export */   cp: () => (/* binding */ adviceFor)
+/* harmony export */ });
+/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
+/** The output of pip: what happened, and what to do about an error. */
+
+
+/**
+ * Reads the output of `pip wheel`. From pip 22.2 to 26.3 it prints "File was already downloaded PATH"
+ * for a wheel in --wheel-dir and "Created wheel for NAME: filename=FILE" for a built one.
+ */
+function readFillLog(output) {
+    const filesAfter = (prefix) => new Set(output.split('\n').flatMap((line) => {
+        const [, file = ''] = prefix.exec(line.trim()) ?? [];
+        return isWheelFileName(file) ? [file] : [];
+    }));
+    return {
+        built: filesAfter(/^Created wheel for .*?filename=([^ ]*)/),
+        reused: filesAfter(/^File was already downloaded (?:.*[\\/])?([^\\/]*)$/),
+    };
+}
+/**
+ * Reads the log of the pips that pip starts to fill its build environments: each ends with
+ * "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
+ */
+function readBuildLog(log) {
+    const found = new Map();
+    for (const [, items = ''] of log.matchAll(/^\S+ Successfully installed (.+)$/gm)) {
+        for (const item of items.trim().split(/\s+/)) {
+            const dash = item.lastIndexOf('-');
+            const name = normalizeName(item.slice(0, dash));
+            const version = item.slice(dash + 1);
+            // A build prints into this log too, so only valid names and versions are accepted.
+            if (/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && /^\d[A-Za-z0-9.!+]*$/.test(version)) {
+                found.set(`${name} ${version}`, { name, version });
+            }
+        }
+    }
+    return [...found.values()];
+}
+/**
+ * Reads pip's installation report (its documented, versioned JSON).
+ * @throws Error when it has another form
+ */
+function parseReport(text) {
+    const report = JSON.parse(text);
+    if (!Array.isArray(report.install))
+        throw new Error("pip's report has no list of installs");
+    return report.install.map((item) => {
+        const { metadata, download_info: download } = item;
+        if (typeof metadata?.name !== 'string' || typeof metadata.version !== 'string') {
+            throw new Error("pip's report names a distribution without name or version");
+        }
+        const requires = Array.isArray(metadata.requires_dist)
+            ? metadata.requires_dist.map(String)
+            : [];
+        return {
+            name: normalizeName(metadata.name),
+            writtenName: metadata.name,
+            version: metadata.version,
+            url: typeof download?.url === 'string' ? download.url : '',
+            requires: requires.sort(),
+        };
+    });
+}
+/** Characters of a line that an error repeats. */
+const longestLine = 2000;
+/**
+ * The end of a program's output, without secrets: from its first error on, or else its last lines.
+ * @param lines the maximum number of lines
+ */
+function errorExcerpt(output, lines = 12) {
+    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
+        .split(/\r?\n/)
+        .filter((line) => line.trim() !== '')
+        .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
+    // git prints the reason before pip prints that git failed.
+    const firstError = all.findIndex((line) => /^\s*(?:ERROR|error|fatal):/.test(line));
+    if (firstError < 0)
+        return all.slice(-lines).join('\n');
+    // Older pips print the output of a program twice, the second time without its margin.
+    const earlier = new Set();
+    const errors = all.slice(firstError).filter((line) => {
+        const bare = line.trim();
+        const isNew = !earlier.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
+        earlier.add(bare);
+        return isNew;
+    });
+    return errors.slice(-lines).join('\n');
+}
+const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
+const notFound = /No matching distribution found|Could not find a version/i;
+const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
+const advices = [
+    [
+        /hash mismatch|DO NOT MATCH THE HASHES/i,
+        'The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.',
+    ],
+    [
+        /require-hashes mode|--require-hashes/i,
+        'A single --hash turns on hash checking for everything, including dependencies and inline packages: add the missing hashes (pip-compile --generate-hashes does), or install the other packages in a separate step.',
+    ],
+    [conflict, 'The requirements conflict: relax one of those that pip names.'],
+    [
+        /\b40[13] (?:Client )?Error/i,
+        "The index rejected the credentials: check those in pip's configuration.",
+    ],
+    [
+        /× git .{0,1000}did not run successfully/,
+        "git could not fetch a repository: check its address, its branch or tag, and git's credentials on this machine.",
+    ],
+    [
+        unreachable,
+        "The index could not be reached: run again, or check the network and pip's index settings.",
+    ],
+    [
+        notFound,
+        'Check the name, the version and whether the index has a file for this Python and system.',
+    ],
+    [
+        /requires a different Python/i,
+        'The package does not support this Python: use another Python, or another version of the package.',
+    ],
+    [
+        /No space left on device|Errno 28/i,
+        'The disk is full: free space, or set the input wheelhouse to a larger disk.',
+    ],
+    [
+        /Failed building wheel|Failed to build|subprocess-exited-with-error|metadata-generation-failed|build backend/i,
+        'A package had to be built from source and the build failed: see its output above. It may need a compiler, headers, or an older version of the package.',
+    ],
+];
+/** Whether pip failed because the index did not answer, or answered with a server error. */
+function isUnreachable(output) {
+    return unreachable.test(output);
+}
+/** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
+function isMirrorFailure(output) {
+    return (isUnreachable(output) ||
+        notFound.test(output) ||
+        /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
+}
+/**
+ * Whether an installer failed because of the machine, not of the packages: not enough memory, no
+ * permission to write (EPERM, EACCES), or a broken, full or read-only disk (EIO, ENOSPC, EDQUOT,
+ * EROFS). A wheel may be the reason for other system errors, such as a name that is too long.
+ */
+function isMachineFailure(output) {
+    return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
+}
+/**
+ * What to do about a failed pip, in a sentence or two.
+ * @param options.server where it downloaded from: package indexes (default), or a URL of the request
+ * @param options.releaseAge the minimum age of the files that it could choose, such as `7 days`
+ */
+function adviceFor(output, { server = 'index', releaseAge, } = {}) {
+    const advice = adviceOn(output, server);
+    return releaseAge !== undefined && (notFound.test(output) || conflict.test(output))
+        ? `${advice} Files younger than ${releaseAge} were left out (minimum-release-age); to accept those of a project, name it in minimum-release-age-exclude.`
+        : advice;
+}
+function adviceOn(output, server) {
+    const [, page] = /Index (\S+) does not provide upload-time metadata/.exec(output) ?? [];
+    if (page !== undefined)
+        return withoutUploadTimes(page);
+    if (server === 'url' && unreachable.test(output)) {
+        return 'The server of this URL could not be reached: check the address, or run again.';
+    }
+    if (notFound.test(output) && needsOtherPython(output)) {
+        return 'The versions that you allow require another Python: use another Python, or allow another version.';
+    }
+    return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
+        "See pip's output above; the same command should fail the same way outside this action.");
+}
+/** @param page of an index (pip requests it with a final slash), or of find-links */
+function withoutUploadTimes(page) {
+    const [, index = page, project] = /^(.+)\/([^/]+)\/$/.exec((0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(page)) ?? [];
+    return [
+        project === undefined
+            ? `${index} does not say when its files were uploaded`
+            : `The index ${index} does not say when the files of ${project} were uploaded`,
+        ', so no age can be required of them. Use an index whose JSON pages have upload times (PEP 700),',
+        ` name ${project === undefined ? 'their projects' : project} in minimum-release-age-exclude,`,
+        ' or remove minimum-release-age (or uploaded-prior-to of pip).',
+    ].join('');
+}
+/** Whether pip found no file because it ignored those that require another Python. */
+function needsOtherPython(output) {
+    const ignored = [...output.matchAll(/[:;] (\S+) Requires-Python /g)].map(([, version = '']) => version);
+    const [, pin] = /satisfies the requirement [^\s(]*===?([^\s,;(]+)/.exec(output) ?? [];
+    return (ignored.length > 0 && (pin === undefined || ignored.some((each) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(each, pin))));
+}
+/**
+ * The requirement that pip failed for: the one in its error, or the last one that it started to
+ * process before a build or a repository failed.
+ * @param output with the places of the user's files, as `withUserSources` returns it
+ */
+function failedRequirement(output) {
+    const lines = output.split(/\r?\n/).filter((line) => line.length <= longestLine);
+    for (const line of lines) {
+        const missing = /^\s*ERROR: Could not find .* the requirement (\S+)(.*) \(from versions: /.exec(line);
+        if (missing)
+            return requirementFrom(missing[1], missing[2]);
+    }
+    const [, unbuilt] = /Failed building wheel for (\S+)/.exec(output) ?? [];
+    const failure = lines.findIndex((line) => /^\s*(?:error: subprocess-exited|error: metadata-generation|fatal:)/.test(line));
+    const started = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
+        const [, project, rest] = /^\s*(?:Collecting|Processing|Obtaining) (\S+)(.*)/.exec(line) ?? [];
+        return project === undefined ? [] : [requirementFrom(project, rest)];
+    });
+    return unbuilt
+        ? started.findLast(({ project }) => projectIn(project) === projectIn(unbuilt))
+        : started.at(-1);
+}
+function requirementFrom(project = '', rest = '') {
+    const [, from = ''] = / \(from (.*)\)\s*$/.exec(rest) ?? [];
+    const [, file, line] = /(?:^|->)(?:-[rc] )?([^()>]+) \(line (\d+)\)$/.exec(from) ?? [];
+    const [dependent = ''] = from.split('->');
+    return {
+        project,
+        place: file === undefined ? undefined : { file, line: Number(line) },
+        dependent: /^[\w.-]+(?:[=<>!~[].*)?$/.test(dependent) ? dependent : undefined,
+    };
+}
+/** The normalised name at the start of a requirement that pip prints, such as `a[x]==1`. */
+function projectIn(requirement) {
+    return normalizeName(requirement.replace(/[^\w.-].*$/s, ''));
+}
+
+
+/***/ }),
+
+/***/ 761:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   zV: () => (/* binding */ readReleaseAge)
+/* harmony export */ });
+/* unused harmony exports ageText, releaseAgeText, releaseAgeParts, latestUpload, fetchedPip, enforcerOf */
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
+/**
+ * The input minimum-release-age: files that were uploaded to the index too recently are not chosen.
+ * pip enforces it with `--uploaded-prior-to`, which needs an index that says when its files were
+ * uploaded (PEP 700).
+ */
+
+
+/** Hours, days or weeks, in words and in ISO 8601. */
+const forms = [
+    /^(?:(\d{1,4})\s*h(?:ours?)?|(\d{1,4})\s*d(?:ays?)?|(\d{1,4})\s*w(?:eeks?)?)$/i,
+    /^P(?:T(\d{1,4})H|(\d{1,4})D|(\d{1,4})W)$/i,
+];
+/**
+ * Reads the inputs minimum-release-age and minimum-release-age-exclude.
+ * @param age `7 days`, `36 hours`, `2 weeks`, `7d`, or a duration of ISO 8601 in one unit (`P7D`,
+ *   `PT36H`, `P2W`); empty for no minimum
+ * @throws UserError when one of them is not valid
+ */
+function readReleaseAge(age, exclude) {
+    if (age === '') {
+        if (exclude.length === 0)
+            return undefined;
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('The input minimum-release-age-exclude is set without minimum-release-age. Set both, or remove it.');
+    }
+    const form = forms.find((each) => each.test(age));
+    const [hours = 0, days = 0, weeks = 0] = form
+        ?.exec(age)
+        ?.slice(1)
+        .map((number) => Number(number ?? 0)) ?? [];
+    const total = hours + 24 * days + 168 * weeks;
+    if (total === 0) {
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age is "${age}"; expected a number of hours, days or weeks, such as "7 days", "36 hours", "7d" or "P7D".`);
+    }
+    for (const name of exclude) {
+        if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name))
+            continue;
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age-exclude contains "${name}", which is not the name of a project. Write one name per line, without a version.`);
+    }
+    return {
+        hours: total,
+        except: [...new Set(exclude.map(_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc))].sort(),
+    };
+}
+/** The age in a normal form: `7 days`, `36 hours`. */
+function ageText({ hours }) {
+    const [count, unit] = hours % 24 === 0 ? [hours / 24, 'day'] : [hours, 'hour'];
+    return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+/** For people: `7 days, except alpha, beta`. */
+function releaseAgeText(age) {
+    return `${ageText(age)}${age.except.length > 0 ? `, except ${age.except.join(', ')}` : ''}`;
+}
+/** The parts of the cache key. */
+function releaseAgeParts(age) {
+    if (age === undefined)
+        return [];
+    const except = age.except.join(',');
+    return [
+        `minimum-release-age=${ageText(age)}`,
+        ...(except === '' ? [] : [`minimum-release-age-exclude=${except}`]),
+    ];
+}
+/**
+ * The moment before which a file must have been uploaded, to the second.
+ * @returns in the form that every pip with `--uploaded-prior-to` reads
+ */
+function latestUpload({ hours }, now) {
+    const moment = new Date(now.getTime() - hours * 3_600_000);
+    return moment.toISOString().replace(/\.\d+Z$/, '+00:00');
+}
+/** The first pip with `--uploaded-prior-to`. */
+const enforcingPip = (/* unused pure expression or super */ null && ([26, 0]));
+/** The pip that stands in for an older one. */
+const fetchedPip = { version: '26.3', python: [3, 10] };
+/**
+ * Which pip has to choose the files: the environment's own, or the one that is fetched. Exceptions
+ * reach into pip (src/python/run_pip.py), so only pips that are known to work with that are used.
+ * @throws UserError when neither can be used
+ */
+function enforcerOf(age, { pip = '', version }) {
+    const [major, minor] = fetchedPip.version.split('.').map(Number);
+    const isKnown = isOlderPip(pip, [major, minor + 1]);
+    if (!isOlderPip(pip, enforcingPip) && (age.except.length === 0 || isKnown))
+        return 'own';
+    // A version of Python has the form that isOlderPip compares.
+    if (!isOlderPip(version, fetchedPip.python))
+        return 'fetched';
+    throw new UserError(isOlderPip(version, [3, 9])
+        ? `The input minimum-release-age needs Python 3.9 or newer, as older ones have no pip that can enforce it; this is ${version}. Use a newer Python, or remove the input.`
+        : `The input minimum-release-age needs pip 26.0 or newer on Python ${version}; this is pip ${pip}. Run "python -m pip install --upgrade pip" before this step, or use Python 3.10 or newer.`);
+}
+
+
+/***/ }),
+
+/***/ 3227:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Ar: () => (/* binding */ SchemaError),
+/* harmony export */   Ik: () => (/* binding */ object),
+/* harmony export */   Yj: () => (/* binding */ string),
+/* harmony export */   cA: () => (/* binding */ lineOf),
+/* harmony export */   lq: () => (/* binding */ optional),
+/* harmony export */   n8: () => (/* binding */ line),
+/* harmony export */   p_: () => (/* binding */ list),
+/* harmony export */   uT: () => (/* binding */ satisfying),
+/* harmony export */   yL: () => (/* binding */ oneOf)
+/* harmony export */ });
+/** Validates values from anybody, such as parsed JSON. */
+/** An invalid value; the message is the end of a sentence: `"size" must be a whole number`. */
+class SchemaError extends Error {
+}
+/** A schema for the values that pass a test. @param form of such a value, after "must be" */
+function satisfying(form, test) {
+    return (value, name) => {
+        if (!test(value))
+            throw new SchemaError(`"${name}" must be ${form}`);
+        return value;
+    };
+}
+const string = satisfying('a string', (value) => typeof value === 'string');
+/** Text for people: it can't start a new line. */
+const line = lineOf('a line of text', () => true);
+/** A line of text that passes a test. @param form of such a text, after "must be" */
+function lineOf(form, test) {
+    return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
+}
+function isLine(text) {
+    return text !== '' && !/\p{Cc}|\u2028|\u2029/u.test(text);
+}
+function oneOf(...texts) {
+    const form = texts.map((text) => `"${text}"`).join(' or ');
+    return satisfying(form, (value) => texts.includes(value));
+}
+/** A schema for lists of items with another schema. */
+function list(item) {
+    return (value, name) => {
+        if (!Array.isArray(value))
+            throw new SchemaError(`"${name}" must be a list`);
+        return value.map((each, index) => item(each, `${name}[${index}]`));
+    };
+}
+/** A field that may be missing. */
+function optional(schema) {
+    const check = (value, name) => value === undefined ? undefined : schema(value, name);
+    return Object.assign(check, { isOptional: true });
+}
+/** A schema for objects; it drops unknown fields. @param form of the object, for errors */
+function object(fields, form = 'an object') {
+    return (value, name) => {
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+            throw new SchemaError(name === '' ? `it is not ${form}` : `"${name}" must be ${form}`);
+        }
+        const entries = Object.entries(fields).flatMap(([field, schema]) => {
+            const path = name === '' ? field : `${name}.${field}`;
+            const own = Object.hasOwn(value, field)
+                ? value[field]
+                : undefined;
+            const checked = schema(own, path);
+            return checked === undefined ? [] : [[field, checked]];
+        });
+        return Object.fromEntries(entries);
+    };
+}
+
+
+/***/ }),
+
+/***/ 3983:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $p: () => (/* binding */ redactor),
+/* harmony export */   BG: () => (/* binding */ basicCredentials),
+/* harmony export */   Bo: () => (/* binding */ secretsOfLine),
+/* harmony export */   Uk: () => (/* binding */ shownAddress),
+/* harmony export */   YA: () => (/* binding */ secretsOfSettings),
+/* harmony export */   cT: () => (/* binding */ withoutSecrets),
+/* harmony export */   eo: () => (/* binding */ secretForms),
+/* harmony export */   g0: () => (/* binding */ fingerprinted),
+/* harmony export */   mE: () => (/* binding */ secretsOfUrl),
+/* harmony export */   yL: () => (/* binding */ secretsOfInputs)
+/* harmony export */ });
+/* unused harmony export looksSecret */
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
+/**
+ * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
+ * address can contain a secret in three places:
+ *
+ *     https://robot:PASSWORD@host/simple/         userinfo
+ *     https://host/TOKEN/org/python/simple/       path, as Gemfury, Cloudsmith and packagecloud do
+ *     https://host/one-1.0.whl?token=TOKEN        query
+ *
+ * | function              | for                              | turns the three into                 |
+ * | --------------------- | -------------------------------- | ------------------------------------ |
+ * | {@link withoutSecrets} | any text, such as pip's output | `https://host/TOKEN/org/…`: a part of a path could also be a hash |
+ * | {@link shownAddress}   | a configured address, for people | `https://host/…/org/python/simple/` |
+ * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
+ * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks, which also remove path tokens from pip's output | `***` |
+ */
+
+const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
+/** The start of the scheme of the URL with its `://` at `at`. */
+function schemeOf(text, at) {
+    let first = at;
+    while (first > 0 && /[a-z0-9+.-]/i.test(text.charAt(first - 1)))
+        first -= 1;
+    return first;
+}
+/** The end of that URL: white space, or the counterpart of the quote before it. */
+function endOfUrl(text, at, from = at) {
+    const quote = counterparts[text.charAt(schemeOf(text, at) - 1)] ?? '';
+    const stop = new RegExp(`[\\s${quote}]`, 'g');
+    stop.lastIndex = from;
+    return stop.exec(text)?.index ?? text.length;
+}
+/** All URLs of a text in order. A URL inside another one has the same end. */
+function urlsIn(text) {
+    const places = [];
+    let end = 0;
+    let lastAt = -1;
+    let position = 0;
+    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
+        const isInner = at < end;
+        if (!isInner) {
+            end = endOfUrl(text, at);
+            lastAt = at + text.slice(at, end).lastIndexOf('@');
+        }
+        const start = at + 3;
+        const host = hostOf(text, start, end, lastAt);
+        // The password contains white space: the URL continues after it.
+        if (host > end)
+            end = endOfUrl(text, at, host);
+        places.push({ start, host, end, isInner });
+        position = host;
+    }
+    return places;
+}
+/**
+ * The start of the host of a URL. The end of a password with reserved characters is ambiguous, and
+ * hiding too much is better than hiding too little: a port that is not a number is part of a
+ * password.
+ */
+function hostOf(text, start, end, lastAt) {
+    const url = text.slice(start, end);
+    const slash = url.search(/[/?#]/);
+    const authority = slash < 0 ? url : url.slice(0, slash);
+    const inAuthority = authority.lastIndexOf('@');
+    if (inAuthority >= 0)
+        return start + inAuthority + 1;
+    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
+    if (/^\d*$/.test(port))
+        return start;
+    if (lastAt >= start)
+        return lastAt + 1;
+    // There is white space or a quote in the password; but punctuation may also follow a port.
+    const beyond = /[@\r\n]|:\/\//g;
+    beyond.lastIndex = end;
+    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
+    return found?.[0] === '@' ? found.index + 1 : start;
+}
+/** A text without some of its parts, which are in order and may overlap. */
+function without(text, parts) {
+    let result = '';
+    let position = 0;
+    for (const [start, end] of parts) {
+        result += text.slice(position, start);
+        position = Math.max(position, end);
+    }
+    return result + text.slice(position);
+}
+function indexOrEnd(text, character, from) {
+    const index = text.indexOf(character, from);
+    return index < 0 ? text.length : index;
+}
+/**
+ * Removes the userinfo (except `git@`, which is no secret) and the query of every URL in a text, and
+ * the query of paths that HTTP libraries print (`url: /one.whl?token=…`, `"GET /one.whl?token=…
+ * HTTP/1.1"`).
+ */
+function withoutSecrets(text) {
+    return withoutParts(text, (userinfo) => userinfo !== 'git@');
+}
+/** @param isSecret which userinfos to remove */
+function withoutParts(text, isSecret) {
+    const bare = without(text, urlsIn(text)
+        .filter(({ start, host }) => isSecret(text.slice(start, host)))
+        .map(({ start, host }) => [start, host]));
+    let query = 0;
+    let fragment = 0;
+    const queries = urlsIn(bare).flatMap(({ start, end }) => {
+        // Inside a query that is removed already, or there is no query.
+        if (start < fragment)
+            return [];
+        if (query < start)
+            query = indexOrEnd(bare, '?', start);
+        if (query >= end)
+            return [];
+        fragment = Math.min(end, indexOrEnd(bare, '#', query));
+        return [[query, fragment]];
+    });
+    return without(bare, queries).replace(/(\burl: |"[A-Z]+ )(\/[^\s?]*)\?[^\s"]*/g, '$1$2');
+}
+/** Hex digits of a fingerprint: enough to make collisions infeasible. */
+const fingerprintLength = 32;
+/**
+ * Replaces every URL in a text by its scheme, its host and a digest of the whole address without
+ * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay equal,
+ * and only a guess of a path token can be confirmed.
+ * @returns `https://host/#<32 hex digits>` for each; a URL without a path is unchanged
+ */
+function fingerprinted(text) {
+    const clean = withoutParts(text, () => true);
+    let result = '';
+    let position = 0;
+    for (const { start, end, isInner } of urlsIn(clean)) {
+        if (isInner)
+            continue;
+        const scheme = schemeOf(clean, start - 3);
+        const [, host = '', rest = ''] = /^([A-Za-z0-9.-]*(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?)((?:[/?#].*)?)$/s.exec(clean.slice(start, end)) ?? ['', '', clean.slice(start, end)];
+        result += clean.slice(position, start);
+        result += /^\/?$/.test(rest)
+            ? `${host}${rest}`
+            : `${host}/#${(0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .sha256 */ .s)(clean.slice(scheme, end)).slice(0, fingerprintLength)}`;
+        position = end;
+    }
+    return result + clean.slice(position);
+}
+/** A configured address for people; path segments that look like tokens become `…`. */
+function shownAddress(address) {
+    const clean = withoutSecrets(address);
+    let result = '';
+    let position = 0;
+    for (const { host, end, isInner } of urlsIn(clean)) {
+        if (isInner)
+            continue;
+        result += clean.slice(position, host);
+        result += clean
+            .slice(host, end)
+            .replace(/(?<=\/)[^/?#]+/g, (segment) => (looksSecret(segment) ? '…' : segment));
+        position = end;
+    }
+    return result + clean.slice(position);
+}
+/** Usual words in the paths of package indexes, which are not part of a token. */
+const usualWords = /pypi|python|packages?|simple|artifactory|nexus|repository|artifacts?|snapshots?|releases?|oauth2|x86_64|linux|windows/gi;
+/**
+ * Whether a path segment looks like a token: 12 or more letters and digits that are more mixed than
+ * in a name, or 16 or more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do; `MyPythonFeed2024`,
+ * `team-2-py3.11` and `12345678` do not.
+ */
+function looksSecret(segment) {
+    const runs = decoded(segment)
+        .replace(usualWords, '-')
+        .split(/[^A-Za-z0-9]+/);
+    const letters = runs.join('').length;
+    if (letters < 12)
+        return false;
+    const hex = decoded(segment).replaceAll('-', '');
+    if (/^[0-9a-f]{16,}$/i.test(hex) && /\d/.test(hex) && /[a-f]/i.test(hex))
+        return true;
+    // Digits at the end of a word are usually a number or a year.
+    const changes = runs.flatMap((run) => run.replace(/\d+$/, '').match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g) ?? []).length;
+    return changes >= 3 && changes / letters > 0.17;
+}
+/** The names of query parameters with a secret. */
+const secretNames = /token|secret|sig|key|pass|auth|credential/i;
+/**
+ * The secrets of the URLs in a text in every form that may be printed: as is, percent-encoded, and as
+ * basic authentication sends them. A user name without a password counts when it is long enough to
+ * be a token; `git@` is not.
+ */
+function secretsOfUrl(text) {
+    return [...secretsOfUserinfo(text), ...tokensOfUrl(text)];
+}
+function secretsOfUserinfo(text) {
+    return urlsIn(text).flatMap(({ start, host }) => {
+        const userinfo = text.slice(start, Math.max(start, host - 1));
+        const colon = userinfo.indexOf(':');
+        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
+        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
+        if (password === '' && !isUserToken(username))
+            return [];
+        return [password || username, ...secretForms(decoded(username), decoded(password))];
+    });
+}
+/** Tokens in the path and the query of the URLs in a text. */
+function tokensOfUrl(text) {
+    return urlsIn(text).flatMap(({ host, end, isInner }) => {
+        if (isInner)
+            return [];
+        const [, path = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(text.slice(host, end)) ?? [];
+        const segments = path.split('/').slice(1).filter(looksSecret);
+        const values = query.split('&').flatMap((parameter) => {
+            const equals = parameter.indexOf('=');
+            const value = parameter.slice(equals + 1);
+            const isSecret = secretNames.test(parameter.slice(0, Math.max(equals, 0)));
+            return looksSecret(value) || (isSecret && value.length >= 8) ? [value] : [];
+        });
+        const tokens = [...segments, ...values];
+        return [...new Set(tokens.flatMap((token) => [token, ...spellings(decoded(token))]))];
+    });
+}
+/** User names that indexes require together with a password or another way to log in. */
+const prescribedNames = ['__token__', 'oauth2accesstoken', 'VssSessionToken', 'gitlab-ci-token'];
+/** Whether a user name without a password is a token. */
+function isUserToken(username) {
+    return username.length >= 8 && !prescribedNames.includes(username);
+}
+/** The secrets of the inputs that name indexes. */
+function secretsOfInputs(index) {
+    const { url = '', mirror = '', username = '', password = '', extra } = index;
+    const isSecret = password !== '' || isUserToken(username);
+    return [
+        ...[url, mirror, ...extra].flatMap(secretsOfUrl),
+        ...(isSecret ? secretForms(username, password) : []),
+    ];
+}
+/** The secrets of pip's settings. */
+function secretsOfSettings(settings) {
+    return [...settings.values()].flatMap(secretsOfUrl);
+}
+/**
+ * The secrets of a line. A token in the path of a direct URL is as public as the file; nearly every
+ * such path has a hash, so only a value from a variable is a secret.
+ */
+function secretsOfLine(line) {
+    if (line.kind === 'index')
+        return [];
+    if (line.kind === 'option')
+        return secretsOfUrl(line.value);
+    return [
+        ...secretsOfUserinfo(line.target),
+        ...tokensOfUrl(line.target).filter((token) => !line.text.includes(token)),
+    ];
+}
+/** As {@link secretsOfUrl}, for a user name and a password; if that is empty, for the user name. */
+function secretForms(username, password) {
+    const secret = password || username;
+    if (secret === '')
+        return [];
+    const base64 = [
+        Buffer.from(secret, 'utf8').toString('base64'),
+        Buffer.from(`${username}:${password}`, 'utf8').toString('base64'),
+        basicCredentials(username, password),
+    ];
+    return [
+        ...new Set([
+            ...spellings(secret),
+            ...base64,
+            // As in URLs.
+            ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')),
+        ]),
+    ];
+}
+/** A secret as is, in JSON, and in URLs. */
+function spellings(secret) {
+    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+    const encoded = [encodeURIComponent(secret), strict];
+    return [
+        ...new Set([
+            secret,
+            JSON.stringify(secret).slice(1, -1),
+            ...encoded,
+            // Like urllib.parse.quote of Python.
+            ...encoded.map((form) => form.replaceAll('%2F', '/')),
+            ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
+        ]),
+    ];
+}
+/**
+ * The text of basic authentication in the encoding of pip's HTTP library: Latin-1 (`_basic_auth_str`
+ * of requests). It fails for other characters; here those are UTF-8.
+ */
+function basicCredentials(username, password) {
+    const text = `${username}:${password}`;
+    const isLatin = [...text].every((character) => character <= '\u00ff');
+    return Buffer.from(text, isLatin ? 'latin1' : 'utf8').toString('base64');
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+function redactor() {
+    let known = [];
+    return {
+        add(secrets) {
+            // The longest first: one may be a part of another.
+            known = [...new Set([...known, ...secrets])]
+                .filter((secret) => secret !== '')
+                .sort((a, b) => b.length - a.length);
+        },
+        clean: (text) => known.reduce((clean, secret) => clean.replaceAll(secret, '***'), text),
+    };
+}
+
+
+/***/ }),
+
+/***/ 3618:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  DY: () => (/* binding */ dependencyFiles),
-  _y: () => (/* binding */ groupRequirements),
-  st: () => (/* binding */ projectParts)
+  M: () => (/* binding */ parseToml)
 });
-
-// UNUSED EXPORTS: declaresProject, splitSource
 
 ;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
 /*!
@@ -30085,27 +31342,17 @@ function stringify(obj, { maxDepth = 1000, numbersAsFloat = false, strictTempora
 /** @deprecated use `import * as ... from 'smol-toml'` instead */
 /* harmony default export */ const dist = ({ parse: parse, stringify: stringify, TomlDate: TomlDate, TomlError: TomlError });
 
-// EXTERNAL MODULE: ./lib/logic/digest.js
-var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/local-project.js
-/** The parts of a project's own files that decide its dependencies; other edits are no cache miss. */
+;// CONCATENATED MODULE: ./lib/logic/toml.js
 
 
-
-
-/** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
-const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
-function table(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? value
-        : {};
-}
-/** @throws UserError with the file and line of a mistake */
-function toml(text, shown) {
+/**
+ * Parses a TOML file.
+ * @param shown its name in messages
+ * @throws UserError with the file and line of a mistake
+ */
+function parseToml(text, shown) {
     try {
         return parse(text);
     }
@@ -30113,1216 +31360,6 @@ function toml(text, shown) {
         const { line, message } = error;
         throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
     }
-}
-/** The tables outside `[project]` in which build backends expect dependencies. */
-const toolTables = [
-    ['poetry', 'dependencies'],
-    ['poetry', 'extras'],
-    ['poetry', 'group'],
-    ['poetry', 'dev-dependencies'],
-    ['flit', 'metadata'],
-    ['setuptools', 'dynamic'],
-    ['hatch', 'metadata'],
-    ['pdm', 'dev-dependencies'],
-];
-/**
- * The parts of a project directory that decide its dependencies.
- * @param files content of pyproject.toml, setup.cfg and setup.py
- * @param shown the name of pyproject.toml in messages
- * @param others the texts of {@link dependencyFiles}
- */
-function projectParts(files, shown, others = []) {
-    const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
-    const project = table(pyproject['project']);
-    const tool = table(pyproject['tool']);
-    const build = pyproject['build-system'];
-    const decisive = {
-        build,
-        name: project['name'],
-        python: project['requires-python'],
-        dependencies: project['dependencies'],
-        extras: project['optional-dependencies'],
-        dynamic: project['dynamic'],
-        groups: pyproject['dependency-groups'],
-        tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
-    };
-    const requires = table(build)['requires'];
-    const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
-    return {
-        digest: (0,digest/* digest */.b)([stable(decisive), ...setup, ...others]),
-        buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
-    };
-}
-/** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
-const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
-/** The sections of setup.cfg that setuptools and its plugins read, without descriptions. */
-function decisiveConfig(text) {
-    let section = '';
-    let isDescriptive = false;
-    const lines = text.split(/\r?\n/).filter((line) => {
-        const header = /^\[([^\]]*)\]/.exec(line);
-        if (header !== null)
-            section = header[1] ?? '';
-        const key = /^([^\s=:#;[][^=:]*?)\s*[=:]/.exec(line)?.[1];
-        if (header !== null || key !== undefined) {
-            isDescriptive =
-                section === 'metadata' && new RegExp(`^(?:${descriptiveKeys})$`, 'i').test(key ?? '');
-        }
-        const isRead = /^(?:metadata|options|files|pbr|entry_points|backends|extras)/.test(section);
-        return isRead && !isDescriptive && line.trim() !== '' && !/^\s*[#;]/.test(line);
-    });
-    return lines.join('\n');
-}
-/**
- * setup.py without literal arguments that say nothing about dependencies. Where code makes a
- * dependency from one of them, the metadata that its back end prepares tells.
- */
-function decisiveCode(text) {
-    const argument = new RegExp(`\\b(?:${descriptiveKeys})\\s*=\\s*(?:"[^"\\n]*"|'[^'\\n]*')\\s*,`, 'g');
-    return text.replaceAll('\r\n', '\n').replace(argument, '');
-}
-/**
- * Chooses the files that a back end may read dependencies from: those that setuptools is told to
- * read, and requirement files, if dependencies are dynamic.
- * @param names files of the project directory, and of its directory `requirements`
- * @returns paths relative to the project, sorted
- */
-function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, names) {
-    const { project, tool } = toml(pyproject, shown);
-    const dynamic = table(project)['dynamic'];
-    const isDynamic = setupPy !== undefined ||
-        /\bfile:|\bpbr\b/.test(setupCfg) ||
-        (Array.isArray(dynamic) && dynamic.some((field) => /dependencies$/.test(String(field))));
-    if (!isDynamic)
-        return [];
-    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
-    const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
-    const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
-    const related = names.filter((name) => isRelated(name) && isRequirements(name));
-    return [...new Set([...declared, ...related])].sort();
-}
-/** The paths in `{ file = … }` tables, at any depth. */
-function declaredFiles(value) {
-    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? [item].flat().map(String) : declaredFiles(item));
-}
-/** JSON with sorted keys, so that the order of tables does not matter. */
-function stable(value) {
-    return JSON.stringify(value, (_key, item) => typeof item === 'object' && item !== null && !Array.isArray(item) && !(item instanceof Date)
-        ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-        : item);
-}
-/**
- * Whether a pyproject.toml describes a project that can be built, and not only settings of tools.
- * @throws UserError with the file and line of a mistake
- */
-function declaresProject(text, shown) {
-    const { project, 'build-system': build } = toml(text, shown);
-    return project !== undefined || build !== undefined;
-}
-/**
- * The requirements of a dependency group, with those of included groups (PEP 735).
- * @param text of pyproject.toml
- * @throws UserError for a missing group, a circular include, or an invalid entry
- */
-function groupRequirements(text, shown, group) {
-    const groups = table(toml(text, shown)['dependency-groups']);
-    const names = new Map(Object.keys(groups).map((name) => [(0,logic_names/* normalizeName */.Pc)(name), name]));
-    const resolve = (name, stack) => {
-        const key = (0,logic_names/* normalizeName */.Pc)(name);
-        if (stack.includes(key)) {
-            throw new errors/* UserError */.yo(`The dependency groups of ${shown} form a circle: ${[...stack, key].join(' → ')}.`, { file: shown });
-        }
-        const entries = groups[names.get(key) ?? ''];
-        if (!Array.isArray(entries)) {
-            const known = [...names.values()].join(', ') || 'none';
-            throw new errors/* UserError */.yo(`${shown} has no dependency group "${name}". It has: ${known}.`, {
-                file: shown,
-            });
-        }
-        return entries.flatMap((entry) => {
-            if (typeof entry === 'string')
-                return [entry];
-            const included = table(entry)['include-group'];
-            if (typeof included === 'string')
-                return resolve(included, [...stack, key]);
-            throw new errors/* UserError */.yo(`The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`, { file: shown });
-        });
-    };
-    return resolve(group, []);
-}
-/**
- * @param text of one `Requires-Dist` (PEP 508)
- * @returns undefined for a dependency without a source
- */
-function splitSource(text) {
-    const match = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*@\s*([^\s;]\S*?)(?:\s+;\s*(.+)|;\s+(.+))?\s*$/.exec(text);
-    if (match === null)
-        return undefined;
-    const [, name = '', extras = '', url = '', spaced, tight] = match;
-    const marker = spaced ?? tight;
-    // In a file pip would expand variables, such as the URL of the index with its credentials.
-    const literal = url.replaceAll('${', '$%7B');
-    return {
-        name: normalizeName(name),
-        named: `${name}${extras}${marker === undefined ? '' : ` ; ${marker}`}`,
-        marker,
-        text: `${name}${extras} @ ${literal}`,
-    };
-}
-
-
-/***/ }),
-
-/***/ 4646:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  Sh: () => (/* binding */ ManifestError),
-  WP: () => (/* binding */ buildDirectory),
-  X5: () => (/* binding */ formatLock),
-  L_: () => (/* binding */ formatManifest),
-  Ke: () => (/* binding */ lockFile),
-  YE: () => (/* binding */ manifestFile),
-  Ng: () => (/* binding */ parseManifest),
-  NV: () => (/* binding */ wheelPath)
-});
-
-// UNUSED EXPORTS: changes, keepableParts, manifestDigest, sameWheels
-
-// EXTERNAL MODULE: ./lib/logic/digest.js
-var digest = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/schema.js
-/** Validates values from anybody, such as parsed JSON. */
-/** An invalid value; the message is the end of a sentence: `"size" must be a whole number`. */
-class SchemaError extends Error {
-}
-/** A schema for the values that pass a test. @param form of such a value, after "must be" */
-function satisfying(form, test) {
-    return (value, name) => {
-        if (!test(value))
-            throw new SchemaError(`"${name}" must be ${form}`);
-        return value;
-    };
-}
-const string = satisfying('a string', (value) => typeof value === 'string');
-/** Text for people: it can't start a new line. */
-const line = lineOf('a line of text', () => true);
-/** A line of text that passes a test. @param form of such a text, after "must be" */
-function lineOf(form, test) {
-    return satisfying(form, (value) => typeof value === 'string' && isLine(value) && test(value));
-}
-function isLine(text) {
-    return text !== '' && !/\p{Cc}|\u2028|\u2029/u.test(text);
-}
-function oneOf(...texts) {
-    const form = texts.map((text) => `"${text}"`).join(' or ');
-    return satisfying(form, (value) => texts.includes(value));
-}
-/** A schema for lists of items with another schema. */
-function list(item) {
-    return (value, name) => {
-        if (!Array.isArray(value))
-            throw new SchemaError(`"${name}" must be a list`);
-        return value.map((each, index) => item(each, `${name}[${index}]`));
-    };
-}
-/** A field that may be missing. */
-function optional(schema) {
-    const check = (value, name) => value === undefined ? undefined : schema(value, name);
-    return Object.assign(check, { isOptional: true });
-}
-/** A schema for objects; it drops unknown fields. */
-function object(fields) {
-    return (value, name) => {
-        if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-            throw new SchemaError(name === '' ? 'it is not an object' : `"${name}" must be an object`);
-        }
-        const entries = Object.entries(fields).flatMap(([field, schema]) => {
-            const path = name === '' ? field : `${name}.${field}`;
-            const own = Object.hasOwn(value, field)
-                ? value[field]
-                : undefined;
-            const checked = schema(own, path);
-            return checked === undefined ? [] : [[field, checked]];
-        });
-        return Object.fromEntries(entries);
-    };
-}
-
-;// CONCATENATED MODULE: ./lib/logic/manifest.js
-/**
- * The manifest of a wheelhouse: its wheels, its request and its interpreter. The manifest decides
- * which wheels a run may use; a cache key only helps to find it.
- */
-
-
-
-const manifestFile = 'wheelhouse.json';
-const lockFile = 'requirements.lock';
-/** A manifest with another schema is not read: a miss is safer than a guess. */
-const schema = 3;
-/** The directory of wheels that are not installed, outside the reach of `--find-links`. */
-const buildDirectory = 'build';
-const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = lineOf('the name of an extra', logic_names/* isExtraName */.cg);
-const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
-const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
-const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
-const seconds = satisfying('a number of seconds', (value) => typeof value === 'number' && value >= 0 && value < 1e6);
-/** Any text, shortened to one line. */
-const shownText = (value, name) => string(value, name).replace(/[\p{Cc}\u2028\u2029]/gu, ' ');
-const wheelSchema = object({
-    /** Normalised. */
-    name: projectName,
-    /** The name in the spelling of its metadata; pip names directories after the requested spelling. */
-    project: lineOf('a project name', (text) => /^[A-Za-z0-9._-]+$/.test(text)),
-    version,
-    /** A file name without directories. */
-    file: lineOf('the file name of a wheel', logic_names/* isWheelFileName */.jh),
-    /** Hex. */
-    sha256: lineOf('a SHA-256 in lower-case hex', (text) => /^[0-9a-f]{64}$/.test(text)),
-    /** Bytes. */
-    size: byteCount,
-    origin: oneOf('downloaded', 'built'),
-    /** runtime: in the lock. build: required to build local projects. tool: the installer. */
-    role: oneOf('runtime', 'build', 'tool'),
-    /** The hashes in the request that allowed this wheel, or the sdist that it was built from. */
-    requestHashes: optional(list(string)),
-    /** The fingerprint of its URL in the request. */
-    url: optional(line),
-});
-const projectSchema = object({
-    /** The requirement's canonical text. */
-    requirement: line,
-    name: projectName,
-    version,
-    extras: list(extraName),
-    /** Its `Requires-Dist` without URLs, sorted; when it changes, the closure may change. */
-    requires: list(string),
-});
-const manifestSchema = object({
-    interpreter: line,
-    /** Digest of its request. */
-    request: line,
-    /** Digest of the origin of its wheels and of their build settings. */
-    sources: line,
-    /** When its requirements were last resolved. */
-    resolvedAt: moment,
-    wheels: list(wheelSchema),
-    direct: list(projectSchema),
-    /**
-     * Installed projects that its wheels depend on: the hashes of the request allow no files of them,
-     * so the environment must have them.
-     */
-    relied: list(object({ name: projectName, version })),
-    /** Seconds of the longest fill behind it, which a hit saves. */
-    effort: optional(seconds),
-    /** Version of the Python that filled it; another patch release can use it. */
-    python: optional(line),
-    /** The input of the digests, to explain a miss; without addresses, and omitted when too long. */
-    parts: optional(object({ sources: list(shownText), lines: list(shownText) })),
-});
-/** The path of a wheel relative to its wheelhouse. */
-function wheelPath({ role, file }) {
-    return role === 'runtime' ? file : `${buildDirectory}/${file}`;
-}
-/** The maximum number of characters of `parts`. */
-const maxParts = 200_000;
-/** @returns the parts, or undefined when they are too long for a manifest */
-function keepableParts(parts) {
-    return JSON.stringify(parts).length > maxParts ? undefined : parts;
-}
-/**
- * The lock: `name==version --hash=sha256:…`, one line per runtime wheel, sorted by normalised name,
- * so that the same wheels give the same text. pip and uv check every hash. With names instead of
- * paths or URLs, `pip freeze` stays clean and editable projects stay in place.
- */
-function formatLock(wheels) {
-    return wheels
-        .filter((wheel) => wheel.role === 'runtime')
-        .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-        .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
-        .join('');
-}
-/** The reason why a manifest can't be used. */
-class ManifestError extends Error {
-}
-function formatManifest(manifest) {
-    return `${JSON.stringify({ schema, ...manifest }, undefined, 2)}\n`;
-}
-/** Hex SHA-256 of the content of a manifest; the order of its fields does not matter. */
-function manifestDigest(manifest) {
-    const normal = formatManifest(parseManifest(formatManifest(manifest)));
-    return sha256(normal);
-}
-/**
- * Parses a manifest, which anybody may have written.
- * @throws ManifestError with the reason: not JSON, another schema, a missing or invalid field, a file
- *   name outside the directory
- */
-function parseManifest(text) {
-    let value;
-    try {
-        value = JSON.parse(text);
-    }
-    catch {
-        throw new ManifestError(`${manifestFile} is not JSON`);
-    }
-    try {
-        const { schema: found } = schemaNumber(value, '');
-        if (found !== schema) {
-            throw new ManifestError(`${manifestFile} has schema ${JSON.stringify(found)}; this version reads ${schema}`);
-        }
-        const manifest = manifestSchema(value, '');
-        checkConsistency(manifest);
-        return manifest;
-    }
-    catch (error) {
-        if (!(error instanceof SchemaError))
-            throw error;
-        throw new ManifestError(`${manifestFile} is not valid: ${error.message}`);
-    }
-}
-const schemaNumber = object({ schema: (value) => value });
-/** @throws ManifestError when two fields contradict each other */
-function checkConsistency({ wheels }) {
-    for (const { file, name, project, version } of wheels) {
-        const named = (0,logic_names/* wheelNameParts */.LI)(file);
-        if (named.name !== name)
-            throw new ManifestError(`${file} is not a wheel of "${name}"`);
-        if ((0,logic_names/* normalizeName */.Pc)(project) !== name) {
-            throw new ManifestError(`${file} is not a wheel of "${project}"`);
-        }
-        if (!(0,logic_names/* sameVersion */.r1)(version, named.version)) {
-            throw new ManifestError(`${file} is not version "${version}"`);
-        }
-    }
-    if (new Set(wheels.map((each) => each.file)).size !== wheels.length) {
-        throw new ManifestError('a wheel is listed twice');
-    }
-    const names = wheels.filter((each) => each.role === 'runtime').map((each) => each.name);
-    if (new Set(names).size !== names.length)
-        throw new ManifestError('a project is listed twice');
-}
-/** The differences between the runtime wheels of two sets, by name. */
-function changes(before, after) {
-    const versions = (wheels) => new Map(wheels.filter((each) => each.role === 'runtime').map((each) => [each.name, each.version]));
-    const old = versions(before);
-    const now = versions(after);
-    return [...new Set([...old.keys(), ...now.keys()])]
-        .sort()
-        .map((name) => ({ name, from: old.get(name), to: now.get(name) }))
-        .filter((change) => change.from !== change.to);
-}
-/** Whether two wheelhouses have the same files. */
-function sameWheels(one, other) {
-    const text = (wheels) => JSON.stringify(wheels.map(({ role, file, sha256 }) => `${role} ${file} ${sha256}`).sort());
-    return text(one) === text(other);
-}
-
-
-/***/ }),
-
-/***/ 9882:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   I1: () => (/* binding */ isDistributionName),
-/* harmony export */   LI: () => (/* binding */ wheelNameParts),
-/* harmony export */   Nc: () => (/* binding */ versionInFileName),
-/* harmony export */   Pc: () => (/* binding */ normalizeName),
-/* harmony export */   Ui: () => (/* binding */ isOlderPip),
-/* harmony export */   cg: () => (/* binding */ isExtraName),
-/* harmony export */   jh: () => (/* binding */ isWheelFileName),
-/* harmony export */   r1: () => (/* binding */ sameVersion),
-/* harmony export */   zz: () => (/* binding */ isSdistName)
-/* harmony export */ });
-/** Names of projects and of their files, and versions: when two spellings are equal. */
-/** @returns a project's name in the normal form of PEP 503 */
-function normalizeName(name) {
-    return name.replace(/[-_.]+/g, '-').toLowerCase();
-}
-const part = '[A-Za-z0-9._+!]';
-const wheelFileName = new RegExp([
-    `^[A-Za-z0-9]${part}*-${part}+`,
-    `(?:-[0-9]${part}*)?`, // build tag
-    `-[A-Za-z]${part}*-${part}+-${part}+`, // Python, ABI, platform
-    `(?:-${part}+)?[.]whl$`, // variant label
-].join(''));
-/**
- * Whether a file name is a valid wheel name: name, version, an optional build tag, three
- * compatibility tags and an optional variant label (PEP 427, PEP 825). Such a name has no path
- * separator and no leading dot, and never needs escaping.
- */
-function isWheelFileName(file) {
-    return wheelFileName.test(file);
-}
-/** @returns the normalised name and the version of a wheel (PEP 427: neither contains a dash) */
-function wheelNameParts(file) {
-    const [name = '', version = ''] = file.split('-');
-    return { name: normalizeName(name), version };
-}
-/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
-function isExtraName(text) {
-    return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
-}
-/** Whether a file name is a valid sdist name, which never needs escaping. */
-function isSdistName(file) {
-    return /^[A-Za-z0-9][A-Za-z0-9._+!-]*\.(?:tar\.gz|zip|tar\.bz2|tgz)$/.test(file);
-}
-/** Whether a file name is a valid wheel or sdist name. */
-function isDistributionName(file) {
-    return isWheelFileName(file) || isSdistName(file);
-}
-/**
- * The version in the name of a project's wheel or sdist. In the names of old sdists the project may
- * contain dashes, so the version can only be found with the project's name.
- * @param project normalised name
- * @returns undefined for a file of another project, or of another kind
- */
-function versionInFileName(file, project) {
-    if (isWheelFileName(file)) {
-        const { name, version } = wheelNameParts(file);
-        return name === project ? version : undefined;
-    }
-    if (!isSdistName(file))
-        return undefined;
-    const stem = file.replace(/\.(?:tar\.\w+|\w+)$/, '');
-    for (let dash = stem.indexOf('-'); dash !== -1; dash = stem.indexOf('-', dash + 1)) {
-        if (normalizeName(stem.slice(0, dash)) === project)
-            return stem.slice(dash + 1);
-    }
-    return undefined;
-}
-/** Whether two spellings are the same version by PEP 440: `1.0` is `1.0.0`. */
-function sameVersion(one, other) {
-    return canonicalVersion(one) === canonicalVersion(other);
-}
-/** Whether a pip is older than a version. An invalid version counts as the oldest. */
-function isOlderPip(version, [major, minor]) {
-    const [own = 0, ownMinor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0);
-    return own < major || (own === major && ownMinor < minor);
-}
-/** All spellings that PEP 440 allows; file names have `_` instead of `-`. */
-const versionForm = /^v?(?:(\d+)!)?(\d+(?:\.\d+)*)(?:[-_.]?(alpha|a|beta|b|preview|pre|rc|c)[-_.]?(\d*))?(?:[-_](\d+)|[-_.]?(?:post|rev|r)[-_.]?(\d*))?(?:[-_.]?dev[-_.]?(\d*))?(?:\+(.+))?$/;
-function canonicalVersion(version) {
-    const text = version.toLowerCase();
-    const parts = versionForm.exec(text);
-    if (parts === null)
-        return text;
-    const [, epoch, release = '', stage, pre, implied, post = implied, dev, local = ''] = parts;
-    const number = (digits) => digits.replace(/^0+(?=\d)/, '') || '0';
-    const numbers = release.split('.').map(number);
-    while (numbers.at(-1) === '0')
-        numbers.pop();
-    return [
-        number(epoch ?? ''),
-        numbers.join('.'),
-        stage && `${stage.replace(/^(?:c|pre|preview)$/, 'rc').slice(0, 1)}${number(pre ?? '')}`,
-        post !== undefined && number(post),
-        dev !== undefined && number(dev),
-        local.split(/[-_.]/).map(number).join('.'),
-    ].join(' ');
-}
-
-
-/***/ }),
-
-/***/ 4470:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   U: () => (/* binding */ isWithin)
-/* harmony export */ });
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
-/** Paths, without a look at the disk. */
-
-/** Whether a path is a directory's own or below it; both absolute. Links are not followed. */
-function isWithin(directory, file) {
-    const relative = node_path__WEBPACK_IMPORTED_MODULE_0__.relative(directory, file);
-    // A name may begin with two dots.
-    return relative.split(node_path__WEBPACK_IMPORTED_MODULE_0__.sep)[0] !== '..' && !node_path__WEBPACK_IMPORTED_MODULE_0__.isAbsolute(relative);
-}
-
-
-/***/ }),
-
-/***/ 7949:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   MS: () => (/* binding */ errorExcerpt),
-/* harmony export */   cp: () => (/* binding */ adviceFor)
-/* harmony export */ });
-/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
-/** The output of pip: what happened, and what to do about an error. */
-
-
-/**
- * Reads the output of `pip wheel`. From pip 22.2 to 26.3 it prints "File was already downloaded PATH"
- * for a wheel in --wheel-dir and "Created wheel for NAME: filename=FILE" for a built one.
- */
-function readFillLog(output) {
-    const filesAfter = (prefix) => new Set(output.split('\n').flatMap((line) => {
-        const [, file = ''] = prefix.exec(line.trim()) ?? [];
-        return isWheelFileName(file) ? [file] : [];
-    }));
-    return {
-        built: filesAfter(/^Created wheel for .*?filename=([^ ]*)/),
-        reused: filesAfter(/^File was already downloaded (?:.*[\\/])?([^\\/]*)$/),
-    };
-}
-/**
- * Reads the log of the pips that pip starts to fill its build environments: each ends with
- * "Successfully installed NAME-VERSION …" (seen on pip 22.2 to 26.3).
- */
-function readBuildLog(log) {
-    const found = new Map();
-    for (const [, items = ''] of log.matchAll(/^\S+ Successfully installed (.+)$/gm)) {
-        for (const item of items.trim().split(/\s+/)) {
-            const dash = item.lastIndexOf('-');
-            const name = normalizeName(item.slice(0, dash));
-            const version = item.slice(dash + 1);
-            // A build prints into this log too, so only valid names and versions are accepted.
-            if (/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(name) && /^\d[A-Za-z0-9.!+]*$/.test(version)) {
-                found.set(`${name} ${version}`, { name, version });
-            }
-        }
-    }
-    return [...found.values()];
-}
-/**
- * Reads pip's installation report (its documented, versioned JSON).
- * @throws Error when it has another form
- */
-function parseReport(text) {
-    const report = JSON.parse(text);
-    if (!Array.isArray(report.install))
-        throw new Error("pip's report has no list of installs");
-    return report.install.map((item) => {
-        const { metadata, download_info: download } = item;
-        if (typeof metadata?.name !== 'string' || typeof metadata.version !== 'string') {
-            throw new Error("pip's report names a distribution without name or version");
-        }
-        const requires = Array.isArray(metadata.requires_dist)
-            ? metadata.requires_dist.map(String)
-            : [];
-        return {
-            name: normalizeName(metadata.name),
-            writtenName: metadata.name,
-            version: metadata.version,
-            url: typeof download?.url === 'string' ? download.url : '',
-            requires: requires.sort(),
-        };
-    });
-}
-/** Characters of a line that an error repeats. */
-const longestLine = 2000;
-/**
- * The end of a program's output, without secrets: from its first error on, or else its last lines.
- * @param lines the maximum number of lines
- */
-function errorExcerpt(output, lines = 12) {
-    const all = (0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(output)
-        .split(/\r?\n/)
-        .filter((line) => line.trim() !== '')
-        .map((line) => (line.length > longestLine ? `${line.slice(0, longestLine)}…` : line));
-    // git prints the reason before pip prints that git failed.
-    const firstError = all.findIndex((line) => /^\s*(?:ERROR|error|fatal):/.test(line));
-    if (firstError < 0)
-        return all.slice(-lines).join('\n');
-    // Older pips print the output of a program twice, the second time without its margin.
-    const earlier = new Set();
-    const errors = all.slice(firstError).filter((line) => {
-        const bare = line.trim();
-        const isNew = !earlier.has(bare) && !/^(?:note: This |╰─> See above)/.test(bare);
-        earlier.add(bare);
-        return isNew;
-    });
-    return errors.slice(-lines).join('\n');
-}
-const unreachable = /ConnectionError|NewConnectionError|Max retries exceeded|Temporary failure in name resolution|ReadTimeout|timed out|50\d (?:Server Error|Error)|Too many 5\d\d error|connection-failed|Connection aborted|RemoteDisconnected/i;
-const notFound = /No matching distribution found|Could not find a version/i;
-const conflict = /ResolutionImpossible|conflicting dependencies|Cannot install .{1,1000} because/i;
-const advices = [
-    [
-        /hash mismatch|DO NOT MATCH THE HASHES/i,
-        'The index offers a file whose hash is not in your requirements: compile the requirements again if you trust the change, or find out who replaced the file.',
-    ],
-    [
-        /require-hashes mode|--require-hashes/i,
-        'A single --hash turns on hash checking for everything, including dependencies and inline packages: add the missing hashes (pip-compile --generate-hashes does), or install the other packages in a separate step.',
-    ],
-    [conflict, 'The requirements conflict: relax one of those that pip names.'],
-    [
-        /\b40[13] (?:Client )?Error/i,
-        "The index rejected the credentials: check those in pip's configuration.",
-    ],
-    [
-        /× git .{0,1000}did not run successfully/,
-        "git could not fetch a repository: check its address, its branch or tag, and git's credentials on this machine.",
-    ],
-    [
-        unreachable,
-        "The index could not be reached: run again, or check the network and pip's index settings.",
-    ],
-    [
-        notFound,
-        'Check the name, the version and whether the index has a file for this Python and system.',
-    ],
-    [
-        /requires a different Python/i,
-        'The package does not support this Python: use another Python, or another version of the package.',
-    ],
-    [
-        /No space left on device|Errno 28/i,
-        'The disk is full: free space, or set the input wheelhouse to a larger disk.',
-    ],
-    [
-        /Failed building wheel|Failed to build|subprocess-exited-with-error|metadata-generation-failed|build backend/i,
-        'A package had to be built from source and the build failed: see its output above. It may need a compiler, headers, or an older version of the package.',
-    ],
-];
-/** Whether pip failed because the index did not answer, or answered with a server error. */
-function isUnreachable(output) {
-    return unreachable.test(output);
-}
-/** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
-function isMirrorFailure(output) {
-    return (isUnreachable(output) ||
-        notFound.test(output) ||
-        /HTTP error \d{3}|\b\d{3} Client Error|connection-failed|DO NOT MATCH THE HASHES|has an invalid wheel|BadZipFile/i.test(output));
-}
-/**
- * Whether an installer failed because of the machine, not of the packages: not enough memory, no
- * permission to write (EPERM, EACCES), or a broken, full or read-only disk (EIO, ENOSPC, EDQUOT,
- * EROFS). A wheel may be the reason for other system errors, such as a name that is too long.
- */
-function isMachineFailure(output) {
-    return /PermissionError|MemoryError|\b(?:Errno |os error )(?:1|5|12|13|28|30|122)\b/.test(output);
-}
-/**
- * What to do about a failed pip, in a sentence or two.
- * @param options.server where it downloaded from: package indexes (default), or a URL of the request
- * @param options.releaseAge the minimum age of the files that it could choose, such as `7 days`
- */
-function adviceFor(output, { server = 'index', releaseAge, } = {}) {
-    const advice = adviceOn(output, server);
-    return releaseAge !== undefined && (notFound.test(output) || conflict.test(output))
-        ? `${advice} Files younger than ${releaseAge} were left out (minimum-release-age); to accept those of a project, name it in minimum-release-age-exclude.`
-        : advice;
-}
-function adviceOn(output, server) {
-    const [, page] = /Index (\S+) does not provide upload-time metadata/.exec(output) ?? [];
-    if (page !== undefined)
-        return withoutUploadTimes(page);
-    if (server === 'url' && unreachable.test(output)) {
-        return 'The server of this URL could not be reached: check the address, or run again.';
-    }
-    if (notFound.test(output) && needsOtherPython(output)) {
-        return 'The versions that you allow require another Python: use another Python, or allow another version.';
-    }
-    return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
-        "See pip's output above; the same command should fail the same way outside this action.");
-}
-/** @param page of an index (pip requests it with a final slash), or of find-links */
-function withoutUploadTimes(page) {
-    const [, index = page, project] = /^(.+)\/([^/]+)\/$/.exec((0,_secrets_js__WEBPACK_IMPORTED_MODULE_1__/* .withoutSecrets */ .cT)(page)) ?? [];
-    return [
-        project === undefined
-            ? `${index} does not say when its files were uploaded`
-            : `The index ${index} does not say when the files of ${project} were uploaded`,
-        ', so no age can be required of them. Use an index whose JSON pages have upload times (PEP 700),',
-        ` name ${project === undefined ? 'their projects' : project} in minimum-release-age-exclude,`,
-        ' or remove minimum-release-age (or uploaded-prior-to of pip).',
-    ].join('');
-}
-/** Whether pip found no file because it ignored those that require another Python. */
-function needsOtherPython(output) {
-    const ignored = [...output.matchAll(/[:;] (\S+) Requires-Python /g)].map(([, version = '']) => version);
-    const [, pin] = /satisfies the requirement [^\s(]*===?([^\s,;(]+)/.exec(output) ?? [];
-    return (ignored.length > 0 && (pin === undefined || ignored.some((each) => (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .sameVersion */ .r1)(each, pin))));
-}
-/**
- * The requirement that pip failed for: the one in its error, or the last one that it started to
- * process before a build or a repository failed.
- * @param output with the places of the user's files, as `withUserSources` returns it
- */
-function failedRequirement(output) {
-    const lines = output.split(/\r?\n/).filter((line) => line.length <= longestLine);
-    for (const line of lines) {
-        const missing = /^\s*ERROR: Could not find .* the requirement (\S+)(.*) \(from versions: /.exec(line);
-        if (missing)
-            return requirementFrom(missing[1], missing[2]);
-    }
-    const [, unbuilt] = /Failed building wheel for (\S+)/.exec(output) ?? [];
-    const failure = lines.findIndex((line) => /^\s*(?:error: subprocess-exited|error: metadata-generation|fatal:)/.test(line));
-    const started = lines.slice(0, unbuilt ? lines.length : Math.max(failure, 0)).flatMap((line) => {
-        const [, project, rest] = /^\s*(?:Collecting|Processing|Obtaining) (\S+)(.*)/.exec(line) ?? [];
-        return project === undefined ? [] : [requirementFrom(project, rest)];
-    });
-    return unbuilt
-        ? started.findLast(({ project }) => projectIn(project) === projectIn(unbuilt))
-        : started.at(-1);
-}
-function requirementFrom(project = '', rest = '') {
-    const [, from = ''] = / \(from (.*)\)\s*$/.exec(rest) ?? [];
-    const [, file, line] = /(?:^|->)(?:-[rc] )?([^()>]+) \(line (\d+)\)$/.exec(from) ?? [];
-    const [dependent = ''] = from.split('->');
-    return {
-        project,
-        place: file === undefined ? undefined : { file, line: Number(line) },
-        dependent: /^[\w.-]+(?:[=<>!~[].*)?$/.test(dependent) ? dependent : undefined,
-    };
-}
-/** The normalised name at the start of a requirement that pip prints, such as `a[x]==1`. */
-function projectIn(requirement) {
-    return normalizeName(requirement.replace(/[^\w.-].*$/s, ''));
-}
-
-
-/***/ }),
-
-/***/ 761:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   zV: () => (/* binding */ readReleaseAge)
-/* harmony export */ });
-/* unused harmony exports ageText, releaseAgeText, releaseAgeParts, latestUpload, fetchedPip, enforcerOf */
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/**
- * The input minimum-release-age: files that were uploaded to the index too recently are not chosen.
- * pip enforces it with `--uploaded-prior-to`, which needs an index that says when its files were
- * uploaded (PEP 700).
- */
-
-
-/** Hours, days or weeks, in words and in ISO 8601. */
-const forms = [
-    /^(?:(\d{1,4})\s*h(?:ours?)?|(\d{1,4})\s*d(?:ays?)?|(\d{1,4})\s*w(?:eeks?)?)$/i,
-    /^P(?:T(\d{1,4})H|(\d{1,4})D|(\d{1,4})W)$/i,
-];
-/**
- * Reads the inputs minimum-release-age and minimum-release-age-exclude.
- * @param age `7 days`, `36 hours`, `2 weeks`, `7d`, or a duration of ISO 8601 in one unit (`P7D`,
- *   `PT36H`, `P2W`); empty for no minimum
- * @throws UserError when one of them is not valid
- */
-function readReleaseAge(age, exclude) {
-    if (age === '') {
-        if (exclude.length === 0)
-            return undefined;
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo('The input minimum-release-age-exclude is set without minimum-release-age. Set both, or remove it.');
-    }
-    const form = forms.find((each) => each.test(age));
-    const [hours = 0, days = 0, weeks = 0] = form
-        ?.exec(age)
-        ?.slice(1)
-        .map((number) => Number(number ?? 0)) ?? [];
-    const total = hours + 24 * days + 168 * weeks;
-    if (total === 0) {
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age is "${age}"; expected a number of hours, days or weeks, such as "7 days", "36 hours", "7d" or "P7D".`);
-    }
-    for (const name of exclude) {
-        if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name))
-            continue;
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age-exclude contains "${name}", which is not the name of a project. Write one name per line, without a version.`);
-    }
-    return {
-        hours: total,
-        except: [...new Set(exclude.map(_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc))].sort(),
-    };
-}
-/** The age in a normal form: `7 days`, `36 hours`. */
-function ageText({ hours }) {
-    const [count, unit] = hours % 24 === 0 ? [hours / 24, 'day'] : [hours, 'hour'];
-    return `${count} ${unit}${count === 1 ? '' : 's'}`;
-}
-/** For people: `7 days, except alpha, beta`. */
-function releaseAgeText(age) {
-    return `${ageText(age)}${age.except.length > 0 ? `, except ${age.except.join(', ')}` : ''}`;
-}
-/** The parts of the cache key. */
-function releaseAgeParts(age) {
-    if (age === undefined)
-        return [];
-    const except = age.except.join(',');
-    return [
-        `minimum-release-age=${ageText(age)}`,
-        ...(except === '' ? [] : [`minimum-release-age-exclude=${except}`]),
-    ];
-}
-/**
- * The moment before which a file must have been uploaded, to the second.
- * @returns in the form that every pip with `--uploaded-prior-to` reads
- */
-function latestUpload({ hours }, now) {
-    const moment = new Date(now.getTime() - hours * 3_600_000);
-    return moment.toISOString().replace(/\.\d+Z$/, '+00:00');
-}
-/** The first pip with `--uploaded-prior-to`. */
-const enforcingPip = (/* unused pure expression or super */ null && ([26, 0]));
-/** The pip that stands in for an older one. */
-const fetchedPip = { version: '26.3', python: [3, 10] };
-/**
- * Which pip has to choose the files: the environment's own, or the one that is fetched. Exceptions
- * reach into pip (src/python/run_pip.py), so only pips that are known to work with that are used.
- * @throws UserError when neither can be used
- */
-function enforcerOf(age, { pip = '', version }) {
-    const [major, minor] = fetchedPip.version.split('.').map(Number);
-    const isKnown = isOlderPip(pip, [major, minor + 1]);
-    if (!isOlderPip(pip, enforcingPip) && (age.except.length === 0 || isKnown))
-        return 'own';
-    // A version of Python has the form that isOlderPip compares.
-    if (!isOlderPip(version, fetchedPip.python))
-        return 'fetched';
-    throw new UserError(isOlderPip(version, [3, 9])
-        ? `The input minimum-release-age needs Python 3.9 or newer, as older ones have no pip that can enforce it; this is ${version}. Use a newer Python, or remove the input.`
-        : `The input minimum-release-age needs pip 26.0 or newer on Python ${version}; this is pip ${pip}. Run "python -m pip install --upgrade pip" before this step, or use Python 3.10 or newer.`);
-}
-
-
-/***/ }),
-
-/***/ 3983:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   $p: () => (/* binding */ redactor),
-/* harmony export */   BG: () => (/* binding */ basicCredentials),
-/* harmony export */   Bo: () => (/* binding */ secretsOfLine),
-/* harmony export */   Uk: () => (/* binding */ shownAddress),
-/* harmony export */   YA: () => (/* binding */ secretsOfSettings),
-/* harmony export */   cT: () => (/* binding */ withoutSecrets),
-/* harmony export */   eo: () => (/* binding */ secretForms),
-/* harmony export */   g0: () => (/* binding */ fingerprinted),
-/* harmony export */   mE: () => (/* binding */ secretsOfUrl),
-/* harmony export */   yL: () => (/* binding */ secretsOfInputs)
-/* harmony export */ });
-/* unused harmony export looksSecret */
-/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
-/**
- * Secrets in addresses and inputs: what may be shown, hashed and stored, and what is masked. An
- * address can contain a secret in three places:
- *
- *     https://robot:PASSWORD@host/simple/         userinfo
- *     https://host/TOKEN/org/python/simple/       path, as Gemfury, Cloudsmith and packagecloud do
- *     https://host/one-1.0.whl?token=TOKEN        query
- *
- * | function              | for                              | turns the three into                 |
- * | --------------------- | -------------------------------- | ------------------------------------ |
- * | {@link withoutSecrets} | any text, such as pip's output | `https://host/TOKEN/org/…`: a part of a path could also be a hash |
- * | {@link shownAddress}   | a configured address, for people | `https://host/…/org/python/simple/` |
- * | {@link fingerprinted}  | keys and cache entries           | `https://host/#<digest>`            |
- * | {@link secretsOfInputs}, {@link secretsOfSettings}, {@link secretsOfLine} | masks, which also remove path tokens from pip's output | `***` |
- */
-
-const counterparts = { '"': '"', "'": "'", '`': '`', '<': '>' };
-/** The start of the scheme of the URL with its `://` at `at`. */
-function schemeOf(text, at) {
-    let first = at;
-    while (first > 0 && /[a-z0-9+.-]/i.test(text.charAt(first - 1)))
-        first -= 1;
-    return first;
-}
-/** The end of that URL: white space, or the counterpart of the quote before it. */
-function endOfUrl(text, at, from = at) {
-    const quote = counterparts[text.charAt(schemeOf(text, at) - 1)] ?? '';
-    const stop = new RegExp(`[\\s${quote}]`, 'g');
-    stop.lastIndex = from;
-    return stop.exec(text)?.index ?? text.length;
-}
-/** All URLs of a text in order. A URL inside another one has the same end. */
-function urlsIn(text) {
-    const places = [];
-    let end = 0;
-    let lastAt = -1;
-    let position = 0;
-    for (let at = text.indexOf('://'); at >= 0; at = text.indexOf('://', position)) {
-        const isInner = at < end;
-        if (!isInner) {
-            end = endOfUrl(text, at);
-            lastAt = at + text.slice(at, end).lastIndexOf('@');
-        }
-        const start = at + 3;
-        const host = hostOf(text, start, end, lastAt);
-        // The password contains white space: the URL continues after it.
-        if (host > end)
-            end = endOfUrl(text, at, host);
-        places.push({ start, host, end, isInner });
-        position = host;
-    }
-    return places;
-}
-/**
- * The start of the host of a URL. The end of a password with reserved characters is ambiguous, and
- * hiding too much is better than hiding too little: a port that is not a number is part of a
- * password.
- */
-function hostOf(text, start, end, lastAt) {
-    const url = text.slice(start, end);
-    const slash = url.search(/[/?#]/);
-    const authority = slash < 0 ? url : url.slice(0, slash);
-    const inAuthority = authority.lastIndexOf('@');
-    if (inAuthority >= 0)
-        return start + inAuthority + 1;
-    const port = /^[^:[]*:(.*)$/.exec(authority)?.[1] ?? '';
-    if (/^\d*$/.test(port))
-        return start;
-    if (lastAt >= start)
-        return lastAt + 1;
-    // There is white space or a quote in the password; but punctuation may also follow a port.
-    const beyond = /[@\r\n]|:\/\//g;
-    beyond.lastIndex = end;
-    const found = slash >= 0 || /^\d*\W*$/.test(port) ? null : beyond.exec(text);
-    return found?.[0] === '@' ? found.index + 1 : start;
-}
-/** A text without some of its parts, which are in order and may overlap. */
-function without(text, parts) {
-    let result = '';
-    let position = 0;
-    for (const [start, end] of parts) {
-        result += text.slice(position, start);
-        position = Math.max(position, end);
-    }
-    return result + text.slice(position);
-}
-function indexOrEnd(text, character, from) {
-    const index = text.indexOf(character, from);
-    return index < 0 ? text.length : index;
-}
-/**
- * Removes the userinfo (except `git@`, which is no secret) and the query of every URL in a text, and
- * the query of paths that HTTP libraries print (`url: /one.whl?token=…`, `"GET /one.whl?token=…
- * HTTP/1.1"`).
- */
-function withoutSecrets(text) {
-    return withoutParts(text, (userinfo) => userinfo !== 'git@');
-}
-/** @param isSecret which userinfos to remove */
-function withoutParts(text, isSecret) {
-    const bare = without(text, urlsIn(text)
-        .filter(({ start, host }) => isSecret(text.slice(start, host)))
-        .map(({ start, host }) => [start, host]));
-    let query = 0;
-    let fragment = 0;
-    const queries = urlsIn(bare).flatMap(({ start, end }) => {
-        // Inside a query that is removed already, or there is no query.
-        if (start < fragment)
-            return [];
-        if (query < start)
-            query = indexOrEnd(bare, '?', start);
-        if (query >= end)
-            return [];
-        fragment = Math.min(end, indexOrEnd(bare, '#', query));
-        return [[query, fragment]];
-    });
-    return without(bare, queries).replace(/(\burl: |"[A-Z]+ )(\/[^\s?]*)\?[^\s"]*/g, '$1$2');
-}
-/** Hex digits of a fingerprint: enough to make collisions infeasible. */
-const fingerprintLength = 32;
-/**
- * Replaces every URL in a text by its scheme, its host and a digest of the whole address without
- * userinfo and query: for keys and cache entries, which others can read. Equal addresses stay equal,
- * and only a guess of a path token can be confirmed.
- * @returns `https://host/#<32 hex digits>` for each; a URL without a path is unchanged
- */
-function fingerprinted(text) {
-    const clean = withoutParts(text, () => true);
-    let result = '';
-    let position = 0;
-    for (const { start, end, isInner } of urlsIn(clean)) {
-        if (isInner)
-            continue;
-        const scheme = schemeOf(clean, start - 3);
-        const [, host = '', rest = ''] = /^([A-Za-z0-9.-]*(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?)((?:[/?#].*)?)$/s.exec(clean.slice(start, end)) ?? ['', '', clean.slice(start, end)];
-        result += clean.slice(position, start);
-        result += /^\/?$/.test(rest)
-            ? `${host}${rest}`
-            : `${host}/#${(0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .sha256 */ .s)(clean.slice(scheme, end)).slice(0, fingerprintLength)}`;
-        position = end;
-    }
-    return result + clean.slice(position);
-}
-/** A configured address for people; path segments that look like tokens become `…`. */
-function shownAddress(address) {
-    const clean = withoutSecrets(address);
-    let result = '';
-    let position = 0;
-    for (const { host, end, isInner } of urlsIn(clean)) {
-        if (isInner)
-            continue;
-        result += clean.slice(position, host);
-        result += clean
-            .slice(host, end)
-            .replace(/(?<=\/)[^/?#]+/g, (segment) => (looksSecret(segment) ? '…' : segment));
-        position = end;
-    }
-    return result + clean.slice(position);
-}
-/** Usual words in the paths of package indexes, which are not part of a token. */
-const usualWords = /pypi|python|packages?|simple|artifactory|nexus|repository|artifacts?|snapshots?|releases?|oauth2|x86_64|linux|windows/gi;
-/**
- * Whether a path segment looks like a token: 12 or more letters and digits that are more mixed than
- * in a name, or 16 or more hexadecimal digits. `s3cr3tT0kenAbC` and a GUID do; `MyPythonFeed2024`,
- * `team-2-py3.11` and `12345678` do not.
- */
-function looksSecret(segment) {
-    const runs = decoded(segment)
-        .replace(usualWords, '-')
-        .split(/[^A-Za-z0-9]+/);
-    const letters = runs.join('').length;
-    if (letters < 12)
-        return false;
-    const hex = decoded(segment).replaceAll('-', '');
-    if (/^[0-9a-f]{16,}$/i.test(hex) && /\d/.test(hex) && /[a-f]/i.test(hex))
-        return true;
-    // Digits at the end of a word are usually a number or a year.
-    const changes = runs.flatMap((run) => run.replace(/\d+$/, '').match(/[a-z](?=[A-Z\d])|[A-Z](?=\d)|\d(?=[A-Za-z])/g) ?? []).length;
-    return changes >= 3 && changes / letters > 0.17;
-}
-/** The names of query parameters with a secret. */
-const secretNames = /token|secret|sig|key|pass|auth|credential/i;
-/**
- * The secrets of the URLs in a text in every form that may be printed: as is, percent-encoded, and as
- * basic authentication sends them. A user name without a password counts when it is long enough to
- * be a token; `git@` is not.
- */
-function secretsOfUrl(text) {
-    return [...secretsOfUserinfo(text), ...tokensOfUrl(text)];
-}
-function secretsOfUserinfo(text) {
-    return urlsIn(text).flatMap(({ start, host }) => {
-        const userinfo = text.slice(start, Math.max(start, host - 1));
-        const colon = userinfo.indexOf(':');
-        const username = colon < 0 ? userinfo : userinfo.slice(0, colon);
-        const password = colon < 0 ? '' : userinfo.slice(colon + 1);
-        if (password === '' && !isUserToken(username))
-            return [];
-        return [password || username, ...secretForms(decoded(username), decoded(password))];
-    });
-}
-/** Tokens in the path and the query of the URLs in a text. */
-function tokensOfUrl(text) {
-    return urlsIn(text).flatMap(({ host, end, isInner }) => {
-        if (isInner)
-            return [];
-        const [, path = '', query = ''] = /^([^?#]*)(?:\?([^#]*))?/.exec(text.slice(host, end)) ?? [];
-        const segments = path.split('/').slice(1).filter(looksSecret);
-        const values = query.split('&').flatMap((parameter) => {
-            const equals = parameter.indexOf('=');
-            const value = parameter.slice(equals + 1);
-            const isSecret = secretNames.test(parameter.slice(0, Math.max(equals, 0)));
-            return looksSecret(value) || (isSecret && value.length >= 8) ? [value] : [];
-        });
-        const tokens = [...segments, ...values];
-        return [...new Set(tokens.flatMap((token) => [token, ...spellings(decoded(token))]))];
-    });
-}
-/** User names that indexes require together with a password or another way to log in. */
-const prescribedNames = ['__token__', 'oauth2accesstoken', 'VssSessionToken', 'gitlab-ci-token'];
-/** Whether a user name without a password is a token. */
-function isUserToken(username) {
-    return username.length >= 8 && !prescribedNames.includes(username);
-}
-/** The secrets of the inputs that name indexes. */
-function secretsOfInputs(index) {
-    const { url = '', mirror = '', username = '', password = '', extra } = index;
-    const isSecret = password !== '' || isUserToken(username);
-    return [
-        ...[url, mirror, ...extra].flatMap(secretsOfUrl),
-        ...(isSecret ? secretForms(username, password) : []),
-    ];
-}
-/** The secrets of pip's settings. */
-function secretsOfSettings(settings) {
-    return [...settings.values()].flatMap(secretsOfUrl);
-}
-/**
- * The secrets of a line. A token in the path of a direct URL is as public as the file; nearly every
- * such path has a hash, so only a value from a variable is a secret.
- */
-function secretsOfLine(line) {
-    if (line.kind === 'index')
-        return [];
-    if (line.kind === 'option')
-        return secretsOfUrl(line.value);
-    return [
-        ...secretsOfUserinfo(line.target),
-        ...tokensOfUrl(line.target).filter((token) => !line.text.includes(token)),
-    ];
-}
-/** As {@link secretsOfUrl}, for a user name and a password; if that is empty, for the user name. */
-function secretForms(username, password) {
-    const secret = password || username;
-    if (secret === '')
-        return [];
-    const base64 = [
-        Buffer.from(secret, 'utf8').toString('base64'),
-        Buffer.from(`${username}:${password}`, 'utf8').toString('base64'),
-        basicCredentials(username, password),
-    ];
-    return [
-        ...new Set([
-            ...spellings(secret),
-            ...base64,
-            // As in URLs.
-            ...base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')),
-        ]),
-    ];
-}
-/** A secret as is, in JSON, and in URLs. */
-function spellings(secret) {
-    const strict = encodeURIComponent(secret).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
-    const encoded = [encodeURIComponent(secret), strict];
-    return [
-        ...new Set([
-            secret,
-            JSON.stringify(secret).slice(1, -1),
-            ...encoded,
-            // Like urllib.parse.quote of Python.
-            ...encoded.map((form) => form.replaceAll('%2F', '/')),
-            ...encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase())),
-        ]),
-    ];
-}
-/**
- * The text of basic authentication in the encoding of pip's HTTP library: Latin-1 (`_basic_auth_str`
- * of requests). It fails for other characters; here those are UTF-8.
- */
-function basicCredentials(username, password) {
-    const text = `${username}:${password}`;
-    const isLatin = [...text].every((character) => character <= '\u00ff');
-    return Buffer.from(text, isLatin ? 'latin1' : 'utf8').toString('base64');
-}
-function decoded(text) {
-    try {
-        return decodeURIComponent(text);
-    }
-    catch {
-        return text;
-    }
-}
-function redactor() {
-    let known = [];
-    return {
-        add(secrets) {
-            // The longest first: one may be a part of another.
-            known = [...new Set([...known, ...secrets])]
-                .filter((secret) => secret !== '')
-                .sort((a, b) => b.length - a.length);
-        },
-        clean: (text) => known.reduce((clean, secret) => clean.replaceAll(secret, '***'), text),
-    };
 }
 
 
@@ -31992,8 +32029,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   sl: () => (/* binding */ publishCounts)
 });
 
-// EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
-var manifest = __nccwpck_require__(4646);
+// EXTERNAL MODULE: ./lib/logic/manifest.js
+var manifest = __nccwpck_require__(4649);
 ;// CONCATENATED MODULE: ./lib/logic/summary.js
 /** The report of a run: for the job summary, the log and a terminal. */
 
@@ -32204,7 +32241,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6154);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6678);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7396);
 /* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1951);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
@@ -32269,7 +32306,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 6678:
+/***/ 7396:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32340,61 +32377,121 @@ const markerText = /'[^']*'|"[^"]*"/y;
 const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
 const markerJoint = /(?:and|or)\b/y;
 const markerVariables = new Set([
-    ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
-    ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
-    ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
-    ...['platform_python_implementation', 'platform.python_implementation'],
+    ...['python_version', 'python_full_version', 'os_name', 'sys_platform', 'platform_release'],
+    ...['platform_system', 'platform_version', 'platform_machine', 'platform_python_implementation'],
     ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
 ]);
+/** Older spellings of variables (PEP 345 and setuptools). */
+const markerAliases = {
+    'os.name': 'os_name',
+    'sys.platform': 'sys_platform',
+    'platform.version': 'platform_version',
+    'platform.machine': 'platform_machine',
+    'platform.python_implementation': 'platform_python_implementation',
+    python_implementation: 'platform_python_implementation',
+};
+/** More than any pip can read: Python's recursion limit is lower. */
+const maxParentheses = 1000;
+function junction(joint, parts) {
+    const [first, ...others] = parts;
+    return first !== undefined && others.length === 0 ? first : { joint, parts };
+}
 /**
- * Checks an environment marker.
+ * Parses an environment marker.
  * @param text after the semicolon
- * @returns the first error in a few words; undefined for a valid marker
+ * @returns the marker, or the first error in a few words
  */
-function markerFault(text, { isNewer }) {
+function parseMarker(text, { isNewer }) {
     let at = 0;
-    let depth = 0;
     const next = (pattern) => {
         const found = match(pattern, text, at);
         at = skip(markerSpace, text, at + (found ?? '').length);
         return found;
     };
     const rest = () => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
-    const operandFault = () => {
+    const operand = () => {
         const start = at;
         const name = next(markerName);
         if (name === undefined) {
-            return next(markerText) === undefined
+            const quotedText = next(markerText);
+            return quotedText === undefined
                 ? `a variable or a quoted string is missing ${rest()}`
-                : undefined;
+                : { isVariable: false, value: quotedText.slice(1, -1) };
         }
-        if (markerVariables.has(name) || isNewer)
-            return undefined;
+        const value = Object.hasOwn(markerAliases, name) ? (markerAliases[name] ?? '') : name;
+        if (markerVariables.has(value) || isNewer)
+            return { isVariable: true, value };
         at = start;
         return `"${name}" is not a marker variable; strings need quotes`;
     };
+    const comparison = () => {
+        const left = operand();
+        if (typeof left === 'string')
+            return left;
+        const operator = next(markerOperator)?.replace(/\s+/, ' ');
+        if (operator === undefined)
+            return `a comparison is missing ${rest()}`;
+        const right = operand();
+        return typeof right === 'string' ? right : { left, operator, right };
+    };
+    // One per open parenthesis, and one for the whole text: its alternatives between "or".
+    const levels = [[[]]];
+    const add = (marker) => levels.at(-1)?.at(-1)?.push(marker);
+    const close = () => junction('or', (levels.pop() ?? []).map((parts) => junction('and', parts)));
     at = skip(markerSpace, text, 0);
     for (;;) {
         while (next(/\(/y) !== undefined)
-            depth += 1;
-        const left = operandFault();
-        if (left !== undefined)
-            return left;
-        if (next(markerOperator) === undefined)
-            return `a comparison is missing ${rest()}`;
-        const right = operandFault();
-        if (right !== undefined)
-            return right;
+            levels.push([[]]);
+        if (levels.length > maxParentheses)
+            return { fault: 'it has too many nested parentheses' };
+        const compared = comparison();
+        if (typeof compared === 'string')
+            return { fault: compared };
+        add(compared);
         while (next(/\)/y) !== undefined) {
-            depth -= 1;
-            if (depth < 0)
-                return 'a closing parenthesis has no opening one';
+            if (levels.length === 1)
+                return { fault: 'a closing parenthesis has no opening one' };
+            add(close());
         }
-        if (at === text.length)
-            return depth === 0 ? undefined : 'a parenthesis is not closed';
-        if (next(markerJoint) === undefined)
-            return `"and" or "or" is missing ${rest()}`;
+        if (at === text.length) {
+            return levels.length === 1 ? { marker: close() } : { fault: 'a parenthesis is not closed' };
+        }
+        const joint = next(markerJoint);
+        if (joint === undefined)
+            return { fault: `"and" or "or" is missing ${rest()}` };
+        if (joint === 'or')
+            levels.at(-1)?.push([]);
     }
+}
+/**
+ * Decides a part of a marker.
+ * @param decide returns undefined for a comparison that stays; it is called for every one
+ * @returns the rest of the marker, or its value when no comparison has an effect any more
+ */
+function decideMarker(marker, decide) {
+    if (!('joint' in marker))
+        return decide(marker) ?? marker;
+    const neutral = marker.joint === 'and';
+    const parts = marker.parts.map((part) => decideMarker(part, decide));
+    if (parts.includes(!neutral))
+        return !neutral;
+    const open = parts.filter((part) => typeof part !== 'boolean');
+    return open.length === 0 ? neutral : junction(marker.joint, open);
+}
+/** @returns a marker as text that every supported pip reads */
+function formatMarker(marker) {
+    if (!('joint' in marker)) {
+        return `${operandText(marker.left)} ${marker.operator} ${operandText(marker.right)}`;
+    }
+    const isEnclosed = (part) => marker.joint === 'and' && 'joint' in part && part.joint === 'or';
+    return marker.parts
+        .map((part) => (isEnclosed(part) ? `(${formatMarker(part)})` : formatMarker(part)))
+        .join(` ${marker.joint} `);
+}
+function operandText({ isVariable, value }) {
+    if (isVariable)
+        return value;
+    return value.includes('"') ? `'${value}'` : `"${value}"`;
 }
 /** @returns the match of a sticky pattern at a position, or undefined; never an empty text */
 function match(pattern, text, at) {
@@ -32806,10 +32903,12 @@ function specifierAdvice(specifier) {
         : 'has an invalid version specifier. Write it as in "requests>=2.31,<3"';
 }
 function refuseMarker(line, marker, dialect) {
-    const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
-    if (fault === undefined)
+    if (marker === undefined || marker === '')
         return;
-    throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
+    const parsed = parseMarker(marker, dialect);
+    if ('marker' in parsed)
+        return;
+    throw refusal(line, `has an invalid marker: ${parsed.fault}. Correct what follows the semicolon`);
 }
 function refuseConstrainedExtras(line, extras) {
     if (!line.constraint || extras.length === 0)
@@ -33472,11 +33571,185 @@ function checkPip(interpreter, otherwise = ' before this step') {
     return interpreter;
 }
 
-;// CONCATENATED MODULE: ./lib/logic/pylock.js
+// EXTERNAL MODULE: ./lib/logic/schema.js
+var schema = __nccwpck_require__(3227);
+;// CONCATENATED MODULE: ./lib/logic/pylock-tables.js
 /**
- * Reads lock files in the standard format, pylock.toml (PEP 751):
- * https://packaging.python.org/specifications/pylock-toml/
+ * The tables of a pylock.toml: https://packaging.python.org/specifications/pylock-toml/
+ *
+ * A lock becomes lines of a requirement file. Anybody may have written it, so no text of it may
+ * become another line, an option or a variable of such a file: everything that goes into a line
+ * passes a schema that excludes this.
  */
+
+
+const pylock_tables_projectName = (0,schema/* lineOf */.cA)('a normalized project name', (text) => /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text));
+const strict = { legacyVersions: false, isNewer: false };
+const version = (0,schema/* lineOf */.cA)('a version', isVersion);
+/** Whether a text is a valid version (PEP 440). */
+function isVersion(text) {
+    return /^[A-Za-z0-9.!+_-]+$/.test(text) && specifierClauses(`==${text}`, strict)?.length === 1;
+}
+/** A version specifier for Python, as a marker; undefined when it allows every version. */
+const pythonBound = (value, name) => {
+    const clauses = specifierClauses((0,schema/* string */.Yj)(value, name), strict)?.map((clause) => /^([~=!<>]+)([A-Za-z0-9.*!+_-]+)$/.exec(clause));
+    if (clauses === undefined || clauses.includes(null)) {
+        throw new schema/* SchemaError */.Ar(`"${name}" must be a version specifier such as >=3.10`);
+    }
+    const marker = clauses.map((clause) => `python_full_version ${clause?.[1]} "${clause?.[2]}"`);
+    return marker.length === 0 ? undefined : marker.join(' and ');
+};
+/** The variables of a marker that pip compares as versions; others know neither `~=` nor `===`. */
+const versionVariables = ['python_version', 'python_full_version', 'implementation_version'];
+/** Why pip could not evaluate a comparison, or would read more into its string than a string. */
+function comparisonFault({ left, operator, right }) {
+    if (left.isVariable === right.isVariable)
+        return 'a comparison needs a variable and a string';
+    const [variable, { value }] = left.isVariable ? [left.value, right] : [right.value, left];
+    // A dash after a space starts an option, a # a comment; pip also expands variables in strings.
+    if (!/^[ -~]*$/.test(value) || /[\\$]| [-#]/.test(value)) {
+        return 'a string has characters that are not allowed there';
+    }
+    if (variable === 'extras' || variable === 'dependency_groups') {
+        return right.isVariable && /in$/.test(operator)
+            ? undefined
+            : `"${variable}" can only be used as in: "name" in ${variable}`;
+    }
+    if (variable === 'extra') {
+        return /^[!=]=$/.test(operator) ? undefined : `"extra" can only be compared with == and !=`;
+    }
+    if (operator !== '~=' && operator !== '===')
+        return undefined;
+    return left.isVariable &&
+        versionVariables.includes(variable) &&
+        specifierClauses(`${operator}${value}`, strict)?.length === 1
+        ? undefined
+        : `"${operator}" can only compare a Python version with a version`;
+}
+const marker = (value, name) => {
+    const parsed = parseMarker((0,schema/* line */.n8)(value, name), strict);
+    let fault = 'fault' in parsed ? parsed.fault : undefined;
+    if ('marker' in parsed) {
+        decideMarker(parsed.marker, (comparison) => {
+            fault ??= comparisonFault(comparison);
+            return undefined;
+        });
+        if (fault === undefined)
+            return parsed.marker;
+    }
+    throw new schema/* SchemaError */.Ar(`"${name}" must be an environment marker, but ${fault}`);
+};
+const setVariables = ['extra', 'extras', 'dependency_groups'];
+/** Whether a comparison depends on the selection. */
+function usesSelection({ left, right }) {
+    return [left, right].some((each) => each.isVariable && setVariables.includes(each.value));
+}
+/** A marker that depends on nothing but the environment. */
+const environmentMarker = (value, name) => {
+    const parsed = marker(value, name);
+    decideMarker(parsed, (comparison) => {
+        if (!usesSelection(comparison))
+            return undefined;
+        throw new schema/* SchemaError */.Ar(`"${name}" must not depend on extras and groups`);
+    });
+    return formatMarker(parsed);
+};
+const pylock_tables_digest = (length) => (0,schema/* lineOf */.cA)(`${length} hexadecimal digits`, (text) => text.length === length && /^[0-9a-f]*$/i.test(text));
+const digests = (0,schema/* object */.Ik)({
+    sha256: (0,schema/* optional */.lq)(pylock_tables_digest(64)),
+    sha384: (0,schema/* optional */.lq)(pylock_tables_digest(96)),
+    sha512: (0,schema/* optional */.lq)(pylock_tables_digest(128)),
+}, 'a table');
+/** The hash that pip checks, of a table of hashes. */
+const hash = (value, name) => {
+    const [first] = Object.entries(digests(value, name));
+    if (first !== undefined)
+        return `${first[0]}:${first[1].toLowerCase()}`;
+    throw new schema/* SchemaError */.Ar(`"${name}" must have a sha256, sha384 or sha512, as pip accepts no others`);
+};
+/** A URL whose text can't end early in a requirement file. */
+const url = (...schemes) => {
+    const form = `a URL that starts with ${schemes.map((each) => `${each}://`).join(' or ')}`;
+    return (value, name) => {
+        const text = (0,schema/* line */.n8)(value, name);
+        const parsed = URL.canParse(text) ? new URL(text) : undefined;
+        if (parsed === undefined ||
+            !schemes.some((scheme) => parsed.href.startsWith(`${scheme}://`)) ||
+            !/^[\w.~:/?#[\]@!$&'()*+,;=%-]*$/.test(parsed.href)) {
+            throw new schema/* SchemaError */.Ar(`"${name}" must be ${form}`);
+        }
+        return parsed;
+    };
+};
+/** A path with `/`, whose text can't become an option, a comment or a variable. */
+const localPath = (value, name) => {
+    const text = (0,schema/* line */.n8)(value, name).replaceAll('\\', '/');
+    if (isPlainPath(text))
+        return text;
+    throw new schema/* SchemaError */.Ar(`"${name}" must be a path that can be part of a requirement line`);
+};
+/** Whether a path can be a part of a requirement line. */
+function isPlainPath(text) {
+    return text === text.trim() && !/[^\S ]|[;"]|\$\{| [-#]|\]$/.test(text);
+}
+const subdirectory = (0,schema/* lineOf */.cA)('a path below the directory of the project', (text) => /^[\w./+-]+$/.test(text) && !text.startsWith('/') && !text.split('/').includes('..'));
+const fileSchema = (0,schema/* object */.Ik)({
+    name: (0,schema/* optional */.lq)(schema/* line */.n8),
+    url: (0,schema/* optional */.lq)(url('https', 'http', 'file')),
+    path: (0,schema/* optional */.lq)(localPath),
+    hashes: hash,
+}, 'a table');
+const packageTable = (0,schema/* object */.Ik)({
+    name: pylock_tables_projectName,
+    version: (0,schema/* optional */.lq)(version),
+    marker: (0,schema/* optional */.lq)(marker),
+    'requires-python': (0,schema/* optional */.lq)(pythonBound),
+    vcs: (0,schema/* optional */.lq)((0,schema/* object */.Ik)({
+        type: (0,schema/* oneOf */.yL)('git', 'hg', 'svn', 'bzr'),
+        url: (0,schema/* optional */.lq)(url('https', 'http', 'ssh', 'git', 'file')),
+        path: (0,schema/* optional */.lq)(schema/* string */.Yj),
+        'commit-id': (0,schema/* lineOf */.cA)('a full commit hash or a revision', (text) => /^[0-9A-Za-z][0-9A-Za-z._-]*$/.test(text)),
+        subdirectory: (0,schema/* optional */.lq)(subdirectory),
+    }, 'a table')),
+    directory: (0,schema/* optional */.lq)((0,schema/* object */.Ik)({
+        path: localPath,
+        editable: (0,schema/* optional */.lq)((0,schema/* satisfying */.uT)('true or false', (value) => typeof value === 'boolean')),
+        subdirectory: (0,schema/* optional */.lq)(subdirectory),
+    }, 'a table')),
+    archive: (0,schema/* optional */.lq)((0,schema/* object */.Ik)({
+        url: (0,schema/* optional */.lq)(url('https', 'http', 'file')),
+        path: (0,schema/* optional */.lq)(localPath),
+        hashes: hash,
+        subdirectory: (0,schema/* optional */.lq)(subdirectory),
+    }, 'a table')),
+    sdist: (0,schema/* optional */.lq)(fileSchema),
+    wheels: (0,schema/* optional */.lq)((0,schema/* list */.p_)(fileSchema)),
+}, 'a table');
+const anything = (value) => value;
+/** A whole lock; its packages are validated one by one, so that errors can name them. */
+const lockTable = (0,schema/* object */.Ik)({
+    'lock-version': (0,schema/* lineOf */.cA)('a supported version, such as "1.0"', (text) => /^1(?:\.[0-9]+)*$/.test(text)),
+    'created-by': schema/* string */.Yj,
+    environments: (0,schema/* optional */.lq)((0,schema/* list */.p_)(environmentMarker)),
+    'requires-python': (0,schema/* optional */.lq)(pythonBound),
+    extras: (0,schema/* optional */.lq)((0,schema/* list */.p_)(schema/* line */.n8)),
+    'dependency-groups': (0,schema/* optional */.lq)((0,schema/* list */.p_)(schema/* line */.n8)),
+    'default-groups': (0,schema/* optional */.lq)((0,schema/* list */.p_)(schema/* line */.n8)),
+    packages: (0,schema/* list */.p_)(anything),
+});
+
+// EXTERNAL MODULE: ./lib/logic/toml.js + 9 modules
+var toml = __nccwpck_require__(3618);
+;// CONCATENATED MODULE: ./lib/logic/pylock.js
+/** Reads lock files in the standard format, pylock.toml (PEP 751), into lines of a requirement file. */
+
+
+
+
+
+
+
+
 
 /**
  * Reads a lock.
@@ -33486,8 +33759,232 @@ function checkPip(interpreter, otherwise = ' before this step') {
  * @throws UserError that names the table: invalid TOML, an invalid or unsupported table, or a
  *   selected extra or group that the lock lacks
  */
-function readLock(_text, shown, _selection, _directory = '.') {
-    throw new errors/* UserError */.yo(`${shown} can't be read yet.`, { file: shown });
+function readLock(text, shown, selection, directory = '.') {
+    const within = (place, read) => {
+        try {
+            return read();
+        }
+        catch (error) {
+            if (!(error instanceof schema/* SchemaError */.Ar))
+                throw error;
+            throw new errors/* UserError */.yo(`${shown} is not a valid lock: ${place}${error.message}. Fix it, or create the lock again.`, { file: shown });
+        }
+    };
+    const content = (0,toml/* parseToml */.M)(text, shown);
+    const lock = within('', () => lockTable(content, ''));
+    const defaults = lock['default-groups'] ?? [];
+    const groups = [...(lock['dependency-groups'] ?? []), ...defaults];
+    const decide = decision({
+        extras: chosen(selection.extras, lock.extras ?? [], `${shown} has no extra`),
+        groups: new Set([
+            ...defaults.map(logic_names/* normalizeName */.Pc),
+            ...chosen(selection.groups, groups, `${shown} has no dependency group`),
+        ]),
+    });
+    const packages = lock.packages.flatMap((value, index) => {
+        const table = tableName(value, index);
+        return within(`${table}: `, () => {
+            const own = packageTable(value, '');
+            const source = sourceOf(own, directory);
+            const marker = own.marker === undefined || decideMarker(own.marker, decide);
+            if (marker === false)
+                return [];
+            return [
+                {
+                    ...lineOfSource(own.name, source, marker === true ? undefined : formatMarker(marker)),
+                    requiresPython: own['requires-python'],
+                    table,
+                },
+            ];
+        });
+    });
+    within('', () => refuseDuplicates(packages));
+    return {
+        packages,
+        environments: lock.environments ?? [],
+        requiresPython: lock['requires-python'],
+    };
+}
+/** @throws UserError for a name that the lock lacks */
+function chosen(asked, known, fault) {
+    const names = new Set(known.map(logic_names/* normalizeName */.Pc));
+    const unknown = asked.find((name) => !names.has((0,logic_names/* normalizeName */.Pc)(name)));
+    if (unknown === undefined)
+        return new Set(asked.map(logic_names/* normalizeName */.Pc));
+    throw new errors/* UserError */.yo(`${fault} "${unknown}". It has: ${[...names].join(', ') || 'none'}.`);
+}
+/** Decides the comparisons with the extras and groups. */
+function decision(selected) {
+    return (comparison) => {
+        if (!usesSelection(comparison))
+            return undefined;
+        const { left, operator, right } = comparison;
+        const [variable, name] = left.isVariable ? [left, right] : [right, left];
+        const set = variable.value === 'dependency_groups' ? selected.groups : selected.extras;
+        return set.has((0,logic_names/* normalizeName */.Pc)(name.value)) === (operator === 'in' || operator === '==');
+    };
+}
+function tableName(value, index) {
+    const { name } = (value ?? {});
+    const isName = typeof name === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(name);
+    return isName ? `packages[${index}] (${name})` : `packages[${index}]`;
+}
+/** @throws SchemaError when a project is always installed twice */
+function refuseDuplicates(packages) {
+    const tables = new Map();
+    for (const { name, table, marker } of packages) {
+        if (marker !== undefined)
+            continue;
+        const other = tables.get(name);
+        if (other !== undefined) {
+            throw new schema/* SchemaError */.Ar(`${other} and ${table} are the same project, and neither has a marker`);
+        }
+        tables.set(name, table);
+    }
+}
+function lineOfSource(name, source, marker) {
+    const end = (hashes) => [
+        marker === undefined ? '' : ` ; ${marker}`,
+        ...hashes.map((hash) => (hash === undefined ? '' : ` --hash=${hash}`)),
+    ].join('');
+    if ('files' in source) {
+        const { version, files } = source;
+        const hashes = new Set(files.map((file) => file.hash));
+        return { name, text: `${name}==${version}${end([...hashes])}`, marker, files, path: undefined };
+    }
+    const text = 'url' in source
+        ? `${name} @ ${source.url.replaceAll(';', '%3B')}${end([source.hash])}`
+        : source.isEditable
+            ? `-e ${/^[\w./:@+-]+$/.test(source.path) ? source.path : quoted(source.path)}`
+            : `${source.path}${end([source.hash])}`;
+    return { name, text, marker, files: [], path: source.path };
+}
+/** @throws SchemaError for no source, several sources, or an invalid or unsupported one */
+function sourceOf(own, directory) {
+    const { vcs, directory: project, archive, sdist, wheels = [] } = own;
+    const given = Object.entries({ vcs, directory: project, archive }).flatMap(([key, value]) => value === undefined ? [] : [key]);
+    if (wheels.length > 0)
+        given.push('wheels');
+    else if (sdist !== undefined)
+        given.push('sdist');
+    if (given.length === 0)
+        throw new schema/* SchemaError */.Ar('it has no wheels and no other source');
+    if (given.length > 1)
+        throw new schema/* SchemaError */.Ar(`it has two sources, ${given[0]} and ${given[1]}`);
+    if (vcs !== undefined)
+        return vcsSource(vcs);
+    if (project !== undefined) {
+        const place = external_node_path_.posix.join(project.path, project.subdirectory ?? '');
+        const isEditable = project.editable ?? false;
+        return { path: located(place, 'directory.path', directory), hash: undefined, isEditable };
+    }
+    if (archive !== undefined)
+        return archiveSource(archive, 'archive', directory);
+    return filesSource(own, directory);
+}
+function vcsSource({ type, url, 'commit-id': commit, subdirectory, }) {
+    if (url === undefined)
+        throw new schema/* SchemaError */.Ar('"vcs" must have a url; a path is not supported');
+    if (type === 'git' && !/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(commit)) {
+        throw new schema/* SchemaError */.Ar('"vcs.commit-id" must be a full commit hash');
+    }
+    const address = `${type}+${withoutFragment(url, 'vcs.url')}@${commit}`;
+    return { url: withSubdirectory(address, subdirectory), hash: undefined, path: undefined };
+}
+function archiveSource(table, name, directory) {
+    const { url, path: given, hashes: hash, subdirectory } = table;
+    if (given !== undefined) {
+        if (subdirectory !== undefined) {
+            throw new schema/* SchemaError */.Ar(`"${name}" has a path and a subdirectory, which is not supported`);
+        }
+        return { path: located(given, `${name}.path`, directory), hash, isEditable: false };
+    }
+    if (url === undefined)
+        throw new schema/* SchemaError */.Ar(`"${name}" must have a url or a path`);
+    const address = withSubdirectory(withoutFragment(url, `${name}.url`), subdirectory);
+    const isFile = url.protocol === 'file:';
+    return { url: address, hash, path: isFile ? pathOfUrl(url, `${name}.url`) : undefined };
+}
+/** A fragment could name another subdirectory or extras. */
+function withoutFragment({ href }, name) {
+    if (!href.includes('#'))
+        return href;
+    throw new schema/* SchemaError */.Ar(`"${name}" must not have a fragment`);
+}
+function withSubdirectory(url, subdirectory) {
+    return subdirectory === undefined ? url : `${url}#subdirectory=${subdirectory}`;
+}
+function filesSource({ name, version, sdist, wheels = [] }, directory) {
+    const tables = [
+        ...wheels.map((wheel, index) => [`wheels[${index}]`, wheel]),
+        ...(sdist === undefined ? [] : [['sdist', sdist]]),
+    ];
+    let common = version;
+    const files = tables.map(([key, table]) => {
+        const file = lockedFile(table, key, directory);
+        const own = (0,logic_names/* isDistributionName */.I1)(file.name) ? (0,logic_names/* versionInFileName */.Nc)(file.name, name) : undefined;
+        const isWheel = key !== 'sdist';
+        const isNamed = own !== undefined && (0,logic_names/* isWheelFileName */.jh)(file.name) === isWheel;
+        if (!isNamed || (common === undefined && !isVersion(own))) {
+            if (!isWheel && wheels.length === 0)
+                return undefined;
+            throw new schema/* SchemaError */.Ar(`"${key}" must be ${isWheel ? 'a wheel' : 'an sdist'} of ${name}`);
+        }
+        common ??= own;
+        if ((0,logic_names/* sameVersion */.r1)(own, common))
+            return file;
+        throw new schema/* SchemaError */.Ar(`"${key}" is not version ${common}`);
+    });
+    const named = files.filter((file) => file !== undefined);
+    if (common !== undefined && named.length === files.length) {
+        return { version: common, files: named };
+    }
+    // An index could not tell the version of such an sdist either.
+    const [[key, table] = []] = tables;
+    if (key === undefined || table === undefined)
+        throw new schema/* SchemaError */.Ar('it has no files');
+    return archiveSource(table, key, directory);
+}
+function lockedFile(table, key, directory) {
+    const { url, path: given, hashes: hash } = table;
+    if (url === undefined && given === undefined) {
+        throw new schema/* SchemaError */.Ar(`"${key}" must have a url or a path`);
+    }
+    const local = given !== undefined
+        ? located(given, `${key}.path`, directory)
+        : url?.protocol === 'file:'
+            ? pathOfUrl(url, `${key}.url`)
+            : undefined;
+    const [address = ''] = (url?.href ?? '').split('#');
+    const location = local ?? address;
+    const name = table.name ?? external_node_path_.posix.basename(local ?? decoded(url?.pathname ?? ''));
+    return { name, location, isPath: local !== undefined, hash };
+}
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
+}
+/** @returns an absolute path as it is, another one relative to where pip runs */
+function located(given, name, directory) {
+    const isAbsolute = /^(?:[A-Za-z]:)?\//.test(given);
+    const joined = external_node_path_.posix.join(isAbsolute ? '' : directory, given).replace(/(?<=[^/])\/$/, '');
+    if (!isPlainPath(joined)) {
+        throw new schema/* SchemaError */.Ar(`"${name}" is below a directory whose name pip can't read`);
+    }
+    return /^(?:[A-Za-z]:)?\/|^\.\.?(?:\/|$)/.test(joined) ? joined : `./${joined}`;
+}
+function pathOfUrl(url, name) {
+    try {
+        const source = { file: '', line: undefined };
+        return located(fileOfUrl(url.href, source).replaceAll('\\', '/'), name, '.');
+    }
+    catch {
+        throw new schema/* SchemaError */.Ar(`"${name}" must be a path on this machine`);
+    }
 }
 
 ;// CONCATENATED MODULE: ./lib/locks.js
@@ -33739,8 +34236,8 @@ function everyLineHashed(lines) {
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/local-project.js
+var local_project = __nccwpck_require__(113);
 ;// CONCATENATED MODULE: ./lib/logic/lock-files.js
 /** The kinds of lock files, by their names. */
 const toolLocks = {
@@ -35472,8 +35969,8 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
 
 // EXTERNAL MODULE: ./lib/logic/digest.js
 var digest = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./lib/logic/local-project.js + 9 modules
-var local_project = __nccwpck_require__(6511);
+// EXTERNAL MODULE: ./lib/logic/local-project.js
+var local_project = __nccwpck_require__(113);
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
 ;// CONCATENATED MODULE: ./lib/world/decode.js
@@ -38679,8 +39176,8 @@ async function project(target, shown) {
     return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)) };
 }
 
-// EXTERNAL MODULE: ./lib/logic/manifest.js + 1 modules
-var logic_manifest = __nccwpck_require__(4646);
+// EXTERNAL MODULE: ./lib/logic/manifest.js
+var logic_manifest = __nccwpck_require__(4649);
 ;// CONCATENATED MODULE: ./lib/world/wheelhouses.js
 /** Directories of wheels on disk. No file is half-written under its final name. */
 

@@ -1,9 +1,9 @@
 /** The parts of a project's own files that decide its dependencies; other edits are no cache miss. */
 
-import { parse } from 'smol-toml';
 import { digest } from './digest.ts';
 import { UserError } from './errors.ts';
 import { normalizeName } from './names.ts';
+import { parseToml, type Table } from './toml.ts';
 
 /** A local project or archive. */
 export interface LocalProject {
@@ -19,25 +19,15 @@ export interface LocalProject {
 /** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
 
-type Table = Readonly<Record<string, unknown>>;
-
 function table(value: unknown): Table {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Table)
     : {};
 }
 
-/** @throws UserError with the file and line of a mistake */
-function toml(text: string, shown: string): Table {
-  try {
-    return parse(text) as Table;
-  } catch (error) {
-    const { line, message } = error as { line?: number; message: string };
-    throw new UserError(
-      `${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`,
-      { file: shown, line },
-    );
-  }
+/** The strings of a list; the back end reports what else is in it. */
+function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
 /** The tables outside `[project]` in which build backends expect dependencies. */
@@ -68,7 +58,7 @@ export function projectParts(
   shown: string,
   others: readonly string[] = [],
 ): { digest: string; buildRequires: readonly string[] } {
-  const pyproject = files.pyproject === undefined ? {} : toml(files.pyproject, shown);
+  const pyproject = files.pyproject === undefined ? {} : parseToml(files.pyproject, shown);
   const project = table(pyproject['project']);
   const tool = table(pyproject['tool']);
   const build = pyproject['build-system'];
@@ -86,7 +76,7 @@ export function projectParts(
   const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
   return {
     digest: digest([stable(decisive), ...setup, ...others]),
-    buildRequires: Array.isArray(requires) ? requires.map(String) : legacyBuildRequires,
+    buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
   };
 }
 
@@ -135,12 +125,12 @@ export function dependencyFiles(
   shown: string,
   names: readonly string[],
 ): string[] {
-  const { project, tool } = toml(pyproject, shown);
+  const { project, tool } = parseToml(pyproject, shown);
   const dynamic = table(project)['dynamic'];
   const isDynamic =
     setupPy !== undefined ||
     /\bfile:|\bpbr\b/.test(setupCfg) ||
-    (Array.isArray(dynamic) && dynamic.some((field) => /dependencies$/.test(String(field))));
+    strings(dynamic).some((field) => /dependencies$/.test(field));
   if (!isDynamic) return [];
   const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
   const isRelated = (name: string): boolean => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
@@ -152,7 +142,7 @@ export function dependencyFiles(
 /** The paths in `{ file = … }` tables, at any depth. */
 function declaredFiles(value: unknown): string[] {
   return Object.entries(table(value)).flatMap(([key, item]) =>
-    key === 'file' ? [item].flat().map(String) : declaredFiles(item),
+    key === 'file' ? strings([item].flat()) : declaredFiles(item),
   );
 }
 
@@ -170,7 +160,7 @@ function stable(value: unknown): string {
  * @throws UserError with the file and line of a mistake
  */
 export function declaresProject(text: string, shown: string): boolean {
-  const { project, 'build-system': build } = toml(text, shown);
+  const { project, 'build-system': build } = parseToml(text, shown);
   return project !== undefined || build !== undefined;
 }
 
@@ -180,8 +170,9 @@ export function declaresProject(text: string, shown: string): boolean {
  * @throws UserError for a missing group, a circular include, or an invalid entry
  */
 export function groupRequirements(text: string, shown: string, group: string): string[] {
-  const groups = table(toml(text, shown)['dependency-groups']);
+  const groups = table(parseToml(text, shown)['dependency-groups']);
   const names = new Map(Object.keys(groups).map((name) => [normalizeName(name), name]));
+  const resolved = new Map<string, string[]>();
   const resolve = (name: string, stack: readonly string[]): string[] => {
     const key = normalizeName(name);
     if (stack.includes(key)) {
@@ -190,6 +181,8 @@ export function groupRequirements(text: string, shown: string, group: string): s
         { file: shown },
       );
     }
+    const before = resolved.get(key);
+    if (before !== undefined) return before;
     const entries = groups[names.get(key) ?? ''];
     if (!Array.isArray(entries)) {
       const known = [...names.values()].join(', ') || 'none';
@@ -197,7 +190,7 @@ export function groupRequirements(text: string, shown: string, group: string): s
         file: shown,
       });
     }
-    return entries.flatMap((entry: unknown) => {
+    const all = entries.flatMap((entry: unknown) => {
       if (typeof entry === 'string') return [entry];
       const included = table(entry)['include-group'];
       if (typeof included === 'string') return resolve(included, [...stack, key]);
@@ -206,6 +199,10 @@ export function groupRequirements(text: string, shown: string, group: string): s
         { file: shown },
       );
     });
+    // Without repetitions: the lists of groups that include others twice would double each time.
+    const requirements = [...new Set(all)];
+    resolved.set(key, requirements);
+    return requirements;
   };
   return resolve(group, []);
 }

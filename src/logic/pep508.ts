@@ -59,55 +59,149 @@ const markerText = /'[^']*'|"[^"]*"/y;
 const markerOperator = /===|==|~=|!=|<=|>=|<|>|in\b|not[ \t]+in\b/y;
 const markerJoint = /(?:and|or)\b/y;
 const markerVariables: ReadonlySet<string> = new Set([
-  ...['python_version', 'python_full_version', 'os_name', 'os.name', 'sys_platform'],
-  ...['sys.platform', 'platform_release', 'platform_system', 'platform_version'],
-  ...['platform.version', 'platform_machine', 'platform.machine', 'python_implementation'],
-  ...['platform_python_implementation', 'platform.python_implementation'],
+  ...['python_version', 'python_full_version', 'os_name', 'sys_platform', 'platform_release'],
+  ...['platform_system', 'platform_version', 'platform_machine', 'platform_python_implementation'],
   ...['implementation_name', 'implementation_version', 'extra', 'extras', 'dependency_groups'],
 ]);
+/** Older spellings of variables (PEP 345 and setuptools). */
+const markerAliases: Readonly<Record<string, string>> = {
+  'os.name': 'os_name',
+  'sys.platform': 'sys_platform',
+  'platform.version': 'platform_version',
+  'platform.machine': 'platform_machine',
+  'platform.python_implementation': 'platform_python_implementation',
+  python_implementation: 'platform_python_implementation',
+};
+/** More than any pip can read: Python's recursion limit is lower. */
+const maxParentheses = 1000;
+
+/** An environment marker. */
+export type Marker = Comparison | Junction;
+
+/** One comparison in a marker: `python_version >= "3.9"`. */
+export interface Comparison {
+  readonly left: Operand;
+  /** `==`, `in`, `not in`, … */
+  readonly operator: string;
+  readonly right: Operand;
+}
+
+interface Operand {
+  readonly isVariable: boolean;
+  /** The name of a variable, without aliases; or a string without its quotes. */
+  readonly value: string;
+}
+
+interface Junction {
+  readonly joint: 'and' | 'or';
+  /** At least two. */
+  readonly parts: readonly Marker[];
+}
+
+function junction(joint: 'and' | 'or', parts: readonly Marker[]): Marker {
+  const [first, ...others] = parts;
+  return first !== undefined && others.length === 0 ? first : { joint, parts };
+}
 
 /**
- * Checks an environment marker.
+ * Parses an environment marker.
  * @param text after the semicolon
- * @returns the first error in a few words; undefined for a valid marker
+ * @returns the marker, or the first error in a few words
  */
-export function markerFault(text: string, { isNewer }: Dialect): string | undefined {
+export function parseMarker(
+  text: string,
+  { isNewer }: Dialect,
+): { readonly marker: Marker } | { readonly fault: string } {
   let at = 0;
-  let depth = 0;
   const next = (pattern: RegExp): string | undefined => {
     const found = match(pattern, text, at);
     at = skip(markerSpace, text, at + (found ?? '').length);
     return found;
   };
   const rest = (): string => (at < text.length ? `at "${text.slice(at, at + 40)}"` : 'at its end');
-  const operandFault = (): string | undefined => {
+  const operand = (): Operand | string => {
     const start = at;
     const name = next(markerName);
     if (name === undefined) {
-      return next(markerText) === undefined
+      const quotedText = next(markerText);
+      return quotedText === undefined
         ? `a variable or a quoted string is missing ${rest()}`
-        : undefined;
+        : { isVariable: false, value: quotedText.slice(1, -1) };
     }
-    if (markerVariables.has(name) || isNewer) return undefined;
+    const value = Object.hasOwn(markerAliases, name) ? (markerAliases[name] ?? '') : name;
+    if (markerVariables.has(value) || isNewer) return { isVariable: true, value };
     at = start;
     return `"${name}" is not a marker variable; strings need quotes`;
   };
+  const comparison = (): Comparison | string => {
+    const left = operand();
+    if (typeof left === 'string') return left;
+    const operator = next(markerOperator)?.replace(/\s+/, ' ');
+    if (operator === undefined) return `a comparison is missing ${rest()}`;
+    const right = operand();
+    return typeof right === 'string' ? right : { left, operator, right };
+  };
 
+  // One per open parenthesis, and one for the whole text: its alternatives between "or".
+  const levels: Marker[][][] = [[[]]];
+  const add = (marker: Marker): unknown => levels.at(-1)?.at(-1)?.push(marker);
+  const close = (): Marker =>
+    junction(
+      'or',
+      (levels.pop() ?? []).map((parts) => junction('and', parts)),
+    );
   at = skip(markerSpace, text, 0);
   for (;;) {
-    while (next(/\(/y) !== undefined) depth += 1;
-    const left = operandFault();
-    if (left !== undefined) return left;
-    if (next(markerOperator) === undefined) return `a comparison is missing ${rest()}`;
-    const right = operandFault();
-    if (right !== undefined) return right;
+    while (next(/\(/y) !== undefined) levels.push([[]]);
+    if (levels.length > maxParentheses) return { fault: 'it has too many nested parentheses' };
+    const compared = comparison();
+    if (typeof compared === 'string') return { fault: compared };
+    add(compared);
     while (next(/\)/y) !== undefined) {
-      depth -= 1;
-      if (depth < 0) return 'a closing parenthesis has no opening one';
+      if (levels.length === 1) return { fault: 'a closing parenthesis has no opening one' };
+      add(close());
     }
-    if (at === text.length) return depth === 0 ? undefined : 'a parenthesis is not closed';
-    if (next(markerJoint) === undefined) return `"and" or "or" is missing ${rest()}`;
+    if (at === text.length) {
+      return levels.length === 1 ? { marker: close() } : { fault: 'a parenthesis is not closed' };
+    }
+    const joint = next(markerJoint);
+    if (joint === undefined) return { fault: `"and" or "or" is missing ${rest()}` };
+    if (joint === 'or') levels.at(-1)?.push([]);
   }
+}
+
+/**
+ * Decides a part of a marker.
+ * @param decide returns undefined for a comparison that stays; it is called for every one
+ * @returns the rest of the marker, or its value when no comparison has an effect any more
+ */
+export function decideMarker(
+  marker: Marker,
+  decide: (comparison: Comparison) => boolean | undefined,
+): Marker | boolean {
+  if (!('joint' in marker)) return decide(marker) ?? marker;
+  const neutral = marker.joint === 'and';
+  const parts = marker.parts.map((part) => decideMarker(part, decide));
+  if (parts.includes(!neutral)) return !neutral;
+  const open = parts.filter((part) => typeof part !== 'boolean');
+  return open.length === 0 ? neutral : junction(marker.joint, open);
+}
+
+/** @returns a marker as text that every supported pip reads */
+export function formatMarker(marker: Marker): string {
+  if (!('joint' in marker)) {
+    return `${operandText(marker.left)} ${marker.operator} ${operandText(marker.right)}`;
+  }
+  const isEnclosed = (part: Marker): boolean =>
+    marker.joint === 'and' && 'joint' in part && part.joint === 'or';
+  return marker.parts
+    .map((part) => (isEnclosed(part) ? `(${formatMarker(part)})` : formatMarker(part)))
+    .join(` ${marker.joint} `);
+}
+
+function operandText({ isVariable, value }: Operand): string {
+  if (isVariable) return value;
+  return value.includes('"') ? `'${value}'` : `"${value}"`;
 }
 
 /** @returns the match of a sticky pattern at a position, or undefined; never an empty text */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf, type Source, UserError } from './errors.ts';
 import { isOlderPip, isWheelFileName, normalizeName, wheelNameParts } from './names.ts';
-import { type Dialect, markerFault, specifierClauses } from './pep508.ts';
+import { type Dialect, parseMarker, specifierClauses } from './pep508.ts';
 import {
   isOwnOption,
   isUnknownPip,
@@ -270,9 +270,10 @@ function specifierAdvice(specifier: string): string {
 }
 
 function refuseMarker(line: Line, marker: string | undefined, dialect: Dialect): void {
-  const fault = marker === undefined || marker === '' ? undefined : markerFault(marker, dialect);
-  if (fault === undefined) return;
-  throw refusal(line, `has an invalid marker: ${fault}. Correct what follows the semicolon`);
+  if (marker === undefined || marker === '') return;
+  const parsed = parseMarker(marker, dialect);
+  if ('marker' in parsed) return;
+  throw refusal(line, `has an invalid marker: ${parsed.fault}. Correct what follows the semicolon`);
 }
 
 function refuseConstrainedExtras(line: Line, extras: readonly string[]): void {

@@ -71,11 +71,11 @@ export function optional<T>(schema: Schema<T>): Optional<T> {
   return Object.assign(check, { isOptional: true as const });
 }
 
-/** A schema for objects; it drops unknown fields. */
-export function object<F extends Fields>(fields: F): Schema<ObjectOf<F>> {
+/** A schema for objects; it drops unknown fields. @param form of the object, for errors */
+export function object<F extends Fields>(fields: F, form = 'an object'): Schema<ObjectOf<F>> {
   return (value, name) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new SchemaError(name === '' ? 'it is not an object' : `"${name}" must be an object`);
+      throw new SchemaError(name === '' ? `it is not ${form}` : `"${name}" must be ${form}`);
     }
     const entries = Object.entries(fields).flatMap(([field, schema]): [string, unknown][] => {
       const path = name === '' ? field : `${name}.${field}`;
