@@ -51,7 +51,8 @@ function helpTexts(name, inputs) {
     const quote = description.includes("'") ? '"' : "'";
     const key = /^\w+$/.test(input) ? input : `'${input}'`;
     const line = `  ${key}: ${quote}${description}${quote},`;
-    return line.length > 100 ? line.replace(': ', ':\n    ') : line;
+    // As the formatter does it, which saves no line for a short key.
+    return line.length > 100 && key.length > 4 ? line.replace(': ', ':\n    ') : line;
   });
   return [`export const ${name} = {`, ...lines, '} as const;'].join('\n');
 }

@@ -2,19 +2,34 @@
 import path from 'node:path';
 import { discover, nothingFound } from './logic/discovery.ts';
 import { UserError } from './logic/errors.ts';
+import { lockToolOf } from './logic/lock-files.ts';
 import type { Request } from './logic/model.ts';
 import type { World } from './ports.ts';
 
 /**
- * Completes a request whose inputs name nothing to install, and says what was chosen.
+ * Completes a request: where its inputs name nothing to install, the files of the working directory
+ * decide, and the log says which; with a tool's lock, the environment is the one that the tool uses.
  * @throws UserError when the working directory does not exist or contains nothing to install
  */
 export async function completeRequest(
+  given: Request,
+  world: Pick<World, 'sources' | 'reporter'>,
+): Promise<Request> {
+  await world.sources.check(given);
+  const request = given.isOpen ? await chooseFiles(given, world) : given;
+  const toolLock = request.requirements.find((file) => lockToolOf(file) !== undefined);
+  if (request.venv !== undefined || toolLock === undefined) return request;
+  return {
+    ...request,
+    venv: path.resolve(request.workingDirectory, path.dirname(toolLock), '.venv'),
+  };
+}
+
+/** @throws UserError when there is nothing to install */
+async function chooseFiles(
   request: Request,
   { sources, reporter }: Pick<World, 'sources' | 'reporter'>,
 ): Promise<Request> {
-  await sources.check(request);
-  if (!request.isOpen) return request;
   const { workingDirectory, extras } = request;
   const { names, shown } = await sources.list(request);
   const pyproject = names.includes('pyproject.toml')
@@ -22,15 +37,18 @@ export async function completeRequest(
     : undefined;
   const found = discover(names, pyproject, { extras: extras.length > 0 });
   if (found === undefined) throw new UserError(nothingFound(shown, names));
-  const { file, isProject, isToolLock, others } = found;
-  const what = isProject
-    ? `this project${request.editable ? ', editable,' : ''} with its dependencies`
-    : 'what it lists';
+  const { file, isList, isProject, others } = found;
+  const project = `this project${request.editable ? ', editable' : ''}`;
+  const what = isList
+    ? `what it lists${isProject ? `, and ${project}` : ''}`
+    : `${project}, with its dependencies`;
   const also = others.length > 0 ? ` Also found: ${others.join(', ')}.` : '';
   reporter.info(
     `No input names anything to install. Found ${file}: installing ${what}.${also} To choose something else, set the input requirements, project, packages or groups.`,
   );
-  if (isProject) return { ...request, projects: ['.'] };
-  const venv = isToolLock ? path.join(workingDirectory, '.venv') : undefined;
-  return { ...request, requirements: [file], venv: request.venv ?? venv };
+  return {
+    ...request,
+    requirements: isList ? [file] : [],
+    projects: isProject ? ['.'] : [],
+  };
 }

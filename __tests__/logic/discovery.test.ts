@@ -7,22 +7,21 @@ import { UserError } from '../../src/logic/errors.ts';
 
 const project = '[project]\nname = "x"\n';
 
-/** Returns the chosen file, and whether it is a project or a tool's lock. */
+/** Returns the chosen file, and whether the project is installed. */
 function chosen(names: readonly string[], pyproject?: string, extras = false): string | undefined {
   const found = discover(names, pyproject, { extras });
   if (found === undefined) return undefined;
-  const { file, isProject, isToolLock } = found;
-  return `${file}${isProject ? ' project' : ''}${isToolLock ? ' tool' : ''}`;
+  return `${found.file}${found.isProject ? ' project' : ''}`;
 }
 
 describe('discover', () => {
   const order = [
     ['requirements.txt', ''],
-    ['pylock.toml', ''],
-    ['uv.lock', ' tool'],
-    ['poetry.lock', ' tool'],
-    ['pdm.lock', ' tool'],
-    ['Pipfile.lock', ' tool'],
+    ['pylock.toml', ' project'],
+    ['uv.lock', ''],
+    ['poetry.lock', ''],
+    ['pdm.lock', ''],
+    ['Pipfile.lock', ''],
     ['pyproject.toml', ' project'],
     ['setup.py', ' project'],
   ] as const;
@@ -31,7 +30,12 @@ describe('discover', () => {
       const names = order.slice(at).map(([name]) => name);
       assert.equal(chosen(names.toReversed(), project), `${file}${kind}`);
       const { others } = discover(names, project, { extras: false }) ?? {};
-      assert.deepEqual(others, names.slice(1));
+      const isDescribed = (name: string): boolean =>
+        kind === ' project' && (name === 'pyproject.toml' || name === 'setup.py');
+      assert.deepEqual(
+        others,
+        names.slice(1).filter((name) => !isDescribed(name)),
+      );
     });
   }
 
@@ -44,7 +48,8 @@ describe('discover', () => {
     ['settings beside setup.py', ['pyproject.toml', 'setup.py'], '', 'pyproject.toml project'],
     ['setup.cfg alone, which pip refuses', ['setup.cfg'], undefined, undefined],
     ['only other requirement files', ['requirements-dev.txt'], undefined, undefined],
-    ['a lock without its pyproject.toml', ['uv.lock'], undefined, 'uv.lock tool'],
+    ['a lock without its pyproject.toml', ['uv.lock'], undefined, 'uv.lock'],
+    ['a standard lock without a project', ['pylock.toml'], undefined, 'pylock.toml'],
     ['a lock of another environment', ['pylock.dev.toml'], undefined, undefined],
   ];
   for (const [what, names, pyproject, expected] of table) {

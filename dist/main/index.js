@@ -28785,27 +28785,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/local-project.js
 var local_project = __nccwpck_require__(113);
-;// CONCATENATED MODULE: ./lib/logic/lock-files.js
-/** The kinds of lock files, by their names. */
-const toolLocks = {
-    'uv.lock': 'uv',
-    'poetry.lock': 'poetry',
-    'pdm.lock': 'pdm',
-    'Pipfile.lock': 'pipenv',
-};
-/** Returns the tool that a lock belongs to, by the lock's path. */
-function lockToolOf(file) {
-    const name = file.slice(file.lastIndexOf('/') + 1);
-    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
-}
-/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
-function isPylock(file) {
-    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
-}
-
 ;// CONCATENATED MODULE: ./lib/logic/discovery.js
 /** What to install when no input says it: the files of the working directory decide. */
-
 
 /** Files that say what to install, the most decisive first. */
 const decisiveFiles = [
@@ -28844,11 +28825,13 @@ function discover(names, pyproject, options) {
     const file = decisiveFiles.find(isChosen);
     if (file === undefined)
         return undefined;
+    const isInstalled = isProject(file) || (file === 'pylock.toml' && hasProject);
     return {
         file,
-        isProject: isProject(file),
-        isToolLock: lockToolOf(file) !== undefined,
+        isList: !isProject(file),
+        isProject: isInstalled,
         others: names.filter((name) => name !== file &&
+            !(isInstalled && isProject(name)) &&
             (relatedFile.test(name) || decisiveFiles.some((decisive) => decisive === name))),
     };
 }
@@ -28868,19 +28851,48 @@ function nothingFound(directory, names) {
 
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
+;// CONCATENATED MODULE: ./lib/logic/lock-files.js
+/** The kinds of lock files, by their names. */
+const toolLocks = {
+    'uv.lock': 'uv',
+    'poetry.lock': 'poetry',
+    'pdm.lock': 'pdm',
+    'Pipfile.lock': 'pipenv',
+};
+/** Returns the tool that a lock belongs to, by the lock's path. */
+function lockToolOf(file) {
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
+}
+/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
+function isPylock(file) {
+    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
+}
+
 ;// CONCATENATED MODULE: ./lib/discover.js
 /** Finds out what to install when no input says it. */
 
 
 
+
 /**
- * Completes a request whose inputs name nothing to install, and says what was chosen.
+ * Completes a request: where its inputs name nothing to install, the files of the working directory
+ * decide, and the log says which; with a tool's lock, the environment is the one that the tool uses.
  * @throws UserError when the working directory does not exist or contains nothing to install
  */
-async function completeRequest(request, { sources, reporter }) {
-    await sources.check(request);
-    if (!request.isOpen)
+async function completeRequest(given, world) {
+    await world.sources.check(given);
+    const request = given.isOpen ? await chooseFiles(given, world) : given;
+    const toolLock = request.requirements.find((file) => lockToolOf(file) !== undefined);
+    if (request.venv !== undefined || toolLock === undefined)
         return request;
+    return {
+        ...request,
+        venv: external_node_path_.resolve(request.workingDirectory, external_node_path_.dirname(toolLock), '.venv'),
+    };
+}
+/** @throws UserError when there is nothing to install */
+async function chooseFiles(request, { sources, reporter }) {
     const { workingDirectory, extras } = request;
     const { names, shown } = await sources.list(request);
     const pyproject = names.includes('pyproject.toml')
@@ -28889,16 +28901,18 @@ async function completeRequest(request, { sources, reporter }) {
     const found = discover(names, pyproject, { extras: extras.length > 0 });
     if (found === undefined)
         throw new errors/* UserError */.yo(nothingFound(shown, names));
-    const { file, isProject, isToolLock, others } = found;
-    const what = isProject
-        ? `this project${request.editable ? ', editable,' : ''} with its dependencies`
-        : 'what it lists';
+    const { file, isList, isProject, others } = found;
+    const project = `this project${request.editable ? ', editable' : ''}`;
+    const what = isList
+        ? `what it lists${isProject ? `, and ${project}` : ''}`
+        : `${project}, with its dependencies`;
     const also = others.length > 0 ? ` Also found: ${others.join(', ')}.` : '';
     reporter.info(`No input names anything to install. Found ${file}: installing ${what}.${also} To choose something else, set the input requirements, project, packages or groups.`);
-    if (isProject)
-        return { ...request, projects: ['.'] };
-    const venv = isToolLock ? external_node_path_.join(workingDirectory, '.venv') : undefined;
-    return { ...request, requirements: [file], venv: request.venv ?? venv };
+    return {
+        ...request,
+        requirements: isList ? [file] : [],
+        projects: isProject ? ['.'] : [],
+    };
 }
 
 // EXTERNAL MODULE: external "node:os"

@@ -18,7 +18,7 @@ export const installHelp = {
     'Additional files or globs whose content becomes part of the cache key, one per line.',
   python:
     'The Python to install for, as a path or a command. Defaults to python or python3 on PATH.',
-  venv: 'A virtual environment to install into, created if missing and activated for later steps.',
+  venv: 'A virtual environment to install into, created if missing and activated for later steps. Defaults to .venv where the lock of uv, Poetry, PDM or pipenv is installed.',
   installer:
     'The tool that installs from the lock, pip or uv. If uv is not on PATH, it is downloaded and cached too.',
   'compile-bytecode':

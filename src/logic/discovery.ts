@@ -1,6 +1,5 @@
 /** What to install when no input says it: the files of the working directory decide. */
 import { declaresProject } from './local-project.ts';
-import { lockToolOf } from './lock-files.ts';
 
 /** Files that say what to install, the most decisive first. */
 const decisiveFiles = [
@@ -20,10 +19,10 @@ const relatedFile = /^(?:requirements.*\.(?:txt|in)|pylock\..+\.toml|Pipfile)$/;
 export interface Discovery {
   /** The file that decides. */
   readonly file: string;
-  /** It describes the project in the directory, which is installed. */
+  /** It lists packages, and does not only describe the project. */
+  readonly isList: boolean;
+  /** The project in the directory is installed. Tools add theirs to what they export. */
   readonly isProject: boolean;
-  /** It is the lock of a tool that looks for its environment in `.venv`. */
-  readonly isToolLock: boolean;
   /** Other files there that could have decided. */
   readonly others: readonly string[];
 }
@@ -55,13 +54,15 @@ export function discover(
   };
   const file = decisiveFiles.find(isChosen);
   if (file === undefined) return undefined;
+  const isInstalled = isProject(file) || (file === 'pylock.toml' && hasProject);
   return {
     file,
-    isProject: isProject(file),
-    isToolLock: lockToolOf(file) !== undefined,
+    isList: !isProject(file),
+    isProject: isInstalled,
     others: names.filter(
       (name) =>
         name !== file &&
+        !(isInstalled && isProject(name)) &&
         (relatedFile.test(name) || decisiveFiles.some((decisive) => decisive === name)),
     ),
   };
