@@ -11,6 +11,7 @@ import { messageOf, UserError } from './logic/errors.ts';
 import { manifestDigest } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import { releaseAgeText } from './logic/release-age.ts';
+import type { RequestedSet } from './logic/requirements.ts';
 import type { State } from './logic/state.ts';
 import type { Report } from './logic/summary.ts';
 import type { Reporter, World } from './ports.ts';
@@ -25,6 +26,8 @@ import { Tools } from './tools.ts';
 export interface Outcome {
   /** The request, completed by what was found. */
   readonly request: Request;
+  /** What the request asks for. */
+  readonly requested: RequestedSet;
   readonly report: Report;
   /** For the post step: the wheelhouses to save. */
   readonly states: readonly State[];
@@ -67,6 +70,7 @@ export async function install(given: Request, world: World): Promise<Outcome> {
     const manifest = manifestDigest(supplied.manifest);
     return {
       request,
+      requested: run.requested,
       report: reportOf(run, supplied),
       states: [
         ...tools.states,

@@ -26,8 +26,12 @@ beforeEach(() => index.reset());
 const everything = ['Alpha==1.0', 'beta==1.0', 'gamma==1.0'];
 const files = { 'requirements.txt': 'gamma==1.0\nalpha==1.0\n' };
 
+const secret = 'canary-8f2e';
+
 function machine(t: TestContext): Machine {
-  const made = createMachine(files, index.url);
+  const url = new URL(index.url);
+  [url.username, url.password] = ['robot', secret];
+  const made = createMachine(files, url.href);
   t.after(made.remove);
   return made;
 }
@@ -53,7 +57,7 @@ describe('wheelhouse bundle', () => {
       const other = join(m.root, 'other', name);
       const second = await m.run(['bundle', ...common, '-r', 'reordered.txt', '-o', other], {
         cwd: join(m.directory, 'elsewhere'),
-        env: { TZ: 'Pacific/Kiritimati', SOURCE_DATE_EPOCH: undefined },
+        env: { TZ: 'Pacific/Kiritimati', LC_ALL: 'sv_SE.UTF-8' },
       });
       assert.equal(second.exitCode, 0, second.stderr);
       const own = join(m.directory, name);
@@ -63,17 +67,20 @@ describe('wheelhouse bundle', () => {
     assert.deepEqual(readdirSync(m.temporary), [], 'nothing is left where programs work');
     const bundle = join(m.directory, 'bundle');
     assert.deepEqual(readdirSync(bundle).sort(), [
+      'LICENSES.txt',
       'README.txt',
       'alpha-1.0-py3-none-any.whl',
       'beta-1.0-py3-none-any.whl',
       'gamma-1.0-py3-none-any.whl',
       'requirements.lock',
+      'sbom.cdx.json',
     ]);
     const readme = readFileSync(join(bundle, 'README.txt'), 'utf8');
     assert.ok(readme.split('\n').length <= 6, readme);
     for (const file of readdirSync(bundle)) {
       const content = readFileSync(join(bundle, file), 'latin1');
       assert.ok(!content.includes(new URL(index.url).host), `${file} names the index`);
+      assert.ok(!content.includes(secret), `${file} contains a credential`);
       assert.ok(!content.includes(m.root), `${file} names a directory of this machine`);
     }
   });

@@ -1,6 +1,7 @@
 /** What a bundle needs of the world beside what an installation needs. */
+import type { Interpreter } from '../logic/model.ts';
 import type { World } from '../ports.ts';
-import type { Output } from './logic/model.ts';
+import type { Output, WheelMetadata } from './logic/model.ts';
 
 /** Writes bundles. */
 export interface Bundles {
@@ -9,6 +10,15 @@ export interface Bundles {
    * @throws UserError when there is something that is not a bundle, which would be lost
    */
   check(output: Output): Promise<void>;
+  /**
+   * Reads the metadata of wheels, in order.
+   * @throws UserError for a wheel that can't be read
+   */
+  metadata(
+    interpreter: Interpreter,
+    directory: string,
+    files: readonly string[],
+  ): Promise<readonly WheelMetadata[]>;
   /** Copies files from one directory to another. */
   copy(files: readonly string[], from: string, to: string): Promise<void>;
   /**

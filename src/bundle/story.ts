@@ -7,9 +7,12 @@ import path from 'node:path';
 import { install, type Outcome } from '../install.ts';
 import { UserError } from '../logic/errors.ts';
 import { formatLock, lockFile, type Manifest, type Wheel } from '../logic/manifest.ts';
+import { indexRequirements } from '../logic/requirements.ts';
+import { formatLicences } from './logic/licences.ts';
 import type { BundledWheel, BundleReport, BundleRequest, Contents } from './logic/model.ts';
-import { readmeFile } from './logic/output.ts';
+import { licencesFile, readmeFile, sbomFile } from './logic/output.ts';
 import { formatReadme } from './logic/readme.ts';
+import { formatSbom } from './logic/sbom.ts';
 import type { BundleWorld } from './ports.ts';
 
 /** What a run hands over to its entry point. */
@@ -19,18 +22,26 @@ export interface BundleOutcome extends Pick<Outcome, 'states'> {
 
 /**
  * Makes a bundle.
+ * @param version of this program
  * @throws UserError for everything that the user can fix
  */
-export async function bundle(request: BundleRequest, world: BundleWorld): Promise<BundleOutcome> {
+export async function bundle(
+  request: BundleRequest,
+  world: BundleWorld,
+  version: string,
+): Promise<BundleOutcome> {
   const { bundles, reporter, wheelhouses } = world;
   const { source, output } = request;
   await bundles.check(output);
   const outcome = await install(source, world);
-  const { wheelhouse, interpreter, states } = outcome;
+  const { wheelhouse, interpreter, requested, states } = outcome;
   const manifest = await verifiedManifest(wheelhouse, world);
   const contents: Contents = {
     targets: [`Python ${interpreter.series} on ${interpreter.platform}`],
-    wheels: manifest.wheels.filter((wheel) => wheel.role === 'runtime').map(bundled),
+    wheels: manifest.wheels
+      .filter((wheel) => wheel.role === 'runtime')
+      .map(bundled)
+      .sort((one, other) => (one.file < other.file ? -1 : 1)),
     missing: manifest.direct.map((project) => project.name),
   };
   if (contents.missing.length > 0 && outcome.request.installProject) {
@@ -48,7 +59,18 @@ export async function bundle(request: BundleRequest, world: BundleWorld): Promis
   try {
     const staged = await wheelhouses.stage(workplace);
     await copyVerified(contents, wheelhouse, staged, world);
-    const texts = { [lockFile]: formatLock(manifest.wheels), [readmeFile]: formatReadme(contents) };
+    const files = contents.wheels.map((wheel) => wheel.file);
+    const metadata = await bundles.metadata(interpreter, staged, files);
+    const described = contents.wheels.flatMap((wheel, index) => {
+      const own = metadata[index];
+      return own === undefined ? [] : [{ ...wheel, metadata: own }];
+    });
+    const texts = {
+      [lockFile]: formatLock(manifest.wheels),
+      [readmeFile]: formatReadme(contents),
+      [licencesFile]: formatLicences(described),
+      [sbomFile]: formatSbom(described, indexRequirements(requested.lines), version),
+    };
     for (const [file, text] of Object.entries(texts)) {
       await wheelhouses.write(path.join(staged, file), text);
     }

@@ -154,7 +154,8 @@ async function bundleCommand(values: Values): Promise<void> {
   await withHost(async (host) => {
     const request = loadBundleRequest(inputsFrom(values), String(values['output']), host);
     const world = worldOf(host, store ?? noStore);
-    const { report, states } = await bundle(request, { ...world, bundles: bundlesAdapter() });
+    const bundles = bundlesAdapter(host.environment);
+    const { report, states } = await bundle(request, { ...world, bundles }, version);
     await saveAndPrune(states, store, values, world);
     const { output, ...contents } = report;
     if (values['json']) printJson({ output: output.path, ...contents });

@@ -20,6 +20,7 @@ export type PythonProgram =
   | 'probe'
   | 'run_pip'
   | 'unpack_uv'
+  | 'wheel_metadata'
   | 'write_stubs';
 
 /** The text of a program, for `python -c`. */

@@ -21,6 +21,20 @@ export interface BundleRequest {
 /** A wheel of a bundle. */
 export type BundledWheel = Pick<Wheel, 'name' | 'project' | 'version' | 'file' | 'sha256' | 'size'>;
 
+/** What a wheel states about itself. Its author may have written anything. */
+export interface WheelMetadata {
+  /** `License-Expression`; empty when there is none. */
+  readonly expression: string;
+  /** `License`; empty when there is none. */
+  readonly license: string;
+  /** The classifiers of licences. */
+  readonly classifiers: readonly string[];
+  /** `Requires-Dist`. */
+  readonly requires: readonly string[];
+  /** Path and content of licence files; null for one that is too large. */
+  readonly texts: readonly (readonly [path: string, content: string | null])[];
+}
+
 /** What is in a bundle. */
 export interface Contents {
   /** The machines that it is for, for people. */

@@ -8,9 +8,11 @@ import { isWithin } from '../../logic/paths.ts';
 import type { Output } from './model.ts';
 
 export const readmeFile = 'README.txt';
+export const licencesFile = 'LICENSES.txt';
+export const sbomFile = 'sbom.cdx.json';
 
 /** The files of a bundle beside its wheels. */
-const ownFiles: readonly string[] = [lockFile, readmeFile];
+const ownFiles: readonly string[] = [lockFile, readmeFile, licencesFile, sbomFile];
 
 /** The directory in an archive that contains everything. */
 export const archiveRoot = 'wheelhouse';

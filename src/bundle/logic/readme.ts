@@ -2,6 +2,7 @@
 import { lockFile } from '../../logic/manifest.ts';
 import { size } from '../../logic/summary.ts';
 import type { Contents } from './model.ts';
+import { licencesFile, sbomFile } from './output.ts';
 
 /** How much a bundle contains, such as `12 wheels (34 MB)`. */
 export function amount({ wheels }: Pick<Contents, 'wheels'>): string {
@@ -18,6 +19,7 @@ export function formatReadme(contents: Contents): string {
     ...(missing.length === 0
       ? []
       : [`Not included, because they are installed from source: ${missing.join(', ')}`]),
+    `Licences: ${licencesFile}. Software bill of materials (CycloneDX): ${sbomFile}.`,
     '',
   ].join('\n');
 }

@@ -16,13 +16,31 @@ import path from 'node:path';
 
 import { UserError } from '../../logic/errors.ts';
 import { mapFiles, moveDirectory, release, untilExit } from '../../world/disk.ts';
-import type { Output } from '../logic/model.ts';
+import { answer } from '../../world/python-program.ts';
+import type { Output, WheelMetadata } from '../logic/model.ts';
 import { isBundle } from '../logic/output.ts';
 import type { Bundles } from '../ports.ts';
 import { writeArchive } from './archive.ts';
 
-export function bundlesAdapter(): Bundles {
+/** @param environment the environment of programs */
+export function bundlesAdapter(environment: Readonly<Record<string, string>>): Bundles {
   return {
+    async metadata(interpreter, directory, files) {
+      const found = await answer<readonly (WheelMetadata & { readonly fault?: string })[]>(
+        interpreter,
+        'wheel_metadata',
+        { directory, files },
+        { env: environment },
+      );
+      if (found === undefined) throw new Error('The metadata of the wheels could not be read.');
+      found.forEach(({ fault }, index) => {
+        if (fault === undefined) return;
+        throw new UserError(
+          `${files[index]} is not a valid wheel (${fault}). Exclude that version, and tell the owner of the index.`,
+        );
+      });
+      return found;
+    },
     check: async (output) => {
       await target(output);
     },
