@@ -118,10 +118,18 @@ const install = ['-m', 'pip', 'install', '-q', '--disable-pip-version-check'].co
   '--require-hashes',
 ]);
 
+/**
+ * The wheel of that pip.
+ * @param {string} version
+ */
+export function pipWheel(version) {
+  return join(cache, `pip-${version}-py3-none-any.whl`);
+}
+
 /** Downloads the versions of pip from the index that pip is configured with. */
 export function ensurePips() {
   for (const version of pipVersions) {
-    if (existsSync(pipDirectory(version))) continue;
+    if (existsSync(pipDirectory(version)) && existsSync(pipWheel(version))) continue;
     const download = join(cache, `download-${version}-${process.pid}`);
     const unpacked = `${download}-unpacked`;
     mkdirSync(download, { recursive: true });
@@ -132,7 +140,9 @@ export function ensurePips() {
     if (wheel === undefined) throw new Error(`The index has no wheel of pip ${version}.`);
     run(python, ['-m', 'zipfile', '-e', join(download, wheel), unpacked]);
     run(python, ['-m', 'compileall', '-q', '-j', '0', unpacked]);
+    rmSync(pipDirectory(version), { recursive: true, force: true });
     renameSync(unpacked, pipDirectory(version));
+    renameSync(join(download, wheel), pipWheel(version));
     rmSync(download, { recursive: true });
   }
 }

@@ -57,7 +57,7 @@ export async function install(given: Request, world: World): Promise<Outcome> {
     const scratch = await wheelhouses.stage(workplace);
     const place = request.wheelhouse ?? defaultPlace(request, keyed.keys);
     const { interpreter, makeVenv } = prepared;
-    const known: Run = { ...keyed, request, interpreter, place, workplace, scratch, timer };
+    const known: Run = { ...keyed, request, interpreter, place, workplace, scratch, timer, tools };
     const [found, venv] = await both(
       timer.time('restore', () => findWheelhouse(known, world)),
       makeVenv === undefined ? undefined : timer.time('venv', makeVenv),

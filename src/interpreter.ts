@@ -1,4 +1,5 @@
 /** Finds or makes the interpreter that packages are installed into. */
+import path from 'node:path';
 import { fillEnvironment } from './logic/environment.ts';
 import { UserError } from './logic/errors.ts';
 import { indexesOf, indexVariables } from './logic/index-choice.ts';
@@ -6,6 +7,7 @@ import type { Interpreter, Request } from './logic/model.ts';
 import { isOlderPip } from './logic/names.ts';
 import { isWithin } from './logic/paths.ts';
 import { breaksSystemPackages, pipSettings } from './logic/pip-settings.ts';
+import { fetchedPip } from './logic/release-age.ts';
 import type { World } from './ports.ts';
 
 /** The first pip with `install --report`, which lists the closure. */
@@ -46,7 +48,7 @@ export function venvToMake({ venv }: Request, { executable }: Interpreter): stri
 
 async function virtualEnvironment(
   request: Request,
-  { python, reporter }: World,
+  { python, reporter, wheelhouses }: World,
   base: Interpreter,
   directory: string,
 ): Promise<Interpreter> {
@@ -55,7 +57,11 @@ async function virtualEnvironment(
   if (made.pip === undefined || !isOlderPip(made.pip, oldestPip)) return made;
   const indexes = indexesOf(request, made, pipSettings(made, request.index));
   const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
-  await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+  const pinned = path.join(request.temporary, 'wheelhouse-tools', 'pip.txt');
+  // A pip this old can't leave out young versions of itself.
+  if (request.releaseAge !== undefined) await wheelhouses.write(pinned, fetchedPip.requirements);
+  const newer = request.releaseAge === undefined ? ['--upgrade', 'pip'] : ['-r', pinned];
+  await python.pip(made, ['install', '--no-input', ...newer], {
     cwd: request.workingDirectory,
     env: fillEnvironment(request.environment, made.pipConfig, index, made.keyring),
   });

@@ -1,5 +1,4 @@
 /** Chooses the pip that chooses files on an index. */
-import { UserError } from './logic/errors.ts';
 import {
   ageText,
   enforcerOf,
@@ -11,32 +10,37 @@ import type { World } from './ports.ts';
 import type { Resolver, Run } from './run.ts';
 
 /**
- * Returns the environment's own pip, with the limit of the input minimum-release-age, whose age counts
- * from now.
- * @throws UserError when no pip can enforce that limit
+ * Returns the environment's own pip, or, where the input minimum-release-age needs another one, a pip
+ * that is installed for this purpose. The age counts from now.
+ * @throws UserError when no pip can enforce the minimum
  */
-export async function chooseResolver(
-  { request, interpreter }: Pick<Run, 'request' | 'interpreter'>,
-  { reporter, now }: World,
-): Promise<Resolver> {
-  const { releaseAge } = request;
-  const own = { version: interpreter.pip ?? '', path: undefined };
+export async function chooseResolver(run: Run, world: World): Promise<Resolver> {
+  const { releaseAge } = run.request;
+  const own = { version: run.interpreter.pip ?? '', path: undefined };
   if (releaseAge === undefined) return { ...own, environment: {}, releaseAge: undefined };
-  const latest = latestUpload(releaseAge, now());
-  if (enforcerOf(releaseAge, interpreter) === 'fetched') {
-    throw new UserError(
-      `pip ${own.version} can't enforce minimum-release-age${releaseAge.except.length > 0 ? ' with exceptions' : ''}. Install pip ${fetchedPip.version} before this step, or remove the input.`,
-    );
-  }
-  reporter.info(
-    `Minimum release age: ${releaseAgeText(releaseAge)}. pip ${own.version} leaves out files that were uploaded after ${latest}.`,
+  const pip = enforcerOf(releaseAge, run.interpreter) === 'own' ? own : await fetchPip(run, world);
+  const latest = latestUpload(releaseAge, world.now());
+  world.reporter.info(
+    `Minimum release age: ${releaseAgeText(releaseAge)}. pip ${pip.version} leaves out files that were uploaded after ${latest}.`,
   );
   return {
-    ...own,
+    ...pip,
     environment: {
       PIP_UPLOADED_PRIOR_TO: latest,
       WHEELHOUSE_AGE_EXCEPT: releaseAge.except.join(' '),
     },
     releaseAge: ageText(releaseAge),
   };
+}
+
+/** The environment's own pip stays what it is, and installs. */
+async function fetchPip(
+  { request, tools }: Run,
+  { python }: World,
+): Promise<Pick<Resolver, 'version' | 'path'>> {
+  const { version, requirements } = fetchedPip;
+  const tool = { name: 'pip', shown: `pip ${version}`, requirements };
+  const { venv } = await tools.prepare(tool, 'minimum-release-age');
+  const { sitePackages } = await python.probe({ ...request, venv });
+  return { version, path: sitePackages };
 }

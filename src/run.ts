@@ -4,6 +4,7 @@ import type { Interpreter, Request } from './logic/model.ts';
 import type { IndexTrust } from './ports.ts';
 import type { KeyedRequest } from './request.ts';
 import type { Timer } from './timer.ts';
+import type { Tools } from './tools.ts';
 
 /** Everything that is known before a wheelhouse is looked for. */
 export interface Run extends KeyedRequest {
@@ -16,6 +17,7 @@ export interface Run extends KeyedRequest {
   /** A directory in it for generated files. */
   readonly scratch: string;
   readonly timer: Timer;
+  readonly tools: Tools;
 }
 
 /** A run with the directory of its wheelhouse. */

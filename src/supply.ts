@@ -89,11 +89,11 @@ async function fillFromBestIndex(
       world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
       const effort = base?.manifest.effort ?? 0;
       const earlier = base?.sound ?? [];
-      const resolver = await chooseResolver(run, world);
       const fillRun = { ...run, index, resolver, wheelhouse: found.directory, earlier };
       return fill(fillRun, world, { resume, effort });
     });
   const index = await chooseIndex(run, world);
+  const resolver = await chooseResolver(run, world);
   try {
     return { ...(await fillFrom(index, false)), index };
   } catch (error) {

@@ -14,6 +14,8 @@ import type { World } from './ports.ts';
 export interface Tool {
   /** The name of its project. */
   readonly name: string;
+  /** For people, such as a name with a version; by default the name. */
+  readonly shown?: string;
   /** Content of a requirement file that names it and all its dependencies, with hashes. */
   readonly requirements: string;
 }
@@ -62,7 +64,7 @@ export class Tools {
 
   async #prepare(tool: Tool, purpose: string): Promise<PreparedTool> {
     const { wheelhouses, reporter } = this.#world;
-    const { name, requirements } = tool;
+    const { name, shown = name, requirements } = tool;
     const directory = path.join(
       this.#request.temporary,
       'wheelhouse-tools',
@@ -70,7 +72,7 @@ export class Tools {
     );
     const venv = path.join(directory, 'venv');
     await wheelhouses.write(path.join(directory, 'requirements.txt'), requirements);
-    reporter.info(`Installing ${name}, which ${purpose} needs, into an environment of its own.`);
+    reporter.info(`Installing ${shown}, which ${purpose} needs, into an environment of its own.`);
     try {
       const request = toolRequest(this.#request, this.#interpreter, name, directory, venv);
       const { states, wheelhouse } = await this.#install(request, this.#world);
@@ -79,7 +81,7 @@ export class Tools {
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       throw new UserError(
-        `${purpose} needs ${name}, which is not on PATH and could not be installed: ${messageOf(error)} Install ${name} before this step.`,
+        `${purpose} needs ${shown}, which is not there and could not be installed: ${messageOf(error)} Install ${shown} before this step.`,
       );
     }
   }
@@ -115,8 +117,9 @@ function toolRequest(
     installer: 'pip',
     install: true,
     wheelhouse: undefined,
-    // Its versions are pinned in this action.
+    // Its versions are pinned in this action, so they neither age nor change.
     releaseAge: undefined,
+    refresh: 'never',
     // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
     cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
     environment: Object.fromEntries(

@@ -1,10 +1,26 @@
 /** minimum-release-age: which files are left out, with every pip and every kind of index. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 
-import { pipVersions } from '../../scripts/tools.mjs';
+import {
+  pipDirectory,
+  pipVersions,
+  pipWheel,
+  requirementsDirectory,
+} from '../../scripts/tools.mjs';
+import { fetchedPip } from '../../src/logic/release-age.ts';
 import { startIndex } from '../support/index-server.ts';
-import { type Distribution, sdist, tinybuildWheel, wheel } from '../support/packages.ts';
+import {
+  type Distribution,
+  filesBelow,
+  sdist,
+  tinybuildWheel,
+  wheel,
+} from '../support/packages.ts';
+import { evaluate } from '../support/python.ts';
 import { annotations, startScenario } from '../support/scenario.ts';
 
 function aged(days: number, file: Distribution): Distribution {
@@ -24,56 +40,103 @@ const distributions = [
 ];
 const { index, cache, run } = await startScenario({ distributions });
 const files = { 'requirements.txt': 'alpha\n' };
+const limited = { 'minimum-release-age': '7 days' };
+const fetched = newestPip();
+
+/** The pip that an older one has to give way to; without an upload time, as its hash is pinned. */
+function newestPip(): Distribution {
+  const { version } = fetchedPip;
+  const content = readFileSync(pipWheel(version));
+  const filename = basename(pipWheel(version));
+  const metadata = readFileSync(
+    join(pipDirectory(version), `pip-${version}.dist-info`, 'METADATA'),
+  );
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  return { ...{ kind: 'wheel', project: 'pip', version }, filename, content, metadata, sha256 };
+}
 
 beforeEach(async () => {
   await cache.reset();
   index.mode.htmlOnly = false;
+  index.add(fetched);
 });
 
-for (const pip of pipVersions.slice(-1)) {
-  test(`pip ${pip}: files that are too young are left out, but for an exception, and an exact hit asks no index`, async () => {
-    const limited = { 'minimum-release-age': '7 days' };
-    const first = await run({ pip, files, with: limited });
-    assert.equal(first.main.conclusion, 'success', first.main.log);
-    assert.deepEqual(first.installed, ['alpha==2.0', 'beta==2.0']);
-    assert.match(first.main.log, /^minimum release age: 7 days$/m);
-    assert.match(first.main.summary, /^Minimum release age: 7 days$/m);
+test('the pip that is fetched is the one that the tests use', () => {
+  const file = readFileSync(join(requirementsDirectory, `pip-${fetchedPip.version}.txt`), 'utf8');
+  assert.equal(file.replace(/^#.*\n/gm, ''), fetchedPip.requirements);
+});
 
-    const second = await run({ pip, files, with: { 'minimum-release-age': 'P7D' } });
+for (const pip of pipVersions) {
+  test(`pip ${pip}: files that are too young are left out, but for an exception, and an exact hit asks no index`, async () => {
+    const first = await run({
+      ...{ pip, files },
+      with: { 'minimum-release-age': '7 days', 'minimum-release-age-exclude': 'Beta' },
+      between: (_job, _main, python) => {
+        assert.equal(evaluate(python, `__import__('pip').__version__`), pip);
+      },
+    });
+    assert.deepEqual(first.installed, ['alpha==2.0', 'beta==3.0'], first.main.log);
+    assert.equal(first.artifacts.includes(fetched.filename), pip !== fetchedPip.version);
+    const said = 'inimum release age: 7 days, except beta';
+    assert.ok(first.main.log.includes(`\nm${said}\n`), first.main.log);
+    assert.ok(first.main.summary.includes(`\nM${said}\n`), first.main.summary);
+
+    const second = await run({
+      ...{ pip, files },
+      with: { 'minimum-release-age': 'P7D', 'minimum-release-age-exclude': 'beta' },
+    });
     assert.equal(second.main.outputs['cache-hit'], 'true', second.main.log);
     assert.equal(second.requests, 0);
     assert.deepEqual(second.installed, first.installed);
-    assert.match(second.main.summary, /^Minimum release age: 7 days$/m);
-
-    const excepting = { ...limited, 'minimum-release-age-exclude': 'Beta' };
-    const third = await run({ pip, files, with: excepting });
-    assert.deepEqual(third.installed, ['alpha==2.0', 'beta==3.0'], third.main.log);
-    assert.match(third.main.log, /^minimum release age: 7 days, except beta$/m);
-    assert.equal(third.main.outputs['cache-hit'], 'false');
-  });
-
-  test(`pip ${pip}: build requirements have the minimum release age too, but for an exception`, async () => {
-    index.add(
-      aged(30, sdist({ name: 'built', version: '1.0', backend: 'tinybuild' })),
-      aged(30, tinybuildWheel('1.0')),
-      aged(1, tinybuildWheel('2.0')),
-    );
-    const only = (step: { log: string }) => step.log;
-    const limited = { 'minimum-release-age': '7 days' };
-    const requirements = { 'requirements.txt': 'built\n' };
-    const first = await run({ pip, files: requirements, with: limited });
-    assert.deepEqual(first.installed, ['built==1.0'], only(first.main));
-    assert.ok(first.artifacts.includes('tinybuild-1.0-py3-none-any.whl'), only(first.main));
-    assert.ok(!first.artifacts.includes('tinybuild-2.0-py3-none-any.whl'), only(first.main));
-
-    const excepting = { ...limited, 'minimum-release-age-exclude': 'tinybuild' };
-    const second = await run({ pip, files: requirements, with: excepting });
-    assert.deepEqual(second.installed, ['built==1.0'], only(second.main));
-    assert.ok(second.artifacts.includes('tinybuild-2.0-py3-none-any.whl'), only(second.main));
+    assert.ok(second.main.summary.includes(`\nM${said}\n`), second.main.summary);
   });
 }
 
-const limited = { 'minimum-release-age': '7 days' };
+test('a fetched pip comes from the cache the next time, and also limits what a local project is built with', async () => {
+  index.add(aged(30, tinybuildWheel('1.0')), aged(1, tinybuildWheel('2.0')));
+  const job = { pip: '23.2.1', with: limited };
+  const first = await run({ ...job, files });
+  assert.deepEqual(first.installed, ['alpha==2.0', 'beta==2.0'], first.main.log);
+  const project = { name: 'local', version: '1.0', backend: 'tinybuild' } as const;
+  const { main, artifacts } = await run({
+    ...job,
+    files: { 'requirements.txt': '-e ./local\nalpha\n', ...filesBelow('local', project) },
+  });
+  assert.equal(main.conclusion, 'success', main.log);
+  assert.deepEqual([...new Set(artifacts)], ['tinybuild-1.0-py3-none-any.whl'], main.log);
+});
+
+test('packages are built with others of the minimum release age, but for an exception', async () => {
+  index.add(
+    aged(30, sdist({ name: 'built', version: '1.0', backend: 'tinybuild' })),
+    aged(30, tinybuildWheel('1.0')),
+    aged(1, tinybuildWheel('2.0')),
+  );
+  for (const [exclude, version] of [
+    ['', '1.0'],
+    ['tinybuild', '2.0'],
+  ]) {
+    const { main, installed, artifacts } = await run({
+      files: { 'requirements.txt': 'built\n' },
+      with: { ...limited, 'minimum-release-age-exclude': String(exclude) },
+    });
+    assert.deepEqual(installed, ['built==1.0'], main.log);
+    assert.deepEqual(
+      artifacts.filter((file) => file.startsWith('tinybuild')),
+      [`tinybuild-${version}-py3-none-any.whl`],
+    );
+  }
+});
+
+test('without an index that has the newer pip, an older one is an error that says what to do', async () => {
+  index.remove(fetched.filename);
+  const { main, installed } = await run({ pip: '23.2.1', files, with: limited });
+  assert.deepEqual(installed, []);
+  assert.match(
+    annotations(main, 'error').join(),
+    /minimum-release-age needs pip 26\.3, which is not there and could not be installed: .*Install pip 26\.3 before this step\./s,
+  );
+});
 
 test('an index without upload times is an error that names it, even beside one that has them', async () => {
   const untimed = await startIndex({ distributions: [wheel({ name: 'beta', version: '9.0' })] });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { prepareInterpreter } from '../../src/interpreter.ts';
 import type { Interpreter, Request } from '../../src/logic/model.ts';
+import { fetchedPip } from '../../src/logic/release-age.ts';
 import type { World } from '../../src/ports.ts';
 
 const base = {
@@ -14,11 +15,19 @@ const base = {
   keyring: false,
 } as unknown as Interpreter;
 
-test('the pip of a new environment is upgraded only from the index that the inputs name', async () => {
-  const runs: { args: readonly string[]; env: Readonly<Record<string, string>> }[] = [];
+interface PipRun {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Makes an environment whose pip is too old. @returns it, what pip ran, and the files for it */
+async function makeEnvironment(change: Partial<Request> = {}) {
+  const runs: PipRun[] = [];
+  const files = new Map<string, string>();
   let probes = 0;
   const world = {
     reporter: { info() {} },
+    wheelhouses: { write: async (file: string, text: string) => files.set(file, text) },
     python: {
       probe: async () => {
         probes += 1;
@@ -38,6 +47,7 @@ test('the pip of a new environment is upgraded only from the index that the inpu
   const request = {
     venv: '/w/.venv',
     workingDirectory: '/w',
+    temporary: '/tmp/runner',
     install: true,
     environment: { PATH: '/bin' },
     index: {
@@ -48,10 +58,14 @@ test('the pip of a new environment is upgraded only from the index that the inpu
       password: 'p4ssword',
       mirror: undefined,
     },
+    ...change,
   } as unknown as Request;
-
   const { makeVenv } = await prepareInterpreter(request, world);
-  const made = await makeVenv?.();
+  return { made: await makeVenv?.(), runs, files };
+}
+
+test('the pip of a new environment is upgraded only from the index that the inputs name', async () => {
+  const { made, runs } = await makeEnvironment();
   assert.equal(made?.pip, '25.0');
   assert.deepEqual(
     runs.map(({ args }) => args.at(-1)),
@@ -60,4 +74,12 @@ test('the pip of a new environment is upgraded only from the index that the inpu
   const [run] = runs;
   assert.equal(run?.env['PIP_INDEX_URL'], 'https://u:p4ssword@private.example/simple');
   assert.ok(!JSON.stringify(run).includes('other.example'));
+});
+
+test('with a minimum release age, the pip of a new environment gives way to the pinned one', async () => {
+  const { runs, files } = await makeEnvironment({ releaseAge: { hours: 168, except: [] } });
+  assert.deepEqual(
+    runs.map(({ args }) => args.map((arg) => files.get(arg) ?? arg)),
+    [['install', '--no-input', '-r', fetchedPip.requirements]],
+  );
 });

@@ -41362,7 +41362,7 @@ async function doctor(given, world) {
     const interpreter = await world.python.probe(request);
     const tools = new lib_tools/* Tools */.S(request, interpreter, world, install/* install */.a);
     const keyed = await (0,lib_request/* readRequestWithKeys */["if"])(request, interpreter, world, tools);
-    const inquiry = { ...keyed, request, interpreter };
+    const inquiry = { ...keyed, request, interpreter, tools };
     const { hit, findings } = await lookUp(inquiry, world);
     return {
         hit,
@@ -41474,7 +41474,9 @@ function releaseAgeFindings({ request, interpreter }) {
     if (releaseAge === undefined)
         return [];
     try {
-        const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) === 'own' ? interpreter.pip : release_age/* fetchedPip */.$q.version;
+        const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) === 'own'
+            ? `pip ${interpreter.pip}`
+            : `pip ${release_age/* fetchedPip */.$q.version}, which a run installs for that, as pip ${interpreter.pip} can't`;
         const text = `minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}, enforced by pip ${pip}`;
         return [{ level: 'good', text }];
     }
@@ -43385,30 +43387,35 @@ var freshness = __nccwpck_require__(2933);
 ;// CONCATENATED MODULE: ./lib/resolver.js
 /** Chooses the pip that chooses files on an index. */
 
-
 /**
- * Returns the environment's own pip, with the limit of the input minimum-release-age, whose age counts
- * from now.
- * @throws UserError when no pip can enforce that limit
+ * Returns the environment's own pip, or, where the input minimum-release-age needs another one, a pip
+ * that is installed for this purpose. The age counts from now.
+ * @throws UserError when no pip can enforce the minimum
  */
-async function chooseResolver({ request, interpreter }, { reporter, now }) {
-    const { releaseAge } = request;
-    const own = { version: interpreter.pip ?? '', path: undefined };
+async function chooseResolver(run, world) {
+    const { releaseAge } = run.request;
+    const own = { version: run.interpreter.pip ?? '', path: undefined };
     if (releaseAge === undefined)
         return { ...own, environment: {}, releaseAge: undefined };
-    const latest = (0,release_age/* latestUpload */.tD)(releaseAge, now());
-    if ((0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) === 'fetched') {
-        throw new errors/* UserError */.yo(`pip ${own.version} can't enforce minimum-release-age${releaseAge.except.length > 0 ? ' with exceptions' : ''}. Install pip ${release_age/* fetchedPip */.$q.version} before this step, or remove the input.`);
-    }
-    reporter.info(`Minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}. pip ${own.version} leaves out files that were uploaded after ${latest}.`);
+    const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, run.interpreter) === 'own' ? own : await fetchPip(run, world);
+    const latest = (0,release_age/* latestUpload */.tD)(releaseAge, world.now());
+    world.reporter.info(`Minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}. pip ${pip.version} leaves out files that were uploaded after ${latest}.`);
     return {
-        ...own,
+        ...pip,
         environment: {
             PIP_UPLOADED_PRIOR_TO: latest,
             WHEELHOUSE_AGE_EXCEPT: releaseAge.except.join(' '),
         },
         releaseAge: (0,release_age/* ageText */.XG)(releaseAge),
     };
+}
+/** The environment's own pip stays what it is, and installs. */
+async function fetchPip({ request, tools }, { python }) {
+    const { version, requirements } = release_age/* fetchedPip */.$q;
+    const tool = { name: 'pip', shown: `pip ${version}`, requirements };
+    const { venv } = await tools.prepare(tool, 'minimum-release-age');
+    const { sitePackages } = await python.probe({ ...request, venv });
+    return { version, path: sitePackages };
 }
 
 ;// CONCATENATED MODULE: ./lib/supply.js
@@ -43475,11 +43482,11 @@ async function fillFromBestIndex(run, world, found) {
         world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
         const effort = base?.manifest.effort ?? 0;
         const earlier = base?.sound ?? [];
-        const resolver = await chooseResolver(run, world);
         const fillRun = { ...run, index, resolver, wheelhouse: found.directory, earlier };
         return fill(fillRun, world, { resume, effort });
     });
     const index = await (0,choose_index/* chooseIndex */.SK)(run, world);
+    const resolver = await chooseResolver(run, world);
     try {
         return { ...(await fillFrom(index, false)), index };
     }
@@ -43542,7 +43549,7 @@ async function install(given, world) {
         const scratch = await wheelhouses.stage(workplace);
         const place = request.wheelhouse ?? (0,restore/* defaultPlace */.hA)(request, keyed.keys);
         const { interpreter, makeVenv } = prepared;
-        const known = { ...keyed, request, interpreter, place, workplace, scratch, timer };
+        const known = { ...keyed, request, interpreter, place, workplace, scratch, timer, tools };
         const [found, venv] = await both(timer.time('restore', () => (0,restore/* findWheelhouse */.pX)(known, world)), makeVenv === undefined ? undefined : timer.time('venv', makeVenv));
         const run = { ...known, interpreter: venv ?? interpreter };
         let supplied = await supply(run, world, found);
@@ -43696,13 +43703,17 @@ function reportOf({ keys, timer, request }, supplied) {
 /* harmony export */   o: () => (/* binding */ prepareInterpreter),
 /* harmony export */   wT: () => (/* binding */ checkPip)
 /* harmony export */ });
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4260);
-/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
-/* harmony import */ var _logic_paths_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(4470);
-/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(8829);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_index_choice_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(4260);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_paths_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4470);
+/* harmony import */ var _logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(8829);
+/* harmony import */ var _logic_release_age_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(761);
 /** Finds or makes the interpreter that packages are installed into. */
+
+
 
 
 
@@ -43732,18 +43743,23 @@ async function prepareInterpreter(request, world) {
  * undefined when it installs into the interpreter itself.
  */
 function venvToMake({ venv }, { executable }) {
-    return venv !== undefined && (0,_logic_paths_js__WEBPACK_IMPORTED_MODULE_3__/* .isWithin */ .U)(venv, executable) ? undefined : venv;
+    return venv !== undefined && (0,_logic_paths_js__WEBPACK_IMPORTED_MODULE_4__/* .isWithin */ .U)(venv, executable) ? undefined : venv;
 }
-async function virtualEnvironment(request, { python, reporter }, base, directory) {
+async function virtualEnvironment(request, { python, reporter, wheelhouses }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Created the virtual environment ${directory}.`);
-    if (made.pip === undefined || !(0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
+    if (made.pip === undefined || !(0,_logic_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isOlderPip */ .Ui)(made.pip, oldestPip))
         return made;
-    const indexes = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .indexesOf */ .O7)(request, made, (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .pipSettings */ .zq)(made, request.index));
-    const index = indexes ? (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .indexVariables */ .g1)(indexes, indexes.authoritative) : {};
-    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+    const indexes = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_2__/* .indexesOf */ .O7)(request, made, (0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .pipSettings */ .zq)(made, request.index));
+    const index = indexes ? (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_2__/* .indexVariables */ .g1)(indexes, indexes.authoritative) : {};
+    const pinned = node_path__WEBPACK_IMPORTED_MODULE_0__.join(request.temporary, 'wheelhouse-tools', 'pip.txt');
+    // A pip this old can't leave out young versions of itself.
+    if (request.releaseAge !== undefined)
+        await wheelhouses.write(pinned, _logic_release_age_js__WEBPACK_IMPORTED_MODULE_6__/* .fetchedPip */ .$q.requirements);
+    const newer = request.releaseAge === undefined ? ['--upgrade', 'pip'] : ['-r', pinned];
+    await python.pip(made, ['install', '--no-input', ...newer], {
         cwd: request.workingDirectory,
-        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_5__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, index, made.keyring),
+        env: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_7__/* .fillEnvironment */ .b3)(request.environment, made.pipConfig, index, made.keyring),
     });
     return python.probe(request);
 }
@@ -43754,8 +43770,8 @@ async function virtualEnvironment(request, { python, reporter }, base, directory
 function checkTarget(request, interpreter) {
     checkPip(interpreter, ', or set the input venv');
     const { executable, version } = interpreter;
-    if (request.install && interpreter.externallyManaged && !(0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_4__/* .breaksSystemPackages */ .Tv)(interpreter)) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which does not allow pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
+    if (request.install && interpreter.externallyManaged && !(0,_logic_pip_settings_js__WEBPACK_IMPORTED_MODULE_5__/* .breaksSystemPackages */ .Tv)(interpreter)) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} is managed by the system, which does not allow pip to install into it (PEP 668). Set the input venv, for example "venv: .venv", or run actions/setup-python before this step.`);
     }
     return interpreter;
 }
@@ -43766,10 +43782,10 @@ function checkTarget(request, interpreter) {
 function checkPip(interpreter, otherwise = ' before this step') {
     const { pip, executable, version } = interpreter;
     if (pip === undefined) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`Python ${version} at ${executable} has no pip. Run "${executable} -m ensurepip"${otherwise}.`);
     }
-    if ((0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
-        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
+    if ((0,_logic_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isOlderPip */ .Ui)(pip, oldestPip)) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip ${pip} of ${executable} is too old; ${oldestPip.join('.')} or newer is required. Run "${executable} -m pip install --upgrade pip" before this step.`);
     }
     return interpreter;
 }
@@ -46193,7 +46209,16 @@ function latestUpload({ hours }, now) {
 /** The first pip with `--uploaded-prior-to`. */
 const enforcingPip = [26, 0];
 /** The pip that stands in for an older one. */
-const fetchedPip = { version: '26.3', python: [3, 10] };
+const fetchedPip = {
+    version: '26.3',
+    /** The first Python that it supports. */
+    python: [3, 10],
+    /** A requirement file: the line of scripts/requirements/pip-26.3.txt. */
+    requirements: `pip==26.3 \\
+    --hash=sha256:6c36ae7da8695be67e3cd9f7d87919667ced53f57ce2ede75d89b5912ed2bc4c \\
+    --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
+`,
+};
 /**
  * Which pip has to choose the files: the environment's own, or the one that is fetched. Exceptions
  * reach into pip (src/python/run_pip.py), so only pips that are known to work with that are used.
@@ -51313,11 +51338,11 @@ class Tools {
     }
     async #prepare(tool, purpose) {
         const { wheelhouses, reporter } = this.#world;
-        const { name, requirements } = tool;
+        const { name, shown = name, requirements } = tool;
         const directory = node_path__WEBPACK_IMPORTED_MODULE_0__.join(this.#request.temporary, 'wheelhouse-tools', `${name}-${(0,_logic_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)([requirements]).slice(0, 16)}`);
         const venv = node_path__WEBPACK_IMPORTED_MODULE_0__.join(directory, 'venv');
         await wheelhouses.write(node_path__WEBPACK_IMPORTED_MODULE_0__.join(directory, 'requirements.txt'), requirements);
-        reporter.info(`Installing ${name}, which ${purpose} needs, into an environment of its own.`);
+        reporter.info(`Installing ${shown}, which ${purpose} needs, into an environment of its own.`);
         try {
             const request = toolRequest(this.#request, this.#interpreter, name, directory, venv);
             const { states, wheelhouse } = await this.#install(request, this.#world);
@@ -51327,7 +51352,7 @@ class Tools {
         catch (error) {
             if (!(error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo))
                 throw error;
-            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${purpose} needs ${name}, which is not on PATH and could not be installed: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)} Install ${name} before this step.`);
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${purpose} needs ${shown}, which is not there and could not be installed: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .messageOf */ .bD)(error)} Install ${shown} before this step.`);
         }
     }
 }
@@ -51353,8 +51378,9 @@ function toolRequest(request, { executable }, name, directory, venv) {
         installer: 'pip',
         install: true,
         wheelhouse: undefined,
-        // Its versions are pinned in this action.
+        // Its versions are pinned in this action, so they neither age nor change.
         releaseAge: undefined,
+        refresh: 'never',
         // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
         cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
         environment: Object.fromEntries(Object.entries(environment).filter(([key]) => !packageSettings.test(key))),

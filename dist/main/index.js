@@ -30371,6 +30371,8 @@ var paths = __nccwpck_require__(4470);
 
 
 
+
+
 /** The first pip with `install --report`, which lists the closure. */
 const oldestPip = [22, 2];
 /**
@@ -30396,14 +30398,19 @@ async function prepareInterpreter(request, world) {
 function venvToMake({ venv }, { executable }) {
     return venv !== undefined && (0,paths/* isWithin */.U)(venv, executable) ? undefined : venv;
 }
-async function virtualEnvironment(request, { python, reporter }, base, directory) {
+async function virtualEnvironment(request, { python, reporter, wheelhouses }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Created the virtual environment ${directory}.`);
     if (made.pip === undefined || !(0,logic_names/* isOlderPip */.Ui)(made.pip, oldestPip))
         return made;
     const indexes = indexesOf(request, made, pipSettings(made, request.index));
     const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
-    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+    const pinned = external_node_path_.join(request.temporary, 'wheelhouse-tools', 'pip.txt');
+    // A pip this old can't leave out young versions of itself.
+    if (request.releaseAge !== undefined)
+        await wheelhouses.write(pinned, release_age/* fetchedPip */.$q.requirements);
+    const newer = request.releaseAge === undefined ? ['--upgrade', 'pip'] : ['-r', pinned];
+    await python.pip(made, ['install', '--no-input', ...newer], {
         cwd: request.workingDirectory,
         env: (0,logic_environment/* fillEnvironment */.b3)(request.environment, made.pipConfig, index, made.keyring),
     });
@@ -31195,30 +31202,35 @@ async function describe(run, world, { closure, build, tools, urlWheels, built })
 ;// CONCATENATED MODULE: ./lib/resolver.js
 /** Chooses the pip that chooses files on an index. */
 
-
 /**
- * Returns the environment's own pip, with the limit of the input minimum-release-age, whose age counts
- * from now.
- * @throws UserError when no pip can enforce that limit
+ * Returns the environment's own pip, or, where the input minimum-release-age needs another one, a pip
+ * that is installed for this purpose. The age counts from now.
+ * @throws UserError when no pip can enforce the minimum
  */
-async function chooseResolver({ request, interpreter }, { reporter, now }) {
-    const { releaseAge } = request;
-    const own = { version: interpreter.pip ?? '', path: undefined };
+async function chooseResolver(run, world) {
+    const { releaseAge } = run.request;
+    const own = { version: run.interpreter.pip ?? '', path: undefined };
     if (releaseAge === undefined)
         return { ...own, environment: {}, releaseAge: undefined };
-    const latest = (0,release_age/* latestUpload */.tD)(releaseAge, now());
-    if ((0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) === 'fetched') {
-        throw new errors/* UserError */.yo(`pip ${own.version} can't enforce minimum-release-age${releaseAge.except.length > 0 ? ' with exceptions' : ''}. Install pip ${release_age/* fetchedPip */.$q.version} before this step, or remove the input.`);
-    }
-    reporter.info(`Minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}. pip ${own.version} leaves out files that were uploaded after ${latest}.`);
+    const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, run.interpreter) === 'own' ? own : await fetchPip(run, world);
+    const latest = (0,release_age/* latestUpload */.tD)(releaseAge, world.now());
+    world.reporter.info(`Minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}. pip ${pip.version} leaves out files that were uploaded after ${latest}.`);
     return {
-        ...own,
+        ...pip,
         environment: {
             PIP_UPLOADED_PRIOR_TO: latest,
             WHEELHOUSE_AGE_EXCEPT: releaseAge.except.join(' '),
         },
         releaseAge: (0,release_age/* ageText */.XG)(releaseAge),
     };
+}
+/** The environment's own pip stays what it is, and installs. */
+async function fetchPip({ request, tools }, { python }) {
+    const { version, requirements } = release_age/* fetchedPip */.$q;
+    const tool = { name: 'pip', shown: `pip ${version}`, requirements };
+    const { venv } = await tools.prepare(tool, 'minimum-release-age');
+    const { sitePackages } = await python.probe({ ...request, venv });
+    return { version, path: sitePackages };
 }
 
 ;// CONCATENATED MODULE: ./lib/supply.js
@@ -31285,11 +31297,11 @@ async function fillFromBestIndex(run, world, found) {
         world.reporter.info(`Index: ${index.shown || 'none'} (${index.why}).`);
         const effort = base?.manifest.effort ?? 0;
         const earlier = base?.sound ?? [];
-        const resolver = await chooseResolver(run, world);
         const fillRun = { ...run, index, resolver, wheelhouse: found.directory, earlier };
         return fill(fillRun, world, { resume, effort });
     });
     const index = await chooseIndex(run, world);
+    const resolver = await chooseResolver(run, world);
     try {
         return { ...(await fillFrom(index, false)), index };
     }
@@ -31371,11 +31383,11 @@ class Tools {
     }
     async #prepare(tool, purpose) {
         const { wheelhouses, reporter } = this.#world;
-        const { name, requirements } = tool;
+        const { name, shown = name, requirements } = tool;
         const directory = external_node_path_.join(this.#request.temporary, 'wheelhouse-tools', `${name}-${(0,digest/* digest */.b)([requirements]).slice(0, 16)}`);
         const venv = external_node_path_.join(directory, 'venv');
         await wheelhouses.write(external_node_path_.join(directory, 'requirements.txt'), requirements);
-        reporter.info(`Installing ${name}, which ${purpose} needs, into an environment of its own.`);
+        reporter.info(`Installing ${shown}, which ${purpose} needs, into an environment of its own.`);
         try {
             const request = toolRequest(this.#request, this.#interpreter, name, directory, venv);
             const { states, wheelhouse } = await this.#install(request, this.#world);
@@ -31385,7 +31397,7 @@ class Tools {
         catch (error) {
             if (!(error instanceof errors/* UserError */.yo))
                 throw error;
-            throw new errors/* UserError */.yo(`${purpose} needs ${name}, which is not on PATH and could not be installed: ${(0,errors/* messageOf */.bD)(error)} Install ${name} before this step.`);
+            throw new errors/* UserError */.yo(`${purpose} needs ${shown}, which is not there and could not be installed: ${(0,errors/* messageOf */.bD)(error)} Install ${shown} before this step.`);
         }
     }
 }
@@ -31411,8 +31423,9 @@ function toolRequest(request, { executable }, name, directory, venv) {
         installer: 'pip',
         install: true,
         wheelhouse: undefined,
-        // Its versions are pinned in this action.
+        // Its versions are pinned in this action, so they neither age nor change.
         releaseAge: undefined,
+        refresh: 'never',
         // A restore for the user's packages must never find a tool's wheelhouse, nor the reverse.
         cacheSuffix: [...(cacheSuffix === '' ? [] : [cacheSuffix]), 'tool', name].join('-'),
         environment: Object.fromEntries(Object.entries(environment).filter(([key]) => !packageSettings.test(key))),
@@ -31456,7 +31469,7 @@ async function install(given, world) {
         const scratch = await wheelhouses.stage(workplace);
         const place = request.wheelhouse ?? defaultPlace(request, keyed.keys);
         const { interpreter, makeVenv } = prepared;
-        const known = { ...keyed, request, interpreter, place, workplace, scratch, timer };
+        const known = { ...keyed, request, interpreter, place, workplace, scratch, timer, tools };
         const [found, venv] = await both(timer.time('restore', () => findWheelhouse(known, world)), makeVenv === undefined ? undefined : timer.time('venv', makeVenv));
         const run = { ...known, interpreter: venv ?? interpreter };
         let supplied = await supply(run, world, found);
@@ -33395,7 +33408,16 @@ function latestUpload({ hours }, now) {
 /** The first pip with `--uploaded-prior-to`. */
 const enforcingPip = [26, 0];
 /** The pip that stands in for an older one. */
-const fetchedPip = { version: '26.3', python: [3, 10] };
+const fetchedPip = {
+    version: '26.3',
+    /** The first Python that it supports. */
+    python: [3, 10],
+    /** A requirement file: the line of scripts/requirements/pip-26.3.txt. */
+    requirements: `pip==26.3 \\
+    --hash=sha256:6c36ae7da8695be67e3cd9f7d87919667ced53f57ce2ede75d89b5912ed2bc4c \\
+    --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
+`,
+};
 /**
  * Which pip has to choose the files: the environment's own, or the one that is fetched. Exceptions
  * reach into pip (src/python/run_pip.py), so only pips that are known to work with that are used.

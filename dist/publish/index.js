@@ -29587,7 +29587,16 @@ function latestUpload({ hours }, now) {
 /** The first pip with `--uploaded-prior-to`. */
 const enforcingPip = (/* unused pure expression or super */ null && ([26, 0]));
 /** The pip that stands in for an older one. */
-const fetchedPip = { version: '26.3', python: [3, 10] };
+const fetchedPip = {
+    version: '26.3',
+    /** The first Python that it supports. */
+    python: [3, 10],
+    /** A requirement file: the line of scripts/requirements/pip-26.3.txt. */
+    requirements: `pip==26.3 \\
+    --hash=sha256:6c36ae7da8695be67e3cd9f7d87919667ced53f57ce2ede75d89b5912ed2bc4c \\
+    --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
+`,
+};
 /**
  * Which pip has to choose the files: the environment's own, or the one that is fetched. Exceptions
  * reach into pip (src/python/run_pip.py), so only pips that are known to work with that are used.
@@ -32315,10 +32324,10 @@ __nccwpck_require__.d(__webpack_exports__, {
   m: () => (/* binding */ publish)
 });
 
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: external "node:url"
@@ -33498,8 +33507,12 @@ function certificatesOf(settings, environment) {
     return (settings.text('cert') ?? environment['REQUESTS_CA_BUNDLE']) || undefined;
 }
 
+// EXTERNAL MODULE: ./lib/logic/release-age.js
+var release_age = __nccwpck_require__(761);
 ;// CONCATENATED MODULE: ./lib/interpreter.js
 /** Finds or makes the interpreter that packages are installed into. */
+
+
 
 
 
@@ -33531,14 +33544,19 @@ async function prepareInterpreter(request, world) {
 function venvToMake({ venv }, { executable }) {
     return venv !== undefined && isWithin(venv, executable) ? undefined : venv;
 }
-async function virtualEnvironment(request, { python, reporter }, base, directory) {
+async function virtualEnvironment(request, { python, reporter, wheelhouses }, base, directory) {
     const made = await python.createVenv(base, request, directory);
     reporter.info(`Created the virtual environment ${directory}.`);
     if (made.pip === undefined || !isOlderPip(made.pip, oldestPip))
         return made;
     const indexes = indexesOf(request, made, pipSettings(made, request.index));
     const index = indexes ? indexVariables(indexes, indexes.authoritative) : {};
-    await python.pip(made, ['install', '--upgrade', '--no-input', 'pip'], {
+    const pinned = path.join(request.temporary, 'wheelhouse-tools', 'pip.txt');
+    // A pip this old can't leave out young versions of itself.
+    if (request.releaseAge !== undefined)
+        await wheelhouses.write(pinned, fetchedPip.requirements);
+    const newer = request.releaseAge === undefined ? ['--upgrade', 'pip'] : ['-r', pinned];
+    await python.pip(made, ['install', '--no-input', ...newer], {
         cwd: request.workingDirectory,
         env: fillEnvironment(request.environment, made.pipConfig, index, made.keyring),
     });
@@ -34043,8 +34061,6 @@ function markersOf({ packages, environments, requiresPython }) {
 var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/digest.js
 var logic_digest = __nccwpck_require__(9112);
-// EXTERNAL MODULE: ./lib/logic/release-age.js
-var release_age = __nccwpck_require__(761);
 ;// CONCATENATED MODULE: ./lib/logic/key.js
 /** The cache keys of a request. */
 

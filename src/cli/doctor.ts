@@ -23,7 +23,7 @@ export interface Diagnosis {
 }
 
 /** What a run would know before it looks for a wheelhouse. */
-type Inquiry = KeyedRequest & Pick<Run, 'request' | 'interpreter'>;
+type Inquiry = KeyedRequest & Pick<Run, 'request' | 'interpreter' | 'tools'>;
 
 type DoctorWorld = World & { readonly store: LocalStore };
 
@@ -34,7 +34,7 @@ export async function doctor(given: Request, world: DoctorWorld): Promise<Diagno
   const interpreter = await world.python.probe(request);
   const tools = new Tools(request, interpreter, world, install);
   const keyed = await readRequestWithKeys(request, interpreter, world, tools);
-  const inquiry: Inquiry = { ...keyed, request, interpreter };
+  const inquiry: Inquiry = { ...keyed, request, interpreter, tools };
   const { hit, findings } = await lookUp(inquiry, world);
   return {
     hit,
@@ -146,7 +146,9 @@ function releaseAgeFindings({ request, interpreter }: Inquiry): Finding[] {
   if (releaseAge === undefined) return [];
   try {
     const pip =
-      enforcerOf(releaseAge, interpreter) === 'own' ? interpreter.pip : fetchedPip.version;
+      enforcerOf(releaseAge, interpreter) === 'own'
+        ? `pip ${interpreter.pip}`
+        : `pip ${fetchedPip.version}, which a run installs for that, as pip ${interpreter.pip} can't`;
     const text = `minimum release age: ${releaseAgeText(releaseAge)}, enforced by pip ${pip}`;
     return [{ level: 'good', text }];
   } catch (error) {

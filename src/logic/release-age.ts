@@ -91,7 +91,16 @@ export function latestUpload({ hours }: ReleaseAge, now: Date): string {
 const enforcingPip = [26, 0] as const;
 
 /** The pip that stands in for an older one. */
-export const fetchedPip = { version: '26.3', python: [3, 10] } as const;
+export const fetchedPip = {
+  version: '26.3',
+  /** The first Python that it supports. */
+  python: [3, 10],
+  /** A requirement file: the line of scripts/requirements/pip-26.3.txt. */
+  requirements: `pip==26.3 \\
+    --hash=sha256:6c36ae7da8695be67e3cd9f7d87919667ced53f57ce2ede75d89b5912ed2bc4c \\
+    --hash=sha256:f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13
+`,
+} as const;
 
 /**
  * Which pip has to choose the files: the environment's own, or the one that is fetched. Exceptions
