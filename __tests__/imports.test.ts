@@ -17,6 +17,7 @@ describe('the check of imports', () => {
           ['world/python.ts', 'logic/names.ts'],
           ['publish/story.ts', 'interpreter.ts'],
           ['cli/main.ts', 'publish/world/world.ts'],
+          ['publish/story.ts', 'collect/collect.ts'],
         ),
       ),
       [],
@@ -36,7 +37,17 @@ describe('the check of imports', () => {
     [
       'publish/logic/feed.ts',
       'fill.ts',
-      'src/fill.ts (story), but logic of publish may import only logic.',
+      'src/fill.ts (story), but logic of publish may import only logic, logic of collect.',
+    ],
+    [
+      'collect/logic/listing.ts',
+      'publish/logic/feed.ts',
+      'src/publish/logic/feed.ts (logic of publish), but logic of collect may import only logic.',
+    ],
+    [
+      'install.ts',
+      'bundle/story.ts',
+      'src/bundle/story.ts (story of bundle), but story may import only logic, ports.',
     ],
   ] as const) {
     test(`names an import of ${to} from ${from}`, () => {

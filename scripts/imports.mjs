@@ -22,16 +22,14 @@ const { API } = await import('typescript/unstable/sync');
 /** @typedef {{ name: string, file: string, line: number, lines: number }} LongFunction */
 
 /** Beginnings of paths in `src` and the layer that they belong to; the first match counts. */
-const layers = /** @type {const} */ ([
-  ['publish/logic/', 'logic of publish'],
-  ['publish/ports.ts', 'ports of publish'],
-  ['publish/world/', 'world of publish'],
+const layers = [
   ['publish/main.ts', 'entry of publish'],
-  ['publish/', 'story of publish'],
-  ['bundle/logic/', 'logic of bundle'],
-  ['bundle/ports.ts', 'ports of bundle'],
-  ['bundle/world/', 'world of bundle'],
-  ['bundle/', 'story of bundle'],
+  ...['collect', 'publish', 'bundle'].flatMap((name) => [
+    [`${name}/logic/`, `logic of ${name}`],
+    [`${name}/ports.ts`, `ports of ${name}`],
+    [`${name}/world/`, `world of ${name}`],
+    [`${name}/`, `story of ${name}`],
+  ]),
   ['cli/', 'command line'],
   ['logic/', 'logic'],
   ['ports.ts', 'ports'],
@@ -39,7 +37,7 @@ const layers = /** @type {const} */ ([
   ['version.ts', 'version'],
   ...['main.ts', 'post.ts', 'save-main.ts', 'transfer.ts'].map((file) => [file, 'entries']),
   ['', 'story'],
-]);
+];
 
 /** Layer → the layers that it may import from, beside itself. */
 const below = {
@@ -49,23 +47,30 @@ const below = {
   world: ['logic', 'ports'],
   story: ['logic', 'ports'],
   entries: ['logic', 'ports', 'world', 'story', 'version'],
-  ...wing('publish'),
-  ...wing('bundle'),
+  ...wing('collect'),
+  ...wing('publish', 'collect'),
+  ...wing('bundle', 'collect'),
 };
 const publishing = Object.keys(below).filter((layer) => !layer.endsWith('of bundle'));
 below['entry of publish'] = publishing;
 below['command line'] = Object.keys(below);
 
-/** The layers of a wing: as in the core, whose layers it may use. @param {string} name */
-function wing(name) {
+/**
+ * The layers of a wing: as in the core, whose layers it may use.
+ * @param {string} name
+ * @param {string[]} bases wings whose layers it may use as well
+ */
+function wing(name, ...bases) {
+  const of = (/** @type {string[]} */ ...all) =>
+    all.flatMap((layer) => [layer, ...bases.map((base) => `${layer} of ${base}`)]);
   const [logic, ports, world, story] = ['logic', 'ports', 'world', 'story'].map(
     (layer) => `${layer} of ${name}`,
   );
   return {
-    [logic]: ['logic'],
-    [ports]: ['logic', 'ports', logic],
-    [world]: ['logic', 'ports', 'world', logic, ports],
-    [story]: ['logic', 'ports', 'story', logic, ports],
+    [logic]: of('logic'),
+    [ports]: [...of('logic', 'ports'), logic],
+    [world]: [...of('logic', 'ports', 'world'), logic, ports],
+    [story]: [...of('logic', 'ports', 'story'), logic, ports],
   };
 }
 
@@ -220,6 +225,7 @@ function diagram(files, imports) {
       cli: 'cli/',
       publish: 'publish/',
       bundle: 'bundle/',
+      collect: 'collect/',
     };
     const name = title[box] ?? [box, ...inside.filter((file) => file !== box)].join(', ');
     return `${id(box)}["${name}<br>${about(count)}"]`;
@@ -262,11 +268,12 @@ function diagram(files, imports) {
 function totals(files) {
   const sum = (isPart) =>
     [...files].filter(([file]) => isPart(file)).reduce((all, [, lines]) => all + lines, 0);
-  const [bundle, cli, publish, python] = ['bundle/', 'cli/', 'publish/', 'python/'].map((start) =>
-    sum((file) => file.startsWith(start)),
+  const names = /** @type {const} */ (['bundle', 'cli', 'collect', 'publish', 'python']);
+  const parts = Object.fromEntries(
+    names.map((name) => [name, sum((file) => file.startsWith(`${name}/`))]),
   );
-  const core = sum(() => true) - bundle - cli - publish - python;
-  return { core, bundle, cli, publish, python };
+  const core = sum((file) => !names.some((name) => file.startsWith(`${name}/`)));
+  return { core, ...parts };
 }
 
 function main() {
@@ -294,11 +301,10 @@ function main() {
     '',
     '| part | size |',
     '| --- | --- |',
-    `| the core: everything but the parts below | ${about(count.core)} |`,
-    `| \`src/bundle\` | ${about(count.bundle)} |`,
-    `| \`src/cli\` | ${about(count.cli)} |`,
-    `| \`src/publish\` | ${about(count.publish)} |`,
-    `| \`src/python\` | ${about(count.python)} |`,
+    ...Object.entries(count).map(([name, lines]) => {
+      const part = name === 'core' ? 'the core: everything but the parts below' : `\`src/${name}\``;
+      return `| ${part} | ${about(lines)} |`;
+    }),
   ].join('\n');
   const contributing = join(root, 'CONTRIBUTING.md');
   const before = readFileSync(contributing, 'utf8');
@@ -308,9 +314,8 @@ function main() {
   const withoutNumbers = (whole) => whole.replace(/(?:about|under) [\d,]+ lines/g, 'lines');
   if (!process.argv.includes('--check')) {
     writeFileSync(contributing, after);
-    console.log(
-      `Lines: core ${count.core}, bundle ${count.bundle}, cli ${count.cli}, publish ${count.publish}, Python ${count.python}.`,
-    );
+    const list = Object.entries(count).map((part) => part.join(' '));
+    console.log(`Lines: ${list.join(', ')}.`);
     console.log(`${files.size} files, ${imports.length} imports: none upwards, no circles.`);
   } else if (withoutNumbers(before) !== withoutNumbers(after)) {
     console.error('The diagram in CONTRIBUTING.md does not match src. Run "npm run imports".');

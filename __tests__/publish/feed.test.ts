@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
+import { readAnswer } from '../../src/collect/logic/listing.ts';
+import type { ProjectAnswer } from '../../src/collect/logic/model.ts';
 import {
   conflictMessage,
   derivedUploadUrl,
-  readAnswer,
   readForeignRedirect,
   stateOf,
 } from '../../src/publish/logic/feed.ts';
-import type { FeedAnswer, PublishRow } from '../../src/publish/logic/model.ts';
+import type { PublishRow } from '../../src/publish/logic/model.ts';
 import { digit, file } from './files.ts';
 
 describe('readAnswer', () => {
   const page = 'https://feed.example/simple/beta/';
   const json = 'application/vnd.pypi.simple.v1+json';
-  const listed = (type: string, body: string): FeedAnswer => readAnswer(200, type, body, page);
+  const listed = (type: string, body: string): ProjectAnswer => readAnswer(200, type, body, page);
 
   test('an HTML page is read with relative links, entities, bare ">" and hashes other than SHA-256', () => {
     const answer = listed(
@@ -81,7 +81,7 @@ describe('readAnswer', () => {
     });
   });
 
-  const others: readonly [string, number, string, string, FeedAnswer['state']][] = [
+  const others: readonly [string, number, string, string, ProjectAnswer['state']][] = [
     ['not found', 404, 'text/html', 'no', 'absent'],
     ['unauthorized', 401, 'text/html', '', 'refused'],
     ['forbidden', 403, json, '{}', 'refused'],

@@ -1,5 +1,5 @@
 /** Words, digests and files as the tests of publishing write them. */
-import type { SourceFile } from '../../src/publish/logic/model.ts';
+import type { SourceFile } from '../../src/collect/logic/model.ts';
 
 export const words = (text: string): string[] => text.split(' ');
 export const digit = (character: string): string => character.repeat(64);

@@ -41716,8 +41716,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(3690);
 /* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2059);
 /* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6426);
-/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(7296);
-/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(9940);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(2406);
+/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(1189);
 /* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(451);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(5462);
 /* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(5424);
@@ -42040,6 +42040,90 @@ async function prune(store, maxSize, protectedKeys = []) {
         }
     }
     return deleted;
+}
+
+
+/***/ }),
+
+/***/ 2587:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   EI: () => (/* binding */ listingMessage),
+/* harmony export */   JN: () => (/* binding */ readAnswer),
+/* harmony export */   K7: () => (/* binding */ listingOf),
+/* harmony export */   Pr: () => (/* binding */ unreadableMessage),
+/* harmony export */   SP: () => (/* binding */ readPage),
+/* harmony export */   fi: () => (/* binding */ pageUrl)
+/* harmony export */ });
+/* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9347);
+/** Whether an index lists a downloaded file: only such files are collected. */
+
+/** Returns the URL of a project's page, as pip builds it. */
+function pageUrl(index, project) {
+    return `${index.replace(/\/+$/, '')}/${project}/`;
+}
+/** Reads an index's page of a project. */
+function readPage(page) {
+    if (page?.status === undefined) {
+        return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
+    }
+    return readAnswer(page.status, page.contentType, page.body, page.url);
+}
+/**
+ * Reads an index's answer for one project.
+ * @param url the address of the page, for relative links
+ */
+function readAnswer(status, contentType, body, url) {
+    const health = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .judgePage */ .zw)(status, contentType, body);
+    switch (health.state) {
+        case 'refused':
+        case 'absent':
+            return health;
+        case 'healthy':
+            break;
+        default:
+            return { state: 'unreadable', reason: health.reason };
+    }
+    try {
+        return { state: 'listed', files: (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_0__/* .projectFiles */ .x6)(contentType, body, url) };
+    }
+    catch {
+        return { state: 'unreadable', reason: 'its JSON is not a project page (PEP 691)' };
+    }
+}
+/**
+ * @param entries the files of its project on the pages of all indexes of the request
+ */
+function listingOf(file, entries) {
+    const named = entries.filter((entry) => entry.file === file.file);
+    if (named.some((entry) => entry.sha256 === file.sha256))
+        return { state: 'listed' };
+    const unhashed = named.filter((entry) => entry.sha256 === undefined);
+    if (unhashed.length > 0)
+        return { state: 'unhashed', urls: unhashed.map(({ url }) => url) };
+    const [other] = named;
+    return other?.sha256 === undefined
+        ? { state: 'unlisted' }
+        : { state: 'mismatch', sha256: other.sha256 };
+}
+/** The error for a file that must not be collected. */
+function listingMessage({ file, sha256 }, listing, indexes, { verb, onError }) {
+    const where = indexes.join(', ');
+    switch (listing.state) {
+        case 'unlisted':
+            return `${file} is not listed by ${where}: it comes from elsewhere, such as a direct reference in the dependencies of a package, or --find-links. Only files of the index are ${verb}. ${onError} Exclude the package that requires it.`;
+        case 'mismatch':
+            return `${file} was downloaded with SHA-256 ${sha256}, but ${where} lists ${listing.sha256}. ${onError} Run again; if it happens again, ask the owner of the index.`;
+        case 'unhashed':
+            return `${file} was downloaded with SHA-256 ${sha256}, but its address on ${where}, which lists no hash, now has different content or does not answer. ${onError} Run again; if it happens again, ask the owner of the index.`;
+    }
+}
+/** The error for an index that can't be read. */
+function unreadableMessage(index, project, answer, { verb }) {
+    return answer.state === 'refused'
+        ? `The source index ${index} answers ${answer.status} for ${project}. Set or check the inputs index-username and index-password.`
+        : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists can be ${verb}. Check the input index-url.`;
 }
 
 
@@ -49258,39 +49342,14 @@ function withSlash(url) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   GN: () => (/* binding */ conflictMessage),
-/* harmony export */   JN: () => (/* binding */ readAnswer),
 /* harmony export */   K: () => (/* binding */ derivedUploadUrl),
 /* harmony export */   L4: () => (/* binding */ stateOf),
 /* harmony export */   XF: () => (/* binding */ hasConflict),
 /* harmony export */   px: () => (/* binding */ readForeignRedirect)
 /* harmony export */ });
 /* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
-/* harmony import */ var _logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9347);
 /** A feed's answers, and the address for uploads to it. */
 
-
-/**
- * Reads a feed's answer for one project.
- * @param url the address of the page, for relative links
- */
-function readAnswer(status, contentType, body, url) {
-    const health = (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .judgePage */ .zw)(status, contentType, body);
-    switch (health.state) {
-        case 'refused':
-        case 'absent':
-            return health;
-        case 'healthy':
-            break;
-        default:
-            return { state: 'unreadable', reason: health.reason };
-    }
-    try {
-        return { state: 'listed', files: (0,_logic_project_page_js__WEBPACK_IMPORTED_MODULE_1__/* .projectFiles */ .x6)(contentType, body, url) };
-    }
-    catch {
-        return { state: 'unreadable', reason: 'its JSON is not a project page (PEP 691)' };
-    }
-}
 /**
  * Interprets a redirect to another origin. Feeds redirect to a public index for a project that they
  * do not have (the default of pypiserver and GitLab), or to a login page without valid credentials.
@@ -49455,7 +49514,7 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 7296:
+/***/ 2406:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -49464,22 +49523,377 @@ __nccwpck_require__.d(__webpack_exports__, {
   m: () => (/* binding */ publish)
 });
 
-// EXTERNAL MODULE: ./lib/interpreter.js
-var lib_interpreter = __nccwpck_require__(8049);
-// EXTERNAL MODULE: ./lib/logic/index-choice.js
-var index_choice = __nccwpck_require__(4260);
-// EXTERNAL MODULE: ./lib/logic/pip-settings.js
-var pip_settings = __nccwpck_require__(8829);
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-// EXTERNAL MODULE: ./lib/request.js + 1 modules
-var lib_request = __nccwpck_require__(451);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/local-project.js
+var local_project = __nccwpck_require__(113);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
+// EXTERNAL MODULE: ./lib/logic/request-file.js
+var request_file = __nccwpck_require__(4206);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+// EXTERNAL MODULE: ./lib/collect/logic/listing.js
+var logic_listing = __nccwpck_require__(2587);
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/index-choice.js
+var index_choice = __nccwpck_require__(4260);
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
+;// CONCATENATED MODULE: ./lib/collect/logic/source.js
+/** What pip downloads from the source index, and which project each file belongs to. */
+
+
+
+
+
+
+/**
+ * The environment of a pip that downloads from the source indexes.
+ * @param empty path of an empty directory. It replaces the user's own find-links directories, which
+ * may contain wheels that were built there: only original files are collected.
+ */
+function pipEnvironment({ environment }, { pipConfig, keyring }, indexes, empty) {
+    const variables = (0,index_choice/* indexVariables */.g1)(indexes, indexes.authoritative);
+    return {
+        ...(0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, variables, keyring),
+        PIP_FIND_LINKS: empty,
+    };
+}
+/** pip's arguments for downloading a request file, with all dependencies, for a target. */
+function downloadArgs(options) {
+    return [
+        'download',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--progress-bar=off',
+        ...options.target.options,
+        ...(options.noDeps ? ['--no-deps'] : []),
+        `--dest=${options.directory}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/**
+ * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
+ * check, the author of the sdist could make pip download a file from any server.
+ * @param requires its `build-system.requires`
+ * @throws UserError that names the sdist, for anything but a name with an optional version, extras
+ * and marker
+ */
+function buildRequirements(sdist, requires) {
+    const context = { environment: {}, workingDirectory: '.' };
+    return requires.map((text) => {
+        // pip would expand variables, and join lines that end in a backslash.
+        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
+        const line = isPlain ? indexLine(text, context) : undefined;
+        if (line !== undefined)
+            return line.text;
+        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
+        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`);
+    });
+}
+function indexLine(text, context) {
+    try {
+        const line = (0,requirements/* parseSpecifier */.as)(text, { file: 'build-system.requires', line: undefined }, context);
+        return line.kind === 'index' ? line : undefined;
+    }
+    catch (error) {
+        if (error instanceof errors/* UserError */.yo)
+            return undefined;
+        throw error;
+    }
+}
+/**
+ * Returns the project and version that a file belongs to. Its name and its metadata must agree,
+ * because pip reads the name and uploaders read the metadata.
+ * @param identities the names and versions in its metadata
+ * @throws UserError when there are none, or when they contradict the file name
+ */
+function identity(file, identities) {
+    const [first] = identities;
+    const name = (0,logic_names/* normalizeName */.Pc)(first?.name ?? '');
+    const version = (0,logic_names/* versionInFileName */.Nc)(file, name);
+    const isUsable = first !== undefined &&
+        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
+        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
+    if (!isUsable) {
+        throw new errors/* UserError */.yo(`${file} of the source index has no valid name and version in its metadata. Exclude that version.`);
+    }
+    for (const each of identities) {
+        const agrees = version !== undefined &&
+            (0,logic_names/* normalizeName */.Pc)(each.name) === name &&
+            (0,logic_names/* sameVersion */.r1)(each.version, version);
+        if (!agrees) {
+            throw new errors/* UserError */.yo(`The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`);
+        }
+    }
+    return { name, version: (0,logic_names/* isSdistName */.zz)(file) ? first.version : String(version) };
+}
+
+;// CONCATENATED MODULE: ./lib/collect/collect.js
+/** Downloads the original files of indexes, for this machine or for others. */
+
+
+
+
+
+
+
+
+
+/**
+ * Downloads the original files for all targets; where the run says so, including the build
+ * requirements of sdists: a machine that can only reach the copies could not install those otherwise.
+ * @returns the files, sorted by name; they are in the collection
+ * @throws UserError for a file that must not be collected
+ */
+async function collect(run, world) {
+    const { lines } = run.requested;
+    const orders = run.targets.map((target) => ({
+        target,
+        role: 'runtime',
+        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, constraintsFile),
+    }));
+    const collected = new Map();
+    const ordered = new Set();
+    for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
+        const { target } = order;
+        const { directory, downloads } = await carryOut(run, world, order);
+        const sources = downloads.map(({ source }) => source);
+        const added = sources.filter((source) => isNew(source, collected));
+        await checkListed(run, world, added);
+        for (const { file } of added)
+            await world.wheelhouses.move(file, directory, run.collection);
+        for (const source of sources) {
+            const known = collected.get(source.file);
+            const targets = new Set([...(known?.targets ?? []), target]);
+            const isRuntime = known?.source.role === 'runtime';
+            collected.set(source.file, {
+                source: isRuntime ? known.source : source,
+                targets: [...targets],
+            });
+        }
+        if (!run.withBuildRequirements)
+            continue;
+        for (const { buildRequires } of downloads) {
+            const name = JSON.stringify([target.name, [...buildRequires].sort()]);
+            if (buildRequires.length === 0 || ordered.has(name))
+                continue;
+            ordered.add(name);
+            const request = (0,request_file/* plainFile */.dC)(buildRequires);
+            const files = () => ({ request, constraints: (0,request_file/* plainFile */.dC)([]) });
+            orders.push({ target, role: 'build', files });
+        }
+    }
+    return [...collected.values()].sort((a, b) => (a.source.file < b.source.file ? -1 : 1));
+}
+/** @throws UserError for a file that was collected with different content */
+function isNew({ file, sha256 }, collected) {
+    const known = collected.get(file)?.source;
+    if (known === undefined || known.sha256 === sha256)
+        return known === undefined;
+    throw new errors/* UserError */.yo(`The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`);
+}
+/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
+async function carryOut(run, world, order) {
+    const { role, target } = order;
+    const packages = role === 'runtime' ? 'packages' : 'build requirements';
+    const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () => download(run, world, order));
+    const files = await world.downloads.list(directory);
+    const odd = files.find(({ file }) => !(0,logic_names/* isDistributionName */.I1)(file));
+    if (odd !== undefined) {
+        throw new errors/* UserError */.yo(`The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`);
+    }
+    const names = files.map(({ file }) => file);
+    const metadata = await world.downloads.metadata(run.interpreter, directory, names);
+    const downloads = files.map((each, index) => ({
+        source: { ...each, ...identity(each.file, metadata[index]?.identities ?? []), role },
+        buildRequires: buildRequiresOf(each.file, metadata[index]),
+    }));
+    return { directory, downloads };
+}
+function buildRequiresOf(file, metadata) {
+    if (!(0,logic_names/* isSdistName */.zz)(file))
+        return [];
+    const pyproject = metadata?.pyproject;
+    const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, `pyproject.toml of ${file}`);
+    return buildRequirements(file, parts.buildRequires);
+}
+/**
+ * Checks that the source indexes list each file under its name, version and hash. pip also takes
+ * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
+ * @throws UserError for a file that no index lists, or that one lists with another hash
+ */
+async function checkListed({ interpreter, indexes, pip, purpose, workplace }, { downloads, wheelhouses }, files) {
+    const urls = [indexes.authoritative, ...indexes.extra];
+    const projects = [...new Set(files.map(({ name }) => name))];
+    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+    const directory = await wheelhouses.stage(workplace);
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,logic_listing/* pageUrl */.fi)(index, project)), { ...pip, directory });
+    await wheelhouses.remove(directory);
+    const answers = queries.map((each, index) => ({ ...each, answer: (0,logic_listing/* readPage */.SP)(pages[index]) }));
+    for (const file of files) {
+        const own = answers.filter(({ project }) => project === file.name);
+        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
+        const listing = (0,logic_listing/* listingOf */.K7)(file, entries);
+        if (listing.state === 'listed')
+            continue;
+        if (listing.state === 'unhashed') {
+            const digests = await downloads.digests(interpreter, listing.urls, pip);
+            if (digests.includes(file.sha256))
+                continue;
+        }
+        for (const { index, answer } of own) {
+            if (answer.state === 'refused' || answer.state === 'unreadable') {
+                throw new errors/* UserError */.yo((0,logic_listing/* unreadableMessage */.Pr)((0,secrets/* withoutSecrets */.cT)(index), file.name, answer, purpose));
+            }
+        }
+        throw new errors/* UserError */.yo((0,logic_listing/* listingMessage */.EI)(file, listing, urls.map(secrets/* withoutSecrets */.cT), purpose));
+    }
+}
+/**
+ * Returns a new directory that contains the files of an order and nothing else.
+ * @throws UserError with pip's last words and one sentence of advice
+ */
+async function download({ interpreter, noDeps, pip, workplace }, { wheelhouses, python, downloads }, { target, role, files }) {
+    const directory = await wheelhouses.stage(workplace);
+    const scratch = await wheelhouses.stage(workplace);
+    const requestFile = external_node_path_.join(scratch, 'request.txt');
+    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
+    const { request, constraints } = files(constraintsFile);
+    await wheelhouses.write(requestFile, request.text);
+    await wheelhouses.write(constraintsFile, constraints.text);
+    const generated = new Map([
+        [requestFile, request],
+        [constraintsFile, constraints],
+    ]);
+    const args = downloadArgs({
+        target,
+        directory,
+        requestFile,
+        noDeps: noDeps && role === 'runtime',
+    });
+    const options = { ...pip, rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated) };
+    const { exitCode, output } = target.markers === undefined
+        ? await python.pip(interpreter, args, options)
+        : await downloads.pip(interpreter, target.markers, args, options);
+    if (exitCode === 0)
+        return directory;
+    throw new errors/* UserError */.yo(`pip could not download the packages for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
+}
+
+;// CONCATENATED MODULE: ./lib/collect/logic/targets.js
+/** The machines that packages are collected for: platform tags, markers and pip's options. */
+
+/**
+ * Returns the requested targets: every platform with every Python version.
+ * @throws UserError for an invalid platform or version
+ */
+function targetsOf(platforms, pythonVersions, interpreter) {
+    if (platforms.length + pythonVersions.length === 0) {
+        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
+        return [{ name, options: [], markers: undefined }];
+    }
+    for (const version of pythonVersions) {
+        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
+            throw new errors/* UserError */.yo(`The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`);
+        }
+    }
+    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
+    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
+        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
+        options: [
+            '--implementation=cp',
+            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
+            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
+        ],
+        markers: {
+            ...versionMarkers(version),
+            ...(platform === undefined ? {} : platformMarkers(platform)),
+        },
+    })));
+}
+/** The minor version of glibc 2 behind each old name of PEP 600. */
+const oldManylinux = [
+    ['manylinux2014', 17],
+    ['manylinux2010', 12],
+    ['manylinux1', 5],
+];
+/**
+ * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
+ * PEP 656 for musl).
+ */
+function platformTags(platform) {
+    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
+    if (linux === null)
+        return [platform];
+    const [, family = '', major = '', minor = '', arch = ''] = linux;
+    const oldest = family === 'manylinux' ? 5 : 0;
+    const tags = [];
+    for (let each = Number(minor); each >= oldest; each -= 1) {
+        tags.push(`${family}_${major}_${each}_${arch}`);
+        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
+        if (old !== undefined && major === '2')
+            tags.push(`${old[0]}_${arch}`);
+    }
+    return tags.length > 0 ? tags : [platform];
+}
+/** Values of the marker variables (PEP 508) that depend on the Python version. */
+function versionMarkers(version) {
+    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
+    return {
+        implementation_name: 'cpython',
+        implementation_version: full,
+        platform_python_implementation: 'CPython',
+        python_full_version: full,
+        python_version: full.split('.').slice(0, 2).join('.'),
+    };
+}
+/**
+ * Values of the marker variables (PEP 508) that depend on the platform.
+ * @throws UserError for a tag of an unknown system
+ */
+function platformMarkers(platform) {
+    const known = [
+        [
+            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
+        ],
+        [
+            /^macosx_\d+_\d+_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
+        ],
+        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
+    ];
+    for (const [form, system] of known) {
+        const machine = form.exec(platform)?.[1];
+        if (machine !== undefined) {
+            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
+        }
+    }
+    throw new errors/* UserError */.yo(`The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+}
+/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
+const machines = {
+    win_amd64: 'AMD64',
+    win_arm64: 'ARM64',
+    win32: 'x86',
+    universal2: 'arm64',
+};
+
+// EXTERNAL MODULE: ./lib/interpreter.js
+var lib_interpreter = __nccwpck_require__(8049);
+// EXTERNAL MODULE: ./lib/logic/pip-settings.js
+var pip_settings = __nccwpck_require__(8829);
+// EXTERNAL MODULE: ./lib/request.js + 1 modules
+var lib_request = __nccwpck_require__(451);
 ;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
 /** pip-audit: its arguments, and the meaning of its reports. */
 
@@ -49630,313 +50044,8 @@ async function auditFiles({ request, workplace }, { wheelhouses, reporter, progr
     return audit;
 }
 
-// EXTERNAL MODULE: ./lib/logic/local-project.js
-var local_project = __nccwpck_require__(113);
-// EXTERNAL MODULE: ./lib/logic/pip-output.js
-var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: ./lib/logic/request-file.js
-var request_file = __nccwpck_require__(4206);
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js
 var logic_feed = __nccwpck_require__(6504);
-;// CONCATENATED MODULE: ./lib/publish/logic/listing.js
-
-/** Returns the URL of a project's page, as pip builds it. */
-function pageUrl(index, project) {
-    return `${index.replace(/\/+$/, '')}/${project}/`;
-}
-/** Reads an index's page of a project. */
-function readPage(page) {
-    if (page?.status === undefined) {
-        return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
-    }
-    return (0,logic_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
-}
-/**
- * @param entries the files of its project on the pages of all indexes of the request
- */
-function listingOf(file, entries) {
-    const named = entries.filter((entry) => entry.file === file.file);
-    if (named.some((entry) => entry.sha256 === file.sha256))
-        return { state: 'listed' };
-    const unhashed = named.filter((entry) => entry.sha256 === undefined);
-    if (unhashed.length > 0)
-        return { state: 'unhashed', urls: unhashed.map(({ url }) => url) };
-    const [other] = named;
-    return other?.sha256 === undefined
-        ? { state: 'unlisted' }
-        : { state: 'mismatch', sha256: other.sha256 };
-}
-/** The error for a file that must not be published. */
-function listingMessage({ file, sha256 }, listing, indexes) {
-    const where = indexes.join(', ');
-    const nothing = 'Nothing was uploaded.';
-    switch (listing.state) {
-        case 'unlisted':
-            return `${file} is not listed by ${where}: it comes from elsewhere, such as a direct reference in the dependencies of a package, or --find-links. Only files of the index are published. ${nothing} Exclude the package that requires it.`;
-        case 'mismatch':
-            return `${file} was downloaded with SHA-256 ${sha256}, but ${where} lists ${listing.sha256}. ${nothing} Run again; if it happens again, ask the owner of the index.`;
-        case 'unhashed':
-            return `${file} was downloaded with SHA-256 ${sha256}, but its address on ${where}, which lists no hash, now has different content or does not answer. ${nothing} Run again; if it happens again, ask the owner of the index.`;
-    }
-}
-/** The error for an index that can't be read. */
-function unreadableMessage(index, project, answer) {
-    return answer.state === 'refused'
-        ? `The source index ${index} answers ${answer.status} for ${project}. Set or check the inputs index-username and index-password.`
-        : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists can be published. Check the input index-url.`;
-}
-
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var logic_environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
-;// CONCATENATED MODULE: ./lib/publish/logic/source.js
-/** What pip downloads from the source index, and which project each file belongs to. */
-
-
-
-
-
-
-/** @throws UserError for a path, a branch or a URL among the requirements: only an index can be copied */
-function refuseDirect(requested) {
-    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
-    if (first === undefined)
-        return;
-    throw new errors/* UserError */.yo(`"${first.shown}" does not come from an index, and only files of an index are published. Remove this line; if it is your own project, upload it from the job that builds it.`, first.source);
-}
-/**
- * Returns the indexes that files may come from.
- * @throws UserError when pip is configured to use none
- */
-function sourceIndexes(request, interpreter, settings) {
-    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
-    if (indexes === undefined) {
-        throw new errors/* UserError */.yo('pip is configured to use no index (no-index), so there is nothing to publish. Remove that setting.');
-    }
-    return indexes;
-}
-/**
- * The environment of a pip that downloads from the source indexes.
- * @param empty path of an empty directory. It replaces the user's own find-links directories, which
- * may contain wheels that were built there: only original files are published.
- */
-function pipEnvironment({ environment }, { pipConfig, keyring }, indexes, empty) {
-    const variables = (0,index_choice/* indexVariables */.g1)(indexes, indexes.authoritative);
-    return {
-        ...(0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, variables, keyring),
-        PIP_FIND_LINKS: empty,
-    };
-}
-/** pip's arguments for downloading a request file, with all dependencies, for a target. */
-function downloadArgs(options) {
-    return [
-        'download',
-        '--disable-pip-version-check',
-        '--no-input',
-        '--progress-bar=off',
-        ...options.target.options,
-        `--dest=${options.directory}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/**
- * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
- * check, the author of the sdist could make pip download a file from any server.
- * @param requires its `build-system.requires`
- * @throws UserError that names the sdist, for anything but a name with an optional version, extras
- * and marker
- */
-function buildRequirements(sdist, requires) {
-    const context = { environment: {}, workingDirectory: '.' };
-    return requires.map((text) => {
-        // pip would expand variables, and join lines that end in a backslash.
-        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
-        const line = isPlain ? indexLine(text, context) : undefined;
-        if (line !== undefined)
-            return line.text;
-        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
-        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`);
-    });
-}
-function indexLine(text, context) {
-    try {
-        const line = (0,requirements/* parseSpecifier */.as)(text, { file: 'build-system.requires', line: undefined }, context);
-        return line.kind === 'index' ? line : undefined;
-    }
-    catch (error) {
-        if (error instanceof errors/* UserError */.yo)
-            return undefined;
-        throw error;
-    }
-}
-/**
- * Returns the project and version that a file belongs to. Its name and its metadata must agree,
- * because pip reads the name and uploaders read the metadata.
- * @param identities the names and versions in its metadata
- * @throws UserError when there are none, or when they contradict the file name
- */
-function identity(file, identities) {
-    const [first] = identities;
-    const name = (0,logic_names/* normalizeName */.Pc)(first?.name ?? '');
-    const version = (0,logic_names/* versionInFileName */.Nc)(file, name);
-    const isUsable = first !== undefined &&
-        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
-        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
-    if (!isUsable) {
-        throw new errors/* UserError */.yo(`${file} of the source index has no valid name and version in its metadata. Exclude that version.`);
-    }
-    for (const each of identities) {
-        const agrees = version !== undefined &&
-            (0,logic_names/* normalizeName */.Pc)(each.name) === name &&
-            (0,logic_names/* sameVersion */.r1)(each.version, version);
-        if (!agrees) {
-            throw new errors/* UserError */.yo(`The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`);
-        }
-    }
-    return { name, version: (0,logic_names/* isSdistName */.zz)(file) ? first.version : String(version) };
-}
-
-;// CONCATENATED MODULE: ./lib/publish/collect.js
-/** Downloads the original files of the source index. */
-
-
-
-
-
-
-
-
-
-/**
- * Downloads the original files for all targets, including the build requirements of sdists: a
- * machine that can only reach the feed could not install those otherwise.
- * @throws UserError for a file that must not be published
- */
-async function collect(run, world) {
-    const { lines } = run.requested;
-    const orders = run.targets.map((target) => ({
-        target,
-        role: 'runtime',
-        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, constraintsFile),
-    }));
-    const collected = new Map();
-    const ordered = new Set();
-    for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
-        const { target } = order;
-        const { directory, downloads } = await carryOut(run, world, order);
-        const sources = downloads.map(({ source }) => source);
-        const added = sources.filter((source) => isNew(source, collected));
-        await checkListed(run, world, added);
-        for (const { file } of added)
-            await world.wheelhouses.move(file, directory, run.collection);
-        for (const source of sources) {
-            if (collected.get(source.file)?.role !== 'runtime')
-                collected.set(source.file, source);
-        }
-        for (const { buildRequires } of downloads) {
-            const name = JSON.stringify([target.name, [...buildRequires].sort()]);
-            if (buildRequires.length === 0 || ordered.has(name))
-                continue;
-            ordered.add(name);
-            const request = (0,request_file/* plainFile */.dC)(buildRequires);
-            const files = () => ({ request, constraints: (0,request_file/* plainFile */.dC)([]) });
-            orders.push({ target, role: 'build', files });
-        }
-    }
-    return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
-}
-/** @throws UserError for a file that was collected with different content */
-function isNew({ file, sha256 }, collected) {
-    const known = collected.get(file);
-    if (known === undefined || known.sha256 === sha256)
-        return known === undefined;
-    throw new errors/* UserError */.yo(`The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`);
-}
-/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
-async function carryOut(run, world, order) {
-    const { role, target } = order;
-    const packages = role === 'runtime' ? 'packages' : 'build requirements';
-    const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () => download(run, world, order));
-    const files = await world.downloads.list(directory);
-    const odd = files.find(({ file }) => !(0,logic_names/* isDistributionName */.I1)(file));
-    if (odd !== undefined) {
-        throw new errors/* UserError */.yo(`The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`);
-    }
-    const names = files.map(({ file }) => file);
-    const metadata = await world.downloads.metadata(run.interpreter, directory, names);
-    const downloads = files.map((each, index) => ({
-        source: { ...each, ...identity(each.file, metadata[index]?.identities ?? []), role },
-        buildRequires: buildRequiresOf(each.file, metadata[index]),
-    }));
-    return { directory, downloads };
-}
-function buildRequiresOf(file, metadata) {
-    if (!(0,logic_names/* isSdistName */.zz)(file))
-        return [];
-    const pyproject = metadata?.pyproject;
-    const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, `pyproject.toml of ${file}`);
-    return buildRequirements(file, parts.buildRequires);
-}
-/**
- * Checks that the source indexes list each file under its name, version and hash. pip also takes
- * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
- * @throws UserError for a file that no index lists, or that one lists with another hash
- */
-async function checkListed({ interpreter, indexes, pip, workplace }, { downloads, wheelhouses }, files) {
-    const urls = [indexes.authoritative, ...indexes.extra];
-    const projects = [...new Set(files.map(({ name }) => name))];
-    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
-    const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => pageUrl(index, project)), { ...pip, directory });
-    await wheelhouses.remove(directory);
-    const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
-    for (const file of files) {
-        const own = answers.filter(({ project }) => project === file.name);
-        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
-        const listing = listingOf(file, entries);
-        if (listing.state === 'listed')
-            continue;
-        if (listing.state === 'unhashed') {
-            const digests = await downloads.digests(interpreter, listing.urls, pip);
-            if (digests.includes(file.sha256))
-                continue;
-        }
-        for (const { index, answer } of own) {
-            if (answer.state === 'refused' || answer.state === 'unreadable') {
-                throw new errors/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
-            }
-        }
-        throw new errors/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
-    }
-}
-/**
- * Returns a new directory that contains the files of an order and nothing else.
- * @throws UserError with pip's last words and one sentence of advice
- */
-async function download({ interpreter, pip, workplace }, { wheelhouses, python, downloads }, { target, files }) {
-    const directory = await wheelhouses.stage(workplace);
-    const scratch = await wheelhouses.stage(workplace);
-    const requestFile = external_node_path_.join(scratch, 'request.txt');
-    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
-    const { request, constraints } = files(constraintsFile);
-    await wheelhouses.write(requestFile, request.text);
-    await wheelhouses.write(constraintsFile, constraints.text);
-    const generated = new Map([
-        [requestFile, request],
-        [constraintsFile, constraints],
-    ]);
-    const args = downloadArgs({ target, directory, requestFile });
-    const options = { ...pip, rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated) };
-    const { exitCode, output } = target.markers === undefined
-        ? await python.pip(interpreter, args, options)
-        : await downloads.pip(interpreter, target.markers, args, options);
-    if (exitCode === 0)
-        return directory;
-    throw new errors/* UserError */.yo(`pip could not download the packages for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
-}
-
 // EXTERNAL MODULE: ./lib/publish/logic/model.js
 var model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/logic/pip-conf.js
@@ -50051,108 +50160,31 @@ function uploadAdvice(output) {
         : 'Check the input upload-url and the answer of the feed above. A new run uploads only what is missing.';
 }
 
-;// CONCATENATED MODULE: ./lib/publish/logic/targets.js
-/** The machines that packages are published for: platform tags, markers and pip's options. */
+;// CONCATENATED MODULE: ./lib/publish/logic/source.js
+/** Which requests can be published, and from which indexes. */
 
-/**
- * Returns the requested targets: every platform with every Python version.
- * @throws UserError for an invalid platform or version
- */
-function targetsOf(platforms, pythonVersions, interpreter) {
-    if (platforms.length + pythonVersions.length === 0) {
-        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
-        return [{ name, options: [], markers: undefined }];
-    }
-    for (const version of pythonVersions) {
-        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new errors/* UserError */.yo(`The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`);
-        }
-    }
-    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
-    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
-        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
-        options: [
-            '--implementation=cp',
-            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
-            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
-        ],
-        markers: {
-            ...versionMarkers(version),
-            ...(platform === undefined ? {} : platformMarkers(platform)),
-        },
-    })));
-}
-/** The minor version of glibc 2 behind each old name of PEP 600. */
-const oldManylinux = [
-    ['manylinux2014', 17],
-    ['manylinux2010', 12],
-    ['manylinux1', 5],
-];
-/**
- * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
- * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
- * PEP 656 for musl).
- */
-function platformTags(platform) {
-    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
-    if (linux === null)
-        return [platform];
-    const [, family = '', major = '', minor = '', arch = ''] = linux;
-    const oldest = family === 'manylinux' ? 5 : 0;
-    const tags = [];
-    for (let each = Number(minor); each >= oldest; each -= 1) {
-        tags.push(`${family}_${major}_${each}_${arch}`);
-        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
-        if (old !== undefined && major === '2')
-            tags.push(`${old[0]}_${arch}`);
-    }
-    return tags.length > 0 ? tags : [platform];
-}
-/** Values of the marker variables (PEP 508) that depend on the Python version. */
-function versionMarkers(version) {
-    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
-    return {
-        implementation_name: 'cpython',
-        implementation_version: full,
-        platform_python_implementation: 'CPython',
-        python_full_version: full,
-        python_version: full.split('.').slice(0, 2).join('.'),
-    };
+
+
+/** @throws UserError for a path, a branch or a URL among the requirements: only an index can be copied */
+function refuseDirect(requested) {
+    const [first] = (0,requirements/* directRequirements */.S8)(requested.lines);
+    if (first === undefined)
+        return;
+    throw new errors/* UserError */.yo(`"${first.shown}" does not come from an index, and only files of an index are published. Remove this line; if it is your own project, upload it from the job that builds it.`, first.source);
 }
 /**
- * Values of the marker variables (PEP 508) that depend on the platform.
- * @throws UserError for a tag of an unknown system
+ * Returns the indexes that files may come from.
+ * @throws UserError when pip is configured to use none
  */
-function platformMarkers(platform) {
-    const known = [
-        [
-            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
-        ],
-        [
-            /^macosx_\d+_\d+_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
-        ],
-        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
-    ];
-    for (const [form, system] of known) {
-        const machine = form.exec(platform)?.[1];
-        if (machine !== undefined) {
-            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
-        }
+function sourceIndexes(request, interpreter, settings) {
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
+    if (indexes === undefined) {
+        throw new errors/* UserError */.yo('pip is configured to use no index (no-index), so there is nothing to publish. Remove that setting.');
     }
-    throw new errors/* UserError */.yo(`The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    return indexes;
 }
-/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
-const machines = {
-    win_amd64: 'AMD64',
-    win_arm64: 'ARM64',
-    win32: 'x86',
-    universal2: 'arm64',
-};
 
 ;// CONCATENATED MODULE: ./lib/publish/upload.js
-/** Compares files with the feed, and uploads those that it does not have. */
 
 
 
@@ -50302,6 +50334,7 @@ async function runUploader({ request, collection, certificates }, { programs }, 
 
 
 
+
 /**
  * Publishes the requested packages.
  * @throws PublishConflict when the feed has different content under the name of a file
@@ -50313,7 +50346,7 @@ async function publish(request, world) {
     hideSecrets(request, world);
     await world.sources.check(source);
     const interpreter = (0,lib_interpreter/* checkPip */.wT)(await world.python.probe(source));
-    const { settings, requested } = await (0,lib_request/* readRequest */["in"])(source, interpreter, world);
+    const { settings, requested, noDeps } = await (0,lib_request/* readRequest */["in"])(source, interpreter, world);
     refuseDirect(requested);
     const indexes = sourceIndexes(source, interpreter, settings);
     const confusion = (0,index_choice/* confusionWarning */.RQ)(indexes);
@@ -50328,7 +50361,9 @@ async function publish(request, world) {
     try {
         const certificates = (0,pip_settings/* certificatesOf */.mm)(settings, source.environment);
         const run = {
-            ...{ request, interpreter, requested, targets, indexes, certificates, workplace },
+            ...{ request, interpreter, requested, noDeps, targets, indexes, certificates, workplace },
+            purpose: { verb: 'published', onError: 'Nothing was uploaded.' },
+            withBuildRequirements: true,
             pip: {
                 cwd: source.workingDirectory,
                 env: pipEnvironment(source, interpreter, indexes, await wheelhouses.stage(workplace)),
@@ -50336,7 +50371,7 @@ async function publish(request, world) {
             feed: world.feed(certificates),
             collection: await wheelhouses.stage(workplace),
         };
-        const files = await collect(run, world);
+        const files = (await collect(run, world)).map(({ source: file }) => file);
         const audit = await auditFiles(run, world, auditor, files);
         const before = await reporter.group('Compare with the feed', () => compareWithFeed(run, world, files));
         const rows = uploader === undefined || (0,logic_feed/* hasConflict */.XF)(before)
@@ -50388,7 +50423,7 @@ async function findTool(tool, { source }, { executable }, { programs }) {
 
 /***/ }),
 
-/***/ 9940:
+/***/ 1189:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -50397,12 +50432,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   s: () => (/* binding */ publishingWorld)
 });
 
-// EXTERNAL MODULE: ./lib/world/python.js
-var python = __nccwpck_require__(2008);
-// EXTERNAL MODULE: ./lib/world/sources.js + 11 modules
-var sources = __nccwpck_require__(6265);
-// EXTERNAL MODULE: ./lib/world/wheelhouses.js
-var wheelhouses = __nccwpck_require__(5638);
 // EXTERNAL MODULE: external "node:fs/promises"
 var promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
@@ -50415,9 +50444,11 @@ var pip_output = __nccwpck_require__(7949);
 var disk = __nccwpck_require__(6895);
 // EXTERNAL MODULE: ./lib/world/pages.js
 var pages = __nccwpck_require__(832);
+// EXTERNAL MODULE: ./lib/world/python.js
+var python = __nccwpck_require__(2008);
 // EXTERNAL MODULE: ./lib/world/python-program.js
 var python_program = __nccwpck_require__(6045);
-;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
+;// CONCATENATED MODULE: ./lib/collect/world/downloads.js
 /** Downloads with pip, also for another machine, and reads the files. */
 
 
@@ -50486,14 +50517,21 @@ async function throughPip(interpreter, job, { cwd, env }) {
     throw new errors/* UserError */.yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use a different version of pip.`);
 }
 
+// EXTERNAL MODULE: ./lib/world/sources.js + 11 modules
+var sources = __nccwpck_require__(6265);
+// EXTERNAL MODULE: ./lib/world/wheelhouses.js
+var wheelhouses = __nccwpck_require__(5638);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./lib/collect/logic/listing.js
+var listing = __nccwpck_require__(2587);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js
 var feed = __nccwpck_require__(6504);
 ;// CONCATENATED MODULE: ./lib/publish/world/feed.js
 /** A private feed: its project pages, and the content of its files. */
+
 
 
 
@@ -50526,7 +50564,7 @@ function feedAdapter(access, certificates) {
             const { text, isWhole } = await (0,pages/* textOf */.b6)(response, pages/* maxPage */.YI);
             if (!isWhole)
                 return { state: 'unreadable', reason: `its page is larger than ${pages/* maxPage */.YI} bytes` };
-            return (0,feed/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
+            return (0,listing/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
         }
         catch (error) {
             if (attempt.signal.aborted) {
@@ -50576,6 +50614,7 @@ function programsAdapter(reporter) {
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/world/world.js
+/** Wires the adapters of publishing, for the action and the command line. */
 
 
 

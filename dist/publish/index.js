@@ -28587,6 +28587,221 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
+/***/ 2528:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  EI: () => (/* binding */ listingMessage),
+  K7: () => (/* binding */ listingOf),
+  fi: () => (/* binding */ pageUrl),
+  JN: () => (/* binding */ readAnswer),
+  SP: () => (/* binding */ readPage),
+  Pr: () => (/* binding */ unreadableMessage)
+});
+
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+;// CONCATENATED MODULE: ./lib/logic/project-page.js
+/** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
+
+/**
+ * The health of an index, from the answer for a project's page. Status 200 is not enough: captive
+ * portals and error pages of proxies have it too.
+ * @param body the start of the answer
+ */
+function judgePage(status, contentType, body) {
+    if (status === 401 || status === 403)
+        return { state: 'refused', status };
+    if (status === 404)
+        return { state: 'absent' };
+    if (status !== 200)
+        return { state: 'down', reason: `it answers ${status}` };
+    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
+    return isPage
+        ? { state: 'healthy' }
+        : { state: 'down', reason: 'its answer is not a package index page' };
+}
+/** PEP 691: every answer contains the version of the API, and every project its files. */
+function isJsonPage(body) {
+    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
+}
+/** PEP 503: links to distributions, or the usual title of a project's page without files. */
+function isHtmlPage(body) {
+    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
+        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
+        /<(?:title|h1)>\s*Links for /i.test(body));
+}
+/**
+ * The files that a page lists.
+ * @param url of the page, for relative links
+ * @throws Error for JSON that is not a project page
+ */
+function projectFiles(contentType, body, url) {
+    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
+}
+/** The versions that a project's page offers: those with a file that is not yanked. */
+function offeredVersions(files, project) {
+    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))));
+}
+/** PEP 691. */
+function jsonFiles(body, pageUrl) {
+    const { files } = JSON.parse(body);
+    if (!Array.isArray(files))
+        throw new Error('no list of files');
+    return files.map((entry) => {
+        const { filename, url, hashes, yanked } = entry;
+        if (typeof filename !== 'string' || typeof url !== 'string')
+            throw new Error('no name or URL');
+        const sha256 = hashes?.sha256;
+        return {
+            file: filename,
+            url: new URL(url, pageUrl).href,
+            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
+            yanked: yanked !== undefined && yanked !== false,
+        };
+    });
+}
+const project_page_anchor = /<a(?=\s)/gi;
+/** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
+const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
+/**
+ * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
+ * is read twice, so a hostile page takes no longer than an honest one of the same length.
+ */
+function htmlFiles(body, pageUrl) {
+    const files = [];
+    let end = 0;
+    const next = (pattern) => {
+        pattern.lastIndex = end;
+        const match = pattern.exec(body);
+        if (match !== null)
+            end = pattern.lastIndex;
+        return match;
+    };
+    while (next(project_page_anchor) !== null) {
+        let href;
+        let yanked = false;
+        for (let found = next(attribute); found !== null; found = next(attribute)) {
+            const [, name = '', double, single, bare] = found;
+            if (name.toLowerCase() === 'href')
+                href ??= double ?? single ?? bare;
+            if (name.toLowerCase() === 'data-yanked')
+                yanked = true;
+        }
+        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
+        if (file !== undefined)
+            files.push({ ...file, yanked });
+    }
+    return files;
+}
+/** As in pip, the last part of the address is the name of the file. */
+function linkedFile(href, pageUrl) {
+    if (!URL.canParse(href, pageUrl))
+        return undefined;
+    const url = new URL(href, pageUrl);
+    const last = url.pathname.split('/').at(-1) ?? '';
+    let file;
+    try {
+        file = decodeURIComponent(last);
+    }
+    catch {
+        file = last;
+    }
+    if (!(0,names/* isDistributionName */.I1)(file))
+        return undefined;
+    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
+    url.hash = '';
+    return { file, url: url.href, sha256 };
+}
+const entities = {
+    '&amp;': '&',
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&#x27;': "'",
+};
+function unescaped(text) {
+    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
+        return entities[entity.toLowerCase()] ?? entity;
+    });
+}
+
+;// CONCATENATED MODULE: ./lib/collect/logic/listing.js
+/** Whether an index lists a downloaded file: only such files are collected. */
+
+/** Returns the URL of a project's page, as pip builds it. */
+function pageUrl(index, project) {
+    return `${index.replace(/\/+$/, '')}/${project}/`;
+}
+/** Reads an index's page of a project. */
+function readPage(page) {
+    if (page?.status === undefined) {
+        return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
+    }
+    return readAnswer(page.status, page.contentType, page.body, page.url);
+}
+/**
+ * Reads an index's answer for one project.
+ * @param url the address of the page, for relative links
+ */
+function readAnswer(status, contentType, body, url) {
+    const health = judgePage(status, contentType, body);
+    switch (health.state) {
+        case 'refused':
+        case 'absent':
+            return health;
+        case 'healthy':
+            break;
+        default:
+            return { state: 'unreadable', reason: health.reason };
+    }
+    try {
+        return { state: 'listed', files: projectFiles(contentType, body, url) };
+    }
+    catch {
+        return { state: 'unreadable', reason: 'its JSON is not a project page (PEP 691)' };
+    }
+}
+/**
+ * @param entries the files of its project on the pages of all indexes of the request
+ */
+function listingOf(file, entries) {
+    const named = entries.filter((entry) => entry.file === file.file);
+    if (named.some((entry) => entry.sha256 === file.sha256))
+        return { state: 'listed' };
+    const unhashed = named.filter((entry) => entry.sha256 === undefined);
+    if (unhashed.length > 0)
+        return { state: 'unhashed', urls: unhashed.map(({ url }) => url) };
+    const [other] = named;
+    return other?.sha256 === undefined
+        ? { state: 'unlisted' }
+        : { state: 'mismatch', sha256: other.sha256 };
+}
+/** The error for a file that must not be collected. */
+function listingMessage({ file, sha256 }, listing, indexes, { verb, onError }) {
+    const where = indexes.join(', ');
+    switch (listing.state) {
+        case 'unlisted':
+            return `${file} is not listed by ${where}: it comes from elsewhere, such as a direct reference in the dependencies of a package, or --find-links. Only files of the index are ${verb}. ${onError} Exclude the package that requires it.`;
+        case 'mismatch':
+            return `${file} was downloaded with SHA-256 ${sha256}, but ${where} lists ${listing.sha256}. ${onError} Run again; if it happens again, ask the owner of the index.`;
+        case 'unhashed':
+            return `${file} was downloaded with SHA-256 ${sha256}, but its address on ${where}, which lists no hash, now has different content or does not answer. ${onError} Run again; if it happens again, ask the owner of the index.`;
+    }
+}
+/** The error for an index that can't be read. */
+function unreadableMessage(index, project, answer, { verb }) {
+    return answer.state === 'refused'
+        ? `The source index ${index} answers ${answer.status} for ${project}. Set or check the inputs index-username and index-password.`
+        : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists can be ${verb}. Check the input index-url.`;
+}
+
+
+/***/ }),
+
 /***/ 9112:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -31680,8 +31895,8 @@ function indexInputs(text, lines) {
     };
 }
 
-// EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
-var feed = __nccwpck_require__(4848);
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js
+var feed = __nccwpck_require__(6504);
 // EXTERNAL MODULE: ./lib/publish/logic/model.js
 var model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/inputs.js
@@ -31778,181 +31993,26 @@ function withSlash(url) {
 
 /***/ }),
 
-/***/ 4848:
+/***/ 6504:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  GN: () => (/* binding */ conflictMessage),
-  K: () => (/* binding */ derivedUploadUrl),
-  XF: () => (/* binding */ hasConflict),
-  JN: () => (/* binding */ readAnswer),
-  px: () => (/* binding */ readForeignRedirect),
-  L4: () => (/* binding */ stateOf)
-});
-
-// EXTERNAL MODULE: ./lib/logic/names.js
-var names = __nccwpck_require__(9882);
-;// CONCATENATED MODULE: ./lib/logic/project-page.js
-/** Project pages of a simple index: PEP 503 (HTML) and PEP 691 (JSON). */
-
-/**
- * The health of an index, from the answer for a project's page. Status 200 is not enough: captive
- * portals and error pages of proxies have it too.
- * @param body the start of the answer
- */
-function judgePage(status, contentType, body) {
-    if (status === 401 || status === 403)
-        return { state: 'refused', status };
-    if (status === 404)
-        return { state: 'absent' };
-    if (status !== 200)
-        return { state: 'down', reason: `it answers ${status}` };
-    const isPage = /json/i.test(contentType) ? isJsonPage(body) : isHtmlPage(body);
-    return isPage
-        ? { state: 'healthy' }
-        : { state: 'down', reason: 'its answer is not a package index page' };
-}
-/** PEP 691: every answer contains the version of the API, and every project its files. */
-function isJsonPage(body) {
-    return /"api-version"\s*:/.test(body) || /"files"\s*:\s*\[/.test(body);
-}
-/** PEP 503: links to distributions, or the usual title of a project's page without files. */
-function isHtmlPage(body) {
-    return (/<meta\s[^<>]{0,500}pypi:repository-version/i.test(body) ||
-        /<a\s[^<>]{0,500}href\s*=\s*["'][^"'<>]{0,2000}\.(?:whl|tar\.gz|zip|tar\.bz2|tgz|egg)\b/i.test(body) ||
-        /<(?:title|h1)>\s*Links for /i.test(body));
-}
-/**
- * The files that a page lists.
- * @param url of the page, for relative links
- * @throws Error for JSON that is not a project page
- */
-function projectFiles(contentType, body, url) {
-    return /json/i.test(contentType) ? jsonFiles(body, url) : htmlFiles(body, url);
-}
-/** The versions that a project's page offers: those with a file that is not yanked. */
-function offeredVersions(files, project) {
-    return new Set(files.flatMap(({ file, yanked }) => (yanked ? [] : (versionInFileName(file, project) ?? []))));
-}
-/** PEP 691. */
-function jsonFiles(body, pageUrl) {
-    const { files } = JSON.parse(body);
-    if (!Array.isArray(files))
-        throw new Error('no list of files');
-    return files.map((entry) => {
-        const { filename, url, hashes, yanked } = entry;
-        if (typeof filename !== 'string' || typeof url !== 'string')
-            throw new Error('no name or URL');
-        const sha256 = hashes?.sha256;
-        return {
-            file: filename,
-            url: new URL(url, pageUrl).href,
-            sha256: typeof sha256 === 'string' ? sha256.toLowerCase() : undefined,
-            yanked: yanked !== undefined && yanked !== false,
-        };
-    });
-}
-const project_page_anchor = /<a(?=\s)/gi;
-/** A `<` starts another tag; otherwise every `<a` of a broken page would be read to its end. */
-const attribute = /\s*([^\s=<>"'/]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?/y;
-/**
- * PEP 503. Values of attributes may contain a bare `>`, as in `data-requires-python`. No character
- * is read twice, so a hostile page takes no longer than an honest one of the same length.
- */
-function htmlFiles(body, pageUrl) {
-    const files = [];
-    let end = 0;
-    const next = (pattern) => {
-        pattern.lastIndex = end;
-        const match = pattern.exec(body);
-        if (match !== null)
-            end = pattern.lastIndex;
-        return match;
-    };
-    while (next(project_page_anchor) !== null) {
-        let href;
-        let yanked = false;
-        for (let found = next(attribute); found !== null; found = next(attribute)) {
-            const [, name = '', double, single, bare] = found;
-            if (name.toLowerCase() === 'href')
-                href ??= double ?? single ?? bare;
-            if (name.toLowerCase() === 'data-yanked')
-                yanked = true;
-        }
-        const file = href === undefined ? undefined : linkedFile(unescaped(href), pageUrl);
-        if (file !== undefined)
-            files.push({ ...file, yanked });
-    }
-    return files;
-}
-/** As in pip, the last part of the address is the name of the file. */
-function linkedFile(href, pageUrl) {
-    if (!URL.canParse(href, pageUrl))
-        return undefined;
-    const url = new URL(href, pageUrl);
-    const last = url.pathname.split('/').at(-1) ?? '';
-    let file;
-    try {
-        file = decodeURIComponent(last);
-    }
-    catch {
-        file = last;
-    }
-    if (!(0,names/* isDistributionName */.I1)(file))
-        return undefined;
-    const sha256 = /[#&]sha256=([0-9a-f]{64})\b/i.exec(url.hash)?.[1]?.toLowerCase();
-    url.hash = '';
-    return { file, url: url.href, sha256 };
-}
-const entities = {
-    '&amp;': '&',
-    '&lt;': '<',
-    '&gt;': '>',
-    '&quot;': '"',
-    '&#39;': "'",
-    '&#x27;': "'",
-};
-function unescaped(text) {
-    return text.replace(/&(?:amp|lt|gt|quot|#39|#x27);/gi, (entity) => {
-        return entities[entity.toLowerCase()] ?? entity;
-    });
-}
-
-;// CONCATENATED MODULE: ./lib/publish/logic/feed.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   GN: () => (/* binding */ conflictMessage),
+/* harmony export */   K: () => (/* binding */ derivedUploadUrl),
+/* harmony export */   L4: () => (/* binding */ stateOf),
+/* harmony export */   XF: () => (/* binding */ hasConflict),
+/* harmony export */   px: () => (/* binding */ readForeignRedirect)
+/* harmony export */ });
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /** A feed's answers, and the address for uploads to it. */
 
-
-/**
- * Reads a feed's answer for one project.
- * @param url the address of the page, for relative links
- */
-function readAnswer(status, contentType, body, url) {
-    const health = judgePage(status, contentType, body);
-    switch (health.state) {
-        case 'refused':
-        case 'absent':
-            return health;
-        case 'healthy':
-            break;
-        default:
-            return { state: 'unreadable', reason: health.reason };
-    }
-    try {
-        return { state: 'listed', files: projectFiles(contentType, body, url) };
-    }
-    catch {
-        return { state: 'unreadable', reason: 'its JSON is not a project page (PEP 691)' };
-    }
-}
 /**
  * Interprets a redirect to another origin. Feeds redirect to a public index for a project that they
  * do not have (the default of pypiserver and GitLab), or to a login page without valid credentials.
  */
 function readForeignRedirect(location, project) {
     const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
-    return (0,names/* normalizeName */.Pc)(last) === project
+    return (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(last) === project
         ? { state: 'absent', forwarded: location.host }
         : {
             state: 'unreadable',
@@ -32250,8 +32310,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6154);
 /* harmony import */ var _logic_model_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2059);
 /* harmony import */ var _logic_report_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5987);
-/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(7396);
-/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(1951);
+/* harmony import */ var _story_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2866);
+/* harmony import */ var _world_world_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(8722);
 /** Entry of the action publish/action.yml: wire, run, report. */
 
 
@@ -32315,7 +32375,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 7396:
+/***/ 2866:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32328,8 +32388,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/local-project.js
+var local_project = __nccwpck_require__(113);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 ;// CONCATENATED MODULE: ./lib/logic/pep508.js
@@ -33309,6 +33373,146 @@ function isPinned(lines, name, version) {
     return lines.some((line) => line.name === name && line.pin !== undefined && sameVersion(line.pin, version));
 }
 
+;// CONCATENATED MODULE: ./lib/logic/request-file.js
+/**
+ * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
+ * a step needs. `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
+ */
+
+
+
+
+
+
+
+/** Without this line pip guesses the encoding of a file. */
+const header = '# -*- coding: utf-8 -*-';
+/**
+ * The request for the fill: the user's lines and the offers.
+ * In hash mode the hash of a built wheel replaces those of its sdist: with both, pip would prefer
+ * the sdist and build again (seen on pip 23.2 and 26.3).
+ */
+function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false, linksFile } = {}) {
+    const render = (line) => {
+        const { text, source } = line;
+        if (line.kind !== 'index')
+            return { text, source };
+        const project = line.name;
+        const offer = hashMode && line.hashes.length > 0 && offers.find(({ name }) => name === project);
+        return { text: (offer && withHash(line, offer)) || text, source, project };
+    };
+    return request([
+        ...(linksFile === undefined ? [] : [{ text: `--find-links ${quoted(linksFile)}` }]),
+        ...offers
+            .filter((offer) => !offer.isPin)
+            .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
+        ...lines
+            .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
+            .map(render),
+        ...resolved.map((each) => resolvedLine(each, hashMode)),
+    ], [
+        ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
+        // Unlike --find-links, a constraint also has an effect under --no-binary.
+        ...offers
+            .filter((offer) => offer.isPin)
+            .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
+    ], constraintsFile);
+}
+/**
+ * The page that tells pip where the files of lock files are, with their hashes. pip prefers the same
+ * file of an index, so this only matters for files that the index lacks.
+ * @param directory absolute path that relative paths start from
+ */
+function linksPage(files, directory) {
+    const links = files.map(({ name, location, isPath, hash }) => {
+        const url = new URL(isPath ? pathToFileURL(path.resolve(directory, location)) : location);
+        url.hash = hash.replace(':', '=');
+        return `<a href="${url.href.replaceAll('&', '&amp;').replaceAll('"', '%22')}">${name}</a>\n`;
+    });
+    return `<!DOCTYPE html>\n<meta charset="utf-8">\n${links.join('')}`;
+}
+function isForPip(line) {
+    return line.text !== '' && !namesIndex(line);
+}
+/** @returns undefined when its options can't be separated from its hashes */
+function withHash(line, { sha256 }) {
+    const options = line.options.map(optionText);
+    return options.includes(undefined)
+        ? undefined
+        : [requirement_line_plainText(line), ...options, `--hash=sha256:${sha256}`].join(' ');
+}
+/**
+ * The request for the offline resolution: without hashes, since those of built wheels differ from
+ * those of their sdists, and without options, since pip finds only the wheels of the fill.
+ */
+function closeFiles(lines, resolved, constraintsFile) {
+    const plain = (constraint) => indexRequirements(lines)
+        .filter((line) => line.constraint === constraint)
+        .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
+    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
+}
+/** A request with only the given lines. */
+function plainRequest(lines, source) {
+    return { request: plainFile(lines, source), constraints: plainFile([]) };
+}
+/** A file with only the given lines. @param source the user's line behind all of them */
+function plainFile(lines, source) {
+    return file(lines.map((text) => ({ text, source })));
+}
+/**
+ * pip's output with the places of the user's files instead of those of generated files:
+ * `-r requirements.txt (line 3)`.
+ * @param files generated files by path
+ */
+function withUserSources(text, files) {
+    let result = text;
+    for (const [path, { entries }] of files) {
+        const place = (_whole, line) => {
+            const source = entries[Number(line) - 1]?.source;
+            if (source === undefined)
+                return 'wheelhouse';
+            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
+        };
+        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+        result = result
+            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), place)
+            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), place);
+    }
+    return result;
+}
+/**
+ * The user's line that requires the project that pip failed for.
+ * @returns undefined when it is not known
+ */
+function placeOf({ place, project, dependent }, { request }) {
+    if (place !== undefined)
+        return place;
+    const lines = request.entries.filter(({ source }) => source !== undefined);
+    const line = lines.find((each) => each.project === projectIn(dependent ?? project));
+    // A request with a single line failed because of that one.
+    return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
+}
+function request(lines, constraints, constraintsFile) {
+    const include = constraints.length > 0 ? [{ text: `-c ${quoted(constraintsFile)}` }] : [];
+    return { request: file([...include, ...lines]), constraints: file(constraints) };
+}
+function file(lines) {
+    const entries = [{ text: header }, ...lines];
+    return { text: entries.map(({ text }) => `${text}\n`).join(''), entries };
+}
+function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
+    const text = [
+        `${name}${extras.length > 0 ? `[${extras.join(',')}]` : ''} @ ${url}`,
+        ...(marker === undefined ? [] : [` ; ${marker}`]),
+        ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
+    ].join('');
+    return { text, source, project: name };
+}
+
+// EXTERNAL MODULE: ./lib/collect/logic/listing.js + 1 modules
+var logic_listing = __nccwpck_require__(2528);
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
 ;// CONCATENATED MODULE: ./lib/logic/index-choice.js
 /** The package indexes of a run, and which of them pip may use. */
 
@@ -33396,6 +33600,349 @@ function probeCandidates(requested) {
         ...indexRequirementsIn(building),
     ];
 }
+
+;// CONCATENATED MODULE: ./lib/collect/logic/source.js
+/** What pip downloads from the source index, and which project each file belongs to. */
+
+
+
+
+
+
+/**
+ * The environment of a pip that downloads from the source indexes.
+ * @param empty path of an empty directory. It replaces the user's own find-links directories, which
+ * may contain wheels that were built there: only original files are collected.
+ */
+function pipEnvironment({ environment }, { pipConfig, keyring }, indexes, empty) {
+    const variables = index_choice_indexVariables(indexes, indexes.authoritative);
+    return {
+        ...(0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, variables, keyring),
+        PIP_FIND_LINKS: empty,
+    };
+}
+/** pip's arguments for downloading a request file, with all dependencies, for a target. */
+function downloadArgs(options) {
+    return [
+        'download',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--progress-bar=off',
+        ...options.target.options,
+        ...(options.noDeps ? ['--no-deps'] : []),
+        `--dest=${options.directory}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/**
+ * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
+ * check, the author of the sdist could make pip download a file from any server.
+ * @param requires its `build-system.requires`
+ * @throws UserError that names the sdist, for anything but a name with an optional version, extras
+ * and marker
+ */
+function buildRequirements(sdist, requires) {
+    const context = { environment: {}, workingDirectory: '.' };
+    return requires.map((text) => {
+        // pip would expand variables, and join lines that end in a backslash.
+        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
+        const line = isPlain ? indexLine(text, context) : undefined;
+        if (line !== undefined)
+            return line.text;
+        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
+        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`);
+    });
+}
+function indexLine(text, context) {
+    try {
+        const line = parseSpecifier(text, { file: 'build-system.requires', line: undefined }, context);
+        return line.kind === 'index' ? line : undefined;
+    }
+    catch (error) {
+        if (error instanceof errors/* UserError */.yo)
+            return undefined;
+        throw error;
+    }
+}
+/**
+ * Returns the project and version that a file belongs to. Its name and its metadata must agree,
+ * because pip reads the name and uploaders read the metadata.
+ * @param identities the names and versions in its metadata
+ * @throws UserError when there are none, or when they contradict the file name
+ */
+function identity(file, identities) {
+    const [first] = identities;
+    const name = (0,logic_names/* normalizeName */.Pc)(first?.name ?? '');
+    const version = (0,logic_names/* versionInFileName */.Nc)(file, name);
+    const isUsable = first !== undefined &&
+        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
+        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
+    if (!isUsable) {
+        throw new errors/* UserError */.yo(`${file} of the source index has no valid name and version in its metadata. Exclude that version.`);
+    }
+    for (const each of identities) {
+        const agrees = version !== undefined &&
+            (0,logic_names/* normalizeName */.Pc)(each.name) === name &&
+            (0,logic_names/* sameVersion */.r1)(each.version, version);
+        if (!agrees) {
+            throw new errors/* UserError */.yo(`The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`);
+        }
+    }
+    return { name, version: (0,logic_names/* isSdistName */.zz)(file) ? first.version : String(version) };
+}
+
+;// CONCATENATED MODULE: ./lib/collect/collect.js
+/** Downloads the original files of indexes, for this machine or for others. */
+
+
+
+
+
+
+
+
+
+/**
+ * Downloads the original files for all targets; where the run says so, including the build
+ * requirements of sdists: a machine that can only reach the copies could not install those otherwise.
+ * @returns the files, sorted by name; they are in the collection
+ * @throws UserError for a file that must not be collected
+ */
+async function collect(run, world) {
+    const { lines } = run.requested;
+    const orders = run.targets.map((target) => ({
+        target,
+        role: 'runtime',
+        files: (constraintsFile) => fillFiles(lines, constraintsFile),
+    }));
+    const collected = new Map();
+    const ordered = new Set();
+    for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
+        const { target } = order;
+        const { directory, downloads } = await carryOut(run, world, order);
+        const sources = downloads.map(({ source }) => source);
+        const added = sources.filter((source) => isNew(source, collected));
+        await checkListed(run, world, added);
+        for (const { file } of added)
+            await world.wheelhouses.move(file, directory, run.collection);
+        for (const source of sources) {
+            const known = collected.get(source.file);
+            const targets = new Set([...(known?.targets ?? []), target]);
+            const isRuntime = known?.source.role === 'runtime';
+            collected.set(source.file, {
+                source: isRuntime ? known.source : source,
+                targets: [...targets],
+            });
+        }
+        if (!run.withBuildRequirements)
+            continue;
+        for (const { buildRequires } of downloads) {
+            const name = JSON.stringify([target.name, [...buildRequires].sort()]);
+            if (buildRequires.length === 0 || ordered.has(name))
+                continue;
+            ordered.add(name);
+            const request = plainFile(buildRequires);
+            const files = () => ({ request, constraints: plainFile([]) });
+            orders.push({ target, role: 'build', files });
+        }
+    }
+    return [...collected.values()].sort((a, b) => (a.source.file < b.source.file ? -1 : 1));
+}
+/** @throws UserError for a file that was collected with different content */
+function isNew({ file, sha256 }, collected) {
+    const known = collected.get(file)?.source;
+    if (known === undefined || known.sha256 === sha256)
+        return known === undefined;
+    throw new errors/* UserError */.yo(`The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`);
+}
+/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
+async function carryOut(run, world, order) {
+    const { role, target } = order;
+    const packages = role === 'runtime' ? 'packages' : 'build requirements';
+    const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () => download(run, world, order));
+    const files = await world.downloads.list(directory);
+    const odd = files.find(({ file }) => !(0,logic_names/* isDistributionName */.I1)(file));
+    if (odd !== undefined) {
+        throw new errors/* UserError */.yo(`The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`);
+    }
+    const names = files.map(({ file }) => file);
+    const metadata = await world.downloads.metadata(run.interpreter, directory, names);
+    const downloads = files.map((each, index) => ({
+        source: { ...each, ...identity(each.file, metadata[index]?.identities ?? []), role },
+        buildRequires: buildRequiresOf(each.file, metadata[index]),
+    }));
+    return { directory, downloads };
+}
+function buildRequiresOf(file, metadata) {
+    if (!(0,logic_names/* isSdistName */.zz)(file))
+        return [];
+    const pyproject = metadata?.pyproject;
+    const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, `pyproject.toml of ${file}`);
+    return buildRequirements(file, parts.buildRequires);
+}
+/**
+ * Checks that the source indexes list each file under its name, version and hash. pip also takes
+ * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
+ * @throws UserError for a file that no index lists, or that one lists with another hash
+ */
+async function checkListed({ interpreter, indexes, pip, purpose, workplace }, { downloads, wheelhouses }, files) {
+    const urls = [indexes.authoritative, ...indexes.extra];
+    const projects = [...new Set(files.map(({ name }) => name))];
+    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+    const directory = await wheelhouses.stage(workplace);
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,logic_listing/* pageUrl */.fi)(index, project)), { ...pip, directory });
+    await wheelhouses.remove(directory);
+    const answers = queries.map((each, index) => ({ ...each, answer: (0,logic_listing/* readPage */.SP)(pages[index]) }));
+    for (const file of files) {
+        const own = answers.filter(({ project }) => project === file.name);
+        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
+        const listing = (0,logic_listing/* listingOf */.K7)(file, entries);
+        if (listing.state === 'listed')
+            continue;
+        if (listing.state === 'unhashed') {
+            const digests = await downloads.digests(interpreter, listing.urls, pip);
+            if (digests.includes(file.sha256))
+                continue;
+        }
+        for (const { index, answer } of own) {
+            if (answer.state === 'refused' || answer.state === 'unreadable') {
+                throw new errors/* UserError */.yo((0,logic_listing/* unreadableMessage */.Pr)((0,secrets/* withoutSecrets */.cT)(index), file.name, answer, purpose));
+            }
+        }
+        throw new errors/* UserError */.yo((0,logic_listing/* listingMessage */.EI)(file, listing, urls.map(secrets/* withoutSecrets */.cT), purpose));
+    }
+}
+/**
+ * Returns a new directory that contains the files of an order and nothing else.
+ * @throws UserError with pip's last words and one sentence of advice
+ */
+async function download({ interpreter, noDeps, pip, workplace }, { wheelhouses, python, downloads }, { target, role, files }) {
+    const directory = await wheelhouses.stage(workplace);
+    const scratch = await wheelhouses.stage(workplace);
+    const requestFile = external_node_path_.join(scratch, 'request.txt');
+    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
+    const { request, constraints } = files(constraintsFile);
+    await wheelhouses.write(requestFile, request.text);
+    await wheelhouses.write(constraintsFile, constraints.text);
+    const generated = new Map([
+        [requestFile, request],
+        [constraintsFile, constraints],
+    ]);
+    const args = downloadArgs({
+        target,
+        directory,
+        requestFile,
+        noDeps: noDeps && role === 'runtime',
+    });
+    const options = { ...pip, rewrite: (line) => withUserSources(line, generated) };
+    const { exitCode, output } = target.markers === undefined
+        ? await python.pip(interpreter, args, options)
+        : await downloads.pip(interpreter, target.markers, args, options);
+    if (exitCode === 0)
+        return directory;
+    throw new errors/* UserError */.yo(`pip could not download the packages for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
+}
+
+;// CONCATENATED MODULE: ./lib/collect/logic/targets.js
+/** The machines that packages are collected for: platform tags, markers and pip's options. */
+
+/**
+ * Returns the requested targets: every platform with every Python version.
+ * @throws UserError for an invalid platform or version
+ */
+function targetsOf(platforms, pythonVersions, interpreter) {
+    if (platforms.length + pythonVersions.length === 0) {
+        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
+        return [{ name, options: [], markers: undefined }];
+    }
+    for (const version of pythonVersions) {
+        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
+            throw new errors/* UserError */.yo(`The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`);
+        }
+    }
+    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
+    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
+        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
+        options: [
+            '--implementation=cp',
+            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
+            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
+        ],
+        markers: {
+            ...versionMarkers(version),
+            ...(platform === undefined ? {} : platformMarkers(platform)),
+        },
+    })));
+}
+/** The minor version of glibc 2 behind each old name of PEP 600. */
+const oldManylinux = [
+    ['manylinux2014', 17],
+    ['manylinux2010', 12],
+    ['manylinux1', 5],
+];
+/**
+ * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
+ * PEP 656 for musl).
+ */
+function platformTags(platform) {
+    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
+    if (linux === null)
+        return [platform];
+    const [, family = '', major = '', minor = '', arch = ''] = linux;
+    const oldest = family === 'manylinux' ? 5 : 0;
+    const tags = [];
+    for (let each = Number(minor); each >= oldest; each -= 1) {
+        tags.push(`${family}_${major}_${each}_${arch}`);
+        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
+        if (old !== undefined && major === '2')
+            tags.push(`${old[0]}_${arch}`);
+    }
+    return tags.length > 0 ? tags : [platform];
+}
+/** Values of the marker variables (PEP 508) that depend on the Python version. */
+function versionMarkers(version) {
+    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
+    return {
+        implementation_name: 'cpython',
+        implementation_version: full,
+        platform_python_implementation: 'CPython',
+        python_full_version: full,
+        python_version: full.split('.').slice(0, 2).join('.'),
+    };
+}
+/**
+ * Values of the marker variables (PEP 508) that depend on the platform.
+ * @throws UserError for a tag of an unknown system
+ */
+function platformMarkers(platform) {
+    const known = [
+        [
+            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
+        ],
+        [
+            /^macosx_\d+_\d+_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
+        ],
+        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
+    ];
+    for (const [form, system] of known) {
+        const machine = form.exec(platform)?.[1];
+        if (machine !== undefined) {
+            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
+        }
+    }
+    throw new errors/* UserError */.yo(`The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+}
+/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
+const machines = {
+    win_amd64: 'AMD64',
+    win_arm64: 'ARM64',
+    win32: 'x86',
+    universal2: 'arm64',
+};
 
 // EXTERNAL MODULE: ./lib/logic/paths.js
 var paths = __nccwpck_require__(4470);
@@ -34057,8 +34604,6 @@ function markersOf({ packages, environments, requiresPython }) {
     return [...new Set([...markers, ...environments, ...[requiresPython ?? []].flat()])];
 }
 
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/digest.js
 var logic_digest = __nccwpck_require__(9112);
 ;// CONCATENATED MODULE: ./lib/logic/key.js
@@ -34252,8 +34797,6 @@ function everyLineHashed(lines) {
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
-// EXTERNAL MODULE: ./lib/logic/local-project.js
-var local_project = __nccwpck_require__(113);
 ;// CONCATENATED MODULE: ./lib/logic/lock-files.js
 /** The kinds of lock files, by their names. */
 const toolLocks = {
@@ -34633,441 +35176,8 @@ async function auditFiles({ request, workplace }, { wheelhouses, reporter, progr
     return audit;
 }
 
-// EXTERNAL MODULE: ./lib/logic/pip-output.js
-var pip_output = __nccwpck_require__(7949);
-;// CONCATENATED MODULE: ./lib/logic/request-file.js
-/**
- * The requirement files that pip reads: flattened copies of the user's, with exactly the lines that
- * a step needs. `${VARIABLES}` stay unexpanded, so that no secret is written to disk.
- */
-
-
-
-
-
-
-
-/** Without this line pip guesses the encoding of a file. */
-const header = '# -*- coding: utf-8 -*-';
-/**
- * The request for the fill: the user's lines and the offers.
- * In hash mode the hash of a built wheel replaces those of its sdist: with both, pip would prefer
- * the sdist and build again (seen on pip 23.2 and 26.3).
- */
-function fillFiles(lines, constraintsFile, { resolved = [], offers = [], hashMode = false, linksFile } = {}) {
-    const render = (line) => {
-        const { text, source } = line;
-        if (line.kind !== 'index')
-            return { text, source };
-        const project = line.name;
-        const offer = hashMode && line.hashes.length > 0 && offers.find(({ name }) => name === project);
-        return { text: (offer && withHash(line, offer)) || text, source, project };
-    };
-    return request([
-        ...(linksFile === undefined ? [] : [{ text: `--find-links ${quoted(linksFile)}` }]),
-        ...offers
-            .filter((offer) => !offer.isPin)
-            .map(({ url }) => ({ text: `--find-links ${quoted(url)}` })),
-        ...lines
-            .filter((line) => !line.constraint && line.kind !== 'direct' && isForPip(line))
-            .map(render),
-        ...resolved.map((each) => resolvedLine(each, hashMode)),
-    ], [
-        ...lines.filter((line) => line.constraint && isForPip(line)).map(render),
-        // Unlike --find-links, a constraint also has an effect under --no-binary.
-        ...offers
-            .filter((offer) => offer.isPin)
-            .map(({ name, url }) => ({ text: `${name} @ ${url}` })),
-    ], constraintsFile);
-}
-/**
- * The page that tells pip where the files of lock files are, with their hashes. pip prefers the same
- * file of an index, so this only matters for files that the index lacks.
- * @param directory absolute path that relative paths start from
- */
-function linksPage(files, directory) {
-    const links = files.map(({ name, location, isPath, hash }) => {
-        const url = new URL(isPath ? pathToFileURL(path.resolve(directory, location)) : location);
-        url.hash = hash.replace(':', '=');
-        return `<a href="${url.href.replaceAll('&', '&amp;').replaceAll('"', '%22')}">${name}</a>\n`;
-    });
-    return `<!DOCTYPE html>\n<meta charset="utf-8">\n${links.join('')}`;
-}
-function isForPip(line) {
-    return line.text !== '' && !namesIndex(line);
-}
-/** @returns undefined when its options can't be separated from its hashes */
-function withHash(line, { sha256 }) {
-    const options = line.options.map(optionText);
-    return options.includes(undefined)
-        ? undefined
-        : [requirement_line_plainText(line), ...options, `--hash=sha256:${sha256}`].join(' ');
-}
-/**
- * The request for the offline resolution: without hashes, since those of built wheels differ from
- * those of their sdists, and without options, since pip finds only the wheels of the fill.
- */
-function closeFiles(lines, resolved, constraintsFile) {
-    const plain = (constraint) => indexRequirements(lines)
-        .filter((line) => line.constraint === constraint)
-        .map((line) => ({ text: plainText(line), source: line.source, project: line.name }));
-    return request([...plain(false), ...resolved.map((each) => resolvedLine(each, false))], plain(true), constraintsFile);
-}
-/** A request with only the given lines. */
-function plainRequest(lines, source) {
-    return { request: plainFile(lines, source), constraints: plainFile([]) };
-}
-/** A file with only the given lines. @param source the user's line behind all of them */
-function plainFile(lines, source) {
-    return file(lines.map((text) => ({ text, source })));
-}
-/**
- * pip's output with the places of the user's files instead of those of generated files:
- * `-r requirements.txt (line 3)`.
- * @param files generated files by path
- */
-function withUserSources(text, files) {
-    let result = text;
-    for (const [path, { entries }] of files) {
-        const place = (_whole, line) => {
-            const source = entries[Number(line) - 1]?.source;
-            if (source === undefined)
-                return 'wheelhouse';
-            return source.line === undefined ? source.file : `${source.file} (line ${source.line})`;
-        };
-        const escaped = path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-        result = result
-            .replace(new RegExp(`-[rc] ${escaped} \\(line (\\d+)\\)`, 'g'), place)
-            .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), place);
-    }
-    return result;
-}
-/**
- * The user's line that requires the project that pip failed for.
- * @returns undefined when it is not known
- */
-function placeOf({ place, project, dependent }, { request }) {
-    if (place !== undefined)
-        return place;
-    const lines = request.entries.filter(({ source }) => source !== undefined);
-    const line = lines.find((each) => each.project === projectIn(dependent ?? project));
-    // A request with a single line failed because of that one.
-    return line?.source ?? (lines.length === 1 ? lines[0]?.source : undefined);
-}
-function request(lines, constraints, constraintsFile) {
-    const include = constraints.length > 0 ? [{ text: `-c ${quoted(constraintsFile)}` }] : [];
-    return { request: file([...include, ...lines]), constraints: file(constraints) };
-}
-function file(lines) {
-    const entries = [{ text: header }, ...lines];
-    return { text: entries.map(({ text }) => `${text}\n`).join(''), entries };
-}
-function resolvedLine({ name, extras, marker, source, url, sha256 }, hashMode) {
-    const text = [
-        `${name}${extras.length > 0 ? `[${extras.join(',')}]` : ''} @ ${url}`,
-        ...(marker === undefined ? [] : [` ; ${marker}`]),
-        ...(hashMode ? [` --hash=sha256:${sha256}`] : []),
-    ].join('');
-    return { text, source, project: name };
-}
-
-// EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
-var logic_feed = __nccwpck_require__(4848);
-;// CONCATENATED MODULE: ./lib/publish/logic/listing.js
-
-/** Returns the URL of a project's page, as pip builds it. */
-function pageUrl(index, project) {
-    return `${index.replace(/\/+$/, '')}/${project}/`;
-}
-/** Reads an index's page of a project. */
-function readPage(page) {
-    if (page?.status === undefined) {
-        return { state: 'unreadable', reason: page?.fault ?? 'it does not answer' };
-    }
-    return (0,logic_feed/* readAnswer */.JN)(page.status, page.contentType, page.body, page.url);
-}
-/**
- * @param entries the files of its project on the pages of all indexes of the request
- */
-function listingOf(file, entries) {
-    const named = entries.filter((entry) => entry.file === file.file);
-    if (named.some((entry) => entry.sha256 === file.sha256))
-        return { state: 'listed' };
-    const unhashed = named.filter((entry) => entry.sha256 === undefined);
-    if (unhashed.length > 0)
-        return { state: 'unhashed', urls: unhashed.map(({ url }) => url) };
-    const [other] = named;
-    return other?.sha256 === undefined
-        ? { state: 'unlisted' }
-        : { state: 'mismatch', sha256: other.sha256 };
-}
-/** The error for a file that must not be published. */
-function listingMessage({ file, sha256 }, listing, indexes) {
-    const where = indexes.join(', ');
-    const nothing = 'Nothing was uploaded.';
-    switch (listing.state) {
-        case 'unlisted':
-            return `${file} is not listed by ${where}: it comes from elsewhere, such as a direct reference in the dependencies of a package, or --find-links. Only files of the index are published. ${nothing} Exclude the package that requires it.`;
-        case 'mismatch':
-            return `${file} was downloaded with SHA-256 ${sha256}, but ${where} lists ${listing.sha256}. ${nothing} Run again; if it happens again, ask the owner of the index.`;
-        case 'unhashed':
-            return `${file} was downloaded with SHA-256 ${sha256}, but its address on ${where}, which lists no hash, now has different content or does not answer. ${nothing} Run again; if it happens again, ask the owner of the index.`;
-    }
-}
-/** The error for an index that can't be read. */
-function unreadableMessage(index, project, answer) {
-    return answer.state === 'refused'
-        ? `The source index ${index} answers ${answer.status} for ${project}. Set or check the inputs index-username and index-password.`
-        : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists can be published. Check the input index-url.`;
-}
-
-;// CONCATENATED MODULE: ./lib/publish/logic/source.js
-/** What pip downloads from the source index, and which project each file belongs to. */
-
-
-
-
-
-
-/** @throws UserError for a path, a branch or a URL among the requirements: only an index can be copied */
-function refuseDirect(requested) {
-    const [first] = directRequirements(requested.lines);
-    if (first === undefined)
-        return;
-    throw new errors/* UserError */.yo(`"${first.shown}" does not come from an index, and only files of an index are published. Remove this line; if it is your own project, upload it from the job that builds it.`, first.source);
-}
-/**
- * Returns the indexes that files may come from.
- * @throws UserError when pip is configured to use none
- */
-function sourceIndexes(request, interpreter, settings) {
-    const indexes = index_choice_indexesOf(request, interpreter, settings);
-    if (indexes === undefined) {
-        throw new errors/* UserError */.yo('pip is configured to use no index (no-index), so there is nothing to publish. Remove that setting.');
-    }
-    return indexes;
-}
-/**
- * The environment of a pip that downloads from the source indexes.
- * @param empty path of an empty directory. It replaces the user's own find-links directories, which
- * may contain wheels that were built there: only original files are published.
- */
-function pipEnvironment({ environment }, { pipConfig, keyring }, indexes, empty) {
-    const variables = index_choice_indexVariables(indexes, indexes.authoritative);
-    return {
-        ...(0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, variables, keyring),
-        PIP_FIND_LINKS: empty,
-    };
-}
-/** pip's arguments for downloading a request file, with all dependencies, for a target. */
-function downloadArgs(options) {
-    return [
-        'download',
-        '--disable-pip-version-check',
-        '--no-input',
-        '--progress-bar=off',
-        ...options.target.options,
-        `--dest=${options.directory}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/**
- * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
- * check, the author of the sdist could make pip download a file from any server.
- * @param requires its `build-system.requires`
- * @throws UserError that names the sdist, for anything but a name with an optional version, extras
- * and marker
- */
-function buildRequirements(sdist, requires) {
-    const context = { environment: {}, workingDirectory: '.' };
-    return requires.map((text) => {
-        // pip would expand variables, and join lines that end in a backslash.
-        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
-        const line = isPlain ? indexLine(text, context) : undefined;
-        if (line !== undefined)
-            return line.text;
-        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
-        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`);
-    });
-}
-function indexLine(text, context) {
-    try {
-        const line = parseSpecifier(text, { file: 'build-system.requires', line: undefined }, context);
-        return line.kind === 'index' ? line : undefined;
-    }
-    catch (error) {
-        if (error instanceof errors/* UserError */.yo)
-            return undefined;
-        throw error;
-    }
-}
-/**
- * Returns the project and version that a file belongs to. Its name and its metadata must agree,
- * because pip reads the name and uploaders read the metadata.
- * @param identities the names and versions in its metadata
- * @throws UserError when there are none, or when they contradict the file name
- */
-function identity(file, identities) {
-    const [first] = identities;
-    const name = (0,logic_names/* normalizeName */.Pc)(first?.name ?? '');
-    const version = (0,logic_names/* versionInFileName */.Nc)(file, name);
-    const isUsable = first !== undefined &&
-        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
-        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
-    if (!isUsable) {
-        throw new errors/* UserError */.yo(`${file} of the source index has no valid name and version in its metadata. Exclude that version.`);
-    }
-    for (const each of identities) {
-        const agrees = version !== undefined &&
-            (0,logic_names/* normalizeName */.Pc)(each.name) === name &&
-            (0,logic_names/* sameVersion */.r1)(each.version, version);
-        if (!agrees) {
-            throw new errors/* UserError */.yo(`The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`);
-        }
-    }
-    return { name, version: (0,logic_names/* isSdistName */.zz)(file) ? first.version : String(version) };
-}
-
-;// CONCATENATED MODULE: ./lib/publish/collect.js
-/** Downloads the original files of the source index. */
-
-
-
-
-
-
-
-
-
-/**
- * Downloads the original files for all targets, including the build requirements of sdists: a
- * machine that can only reach the feed could not install those otherwise.
- * @throws UserError for a file that must not be published
- */
-async function collect(run, world) {
-    const { lines } = run.requested;
-    const orders = run.targets.map((target) => ({
-        target,
-        role: 'runtime',
-        files: (constraintsFile) => fillFiles(lines, constraintsFile),
-    }));
-    const collected = new Map();
-    const ordered = new Set();
-    for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
-        const { target } = order;
-        const { directory, downloads } = await carryOut(run, world, order);
-        const sources = downloads.map(({ source }) => source);
-        const added = sources.filter((source) => isNew(source, collected));
-        await checkListed(run, world, added);
-        for (const { file } of added)
-            await world.wheelhouses.move(file, directory, run.collection);
-        for (const source of sources) {
-            if (collected.get(source.file)?.role !== 'runtime')
-                collected.set(source.file, source);
-        }
-        for (const { buildRequires } of downloads) {
-            const name = JSON.stringify([target.name, [...buildRequires].sort()]);
-            if (buildRequires.length === 0 || ordered.has(name))
-                continue;
-            ordered.add(name);
-            const request = plainFile(buildRequires);
-            const files = () => ({ request, constraints: plainFile([]) });
-            orders.push({ target, role: 'build', files });
-        }
-    }
-    return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
-}
-/** @throws UserError for a file that was collected with different content */
-function isNew({ file, sha256 }, collected) {
-    const known = collected.get(file);
-    if (known === undefined || known.sha256 === sha256)
-        return known === undefined;
-    throw new errors/* UserError */.yo(`The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`);
-}
-/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
-async function carryOut(run, world, order) {
-    const { role, target } = order;
-    const packages = role === 'runtime' ? 'packages' : 'build requirements';
-    const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () => download(run, world, order));
-    const files = await world.downloads.list(directory);
-    const odd = files.find(({ file }) => !(0,logic_names/* isDistributionName */.I1)(file));
-    if (odd !== undefined) {
-        throw new errors/* UserError */.yo(`The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`);
-    }
-    const names = files.map(({ file }) => file);
-    const metadata = await world.downloads.metadata(run.interpreter, directory, names);
-    const downloads = files.map((each, index) => ({
-        source: { ...each, ...identity(each.file, metadata[index]?.identities ?? []), role },
-        buildRequires: buildRequiresOf(each.file, metadata[index]),
-    }));
-    return { directory, downloads };
-}
-function buildRequiresOf(file, metadata) {
-    if (!(0,logic_names/* isSdistName */.zz)(file))
-        return [];
-    const pyproject = metadata?.pyproject;
-    const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, `pyproject.toml of ${file}`);
-    return buildRequirements(file, parts.buildRequires);
-}
-/**
- * Checks that the source indexes list each file under its name, version and hash. pip also takes
- * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
- * @throws UserError for a file that no index lists, or that one lists with another hash
- */
-async function checkListed({ interpreter, indexes, pip, workplace }, { downloads, wheelhouses }, files) {
-    const urls = [indexes.authoritative, ...indexes.extra];
-    const projects = [...new Set(files.map(({ name }) => name))];
-    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
-    const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => pageUrl(index, project)), { ...pip, directory });
-    await wheelhouses.remove(directory);
-    const answers = queries.map((each, index) => ({ ...each, answer: readPage(pages[index]) }));
-    for (const file of files) {
-        const own = answers.filter(({ project }) => project === file.name);
-        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
-        const listing = listingOf(file, entries);
-        if (listing.state === 'listed')
-            continue;
-        if (listing.state === 'unhashed') {
-            const digests = await downloads.digests(interpreter, listing.urls, pip);
-            if (digests.includes(file.sha256))
-                continue;
-        }
-        for (const { index, answer } of own) {
-            if (answer.state === 'refused' || answer.state === 'unreadable') {
-                throw new errors/* UserError */.yo(unreadableMessage((0,secrets/* withoutSecrets */.cT)(index), file.name, answer));
-            }
-        }
-        throw new errors/* UserError */.yo(listingMessage(file, listing, urls.map(secrets/* withoutSecrets */.cT)));
-    }
-}
-/**
- * Returns a new directory that contains the files of an order and nothing else.
- * @throws UserError with pip's last words and one sentence of advice
- */
-async function download({ interpreter, pip, workplace }, { wheelhouses, python, downloads }, { target, files }) {
-    const directory = await wheelhouses.stage(workplace);
-    const scratch = await wheelhouses.stage(workplace);
-    const requestFile = external_node_path_.join(scratch, 'request.txt');
-    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
-    const { request, constraints } = files(constraintsFile);
-    await wheelhouses.write(requestFile, request.text);
-    await wheelhouses.write(constraintsFile, constraints.text);
-    const generated = new Map([
-        [requestFile, request],
-        [constraintsFile, constraints],
-    ]);
-    const args = downloadArgs({ target, directory, requestFile });
-    const options = { ...pip, rewrite: (line) => withUserSources(line, generated) };
-    const { exitCode, output } = target.markers === undefined
-        ? await python.pip(interpreter, args, options)
-        : await downloads.pip(interpreter, target.markers, args, options);
-    if (exitCode === 0)
-        return directory;
-    throw new errors/* UserError */.yo(`pip could not download the packages for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
-}
-
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js
+var logic_feed = __nccwpck_require__(6504);
 // EXTERNAL MODULE: ./lib/publish/logic/model.js
 var model = __nccwpck_require__(2059);
 ;// CONCATENATED MODULE: ./lib/publish/logic/pip-conf.js
@@ -35182,108 +35292,31 @@ function uploadAdvice(output) {
         : 'Check the input upload-url and the answer of the feed above. A new run uploads only what is missing.';
 }
 
-;// CONCATENATED MODULE: ./lib/publish/logic/targets.js
-/** The machines that packages are published for: platform tags, markers and pip's options. */
+;// CONCATENATED MODULE: ./lib/publish/logic/source.js
+/** Which requests can be published, and from which indexes. */
 
-/**
- * Returns the requested targets: every platform with every Python version.
- * @throws UserError for an invalid platform or version
- */
-function targetsOf(platforms, pythonVersions, interpreter) {
-    if (platforms.length + pythonVersions.length === 0) {
-        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
-        return [{ name, options: [], markers: undefined }];
-    }
-    for (const version of pythonVersions) {
-        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new errors/* UserError */.yo(`The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`);
-        }
-    }
-    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
-    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
-        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
-        options: [
-            '--implementation=cp',
-            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
-            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
-        ],
-        markers: {
-            ...versionMarkers(version),
-            ...(platform === undefined ? {} : platformMarkers(platform)),
-        },
-    })));
-}
-/** The minor version of glibc 2 behind each old name of PEP 600. */
-const oldManylinux = [
-    ['manylinux2014', 17],
-    ['manylinux2010', 12],
-    ['manylinux1', 5],
-];
-/**
- * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
- * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
- * PEP 656 for musl).
- */
-function platformTags(platform) {
-    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
-    if (linux === null)
-        return [platform];
-    const [, family = '', major = '', minor = '', arch = ''] = linux;
-    const oldest = family === 'manylinux' ? 5 : 0;
-    const tags = [];
-    for (let each = Number(minor); each >= oldest; each -= 1) {
-        tags.push(`${family}_${major}_${each}_${arch}`);
-        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
-        if (old !== undefined && major === '2')
-            tags.push(`${old[0]}_${arch}`);
-    }
-    return tags.length > 0 ? tags : [platform];
-}
-/** Values of the marker variables (PEP 508) that depend on the Python version. */
-function versionMarkers(version) {
-    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
-    return {
-        implementation_name: 'cpython',
-        implementation_version: full,
-        platform_python_implementation: 'CPython',
-        python_full_version: full,
-        python_version: full.split('.').slice(0, 2).join('.'),
-    };
+
+
+/** @throws UserError for a path, a branch or a URL among the requirements: only an index can be copied */
+function refuseDirect(requested) {
+    const [first] = directRequirements(requested.lines);
+    if (first === undefined)
+        return;
+    throw new errors/* UserError */.yo(`"${first.shown}" does not come from an index, and only files of an index are published. Remove this line; if it is your own project, upload it from the job that builds it.`, first.source);
 }
 /**
- * Values of the marker variables (PEP 508) that depend on the platform.
- * @throws UserError for a tag of an unknown system
+ * Returns the indexes that files may come from.
+ * @throws UserError when pip is configured to use none
  */
-function platformMarkers(platform) {
-    const known = [
-        [
-            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
-        ],
-        [
-            /^macosx_\d+_\d+_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
-        ],
-        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
-    ];
-    for (const [form, system] of known) {
-        const machine = form.exec(platform)?.[1];
-        if (machine !== undefined) {
-            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
-        }
+function sourceIndexes(request, interpreter, settings) {
+    const indexes = index_choice_indexesOf(request, interpreter, settings);
+    if (indexes === undefined) {
+        throw new errors/* UserError */.yo('pip is configured to use no index (no-index), so there is nothing to publish. Remove that setting.');
     }
-    throw new errors/* UserError */.yo(`The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+    return indexes;
 }
-/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
-const machines = {
-    win_amd64: 'AMD64',
-    win_arm64: 'ARM64',
-    win32: 'x86',
-    universal2: 'arm64',
-};
 
 ;// CONCATENATED MODULE: ./lib/publish/upload.js
-/** Compares files with the feed, and uploads those that it does not have. */
 
 
 
@@ -35433,6 +35466,7 @@ async function runUploader({ request, collection, certificates }, { programs }, 
 
 
 
+
 /**
  * Publishes the requested packages.
  * @throws PublishConflict when the feed has different content under the name of a file
@@ -35444,7 +35478,7 @@ async function publish(request, world) {
     hideSecrets(request, world);
     await world.sources.check(source);
     const interpreter = checkPip(await world.python.probe(source));
-    const { settings, requested } = await readRequest(source, interpreter, world);
+    const { settings, requested, noDeps } = await readRequest(source, interpreter, world);
     refuseDirect(requested);
     const indexes = sourceIndexes(source, interpreter, settings);
     const confusion = confusionWarning(indexes);
@@ -35459,7 +35493,9 @@ async function publish(request, world) {
     try {
         const certificates = certificatesOf(settings, source.environment);
         const run = {
-            ...{ request, interpreter, requested, targets, indexes, certificates, workplace },
+            ...{ request, interpreter, requested, noDeps, targets, indexes, certificates, workplace },
+            purpose: { verb: 'published', onError: 'Nothing was uploaded.' },
+            withBuildRequirements: true,
             pip: {
                 cwd: source.workingDirectory,
                 env: pipEnvironment(source, interpreter, indexes, await wheelhouses.stage(workplace)),
@@ -35467,7 +35503,7 @@ async function publish(request, world) {
             feed: world.feed(certificates),
             collection: await wheelhouses.stage(workplace),
         };
-        const files = await collect(run, world);
+        const files = (await collect(run, world)).map(({ source: file }) => file);
         const audit = await auditFiles(run, world, auditor, files);
         const before = await reporter.group('Compare with the feed', () => compareWithFeed(run, world, files));
         const rows = uploader === undefined || (0,logic_feed/* hasConflict */.XF)(before)
@@ -35519,7 +35555,7 @@ async function findTool(tool, { source }, { executable }, { programs }) {
 
 /***/ }),
 
-/***/ 1951:
+/***/ 8722:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -35528,24 +35564,18 @@ __nccwpck_require__.d(__webpack_exports__, {
   s: () => (/* binding */ publishingWorld)
 });
 
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs/promises");
-// EXTERNAL MODULE: external "node:os"
-var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs"
+var external_node_fs_ = __nccwpck_require__(3024);
 ;// CONCATENATED MODULE: ./lib/world/disk.js
 /** Files and directories: hashes, writes, copies, moves and deletes them. */
 
@@ -35708,6 +35738,110 @@ function unlock(directory) {
     }
 }
 
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+;// CONCATENATED MODULE: ./lib/world/pages.js
+/** Downloads pages and files over HTTP. Follows redirects itself, to protect credentials. */
+
+
+
+const maxRedirects = 5;
+/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
+const maxPage = 32 * 1024 * 1024;
+/** For project pages: prefers JSON, like pip. */
+const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
+/**
+ * Requests a page or file, and follows redirects; the client would send the credentials to other
+ * origins as well.
+ * @param mayFollow stops at a redirect: the answer then has the redirect's target as its URL
+ * @throws Error of the connection, or when there are too many redirects
+ */
+async function follow(start, access, mayFollow = () => true) {
+    const { certificates } = access;
+    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
+    let url = start;
+    for (let hop = 0; hop <= maxRedirects; hop += 1) {
+        const response = await get(url, url.origin === start.origin, access, ca);
+        const { statusCode = 0, headers } = response.message;
+        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
+            return { response, url };
+        }
+        url = new URL(headers.location, url);
+        response.message.destroy();
+        if (!mayFollow(url))
+            return { response, url };
+    }
+    throw new Error('it redirects too many times');
+}
+async function get(url, isOrigin, { credentials, isTrusted, signal, accept: accepted = accept }, ca) {
+    const handler = {
+        prepareRequest(request) {
+            request.signal = signal;
+            if (ca === undefined)
+                return;
+            request.ca = ca;
+            // Behind a proxy the agent makes the connection, with its own options.
+            const agent = request.agent;
+            if (agent)
+                agent.options = { ...agent.options, ca };
+        },
+        canHandleAuthentication: () => false,
+        handleAuthentication: () => Promise.reject(new Error('not handled')),
+    };
+    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
+        allowRedirects: false,
+        allowRetries: false,
+        ignoreSslError: isTrusted?.(url) ?? false,
+        keepAlive: false,
+    });
+    return client.get(url.href, {
+        accept: accepted,
+        ...(credentials && isOrigin
+            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
+            : {}),
+    });
+}
+/**
+ * Repeats a request while its answer may be temporary.
+ * @param attempts at least 1
+ * @param pause milliseconds between two attempts: a server that restarts answers 503 for a moment
+ */
+async function withRetries(ask, isTemporary, { attempts, pause }) {
+    const answer = await ask();
+    if (attempts <= 1 || !isTemporary(answer))
+        return answer;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    return withRetries(ask, isTemporary, { attempts: attempts - 1, pause });
+}
+/**
+ * Reads the text of a response.
+ * @param limit bytes after which it is cut off, at the end of a chunk
+ */
+async function textOf(response, limit) {
+    const { bytes, isWhole } = await bytesOf(response, limit);
+    return { text: bytes.toString('utf8'), isWhole };
+}
+/** Like {@link textOf}, but not decoded. */
+async function bytesOf({ message }, limit) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size >= limit)
+            break;
+    }
+    return { bytes: Buffer.concat(chunks), isWhole: size < limit };
+}
+
+// EXTERNAL MODULE: external "node:os"
+var external_node_os_ = __nccwpck_require__(8161);
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/world/process.js + 2 modules
 var world_process = __nccwpck_require__(5733);
 ;// CONCATENATED MODULE: ./lib/world/python-program.js
@@ -35982,6 +36116,75 @@ async function withEnsuredPip(interpreter, { environment }, directory) {
     if (exitCode !== 0) {
         throw new errors/* UserError */.yo(`The virtual environment ${directory} could not be made: ${(0,pip_output/* errorExcerpt */.MS)(output)} (on Debian and Ubuntu the package python3-venv may be missing).`);
     }
+}
+
+;// CONCATENATED MODULE: ./lib/collect/world/downloads.js
+/** Downloads with pip, also for another machine, and reads the files. */
+
+
+
+
+
+
+
+
+/** @param environment the environment of programs other than pip */
+function downloadsAdapter(reporter, environment) {
+    return {
+        pip: (interpreter, markers, args, options) => runPip(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
+        async list(directory) {
+            const files = [];
+            for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
+                const whole = external_node_path_.join(directory, file);
+                files.push({ file, sha256: await fileSha256(whole), size: (await (0,promises_namespaceObject.stat)(whole)).size });
+            }
+            return files;
+        },
+        async metadata(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'file_metadata', [], {
+                env: environment,
+                input: asciiJson(files.map((file) => external_node_path_.join(directory, file))),
+            });
+            if (exitCode !== 0)
+                throw new Error(`Could not read files: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
+            const found = JSON.parse(stdout);
+            return found.map(({ identities = [], pyproject, fault }, index) => {
+                if (fault !== undefined) {
+                    throw new errors/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Exclude that version.`);
+                }
+                return { identities, pyproject: pyproject ?? undefined };
+            });
+        },
+        async pages(interpreter, urls, { directory, ...options }) {
+            const answers = await throughPip(interpreter, { urls, directory }, options);
+            const pages = [];
+            for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
+                const body = status === undefined ? '' : await (0,promises_namespaceObject.readFile)(external_node_path_.join(directory, String(index)), 'utf8');
+                pages.push({ status, contentType, url, body, fault });
+            }
+            return pages;
+        },
+        async digests(interpreter, urls, options) {
+            const answers = await throughPip(interpreter, { urls }, options);
+            return answers.map(({ sha256 }) => sha256);
+        },
+    };
+}
+async function throughPip(interpreter, job, { cwd, env }) {
+    if (job.urls.length === 0)
+        return [];
+    // URLs may contain credentials, so they are not arguments.
+    const input = asciiJson({ ...job, accept: accept, limit: maxPage });
+    const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
+        cwd,
+        env,
+        input,
+    });
+    if (exitCode === 0)
+        return JSON.parse(stdout);
+    throw new errors/* UserError */.yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use a different version of pip.`);
 }
 
 // EXTERNAL MODULE: ./lib/logic/digest.js
@@ -38850,104 +39053,6 @@ async function filesMatching(root, pattern) {
     return found;
 }
 
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
-var lib = __nccwpck_require__(4942);
-;// CONCATENATED MODULE: ./lib/world/pages.js
-/** Downloads pages and files over HTTP. Follows redirects itself, to protect credentials. */
-
-
-
-const maxRedirects = 5;
-/** Bytes. The longest known page of a real project, ddtrace's, has 19 MB of HTML (2026). */
-const maxPage = 32 * 1024 * 1024;
-/** For project pages: prefers JSON, like pip. */
-const accept = 'application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01';
-/**
- * Requests a page or file, and follows redirects; the client would send the credentials to other
- * origins as well.
- * @param mayFollow stops at a redirect: the answer then has the redirect's target as its URL
- * @throws Error of the connection, or when there are too many redirects
- */
-async function follow(start, access, mayFollow = () => true) {
-    const { certificates } = access;
-    const ca = certificates ? await (0,promises_namespaceObject.readFile)(certificates).catch(() => undefined) : undefined;
-    let url = start;
-    for (let hop = 0; hop <= maxRedirects; hop += 1) {
-        const response = await get(url, url.origin === start.origin, access, ca);
-        const { statusCode = 0, headers } = response.message;
-        if (statusCode < 300 || statusCode > 399 || headers.location === undefined) {
-            return { response, url };
-        }
-        url = new URL(headers.location, url);
-        response.message.destroy();
-        if (!mayFollow(url))
-            return { response, url };
-    }
-    throw new Error('it redirects too many times');
-}
-async function get(url, isOrigin, { credentials, isTrusted, signal, accept: accepted = accept }, ca) {
-    const handler = {
-        prepareRequest(request) {
-            request.signal = signal;
-            if (ca === undefined)
-                return;
-            request.ca = ca;
-            // Behind a proxy the agent makes the connection, with its own options.
-            const agent = request.agent;
-            if (agent)
-                agent.options = { ...agent.options, ca };
-        },
-        canHandleAuthentication: () => false,
-        handleAuthentication: () => Promise.reject(new Error('not handled')),
-    };
-    const client = new lib/* HttpClient */.Qq('wheelhouse', [handler], {
-        allowRedirects: false,
-        allowRetries: false,
-        ignoreSslError: isTrusted?.(url) ?? false,
-        keepAlive: false,
-    });
-    return client.get(url.href, {
-        accept: accepted,
-        ...(credentials && isOrigin
-            ? { authorization: `Basic ${(0,secrets/* basicCredentials */.BG)(credentials.username, credentials.password)}` }
-            : {}),
-    });
-}
-/**
- * Repeats a request while its answer may be temporary.
- * @param attempts at least 1
- * @param pause milliseconds between two attempts: a server that restarts answers 503 for a moment
- */
-async function withRetries(ask, isTemporary, { attempts, pause }) {
-    const answer = await ask();
-    if (attempts <= 1 || !isTemporary(answer))
-        return answer;
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    return withRetries(ask, isTemporary, { attempts: attempts - 1, pause });
-}
-/**
- * Reads the text of a response.
- * @param limit bytes after which it is cut off, at the end of a chunk
- */
-async function textOf(response, limit) {
-    const { bytes, isWhole } = await bytesOf(response, limit);
-    return { text: bytes.toString('utf8'), isWhole };
-}
-/** Like {@link textOf}, but not decoded. */
-async function bytesOf({ message }, limit) {
-    const chunks = [];
-    let size = 0;
-    for await (const chunk of message) {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size >= limit)
-            break;
-    }
-    return { bytes: Buffer.concat(chunks), isWhole: size < limit };
-}
-
 ;// CONCATENATED MODULE: ./lib/world/remote-files.js
 /** Downloads requirement files from URLs: with a request of our own, or else as pip would. */
 
@@ -39361,79 +39466,13 @@ async function seal(directory, manifest) {
     await keepOnly(directory, [logic_manifest/* lockFile */.Ke, logic_manifest/* manifestFile */.YE, ...manifest.wheels.map(logic_manifest/* wheelPath */.NV)]);
 }
 
-;// CONCATENATED MODULE: ./lib/publish/world/downloads.js
-/** Downloads with pip, also for another machine, and reads the files. */
-
-
-
-
-
-
-
-
-/** @param environment the environment of programs other than pip */
-function downloadsAdapter(reporter, environment) {
-    return {
-        pip: (interpreter, markers, args, options) => runPip(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
-        async list(directory) {
-            const files = [];
-            for (const file of (await (0,promises_namespaceObject.readdir)(directory)).sort()) {
-                const whole = external_node_path_.join(directory, file);
-                files.push({ file, sha256: await fileSha256(whole), size: (await (0,promises_namespaceObject.stat)(whole)).size });
-            }
-            return files;
-        },
-        async metadata(interpreter, directory, files) {
-            if (files.length === 0)
-                return [];
-            const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'file_metadata', [], {
-                env: environment,
-                input: asciiJson(files.map((file) => external_node_path_.join(directory, file))),
-            });
-            if (exitCode !== 0)
-                throw new Error(`Could not read files: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
-            const found = JSON.parse(stdout);
-            return found.map(({ identities = [], pyproject, fault }, index) => {
-                if (fault !== undefined) {
-                    throw new errors/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Exclude that version.`);
-                }
-                return { identities, pyproject: pyproject ?? undefined };
-            });
-        },
-        async pages(interpreter, urls, { directory, ...options }) {
-            const answers = await throughPip(interpreter, { urls, directory }, options);
-            const pages = [];
-            for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
-                const body = status === undefined ? '' : await (0,promises_namespaceObject.readFile)(external_node_path_.join(directory, String(index)), 'utf8');
-                pages.push({ status, contentType, url, body, fault });
-            }
-            return pages;
-        },
-        async digests(interpreter, urls, options) {
-            const answers = await throughPip(interpreter, { urls }, options);
-            return answers.map(({ sha256 }) => sha256);
-        },
-    };
-}
-async function throughPip(interpreter, job, { cwd, env }) {
-    if (job.urls.length === 0)
-        return [];
-    // URLs may contain credentials, so they are not arguments.
-    const input = asciiJson({ ...job, accept: accept, limit: maxPage });
-    const { exitCode, stdout, output } = await runProgram(interpreter.executable, 'index_pages', [], {
-        cwd,
-        env,
-        input,
-    });
-    if (exitCode === 0)
-        return JSON.parse(stdout);
-    throw new errors/* UserError */.yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use a different version of pip.`);
-}
-
-// EXTERNAL MODULE: ./lib/publish/logic/feed.js + 1 modules
-var feed = __nccwpck_require__(4848);
+// EXTERNAL MODULE: ./lib/collect/logic/listing.js + 1 modules
+var listing = __nccwpck_require__(2528);
+// EXTERNAL MODULE: ./lib/publish/logic/feed.js
+var feed = __nccwpck_require__(6504);
 ;// CONCATENATED MODULE: ./lib/publish/world/feed.js
 /** A private feed: its project pages, and the content of its files. */
+
 
 
 
@@ -39466,7 +39505,7 @@ function feedAdapter(access, certificates) {
             const { text, isWhole } = await textOf(response, maxPage);
             if (!isWhole)
                 return { state: 'unreadable', reason: `its page is larger than ${maxPage} bytes` };
-            return (0,feed/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
+            return (0,listing/* readAnswer */.JN)(statusCode, headers['content-type'] ?? '', text, url.href);
         }
         catch (error) {
             if (attempt.signal.aborted) {
@@ -39514,6 +39553,7 @@ function programsAdapter(reporter) {
 }
 
 ;// CONCATENATED MODULE: ./lib/publish/world/world.js
+/** Wires the adapters of publishing, for the action and the command line. */
 
 
 

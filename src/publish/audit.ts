@@ -1,10 +1,12 @@
 /** Looks for known vulnerabilities before anything is uploaded. */
+
 import path from 'node:path';
+import type { SourceFile } from '../collect/logic/model.ts';
 
 import { UserError } from '../logic/errors.ts';
 import { auditArgs, auditMessage, mergedAudit, readAudit } from './logic/audit.ts';
 import { auditLists } from './logic/lock.ts';
-import type { AuditResult, SourceFile } from './logic/model.ts';
+import type { AuditResult } from './logic/model.ts';
 import type { Command } from './logic/programs.ts';
 import type { PublishWorld } from './ports.ts';
 import type { PublishRun } from './run.ts';

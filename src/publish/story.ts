@@ -2,6 +2,9 @@
  * The story of publishing: download the original files of the requested packages, ask the feed which
  * of them it has, upload the others.
  */
+import { collect } from '../collect/collect.ts';
+import { pipEnvironment } from '../collect/logic/source.ts';
+import { targetsOf } from '../collect/logic/targets.ts';
 import { checkPip } from '../interpreter.ts';
 import { confusionWarning } from '../logic/index-choice.ts';
 import type { Interpreter } from '../logic/model.ts';
@@ -9,14 +12,12 @@ import { certificatesOf } from '../logic/pip-settings.ts';
 import { secretForms, secretsOfUrl, shownAddress } from '../logic/secrets.ts';
 import { hideInputs, readRequest } from '../request.ts';
 import { auditFiles } from './audit.ts';
-import { collect } from './collect.ts';
 import { conflictMessage, hasConflict } from './logic/feed.ts';
 import { publishLock } from './logic/lock.ts';
 import { PublishConflict, type PublishReport, type PublishRequest } from './logic/model.ts';
 import { pipConf } from './logic/pip-conf.ts';
 import { type Command, checkTool, commandsOf, type Tool } from './logic/programs.ts';
-import { pipEnvironment, refuseDirect, sourceIndexes } from './logic/source.ts';
-import { targetsOf } from './logic/targets.ts';
+import { refuseDirect, sourceIndexes } from './logic/source.ts';
 import type { PublishWorld } from './ports.ts';
 import type { PublishRun } from './run.ts';
 import { compareWithFeed, uploadAbsent } from './upload.ts';
@@ -35,7 +36,7 @@ export async function publish(
   hideSecrets(request, world);
   await world.sources.check(source);
   const interpreter = checkPip(await world.python.probe(source));
-  const { settings, requested } = await readRequest(source, interpreter, world);
+  const { settings, requested, noDeps } = await readRequest(source, interpreter, world);
   refuseDirect(requested);
   const indexes = sourceIndexes(source, interpreter, settings);
   const confusion = confusionWarning(indexes);
@@ -50,7 +51,9 @@ export async function publish(
   try {
     const certificates = certificatesOf(settings, source.environment);
     const run: PublishRun = {
-      ...{ request, interpreter, requested, targets, indexes, certificates, workplace },
+      ...{ request, interpreter, requested, noDeps, targets, indexes, certificates, workplace },
+      purpose: { verb: 'published', onError: 'Nothing was uploaded.' },
+      withBuildRequirements: true,
       pip: {
         cwd: source.workingDirectory,
         env: pipEnvironment(source, interpreter, indexes, await wheelhouses.stage(workplace)),
@@ -58,7 +61,7 @@ export async function publish(
       feed: world.feed(certificates),
       collection: await wheelhouses.stage(workplace),
     };
-    const files = await collect(run, world);
+    const files = (await collect(run, world)).map(({ source: file }) => file);
     const audit = await auditFiles(run, world, auditor, files);
     const before = await reporter.group('Compare with the feed', () =>
       compareWithFeed(run, world, files),

@@ -1,10 +1,11 @@
 /** Compares files with the feed, and uploads those that it does not have. */
+import type { ProjectAnswer, SourceFile } from '../collect/logic/model.ts';
 import { messageOf, UserError } from '../logic/errors.ts';
 import { errorExcerpt } from '../logic/pip-output.ts';
 import type { ProjectFile } from '../logic/project-page.ts';
 import type { PipResult } from '../ports.ts';
 import { hasConflict, stateOf } from './logic/feed.ts';
-import type { FeedAnswer, PublishRequest, PublishRow, SourceFile } from './logic/model.ts';
+import type { PublishRequest, PublishRow } from './logic/model.ts';
 import {
   batches,
   type Command,
@@ -63,7 +64,7 @@ export async function compareWithFeed(
 function feedError(
   { feed }: PublishRequest,
   project: string,
-  answer: Extract<FeedAnswer, { state: 'refused' | 'unreadable' }>,
+  answer: Extract<ProjectAnswer, { state: 'refused' | 'unreadable' }>,
 ): UserError {
   if (answer.state === 'unreadable') {
     return new UserError(

@@ -1,41 +1,14 @@
 /** A feed's answers, and the address for uploads to it. */
 
+import type { ProjectAnswer, SourceFile } from '../../collect/logic/model.ts';
 import { normalizeName } from '../../logic/names.ts';
-import { type Health, judgePage, projectFiles } from '../../logic/project-page.ts';
-import type { FeedAnswer, FileState, PublishRow, SourceFile } from './model.ts';
-
-/**
- * Reads a feed's answer for one project.
- * @param url the address of the page, for relative links
- */
-export function readAnswer(
-  status: number,
-  contentType: string,
-  body: string,
-  url: string,
-): FeedAnswer {
-  const health: Health = judgePage(status, contentType, body);
-  switch (health.state) {
-    case 'refused':
-    case 'absent':
-      return health;
-    case 'healthy':
-      break;
-    default:
-      return { state: 'unreadable', reason: health.reason };
-  }
-  try {
-    return { state: 'listed', files: projectFiles(contentType, body, url) };
-  } catch {
-    return { state: 'unreadable', reason: 'its JSON is not a project page (PEP 691)' };
-  }
-}
+import type { FileState, PublishRow } from './model.ts';
 
 /**
  * Interprets a redirect to another origin. Feeds redirect to a public index for a project that they
  * do not have (the default of pypiserver and GitLab), or to a login page without valid credentials.
  */
-export function readForeignRedirect(location: URL, project: string): FeedAnswer {
+export function readForeignRedirect(location: URL, project: string): ProjectAnswer {
   const last = location.pathname.split('/').findLast((part) => part !== '') ?? '';
   return normalizeName(last) === project
     ? { state: 'absent', forwarded: location.host }

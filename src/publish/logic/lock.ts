@@ -1,5 +1,5 @@
 /** The published closure as files: for pip, and for pip-audit. */
-import type { SourceFile } from './model.ts';
+import type { SourceFile } from '../../collect/logic/model.ts';
 
 /** The lock for pip. It can be installed if all targets have the same versions. */
 export function publishLock(files: readonly SourceFile[]): string {

@@ -1,12 +1,14 @@
 /** A private feed: its project pages, and the content of its files. */
 import { createHash } from 'node:crypto';
 
+import { readAnswer } from '../../collect/logic/listing.ts';
+import type { ProjectAnswer } from '../../collect/logic/model.ts';
 import { messageOf } from '../../logic/errors.ts';
 import type { ProjectFile } from '../../logic/project-page.ts';
 import { withoutSecrets } from '../../logic/secrets.ts';
 import { type Answer, follow, maxPage, textOf, withRetries } from '../../world/pages.ts';
-import { readAnswer, readForeignRedirect } from '../logic/feed.ts';
-import type { FeedAccess, FeedAnswer } from '../logic/model.ts';
+import { readForeignRedirect } from '../logic/feed.ts';
+import type { FeedAccess } from '../logic/model.ts';
 
 /** Time limit for one page including redirects, in milliseconds. */
 const pageLimit = 30_000;
@@ -31,7 +33,7 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
     return { signal, answer: follow(url, { credentials, certificates, signal }, mayFollow) };
   };
 
-  async function askOnce(project: string): Promise<FeedAnswer> {
+  async function askOnce(project: string): Promise<ProjectAnswer> {
     const isFeed = (url: URL): boolean => url.origin === origin;
     const attempt = askFor(new URL(`${project}/`, access.url), pageLimit, isFeed);
     try {
@@ -52,7 +54,7 @@ export function feedAdapter(access: FeedAccess, certificates: string | undefined
   }
 
   return {
-    ask: (project: string): Promise<FeedAnswer> =>
+    ask: (project: string): Promise<ProjectAnswer> =>
       withRetries(
         () => askOnce(project),
         ({ state }) => state === 'unreadable',

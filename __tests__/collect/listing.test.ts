@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
-import type { ProjectFile } from '../../src/logic/project-page.ts';
 import {
   listingMessage,
   listingOf,
   pageUrl,
   readPage,
   unreadableMessage,
-} from '../../src/publish/logic/listing.ts';
-import { digit, file } from './files.ts';
+} from '../../src/collect/logic/listing.ts';
+import type { ProjectFile } from '../../src/logic/project-page.ts';
+import { digit, file } from '../publish/files.ts';
 
 const alpha = file('alpha', '1.0', 'a');
+const purpose = { verb: 'published', onError: 'Nothing was uploaded.' };
 const entry = (more: Partial<ProjectFile> = {}): ProjectFile => ({
   file: alpha.file,
   url: `https://index.example/f/${alpha.file}`,
@@ -54,7 +54,8 @@ describe('a downloaded file', () => {
     { state: 'unhashed', urls: ['https://index.example/f?signature=secret'] },
   ] as const) {
     test(`the error for a file that is ${listing.state} names the file and the index, without a signature`, () => {
-      const message = listingMessage(alpha, listing, ['https://index.example/simple/']);
+      const indexes = ['https://index.example/simple/'];
+      const message = listingMessage(alpha, listing, indexes, purpose);
       assert.ok(message.startsWith(alpha.file));
       assert.match(message, /https:\/\/index\.example\/simple\/.*Nothing was uploaded/);
       assert.ok(!message.includes('signature'));
@@ -77,9 +78,7 @@ test('a page without an answer is unreadable, never empty', () => {
 });
 
 test('the error for an index that refuses access names the credential inputs', () => {
-  const message = unreadableMessage('https://i.example/', 'alpha', {
-    state: 'refused',
-    status: 401,
-  });
+  const refused = { state: 'refused', status: 401 } as const;
+  const message = unreadableMessage('https://i.example/', 'alpha', refused, purpose);
   assert.match(message, /answers 401 for alpha.*index-username and index-password/);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { platformTags, targetsOf } from '../../src/publish/logic/targets.ts';
-import { words } from './files.ts';
+import { platformTags, targetsOf } from '../../src/collect/logic/targets.ts';
+import { words } from '../publish/files.ts';
 
 describe('targets', () => {
   const interpreter = { version: '3.11.7', series: '3.11', platform: 'linux-x86_64' };

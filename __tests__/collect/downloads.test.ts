@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { pipVersions } from '../../scripts/tools.mjs';
+import { downloadsAdapter } from '../../src/collect/world/downloads.ts';
 import type { Interpreter } from '../../src/logic/model.ts';
-import { downloadsAdapter } from '../../src/publish/world/downloads.ts';
 import { consoleReporter } from '../../src/world/reporters.ts';
 import { type IndexServer, startIndex } from '../support/index-server.ts';
 import { sdist, wheel } from '../support/packages.ts';

@@ -1,4 +1,4 @@
-/** Downloads the original files of the source index. */
+/** Downloads the original files of indexes, for this machine or for others. */
 import path from 'node:path';
 
 import { UserError } from '../logic/errors.ts';
@@ -19,10 +19,10 @@ import {
   readPage,
   unreadableMessage,
 } from './logic/listing.ts';
-import type { FileMetadata, SourceFile, Target } from './logic/model.ts';
+import type { Collected, FileMetadata, SourceFile, Target } from './logic/model.ts';
 import { buildRequirements, downloadArgs, identity } from './logic/source.ts';
-import type { PublishWorld } from './ports.ts';
-import type { PublishRun } from './run.ts';
+import type { CollectWorld } from './ports.ts';
+import type { CollectRun } from './run.ts';
 
 /** Requirements to download for one target. */
 interface Order {
@@ -39,18 +39,19 @@ interface Download {
 }
 
 /**
- * Downloads the original files for all targets, including the build requirements of sdists: a
- * machine that can only reach the feed could not install those otherwise.
- * @throws UserError for a file that must not be published
+ * Downloads the original files for all targets; where the run says so, including the build
+ * requirements of sdists: a machine that can only reach the copies could not install those otherwise.
+ * @returns the files, sorted by name; they are in the collection
+ * @throws UserError for a file that must not be collected
  */
-export async function collect(run: PublishRun, world: PublishWorld): Promise<SourceFile[]> {
+export async function collect(run: CollectRun, world: CollectWorld): Promise<Collected[]> {
   const { lines } = run.requested;
   const orders: Order[] = run.targets.map((target) => ({
     target,
     role: 'runtime',
     files: (constraintsFile) => fillFiles(lines, constraintsFile),
   }));
-  const collected = new Map<string, SourceFile>();
+  const collected = new Map<string, Collected>();
   const ordered = new Set<string>();
   for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
     const { target } = order;
@@ -60,8 +61,15 @@ export async function collect(run: PublishRun, world: PublishWorld): Promise<Sou
     await checkListed(run, world, added);
     for (const { file } of added) await world.wheelhouses.move(file, directory, run.collection);
     for (const source of sources) {
-      if (collected.get(source.file)?.role !== 'runtime') collected.set(source.file, source);
+      const known = collected.get(source.file);
+      const targets = new Set([...(known?.targets ?? []), target]);
+      const isRuntime = known?.source.role === 'runtime';
+      collected.set(source.file, {
+        source: isRuntime ? known.source : source,
+        targets: [...targets],
+      });
     }
+    if (!run.withBuildRequirements) continue;
     for (const { buildRequires } of downloads) {
       const name = JSON.stringify([target.name, [...buildRequires].sort()]);
       if (buildRequires.length === 0 || ordered.has(name)) continue;
@@ -71,12 +79,12 @@ export async function collect(run: PublishRun, world: PublishWorld): Promise<Sou
       orders.push({ target, role: 'build', files });
     }
   }
-  return [...collected.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
+  return [...collected.values()].sort((a, b) => (a.source.file < b.source.file ? -1 : 1));
 }
 
 /** @throws UserError for a file that was collected with different content */
-function isNew({ file, sha256 }: SourceFile, collected: ReadonlyMap<string, SourceFile>): boolean {
-  const known = collected.get(file);
+function isNew({ file, sha256 }: SourceFile, collected: ReadonlyMap<string, Collected>): boolean {
+  const known = collected.get(file)?.source;
   if (known === undefined || known.sha256 === sha256) return known === undefined;
   throw new UserError(
     `The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`,
@@ -85,8 +93,8 @@ function isNew({ file, sha256 }: SourceFile, collected: ReadonlyMap<string, Sour
 
 /** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
 async function carryOut(
-  run: PublishRun,
-  world: PublishWorld,
+  run: CollectRun,
+  world: CollectWorld,
   order: Order,
 ): Promise<{ readonly directory: string; readonly downloads: readonly Download[] }> {
   const { role, target } = order;
@@ -126,8 +134,8 @@ function buildRequiresOf(file: string, metadata: FileMetadata | undefined): stri
  * @throws UserError for a file that no index lists, or that one lists with another hash
  */
 async function checkListed(
-  { interpreter, indexes, pip, workplace }: PublishRun,
-  { downloads, wheelhouses }: PublishWorld,
+  { interpreter, indexes, pip, purpose, workplace }: CollectRun,
+  { downloads, wheelhouses }: CollectWorld,
   files: readonly SourceFile[],
 ): Promise<void> {
   const urls = [indexes.authoritative, ...indexes.extra];
@@ -152,10 +160,10 @@ async function checkListed(
     }
     for (const { index, answer } of own) {
       if (answer.state === 'refused' || answer.state === 'unreadable') {
-        throw new UserError(unreadableMessage(withoutSecrets(index), file.name, answer));
+        throw new UserError(unreadableMessage(withoutSecrets(index), file.name, answer, purpose));
       }
     }
-    throw new UserError(listingMessage(file, listing, urls.map(withoutSecrets)));
+    throw new UserError(listingMessage(file, listing, urls.map(withoutSecrets), purpose));
   }
 }
 
@@ -164,9 +172,9 @@ async function checkListed(
  * @throws UserError with pip's last words and one sentence of advice
  */
 async function download(
-  { interpreter, pip, workplace }: PublishRun,
-  { wheelhouses, python, downloads }: PublishWorld,
-  { target, files }: Order,
+  { interpreter, noDeps, pip, workplace }: CollectRun,
+  { wheelhouses, python, downloads }: CollectWorld,
+  { target, role, files }: Order,
 ): Promise<string> {
   const directory = await wheelhouses.stage(workplace);
   const scratch = await wheelhouses.stage(workplace);
@@ -180,7 +188,12 @@ async function download(
     [requestFile, request],
     [constraintsFile, constraints],
   ]);
-  const args = downloadArgs({ target, directory, requestFile });
+  const args = downloadArgs({
+    target,
+    directory,
+    requestFile,
+    noDeps: noDeps && role === 'runtime',
+  });
   const options = { ...pip, rewrite: (line: string) => withUserSources(line, generated) };
   const { exitCode, output } =
     target.markers === undefined

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-
+import { buildRequirements, downloadArgs, identity } from '../../src/collect/logic/source.ts';
 import { UserError } from '../../src/logic/errors.ts';
 import { isDistributionName } from '../../src/logic/names.ts';
-import { buildRequirements, downloadArgs, identity } from '../../src/publish/logic/source.ts';
-import { words } from './files.ts';
+import { words } from '../publish/files.ts';
 
 test('pip download gets the target and the directory', () => {
   const target = { name: '', options: ['--platform=win_amd64'], markers: {} };
   assert.deepEqual(
-    downloadArgs({ target, directory: '/d', requestFile: '/s/r.txt' }),
+    downloadArgs({ target, directory: '/d', requestFile: '/s/r.txt', noDeps: false }),
     words(
       'download --disable-pip-version-check --no-input --progress-bar=off --platform=win_amd64 --dest=/d -r /s/r.txt',
     ),

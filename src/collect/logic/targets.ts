@@ -1,4 +1,4 @@
-/** The machines that packages are published for: platform tags, markers and pip's options. */
+/** The machines that packages are collected for: platform tags, markers and pip's options. */
 
 import { UserError } from '../../logic/errors.ts';
 import type { Interpreter } from '../../logic/model.ts';
