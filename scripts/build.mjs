@@ -25,22 +25,27 @@ function node(script, ...args) {
   if (status !== 0) throw new Error(`${script} ${args.join(' ')} failed`);
 }
 
-/** Makes the Python programs part of the bundle, because the action runs without its sources. */
-function embedPrograms() {
-  const directory = join(root, 'src', 'python');
-  const programs = Object.fromEntries(
-    readdirSync(directory)
-      .filter((file) => file.endsWith('.py'))
+/**
+ * Makes the files of a directory part of the bundle, because the action runs without its sources.
+ * @param {string} directory in src
+ * @param {string} extension of the files
+ * @param {string} module in src, whose function source() reads them
+ */
+function embed(directory, extension, module) {
+  const from = join(root, 'src', directory);
+  const texts = Object.fromEntries(
+    readdirSync(from)
+      .filter((file) => file.endsWith(extension))
       .sort()
-      .map((file) => [file.slice(0, -'.py'.length), readFileSync(join(directory, file), 'utf8')]),
+      .map((file) => [file.slice(0, -extension.length), readFileSync(join(from, file), 'utf8')]),
   );
-  const file = join(root, 'lib', 'world', 'python-program.js');
+  const file = join(root, 'lib', `${module}.js`);
   const original = /function source\(name\) \{\n.*\n\}/;
   const text = readFileSync(file, 'utf8');
   if (!original.test(text)) {
-    throw new Error('source() in src/world/python-program.ts has changed: adapt embedPrograms()');
+    throw new Error(`source() in src/${module}.ts has changed: adapt embed()`);
   }
-  const embedded = `const programs = ${JSON.stringify(programs, undefined, 2)};\nfunction source(name) {\n    return programs[name];\n}`;
+  const embedded = `const texts = ${JSON.stringify(texts, undefined, 2)};\nfunction source(name) {\n    return texts[name];\n}`;
   writeFileSync(
     file,
     text.replace(original, () => embedded),
@@ -55,7 +60,8 @@ function build(output) {
     join(root, 'lib', 'version.js'),
     `export const version = ${JSON.stringify(version)};\n`,
   );
-  embedPrograms();
+  embed('python', '.py', 'world/python-program');
+  embed('locktools', '.txt', 'world/lock-tools');
   rmSync(output, { recursive: true, force: true });
   for (const [entry, directory] of entries) {
     const to = join(output, directory);

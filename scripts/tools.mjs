@@ -107,9 +107,15 @@ export function ensureInstalled() {
 /** The Python tools of the tests: `NAME.in` is written by hand, `NAME.txt` by `npm run requirements`. */
 export const requirementsDirectory = join(root, 'scripts', 'requirements');
 
-/** @param {string} name */
+/** The tools that the action installs to read their locks, in files of the same two kinds. */
+export const lockToolsDirectory = join(root, 'src', 'locktools');
+
+/** @param {string} name of a file in one of the two directories */
 function lockOf(name) {
-  return join(requirementsDirectory, `${name}.txt`);
+  const [lock = ''] = [requirementsDirectory, lockToolsDirectory]
+    .map((directory) => join(directory, `${name}.txt`))
+    .filter((file) => existsSync(file));
+  return lock;
 }
 
 /** Installs only files whose hash is in the requirements file, and no dependencies beside those. */
@@ -166,7 +172,7 @@ export function ensureUv() {
 
 /**
  * The virtual environment of some Python tools.
- * @param {string} name of a file in scripts/requirements
+ * @param {string} name of a file in scripts/requirements or src/locktools
  */
 function environmentOf(name) {
   const digest = createHash('sha256')
@@ -213,6 +219,21 @@ export function feedCommand(feed, command) {
 export function ensureFeeds() {
   ensureUv();
   for (const feed of ['pypiserver', 'devpi', 'publishers']) ensureEnvironment(feed);
+}
+
+/**
+ * The path of a tool that writes locks, in the version that the action installs; uv's is that of
+ * the other tests.
+ * @param {'uv' | 'poetry' | 'pdm' | 'pipenv'} tool
+ */
+export function lockToolCommand(tool) {
+  return tool === 'uv' ? uvCommand() : commandOf(tool, tool);
+}
+
+/** Installs the tools that write locks. */
+export function ensureLockTools() {
+  ensureUv();
+  for (const tool of ['poetry', 'pdm', 'pipenv']) ensureEnvironment(tool);
 }
 
 /** Programs that this does not install, and where they come from. */
@@ -368,6 +389,9 @@ export function ensureTools(name) {
   ensureInstalled();
   ensurePips();
   ensureUv();
-  // Half a minute that the other suites can do without.
-  if (name === 'test:more') ensureFeeds();
+  // A minute and a half that the other suites can do without.
+  if (name === 'test:more') {
+    ensureFeeds();
+    ensureLockTools();
+  }
 }

@@ -2,7 +2,7 @@
 import { devNull } from 'node:os';
 import path from 'node:path';
 import { messageOf, UserError } from './logic/errors.ts';
-import { lockToolOf } from './logic/lock-files.ts';
+import { type LockTool, lockToolOf } from './logic/lock-files.ts';
 import {
   type ExportedLock,
   exportEnvironment,
@@ -20,17 +20,18 @@ import type { ToolResult, World } from './ports.ts';
 /**
  * Exports everything that the tool itself would install by default, and what the request selects.
  * @param file a lock for which `lockToolOf` names a tool
- * @param command of that tool
+ * @param install installs a tool that is not on PATH
  * @throws UserError in the tool's own words, such as for a lock that is out of date
  */
 export async function exportLock(
   file: RequirementFile,
-  command: string,
   { request, interpreter }: { readonly request: Request; readonly interpreter: Interpreter },
-  world: Pick<World, 'sources' | 'lockTools' | 'wheelhouses'>,
+  world: Pick<World, 'sources' | 'lockTools' | 'wheelhouses' | 'reporter'>,
+  install: (tool: LockTool) => Promise<{ readonly venv: string }>,
 ): Promise<ExportedLock> {
   const { wheelhouses } = world;
   const lock = await readToolLock(request, file, world);
+  const command = await commandOf(lock, request, world, install);
   const python = interpreter.executable;
   const { commands, files } = exportOf(lock, request, python);
   const directory = path.dirname(file.location);
@@ -64,6 +65,25 @@ export async function exportLock(
   } finally {
     await wheelhouses.remove(workplace);
   }
+}
+
+/** @returns the tool on PATH, or one that is installed */
+async function commandOf(
+  { tool, shown }: ToolLock,
+  { environment }: Request,
+  { lockTools, reporter }: Pick<World, 'lockTools' | 'reporter'>,
+  install: (tool: LockTool) => Promise<{ readonly venv: string }>,
+): Promise<string> {
+  const found = await lockTools.onPath(tool, environment);
+  if ('command' in found) {
+    reporter.info(`Reading ${shown} with the ${tool} on PATH.`);
+    return found.command;
+  }
+  reporter.info(`${shown} is read by ${tool}, and ${found.reason}.`);
+  const { venv } = await install(tool);
+  return process.platform === 'win32'
+    ? path.join(venv, 'Scripts', `${tool}.exe`)
+    : path.join(venv, 'bin', tool);
 }
 
 /** Reads a lock and the file beside it that states what is locked. */

@@ -1,10 +1,13 @@
 /** Reads the lock files of a request: what they list for the chosen interpreter, and nothing else. */
 import path from 'node:path';
 import { UserError } from './logic/errors.ts';
+import { lockToolOf } from './logic/lock-files.ts';
+import type { ExportedLock } from './logic/lock-tools.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import { type Lock, type LockedFile, type LockedPackage, readLock } from './logic/pylock.ts';
 import type { LockedLine, RequirementFile } from './logic/requirements.ts';
 import type { World } from './ports.ts';
+import type { Tools } from './tools.ts';
 
 /** What lock files add to a request. */
 export interface LockedSources {
@@ -14,7 +17,8 @@ export interface LockedSources {
 }
 
 /**
- * Reads locks in the standard format.
+ * Reads locks in the standard format, and those of uv, Poetry, PDM and pipenv.
+ * @param tools that read locks which are not in the standard format
  * @throws UserError when a lock can't be read or is not for the interpreter, with its table
  */
 export async function readLocks(
@@ -22,24 +26,46 @@ export async function readLocks(
   request: Request,
   interpreter: Interpreter,
   world: Pick<World, 'sources' | 'python'>,
+  tools: Tools | undefined,
 ): Promise<LockedSources> {
-  const locks = files.map(({ location, shown }) =>
-    readApplicable({ location, shown }, request, interpreter, world),
-  );
+  const locks = files.map(async (file) => {
+    const lock = await readAny(file, request, world, tools);
+    return applicablePart(lock, file, request, interpreter, world);
+  });
   const read = await Promise.all(locks);
   return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
 }
 
-async function readApplicable(
-  { location, shown }: RequirementFile,
-  request: Request,
-  interpreter: Interpreter,
-  { sources, python }: Pick<World, 'sources' | 'python'>,
-): Promise<LockedSources> {
-  const { workingDirectory, extras, groups } = request;
+/** A lock, and the lines of its export that name indexes. */
+type AnyLock = Lock & Partial<Pick<ExportedLock, 'options'>>;
+
+async function readAny(
+  file: RequirementFile,
+  { workingDirectory, extras, groups }: Request,
+  { sources }: Pick<World, 'sources'>,
+  tools: Tools | undefined,
+): Promise<AnyLock> {
+  const { location, shown } = file;
+  const tool = lockToolOf(path.basename(location));
+  if (tool !== undefined) {
+    if (tools !== undefined) return tools.exportLock(file);
+    throw new UserError(
+      `${shown} can't be used here. Export a requirement file from it with ${tool}.`,
+      { file: shown },
+    );
+  }
   const relative = path.relative(workingDirectory, path.dirname(location)) || '.';
   const directory = relative.split(path.sep).join('/');
-  const lock = readLock(await sources.read(location), shown, { extras, groups }, directory);
+  return readLock(await sources.read(location), shown, { extras, groups }, directory);
+}
+
+async function applicablePart(
+  lock: AnyLock,
+  { shown }: RequirementFile,
+  request: Request,
+  interpreter: Interpreter,
+  { python }: Pick<World, 'python'>,
+): Promise<LockedSources> {
   const applies = await python.applies(interpreter, markersOf(lock));
   const isTrue = (marker: string | undefined): boolean =>
     marker === undefined || applies.get(marker) !== false;
@@ -59,13 +85,14 @@ async function readApplicable(
   }
   const isNamed = (item: LockedPackage): boolean =>
     item.path !== undefined &&
-    namedProjects(request).has(path.resolve(workingDirectory, item.path));
+    namedProjects(request).has(path.resolve(request.workingDirectory, item.path));
   // After -e pip reads no marker, so only packages that apply count.
   const chosen = lock.packages.filter(
     (item) => !isNamed(item) && (item.path === undefined || isTrue(item.marker)),
   );
+  const texts = [...(lock.options ?? []), ...chosen.map(({ text }) => text)];
   return {
-    lines: chosen.map(({ text }) => ({ text, source: { file: shown, line: undefined } })),
+    lines: texts.map((text) => ({ text, source: { file: shown, line: undefined } })),
     links: packages.flatMap((item) => item.files),
   };
 }

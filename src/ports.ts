@@ -114,6 +114,8 @@ export interface LockTools {
     tool: LockTool,
     environment: Readonly<Record<string, string>>,
   ): Promise<{ readonly command: string } | { readonly reason: string }>;
+  /** Reads a requirement file that names a tool and all its dependencies, with hashes. */
+  requirements(tool: LockTool): string;
   /** Runs a tool; its output is not shown, as it may contain secrets. */
   run(
     command: string,

@@ -7,7 +7,7 @@ import { fillEnvironment } from './logic/environment.ts';
 import { messageOf, UserError } from './logic/errors.ts';
 import { canonical, type Keys, keysOf } from './logic/key.ts';
 import { groupRequirements, type LocalProject } from './logic/local-project.ts';
-import { isPylock } from './logic/lock-files.ts';
+import { isLock } from './logic/lock-files.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import {
   certificatesOf,
@@ -69,7 +69,7 @@ export async function readRequest(
   const configured = pipSettings(interpreter, request.index);
   reporter.hide(secretsOfSettings(configured.configured));
   refuseIgnoredSettings(configured, interpreter.pip ?? '');
-  const requested = await requestedSet(request, interpreter, configured, world);
+  const requested = await requestedSet(request, interpreter, configured, world, tools);
   reporter.hide(requested.lines.flatMap(secretsOfLine));
   const settings = withOptionLines(configured, requested.lines);
   refuseReleaseAgeConflicts(request.releaseAge, settings);
@@ -104,6 +104,7 @@ export async function readRequestWithKeys(
 /**
  * Reads all files, groups and inline requirements into one set of lines.
  * @param settings pip's own: its constraint files count as the user's
+ * @param tools that read locks which are not in the standard format
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
 async function requestedSet(
@@ -111,6 +112,7 @@ async function requestedSet(
   interpreter: Interpreter,
   settings: PipSettings,
   world: Pick<World, 'sources' | 'python'>,
+  tools: Tools | undefined,
 ): Promise<RequestedSet> {
   const { sources } = world;
   const access = remoteAccess(request, interpreter, settings);
@@ -123,9 +125,11 @@ async function requestedSet(
   };
   const found = await sources.find(request);
   for (const file of found.requirements) refuseOtherFormats(file.shown);
-  const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isPylock(shown));
+  const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isLock(shown));
   const lock =
-    lockFiles.length === 0 ? undefined : await readLocks(lockFiles, request, interpreter, world);
+    lockFiles.length === 0
+      ? undefined
+      : await readLocks(lockFiles, request, interpreter, world, tools);
   const [paths, packages] = partition(
     request.packages,
     (text) => isPath(text) && !/(?:^|\s)-/.test(text),
@@ -257,16 +261,15 @@ function partition<T>(items: readonly T[], test: (item: T) => boolean): [yes: T[
   return [items.filter(test), items.filter((item) => !test(item))];
 }
 
-/** Files of other tools that users take for requirement files. */
-const otherFormats = /(?:^|\/)(?:pyproject\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
-
+/** @throws UserError for files of other tools that users take for requirement files */
 function refuseOtherFormats(shown: string): void {
-  if (otherFormats.test(shown)) {
-    throw new UserError(
-      `${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`,
-      { file: shown },
-    );
-  }
+  const [name = ''] = /(?:pyproject\.toml|Pipfile)$/.exec(shown) ?? [];
+  if (name === '' || path.posix.basename(shown) !== name) return;
+  const advice =
+    name === 'Pipfile'
+      ? 'Name its Pipfile.lock'
+      : 'Use the input project for the project, or groups for its dependency groups';
+  throw new UserError(`${shown} is not a requirement file. ${advice}.`, { file: shown });
 }
 
 /** @throws UserError for requirements that would have to be resolved beside a lock */

@@ -4,9 +4,12 @@
  * verified by hash whoever wrote the cache.
  */
 import path from 'node:path';
+import { exportLock } from './export-lock.ts';
 import { digest } from './logic/digest.ts';
 import { messageOf, UserError } from './logic/errors.ts';
+import type { ExportedLock } from './logic/lock-tools.ts';
 import type { Interpreter, Request } from './logic/model.ts';
+import type { RequirementFile } from './logic/requirements.ts';
 import type { State } from './logic/state.ts';
 import type { World } from './ports.ts';
 
@@ -60,6 +63,18 @@ export class Tools {
     const known = this.#prepared.get(tool.name) ?? this.#prepare(tool, purpose);
     this.#prepared.set(tool.name, known);
     return known;
+  }
+
+  /**
+   * Reads the lock of uv, Poetry, PDM or pipenv through the tool's own exporter.
+   * @throws UserError in the tool's own words, such as for a lock that is out of date
+   */
+  exportLock(file: RequirementFile): Promise<ExportedLock> {
+    const run = { request: this.#request, interpreter: this.#interpreter };
+    return exportLock(file, run, this.#world, (name) => {
+      const requirements = this.#world.lockTools.requirements(name);
+      return this.prepare({ name, requirements }, file.shown);
+    });
   }
 
   async #prepare(tool: Tool, purpose: string): Promise<PreparedTool> {

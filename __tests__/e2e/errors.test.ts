@@ -225,8 +225,15 @@ const cases: Case[] = [
     files: { 'pyproject.toml': '[project]\nname = "x"\n' },
     with: { requirements: 'pyproject.toml' },
     message:
-      'pyproject.toml is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.',
+      'pyproject.toml is not a requirement file. Use the input project for the project, or groups for its dependency groups.',
     file: 'pyproject.toml',
+  },
+  {
+    what: 'a Pipfile as a requirement file',
+    files: { 'service/Pipfile': '' },
+    with: { requirements: 'service/Pipfile' },
+    message: 'service/Pipfile is not a requirement file. Name its Pipfile.lock.',
+    file: 'service/Pipfile',
   },
   {
     what: 'a boolean input that is neither true nor false',

@@ -124,6 +124,7 @@ export function fakeWorld(projects: Projects): Fake {
         python: fakePython(fake),
         lockTools: {
           onPath: async (tool) => ({ reason: `there is no ${tool} on PATH` }),
+          requirements: (tool) => `${tool}==1.0 --hash=sha256:${'0'.repeat(64)}\n`,
           run: async () => ({ exitCode: 1, stdout: '', output: '', ranIn: '' }),
         },
         uv: {

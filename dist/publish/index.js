@@ -34136,6 +34136,28 @@ function checkPip(interpreter, otherwise = ' before this step') {
     return interpreter;
 }
 
+;// CONCATENATED MODULE: ./lib/logic/lock-files.js
+/** The kinds of lock files, by their names. */
+const toolLocks = {
+    'uv.lock': 'uv',
+    'poetry.lock': 'poetry',
+    'pdm.lock': 'pdm',
+    'Pipfile.lock': 'pipenv',
+};
+/** Returns the tool that a lock belongs to, by the lock's path. */
+function lockToolOf(file) {
+    const name = file.slice(file.lastIndexOf('/') + 1);
+    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
+}
+/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
+function isPylock(file) {
+    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
+}
+/** Whether a path names a lock of any kind. */
+function isLock(file) {
+    return isPylock(file) || lockToolOf(file) !== undefined;
+}
+
 // EXTERNAL MODULE: ./lib/logic/schema.js
 var schema = __nccwpck_require__(3227);
 ;// CONCATENATED MODULE: ./lib/logic/pylock-tables.js
@@ -34557,20 +34579,33 @@ function pathOfUrl(url, name) {
 
 
 
+
 /**
- * Reads locks in the standard format.
+ * Reads locks in the standard format, and those of uv, Poetry, PDM and pipenv.
+ * @param tools that read locks which are not in the standard format
  * @throws UserError when a lock can't be read or is not for the interpreter, with its table
  */
-async function readLocks(files, request, interpreter, world) {
-    const locks = files.map(({ location, shown }) => readApplicable({ location, shown }, request, interpreter, world));
+async function readLocks(files, request, interpreter, world, tools) {
+    const locks = files.map(async (file) => {
+        const lock = await readAny(file, request, world, tools);
+        return applicablePart(lock, file, request, interpreter, world);
+    });
     const read = await Promise.all(locks);
     return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
 }
-async function readApplicable({ location, shown }, request, interpreter, { sources, python }) {
-    const { workingDirectory, extras, groups } = request;
+async function readAny(file, { workingDirectory, extras, groups }, { sources }, tools) {
+    const { location, shown } = file;
+    const tool = lockToolOf(external_node_path_.basename(location));
+    if (tool !== undefined) {
+        if (tools !== undefined)
+            return tools.exportLock(file);
+        throw new errors/* UserError */.yo(`${shown} can't be used here. Export a requirement file from it with ${tool}.`, { file: shown });
+    }
     const relative = external_node_path_.relative(workingDirectory, external_node_path_.dirname(location)) || '.';
     const directory = relative.split(external_node_path_.sep).join('/');
-    const lock = readLock(await sources.read(location), shown, { extras, groups }, directory);
+    return readLock(await sources.read(location), shown, { extras, groups }, directory);
+}
+async function applicablePart(lock, { shown }, request, interpreter, { python }) {
     const applies = await python.applies(interpreter, markersOf(lock));
     const isTrue = (marker) => marker === undefined || applies.get(marker) !== false;
     const { environments, requiresPython } = lock;
@@ -34586,11 +34621,12 @@ async function readApplicable({ location, shown }, request, interpreter, { sourc
             throw refusal(`${table} requires ${needed}`);
     }
     const isNamed = (item) => item.path !== undefined &&
-        namedProjects(request).has(external_node_path_.resolve(workingDirectory, item.path));
+        namedProjects(request).has(external_node_path_.resolve(request.workingDirectory, item.path));
     // After -e pip reads no marker, so only packages that apply count.
     const chosen = lock.packages.filter((item) => !isNamed(item) && (item.path === undefined || isTrue(item.marker)));
+    const texts = [...(lock.options ?? []), ...chosen.map(({ text }) => text)];
     return {
-        lines: chosen.map(({ text }) => ({ text, source: { file: shown, line: undefined } })),
+        lines: texts.map((text) => ({ text, source: { file: shown, line: undefined } })),
         links: packages.flatMap((item) => item.files),
     };
 }
@@ -34797,24 +34833,6 @@ function everyLineHashed(lines) {
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
-;// CONCATENATED MODULE: ./lib/logic/lock-files.js
-/** The kinds of lock files, by their names. */
-const toolLocks = {
-    'uv.lock': 'uv',
-    'poetry.lock': 'poetry',
-    'pdm.lock': 'pdm',
-    'Pipfile.lock': 'pipenv',
-};
-/** Returns the tool that a lock belongs to, by the lock's path. */
-function lockToolOf(file) {
-    const name = file.slice(file.lastIndexOf('/') + 1);
-    return Object.hasOwn(toolLocks, name) ? toolLocks[name] : undefined;
-}
-/** Whether a path names a lock in the standard form (PEP 751): `pylock.toml` or `pylock.NAME.toml`. */
-function isPylock(file) {
-    return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
-}
-
 ;// CONCATENATED MODULE: ./lib/request.js
 /** Reads the user's files and pip's settings, and computes the cache keys from them. */
 
@@ -34842,7 +34860,7 @@ async function readRequest(request, interpreter, world, tools) {
     const configured = pip_settings_pipSettings(interpreter, request.index);
     reporter.hide((0,secrets/* secretsOfSettings */.YA)(configured.configured));
     refuseIgnoredSettings(configured, interpreter.pip ?? '');
-    const requested = await requestedSet(request, interpreter, configured, world);
+    const requested = await requestedSet(request, interpreter, configured, world, tools);
     reporter.hide(requested.lines.flatMap(secrets/* secretsOfLine */.Bo));
     const settings = withOptionLines(configured, requested.lines);
     refuseReleaseAgeConflicts(request.releaseAge, settings);
@@ -34870,9 +34888,10 @@ async function readRequestWithKeys(request, interpreter, world, tools) {
 /**
  * Reads all files, groups and inline requirements into one set of lines.
  * @param settings pip's own: its constraint files count as the user's
+ * @param tools that read locks which are not in the standard format
  * @throws UserError for anything in the user's files that can't be used, with its place
  */
-async function requestedSet(request, interpreter, settings, world) {
+async function requestedSet(request, interpreter, settings, world, tools) {
     const { sources } = world;
     const access = remoteAccess(request, interpreter, settings);
     const reading = {
@@ -34885,8 +34904,10 @@ async function requestedSet(request, interpreter, settings, world) {
     const found = await sources.find(request);
     for (const file of found.requirements)
         refuseOtherFormats(file.shown);
-    const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isPylock(shown));
-    const lock = lockFiles.length === 0 ? undefined : await readLocks(lockFiles, request, interpreter, world);
+    const [lockFiles, requirements] = partition(found.requirements, ({ shown }) => isLock(shown));
+    const lock = lockFiles.length === 0
+        ? undefined
+        : await readLocks(lockFiles, request, interpreter, world, tools);
     const [paths, packages] = partition(request.packages, (text) => isPath(text) && !/(?:^|\s)-/.test(text));
     if (lock !== undefined)
         refuseBesideLock(lockFiles, requirements, packages);
@@ -34989,12 +35010,15 @@ function replacedVariables({ url, extra, username, mirror }) {
 function partition(items, test) {
     return [items.filter(test), items.filter((item) => !test(item))];
 }
-/** Files of other tools that users take for requirement files. */
-const otherFormats = /(?:^|\/)(?:pyproject\.toml|(?:poetry|uv|pdm|Pipfile)\.lock|Pipfile)$/;
+/** @throws UserError for files of other tools that users take for requirement files */
 function refuseOtherFormats(shown) {
-    if (otherFormats.test(shown)) {
-        throw new errors/* UserError */.yo(`${shown} is not a requirement file. Export one, for example with "uv export" or "poetry export"; for dependency groups use the input groups.`, { file: shown });
-    }
+    const [name = ''] = /(?:pyproject\.toml|Pipfile)$/.exec(shown) ?? [];
+    if (name === '' || external_node_path_.posix.basename(shown) !== name)
+        return;
+    const advice = name === 'Pipfile'
+        ? 'Name its Pipfile.lock'
+        : 'Use the input project for the project, or groups for its dependency groups';
+    throw new errors/* UserError */.yo(`${shown} is not a requirement file. ${advice}.`, { file: shown });
 }
 /** @throws UserError for requirements that would have to be resolved beside a lock */
 function refuseBesideLock([lock], [file], [line]) {
@@ -35883,7 +35907,7 @@ async function answer({ executable }, program, question, options) {
     }
 }
 /** The build replaces this function with one that contains all programs: see scripts/build.mjs. */
-const programs = {
+const texts = {
   "download": "\"\"\"Downloads a URL through the HTTP session of pip's own \"download\": with its credentials,\ncertificates, proxies and retries.\n\nTakes a JSON object {url, seconds, bytes} on standard input; the last two are limits. Prints a JSON\nobject with the body in base64, or the status of the response, or an error.\n\"\"\"\n\nimport base64\nimport json\nimport os\nimport sys\nimport threading\n\njob = json.load(sys.stdin)\n\n\ndef end(answer):\n    sys.stdout.write(json.dumps(answer))\n    sys.stdout.flush()\n    os._exit(0)\n\n\ntimeout = {'error': 'it did not arrive within %d s' % job['seconds']}\ntimer = threading.Timer(job['seconds'], end, [timeout])\ntimer.daemon = True\ntimer.start()\ntry:\n    from pip._internal.commands import create_command\n\n    command = create_command('download')\n    options, _ = command.parse_args([])\n    session = command._build_session(options)\n    session.auth.prompting = False\n    response = session.get(job['url'], headers={'Cache-Control': 'no-cache'}, stream=True)\n    if response.status_code != 200:\n        end({'status': response.status_code})\n    body = b''\n    for chunk in response.iter_content(65536):\n        body += chunk\n        if len(body) > job['bytes']:\n            end({'error': 'it is larger than %d MB' % (job['bytes'] >> 20)})\n    end({'body': base64.b64encode(body).decode('ascii')})\nexcept BaseException as error:\n    end({'error': str(error) or type(error).__name__})\n",
   "file_metadata": "\"\"\"Prints, as JSON, the identities and pyproject.toml of files, without running any of their code.\n\nReads all metadata that an uploader might read: twine takes the METADATA nearest to a wheel's root.\n\"\"\"\n\nimport json\nimport sys\nimport tarfile\nimport zipfile\nfrom email.parser import Parser\n\n\ndef members(path):\n    if path.endswith(('.zip', '.whl')):\n        with zipfile.ZipFile(path) as archive:\n            for member in archive.infolist():\n                yield member.filename, lambda: archive.read(member)\n    else:\n        with tarfile.open(path) as archive:\n            for member in archive:\n                if member.isfile():\n                    yield member.name, lambda: archive.extractfile(member).read()\n\n\ndef describe(path):\n    identities = []\n    pyproject = None\n    wheel = path.endswith('.whl')\n    for name, read in members(path):\n        parts = name.split('/')\n        if len(parts) <= 2 and ('METADATA' in name if wheel else parts[-1] == 'PKG-INFO'):\n            text = read().decode('utf-8', 'replace')\n            if wheel and 'Metadata-Version' not in text:\n                continue\n            info = Parser().parsestr(text, headersonly=True)\n            for one in info.get_all('Name', ['']):\n                for version in info.get_all('Version', ['']):\n                    identities.append({'name': str(one), 'version': str(version)})\n        elif len(parts) == 2 and parts[1] == 'pyproject.toml' and not wheel:\n            pyproject = read().decode('utf-8', 'replace')\n    return {'identities': identities, 'pyproject': pyproject}\n\n\nfound = []\nfor path in json.load(sys.stdin):\n    try:\n        found.append(describe(path))\n    except Exception as error:\n        found.append({'fault': type(error).__name__})\nsys.stdout.write(json.dumps(found))\n",
   "index_pages": "\"\"\"Queries indexes through the HTTP session of pip's own \"download\": keyring, netrc, proxies and client\ncertificates work as they do for pip. Its cache is not used.\n\nAn error is reported by its class only, since its text may contain an address with credentials.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport sys\nfrom urllib.parse import urljoin, urlsplit\nfrom urllib.request import url2pathname\n\njob = json.load(sys.stdin)\nfrom pip._internal.commands.download import DownloadCommand\n\ncommand = DownloadCommand('download', 'download')\noptions, _ = command.parse_args(['--no-cache-dir', '--no-input'])\nsession = command._build_session(options)\n\n\ndef chunks(response):\n    raw = response.raw\n    if hasattr(raw, 'stream'):\n        return raw.stream(65536, decode_content=False)\n    return iter(lambda: raw.read(65536), b'')\n\n\ndef page(url, target):\n    if url.startswith('file:') and os.path.isdir(url2pathname(urlsplit(url).path)):\n        url = urljoin(url, 'index.html')\n    headers = {'Accept': job['accept'], 'Cache-Control': 'max-age=0'}\n    with session.get(url, headers=headers, stream=True) as response:\n        size = 0\n        with open(target, 'wb') as file:\n            for chunk in response.iter_content(65536):\n                size += len(chunk)\n                if size > job['limit']:\n                    return {'fault': 'its page is longer than %d MB' % (job['limit'] >> 20)}\n                file.write(chunk)\n        kind = response.headers.get('Content-Type', '')\n        return {'status': response.status_code, 'contentType': kind, 'url': response.url}\n\n\ndef digest(url):\n    with session.get(url, headers={'Accept-Encoding': 'identity'}, stream=True) as response:\n        if response.status_code != 200:\n            return {}\n        hash = hashlib.sha256()\n        for chunk in chunks(response):\n            hash.update(chunk)\n        return {'sha256': hash.hexdigest()}\n\n\nanswers = []\nfor number, url in enumerate(job['urls']):\n    try:\n        directory = job.get('directory')\n        answers.append(\n            page(url, os.path.join(directory, str(number))) if directory else digest(url)\n        )\n    except Exception as error:\n        answers.append({'fault': 'it does not answer (%s)' % type(error).__name__})\nsys.stdout.write(json.dumps(answers))\n",
@@ -35897,7 +35921,7 @@ const programs = {
   "write_stubs": "\"\"\"Writes wheels that contain nothing but metadata (PEP 427).\n\npip then resolves a local project's dependencies, extras and markers itself, without building the\nproject. Takes a JSON list of {name, version, requires} on standard input and the directory as\nargument; prints the list again, each stub with the path and the SHA-256 of its file.\n\"\"\"\n\nimport hashlib\nimport json\nimport os\nimport re\nimport sys\nimport zipfile\n\nstubs = json.load(sys.stdin)\nfor number, stub in enumerate(stubs):\n    escaped = re.sub(r'[-_.]+', '_', stub['name'])\n    base = '%s-%s' % (escaped, stub['version'])\n    extras = sorted(\n        set(re.findall(r\"\"\"extra\\s*==\\s*['\"]([^'\"]+)['\"]\"\"\", ' '.join(stub['requires'])))\n    )\n    metadata = ['Metadata-Version: 2.1', 'Name: ' + stub['name'], 'Version: ' + stub['version']]\n    metadata += ['Provides-Extra: ' + extra for extra in extras]\n    metadata += ['Requires-Dist: ' + requirement for requirement in stub['requires']]\n    files = {\n        'METADATA': '\\n'.join(metadata) + '\\n',\n        'WHEEL': 'Wheel-Version: 1.0\\nGenerator: wheelhouse\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n',\n    }\n    directory = os.path.join(sys.argv[1], str(number))\n    os.mkdir(directory)\n    # The build tag distinguishes its name from a real wheel's.\n    path = os.path.join(directory, base + '-0wheelhouse-py3-none-any.whl')\n    with zipfile.ZipFile(path, 'w') as archive:\n        record = ''\n        for name, text in files.items():\n            archive.writestr('%s.dist-info/%s' % (base, name), text)\n            record += '%s.dist-info/%s,,\\n' % (base, name)\n        archive.writestr(base + '.dist-info/RECORD', record + base + '.dist-info/RECORD,,\\n')\n    with open(path, 'rb') as file:\n        stub.update(file=path, sha256=hashlib.sha256(file.read()).hexdigest())\nsys.stdout.write(json.dumps(stubs))\n"
 };
 function source(name) {
-    return programs[name];
+    return texts[name];
 }
 
 ;// CONCATENATED MODULE: ./lib/world/python.js

@@ -20,3 +20,8 @@ export function lockToolOf(file: string): LockTool | undefined {
 export function isPylock(file: string): boolean {
   return /(?:^|\/)pylock(?:\.[^./]+)?\.toml$/.test(file);
 }
+
+/** Whether a path names a lock of any kind. */
+export function isLock(file: string): boolean {
+  return isPylock(file) || lockToolOf(file) !== undefined;
+}

@@ -1,6 +1,8 @@
 /** The tools whose locks are read by their own exporters: uv, Poetry, PDM and pipenv. */
+import { readFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 
+import type { LockTool } from '../logic/lock-files.ts';
 import { traitsOf } from '../logic/lock-tools.ts';
 import type { LockTools } from '../ports.ts';
 import { run } from './process.ts';
@@ -18,6 +20,7 @@ export function lockToolsAdapter(): LockTools {
         return { reason: `there is no ${tool} on PATH` };
       }
     },
+    requirements: source,
     async run(command, args, options) {
       const [finished, ranIn] = await Promise.all([
         run(command, args, options),
@@ -26,4 +29,9 @@ export function lockToolsAdapter(): LockTools {
       return { ...finished, ranIn };
     },
   };
+}
+
+/** The build replaces this function with one that contains all files: see scripts/build.mjs. */
+function source(name: LockTool): string {
+  return readFileSync(new URL(`../locktools/${name}.txt`, import.meta.url), 'utf8');
 }
