@@ -200,3 +200,42 @@ test('files of a local find-links directory have no upload time and are chosen',
   });
   assert.deepEqual(installed, ['alpha==2.0', 'beta==8.0'], main.log);
 });
+
+test('a lock file does not bring in a file that is too young, nor one that only its own address offers', async () => {
+  const foreign = await startIndex({ distributions: [wheel({ name: 'beta', version: '7.0' })] });
+  const locked = (address: string, file: Distribution | undefined): Record<string, string> => ({
+    'pylock.toml': [
+      'lock-version = "1.0"',
+      'created-by = "a test"',
+      '[[packages]]',
+      `name = "${file?.project}"`,
+      `version = "${file?.version}"`,
+      `wheels = [{ url = "${new URL(`/files/${file?.filename}`, address).href}", hashes = { sha256 = "${file?.sha256}" } }]`,
+      '',
+    ].join('\n'),
+  });
+  const release = (version: string) =>
+    distributions.find(({ filename }) => filename.startsWith(`beta-${version}`));
+  try {
+    for (const [lock, expected] of [
+      [locked(index.url, release('2.0')), ['beta==2.0']],
+      [locked(index.url, release('3.0')), []],
+      [locked(foreign.url, wheel({ name: 'beta', version: '7.0' })), []],
+    ] as const) {
+      const { main, installed } = await run({ files: lock, with: limited });
+      assert.deepEqual(installed, expected, main.log);
+    }
+    assert.equal(foreign.count(), 0);
+  } finally {
+    await foreign.close();
+  }
+});
+
+test('nothing but the input makes an exception', async () => {
+  const { main, installed } = await run({
+    files,
+    with: limited,
+    env: { WHEELHOUSE_AGE_EXCEPT: 'beta' },
+  });
+  assert.deepEqual(installed, ['alpha==2.0', 'beta==2.0'], main.log);
+});

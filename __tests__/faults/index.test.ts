@@ -165,7 +165,7 @@ const settings: Row[] = [
     ...refused,
     pip: '23.2.1',
     env: { PIP_UPLOADED_PRIOR_TO: 'P3D' },
-    says: 'error: pip is configured with uploaded-prior-to, which pip 23.2.1 ignores. Upgrade pip to 26.0 or newer before this step, or remove the setting.',
+    says: 'error: pip is configured with uploaded-prior-to, which pip 23.2.1 ignores. Upgrade pip to 26.0 or newer before this step, or remove the setting. The input minimum-release-age works with older pips too.',
     check: nothingSent,
   },
   {
@@ -173,6 +173,27 @@ const settings: Row[] = [
     ...refused,
     env: { PIP_UPLOADED_PRIOR_TO: 'P3D' },
     says: 'error: pip could not …. …upload-time…',
+  },
+  {
+    fault: 'minimum-release-age and an index without upload times',
+    ...refused,
+    with: { 'minimum-release-age': '7 days' },
+    says: 'error: pip could not …. The index {index} does not say when the files of … were uploaded, so no age can be required of them. …',
+  },
+  {
+    fault: 'minimum-release-age and an older pip, with an index that has no newer one',
+    ...refused,
+    pip: '23.2.1',
+    with: { 'minimum-release-age': '7 days' },
+    says: 'error: minimum-release-age needs pip 26.3, which is not there and could not be installed: …',
+  },
+  {
+    fault: 'minimum-release-age and no-index',
+    ...refused,
+    with: { 'minimum-release-age': '7 days' },
+    env: { PIP_NO_INDEX: '1' },
+    says: 'error: The input minimum-release-age is set, but pip uses no index (no-index is set), and files of find-links have no upload times. Remove one of the two settings.',
+    check: nothingSent,
   },
   {
     fault: 'a pip that ignores PIP_BUILD_CONSTRAINT',

@@ -701,6 +701,24 @@ describe('doctor', () => {
     assert.match(JSON.stringify(spared), /can't be used: .* \(not needed for a hit\)/);
   });
 
+  for (const [pip, more, enforced] of [
+    ['26.3', [], 'pip 26.3'],
+    ['23.2.1', ['beta'], "pip 26.3, which a run installs for that, as pip 23.2.1 can't"],
+  ] as const) {
+    test(`doctor says which pip enforces a minimum release age with pip ${pip}`, async (t) => {
+      const m = prepared(t);
+      const flags = more.map((name) => `--minimum-release-age-exclude=${name}`);
+      const args = ['--minimum-release-age', '7d', ...flags];
+      const diagnosis = await diagnose(m, await m.python(pip), {}, ...args);
+      const except = more.length > 0 ? `, except ${more.join(', ')}` : '';
+      assert.deepEqual(diagnosis.findings.at(-1), {
+        level: 'good',
+        text: `minimum release age: 7 days${except}, enforced by ${enforced}`,
+      });
+      assert.match(String(why(diagnosis)), /minimum-release-age=7 days was added/);
+    });
+  }
+
   test('doctor reports a damaged entry of the store', async (t) => {
     const m = prepared(t);
     const python = await m.python();

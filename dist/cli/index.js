@@ -41477,7 +41477,7 @@ function releaseAgeFindings({ request, interpreter }) {
         const pip = (0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) === 'own'
             ? `pip ${interpreter.pip}`
             : `pip ${release_age/* fetchedPip */.$q.version}, which a run installs for that, as pip ${interpreter.pip} can't`;
-        const text = `minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}, enforced by pip ${pip}`;
+        const text = `minimum release age: ${(0,release_age/* releaseAgeText */._l)(releaseAge)}, enforced by ${pip}`;
         return [{ level: 'good', text }];
     }
     catch (error) {
@@ -43981,10 +43981,11 @@ function digest(parts) {
  * - those that the runner gives to actions only: inputs, state, and the token of the cache service,
  *   with which a build script could write entries for other branches;
  * - the passwords and addresses for the command line;
+ * - the settings of this action's own programs;
  * - the files of workflow commands and the request for an identity token, with which code from the
  *   checkout or from a build could act in the name of this action.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:PIP|AGE_EXCEPT|BUILD_LOG|(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0])));
@@ -46045,7 +46046,10 @@ const since = {
 function refuseIgnoredSettings({ configured }, pip) {
     for (const [name, version] of Object.entries(since)) {
         if (configured.has(name) && (0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isOlderPip */ .Ui)(pip, version)) {
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+            const instead = name === 'uploaded-prior-to'
+                ? ' The input minimum-release-age works with older pips too.'
+                : '';
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.${instead}`);
         }
     }
 }

@@ -1052,10 +1052,11 @@ function unlock(directory) {
  * - those that the runner gives to actions only: inputs, state, and the token of the cache service,
  *   with which a build script could write entries for other branches;
  * - the passwords and addresses for the command line;
+ * - the settings of this action's own programs;
  * - the files of workflow commands and the request for an identity token, with which code from the
  *   checkout or from a build could act in the name of this action.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:PIP|AGE_EXCEPT|BUILD_LOG|(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0])));

@@ -28839,10 +28839,11 @@ function digest(parts) {
  * - those that the runner gives to actions only: inputs, state, and the token of the cache service,
  *   with which a build script could write entries for other branches;
  * - the passwords and addresses for the command line;
+ * - the settings of this action's own programs;
  * - the files of workflow commands and the request for an identity token, with which code from the
  *   checkout or from a build could act in the name of this action.
  */
-const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
+const forActionsOnly = /^(?:INPUT_|STATE_|ACTIONS_(?:RUNTIME|RESULTS|CACHE|ID_TOKEN_REQUEST)_|GITHUB_(?:STATE|OUTPUT|ENV|PATH|STEP_SUMMARY)$|WHEELHOUSE_(?:PIP|AGE_EXCEPT|BUILD_LOG|(?:INDEX|FEED)_PASSWORD|(?:(?:EXTRA_)?INDEX|MIRROR)_URL)$)/i;
 /** The part of a process's environment that other programs may see. */
 function environmentForPrograms(environment) {
     return Object.fromEntries(Object.entries(environment).filter((entry) => entry[1] !== undefined && !forActionsOnly.test(entry[0])));
@@ -34019,7 +34020,10 @@ const since = {
 function refuseIgnoredSettings({ configured }, pip) {
     for (const [name, version] of Object.entries(since)) {
         if (configured.has(name) && (0,logic_names/* isOlderPip */.Ui)(pip, version)) {
-            throw new errors/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`);
+            const instead = name === 'uploaded-prior-to'
+                ? ' The input minimum-release-age works with older pips too.'
+                : '';
+            throw new errors/* UserError */.yo(`pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.${instead}`);
         }
     }
 }

@@ -149,7 +149,7 @@ function releaseAgeFindings({ request, interpreter }: Inquiry): Finding[] {
       enforcerOf(releaseAge, interpreter) === 'own'
         ? `pip ${interpreter.pip}`
         : `pip ${fetchedPip.version}, which a run installs for that, as pip ${interpreter.pip} can't`;
-    const text = `minimum release age: ${releaseAgeText(releaseAge)}, enforced by pip ${pip}`;
+    const text = `minimum release age: ${releaseAgeText(releaseAge)}, enforced by ${pip}`;
     return [{ level: 'good', text }];
   } catch (error) {
     return [{ level: 'problem', text: adviceOf(error) }];

@@ -109,8 +109,12 @@ const since: Readonly<Record<string, readonly [major: number, minor: number]>> =
 export function refuseIgnoredSettings({ configured }: PipSettings, pip: string): void {
   for (const [name, version] of Object.entries(since)) {
     if (configured.has(name) && isOlderPip(pip, version)) {
+      const instead =
+        name === 'uploaded-prior-to'
+          ? ' The input minimum-release-age works with older pips too.'
+          : '';
       throw new UserError(
-        `pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.`,
+        `pip is configured with ${name}, which pip ${pip} ignores. Upgrade pip to ${version.join('.')} or newer before this step, or remove the setting.${instead}`,
       );
     }
   }
