@@ -2,13 +2,13 @@
  * The story of one run: read the request, find a wheelhouse, complete it where something is missing,
  * install from it, put it into its place.
  */
-
+import path from 'node:path';
 import { completeRequest } from './discover.ts';
 import { InstallError, installLock } from './install-lock.ts';
 import { prepareInterpreter } from './interpreter.ts';
 import { installSources } from './local-projects.ts';
 import { messageOf, UserError } from './logic/errors.ts';
-import { manifestDigest } from './logic/manifest.ts';
+import { lockTexts, type Manifest, manifestDigest } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import { releaseAgeText } from './logic/release-age.ts';
 import type { RequestedSet } from './logic/requirements.ts';
@@ -162,9 +162,10 @@ async function both<A, B>(
  * packages are installed all the same.
  * @returns where it is
  */
-async function publish(run: Run, world: World, { how, found }: Supply): Promise<string> {
+async function publish(run: Run, world: World, { how, found, manifest }: Supply): Promise<string> {
   const { place, request, keys } = run;
-  if (how === 'restored' && found.origin.kind === 'disk') return place;
+  const isInPlace = how === 'restored' && found.origin.kind === 'disk';
+  if (isInPlace && (await hasLocks(place, manifest, world))) return place;
   try {
     await world.wheelhouses.publish(found.directory, place);
     return place;
@@ -177,6 +178,19 @@ async function publish(run: Run, world: World, { how, found }: Supply): Promise<
     await world.wheelhouses.publish(found.directory, fallback);
     return fallback;
   }
+}
+
+/** Whether the locks of a wheelhouse are those of its manifest: nobody has verified them. */
+async function hasLocks(
+  place: string,
+  { wheels }: Manifest,
+  { wheelhouses }: World,
+): Promise<boolean> {
+  const locks = Object.entries(lockTexts(wheels)).map(async ([file, text]) => {
+    const found = await wheelhouses.read(path.join(place, file)).catch(() => undefined);
+    return found === text;
+  });
+  return (await Promise.all(locks)).every(Boolean);
 }
 
 function reportKeys({ keys, requested }: KeyedRequest, reporter: Reporter): Promise<void> {

@@ -7,7 +7,7 @@ import { type Host, loadRequest } from './inputs.ts';
 import { install, type Outcome } from './install.ts';
 import { workflowEvent } from './logic/cache-policy.ts';
 import { environmentForPrograms } from './logic/environment.ts';
-import { lockFile } from './logic/manifest.ts';
+import { lockFile, pylockFile } from './logic/manifest.ts';
 import { formatState } from './logic/state.ts';
 import { formatReport, formatSummary } from './logic/summary.ts';
 import { githubCache, transferProgram } from './world/github-cache.ts';
@@ -76,6 +76,7 @@ function handOver({ request, report, states, wheelhouse, interpreter }: Outcome)
   core.setOutput('cache-matched-key', report.matchedKey ?? '');
   core.setOutput('wheelhouse', wheelhouse);
   core.setOutput('lock-file', path.join(wheelhouse, lockFile));
+  core.setOutput('pylock-file', path.join(wheelhouse, pylockFile));
   core.setOutput('venv', request.venv ?? '');
   core.setOutput('python-version', interpreter.version);
   core.setOutput('index-used', report.index?.shown ?? '');

@@ -258,7 +258,7 @@ export interface Wheelhouses {
   measure(directory: string, files: readonly string[]): Promise<readonly Measured[]>;
   /**
    * Completes a wheelhouse: moves wheels that are not installed to a directory of their own, writes
-   * manifest and lock, each whole or not at all, and deletes everything else.
+   * manifest and locks, each whole or not at all, and deletes everything else.
    */
   seal(directory: string, manifest: Manifest): Promise<void>;
   /** Makes a directory for a run's temporary files. It is deleted when the process ends. */

@@ -73,6 +73,7 @@ for (const pip of pipVersions) {
       'alpha-1.0-py3-none-any.whl',
       'beta-3.0-py3-none-any.whl',
       'gamma-1.0-py3-none-any.whl',
+      'pylock.toml',
       'requirements.lock',
       'wheelhouse.json',
     ]);

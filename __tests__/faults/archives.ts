@@ -58,8 +58,10 @@ export function poison(
   editManifest(wheelhouse, ({ wheels }) => {
     const wheel = wheels.find((each) => each.file === file);
     if (wheel === undefined) throw new Error(`the manifest has no ${file}`);
-    const lock = join(wheelhouse, 'requirements.lock');
-    writeFileSync(lock, readFileSync(lock, 'utf8').replace(wheel.sha256, sha256));
+    for (const name of ['requirements.lock', 'pylock.toml']) {
+      const lock = join(wheelhouse, name);
+      writeFileSync(lock, readFileSync(lock, 'utf8').replace(wheel.sha256, sha256));
+    }
     Object.assign(wheel, { sha256, size: content.length, ...also });
   });
 }

@@ -520,6 +520,23 @@ const rows: Row[] = [
     artifacts: [],
     hit: true,
   },
+  {
+    fault: 'a pylock.toml with another package from another index',
+    arrange: tampered((at) =>
+      writeFileSync(
+        join(at, 'pylock.toml'),
+        `lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "stranger"\narchive = { url = "http://127.0.0.1:9/x.zip", hashes = { sha256 = "${'a'.repeat(64)}" } }\n`,
+      ),
+    ),
+    artifacts: [],
+    hit: true,
+  },
+  {
+    fault: 'no pylock.toml, as in entries of earlier versions',
+    arrange: tampered((at) => rmSync(join(at, 'pylock.toml'))),
+    artifacts: [],
+    hit: true,
+  },
 ];
 
 group('wheelhouse content', rows);

@@ -431,7 +431,7 @@ export async function leftOnDisk(job: Pick<Job, 'root'>): Promise<string[]> {
   return (await below(job.root)).filter(
     (file) =>
       /(?:^|\/)wheelhouse-(?:work|transfer)-|\.(?:old|new|own)(?:$|\/)/.test(file) ||
-      /wheelhouse\.json\.[^/]+$|requirements\.lock\.[^/]+$/.test(file) ||
+      /wheelhouse\.json\.[^/]+$|requirements\.lock\.[^/]+$|pylock\.toml\.[^/]+$/.test(file) ||
       /^tmp\/(?!node-compile-cache)/.test(file),
   );
 }
@@ -457,7 +457,18 @@ export function wheelhouseFaults(directory: string): string[] {
     const line = `${name}==${version} --hash=sha256:${sha256}`;
     if (lock.split('\n').includes(line) !== (role === 'runtime')) faults.push(`lock: ${line}`);
   }
-  const known = new Set(['wheelhouse.json', 'requirements.lock', ...wheels.map(pathOf)]);
+  const pylock = readFileSync(join(directory, 'pylock.toml'), 'utf8');
+  for (const { file, sha256, role } of wheels) {
+    const isLocked = pylock.includes(`path = "${file}"`) && pylock.includes(`"${sha256}"`);
+    if (isLocked !== (role === 'runtime')) faults.push(`pylock.toml: ${file}`);
+  }
+  if (pylock.includes('url =')) faults.push('pylock.toml has a URL');
+  const known = new Set([
+    'wheelhouse.json',
+    'requirements.lock',
+    'pylock.toml',
+    ...wheels.map(pathOf),
+  ]);
   const present = readdirSync(directory, { recursive: true }).map(String);
   return [...faults, ...present.filter((file) => file !== 'build' && !known.has(file))];
 }

@@ -5,6 +5,8 @@ import {
   changes,
   formatLock,
   formatManifest,
+  formatPylock,
+  lockTexts,
   type Manifest,
   ManifestError,
   parseManifest,
@@ -13,6 +15,7 @@ import {
   wheelPath,
 } from '../../src/logic/manifest.ts';
 import { isWheelFileName } from '../../src/logic/names.ts';
+import { readLock } from '../../src/logic/pylock.ts';
 import { gatherLines } from '../../src/logic/requirements.ts';
 import { contradiction } from '../../src/logic/verdict.ts';
 import { manifestWheel } from '../support/fixtures.ts';
@@ -456,3 +459,99 @@ test('the lock spells a project as its metadata does, because pip names director
 });
 
 test('the lock of no wheels is empty', () => assert.equal(formatLock([]), ''));
+
+describe('the lock in the standard format', () => {
+  const beta = manifestWheel('beta', {
+    project: 'Beta',
+    version: '2.0+cpu',
+    file: 'beta-2.0+cpu-cp311-cp311-linux_x86_64.whl',
+    sha256: hex('b'),
+    size: 7,
+  });
+  const text = `lock-version = "1.0"
+created-by = "wheelhouse"
+
+[[packages]]
+name = "alpha-beta"
+version = "1.0"
+
+[[packages.wheels]]
+name = "alpha_beta-1.0-py3-none-any.whl"
+path = "alpha_beta-1.0-py3-none-any.whl"
+size = 1234
+hashes = { sha256 = "${hex('a')}" }
+
+[[packages]]
+name = "beta"
+version = "2.0+cpu"
+
+[[packages.wheels]]
+name = "beta-2.0+cpu-cp311-cp311-linux_x86_64.whl"
+path = "beta-2.0+cpu-cp311-cp311-linux_x86_64.whl"
+size = 7
+hashes = { sha256 = "${hex('b')}" }
+`;
+
+  test('has a package per wheel, sorted by name', () => {
+    assert.equal(formatPylock([wheel, beta]), text);
+    assert.equal(formatPylock([beta, wheel]), text);
+  });
+
+  test('has the wheels of one version for several platforms in one package', () => {
+    const windows = { ...beta, file: 'beta-2.0+cpu-cp311-cp311-win_amd64.whl' };
+    const { packages } = readLock(formatPylock([windows, beta]), 'x', { extras: [], groups: [] });
+    assert.deepEqual(
+      packages.map(({ files }) => files.map(({ name }) => name)),
+      [[beta.file, windows.file]],
+    );
+  });
+
+  test('of a wheelhouse leaves out the wheels that are not installed', () => {
+    const build = manifestWheel('setuptools', { role: 'build' });
+    const tool = manifestWheel('uv', { role: 'tool' });
+    const texts = lockTexts([build, beta, tool, wheel]);
+    assert.deepEqual(texts, {
+      'requirements.lock': formatLock([wheel, beta]),
+      'pylock.toml': text,
+    });
+  });
+
+  test('of no wheels is valid', () => {
+    const lock = readLock(formatPylock([]), 'pylock.toml', { extras: [], groups: [] });
+    assert.deepEqual(lock.packages, []);
+  });
+
+  test('is read back by our own reader', () => {
+    const arbitrary = fc.uniqueArray(
+      fc.record({
+        name: fc.stringMatching(/^[a-z0-9]{1,6}(-[a-z0-9]{1,4})?$/),
+        version: fc.constantFrom('1.0', '2!0.1', '1.0rc1', '1.0.post1.dev2', '1.0+cpu.1'),
+        tag: fc.constantFrom('py3-none-any', '1-cp311-abi3-linux_x86_64'),
+        sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
+        size: fc.nat(),
+      }),
+      { selector: ({ name }) => name },
+    );
+    fc.assert(
+      fc.property(arbitrary, (given) => {
+        const wheels = given.map((each) => {
+          const file = `${each.name.replaceAll('-', '_')}-${each.version}-${each.tag}.whl`;
+          return { ...each, file };
+        });
+        const lock = readLock(formatPylock(wheels), 'pylock.toml', { extras: [], groups: [] });
+        assert.deepEqual(
+          lock.packages.map(({ name, text: line, files }) => ({ name, line, files })),
+          wheels
+            .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+            .map(({ name, version, file, sha256 }) => ({
+              name,
+              line: `${name}==${version} --hash=sha256:${sha256}`,
+              files: [
+                { name: file, location: `./${file}`, isPath: true, hash: `sha256:${sha256}` },
+              ],
+            })),
+        );
+      }),
+    );
+  });
+});

@@ -71,6 +71,7 @@ describe('install', () => {
     assert.deepEqual(readdirSync(join(m.store, String(key))).sort(), [
       'alpha-1.0-py3-none-any.whl',
       'beta-1.0-py3-none-any.whl',
+      'pylock.toml',
       'requirements.lock',
       'wheelhouse.json',
     ]);
@@ -144,6 +145,7 @@ describe('install', () => {
       'alpha-1.0-py3-none-any.whl',
       'beta-1.0-py3-none-any.whl',
       'gamma-1.0-py3-none-any.whl',
+      'pylock.toml',
       'requirements.lock',
       'wheelhouse.json',
     ]);

@@ -1,6 +1,6 @@
 /** Every course a run can take, in memory. fake-world.ts says what is real. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -231,6 +231,23 @@ test('only the damaged wheel is downloaded again', async () => {
   assert.match(fake.said.join('\n'), /^warning: The wheelhouse from .*app-1\.0/);
   assert.deepEqual(environment(fake), ['app==1.0', 'base==2.0']);
 });
+
+for (const file of ['requirements.lock', 'pylock.toml']) {
+  for (const content of [undefined, 'tampered']) {
+    test(`a wheelhouse on disk with ${content ?? 'no'} ${file} gets its own again`, async () => {
+      const fake = await filled();
+      const { wheelhouse } = await fake.run({}, 'app==1.0\n');
+      const lock = join(wheelhouse, file);
+      const before = readFileSync(lock, 'utf8');
+      if (content === undefined) rmSync(lock);
+      else writeFileSync(lock, content);
+      const { report } = await fake.run({}, 'app==1.0\n');
+      assert.equal(report.hit, 'exact');
+      assert.equal(readFileSync(lock, 'utf8'), before);
+      assert.deepEqual(fake.said, []);
+    });
+  }
+}
 
 test('an entry with an unreadable manifest is a miss with one warning', async () => {
   const fake = await filled();

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -15,7 +16,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 
-import type { Manifest, Wheel } from '../../src/logic/manifest.ts';
+import { lockTexts, type Manifest, type Wheel } from '../../src/logic/manifest.ts';
 import { wheelhousesAdapter } from '../../src/world/wheelhouses.ts';
 import { manifestWheel } from '../support/fixtures.ts';
 
@@ -47,6 +48,7 @@ const below = (): string[] => readdirSync(directory, { recursive: true }).map(St
 const layout = [
   'build',
   'build/setuptools-1.0-py3-none-any.whl',
+  'pylock.toml',
   'requirements.lock',
   'six-1.0-py3-none-any.whl',
   'wheelhouse.json',
@@ -68,6 +70,18 @@ test('a sealed wheelhouse contains nothing that its manifest does not name', asy
   writeFileSync(path.join(directory, 'build', 'old-1.0-py3-none-any.whl'), 'old');
   await wheelhouses.seal(directory, manifest);
   assert.deepEqual(below(), layout);
+});
+
+test('sealing again replaces the locks, whatever is in them', async () => {
+  const manifest = manifestOf(wheel('six', 'runtime'), wheel('setuptools', 'build'));
+  await wheelhouses.seal(directory, manifest);
+  const texts = lockTexts(manifest.wheels);
+  writeFileSync(path.join(directory, 'pylock.toml'), 'tampered');
+  rmSync(path.join(directory, 'requirements.lock'));
+  await wheelhouses.seal(directory, manifest);
+  for (const [file, text] of Object.entries(texts)) {
+    assert.equal(readFileSync(path.join(directory, file), 'utf8'), text);
+  }
 });
 
 test('share keeps the layout of a wheelhouse', async () => {

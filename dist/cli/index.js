@@ -42529,12 +42529,12 @@ __nccwpck_require__.d(__webpack_exports__, {
   a: () => (/* binding */ install)
 });
 
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
 // EXTERNAL MODULE: external "node:os"
 var external_node_os_ = __nccwpck_require__(8161);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -43613,6 +43613,7 @@ var lib_tools = __nccwpck_require__(8988);
 
 
 
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
@@ -43726,9 +43727,10 @@ async function both(one, other) {
  * packages are installed all the same.
  * @returns where it is
  */
-async function publish(run, world, { how, found }) {
+async function publish(run, world, { how, found, manifest }) {
     const { place, request, keys } = run;
-    if (how === 'restored' && found.origin.kind === 'disk')
+    const isInPlace = how === 'restored' && found.origin.kind === 'disk';
+    if (isInPlace && (await hasLocks(place, manifest, world)))
         return place;
     try {
         await world.wheelhouses.publish(found.directory, place);
@@ -43742,6 +43744,14 @@ async function publish(run, world, { how, found }) {
         await world.wheelhouses.publish(found.directory, fallback);
         return fallback;
     }
+}
+/** Whether the locks of a wheelhouse are those of its manifest: nobody has verified them. */
+async function hasLocks(place, { wheels }, { wheelhouses }) {
+    const locks = Object.entries((0,logic_manifest/* lockTexts */.wM)(wheels)).map(async ([file, text]) => {
+        const found = await wheelhouses.read(external_node_path_.join(place, file)).catch(() => undefined);
+        return found === text;
+    });
+    return (await Promise.all(locks)).every(Boolean);
 }
 function reportKeys({ keys, requested }, reporter) {
     return reporter.group('Cache key', async () => {
@@ -45215,11 +45225,14 @@ function strings(value) {
 /* harmony export */   NV: () => (/* binding */ wheelPath),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   On: () => (/* binding */ keepableParts),
+/* harmony export */   Rr: () => (/* binding */ pylockFile),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   X5: () => (/* binding */ formatLock),
-/* harmony export */   YE: () => (/* binding */ manifestFile)
+/* harmony export */   YE: () => (/* binding */ manifestFile),
+/* harmony export */   wM: () => (/* binding */ lockTexts)
 /* harmony export */ });
+/* unused harmony export formatPylock */
 /* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
 /* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3227);
@@ -45232,6 +45245,7 @@ function strings(value) {
 
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
+const pylockFile = 'pylock.toml';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -45316,6 +45330,40 @@ function formatLock(wheels) {
         .toSorted((one, other) => (one.name < other.name ? -1 : 1))
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .join('');
+}
+/**
+ * The lock in the standard format (PEP 751), with paths relative to the wheelhouse: pip ≥ 26.1 and uv
+ * install from it without an index, and check every hash.
+ * @param wheels those to install; several of one version are alternatives for different platforms
+ * @returns the same text for the same wheels, in any order
+ */
+function formatPylock(wheels) {
+    const packages = new Map();
+    for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
+        const head = toml({ name, version: own });
+        const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
+        const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
+        packages.set(head, [...(packages.get(head) ?? []), wheel]);
+    }
+    const tables = [...packages].map(([head, files]) => [`[[packages]]\n${head}`, ...files].join('\n'));
+    const start = toml({ 'lock-version': '1.0', 'created-by': 'wheelhouse' });
+    return [tables.length === 0 ? `${start}packages = []\n` : start, ...tables].join('\n');
+}
+/** Keys and values as TOML, whose strings and whole numbers are written as in JSON. */
+function toml(fields) {
+    return Object.entries(fields)
+        .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+        .join('');
+}
+function compare(one, other) {
+    return one === other ? 0 : one < other ? -1 : 1;
+}
+/** The locks of a wheelhouse, by file name. */
+function lockTexts(wheels) {
+    return {
+        [lockFile]: formatLock(wheels),
+        [pylockFile]: formatPylock(wheels.filter((wheel) => wheel.role === 'runtime')),
+    };
 }
 /** The reason why a manifest can't be used. */
 class ManifestError extends Error {
@@ -58380,7 +58428,7 @@ async function inspect(directory) {
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
-    const known = new Set([_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, ...manifest.wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)]);
+    const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
@@ -58390,6 +58438,10 @@ async function inspect(directory) {
         sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
         faults,
     };
+}
+/** Everything that belongs to a wheelhouse, as relative paths. */
+function filesOf({ wheels }) {
+    return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)];
 }
 async function wheelFault(directory, wheel) {
     const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel));
@@ -58463,9 +58515,11 @@ async function seal(directory, manifest) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(flat, place);
     }
-    await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .formatLock */ .X5)(manifest.wheels));
+    for (const [file, text] of Object.entries((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockTexts */ .wM)(manifest.wheels))) {
+        await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file), text);
+    }
     await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .formatManifest */ .L_)(manifest));
-    await keepOnly(directory, [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, ...manifest.wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)]);
+    await keepOnly(directory, filesOf(manifest));
 }
 
 

@@ -31570,6 +31570,7 @@ function toolRequest(request, { executable }, name, directory, venv) {
 
 
 
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
@@ -31683,9 +31684,10 @@ async function both(one, other) {
  * packages are installed all the same.
  * @returns where it is
  */
-async function publish(run, world, { how, found }) {
+async function publish(run, world, { how, found, manifest }) {
     const { place, request, keys } = run;
-    if (how === 'restored' && found.origin.kind === 'disk')
+    const isInPlace = how === 'restored' && found.origin.kind === 'disk';
+    if (isInPlace && (await hasLocks(place, manifest, world)))
         return place;
     try {
         await world.wheelhouses.publish(found.directory, place);
@@ -31699,6 +31701,14 @@ async function publish(run, world, { how, found }) {
         await world.wheelhouses.publish(found.directory, fallback);
         return fallback;
     }
+}
+/** Whether the locks of a wheelhouse are those of its manifest: nobody has verified them. */
+async function hasLocks(place, { wheels }, { wheelhouses }) {
+    const locks = Object.entries((0,logic_manifest/* lockTexts */.wM)(wheels)).map(async ([file, text]) => {
+        const found = await wheelhouses.read(external_node_path_.join(place, file)).catch(() => undefined);
+        return found === text;
+    });
+    return (await Promise.all(locks)).every(Boolean);
 }
 function reportKeys({ keys, requested }, reporter) {
     return reporter.group('Cache key', async () => {
@@ -32708,11 +32718,14 @@ function strings(value) {
 /* harmony export */   NV: () => (/* binding */ wheelPath),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
 /* harmony export */   On: () => (/* binding */ keepableParts),
+/* harmony export */   Rr: () => (/* binding */ pylockFile),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   X5: () => (/* binding */ formatLock),
-/* harmony export */   YE: () => (/* binding */ manifestFile)
+/* harmony export */   YE: () => (/* binding */ manifestFile),
+/* harmony export */   wM: () => (/* binding */ lockTexts)
 /* harmony export */ });
+/* unused harmony export formatPylock */
 /* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
 /* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3227);
@@ -32725,6 +32738,7 @@ function strings(value) {
 
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
+const pylockFile = 'pylock.toml';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -32809,6 +32823,40 @@ function formatLock(wheels) {
         .toSorted((one, other) => (one.name < other.name ? -1 : 1))
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .join('');
+}
+/**
+ * The lock in the standard format (PEP 751), with paths relative to the wheelhouse: pip ≥ 26.1 and uv
+ * install from it without an index, and check every hash.
+ * @param wheels those to install; several of one version are alternatives for different platforms
+ * @returns the same text for the same wheels, in any order
+ */
+function formatPylock(wheels) {
+    const packages = new Map();
+    for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
+        const head = toml({ name, version: own });
+        const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
+        const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
+        packages.set(head, [...(packages.get(head) ?? []), wheel]);
+    }
+    const tables = [...packages].map(([head, files]) => [`[[packages]]\n${head}`, ...files].join('\n'));
+    const start = toml({ 'lock-version': '1.0', 'created-by': 'wheelhouse' });
+    return [tables.length === 0 ? `${start}packages = []\n` : start, ...tables].join('\n');
+}
+/** Keys and values as TOML, whose strings and whole numbers are written as in JSON. */
+function toml(fields) {
+    return Object.entries(fields)
+        .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+        .join('');
+}
+function compare(one, other) {
+    return one === other ? 0 : one < other ? -1 : 1;
+}
+/** The locks of a wheelhouse, by file name. */
+function lockTexts(wheels) {
+    return {
+        [lockFile]: formatLock(wheels),
+        [pylockFile]: formatPylock(wheels.filter((wheel) => wheel.role === 'runtime')),
+    };
 }
 /** The reason why a manifest can't be used. */
 class ManifestError extends Error {
@@ -36915,6 +36963,7 @@ function handOver({ request, report, states, wheelhouse, interpreter }) {
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('cache-matched-key', report.matchedKey ?? '');
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('wheelhouse', wheelhouse);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('lock-file', node_path__WEBPACK_IMPORTED_MODULE_2__.join(wheelhouse, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .lockFile */ .Ke));
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('pylock-file', node_path__WEBPACK_IMPORTED_MODULE_2__.join(wheelhouse, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .pylockFile */ .Rr));
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('venv', request.venv ?? '');
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('python-version', interpreter.version);
     _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .setOutput */ .uH('index-used', report.index?.shown ?? '');
@@ -41796,7 +41845,7 @@ async function inspect(directory) {
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
-    const known = new Set([_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, ...manifest.wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)]);
+    const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
@@ -41806,6 +41855,10 @@ async function inspect(directory) {
         sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
         faults,
     };
+}
+/** Everything that belongs to a wheelhouse, as relative paths. */
+function filesOf({ wheels }) {
+    return [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .pylockFile */ .Rr, ...wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)];
 }
 async function wheelFault(directory, wheel) {
     const file = node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)(wheel));
@@ -41879,9 +41932,11 @@ async function seal(directory, manifest) {
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(place), { recursive: true });
         await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(flat, place);
     }
-    await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .formatLock */ .X5)(manifest.wheels));
+    for (const [file, text] of Object.entries((0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockTexts */ .wM)(manifest.wheels))) {
+        await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file), text);
+    }
     await (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .writeWhole */ .f8)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE), (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .formatManifest */ .L_)(manifest));
-    await keepOnly(directory, [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE, ...manifest.wheels.map(_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .wheelPath */ .NV)]);
+    await keepOnly(directory, filesOf(manifest));
 }
 
 

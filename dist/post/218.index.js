@@ -268,6 +268,7 @@ function canonicalVersion(version) {
 
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
+const pylockFile = 'pylock.toml';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -352,6 +353,40 @@ function formatLock(wheels) {
         .toSorted((one, other) => (one.name < other.name ? -1 : 1))
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .join('');
+}
+/**
+ * The lock in the standard format (PEP 751), with paths relative to the wheelhouse: pip ≥ 26.1 and uv
+ * install from it without an index, and check every hash.
+ * @param wheels those to install; several of one version are alternatives for different platforms
+ * @returns the same text for the same wheels, in any order
+ */
+function formatPylock(wheels) {
+    const packages = new Map();
+    for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
+        const head = toml({ name, version: own });
+        const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
+        const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
+        packages.set(head, [...(packages.get(head) ?? []), wheel]);
+    }
+    const tables = [...packages].map(([head, files]) => [`[[packages]]\n${head}`, ...files].join('\n'));
+    const start = toml({ 'lock-version': '1.0', 'created-by': 'wheelhouse' });
+    return [tables.length === 0 ? `${start}packages = []\n` : start, ...tables].join('\n');
+}
+/** Keys and values as TOML, whose strings and whole numbers are written as in JSON. */
+function toml(fields) {
+    return Object.entries(fields)
+        .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+        .join('');
+}
+function compare(one, other) {
+    return one === other ? 0 : one < other ? -1 : 1;
+}
+/** The locks of a wheelhouse, by file name. */
+function lockTexts(wheels) {
+    return {
+        [lockFile]: formatLock(wheels),
+        [pylockFile]: formatPylock(wheels.filter((wheel) => wheel.role === 'runtime')),
+    };
 }
 /** The reason why a manifest can't be used. */
 class ManifestError extends Error {
@@ -1764,7 +1799,7 @@ async function inspect(directory) {
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
-    const known = new Set([manifestFile, lockFile, ...manifest.wheels.map(wheelPath)]);
+    const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
@@ -1774,6 +1809,10 @@ async function inspect(directory) {
         sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
         faults,
     };
+}
+/** Everything that belongs to a wheelhouse, as relative paths. */
+function filesOf({ wheels }) {
+    return [manifestFile, lockFile, pylockFile, ...wheels.map(wheelPath)];
 }
 async function wheelFault(directory, wheel) {
     const file = external_node_path_.join(directory, wheelPath(wheel));
@@ -1847,9 +1886,11 @@ async function seal(directory, manifest) {
         await (0,promises_.mkdir)(external_node_path_.dirname(place), { recursive: true });
         await (0,promises_.rename)(flat, place);
     }
-    await writeWhole(external_node_path_.join(directory, lockFile), formatLock(manifest.wheels));
+    for (const [file, text] of Object.entries(lockTexts(manifest.wheels))) {
+        await writeWhole(external_node_path_.join(directory, file), text);
+    }
     await writeWhole(external_node_path_.join(directory, manifestFile), formatManifest(manifest));
-    await keepOnly(directory, [lockFile, manifestFile, ...manifest.wheels.map(wheelPath)]);
+    await keepOnly(directory, filesOf(manifest));
 }
 
 ;// CONCATENATED MODULE: ./lib/save-main.js

@@ -29177,12 +29177,13 @@ function splitSource(text) {
 /* harmony export */   L_: () => (/* binding */ formatManifest),
 /* harmony export */   NV: () => (/* binding */ wheelPath),
 /* harmony export */   Ng: () => (/* binding */ parseManifest),
+/* harmony export */   Rr: () => (/* binding */ pylockFile),
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
-/* harmony export */   X5: () => (/* binding */ formatLock),
-/* harmony export */   YE: () => (/* binding */ manifestFile)
+/* harmony export */   YE: () => (/* binding */ manifestFile),
+/* harmony export */   wM: () => (/* binding */ lockTexts)
 /* harmony export */ });
-/* unused harmony exports keepableParts, manifestDigest, changes, sameWheels */
+/* unused harmony exports keepableParts, formatLock, formatPylock, manifestDigest, changes, sameWheels */
 /* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
 /* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3227);
@@ -29195,6 +29196,7 @@ function splitSource(text) {
 
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
+const pylockFile = 'pylock.toml';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -29279,6 +29281,40 @@ function formatLock(wheels) {
         .toSorted((one, other) => (one.name < other.name ? -1 : 1))
         .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
         .join('');
+}
+/**
+ * The lock in the standard format (PEP 751), with paths relative to the wheelhouse: pip ≥ 26.1 and uv
+ * install from it without an index, and check every hash.
+ * @param wheels those to install; several of one version are alternatives for different platforms
+ * @returns the same text for the same wheels, in any order
+ */
+function formatPylock(wheels) {
+    const packages = new Map();
+    for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
+        const head = toml({ name, version: own });
+        const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
+        const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
+        packages.set(head, [...(packages.get(head) ?? []), wheel]);
+    }
+    const tables = [...packages].map(([head, files]) => [`[[packages]]\n${head}`, ...files].join('\n'));
+    const start = toml({ 'lock-version': '1.0', 'created-by': 'wheelhouse' });
+    return [tables.length === 0 ? `${start}packages = []\n` : start, ...tables].join('\n');
+}
+/** Keys and values as TOML, whose strings and whole numbers are written as in JSON. */
+function toml(fields) {
+    return Object.entries(fields)
+        .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+        .join('');
+}
+function compare(one, other) {
+    return one === other ? 0 : one < other ? -1 : 1;
+}
+/** The locks of a wheelhouse, by file name. */
+function lockTexts(wheels) {
+    return {
+        [lockFile]: formatLock(wheels),
+        [pylockFile]: formatPylock(wheels.filter((wheel) => wheel.role === 'runtime')),
+    };
 }
 /** The reason why a manifest can't be used. */
 class ManifestError extends Error {
@@ -39406,7 +39442,7 @@ async function inspect(directory) {
         return fault === undefined ? [] : [`${wheel.file} ${fault}`];
     });
     const faults = verdicts.flat();
-    const known = new Set([logic_manifest/* manifestFile */.YE, logic_manifest/* lockFile */.Ke, ...manifest.wheels.map(logic_manifest/* wheelPath */.NV)]);
+    const known = new Set(filesOf(manifest));
     for (const file of await filesBelow(directory)) {
         if (!known.has(file))
             faults.push(`${file} is not in the manifest`);
@@ -39416,6 +39452,10 @@ async function inspect(directory) {
         sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
         faults,
     };
+}
+/** Everything that belongs to a wheelhouse, as relative paths. */
+function filesOf({ wheels }) {
+    return [logic_manifest/* manifestFile */.YE, logic_manifest/* lockFile */.Ke, logic_manifest/* pylockFile */.Rr, ...wheels.map(logic_manifest/* wheelPath */.NV)];
 }
 async function wheelFault(directory, wheel) {
     const file = external_node_path_.join(directory, (0,logic_manifest/* wheelPath */.NV)(wheel));
@@ -39489,9 +39529,11 @@ async function seal(directory, manifest) {
         await (0,promises_namespaceObject.mkdir)(external_node_path_.dirname(place), { recursive: true });
         await (0,promises_namespaceObject.rename)(flat, place);
     }
-    await writeWhole(external_node_path_.join(directory, logic_manifest/* lockFile */.Ke), (0,logic_manifest/* formatLock */.X5)(manifest.wheels));
+    for (const [file, text] of Object.entries((0,logic_manifest/* lockTexts */.wM)(manifest.wheels))) {
+        await writeWhole(external_node_path_.join(directory, file), text);
+    }
     await writeWhole(external_node_path_.join(directory, logic_manifest/* manifestFile */.YE), (0,logic_manifest/* formatManifest */.L_)(manifest));
-    await keepOnly(directory, [logic_manifest/* lockFile */.Ke, logic_manifest/* manifestFile */.YE, ...manifest.wheels.map(logic_manifest/* wheelPath */.NV)]);
+    await keepOnly(directory, filesOf(manifest));
 }
 
 // EXTERNAL MODULE: ./lib/collect/logic/listing.js + 1 modules

@@ -26,6 +26,7 @@ import {
 
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
+export const pylockFile = 'pylock.toml';
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 
@@ -138,6 +139,50 @@ export function formatLock(wheels: readonly Wheel[]): string {
     .toSorted((one, other) => (one.name < other.name ? -1 : 1))
     .map((wheel) => `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`)
     .join('');
+}
+
+/**
+ * The lock in the standard format (PEP 751), with paths relative to the wheelhouse: pip ≥ 26.1 and uv
+ * install from it without an index, and check every hash.
+ * @param wheels those to install; several of one version are alternatives for different platforms
+ * @returns the same text for the same wheels, in any order
+ */
+export function formatPylock(
+  wheels: readonly Pick<Wheel, 'name' | 'version' | 'file' | 'sha256' | 'size'>[],
+): string {
+  const packages = new Map<string, string[]>();
+  for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted(
+    (one, other) => compare(one.name, other.name) || compare(one.file, other.file),
+  )) {
+    const head = toml({ name, version: own });
+    const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
+    const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
+    packages.set(head, [...(packages.get(head) ?? []), wheel]);
+  }
+  const tables = [...packages].map(([head, files]) =>
+    [`[[packages]]\n${head}`, ...files].join('\n'),
+  );
+  const start = toml({ 'lock-version': '1.0', 'created-by': 'wheelhouse' });
+  return [tables.length === 0 ? `${start}packages = []\n` : start, ...tables].join('\n');
+}
+
+/** Keys and values as TOML, whose strings and whole numbers are written as in JSON. */
+function toml(fields: Readonly<Record<string, string | number>>): string {
+  return Object.entries(fields)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+    .join('');
+}
+
+function compare(one: string, other: string): number {
+  return one === other ? 0 : one < other ? -1 : 1;
+}
+
+/** The locks of a wheelhouse, by file name. */
+export function lockTexts(wheels: readonly Wheel[]): Readonly<Record<string, string>> {
+  return {
+    [lockFile]: formatLock(wheels),
+    [pylockFile]: formatPylock(wheels.filter((wheel) => wheel.role === 'runtime')),
+  };
 }
 
 /** The reason why a manifest can't be used. */

@@ -14,13 +14,14 @@ import {
 import path from 'node:path';
 import {
   buildDirectory,
-  formatLock,
   formatManifest,
   lockFile,
+  lockTexts,
   type Manifest,
   ManifestError,
   manifestFile,
   parseManifest,
+  pylockFile,
   type Wheel,
   wheelPath,
 } from '../logic/manifest.ts';
@@ -107,7 +108,7 @@ async function inspect(directory: string): Promise<Inspected | undefined> {
     return fault === undefined ? [] : [`${wheel.file} ${fault}`];
   });
   const faults = verdicts.flat();
-  const known = new Set([manifestFile, lockFile, ...manifest.wheels.map(wheelPath)]);
+  const known = new Set(filesOf(manifest));
   for (const file of await filesBelow(directory)) {
     if (!known.has(file)) faults.push(`${file} is not in the manifest`);
   }
@@ -116,6 +117,11 @@ async function inspect(directory: string): Promise<Inspected | undefined> {
     sound: manifest.wheels.filter((_wheel, index) => verdicts[index]?.length === 0),
     faults,
   };
+}
+
+/** Everything that belongs to a wheelhouse, as relative paths. */
+function filesOf({ wheels }: Manifest): string[] {
+  return [manifestFile, lockFile, pylockFile, ...wheels.map(wheelPath)];
 }
 
 async function wheelFault(directory: string, wheel: Wheel): Promise<string | undefined> {
@@ -187,7 +193,9 @@ async function seal(directory: string, manifest: Manifest): Promise<void> {
     await mkdir(path.dirname(place), { recursive: true });
     await rename(flat, place);
   }
-  await writeWhole(path.join(directory, lockFile), formatLock(manifest.wheels));
+  for (const [file, text] of Object.entries(lockTexts(manifest.wheels))) {
+    await writeWhole(path.join(directory, file), text);
+  }
   await writeWhole(path.join(directory, manifestFile), formatManifest(manifest));
-  await keepOnly(directory, [lockFile, manifestFile, ...manifest.wheels.map(wheelPath)]);
+  await keepOnly(directory, filesOf(manifest));
 }
