@@ -18,7 +18,7 @@ export async function completeRequest(
   await world.sources.check(given);
   const request = given.isOpen ? await chooseFiles(given, world) : given;
   const toolLock = request.requirements.find((file) => lockToolOf(file) !== undefined);
-  if (request.venv !== undefined || toolLock === undefined) return request;
+  if (request.venv !== undefined || toolLock === undefined || !request.install) return request;
   return {
     ...request,
     venv: path.resolve(request.workingDirectory, path.dirname(toolLock), '.venv'),

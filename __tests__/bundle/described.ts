@@ -15,5 +15,14 @@ export function described(
 ): DescribedWheel {
   const file = `${name.replaceAll('-', '_')}-${version}-${tag}.whl`;
   const metadata = metadataOf(stated);
-  return { name, project: name, version, file, sha256: sha256(file), size: 1, metadata };
+  return {
+    name,
+    project: name,
+    version,
+    file,
+    sha256: sha256(file),
+    size: 1,
+    targets: [],
+    metadata,
+  };
 }

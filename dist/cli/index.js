@@ -40236,16 +40236,20 @@ module.exports = index;
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   E_: () => (/* binding */ loadBundleRequest),
+/* harmony export */   NW: () => (/* binding */ bundleInputDefaults),
 /* harmony export */   PJ: () => (/* binding */ inputsOfInstallation)
 /* harmony export */ });
-/* unused harmony export bundleInputDefaults */
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2739);
 /* harmony import */ var _logic_output_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5816);
 /** Reads and checks the inputs of a bundle. */
 
 
 /** Every input with its default. */
-const bundleInputDefaults = (/* unused pure expression or super */ null && (inputDefaults));
+const bundleInputDefaults = {
+    ..._inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputDefaults */ .V0,
+    platforms: '',
+    'python-versions': '',
+};
 /** Inputs that say how packages are installed, which has no effect on a bundle. */
 const inputsOfInstallation = [
     ...['editable', 'venv', 'installer', 'compile-bytecode', 'install', 'export'],
@@ -40258,7 +40262,18 @@ const inputsOfInstallation = [
  */
 function loadBundleRequest(get, output, host) {
     const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .loadRequest */ .W$)((name) => (inputsOfInstallation.includes(name) ? '' : get(name)), host);
-    return { source: { ...request, install: false }, output: (0,_logic_output_js__WEBPACK_IMPORTED_MODULE_1__/* .outputOf */ .jH)(output, host.directory) };
+    const { lines } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_0__/* .inputReader */ .cN)(get, bundleInputDefaults, /[\r\n,]+/);
+    return {
+        source: { ...request, install: false },
+        platforms: inOrder(lines('platforms')),
+        pythonVersions: inOrder(lines('python-versions')),
+        output: (0,_logic_output_js__WEBPACK_IMPORTED_MODULE_1__/* .outputOf */ .jH)(output, host.directory),
+    };
+}
+/** Each value once, sorted with numbers by their size: the order of flags changes nothing. */
+function inOrder(values) {
+    const sortable = (text) => text.replace(/\d+/g, (digits) => digits.padStart(4, '0'));
+    return [...new Set(values)].sort((one, other) => (sortable(one) < sortable(other) ? -1 : 1));
 }
 
 
@@ -40361,7 +40376,7 @@ function formatReadme(contents) {
 
 /***/ }),
 
-/***/ 6100:
+/***/ 812:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -40372,14 +40387,173 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/install.js + 7 modules
-var install = __nccwpck_require__(7346);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/manifest.js
-var logic_manifest = __nccwpck_require__(4649);
+var manifest = __nccwpck_require__(4649);
 // EXTERNAL MODULE: ./lib/logic/requirements.js
 var requirements = __nccwpck_require__(7692);
+// EXTERNAL MODULE: ./lib/collect/collect.js
+var collect = __nccwpck_require__(5168);
+// EXTERNAL MODULE: ./lib/collect/logic/source.js
+var logic_source = __nccwpck_require__(5026);
+// EXTERNAL MODULE: ./lib/collect/logic/targets.js
+var logic_targets = __nccwpck_require__(533);
+// EXTERNAL MODULE: ./lib/discover.js + 1 modules
+var discover = __nccwpck_require__(1593);
+// EXTERNAL MODULE: ./lib/install.js + 7 modules
+var install = __nccwpck_require__(7346);
+// EXTERNAL MODULE: ./lib/interpreter.js
+var lib_interpreter = __nccwpck_require__(8049);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
+// EXTERNAL MODULE: ./lib/logic/index-choice.js
+var index_choice = __nccwpck_require__(4260);
+// EXTERNAL MODULE: ./lib/logic/names.js
+var names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/release-age.js
+var release_age = __nccwpck_require__(761);
+// EXTERNAL MODULE: ./lib/request.js + 1 modules
+var lib_request = __nccwpck_require__(451);
+// EXTERNAL MODULE: ./lib/tools.js + 1 modules
+var lib_tools = __nccwpck_require__(8988);
+;// CONCATENATED MODULE: ./lib/bundle/elsewhere.js
+/** Gathers the wheels for other machines, from the indexes alone: nothing can be built for them. */
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * @param workplace a directory for temporary files
+ * @throws UserError for everything that the user can fix
+ */
+async function gatherElsewhere({ source, platforms, pythonVersions }, world, workplace) {
+    const { python, reporter, wheelhouses } = world;
+    (0,lib_request/* hideInputs */.UZ)(source, reporter);
+    const request = await (0,discover/* completeRequest */.Z)(source, world);
+    const interpreter = (0,lib_interpreter/* checkPip */.wT)(await python.probe(request));
+    const targets = (0,logic_targets/* targetsOf */.Q)(platforms, pythonVersions, interpreter);
+    const tools = new lib_tools/* Tools */.S(request, interpreter, world, install/* install */.a);
+    const { settings, requested, noDeps } = await (0,lib_request/* readRequest */["in"])(request, interpreter, world, tools);
+    const missing = refuseDirect(requested);
+    const indexes = (0,index_choice/* indexesOf */.O7)(request, interpreter, settings);
+    if (indexes === undefined) {
+        throw new errors/* UserError */.yo('pip is configured to use no index (no-index), and wheels for other platforms come from an index only. Remove that setting.');
+    }
+    const confusion = (0,index_choice/* confusionWarning */.RQ)(indexes);
+    if (confusion !== undefined)
+        reporter.warning(confusion);
+    const run = {
+        ...{ interpreter, noDeps, targets, indexes, workplace },
+        requested: { ...requested, lines: requested.lines.filter(({ kind }) => kind !== 'direct') },
+        pip: {
+            cwd: request.workingDirectory,
+            env: {
+                ...(0,logic_source/* pipEnvironment */.d5)(request, interpreter, indexes, await wheelhouses.stage(workplace)),
+                ...ageLimit(request, interpreter, world),
+            },
+        },
+        purpose: { verb: 'bundled', onError: 'No bundle was written.' },
+        withBuildRequirements: false,
+        collection: await wheelhouses.stage(workplace),
+    };
+    const collected = await (0,collect/* collect */.F)(run, world);
+    refuseSdists(collected);
+    return {
+        directory: run.collection,
+        wheels: collected.map(({ source: { name, version, file, sha256, size }, targets: own }) => ({
+            ...{ name, project: name, version, file, sha256, size },
+            targets: own.map((target) => target.name),
+        })),
+        ...{ targets, missing, interpreter, requested, states: tools.states },
+    };
+}
+/**
+ * @returns the local projects of a lock, whose dependencies the lock lists
+ * @throws UserError for anything else that does not come from an index
+ */
+function refuseDirect({ lines, lock }) {
+    const direct = (0,requirements/* directRequirements */.S8)(lines);
+    const other = direct.find(({ form }) => lock === undefined || form !== 'path');
+    if (other === undefined)
+        return direct.map(({ shownTarget }) => shownTarget);
+    throw new errors/* UserError */.yo(`"${other.shown}" does not come from an index, so its dependencies on other platforms are not known. Make the bundle on the platform that installs it, or name a lock file with --requirements.`, other.source);
+}
+/** @throws UserError for packages without a wheel, which names them */
+function refuseSdists(collected) {
+    const sdists = collected.filter(({ source }) => (0,names/* isSdistName */.zz)(source.file));
+    if (sdists.length === 0)
+        return;
+    const named = sdists.map(({ source: { file }, targets }) => `${file} (${namesOf(targets)})`);
+    throw new errors/* UserError */.yo(`No wheel of these versions fits, and an sdist can't be built for another platform: ${named.join(', ')}. Choose a version that has a wheel, or make the bundle on the platform that installs it.`);
+}
+function namesOf(targets) {
+    return targets.map((target) => target.name).join(', ');
+}
+/**
+ * Variables that make pip leave out files that are too young.
+ * @throws UserError when this pip can't do that
+ */
+function ageLimit({ releaseAge }, interpreter, { now }) {
+    if (releaseAge === undefined)
+        return {};
+    if (releaseAge.except.length > 0 || (0,release_age/* enforcerOf */.ic)(releaseAge, interpreter) !== 'own') {
+        throw new errors/* UserError */.yo(`For other platforms, minimum-release-age needs pip 26.0 or newer, and takes no exceptions; this is pip ${interpreter.pip}. Run "${interpreter.executable} -m pip install --upgrade pip" and remove minimum-release-age-exclude, or make the bundle on the platform that installs it.`);
+    }
+    return { PIP_UPLOADED_PRIOR_TO: (0,release_age/* latestUpload */.tD)(releaseAge, now()) };
+}
+
+;// CONCATENATED MODULE: ./lib/bundle/logic/model.js
+/** What a bundle is made of. */
+
+/** The error for wheels that are not what they were when they were verified. */
+function changedWheels(faults) {
+    return new errors/* UserError */.yo(`The wheels were changed by another program while the bundle was made: ${faults.join('; ')}. Run again.`);
+}
+
+;// CONCATENATED MODULE: ./lib/bundle/here.js
+/** Gathers the wheels for this machine: completes a wheelhouse as an installation does. */
+
+
+
+/** @throws UserError for everything that the user can fix */
+async function gatherHere(source, world) {
+    const { reporter, wheelhouses } = world;
+    const { wheelhouse, interpreter, request, requested, states } = await (0,install/* install */.a)(source, world);
+    const inspected = await wheelhouses.inspect(wheelhouse);
+    if (inspected === undefined || inspected.faults.length > 0) {
+        throw changedWheels(inspected?.faults ?? ['they are gone']);
+    }
+    const { wheels, direct, relied } = inspected.manifest;
+    const missing = direct.map((project) => project.name);
+    if (missing.length > 0 && request.installProject) {
+        reporter.warning(`The bundle contains the dependencies of ${missing.join(', ')}, but not these projects themselves: they are installed from source.`);
+    }
+    if (relied.length > 0) {
+        const projects = relied.map(({ name, version }) => `${name} ${version}`).join(', ');
+        reporter.warning(`The bundle does not contain ${projects}: the hashes in the request allow no file of them, so the machine that installs the bundle must have them.`);
+    }
+    const targets = (0,logic_targets/* targetsOf */.Q)([], [], interpreter);
+    return {
+        directory: wheelhouse,
+        wheels: wheels
+            .filter((wheel) => wheel.role === 'runtime')
+            .map(({ name, project, version, file, sha256, size }) => ({
+            ...{ name, project, version, file, sha256, size },
+            targets: targets.map((target) => target.name),
+        }))
+            .sort((one, other) => (one.file < other.file ? -1 : 1)),
+        ...{ targets, missing, interpreter, requested, states },
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/bundle/logic/text.js
 /** Text from wheels, which anybody may have written, made safe to read in a terminal. */
 /** Characters that a terminal acts on, or that make text look different from what it is. */
@@ -40449,6 +40623,70 @@ function indented(content) {
         .split('\n')
         .map((line) => (line.trim() === '' ? '\n' : `    ${line.trimEnd()}\n`))
         .join('');
+}
+
+;// CONCATENATED MODULE: ./lib/bundle/logic/lock.js
+
+/**
+ * Returns the versions of all projects, sorted by name and version.
+ * @throws UserError when two machines need different versions that no marker can tell apart
+ */
+function lockedVersions(wheels, targets) {
+    const machines = targets.map((target) => ({ name: target.name, values: valuesOf(target) }));
+    const versions = new Map();
+    for (const wheel of wheels) {
+        const key = `${wheel.name} ${wheel.version}`;
+        const known = versions.get(key);
+        versions.set(key, known === undefined ? [wheel] : [...known, wheel]);
+    }
+    return [...versions.keys()].sort().flatMap((key) => {
+        const own = versions.get(key);
+        if (own === undefined)
+            return [];
+        const names = new Set(own.flatMap((wheel) => wheel.targets));
+        const inside = machines.filter(({ name }) => names.has(name));
+        const outside = machines.filter(({ name }) => !names.has(name));
+        const marker = outside.length === 0 ? undefined : markerFor(inside, outside);
+        if (outside.length > 0 && marker === undefined)
+            throw ambiguous(own[0], inside, outside);
+        return [{ wheels: own, marker }];
+    });
+}
+/** The lock for pip and uv. The same wheels give the same text. */
+function formatBundleLock(versions) {
+    return versions
+        .map(({ wheels, marker }) => {
+        const [{ project, version }] = wheels;
+        const condition = marker === undefined ? '' : ` ; ${marker}`;
+        const hashes = [...new Set(wheels.map(({ sha256 }) => ` --hash=sha256:${sha256}`))].sort();
+        return `${project}==${version}${condition}${hashes.join('')}\n`;
+    })
+        .join('');
+}
+/** The marker variables that tell machines apart, the clearest first. */
+const variables = ['sys_platform', 'python_version', 'platform_machine'];
+function valuesOf({ markers }) {
+    return variables.map((variable) => markers?.[variable] ?? '');
+}
+/** Every choice of marker variables, by their indexes, the smallest first. */
+const choices = [[0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]];
+/**
+ * A marker that applies to some machines and not to others, over as few variables as possible.
+ * @returns undefined when there is none
+ */
+function markerFor(inside, outside) {
+    for (const choice of choices) {
+        const condition = ({ values }) => choice.map((index) => `${variables[index]} == "${values[index]}"`).join(' and ');
+        const conditions = new Set(inside.map(condition));
+        if (!outside.some((machine) => conditions.has(condition(machine)))) {
+            return [...conditions].join(' or ');
+        }
+    }
+    return undefined;
+}
+function ambiguous({ name, version }, inside, outside) {
+    const names = (machines) => machines.map((machine) => machine.name).join(', ');
+    return new errors/* UserError */.yo(`${name} ${version} is for ${names(inside)}, but not for ${names(outside)}, and no environment marker tells all of these apart. Pin ${name} to one version, or make a bundle for each.`);
 }
 
 // EXTERNAL MODULE: ./lib/bundle/logic/output.js
@@ -40573,9 +40811,11 @@ function extrasIn(marker) {
 
 ;// CONCATENATED MODULE: ./lib/bundle/story.js
 /**
- * The story of a bundle: complete a wheelhouse as an installation does, and copy its wheels, with
- * everything that a machine without a network needs to install them.
+ * The story of a bundle: gather wheels for this machine or for others, and write them with everything
+ * that a machine without a network needs to install them.
  */
+
+
 
 
 
@@ -40591,39 +40831,28 @@ function extrasIn(marker) {
  * @throws UserError for everything that the user can fix
  */
 async function bundle(request, world, version) {
-    const { bundles, reporter, wheelhouses } = world;
-    const { source, output } = request;
+    const { bundles, wheelhouses } = world;
+    const { source, platforms, pythonVersions, output } = request;
     await bundles.check(output);
-    const outcome = await (0,install/* install */.a)(source, world);
-    const { wheelhouse, interpreter, requested, states } = outcome;
-    const manifest = await verifiedManifest(wheelhouse, world);
-    const contents = {
-        targets: [`Python ${interpreter.series} on ${interpreter.platform}`],
-        wheels: manifest.wheels
-            .filter((wheel) => wheel.role === 'runtime')
-            .map(bundled)
-            .sort((one, other) => (one.file < other.file ? -1 : 1)),
-        missing: manifest.direct.map((project) => project.name),
-    };
-    if (contents.missing.length > 0 && outcome.request.installProject) {
-        reporter.warning(`The bundle contains the dependencies of ${contents.missing.join(', ')}, but not these projects themselves: they are installed from source.`);
-    }
-    if (manifest.relied.length > 0) {
-        const relied = manifest.relied.map(({ name, version }) => `${name} ${version}`).join(', ');
-        reporter.warning(`The bundle does not contain ${relied}: the hashes in the request allow no file of them, so the machine that installs the bundle must have them.`);
-    }
     const workplace = await wheelhouses.workplace(source.temporary);
     try {
+        const isHere = platforms.length + pythonVersions.length === 0;
+        const gathered = isHere
+            ? await gatherHere(source, world)
+            : await gatherElsewhere(request, world, workplace);
+        const { wheels, targets, missing, interpreter, requested, states } = gathered;
+        const contents = { targets: targets.map(({ name }) => name), wheels, missing };
+        const versions = lockedVersions(wheels, targets);
         const staged = await wheelhouses.stage(workplace);
-        await copyVerified(contents, wheelhouse, staged, world);
-        const files = contents.wheels.map((wheel) => wheel.file);
+        await copyVerified(gathered, staged, world);
+        const files = wheels.map((wheel) => wheel.file);
         const metadata = await bundles.metadata(interpreter, staged, files);
-        const described = contents.wheels.flatMap((wheel, index) => {
+        const described = wheels.flatMap((wheel, index) => {
             const own = metadata[index];
             return own === undefined ? [] : [{ ...wheel, metadata: own }];
         });
         const texts = {
-            [logic_manifest/* lockFile */.Ke]: (0,logic_manifest/* formatLock */.X5)(manifest.wheels),
+            [manifest/* lockFile */.Ke]: formatBundleLock(versions),
             [logic_output/* readmeFile */.tK]: (0,readme/* formatReadme */.G)(contents),
             [logic_output/* licencesFile */.RT]: formatLicences(described),
             [logic_output/* sbomFile */.yp]: formatSbom(described, (0,requirements/* indexRequirements */.zM)(requested.lines), version),
@@ -40632,36 +40861,22 @@ async function bundle(request, world, version) {
             await wheelhouses.write(external_node_path_.join(staged, file), text);
         }
         await bundles.place(staged, output);
+        return { report: { ...contents, output }, states };
     }
     finally {
         await wheelhouses.remove(workplace);
     }
-    return { report: { ...contents, output }, states };
-}
-function bundled({ name, project, version, file, sha256, size }) {
-    return { name, project, version, file, sha256, size };
-}
-/** @throws UserError when a wheelhouse is not what its run has left */
-async function verifiedManifest(wheelhouse, { wheelhouses }) {
-    const inspected = await wheelhouses.inspect(wheelhouse);
-    if (inspected === undefined || inspected.faults.length > 0) {
-        throw changed(inspected?.faults ?? ['it is gone']);
-    }
-    return inspected.manifest;
 }
 /** @throws UserError when a copy is not what the bundle says that it is */
-async function copyVerified({ wheels }, from, to, { bundles, wheelhouses }) {
+async function copyVerified({ directory, wheels }, to, { bundles, wheelhouses }) {
     const files = wheels.map((wheel) => wheel.file);
-    await bundles.copy(files, from, to);
+    await bundles.copy(files, directory, to);
     const copies = await wheelhouses.measure(to, files);
     const faults = wheels
         .filter((wheel, index) => copies[index]?.sha256 !== wheel.sha256)
         .map(({ file }) => `${file} has a different hash`);
     if (faults.length > 0)
-        throw changed(faults);
-}
-function changed(faults) {
-    return new errors/* UserError */.yo(`The wheels were changed by another program while the bundle was made: ${faults.join('; ')}. Run again.`);
+        throw changedWheels(faults);
 }
 
 
@@ -41560,6 +41775,13 @@ const installFlags = {
 /** The flags of `bundle`. */
 const bundleFlags = {
     ...installFlags,
+    defaults: _bundle_inputs_js__WEBPACK_IMPORTED_MODULE_3__/* .bundleInputDefaults */ .NW,
+    help: {
+        ..._help_js__WEBPACK_IMPORTED_MODULE_5__/* .installHelp */ .P,
+        platforms: 'Platform tags to bundle for, such as manylinux_2_28_x86_64 or win_amd64. Defaults to the platform of this machine.',
+        'python-versions': 'CPython versions to bundle for, such as 3.12. Defaults to the version of the flag --python.',
+    },
+    repeatable: [...installFlags.repeatable, 'platforms', 'python-versions'],
     withoutFlag: [...(installFlags.withoutFlag ?? []), ..._bundle_inputs_js__WEBPACK_IMPORTED_MODULE_3__/* .inputsOfInstallation */ .PJ],
 };
 /** Adds a flag for each input. */
@@ -41704,39 +41926,41 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var commander__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(8179);
 /* harmony import */ var _bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(5263);
 /* harmony import */ var _bundle_logic_readme_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6295);
-/* harmony import */ var _bundle_story_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6100);
+/* harmony import */ var _bundle_story_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(812);
 /* harmony import */ var _bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8360);
-/* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(1593);
-/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(7346);
-/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(6131);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(5895);
-/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_37__ = __nccwpck_require__(7363);
-/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(2718);
-/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(3690);
-/* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(2059);
-/* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(6426);
-/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(2406);
-/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(1189);
-/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(451);
-/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(5462);
-/* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(8988);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_34__ = __nccwpck_require__(3411);
-/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(6895);
-/* harmony import */ var _world_lock_tools_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(1935);
-/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(4597);
-/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(6108);
-/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(2008);
-/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(7613);
-/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(6265);
-/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(6857);
-/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(5638);
-/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(482);
-/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(3826);
-/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(2529);
-/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_33__ = __nccwpck_require__(931);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_35__ = __nccwpck_require__(806);
+/* harmony import */ var _collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3452);
+/* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1593);
+/* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2739);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(7346);
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_37__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_38__ = __nccwpck_require__(7363);
+/* harmony import */ var _logic_summary_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(2718);
+/* harmony import */ var _publish_inputs_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(3690);
+/* harmony import */ var _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_15__ = __nccwpck_require__(2059);
+/* harmony import */ var _publish_logic_report_js__WEBPACK_IMPORTED_MODULE_16__ = __nccwpck_require__(6426);
+/* harmony import */ var _publish_story_js__WEBPACK_IMPORTED_MODULE_17__ = __nccwpck_require__(3606);
+/* harmony import */ var _publish_world_world_js__WEBPACK_IMPORTED_MODULE_18__ = __nccwpck_require__(849);
+/* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(451);
+/* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(5462);
+/* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(8988);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_35__ = __nccwpck_require__(3411);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6895);
+/* harmony import */ var _world_lock_tools_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(1935);
+/* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(4597);
+/* harmony import */ var _world_process_js__WEBPACK_IMPORTED_MODULE_25__ = __nccwpck_require__(6108);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_26__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_reporters_js__WEBPACK_IMPORTED_MODULE_27__ = __nccwpck_require__(7613);
+/* harmony import */ var _world_sources_js__WEBPACK_IMPORTED_MODULE_28__ = __nccwpck_require__(6265);
+/* harmony import */ var _world_uv_js__WEBPACK_IMPORTED_MODULE_29__ = __nccwpck_require__(6857);
+/* harmony import */ var _world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_30__ = __nccwpck_require__(5638);
+/* harmony import */ var _directory_cache_js__WEBPACK_IMPORTED_MODULE_31__ = __nccwpck_require__(482);
+/* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(3826);
+/* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_33__ = __nccwpck_require__(2529);
+/* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_34__ = __nccwpck_require__(931);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(806);
 /** Entry of the command line: the stories of the action, with a directory as their store. */
+
 
 
 
@@ -41779,86 +42003,90 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 const exitCodes = { ok: 0, failed: 1, usage: 2, fault: 3 };
 /** Bytes that `install` leaves in the store unless --max-size says otherwise. */
 const defaultMaxSize = 5e9;
-const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_26__/* .consoleReporter */ .P)();
+const reporter = (0,_world_reporters_js__WEBPACK_IMPORTED_MODULE_27__/* .consoleReporter */ .P)();
 const publishFlags = {
-    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_13__/* .publishInputDefaults */ .i,
-    help: _help_js__WEBPACK_IMPORTED_MODULE_33__/* .publishHelp */ .F,
+    defaults: _publish_inputs_js__WEBPACK_IMPORTED_MODULE_14__/* .publishInputDefaults */ .i,
+    help: _help_js__WEBPACK_IMPORTED_MODULE_34__/* .publishHelp */ .F,
     short: { requirements: '-r', constraints: '-c' },
     repeatable: ['packages', 'requirements', 'constraints', 'platforms', 'python-versions'],
-    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_32__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
+    variables: { ..._flags_js__WEBPACK_IMPORTED_MODULE_33__/* .indexFlagVariables */ .oC, 'feed-password': 'WHEELHOUSE_FEED_PASSWORD' },
     switches: ['dry-run'],
 };
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, reproducible Python installs in CI, from any package index')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_34__/* .version */ .r)
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_35__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_32__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_33__/* .installFlags */ .nY)
         .description('Install requirements through a wheelhouse.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .noStoreFlag */ .rv)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .size */ .Ej)(defaultMaxSize)))
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .noStoreFlag */ .rv)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .jsonFlag */ .hG)())
         .action(installCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_32__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .addInputs */ .j$)(root.command('key'), _flags_js__WEBPACK_IMPORTED_MODULE_33__/* .installFlags */ .nY)
         .description("Print the cache key and its restore prefixes, for another CI system's cache.")
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .jsonFlag */ .hG)())
         .action(keyCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_32__/* .installFlags */ .nY)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .addInputs */ .j$)(root.command('doctor'), _flags_js__WEBPACK_IMPORTED_MODULE_33__/* .installFlags */ .nY)
         .description('Explain whether a run would hit or miss, and check what it depends on.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .jsonFlag */ .hG)())
         .action(doctorCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .addInputs */ .j$)(root.command('bundle'), _flags_js__WEBPACK_IMPORTED_MODULE_32__/* .bundleFlags */ .sJ)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .addInputs */ .j$)(root.command('bundle'), _flags_js__WEBPACK_IMPORTED_MODULE_33__/* .bundleFlags */ .sJ)
         .description('Write the wheels and their locks to a directory or an archive, to install offline.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .outputFlag */ .Y0)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .noStoreFlag */ .rv)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .size */ .Ej)(defaultMaxSize)))
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .outputFlag */ .Y0)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .noStoreFlag */ .rv)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .maxSizeFlag */ .Gv)().default(defaultMaxSize, (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(defaultMaxSize)))
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .jsonFlag */ .hG)())
         .action(bundleCommand);
-    (0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
+    (0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .addInputs */ .j$)(root.command('publish'), publishFlags)
         .description('Copy packages and all their dependencies to a private feed.')
         .argument('[packages...]', 'Requirement specifiers, same as --packages.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .jsonFlag */ .hG)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .jsonFlag */ .hG)())
         .action(publishCommand);
     root
         .command('prune')
         .description('Delete the least recently used wheelhouses.')
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .storeFlag */ ._Q)())
-        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .storeFlag */ ._Q)())
+        .addOption((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .maxSizeFlag */ .Gv)().makeOptionMandatory())
         .action(pruneCommand);
     return root;
 }
 async function installCommand(values) {
     const store = optionalStoreOf(values);
     await withWorld(values, store ?? noStore, async (request, world) => {
-        const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_10__/* .install */ .a)(request, world);
+        const outcome = await (0,_install_js__WEBPACK_IMPORTED_MODULE_11__/* .install */ .a)(request, world);
         const { report, states } = outcome;
         await saveAndPrune(states, store, values, world);
         if (values['json'])
             printJson(installResult(request, outcome));
         else
-            printLines((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .formatReport */ .CI)(report));
+            printLines((0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .formatReport */ .CI)(report));
     });
 }
 /** Saves what a run leaves to save; without a store, only says why nothing is saved. */
 async function saveAndPrune(states, store, values, world) {
     for (const state of states)
-        await (0,_save_js__WEBPACK_IMPORTED_MODULE_19__/* .save */ .U)(state, world);
+        await (0,_save_js__WEBPACK_IMPORTED_MODULE_20__/* .save */ .U)(state, world);
     if (store === undefined || states.length === 0)
         return;
     const keys = states.map(({ key }) => key);
-    await (0,_prune_js__WEBPACK_IMPORTED_MODULE_35__/* .prune */ .R)(store, Number(values['maxSize']), keys);
+    await (0,_prune_js__WEBPACK_IMPORTED_MODULE_36__/* .prune */ .R)(store, Number(values['maxSize']), keys);
 }
 async function bundleCommand(values) {
     const store = optionalStoreOf(values);
     await withHost(async (host) => {
-        const request = (0,_bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadBundleRequest */ .E_)((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .inputsFrom */ .WK)(values), String(values['output']), host);
+        const request = (0,_bundle_inputs_js__WEBPACK_IMPORTED_MODULE_4__/* .loadBundleRequest */ .E_)((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .inputsFrom */ .WK)(values), String(values['output']), host);
         const world = worldOf(host, store ?? noStore);
-        const bundles = (0,_bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__/* .bundlesAdapter */ .j)(host.environment);
-        const { report, states } = await (0,_bundle_story_js__WEBPACK_IMPORTED_MODULE_6__/* .bundle */ .l)(request, { ...world, bundles }, _version_js__WEBPACK_IMPORTED_MODULE_34__/* .version */ .r);
+        const bundling = {
+            ...world,
+            downloads: (0,_collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__/* .downloadsAdapter */ .$)(reporter, host.environment),
+            bundles: (0,_bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__/* .bundlesAdapter */ .j)(host.environment),
+        };
+        const { report, states } = await (0,_bundle_story_js__WEBPACK_IMPORTED_MODULE_6__/* .bundle */ .l)(request, bundling, _version_js__WEBPACK_IMPORTED_MODULE_35__/* .version */ .r);
         await saveAndPrune(states, store, values, world);
         const { output, ...contents } = report;
         if (values['json'])
@@ -41870,7 +42098,7 @@ async function bundleCommand(values) {
 }
 /** What `install --json` prints. */
 function installResult(request, { report, wheelhouse, interpreter }) {
-    const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .totals */ .Sd)(report);
+    const { cache, downloaded, built } = (0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .totals */ .Sd)(report);
     return {
         hit: report.hit,
         key: report.primaryKey,
@@ -41891,10 +42119,10 @@ function installResult(request, { report, wheelhouse, interpreter }) {
 }
 async function keyCommand(values) {
     await withWorld(values, noStore, async (given, world) => {
-        const request = await (0,_discover_js__WEBPACK_IMPORTED_MODULE_8__/* .completeRequest */ .Z)(given, world);
+        const request = await (0,_discover_js__WEBPACK_IMPORTED_MODULE_9__/* .completeRequest */ .Z)(given, world);
         const interpreter = await world.python.probe(request);
-        const tools = new _tools_js__WEBPACK_IMPORTED_MODULE_20__/* .Tools */ .S(request, interpreter, world, _install_js__WEBPACK_IMPORTED_MODULE_10__/* .install */ .a);
-        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_18__/* .readRequestWithKeys */ ["if"])(request, interpreter, world, tools);
+        const tools = new _tools_js__WEBPACK_IMPORTED_MODULE_21__/* .Tools */ .S(request, interpreter, world, _install_js__WEBPACK_IMPORTED_MODULE_11__/* .install */ .a);
+        const { keys } = await (0,_request_js__WEBPACK_IMPORTED_MODULE_19__/* .readRequestWithKeys */ ["if"])(request, interpreter, world, tools);
         const { primary, restore } = keys;
         if (values['json'])
             printJson({ key: primary, restoreKeys: restore });
@@ -41905,7 +42133,7 @@ async function keyCommand(values) {
 async function doctorCommand(values) {
     const store = storeOf(values);
     await withWorld(values, store, async (request, world) => {
-        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_31__/* .doctor */ .A)(request, { ...world, store });
+        const { hit, findings } = await (0,_doctor_js__WEBPACK_IMPORTED_MODULE_32__/* .doctor */ .A)(request, { ...world, store });
         const marks = { good: 'ok', note: '--', problem: '!!' };
         if (values['json'])
             printJson({ hit, findings });
@@ -41916,26 +42144,26 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_35__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
+    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_36__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
     const bytes = deleted.reduce((sum, entry) => sum + entry.size, 0);
     const wheelhouses = deleted.length === 1 ? 'wheelhouse' : 'wheelhouses';
-    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_12__/* .size */ .Ej)(bytes)}).`]);
+    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(bytes)}).`]);
 }
 async function publishCommand(packages, values) {
     const inputs = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
     const print = (report) => {
         if (values['json'])
-            printJson({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_15__/* .publishCounts */ .sl)(report), ...report });
+            printJson({ counts: (0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_16__/* .publishCounts */ .sl)(report), ...report });
         else
-            printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_15__/* .formatPublishReport */ .r2)(report));
+            printLines((0,_publish_logic_report_js__WEBPACK_IMPORTED_MODULE_16__/* .formatPublishReport */ .r2)(report));
     };
     await withHost(async (host) => {
-        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_13__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .inputsFrom */ .WK)(inputs), host);
+        const request = (0,_publish_inputs_js__WEBPACK_IMPORTED_MODULE_14__/* .loadPublishRequest */ .z)((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .inputsFrom */ .WK)(inputs), host);
         try {
-            print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_16__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_17__/* .publishingWorld */ .s)(request, reporter)));
+            print(await (0,_publish_story_js__WEBPACK_IMPORTED_MODULE_17__/* .publish */ .m)(request, (0,_publish_world_world_js__WEBPACK_IMPORTED_MODULE_18__/* .publishingWorld */ .s)(request, reporter)));
         }
         catch (error) {
-            if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_14__/* .PublishConflict */ ._h)
+            if (error instanceof _publish_logic_model_js__WEBPACK_IMPORTED_MODULE_15__/* .PublishConflict */ ._h)
                 print(error.report);
             throw error;
         }
@@ -41944,37 +42172,37 @@ async function publishCommand(packages, values) {
 /** Gives a command the request that its flags describe, and the world to carry it out in. */
 function withWorld(values, store, work) {
     return withHost(async (host) => {
-        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_9__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_32__/* .inputsFrom */ .WK)(values), host);
+        const { request } = (0,_inputs_js__WEBPACK_IMPORTED_MODULE_10__/* .loadRequest */ .W$)((0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .inputsFrom */ .WK)(values), host);
         await work(request, worldOf(host, store));
     });
 }
 function worldOf(host, store) {
     return {
-        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_25__/* .pythonAdapter */ .Wp)(reporter, host.environment),
-        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_28__/* .uvAdapter */ .t)(reporter),
-        lockTools: (0,_world_lock_tools_js__WEBPACK_IMPORTED_MODULE_22__/* .lockToolsAdapter */ .s)(),
-        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_27__/* .sourcesAdapter */ .u)(),
-        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_29__/* .wheelhousesAdapter */ .S)(),
+        python: (0,_world_python_js__WEBPACK_IMPORTED_MODULE_26__/* .pythonAdapter */ .Wp)(reporter, host.environment),
+        uv: (0,_world_uv_js__WEBPACK_IMPORTED_MODULE_29__/* .uvAdapter */ .t)(reporter),
+        lockTools: (0,_world_lock_tools_js__WEBPACK_IMPORTED_MODULE_23__/* .lockToolsAdapter */ .s)(),
+        sources: (0,_world_sources_js__WEBPACK_IMPORTED_MODULE_28__/* .sourcesAdapter */ .u)(),
+        wheelhouses: (0,_world_wheelhouses_js__WEBPACK_IMPORTED_MODULE_30__/* .wheelhousesAdapter */ .S)(),
         store,
-        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_23__/* .indexProbe */ .Z)(),
+        indexProbe: (0,_world_package_index_js__WEBPACK_IMPORTED_MODULE_24__/* .indexProbe */ .Z)(),
         reporter,
         now: () => new Date(),
     };
 }
 /** Gives a command the machine that it runs on. Its temporary directory is deleted afterwards. */
 async function withHost(work) {
-    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_21__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
+    const temporary = (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_22__/* .untilExit */ .dF)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.mkdtemp)(node_path__WEBPACK_IMPORTED_MODULE_2__.join((0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)(), 'wheelhouse-')));
     await work({
         workspace: node_path__WEBPACK_IMPORTED_MODULE_2__.parse(process.cwd()).root,
         directory: process.cwd(),
         temporary,
-        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_36__/* .environmentForPrograms */ .cx)(process.env),
+        environment: (0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_37__/* .environmentForPrograms */ .cx)(process.env),
         event: undefined,
     });
-    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_21__/* .discard */ .vf)(temporary);
+    await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_22__/* .discard */ .vf)(temporary);
 }
 function storeOf(values) {
-    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_30__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
+    return (0,_directory_cache_js__WEBPACK_IMPORTED_MODULE_31__/* .directoryCache */ .K)(node_path__WEBPACK_IMPORTED_MODULE_2__.resolve(String(values['store'])), reporter);
 }
 /** @returns undefined with --no-store */
 function optionalStoreOf(values) {
@@ -41988,18 +42216,18 @@ const noStore = {
     save: async () => 'failed',
 };
 function printLines(lines) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_37__/* .harmless */ .I)(lines.join('\n'))}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_38__/* .harmless */ .I)(lines.join('\n'))}\n`);
 }
 function printJson(value) {
-    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_37__/* .harmlessJson */ .E)(value)}\n`);
+    process.stdout.write(`${(0,_logic_harmless_js__WEBPACK_IMPORTED_MODULE_38__/* .harmlessJson */ .E)(value)}\n`);
 }
 function exitCodeOf(error) {
     if (error instanceof commander__WEBPACK_IMPORTED_MODULE_3__/* .CommanderError */ .b7)
         return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
     reporter.error(error);
-    return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_11__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
+    return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_12__/* .asUserError */ .Yl)(error) ? exitCodes.failed : exitCodes.fault;
 }
-(0,_world_process_js__WEBPACK_IMPORTED_MODULE_24__/* .endOnSignals */ .cn)();
+(0,_world_process_js__WEBPACK_IMPORTED_MODULE_25__/* .endOnSignals */ .cn)();
 try {
     await program().parseAsync();
 }
@@ -42040,6 +42268,175 @@ async function prune(store, maxSize, protectedKeys = []) {
         }
     }
     return deleted;
+}
+
+
+/***/ }),
+
+/***/ 5168:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   F: () => (/* binding */ collect)
+/* harmony export */ });
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_local_project_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(113);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(7949);
+/* harmony import */ var _logic_request_file_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(4206);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3983);
+/* harmony import */ var _logic_listing_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2587);
+/* harmony import */ var _logic_source_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(5026);
+/** Downloads the original files of indexes, for this machine or for others. */
+
+
+
+
+
+
+
+
+
+/**
+ * Downloads the original files for all targets; where the run says so, including the build
+ * requirements of sdists: a machine that can only reach the copies could not install those otherwise.
+ * @returns the files, sorted by name; they are in the collection
+ * @throws UserError for a file that must not be collected
+ */
+async function collect(run, world) {
+    const { lines } = run.requested;
+    const orders = run.targets.map((target) => ({
+        target,
+        role: 'runtime',
+        files: (constraintsFile) => (0,_logic_request_file_js__WEBPACK_IMPORTED_MODULE_5__/* .fillFiles */ .$4)(lines, constraintsFile),
+    }));
+    const collected = new Map();
+    const ordered = new Set();
+    for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
+        const { target } = order;
+        const { directory, downloads } = await carryOut(run, world, order);
+        const sources = downloads.map(({ source }) => source);
+        const added = sources.filter((source) => isNew(source, collected));
+        await checkListed(run, world, added);
+        for (const { file } of added)
+            await world.wheelhouses.move(file, directory, run.collection);
+        for (const source of sources) {
+            const known = collected.get(source.file);
+            const targets = new Set([...(known?.targets ?? []), target]);
+            const isRuntime = known?.source.role === 'runtime';
+            collected.set(source.file, {
+                source: isRuntime ? known.source : source,
+                targets: [...targets],
+            });
+        }
+        if (!run.withBuildRequirements)
+            continue;
+        for (const { buildRequires } of downloads) {
+            const name = JSON.stringify([target.name, [...buildRequires].sort()]);
+            if (buildRequires.length === 0 || ordered.has(name))
+                continue;
+            ordered.add(name);
+            const request = (0,_logic_request_file_js__WEBPACK_IMPORTED_MODULE_5__/* .plainFile */ .dC)(buildRequires);
+            const files = () => ({ request, constraints: (0,_logic_request_file_js__WEBPACK_IMPORTED_MODULE_5__/* .plainFile */ .dC)([]) });
+            orders.push({ target, role: 'build', files });
+        }
+    }
+    return [...collected.values()].sort((a, b) => (a.source.file < b.source.file ? -1 : 1));
+}
+/** @throws UserError for a file that was collected with different content */
+function isNew({ file, sha256 }, collected) {
+    const known = collected.get(file)?.source;
+    if (known === undefined || known.sha256 === sha256)
+        return known === undefined;
+    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`);
+}
+/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
+async function carryOut(run, world, order) {
+    const { role, target } = order;
+    const packages = role === 'runtime' ? 'packages' : 'build requirements';
+    const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () => download(run, world, order));
+    const files = await world.downloads.list(directory);
+    const odd = files.find(({ file }) => !(0,_logic_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isDistributionName */ .I1)(file));
+    if (odd !== undefined) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`);
+    }
+    const names = files.map(({ file }) => file);
+    const metadata = await world.downloads.metadata(run.interpreter, directory, names);
+    const downloads = files.map((each, index) => ({
+        source: { ...each, ...(0,_logic_source_js__WEBPACK_IMPORTED_MODULE_8__/* .identity */ .D_)(each.file, metadata[index]?.identities ?? []), role },
+        buildRequires: buildRequiresOf(each.file, metadata[index]),
+    }));
+    return { directory, downloads };
+}
+function buildRequiresOf(file, metadata) {
+    if (!(0,_logic_names_js__WEBPACK_IMPORTED_MODULE_3__/* .isSdistName */ .zz)(file))
+        return [];
+    const pyproject = metadata?.pyproject;
+    const parts = (0,_logic_local_project_js__WEBPACK_IMPORTED_MODULE_2__/* .projectParts */ .st)(pyproject === undefined ? {} : { pyproject }, `pyproject.toml of ${file}`);
+    return (0,_logic_source_js__WEBPACK_IMPORTED_MODULE_8__/* .buildRequirements */ .$)(file, parts.buildRequires);
+}
+/**
+ * Checks that the source indexes list each file under its name, version and hash. pip also takes
+ * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
+ * @throws UserError for a file that no index lists, or that one lists with another hash
+ */
+async function checkListed({ interpreter, indexes, pip, purpose, workplace }, { downloads, wheelhouses }, files) {
+    const urls = [indexes.authoritative, ...indexes.extra];
+    const projects = [...new Set(files.map(({ name }) => name))];
+    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
+    const directory = await wheelhouses.stage(workplace);
+    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .pageUrl */ .fi)(index, project)), { ...pip, directory });
+    await wheelhouses.remove(directory);
+    const answers = queries.map((each, index) => ({ ...each, answer: (0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .readPage */ .SP)(pages[index]) }));
+    for (const file of files) {
+        const own = answers.filter(({ project }) => project === file.name);
+        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
+        const listing = (0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .listingOf */ .K7)(file, entries);
+        if (listing.state === 'listed')
+            continue;
+        if (listing.state === 'unhashed') {
+            const digests = await downloads.digests(interpreter, listing.urls, pip);
+            if (digests.includes(file.sha256))
+                continue;
+        }
+        for (const { index, answer } of own) {
+            if (answer.state === 'refused' || answer.state === 'unreadable') {
+                throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo((0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .unreadableMessage */ .Pr)((0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .withoutSecrets */ .cT)(index), file.name, answer, purpose));
+            }
+        }
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo((0,_logic_listing_js__WEBPACK_IMPORTED_MODULE_7__/* .listingMessage */ .EI)(file, listing, urls.map(_logic_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .withoutSecrets */ .cT), purpose));
+    }
+}
+/**
+ * Returns a new directory that contains the files of an order and nothing else.
+ * @throws UserError with pip's last words and one sentence of advice
+ */
+async function download({ interpreter, noDeps, pip, workplace }, { wheelhouses, python, downloads }, { target, role, files }) {
+    const directory = await wheelhouses.stage(workplace);
+    const scratch = await wheelhouses.stage(workplace);
+    const requestFile = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'request.txt');
+    const constraintsFile = node_path__WEBPACK_IMPORTED_MODULE_0__.join(scratch, 'constraints.txt');
+    const { request, constraints } = files(constraintsFile);
+    await wheelhouses.write(requestFile, request.text);
+    await wheelhouses.write(constraintsFile, constraints.text);
+    const generated = new Map([
+        [requestFile, request],
+        [constraintsFile, constraints],
+    ]);
+    const args = (0,_logic_source_js__WEBPACK_IMPORTED_MODULE_8__/* .downloadArgs */ .Cs)({
+        target,
+        directory,
+        requestFile,
+        noDeps: noDeps && role === 'runtime',
+    });
+    const options = { ...pip, rewrite: (line) => (0,_logic_request_file_js__WEBPACK_IMPORTED_MODULE_5__/* .withUserSources */ ._2)(line, generated) };
+    const { exitCode, output } = target.markers === undefined
+        ? await python.pip(interpreter, args, options)
+        : await downloads.pip(interpreter, target.markers, args, options);
+    if (exitCode === 0)
+        return directory;
+    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`pip could not download the packages for ${target.name}. ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .adviceFor */ .cp)(output)}\n${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_4__/* .errorExcerpt */ .MS)(output)}`);
 }
 
 
@@ -42124,6 +42521,309 @@ function unreadableMessage(index, project, answer, { verb }) {
     return answer.state === 'refused'
         ? `The source index ${index} answers ${answer.status} for ${project}. Set or check the inputs index-username and index-password.`
         : `The source index ${index} can't be asked for ${project}: ${answer.reason}. Only files that it lists can be ${verb}. Check the input index-url.`;
+}
+
+
+/***/ }),
+
+/***/ 5026:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ buildRequirements),
+/* harmony export */   Cs: () => (/* binding */ downloadArgs),
+/* harmony export */   D_: () => (/* binding */ identity),
+/* harmony export */   d5: () => (/* binding */ pipEnvironment)
+/* harmony export */ });
+/* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(6131);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4260);
+/* harmony import */ var _logic_names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _logic_requirements_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7692);
+/* harmony import */ var _logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
+/** What pip downloads from the source index, and which project each file belongs to. */
+
+
+
+
+
+
+/**
+ * The environment of a pip that downloads from the source indexes.
+ * @param empty path of an empty directory. It replaces the user's own find-links directories, which
+ * may contain wheels that were built there: only original files are collected.
+ */
+function pipEnvironment({ environment }, { pipConfig, keyring }, indexes, empty) {
+    const variables = (0,_logic_index_choice_js__WEBPACK_IMPORTED_MODULE_1__/* .indexVariables */ .g1)(indexes, indexes.authoritative);
+    return {
+        ...(0,_logic_environment_js__WEBPACK_IMPORTED_MODULE_5__/* .fillEnvironment */ .b3)(environment, pipConfig, variables, keyring),
+        PIP_FIND_LINKS: empty,
+    };
+}
+/** pip's arguments for downloading a request file, with all dependencies, for a target. */
+function downloadArgs(options) {
+    return [
+        'download',
+        '--disable-pip-version-check',
+        '--no-input',
+        '--progress-bar=off',
+        ...options.target.options,
+        ...(options.noDeps ? ['--no-deps'] : []),
+        `--dest=${options.directory}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/**
+ * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
+ * check, the author of the sdist could make pip download a file from any server.
+ * @param requires its `build-system.requires`
+ * @throws UserError that names the sdist, for anything but a name with an optional version, extras
+ * and marker
+ */
+function buildRequirements(sdist, requires) {
+    const context = { environment: {}, workingDirectory: '.' };
+    return requires.map((text) => {
+        // pip would expand variables, and join lines that end in a backslash.
+        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
+        const line = isPlain ? indexLine(text, context) : undefined;
+        if (line !== undefined)
+            return line.text;
+        const shown = (0,_logic_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .withoutSecrets */ .cT)(text).replace(/\p{Cc}/gu, ' ');
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`);
+    });
+}
+function indexLine(text, context) {
+    try {
+        const line = (0,_logic_requirements_js__WEBPACK_IMPORTED_MODULE_3__/* .parseSpecifier */ .as)(text, { file: 'build-system.requires', line: undefined }, context);
+        return line.kind === 'index' ? line : undefined;
+    }
+    catch (error) {
+        if (error instanceof _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo)
+            return undefined;
+        throw error;
+    }
+}
+/**
+ * Returns the project and version that a file belongs to. Its name and its metadata must agree,
+ * because pip reads the name and uploaders read the metadata.
+ * @param identities the names and versions in its metadata
+ * @throws UserError when there are none, or when they contradict the file name
+ */
+function identity(file, identities) {
+    const [first] = identities;
+    const name = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(first?.name ?? '');
+    const version = (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .versionInFileName */ .Nc)(file, name);
+    const isUsable = first !== undefined &&
+        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
+        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
+    if (!isUsable) {
+        throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`${file} of the source index has no valid name and version in its metadata. Exclude that version.`);
+    }
+    for (const each of identities) {
+        const agrees = version !== undefined &&
+            (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(each.name) === name &&
+            (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .sameVersion */ .r1)(each.version, version);
+        if (!agrees) {
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`);
+        }
+    }
+    return { name, version: (0,_logic_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isSdistName */ .zz)(file) ? first.version : String(version) };
+}
+
+
+/***/ }),
+
+/***/ 533:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   Q: () => (/* binding */ targetsOf)
+/* harmony export */ });
+/* unused harmony export platformTags */
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5895);
+/** The machines that packages are collected for: platform tags, markers and pip's options. */
+
+/**
+ * Returns the requested targets: every platform with every Python version.
+ * @throws UserError for an invalid platform or version
+ */
+function targetsOf(platforms, pythonVersions, interpreter) {
+    if (platforms.length + pythonVersions.length === 0) {
+        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
+        return [{ name, options: [], markers: undefined }];
+    }
+    for (const version of pythonVersions) {
+        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
+            throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`);
+        }
+    }
+    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
+    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
+        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
+        options: [
+            '--implementation=cp',
+            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
+            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
+        ],
+        markers: {
+            ...versionMarkers(version),
+            ...(platform === undefined ? {} : platformMarkers(platform)),
+        },
+    })));
+}
+/** The minor version of glibc 2 behind each old name of PEP 600. */
+const oldManylinux = [
+    ['manylinux2014', 17],
+    ['manylinux2010', 12],
+    ['manylinux1', 5],
+];
+/**
+ * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
+ * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
+ * PEP 656 for musl).
+ */
+function platformTags(platform) {
+    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
+    if (linux === null)
+        return [platform];
+    const [, family = '', major = '', minor = '', arch = ''] = linux;
+    const oldest = family === 'manylinux' ? 5 : 0;
+    const tags = [];
+    for (let each = Number(minor); each >= oldest; each -= 1) {
+        tags.push(`${family}_${major}_${each}_${arch}`);
+        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
+        if (old !== undefined && major === '2')
+            tags.push(`${old[0]}_${arch}`);
+    }
+    return tags.length > 0 ? tags : [platform];
+}
+/** Values of the marker variables (PEP 508) that depend on the Python version. */
+function versionMarkers(version) {
+    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
+    return {
+        implementation_name: 'cpython',
+        implementation_version: full,
+        platform_python_implementation: 'CPython',
+        python_full_version: full,
+        python_version: full.split('.').slice(0, 2).join('.'),
+    };
+}
+/**
+ * Values of the marker variables (PEP 508) that depend on the platform.
+ * @throws UserError for a tag of an unknown system
+ */
+function platformMarkers(platform) {
+    const known = [
+        [
+            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
+        ],
+        [
+            /^macosx_\d+_\d+_(\w+)$/,
+            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
+        ],
+        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
+    ];
+    for (const [form, system] of known) {
+        const machine = form.exec(platform)?.[1];
+        if (machine !== undefined) {
+            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
+        }
+    }
+    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
+}
+/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
+const machines = {
+    win_amd64: 'AMD64',
+    win_arm64: 'ARM64',
+    win32: 'x86',
+    universal2: 'arm64',
+};
+
+
+/***/ }),
+
+/***/ 3452:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   $: () => (/* binding */ downloadsAdapter)
+/* harmony export */ });
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_pip_output_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(7949);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6895);
+/* harmony import */ var _world_pages_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(832);
+/* harmony import */ var _world_python_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(2008);
+/* harmony import */ var _world_python_program_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6045);
+/** Downloads with pip, also for another machine, and reads the files. */
+
+
+
+
+
+
+
+
+/** @param environment the environment of programs other than pip */
+function downloadsAdapter(reporter, environment) {
+    return {
+        pip: (interpreter, markers, args, options) => (0,_world_python_js__WEBPACK_IMPORTED_MODULE_6__/* .runPip */ .lZ)(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
+        async list(directory) {
+            const files = [];
+            for (const file of (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readdir)(directory)).sort()) {
+                const whole = node_path__WEBPACK_IMPORTED_MODULE_1__.join(directory, file);
+                files.push({ file, sha256: await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_4__/* .fileSha256 */ .sN)(whole), size: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.stat)(whole)).size });
+            }
+            return files;
+        },
+        async metadata(interpreter, directory, files) {
+            if (files.length === 0)
+                return [];
+            const { exitCode, stdout, output } = await (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .runProgram */ .mB)(interpreter.executable, 'file_metadata', [], {
+                env: environment,
+                input: (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .asciiJson */ .iL)(files.map((file) => node_path__WEBPACK_IMPORTED_MODULE_1__.join(directory, file))),
+            });
+            if (exitCode !== 0)
+                throw new Error(`Could not read files: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_3__/* .errorExcerpt */ .MS)(output)}`);
+            const found = JSON.parse(stdout);
+            return found.map(({ identities = [], pyproject, fault }, index) => {
+                if (fault !== undefined) {
+                    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${files[index]} of the source index can't be read (${fault}). Exclude that version.`);
+                }
+                return { identities, pyproject: pyproject ?? undefined };
+            });
+        },
+        async pages(interpreter, urls, { directory, ...options }) {
+            const answers = await throughPip(interpreter, { urls, directory }, options);
+            const pages = [];
+            for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
+                const body = status === undefined ? '' : await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_0__.readFile)(node_path__WEBPACK_IMPORTED_MODULE_1__.join(directory, String(index)), 'utf8');
+                pages.push({ status, contentType, url, body, fault });
+            }
+            return pages;
+        },
+        async digests(interpreter, urls, options) {
+            const answers = await throughPip(interpreter, { urls }, options);
+            return answers.map(({ sha256 }) => sha256);
+        },
+    };
+}
+async function throughPip(interpreter, job, { cwd, env }) {
+    if (job.urls.length === 0)
+        return [];
+    // URLs may contain credentials, so they are not arguments.
+    const input = (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .asciiJson */ .iL)({ ...job, accept: _world_pages_js__WEBPACK_IMPORTED_MODULE_5__/* .accept */ .Ju, limit: _world_pages_js__WEBPACK_IMPORTED_MODULE_5__/* .maxPage */ .YI });
+    const { exitCode, stdout, output } = await (0,_world_python_program_js__WEBPACK_IMPORTED_MODULE_7__/* .runProgram */ .mB)(interpreter.executable, 'index_pages', [], {
+        cwd,
+        env,
+        input,
+    });
+    if (exitCode === 0)
+        return JSON.parse(stdout);
+    throw new _logic_errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,_logic_pip_output_js__WEBPACK_IMPORTED_MODULE_3__/* .errorExcerpt */ .MS)(output)}. Use a different version of pip.`);
 }
 
 
@@ -42225,7 +42925,7 @@ async function completeRequest(given, world) {
     await world.sources.check(given);
     const request = given.isOpen ? await chooseFiles(given, world) : given;
     const toolLock = request.requirements.find((file) => (0,lock_files/* lockToolOf */.FS)(file) !== undefined);
-    if (request.venv !== undefined || toolLock === undefined)
+    if (request.venv !== undefined || toolLock === undefined || !request.install)
         return request;
     return {
         ...request,
@@ -50020,7 +50720,7 @@ function formatPublishSummary(report) {
 
 /***/ }),
 
-/***/ 2406:
+/***/ 3606:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -50029,377 +50729,28 @@ __nccwpck_require__.d(__webpack_exports__, {
   m: () => (/* binding */ publish)
 });
 
+// EXTERNAL MODULE: ./lib/collect/collect.js
+var collect = __nccwpck_require__(5168);
+// EXTERNAL MODULE: ./lib/collect/logic/source.js
+var logic_source = __nccwpck_require__(5026);
+// EXTERNAL MODULE: ./lib/collect/logic/targets.js
+var logic_targets = __nccwpck_require__(533);
+// EXTERNAL MODULE: ./lib/interpreter.js
+var lib_interpreter = __nccwpck_require__(8049);
+// EXTERNAL MODULE: ./lib/logic/index-choice.js
+var index_choice = __nccwpck_require__(4260);
+// EXTERNAL MODULE: ./lib/logic/pip-settings.js
+var pip_settings = __nccwpck_require__(8829);
+// EXTERNAL MODULE: ./lib/logic/secrets.js
+var secrets = __nccwpck_require__(3983);
+// EXTERNAL MODULE: ./lib/request.js + 1 modules
+var lib_request = __nccwpck_require__(451);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/local-project.js
-var local_project = __nccwpck_require__(113);
 // EXTERNAL MODULE: ./lib/logic/names.js
-var logic_names = __nccwpck_require__(9882);
-// EXTERNAL MODULE: ./lib/logic/pip-output.js
-var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: ./lib/logic/request-file.js
-var request_file = __nccwpck_require__(4206);
-// EXTERNAL MODULE: ./lib/logic/secrets.js
-var secrets = __nccwpck_require__(3983);
-// EXTERNAL MODULE: ./lib/collect/logic/listing.js
-var logic_listing = __nccwpck_require__(2587);
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var logic_environment = __nccwpck_require__(6131);
-// EXTERNAL MODULE: ./lib/logic/index-choice.js
-var index_choice = __nccwpck_require__(4260);
-// EXTERNAL MODULE: ./lib/logic/requirements.js
-var requirements = __nccwpck_require__(7692);
-;// CONCATENATED MODULE: ./lib/collect/logic/source.js
-/** What pip downloads from the source index, and which project each file belongs to. */
-
-
-
-
-
-
-/**
- * The environment of a pip that downloads from the source indexes.
- * @param empty path of an empty directory. It replaces the user's own find-links directories, which
- * may contain wheels that were built there: only original files are collected.
- */
-function pipEnvironment({ environment }, { pipConfig, keyring }, indexes, empty) {
-    const variables = (0,index_choice/* indexVariables */.g1)(indexes, indexes.authoritative);
-    return {
-        ...(0,logic_environment/* fillEnvironment */.b3)(environment, pipConfig, variables, keyring),
-        PIP_FIND_LINKS: empty,
-    };
-}
-/** pip's arguments for downloading a request file, with all dependencies, for a target. */
-function downloadArgs(options) {
-    return [
-        'download',
-        '--disable-pip-version-check',
-        '--no-input',
-        '--progress-bar=off',
-        ...options.target.options,
-        ...(options.noDeps ? ['--no-deps'] : []),
-        `--dest=${options.directory}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/**
- * Returns the build requirements of an sdist, all of which only an index can satisfy. Without this
- * check, the author of the sdist could make pip download a file from any server.
- * @param requires its `build-system.requires`
- * @throws UserError that names the sdist, for anything but a name with an optional version, extras
- * and marker
- */
-function buildRequirements(sdist, requires) {
-    const context = { environment: {}, workingDirectory: '.' };
-    return requires.map((text) => {
-        // pip would expand variables, and join lines that end in a backslash.
-        const isPlain = /^[^\\$\p{Cc}]*$/u.test(text);
-        const line = isPlain ? indexLine(text, context) : undefined;
-        if (line !== undefined)
-            return line.text;
-        const shown = (0,secrets/* withoutSecrets */.cT)(text).replace(/\p{Cc}/gu, ' ');
-        throw new errors/* UserError */.yo(`${sdist} lists "${shown}" in build-system.requires. Only requirements that an index can satisfy are published. Choose a version of the package that has a wheel, or exclude the package.`);
-    });
-}
-function indexLine(text, context) {
-    try {
-        const line = (0,requirements/* parseSpecifier */.as)(text, { file: 'build-system.requires', line: undefined }, context);
-        return line.kind === 'index' ? line : undefined;
-    }
-    catch (error) {
-        if (error instanceof errors/* UserError */.yo)
-            return undefined;
-        throw error;
-    }
-}
-/**
- * Returns the project and version that a file belongs to. Its name and its metadata must agree,
- * because pip reads the name and uploaders read the metadata.
- * @param identities the names and versions in its metadata
- * @throws UserError when there are none, or when they contradict the file name
- */
-function identity(file, identities) {
-    const [first] = identities;
-    const name = (0,logic_names/* normalizeName */.Pc)(first?.name ?? '');
-    const version = (0,logic_names/* versionInFileName */.Nc)(file, name);
-    const isUsable = first !== undefined &&
-        /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name) &&
-        /^[A-Za-z0-9.!+_-]+$/.test(first.version);
-    if (!isUsable) {
-        throw new errors/* UserError */.yo(`${file} of the source index has no valid name and version in its metadata. Exclude that version.`);
-    }
-    for (const each of identities) {
-        const agrees = version !== undefined &&
-            (0,logic_names/* normalizeName */.Pc)(each.name) === name &&
-            (0,logic_names/* sameVersion */.r1)(each.version, version);
-        if (!agrees) {
-            throw new errors/* UserError */.yo(`The metadata of ${file} names a different project or version than its file name, and uploaders use the metadata. Exclude that version, and tell the owner of the source index.`);
-        }
-    }
-    return { name, version: (0,logic_names/* isSdistName */.zz)(file) ? first.version : String(version) };
-}
-
-;// CONCATENATED MODULE: ./lib/collect/collect.js
-/** Downloads the original files of indexes, for this machine or for others. */
-
-
-
-
-
-
-
-
-
-/**
- * Downloads the original files for all targets; where the run says so, including the build
- * requirements of sdists: a machine that can only reach the copies could not install those otherwise.
- * @returns the files, sorted by name; they are in the collection
- * @throws UserError for a file that must not be collected
- */
-async function collect(run, world) {
-    const { lines } = run.requested;
-    const orders = run.targets.map((target) => ({
-        target,
-        role: 'runtime',
-        files: (constraintsFile) => (0,request_file/* fillFiles */.$4)(lines, constraintsFile),
-    }));
-    const collected = new Map();
-    const ordered = new Set();
-    for (let order = orders.shift(); order !== undefined; order = orders.shift()) {
-        const { target } = order;
-        const { directory, downloads } = await carryOut(run, world, order);
-        const sources = downloads.map(({ source }) => source);
-        const added = sources.filter((source) => isNew(source, collected));
-        await checkListed(run, world, added);
-        for (const { file } of added)
-            await world.wheelhouses.move(file, directory, run.collection);
-        for (const source of sources) {
-            const known = collected.get(source.file);
-            const targets = new Set([...(known?.targets ?? []), target]);
-            const isRuntime = known?.source.role === 'runtime';
-            collected.set(source.file, {
-                source: isRuntime ? known.source : source,
-                targets: [...targets],
-            });
-        }
-        if (!run.withBuildRequirements)
-            continue;
-        for (const { buildRequires } of downloads) {
-            const name = JSON.stringify([target.name, [...buildRequires].sort()]);
-            if (buildRequires.length === 0 || ordered.has(name))
-                continue;
-            ordered.add(name);
-            const request = (0,request_file/* plainFile */.dC)(buildRequires);
-            const files = () => ({ request, constraints: (0,request_file/* plainFile */.dC)([]) });
-            orders.push({ target, role: 'build', files });
-        }
-    }
-    return [...collected.values()].sort((a, b) => (a.source.file < b.source.file ? -1 : 1));
-}
-/** @throws UserError for a file that was collected with different content */
-function isNew({ file, sha256 }, collected) {
-    const known = collected.get(file)?.source;
-    if (known === undefined || known.sha256 === sha256)
-        return known === undefined;
-    throw new errors/* UserError */.yo(`The source index served two different contents for ${file} in one run. Run again; if it happens again, ask the owner of the index.`);
-}
-/** Downloads what an order names into a directory of its own, and reads the metadata of each file. */
-async function carryOut(run, world, order) {
-    const { role, target } = order;
-    const packages = role === 'runtime' ? 'packages' : 'build requirements';
-    const directory = await world.reporter.group(`Download ${packages} for ${target.name}`, () => download(run, world, order));
-    const files = await world.downloads.list(directory);
-    const odd = files.find(({ file }) => !(0,logic_names/* isDistributionName */.I1)(file));
-    if (odd !== undefined) {
-        throw new errors/* UserError */.yo(`The source index has a file "${odd.file}" that is neither a wheel nor an sdist. Exclude that version.`);
-    }
-    const names = files.map(({ file }) => file);
-    const metadata = await world.downloads.metadata(run.interpreter, directory, names);
-    const downloads = files.map((each, index) => ({
-        source: { ...each, ...identity(each.file, metadata[index]?.identities ?? []), role },
-        buildRequires: buildRequiresOf(each.file, metadata[index]),
-    }));
-    return { directory, downloads };
-}
-function buildRequiresOf(file, metadata) {
-    if (!(0,logic_names/* isSdistName */.zz)(file))
-        return [];
-    const pyproject = metadata?.pyproject;
-    const parts = (0,local_project/* projectParts */.st)(pyproject === undefined ? {} : { pyproject }, `pyproject.toml of ${file}`);
-    return buildRequirements(file, parts.buildRequires);
-}
-/**
- * Checks that the source indexes list each file under its name, version and hash. pip also takes
- * files from elsewhere (direct references, find-links), and an sdist runs code during the download.
- * @throws UserError for a file that no index lists, or that one lists with another hash
- */
-async function checkListed({ interpreter, indexes, pip, purpose, workplace }, { downloads, wheelhouses }, files) {
-    const urls = [indexes.authoritative, ...indexes.extra];
-    const projects = [...new Set(files.map(({ name }) => name))];
-    const queries = projects.flatMap((project) => urls.map((index) => ({ project, index })));
-    const directory = await wheelhouses.stage(workplace);
-    const pages = await downloads.pages(interpreter, queries.map(({ project, index }) => (0,logic_listing/* pageUrl */.fi)(index, project)), { ...pip, directory });
-    await wheelhouses.remove(directory);
-    const answers = queries.map((each, index) => ({ ...each, answer: (0,logic_listing/* readPage */.SP)(pages[index]) }));
-    for (const file of files) {
-        const own = answers.filter(({ project }) => project === file.name);
-        const entries = own.flatMap(({ answer }) => (answer.state === 'listed' ? answer.files : []));
-        const listing = (0,logic_listing/* listingOf */.K7)(file, entries);
-        if (listing.state === 'listed')
-            continue;
-        if (listing.state === 'unhashed') {
-            const digests = await downloads.digests(interpreter, listing.urls, pip);
-            if (digests.includes(file.sha256))
-                continue;
-        }
-        for (const { index, answer } of own) {
-            if (answer.state === 'refused' || answer.state === 'unreadable') {
-                throw new errors/* UserError */.yo((0,logic_listing/* unreadableMessage */.Pr)((0,secrets/* withoutSecrets */.cT)(index), file.name, answer, purpose));
-            }
-        }
-        throw new errors/* UserError */.yo((0,logic_listing/* listingMessage */.EI)(file, listing, urls.map(secrets/* withoutSecrets */.cT), purpose));
-    }
-}
-/**
- * Returns a new directory that contains the files of an order and nothing else.
- * @throws UserError with pip's last words and one sentence of advice
- */
-async function download({ interpreter, noDeps, pip, workplace }, { wheelhouses, python, downloads }, { target, role, files }) {
-    const directory = await wheelhouses.stage(workplace);
-    const scratch = await wheelhouses.stage(workplace);
-    const requestFile = external_node_path_.join(scratch, 'request.txt');
-    const constraintsFile = external_node_path_.join(scratch, 'constraints.txt');
-    const { request, constraints } = files(constraintsFile);
-    await wheelhouses.write(requestFile, request.text);
-    await wheelhouses.write(constraintsFile, constraints.text);
-    const generated = new Map([
-        [requestFile, request],
-        [constraintsFile, constraints],
-    ]);
-    const args = downloadArgs({
-        target,
-        directory,
-        requestFile,
-        noDeps: noDeps && role === 'runtime',
-    });
-    const options = { ...pip, rewrite: (line) => (0,request_file/* withUserSources */._2)(line, generated) };
-    const { exitCode, output } = target.markers === undefined
-        ? await python.pip(interpreter, args, options)
-        : await downloads.pip(interpreter, target.markers, args, options);
-    if (exitCode === 0)
-        return directory;
-    throw new errors/* UserError */.yo(`pip could not download the packages for ${target.name}. ${(0,pip_output/* adviceFor */.cp)(output)}\n${(0,pip_output/* errorExcerpt */.MS)(output)}`);
-}
-
-;// CONCATENATED MODULE: ./lib/collect/logic/targets.js
-/** The machines that packages are collected for: platform tags, markers and pip's options. */
-
-/**
- * Returns the requested targets: every platform with every Python version.
- * @throws UserError for an invalid platform or version
- */
-function targetsOf(platforms, pythonVersions, interpreter) {
-    if (platforms.length + pythonVersions.length === 0) {
-        const name = `Python ${interpreter.series} on ${interpreter.platform}`;
-        return [{ name, options: [], markers: undefined }];
-    }
-    for (const version of pythonVersions) {
-        if (!/^3\.\d+(\.\d+)?$/.test(version)) {
-            throw new errors/* UserError */.yo(`The input python-versions contains "${version}"; expected versions of CPython such as 3.12, one per line.`);
-        }
-    }
-    const versions = pythonVersions.length > 0 ? pythonVersions : [interpreter.version];
-    return (platforms.length > 0 ? platforms : [undefined]).flatMap((platform) => versions.map((version) => ({
-        name: `Python ${pythonVersions.length > 0 ? version : interpreter.series} on ${platform ?? interpreter.platform}`,
-        options: [
-            '--implementation=cp',
-            `--python-version=${version.split('.').slice(0, 3).join('.')}`,
-            ...(platform === undefined ? [] : platformTags(platform).map((tag) => `--platform=${tag}`)),
-        ],
-        markers: {
-            ...versionMarkers(version),
-            ...(platform === undefined ? {} : platformMarkers(platform)),
-        },
-    })));
-}
-/** The minor version of glibc 2 behind each old name of PEP 600. */
-const oldManylinux = [
-    ['manylinux2014', 17],
-    ['manylinux2010', 12],
-    ['manylinux1', 5],
-];
-/**
- * Returns all platform tags whose wheels run on a platform. pip's `--platform` takes
- * `manylinux_2_28_x86_64` literally, although wheels for every older glibc run there too (PEP 600;
- * PEP 656 for musl).
- */
-function platformTags(platform) {
-    const linux = /^(manylinux|musllinux)_(\d+)_(\d+)_(\w+)$/.exec(platform);
-    if (linux === null)
-        return [platform];
-    const [, family = '', major = '', minor = '', arch = ''] = linux;
-    const oldest = family === 'manylinux' ? 5 : 0;
-    const tags = [];
-    for (let each = Number(minor); each >= oldest; each -= 1) {
-        tags.push(`${family}_${major}_${each}_${arch}`);
-        const old = oldManylinux.find(([, glibc]) => family === 'manylinux' && glibc === each);
-        if (old !== undefined && major === '2')
-            tags.push(`${old[0]}_${arch}`);
-    }
-    return tags.length > 0 ? tags : [platform];
-}
-/** Values of the marker variables (PEP 508) that depend on the Python version. */
-function versionMarkers(version) {
-    const full = /^3\.\d+$/.test(version) ? `${version}.0` : version;
-    return {
-        implementation_name: 'cpython',
-        implementation_version: full,
-        platform_python_implementation: 'CPython',
-        python_full_version: full,
-        python_version: full.split('.').slice(0, 2).join('.'),
-    };
-}
-/**
- * Values of the marker variables (PEP 508) that depend on the platform.
- * @throws UserError for a tag of an unknown system
- */
-function platformMarkers(platform) {
-    const known = [
-        [
-            /^(?:manylinux(?:1|2010|2014|_\d+_\d+)|musllinux_\d+_\d+|linux)_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'linux', platform_system: 'Linux' },
-        ],
-        [
-            /^macosx_\d+_\d+_(\w+)$/,
-            { os_name: 'posix', sys_platform: 'darwin', platform_system: 'Darwin' },
-        ],
-        [/^win_?(\w+)$/, { os_name: 'nt', sys_platform: 'win32', platform_system: 'Windows' }],
-    ];
-    for (const [form, system] of known) {
-        const machine = form.exec(platform)?.[1];
-        if (machine !== undefined) {
-            return { ...system, platform_machine: machines[platform] ?? machines[machine] ?? machine };
-        }
-    }
-    throw new errors/* UserError */.yo(`The input platforms contains "${platform}"; expected platform tags such as manylinux_2_28_x86_64, musllinux_1_2_aarch64, macosx_11_0_arm64 or win_amd64, one per line.`);
-}
-/** `platform.machine()` where its spelling differs from the tag, or the tag means several. */
-const machines = {
-    win_amd64: 'AMD64',
-    win_arm64: 'ARM64',
-    win32: 'x86',
-    universal2: 'arm64',
-};
-
-// EXTERNAL MODULE: ./lib/interpreter.js
-var lib_interpreter = __nccwpck_require__(8049);
-// EXTERNAL MODULE: ./lib/logic/pip-settings.js
-var pip_settings = __nccwpck_require__(8829);
-// EXTERNAL MODULE: ./lib/request.js + 1 modules
-var lib_request = __nccwpck_require__(451);
+var names = __nccwpck_require__(9882);
 ;// CONCATENATED MODULE: ./lib/publish/logic/audit.js
 /** pip-audit: its arguments, and the meaning of its reports. */
 
@@ -50432,7 +50783,7 @@ function readAudit(list, exitCode, stdout) {
         return failed('the report of pip-audit has an unknown format');
     const vulnerabilities = new Map();
     for (const entry of dependencies) {
-        const name = (0,logic_names/* normalizeName */.Pc)(String(entry.name));
+        const name = (0,names/* normalizeName */.Pc)(String(entry.name));
         if (!Array.isArray(entry.vulns) || entry.skip_reason !== undefined) {
             return failed(`${name} was not looked up`);
         }
@@ -50666,6 +51017,8 @@ function uploadAdvice(output) {
         : 'Check the input upload-url and the answer of the feed above. A new run uploads only what is missing.';
 }
 
+// EXTERNAL MODULE: ./lib/logic/requirements.js
+var requirements = __nccwpck_require__(7692);
 ;// CONCATENATED MODULE: ./lib/publish/logic/source.js
 /** Which requests can be published, and from which indexes. */
 
@@ -50690,6 +51043,8 @@ function sourceIndexes(request, interpreter, settings) {
     return indexes;
 }
 
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
 ;// CONCATENATED MODULE: ./lib/publish/upload.js
 
 
@@ -50858,7 +51213,7 @@ async function publish(request, world) {
     const confusion = (0,index_choice/* confusionWarning */.RQ)(indexes);
     if (confusion !== undefined)
         reporter.warning(confusion);
-    const targets = targetsOf(request.platforms, request.pythonVersions, interpreter);
+    const targets = (0,logic_targets/* targetsOf */.Q)(request.platforms, request.pythonVersions, interpreter);
     const find = (tool) => findTool(tool, request, interpreter, world);
     // Before the download, which may take minutes.
     const uploader = request.dryRun ? undefined : await find(request.uploader);
@@ -50872,12 +51227,12 @@ async function publish(request, world) {
             withBuildRequirements: true,
             pip: {
                 cwd: source.workingDirectory,
-                env: pipEnvironment(source, interpreter, indexes, await wheelhouses.stage(workplace)),
+                env: (0,logic_source/* pipEnvironment */.d5)(source, interpreter, indexes, await wheelhouses.stage(workplace)),
             },
             feed: world.feed(certificates),
             collection: await wheelhouses.stage(workplace),
         };
-        const files = (await collect(run, world)).map(({ source: file }) => file);
+        const files = (await (0,collect/* collect */.F)(run, world)).map(({ source: file }) => file);
         const audit = await auditFiles(run, world, auditor, files);
         const before = await reporter.group('Compare with the feed', () => compareWithFeed(run, world, files));
         const rows = uploader === undefined || (0,logic_feed/* hasConflict */.XF)(before)
@@ -50929,7 +51284,7 @@ async function findTool(tool, { source }, { executable }, { programs }) {
 
 /***/ }),
 
-/***/ 1189:
+/***/ 849:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -50938,91 +51293,10 @@ __nccwpck_require__.d(__webpack_exports__, {
   s: () => (/* binding */ publishingWorld)
 });
 
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./lib/logic/errors.js
-var errors = __nccwpck_require__(5895);
-// EXTERNAL MODULE: ./lib/logic/pip-output.js
-var pip_output = __nccwpck_require__(7949);
-// EXTERNAL MODULE: ./lib/world/disk.js
-var disk = __nccwpck_require__(6895);
-// EXTERNAL MODULE: ./lib/world/pages.js
-var pages = __nccwpck_require__(832);
+// EXTERNAL MODULE: ./lib/collect/world/downloads.js
+var downloads = __nccwpck_require__(3452);
 // EXTERNAL MODULE: ./lib/world/python.js
 var python = __nccwpck_require__(2008);
-// EXTERNAL MODULE: ./lib/world/python-program.js
-var python_program = __nccwpck_require__(6045);
-;// CONCATENATED MODULE: ./lib/collect/world/downloads.js
-/** Downloads with pip, also for another machine, and reads the files. */
-
-
-
-
-
-
-
-
-/** @param environment the environment of programs other than pip */
-function downloadsAdapter(reporter, environment) {
-    return {
-        pip: (interpreter, markers, args, options) => (0,python/* runPip */.lZ)(reporter, interpreter, 'pip_elsewhere', [JSON.stringify(markers), ...args], options),
-        async list(directory) {
-            const files = [];
-            for (const file of (await (0,promises_.readdir)(directory)).sort()) {
-                const whole = external_node_path_.join(directory, file);
-                files.push({ file, sha256: await (0,disk/* fileSha256 */.sN)(whole), size: (await (0,promises_.stat)(whole)).size });
-            }
-            return files;
-        },
-        async metadata(interpreter, directory, files) {
-            if (files.length === 0)
-                return [];
-            const { exitCode, stdout, output } = await (0,python_program/* runProgram */.mB)(interpreter.executable, 'file_metadata', [], {
-                env: environment,
-                input: (0,python_program/* asciiJson */.iL)(files.map((file) => external_node_path_.join(directory, file))),
-            });
-            if (exitCode !== 0)
-                throw new Error(`Could not read files: ${(0,pip_output/* errorExcerpt */.MS)(output)}`);
-            const found = JSON.parse(stdout);
-            return found.map(({ identities = [], pyproject, fault }, index) => {
-                if (fault !== undefined) {
-                    throw new errors/* UserError */.yo(`${files[index]} of the source index can't be read (${fault}). Exclude that version.`);
-                }
-                return { identities, pyproject: pyproject ?? undefined };
-            });
-        },
-        async pages(interpreter, urls, { directory, ...options }) {
-            const answers = await throughPip(interpreter, { urls, directory }, options);
-            const pages = [];
-            for (const [index, { status, contentType = '', url = '', fault }] of answers.entries()) {
-                const body = status === undefined ? '' : await (0,promises_.readFile)(external_node_path_.join(directory, String(index)), 'utf8');
-                pages.push({ status, contentType, url, body, fault });
-            }
-            return pages;
-        },
-        async digests(interpreter, urls, options) {
-            const answers = await throughPip(interpreter, { urls }, options);
-            return answers.map(({ sha256 }) => sha256);
-        },
-    };
-}
-async function throughPip(interpreter, job, { cwd, env }) {
-    if (job.urls.length === 0)
-        return [];
-    // URLs may contain credentials, so they are not arguments.
-    const input = (0,python_program/* asciiJson */.iL)({ ...job, accept: pages/* accept */.Ju, limit: pages/* maxPage */.YI });
-    const { exitCode, stdout, output } = await (0,python_program/* runProgram */.mB)(interpreter.executable, 'index_pages', [], {
-        cwd,
-        env,
-        input,
-    });
-    if (exitCode === 0)
-        return JSON.parse(stdout);
-    throw new errors/* UserError */.yo(`pip ${interpreter.pip} can't be used to ask the source index which files it lists: ${(0,pip_output/* errorExcerpt */.MS)(output)}. Use a different version of pip.`);
-}
-
 // EXTERNAL MODULE: ./lib/world/sources.js + 11 modules
 var sources = __nccwpck_require__(6265);
 // EXTERNAL MODULE: ./lib/world/wheelhouses.js
@@ -51031,8 +51305,12 @@ var wheelhouses = __nccwpck_require__(5638);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/collect/logic/listing.js
 var listing = __nccwpck_require__(2587);
+// EXTERNAL MODULE: ./lib/logic/errors.js
+var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
 var secrets = __nccwpck_require__(3983);
+// EXTERNAL MODULE: ./lib/world/pages.js
+var pages = __nccwpck_require__(832);
 // EXTERNAL MODULE: ./lib/publish/logic/feed.js
 var feed = __nccwpck_require__(6504);
 ;// CONCATENATED MODULE: ./lib/publish/world/feed.js
@@ -51133,7 +51411,7 @@ function publishingWorld(request, reporter) {
         python: (0,python/* pythonAdapter */.Wp)(reporter, environment),
         sources: (0,sources/* sourcesAdapter */.u)(),
         wheelhouses: (0,wheelhouses/* wheelhousesAdapter */.S)(),
-        downloads: downloadsAdapter(reporter, environment),
+        downloads: (0,downloads/* downloadsAdapter */.$)(reporter, environment),
         feed: (certificates) => feedAdapter(request.feed, certificates),
         programs: programsAdapter(reporter),
         reporter,

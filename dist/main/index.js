@@ -28888,7 +28888,7 @@ async function completeRequest(given, world) {
     await world.sources.check(given);
     const request = given.isOpen ? await chooseFiles(given, world) : given;
     const toolLock = request.requirements.find((file) => lockToolOf(file) !== undefined);
-    if (request.venv !== undefined || toolLock === undefined)
+    if (request.venv !== undefined || toolLock === undefined || !request.install)
         return request;
     return {
         ...request,

@@ -1,4 +1,5 @@
 /** What a bundle needs of the world beside what an installation needs. */
+import type { CollectWorld } from '../collect/ports.ts';
 import type { Interpreter } from '../logic/model.ts';
 import type { World } from '../ports.ts';
 import type { Output, WheelMetadata } from './logic/model.ts';
@@ -28,6 +29,6 @@ export interface Bundles {
   place(directory: string, output: Output): Promise<void>;
 }
 
-export interface BundleWorld extends World {
+export interface BundleWorld extends World, CollectWorld {
   readonly bundles: Bundles;
 }

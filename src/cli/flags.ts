@@ -3,7 +3,11 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { inputsOfInstallation } from '../bundle/inputs.ts';
+import {
+  type BundleInputName,
+  bundleInputDefaults,
+  inputsOfInstallation,
+} from '../bundle/inputs.ts';
 import { type InputName, inputDefaults } from '../inputs.ts';
 import { installHelp } from './help.ts';
 
@@ -59,8 +63,17 @@ export const installFlags: InputFlags<InputName> = {
 };
 
 /** The flags of `bundle`. */
-export const bundleFlags: InputFlags<InputName> = {
+export const bundleFlags: InputFlags<BundleInputName> = {
   ...installFlags,
+  defaults: bundleInputDefaults,
+  help: {
+    ...installHelp,
+    platforms:
+      'Platform tags to bundle for, such as manylinux_2_28_x86_64 or win_amd64. Defaults to the platform of this machine.',
+    'python-versions':
+      'CPython versions to bundle for, such as 3.12. Defaults to the version of the flag --python.',
+  },
+  repeatable: [...installFlags.repeatable, 'platforms', 'python-versions'],
   withoutFlag: [...(installFlags.withoutFlag ?? []), ...inputsOfInstallation],
 };
 

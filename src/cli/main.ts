@@ -9,6 +9,7 @@ import { loadBundleRequest } from '../bundle/inputs.ts';
 import { amount } from '../bundle/logic/readme.ts';
 import { bundle } from '../bundle/story.ts';
 import { bundlesAdapter } from '../bundle/world/bundles.ts';
+import { downloadsAdapter } from '../collect/world/downloads.ts';
 import { completeRequest } from '../discover.ts';
 import { type Host, loadRequest } from '../inputs.ts';
 import { install, type Outcome } from '../install.ts';
@@ -154,8 +155,12 @@ async function bundleCommand(values: Values): Promise<void> {
   await withHost(async (host) => {
     const request = loadBundleRequest(inputsFrom(values), String(values['output']), host);
     const world = worldOf(host, store ?? noStore);
-    const bundles = bundlesAdapter(host.environment);
-    const { report, states } = await bundle(request, { ...world, bundles }, version);
+    const bundling = {
+      ...world,
+      downloads: downloadsAdapter(reporter, host.environment),
+      bundles: bundlesAdapter(host.environment),
+    };
+    const { report, states } = await bundle(request, bundling, version);
     await saveAndPrune(states, store, values, world);
     const { output, ...contents } = report;
     if (values['json']) printJson({ output: output.path, ...contents });

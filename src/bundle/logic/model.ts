@@ -1,4 +1,5 @@
 /** What a bundle is made of. */
+import { UserError } from '../../logic/errors.ts';
 import type { Wheel } from '../../logic/manifest.ts';
 import type { Request } from '../../logic/model.ts';
 
@@ -15,11 +16,19 @@ export interface Output {
 export interface BundleRequest {
   /** The packages, and the index that they come from. */
   readonly source: Request;
+  /** Platform tags; empty for the platform of this machine. */
+  readonly platforms: readonly string[];
+  /** `3.12` or `3.12.4`; empty for the version of the chosen Python. */
+  readonly pythonVersions: readonly string[];
   readonly output: Output;
 }
 
 /** A wheel of a bundle. */
-export type BundledWheel = Pick<Wheel, 'name' | 'project' | 'version' | 'file' | 'sha256' | 'size'>;
+export interface BundledWheel
+  extends Pick<Wheel, 'name' | 'project' | 'version' | 'file' | 'sha256' | 'size'> {
+  /** Names of the machines that install it. */
+  readonly targets: readonly string[];
+}
 
 /** What a wheel states about itself. Its author may have written anything. */
 export interface WheelMetadata {
@@ -47,4 +56,11 @@ export interface Contents {
 /** The result of a run. */
 export interface BundleReport extends Contents {
   readonly output: Output;
+}
+
+/** The error for wheels that are not what they were when they were verified. */
+export function changedWheels(faults: readonly string[]): UserError {
+  return new UserError(
+    `The wheels were changed by another program while the bundle was made: ${faults.join('; ')}. Run again.`,
+  );
 }
