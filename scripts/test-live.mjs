@@ -1,8 +1,8 @@
 /**
- * `npm run test:live`: real packages and requirement files of public projects, compared with plain
- * pip, from the package index that pip is configured with. Each case runs with one pair of Python
- * and pip, and the pairs take turns. `-- --all` runs each case with every pair, `-- TEXT` only the
- * cases whose name contains TEXT.
+ * `npm run test:live`: real packages, requirement files of public projects, and whole projects,
+ * compared with plain pip, from the package index that pip is configured with. Each case runs with
+ * one pair of Python and pip, and the pairs take turns. `-- --all` runs each requirement file with
+ * every pair, `-- TEXT` only the cases whose name contains TEXT.
  */
 import { ensureTools, node24, root, run } from './tools.mjs';
 
@@ -19,7 +19,7 @@ const words = process.argv.slice(2);
 const [text = ''] = words.filter((word) => word !== '--all');
 ensureTools('test:live');
 run(node24(), ['--input-type=module-typescript', '--eval', pythons]);
-const files = text === '' ? ['live', 'requirement-files'] : ['requirement-files'];
+const files = [...(text === '' ? ['live'] : []), 'requirement-files', 'projects'];
 run(
   node24(),
   [...['--test', '--test-concurrency=1'], ...files.map((name) => `__tests__/live/${name}.test.ts`)],

@@ -8,8 +8,10 @@ import { InstallError, installLock } from './install-lock.ts';
 import { prepareInterpreter } from './interpreter.ts';
 import { installSources } from './local-projects.ts';
 import { messageOf, UserError } from './logic/errors.ts';
+import { variantOf } from './logic/key.ts';
 import { lockTexts, type Manifest, manifestDigest } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
+import { isolatesBuilds } from './logic/pip-settings.ts';
 import { releaseAgeText } from './logic/release-age.ts';
 import type { RequestedSet } from './logic/requirements.ts';
 import type { State } from './logic/state.ts';
@@ -64,7 +66,7 @@ export async function install(given: Request, world: World): Promise<Outcome> {
     );
     const run: Run = { ...known, interpreter: venv ?? interpreter };
     let supplied = await supply(run, world, found);
-    if (request.install) supplied = await installSupply(run, world, supplied);
+    supplied = await installSupply(run, world, supplied);
     const wheelhouse = await publish(run, world, supplied);
     const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
     const manifest = manifestDigest(supplied.manifest);
@@ -85,7 +87,8 @@ export async function install(given: Request, world: World): Promise<Outcome> {
 }
 
 /**
- * Installs; a restored wheelhouse that turns out not to fit gives way to another one.
+ * Installs, if the request says so; a restored wheelhouse that turns out not to fit gives way to
+ * another one.
  * @returns the supply that was installed
  */
 async function installSupply(run: Run, world: World, first: Supply): Promise<Supply> {
@@ -102,9 +105,12 @@ async function installSupply(run: Run, world: World, first: Supply): Promise<Sup
         `The wheelhouse from ${name} could not be installed and is not used: ${obstacle.reason}`,
       );
     }
-    let next: Found = await run.timer.time('restore', () => findWheelhouse(run, world, rejected));
+    const { key } = obstacle;
+    let next: Found = await run.timer.time('restore', () =>
+      findWheelhouse(run, world, key === undefined ? { rejected } : { rejected, key }),
+    );
     if (obstacle.kind === 'sources' && next.state !== 'serves') {
-      // No later generation fits either, and most of this one still does.
+      // No other entry fits either, and most of this one still does.
       await world.wheelhouses.reopen(found.directory);
       const { directory, origin, base } = found;
       next = {
@@ -127,25 +133,65 @@ interface Obstacle {
   /** The wheels can't be installed, or local projects need other wheels. */
   readonly kind: 'wheels' | 'sources';
   readonly reason: string;
+  /** The key of the entry that fits, if it is known. */
+  readonly key?: string;
 }
 
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run: Run, world: World, supplied: Supply): Promise<Obstacle | undefined> {
-  const { found, manifest } = supplied;
-  const isRestored = supplied.how === 'restored';
-  const installRun: InstallRun = { ...run, wheelhouse: found.directory, manifest };
+  const installRun: InstallRun = {
+    ...run,
+    wheelhouse: supplied.found.directory,
+    manifest: supplied.manifest,
+  };
+  const { request, settings } = run;
+  if (!request.install) return checkSources(installRun, world, supplied);
+  // First, so that nothing is installed that the projects no longer need. Without isolation a build
+  // may need what the lock installs.
+  const [first, then] = isolatesBuilds(settings)
+    ? [checkSources, tryInstallLock]
+    : [tryInstallLock, checkSources];
+  return (await first(installRun, world, supplied)) ?? (await then(installRun, world, supplied));
+}
+
+/** @throws UserError when the lock can't be installed, and another wheelhouse would not help */
+async function tryInstallLock(
+  run: InstallRun,
+  world: World,
+  { how }: Supply,
+): Promise<Obstacle | undefined> {
   try {
-    await run.timer.time('install', () => installLock(installRun, world));
+    await run.timer.time('install', () => installLock(run, world));
+    return undefined;
   } catch (error) {
     const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
-    if (!isRestored || !isFoundToBlame) throw error;
+    if (how !== 'restored' || !isFoundToBlame) throw error;
     const [, reason = error.message] = error.message.split('\n');
     return { kind: 'wheels', reason };
   }
-  if (supplied.how === 'filled' && supplied.hasInstalledSources) return undefined;
-  const drift = await run.timer.time('local projects', () => installSources(installRun, world));
-  if (drift?.failure !== undefined && !isRestored) throw new UserError(drift.failure);
-  return drift && { kind: 'sources', reason: drift.reason };
+}
+
+/**
+ * Installs local projects, or only reads their metadata.
+ * @throws UserError when they can't be built, and another wheelhouse would not help
+ */
+async function checkSources(
+  run: InstallRun,
+  world: World,
+  supplied: Supply,
+): Promise<Obstacle | undefined> {
+  if (supplied.how === 'filled' && (supplied.hasInstalledSources || !run.request.install)) {
+    return undefined;
+  }
+  const drift = await run.timer.time('local projects', () => installSources(run, world));
+  if (drift === undefined) return undefined;
+  if (supplied.how === 'restored') {
+    const { reason, needs } = drift;
+    const key = needs && variantOf(run.keys.primary, needs);
+    return { kind: 'sources', reason, ...(key === undefined ? {} : { key }) };
+  }
+  if (drift.failure !== undefined) throw new UserError(drift.failure);
+  return undefined;
 }
 
 /** Waits for both even when one fails, so that no work goes on behind an error. */

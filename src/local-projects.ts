@@ -10,7 +10,7 @@ import { canonical } from './logic/key.ts';
 import { splitSource } from './logic/local-project.ts';
 import type { DirectProject, Wheel } from './logic/manifest.ts';
 import { wheelNameParts } from './logic/names.ts';
-import type { BuildRequirement, ReportItem } from './logic/pip-output.ts';
+import { type BuildRequirement, type ReportItem, unmetRequirements } from './logic/pip-output.ts';
 import { isolatesBuilds } from './logic/pip-settings.ts';
 import type { Resolved } from './logic/request-file.ts';
 import type { DirectRequirement } from './logic/requirement-line.ts';
@@ -105,37 +105,51 @@ async function buildProject(
   });
 }
 
+/** Why a wheelhouse does not fit the local projects of a request. */
+export interface Drift {
+  readonly reason: string;
+  /** What they need, as far as it distinguishes this drift from others; undefined when unknown. */
+  readonly needs: readonly string[] | undefined;
+  /** The message, if a build failed. */
+  readonly failure?: string;
+}
+
 /**
- * Installs them from their own sources, with the wheels of the wheelhouse and without an index.
+ * Installs them from their own sources, with the wheels of the wheelhouse and without an index. A
+ * run that does not install only reads their metadata.
  * @returns why the wheelhouse no longer fits them; undefined when it does
  */
-export async function installSources(
-  run: InstallRun,
-  world: World,
-): Promise<{ readonly reason: string; readonly failure?: string } | undefined> {
+export async function installSources(run: InstallRun, world: World): Promise<Drift | undefined> {
   const sources = sourceQueue(run, world);
+  const projects: DirectProject[] = [];
   let changed: string | undefined;
   for (const requirement of sources.requirements()) {
     if (isCacheable(requirement)) continue;
-    const action = isWanted(run, requirement) ? 'install' : 'read metadata';
+    const isInstalled = run.request.install && isWanted(run, requirement);
+    const action = isInstalled ? 'install' : 'read metadata';
     const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () =>
       installProject(run, world, requirement, { action }),
     );
     if (result.state === 'failed') {
       return {
         reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
+        needs: unmetRequirements(result.output),
         failure: installFailure('pip', result.output),
       };
     }
     if (result.item === undefined) continue;
     const now = directProject(requirement, result.item);
+    projects.push(now);
     const before = run.manifest.direct.find((each) => each.requirement === now.requirement);
     if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires)) changed ??= now.name;
     await sources.pushDependencies(requirement, result.item);
   }
   return changed === undefined
     ? undefined
-    : { reason: `the dependencies of ${changed} have changed` };
+    : {
+        reason: `the dependencies of ${changed} have changed`,
+        needs: projects.map(({ requirement, requires }) => [requirement, ...requires].join('\n')),
+      };
 }
 
 /** Returns the files that stand for them in a complete wheelhouse. */

@@ -93,13 +93,17 @@ export async function judge(
 /**
  * Looks on disk, then in the cache under the primary key and its later generations, until a
  * wheelhouse serves.
- * @param rejected names of wheelhouses that could not be installed
+ * @param options.rejected names of wheelhouses that could not be installed
+ * @param options.key to look for instead of the primary key; without its prefixes
  * @throws UserError when something other than a wheelhouse is in its place
  */
 export async function findWheelhouse(
   run: Run,
   world: World,
-  rejected: ReadonlySet<string> = new Set(),
+  {
+    rejected = new Set(),
+    key: wantedKey = run.keys.primary,
+  }: { readonly rejected?: ReadonlySet<string>; readonly key?: string } = {},
 ): Promise<Found> {
   const { request, keys, place } = run;
   const { store, reporter, wheelhouses } = world;
@@ -112,15 +116,15 @@ export async function findWheelhouse(
       reporter.info(`The cache is not used: ${store.unavailable}.`);
     }
   } else if (!request.restoreCache) {
-    saveKey = keys.primary;
+    saveKey = wantedKey;
   } else {
-    for (const key of generations(keys.primary)) {
+    for (const key of generations(wantedKey)) {
       const directory = await wheelhouses.stage(run.workplace);
       const prefixes = key === keys.primary ? keys.restore : [];
       const restored = await store.restore(directory, key, prefixes);
       if (restored?.key !== key) saveKey ??= key;
       if (restored?.arrived && !rejected.has(restored.key)) {
-        const candidate = await fromCache(run, world, directory, restored.key);
+        const candidate = await fromCache(run, world, directory, { key: restored.key, wantedKey });
         best = best === undefined ? candidate : await better(wheelhouses, best, candidate);
       } else {
         await wheelhouses.remove(directory);
@@ -181,10 +185,10 @@ async function fromCache(
   run: Run,
   world: World,
   directory: string,
-  key: string,
+  { key, wantedKey }: { readonly key: string; readonly wantedKey: string },
 ): Promise<Candidate> {
   const { reporter, wheelhouses } = world;
-  const kind = matchKind(key, run.keys);
+  const kind = matchKind(key, { ...run.keys, primary: wantedKey });
   try {
     if (kind === 'foreign') throw new ManifestError('its key does not match any requested key');
     const inspected = await wheelhouses.inspect(directory);

@@ -1,5 +1,6 @@
 /** Projects that declare their dependencies themselves install without a requirement file. */
 import assert from 'node:assert/strict';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'node:test';
 
@@ -126,4 +127,48 @@ test('a project is editable unless the input editable is false', async () => {
     });
     assert.equal(place.startsWith(workspace), editable === 'true', place);
   }
+});
+
+describe('dependencies that no file in the cache key names', () => {
+  /** A back end whose metadata depends on a file that it alone knows. */
+  const reads = (needs: string): NonNullable<RunOptions['before']> => {
+    return (job, python) => {
+      checkout({ ...app, requires: [], extras: {} })(job, python);
+      appendFileSync(
+        join(job.workspace, 'intree_backend.py'),
+        `_plain = _metadata\ndef _metadata():\n    return _plain() + Path('needs').read_bytes()\n`,
+      );
+      const lines = needs.split(' ').map((name) => `Requires-Dist: ${name}\n`);
+      writeFileSync(join(job.workspace, 'needs'), lines.join(''));
+    };
+  };
+  const steps: { needs: string; install?: boolean; hit: boolean; artifacts?: string[] }[] = [
+    { needs: 'one', hit: false, artifacts: ['one-2.0-py3-none-any.whl'] },
+    { needs: 'three', hit: false, artifacts: ['three-1.0-py3-none-any.whl'] },
+    {
+      ...{ needs: 'two three', install: false, hit: false },
+      artifacts: ['three-1.0-py3-none-any.whl', 'two-1.0-py3-none-any.whl'],
+    },
+    { needs: 'three', hit: true },
+    { needs: 'one', hit: true },
+  ];
+
+  test('are noticed every time, and each set of them has an entry of its own', async () => {
+    const closures: Record<string, string[]> = {
+      one: ['one==2.0'],
+      two: ['one==2.0', 'two==1.0'],
+      three: ['three==1.0'],
+    };
+    for (const { needs, install = true, hit, artifacts = [] } of steps) {
+      const result = await run({ before: reads(needs), with: { install } });
+      const { main, installed } = result;
+      assert.equal(main.conclusion, 'success', main.log);
+      assert.equal(main.outputs['cache-hit'], String(hit), `${needs}\n${main.log}`);
+      assert.deepEqual(result.artifacts, artifacts, main.log);
+      const names = needs.split(' ').flatMap((name) => closures[name] ?? []);
+      const expected = install ? ['app==0.1', ...new Set(names)].sort() : [];
+      assert.deepEqual(installed, expected, main.log);
+      if (hit) assert.equal(result.requests, 0, main.log);
+    }
+  });
 });

@@ -125,7 +125,7 @@ const builds: Row[] = [
     fault: 'a build backend that is killed, on an exact hit',
     ...base,
     conclusion: 'failure',
-    installed: everything,
+    installed: [],
     project: files(),
     arrange: (place) =>
       rewrite(place, files({ spy: 'import os, signal\nos.kill(os.getpid(), 9)' })),
@@ -181,7 +181,7 @@ const builds: Row[] = [
     project: files({ dynamicBuildRequires: ['beta==2.0'] }),
     arrange: (place) => rewrite(place, files({ dynamicBuildRequires: ['beta==3.0'] })),
     hit: false,
-    saved: ['{key}', '{key}-r1'],
+    saved: ['{key}', '{key}-d…'],
     logs: 'Partial hit ({key}): ./local could not be built with the packages in the wheelhouse.',
   },
   {
@@ -316,7 +316,7 @@ const dependencies: Row[] = [
     project: files(),
     arrange: (place) => rewrite(place, files({ end: dependsOnBeta })),
     hit: false,
-    saved: ['{key}', '{key}-r1'],
+    saved: ['{key}', '{key}-d…'],
     logs: 'Partial hit ({key}): the dependencies of local have changed.',
   },
 ];
@@ -350,7 +350,7 @@ const outages: Row[] = [
       await place.index.fail('refuse');
     },
     conclusion: 'failure',
-    installed: everything,
+    installed: [],
     says: ["warning: The index {index}/ can't be used: …", 'error: pip could not …. …'],
   },
 ];

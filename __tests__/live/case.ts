@@ -6,6 +6,9 @@ export interface Inputs {
   readonly packages?: readonly string[];
   readonly constraints?: readonly string[];
   readonly groups?: readonly string[];
+  readonly project?: readonly string[];
+  readonly extras?: readonly string[];
+  readonly 'install-project'?: readonly ['false'];
 }
 
 /** A change that requires another version of one project. */

@@ -4,24 +4,12 @@
  * `npm run test:live`; see CONTRIBUTING.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { availableParallelism, devNull, tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 
-import { root } from '../../scripts/tools.mjs';
-import { startCacheService } from '../support/cache-service.ts';
 import { entry } from '../support/command-line.ts';
-import { createJob } from '../support/runner.ts';
 import type { Case, Inputs } from './case.ts';
 import { cases } from './cases/index.ts';
 import {
@@ -33,65 +21,28 @@ import {
   type Leg,
   legsOf,
   makeEnvironment,
-  settings,
 } from './environments.ts';
-import { offline, startRefusingProxy } from './offline.ts';
-
-/** What a program did. */
-interface Finished {
-  readonly exitCode: number;
-  readonly stdout: string;
-  readonly log: string;
-}
-
-/** The result of one run of the product. */
-interface Run {
-  readonly log: string;
-  readonly exact: boolean;
-  /** Projects whose wheels or sdists came from the index. */
-  readonly fetched: readonly string[];
-  /** Requests that the proxy of a run without a network refused. */
-  readonly requests: number;
-}
-
-/** The directories of one case with one pair of Python and pip. */
-interface Place {
-  readonly root: string;
-  /** The checkout, created again for each run because builds leave files in it. */
-  readonly project: string;
-  /** The environment, always at the same path because scripts contain it. */
-  readonly environment: string;
-  readonly pipCache: string;
-}
+import { offline } from './offline.ts';
+import {
+  action,
+  environmentIn,
+  fetchedIn,
+  freeze,
+  isOlder,
+  normalize,
+  type Place,
+  type Product,
+  renewPipCache,
+  run,
+} from './runs.ts';
 
 const everyLeg = process.env['LIVE_LEGS'] === 'all';
 const wanted = process.env['LIVE_CASES'] ?? '';
-
-/** pip's HTTP cache, shared by all cases of a run; it contains no wheels that pip has built. */
-const downloads = realpathSync(mkdtempSync(join(tmpdir(), 'downloads-')));
-after(() => rmSync(downloads, { recursive: true, force: true }));
 
 const pythons = findPythons();
 const legs = legsOf(pythons);
 const bundledLegs = bundledLegsOf(pythons);
 const rows: { readonly name: string; readonly held: boolean; readonly seconds: number }[] = [];
-
-function normalize(name: string): string {
-  return name.toLowerCase().replace(/[-_.]+/g, '-');
-}
-
-/** The project that a file of the index belongs to. */
-function projectOf(file: string): string {
-  const base = basename(file);
-  return normalize(base.replace(base.endsWith('.whl') ? /-.*$/ : /-\d[^-]*$/, ''));
-}
-
-/** Compares versions of pip, which consist of numbers and dots. */
-function isOlder(version: string, than: string): boolean {
-  const [a, b] = [version, than].map((each) => each.split('.').map(Number)) as [number[], number[]];
-  const at = b.findIndex((part, index) => (a[index] ?? 0) !== part);
-  return at >= 0 && (a[at] ?? 0) < Number(b[at]);
-}
 
 /** Removes the indentation of the second line from each line of a text that starts with a line break. */
 function dedent(text: string): string {
@@ -102,51 +53,6 @@ function dedent(text: string): string {
 
 function fits({ minors: { from = 0, to = 99 } = {}, pip = '0' }: Case, leg: Leg): boolean {
   return leg.python.minor >= from && leg.python.minor <= to && !isOlder(leg.pip, pip);
-}
-
-/** Runs a program until it exits. Its log is its standard error. */
-function run(
-  command: readonly string[],
-  cwd: string,
-  env: Readonly<Record<string, string>>,
-): Promise<Finished> {
-  const [program = '', ...args] = command;
-  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [stdout, log] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log += text;
-  });
-  const deadline = setTimeout(() => child.kill('SIGKILL'), 600_000);
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => {
-      clearTimeout(deadline);
-      resolve({ exitCode: code ?? 128, stdout, log });
-    });
-  });
-}
-
-/** The variables of every program, as in a job: the user's pip settings, and little else. */
-function environmentIn(place: Place): Record<string, string> {
-  return {
-    PATH: process.env['PATH'] ?? '',
-    HOME: process.env['HOME'] ?? '',
-    LANG: 'C.UTF-8',
-    ...settings,
-    PIP_CACHE_DIR: place.pipCache,
-    PIP_DISABLE_PIP_VERSION_CHECK: '1',
-  };
-}
-
-/** Projects whose files pip reports to have downloaded or taken from its HTTP cache. */
-function fetchedIn(log: string): string[] {
-  const files = log.matchAll(
-    /^\s*(?:Downloading|Using cached) (\S+\.(?:whl|tar\.gz|zip))(?:\s|$)/gm,
-  );
-  return [...files].map((match) => projectOf(String(match[1])));
 }
 
 /** Creates the checkout and the environment as on a new machine. */
@@ -173,12 +79,7 @@ async function startAfresh(
       assert.equal(exitCode, 0, log);
     }
   }
-  rmSync(place.pipCache, { recursive: true, force: true });
-  mkdirSync(place.pipCache, { recursive: true });
-  for (const name of ['http', 'http-v2']) {
-    mkdirSync(join(downloads, name), { recursive: true });
-    symlinkSync(join(downloads, name), join(place.pipCache, name));
-  }
+  renewPipCache(place);
   if (each.by !== 'venv') await makeEnvironment(leg, place.environment);
 }
 
@@ -212,12 +113,6 @@ async function installPlainly(each: Case, inputs: Inputs, leg: Leg, place: Place
   const python = join(place.environment, 'bin', 'python');
   const plain = await run([python, ...args], place.project, environmentIn(place));
   assert.equal(plain.exitCode, 0, `plain pip fails:\n${plain.stdout}${plain.log}`);
-}
-
-/** The product as users run it, with new caches for each case that last for all its runs. */
-interface Product {
-  install(inputs: Inputs, cut: boolean): Promise<Run>;
-  close(): Promise<void>;
 }
 
 function commandLine(each: Case, leg: Leg, place: Place): Product {
@@ -261,62 +156,6 @@ function commandLine(each: Case, leg: Leg, place: Place): Product {
     },
     close: async () => {},
   };
-}
-
-async function action(place: Place): Promise<Product> {
-  const cache = await startCacheService();
-  const proxy = await startRefusingProxy('127.0.0.1');
-  return {
-    async install(inputs, cut) {
-      const offlineSettings = { ...proxy.env, PIP_CACHE_DIR: join(place.root, 'empty') };
-      const job = createJob({
-        env: {
-          ...cache.env(),
-          ...settings,
-          PIP_CACHE_DIR: place.pipCache,
-          ...(cut ? { ...offlineSettings, PIP_RETRIES: '0' } : {}),
-        },
-        workspace: place.project,
-        timeout: 600_000,
-      });
-      try {
-        const before = proxy.count();
-        const values = Object.entries(inputs).map(([name, lines]) => [name, lines.join('\n')]);
-        const python = join(place.environment, 'bin', 'python');
-        const main = await job.step({
-          action: root,
-          with: { python, ...Object.fromEntries(values) },
-        });
-        assert.equal(main.conclusion, 'success', `the job fails\n${main.log}`);
-        const [post] = await job.post();
-        assert.equal(post?.conclusion, 'success', post?.log);
-        return {
-          log: main.log,
-          exact: main.outputs['cache-hit'] === 'true',
-          fetched: [...new Set(fetchedIn(main.log))],
-          requests: proxy.count() - before,
-        };
-      } finally {
-        job.cleanup();
-      }
-    },
-    async close() {
-      proxy.close();
-      await cache.close();
-    },
-  };
-}
-
-/** The output of `pip freeze --all`. */
-async function freeze(place: Place): Promise<string[]> {
-  const command = [join(place.environment, 'bin', 'python'), '-m', 'pip', 'freeze', '--all'];
-  const env = { PATH: process.env['PATH'] ?? '', PIP_DISABLE_PIP_VERSION_CHECK: '1' };
-  const { exitCode, stdout, log } = await run(command, place.project, {
-    ...env,
-    PIP_CONFIG_FILE: devNull,
-  });
-  assert.equal(exitCode, 0, log);
-  return stdout.trim().split('\n');
 }
 
 /** The case after its version bump. */

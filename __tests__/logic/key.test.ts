@@ -8,6 +8,7 @@ import {
   type Keys,
   keysOf,
   matchKind,
+  variantOf,
 } from '../../src/logic/key.ts';
 import type { Interpreter } from '../../src/logic/model.ts';
 import type { ReleaseAge } from '../../src/logic/release-age.ts';
@@ -540,6 +541,12 @@ test('an entry has the key itself and three replacement keys', () => {
   assert.deepEqual(generations('k'), ['k', 'k-r1', 'k-r2', 'k-r3']);
 });
 
+test('entries for different needs of builds have different keys, whatever the order', () => {
+  assert.match(variantOf('k', ['a', 'b']), /^k-d[0-9a-f]{8}$/);
+  assert.equal(variantOf('k', ['b', 'a']), variantOf('k', ['a', 'b']));
+  assert.notEqual(variantOf('k', ['a']), variantOf('k', ['a', 'b']));
+});
+
 describe('matched key', () => {
   const keys = { primary: 'w-linux-aa-2026-w47', restore: ['w-linux-aa-', 'w-linux-'] };
   for (const [matched, kind] of [
@@ -547,6 +554,7 @@ describe('matched key', () => {
     ['w-linux-aa-2026-w47-r1', 'exact'],
     ['w-linux-aa-2026-w47-r3', 'exact'],
     ['w-linux-aa-2026-w47-r4', 'partial'],
+    ['w-linux-aa-2026-w47-d0123abcd', 'partial'],
     ['w-linux-aa-2026-w46', 'partial'],
     ['w-linux-aa-2026-w4', 'partial'],
     ['w-linux-bb-2026-w47', 'partial'],

@@ -54,6 +54,30 @@ describe('the digest of a project', () => {
     ['the version', '"1.0"', '"1.1"', false],
     ['the description', 'A project', 'Another', false],
     ['the settings of a linter', '= 100', '= 120', false],
+    [
+      'a hook for the description',
+      '[tool.poetry',
+      '[[tool.hatch.metadata.hooks.fancy-pypi-readme.fragments]]\ntext = "x"\n[tool.poetry',
+      false,
+    ],
+    [
+      'another hook',
+      '[tool.poetry',
+      '[tool.hatch.metadata.hooks.requirements_txt]\nfiles = ["x"]\n[tool.poetry',
+      true,
+    ],
+    [
+      'where the dependencies are',
+      '[tool.poetry',
+      '[tool.setuptools.dynamic]\ndependencies = { file = "x" }\n[tool.poetry',
+      true,
+    ],
+    [
+      'where the version is',
+      '[tool.poetry',
+      '[tool.setuptools.dynamic]\nversion = { attr = "x" }\n[tool.poetry',
+      false,
+    ],
     ['a comment', '[project]', '# why\n[project]', false],
     ['the order of tables', '[project.optional-dependencies]\ntest = ["pytest"]\n', '', true],
   ];
@@ -175,6 +199,35 @@ describe('dependencyFiles', () => {
       'files that setuptools is told to read',
       { pyproject: dynamic + files },
       ['deps.txt', ...related, 'test.txt'],
+    ],
+    [
+      'other files that setuptools is told to read',
+      {
+        pyproject: `${dynamic}[tool.setuptools.dynamic]\nreadme = { file = ["README.txt"] }\n`,
+      },
+      related,
+    ],
+    [
+      'files that a hook of hatchling is told to read',
+      { pyproject: `${dynamic}[tool.hatch.metadata.hooks.requirements_txt]\nfiles = ["deps"]\n` },
+      ['deps', ...related],
+    ],
+    [
+      "the code of a project's own hook",
+      { pyproject: `${dynamic}[tool.hatch.metadata.hooks.custom]\n` },
+      ['hatch_build.py', ...related],
+    ],
+    [
+      "the code of a project's own hook in another file",
+      { pyproject: `${dynamic}[tool.hatch.metadata.hooks.custom]\npath = "hook.py"\n` },
+      ['hatch_build.py', 'hook.py', ...related],
+    ],
+    [
+      'the parts of a description',
+      {
+        pyproject: `${dynamic}[[tool.hatch.metadata.hooks.fancy-pypi-readme.fragments]]\npath = "README.md"\n`,
+      },
+      related,
     ],
     ['a setup.py', { setupPy: 'setup()' }, related],
     ['file: in setup.cfg', { setupCfg: 'install_requires = file: requirements.txt' }, related],

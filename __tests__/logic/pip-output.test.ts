@@ -12,6 +12,7 @@ import {
   parseReport,
   readBuildLog,
   readFillLog,
+  unmetRequirements,
 } from '../../src/logic/pip-output.ts';
 
 describe('log of a fill', () => {
@@ -425,4 +426,14 @@ describe('whether the machine is the reason for a failure', () => {
   for (const [output, expected] of table) {
     test(`${output}: ${expected}`, () => assert.equal(isMachineFailure(output), expected));
   }
+});
+
+describe('unmetRequirements', () => {
+  test('are those that pip found no file for, each once', () => {
+    const line = 'ERROR: No matching distribution found for editables~=0.3';
+    assert.deepEqual(unmetRequirements(`x\n${line}\n  ${line}\r\n`), ['editables~=0.3']);
+  });
+  test('are unknown after another error', () => {
+    assert.equal(unmetRequirements('ERROR: no luck'), undefined);
+  });
 });

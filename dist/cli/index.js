@@ -43240,11 +43240,13 @@ var external_node_url_ = __nccwpck_require__(3136);
 // EXTERNAL MODULE: ./lib/logic/errors.js
 var errors = __nccwpck_require__(5895);
 // EXTERNAL MODULE: ./lib/logic/key.js
-var key = __nccwpck_require__(6397);
+var logic_key = __nccwpck_require__(6397);
 // EXTERNAL MODULE: ./lib/logic/local-project.js
 var local_project = __nccwpck_require__(113);
 // EXTERNAL MODULE: ./lib/logic/names.js
 var logic_names = __nccwpck_require__(9882);
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/logic/pip-settings.js
 var pip_settings = __nccwpck_require__(8829);
 // EXTERNAL MODULE: ./lib/logic/requirements.js
@@ -43379,8 +43381,6 @@ function installFlags(options) {
     ];
 }
 
-// EXTERNAL MODULE: ./lib/logic/pip-output.js
-var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/logic/request-file.js
 var request_file = __nccwpck_require__(4206);
 ;// CONCATENATED MODULE: ./lib/pip.js
@@ -43576,6 +43576,7 @@ function fillError(output, request, resolver) {
 
 
 
+
 /**
  * Resolves them to files that pip can resolve together with all other requirements. Installs local
  * projects here and now if the run installs: the same build gives their metadata.
@@ -43637,26 +43638,31 @@ async function buildProject(run, world, requirement, action) {
     });
 }
 /**
- * Installs them from their own sources, with the wheels of the wheelhouse and without an index.
+ * Installs them from their own sources, with the wheels of the wheelhouse and without an index. A
+ * run that does not install only reads their metadata.
  * @returns why the wheelhouse no longer fits them; undefined when it does
  */
 async function installSources(run, world) {
     const sources = sourceQueue(run, world);
+    const projects = [];
     let changed;
     for (const requirement of sources.requirements()) {
         if ((0,requirements/* isCacheable */.TZ)(requirement))
             continue;
-        const action = isWanted(run, requirement) ? 'install' : 'read metadata';
+        const isInstalled = run.request.install && isWanted(run, requirement);
+        const action = isInstalled ? 'install' : 'read metadata';
         const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () => installProject(run, world, requirement, { action }));
         if (result.state === 'failed') {
             return {
                 reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
+                needs: (0,pip_output/* unmetRequirements */.yY)(result.output),
                 failure: installFailure('pip', result.output),
             };
         }
         if (result.item === undefined)
             continue;
         const now = directProject(requirement, result.item);
+        projects.push(now);
         const before = run.manifest.direct.find((each) => each.requirement === now.requirement);
         if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
             changed ??= now.name;
@@ -43664,7 +43670,10 @@ async function installSources(run, world) {
     }
     return changed === undefined
         ? undefined
-        : { reason: `the dependencies of ${changed} have changed` };
+        : {
+            reason: `the dependencies of ${changed} have changed`,
+            needs: projects.map(({ requirement, requires }) => [requirement, ...requires].join('\n')),
+        };
 }
 /** Returns the files that stand for them in a complete wheelhouse. */
 async function sourcesInWheelhouse(run, world) {
@@ -43681,7 +43690,7 @@ async function sourcesInWheelhouse(run, world) {
 function directProject(requirement, item) {
     const { name, version, requires } = item;
     return {
-        ...{ requirement: (0,key/* canonical */.$N)(requirement), name, version },
+        ...{ requirement: (0,logic_key/* canonical */.$N)(requirement), name, version },
         extras: requirement.extras,
         // A URL may contain secrets, and everybody can read a manifest.
         requires: requires.map((text) => (0,secrets/* fingerprinted */.g0)((0,local_project/* splitSource */.qJ)(text)?.named ?? text)),
@@ -43963,7 +43972,7 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     const mentioned = mentionedNames([...closure.values(), ...sources.projects]);
     const parts = (0,logic_manifest/* keepableParts */.On)(keys.parts);
     const manifest = {
-        interpreter: (0,key/* interpreterIdentity */.tb)(interpreter),
+        interpreter: (0,logic_key/* interpreterIdentity */.tb)(interpreter),
         request: keys.request,
         sources: keys.sources,
         resolvedAt: world.now().toISOString(),
@@ -44314,6 +44323,8 @@ var lib_tools = __nccwpck_require__(8988);
 
 
 
+
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
@@ -44338,8 +44349,7 @@ async function install(given, world) {
         const [found, venv] = await both(timer.time('restore', () => (0,restore/* findWheelhouse */.pX)(known, world)), makeVenv === undefined ? undefined : timer.time('venv', makeVenv));
         const run = { ...known, interpreter: venv ?? interpreter };
         let supplied = await supply(run, world, found);
-        if (request.install)
-            supplied = await installSupply(run, world, supplied);
+        supplied = await installSupply(run, world, supplied);
         const wheelhouse = await publish(run, world, supplied);
         const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
         const manifest = (0,logic_manifest/* manifestDigest */.It)(supplied.manifest);
@@ -44360,7 +44370,8 @@ async function install(given, world) {
     }
 }
 /**
- * Installs; a restored wheelhouse that turns out not to fit gives way to another one.
+ * Installs, if the request says so; a restored wheelhouse that turns out not to fit gives way to
+ * another one.
  * @returns the supply that was installed
  */
 async function installSupply(run, world, first) {
@@ -44376,9 +44387,10 @@ async function installSupply(run, world, first) {
             // Content of a cache must not fail a job: without it, pip might have installed everything.
             world.reporter.warning(`The wheelhouse from ${name} could not be installed and is not used: ${obstacle.reason}`);
         }
-        let next = await run.timer.time('restore', () => (0,restore/* findWheelhouse */.pX)(run, world, rejected));
+        const { key } = obstacle;
+        let next = await run.timer.time('restore', () => (0,restore/* findWheelhouse */.pX)(run, world, key === undefined ? { rejected } : { rejected, key }));
         if (obstacle.kind === 'sources' && next.state !== 'serves') {
-            // No later generation fits either, and most of this one still does.
+            // No other entry fits either, and most of this one still does.
             await world.wheelhouses.reopen(found.directory);
             const { directory, origin, base } = found;
             next = {
@@ -44397,25 +44409,54 @@ async function installSupply(run, world, first) {
 }
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run, world, supplied) {
-    const { found, manifest } = supplied;
-    const isRestored = supplied.how === 'restored';
-    const installRun = { ...run, wheelhouse: found.directory, manifest };
+    const installRun = {
+        ...run,
+        wheelhouse: supplied.found.directory,
+        manifest: supplied.manifest,
+    };
+    const { request, settings } = run;
+    if (!request.install)
+        return checkSources(installRun, world, supplied);
+    // First, so that nothing is installed that the projects no longer need. Without isolation a build
+    // may need what the lock installs.
+    const [first, then] = (0,pip_settings/* isolatesBuilds */.QG)(settings)
+        ? [checkSources, tryInstallLock]
+        : [tryInstallLock, checkSources];
+    return (await first(installRun, world, supplied)) ?? (await then(installRun, world, supplied));
+}
+/** @throws UserError when the lock can't be installed, and another wheelhouse would not help */
+async function tryInstallLock(run, world, { how }) {
     try {
-        await run.timer.time('install', () => installLock(installRun, world));
+        await run.timer.time('install', () => installLock(run, world));
+        return undefined;
     }
     catch (error) {
         const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
-        if (!isRestored || !isFoundToBlame)
+        if (how !== 'restored' || !isFoundToBlame)
             throw error;
         const [, reason = error.message] = error.message.split('\n');
         return { kind: 'wheels', reason };
     }
-    if (supplied.how === 'filled' && supplied.hasInstalledSources)
+}
+/**
+ * Installs local projects, or only reads their metadata.
+ * @throws UserError when they can't be built, and another wheelhouse would not help
+ */
+async function checkSources(run, world, supplied) {
+    if (supplied.how === 'filled' && (supplied.hasInstalledSources || !run.request.install)) {
         return undefined;
-    const drift = await run.timer.time('local projects', () => installSources(installRun, world));
-    if (drift?.failure !== undefined && !isRestored)
+    }
+    const drift = await run.timer.time('local projects', () => installSources(run, world));
+    if (drift === undefined)
+        return undefined;
+    if (supplied.how === 'restored') {
+        const { reason, needs } = drift;
+        const key = needs && (0,logic_key/* variantOf */.Bp)(run.keys.primary, needs);
+        return { kind: 'sources', reason, ...(key === undefined ? {} : { key }) };
+    }
+    if (drift.failure !== undefined)
         throw new errors/* UserError */.yo(drift.failure);
-    return drift && { kind: 'sources', reason: drift.reason };
+    return undefined;
 }
 /** Waits for both even when one fails, so that no work goes on behind an error. */
 async function both(one, other) {
@@ -45031,6 +45072,7 @@ function probeCandidates(requested) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   $N: () => (/* binding */ canonical),
+/* harmony export */   Bp: () => (/* binding */ variantOf),
 /* harmony export */   O4: () => (/* binding */ matchKind),
 /* harmony export */   YD: () => (/* binding */ keysOf),
 /* harmony export */   YZ: () => (/* binding */ generations),
@@ -45146,6 +45188,14 @@ function interpreterIdentity(interpreter) {
 /** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
 function generations(primary) {
     return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
+}
+/**
+ * The key of an entry for local projects whose builds need something else than the entry of the plain
+ * key has: no file decided that, so it is only known after a build.
+ * @param needs what they need, in any order
+ */
+function variantOf(primary, needs) {
+    return `${primary}-d${(0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)(needs.toSorted()).slice(0, 8)}`;
 }
 /**
  * How a key from the service relates to the requested keys. A foreign one must not be used.
@@ -45272,8 +45322,6 @@ const toolTables = [
     ['poetry', 'group'],
     ['poetry', 'dev-dependencies'],
     ['flit', 'metadata'],
-    ['setuptools', 'dynamic'],
-    ['hatch', 'metadata'],
     ['pdm', 'dev-dependencies'],
 ];
 /**
@@ -45296,6 +45344,8 @@ function projectParts(files, shown, others = []) {
         dynamic: project['dynamic'],
         groups: pyproject['dependency-groups'],
         tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+        setuptools: setuptoolsDependencies(tool),
+        hooks: hatchHooks(tool),
     };
     const requires = table(build)['requires'];
     const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
@@ -45303,6 +45353,18 @@ function projectParts(files, shown, others = []) {
         digest: (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([stable(decisive), ...setup, ...others]),
         buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
     };
+}
+/** Where setuptools is told to read dependencies from. */
+function setuptoolsDependencies(tool) {
+    const dynamic = table(table(tool['setuptools'])['dynamic']);
+    const { dependencies, 'optional-dependencies': extras } = dynamic;
+    return { dependencies, extras };
+}
+/** The metadata hooks of hatchling that may set dependencies: all but the one for the description. */
+function hatchHooks(tool) {
+    const { hooks } = table(table(tool['hatch'])['metadata']);
+    const { 'fancy-pypi-readme': _description, ...others } = table(hooks);
+    return others;
 }
 /** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
 const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
@@ -45333,8 +45395,8 @@ function decisiveCode(text) {
     return text.replaceAll('\r\n', '\n').replace(argument, '');
 }
 /**
- * Chooses the files that a back end may read dependencies from: those that setuptools is told to
- * read, and requirement files, if dependencies are dynamic.
+ * Chooses the files that a back end may read dependencies from if they are dynamic: those that
+ * setuptools and hooks of hatchling are told to read, the code of such hooks, and requirement files.
  * @param names files of the project directory, and of its directory `requirements`
  * @returns paths relative to the project, sorted
  */
@@ -45346,15 +45408,20 @@ function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, name
         strings(dynamic).some((field) => /dependencies$/.test(field));
     if (!isDynamic)
         return [];
-    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+    const hooks = hatchHooks(table(tool));
+    const declared = [
+        ...declaredFiles(setuptoolsDependencies(table(tool))),
+        ...declaredFiles(hooks),
+        ...(hooks['custom'] === undefined ? [] : ['hatch_build.py']),
+    ];
     const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
     const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
     const related = names.filter((name) => isRelated(name) && isRequirements(name));
     return [...new Set([...declared, ...related])].sort();
 }
-/** The paths in `{ file = … }` tables, at any depth. */
+/** The paths that tables such as `{ file = … }` name, at any depth. */
 function declaredFiles(value) {
-    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? strings([item].flat()) : declaredFiles(item));
+    return Object.entries(table(value)).flatMap(([key, item]) => /^(?:files?|filename|path)$/.test(key) ? strings([item].flat()) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
@@ -46475,7 +46542,8 @@ function skipSpace(text, at) {
 /* harmony export */   ZX: () => (/* binding */ readBuildLog),
 /* harmony export */   cp: () => (/* binding */ adviceFor),
 /* harmony export */   kZ: () => (/* binding */ isMachineFailure),
-/* harmony export */   pD: () => (/* binding */ failedRequirement)
+/* harmony export */   pD: () => (/* binding */ failedRequirement),
+/* harmony export */   yY: () => (/* binding */ unmetRequirements)
 /* harmony export */ });
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
@@ -46610,6 +46678,15 @@ const advices = [
 /** Whether pip failed because the index did not answer, or answered with a server error. */
 function isUnreachable(output) {
     return unreachable.test(output);
+}
+/**
+ * The requirements that pip found no file for, without duplicates.
+ * @returns undefined when there is none
+ */
+function unmetRequirements(output) {
+    const found = [...output.matchAll(/No matching distribution found for (.+)$/gm)];
+    const unmet = new Set(found.map(([, requirement = '']) => requirement.trim()));
+    return unmet.size === 0 ? undefined : [...unmet];
 }
 /** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
 function isMirrorFailure(output) {
@@ -51934,10 +52011,11 @@ async function judge(inspected, wanted, { python }) {
 /**
  * Looks on disk, then in the cache under the primary key and its later generations, until a
  * wheelhouse serves.
- * @param rejected names of wheelhouses that could not be installed
+ * @param options.rejected names of wheelhouses that could not be installed
+ * @param options.key to look for instead of the primary key; without its prefixes
  * @throws UserError when something other than a wheelhouse is in its place
  */
-async function findWheelhouse(run, world, rejected = new Set()) {
+async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey = run.keys.primary, } = {}) {
     const { request, keys, place } = run;
     const { store, reporter, wheelhouses } = world;
     let best = rejected.has(place) ? undefined : await fromDisk(run, world);
@@ -51950,17 +52028,17 @@ async function findWheelhouse(run, world, rejected = new Set()) {
         }
     }
     else if (!request.restoreCache) {
-        saveKey = keys.primary;
+        saveKey = wantedKey;
     }
     else {
-        for (const key of (0,logic_key/* generations */.YZ)(keys.primary)) {
+        for (const key of (0,logic_key/* generations */.YZ)(wantedKey)) {
             const directory = await wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
             if (restored?.arrived && !rejected.has(restored.key)) {
-                const candidate = await fromCache(run, world, directory, restored.key);
+                const candidate = await fromCache(run, world, directory, { key: restored.key, wantedKey });
                 best = best === undefined ? candidate : await better(wheelhouses, best, candidate);
             }
             else {
@@ -52012,9 +52090,9 @@ async function fromDisk(run, world) {
     return undefined;
 }
 /** Assesses an entry that the cache delivered. Never throws for what is in it. */
-async function fromCache(run, world, directory, key) {
+async function fromCache(run, world, directory, { key, wantedKey }) {
     const { reporter, wheelhouses } = world;
-    const kind = (0,logic_key/* matchKind */.O4)(key, run.keys);
+    const kind = (0,logic_key/* matchKind */.O4)(key, { ...run.keys, primary: wantedKey });
     try {
         if (kind === 'foreign')
             throw new logic_manifest/* ManifestError */.Sh('its key does not match any requested key');

@@ -29042,6 +29042,14 @@ function generations(primary) {
     return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
 }
 /**
+ * The key of an entry for local projects whose builds need something else than the entry of the plain
+ * key has: no file decided that, so it is only known after a build.
+ * @param needs what they need, in any order
+ */
+function variantOf(primary, needs) {
+    return `${primary}-d${(0,digest/* digest */.b)(needs.toSorted()).slice(0, 8)}`;
+}
+/**
  * How a key from the service relates to the requested keys. A foreign one must not be used.
  */
 function matchKind(matched, keys) {
@@ -29126,6 +29134,8 @@ function everyLineHashed(lines) {
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
+// EXTERNAL MODULE: ./lib/logic/pip-output.js
+var pip_output = __nccwpck_require__(7949);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
 /**
  * pip's settings for a run: its configuration files, its environment variables, the index inputs
@@ -29367,8 +29377,6 @@ function installFlags(options) {
     ];
 }
 
-// EXTERNAL MODULE: ./lib/logic/pip-output.js
-var pip_output = __nccwpck_require__(7949);
 // EXTERNAL MODULE: ./lib/logic/requirement-line.js
 var requirement_line = __nccwpck_require__(4256);
 // EXTERNAL MODULE: ./lib/logic/requirement-words.js
@@ -29702,6 +29710,7 @@ function fillError(output, request, resolver) {
 
 
 
+
 /**
  * Resolves them to files that pip can resolve together with all other requirements. Installs local
  * projects here and now if the run installs: the same build gives their metadata.
@@ -29763,26 +29772,31 @@ async function buildProject(run, world, requirement, action) {
     });
 }
 /**
- * Installs them from their own sources, with the wheels of the wheelhouse and without an index.
+ * Installs them from their own sources, with the wheels of the wheelhouse and without an index. A
+ * run that does not install only reads their metadata.
  * @returns why the wheelhouse no longer fits them; undefined when it does
  */
 async function installSources(run, world) {
     const sources = sourceQueue(run, world);
+    const projects = [];
     let changed;
     for (const requirement of sources.requirements()) {
         if ((0,logic_requirements/* isCacheable */.TZ)(requirement))
             continue;
-        const action = isWanted(run, requirement) ? 'install' : 'read metadata';
+        const isInstalled = run.request.install && isWanted(run, requirement);
+        const action = isInstalled ? 'install' : 'read metadata';
         const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () => installProject(run, world, requirement, { action }));
         if (result.state === 'failed') {
             return {
                 reason: `${requirement.shown} could not be built with the packages in the wheelhouse`,
+                needs: (0,pip_output/* unmetRequirements */.yY)(result.output),
                 failure: installFailure('pip', result.output),
             };
         }
         if (result.item === undefined)
             continue;
         const now = directProject(requirement, result.item);
+        projects.push(now);
         const before = run.manifest.direct.find((each) => each.requirement === now.requirement);
         if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
             changed ??= now.name;
@@ -29790,7 +29804,10 @@ async function installSources(run, world) {
     }
     return changed === undefined
         ? undefined
-        : { reason: `the dependencies of ${changed} have changed` };
+        : {
+            reason: `the dependencies of ${changed} have changed`,
+            needs: projects.map(({ requirement, requires }) => [requirement, ...requires].join('\n')),
+        };
 }
 /** Returns the files that stand for them in a complete wheelhouse. */
 async function sourcesInWheelhouse(run, world) {
@@ -30688,10 +30705,11 @@ async function judge(inspected, wanted, { python }) {
 /**
  * Looks on disk, then in the cache under the primary key and its later generations, until a
  * wheelhouse serves.
- * @param rejected names of wheelhouses that could not be installed
+ * @param options.rejected names of wheelhouses that could not be installed
+ * @param options.key to look for instead of the primary key; without its prefixes
  * @throws UserError when something other than a wheelhouse is in its place
  */
-async function findWheelhouse(run, world, rejected = new Set()) {
+async function findWheelhouse(run, world, { rejected = new Set(), key: wantedKey = run.keys.primary, } = {}) {
     const { request, keys, place } = run;
     const { store, reporter, wheelhouses } = world;
     let best = rejected.has(place) ? undefined : await fromDisk(run, world);
@@ -30704,17 +30722,17 @@ async function findWheelhouse(run, world, rejected = new Set()) {
         }
     }
     else if (!request.restoreCache) {
-        saveKey = keys.primary;
+        saveKey = wantedKey;
     }
     else {
-        for (const key of generations(keys.primary)) {
+        for (const key of generations(wantedKey)) {
             const directory = await wheelhouses.stage(run.workplace);
             const prefixes = key === keys.primary ? keys.restore : [];
             const restored = await store.restore(directory, key, prefixes);
             if (restored?.key !== key)
                 saveKey ??= key;
             if (restored?.arrived && !rejected.has(restored.key)) {
-                const candidate = await fromCache(run, world, directory, restored.key);
+                const candidate = await fromCache(run, world, directory, { key: restored.key, wantedKey });
                 best = best === undefined ? candidate : await better(wheelhouses, best, candidate);
             }
             else {
@@ -30766,9 +30784,9 @@ async function fromDisk(run, world) {
     return undefined;
 }
 /** Assesses an entry that the cache delivered. Never throws for what is in it. */
-async function fromCache(run, world, directory, key) {
+async function fromCache(run, world, directory, { key, wantedKey }) {
     const { reporter, wheelhouses } = world;
-    const kind = matchKind(key, run.keys);
+    const kind = matchKind(key, { ...run.keys, primary: wantedKey });
     try {
         if (kind === 'foreign')
             throw new logic_manifest/* ManifestError */.Sh('its key does not match any requested key');
@@ -31571,6 +31589,8 @@ function toolRequest(request, { executable }, name, directory, venv) {
 
 
 
+
+
 /**
  * Runs the main step.
  * @throws UserError for everything that the user can fix; other errors are bugs in this program
@@ -31595,8 +31615,7 @@ async function install(given, world) {
         const [found, venv] = await both(timer.time('restore', () => findWheelhouse(known, world)), makeVenv === undefined ? undefined : timer.time('venv', makeVenv));
         const run = { ...known, interpreter: venv ?? interpreter };
         let supplied = await supply(run, world, found);
-        if (request.install)
-            supplied = await installSupply(run, world, supplied);
+        supplied = await installSupply(run, world, supplied);
         const wheelhouse = await publish(run, world, supplied);
         const saveKey = request.saveCache ? saveKeyOf(supplied) : undefined;
         const manifest = (0,logic_manifest/* manifestDigest */.It)(supplied.manifest);
@@ -31617,7 +31636,8 @@ async function install(given, world) {
     }
 }
 /**
- * Installs; a restored wheelhouse that turns out not to fit gives way to another one.
+ * Installs, if the request says so; a restored wheelhouse that turns out not to fit gives way to
+ * another one.
  * @returns the supply that was installed
  */
 async function installSupply(run, world, first) {
@@ -31633,9 +31653,10 @@ async function installSupply(run, world, first) {
             // Content of a cache must not fail a job: without it, pip might have installed everything.
             world.reporter.warning(`The wheelhouse from ${name} could not be installed and is not used: ${obstacle.reason}`);
         }
-        let next = await run.timer.time('restore', () => findWheelhouse(run, world, rejected));
+        const { key } = obstacle;
+        let next = await run.timer.time('restore', () => findWheelhouse(run, world, key === undefined ? { rejected } : { rejected, key }));
         if (obstacle.kind === 'sources' && next.state !== 'serves') {
-            // No later generation fits either, and most of this one still does.
+            // No other entry fits either, and most of this one still does.
             await world.wheelhouses.reopen(found.directory);
             const { directory, origin, base } = found;
             next = {
@@ -31654,25 +31675,54 @@ async function installSupply(run, world, first) {
 }
 /** @throws UserError when an installation fails that another wheelhouse would not help */
 async function tryInstall(run, world, supplied) {
-    const { found, manifest } = supplied;
-    const isRestored = supplied.how === 'restored';
-    const installRun = { ...run, wheelhouse: found.directory, manifest };
+    const installRun = {
+        ...run,
+        wheelhouse: supplied.found.directory,
+        manifest: supplied.manifest,
+    };
+    const { request, settings } = run;
+    if (!request.install)
+        return checkSources(installRun, world, supplied);
+    // First, so that nothing is installed that the projects no longer need. Without isolation a build
+    // may need what the lock installs.
+    const [first, then] = isolatesBuilds(settings)
+        ? [checkSources, tryInstallLock]
+        : [tryInstallLock, checkSources];
+    return (await first(installRun, world, supplied)) ?? (await then(installRun, world, supplied));
+}
+/** @throws UserError when the lock can't be installed, and another wheelhouse would not help */
+async function tryInstallLock(run, world, { how }) {
     try {
-        await run.timer.time('install', () => installLock(installRun, world));
+        await run.timer.time('install', () => installLock(run, world));
+        return undefined;
     }
     catch (error) {
         const isFoundToBlame = error instanceof InstallError && error.maybeWheels;
-        if (!isRestored || !isFoundToBlame)
+        if (how !== 'restored' || !isFoundToBlame)
             throw error;
         const [, reason = error.message] = error.message.split('\n');
         return { kind: 'wheels', reason };
     }
-    if (supplied.how === 'filled' && supplied.hasInstalledSources)
+}
+/**
+ * Installs local projects, or only reads their metadata.
+ * @throws UserError when they can't be built, and another wheelhouse would not help
+ */
+async function checkSources(run, world, supplied) {
+    if (supplied.how === 'filled' && (supplied.hasInstalledSources || !run.request.install)) {
         return undefined;
-    const drift = await run.timer.time('local projects', () => installSources(installRun, world));
-    if (drift?.failure !== undefined && !isRestored)
+    }
+    const drift = await run.timer.time('local projects', () => installSources(run, world));
+    if (drift === undefined)
+        return undefined;
+    if (supplied.how === 'restored') {
+        const { reason, needs } = drift;
+        const key = needs && variantOf(run.keys.primary, needs);
+        return { kind: 'sources', reason, ...(key === undefined ? {} : { key }) };
+    }
+    if (drift.failure !== undefined)
         throw new errors/* UserError */.yo(drift.failure);
-    return drift && { kind: 'sources', reason: drift.reason };
+    return undefined;
 }
 /** Waits for both even when one fails, so that no work goes on behind an error. */
 async function both(one, other) {
@@ -32097,8 +32147,6 @@ const toolTables = [
     ['poetry', 'group'],
     ['poetry', 'dev-dependencies'],
     ['flit', 'metadata'],
-    ['setuptools', 'dynamic'],
-    ['hatch', 'metadata'],
     ['pdm', 'dev-dependencies'],
 ];
 /**
@@ -32121,6 +32169,8 @@ function projectParts(files, shown, others = []) {
         dynamic: project['dynamic'],
         groups: pyproject['dependency-groups'],
         tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+        setuptools: setuptoolsDependencies(tool),
+        hooks: hatchHooks(tool),
     };
     const requires = table(build)['requires'];
     const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
@@ -32128,6 +32178,18 @@ function projectParts(files, shown, others = []) {
         digest: (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([stable(decisive), ...setup, ...others]),
         buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
     };
+}
+/** Where setuptools is told to read dependencies from. */
+function setuptoolsDependencies(tool) {
+    const dynamic = table(table(tool['setuptools'])['dynamic']);
+    const { dependencies, 'optional-dependencies': extras } = dynamic;
+    return { dependencies, extras };
+}
+/** The metadata hooks of hatchling that may set dependencies: all but the one for the description. */
+function hatchHooks(tool) {
+    const { hooks } = table(table(tool['hatch'])['metadata']);
+    const { 'fancy-pypi-readme': _description, ...others } = table(hooks);
+    return others;
 }
 /** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
 const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
@@ -32158,8 +32220,8 @@ function decisiveCode(text) {
     return text.replaceAll('\r\n', '\n').replace(argument, '');
 }
 /**
- * Chooses the files that a back end may read dependencies from: those that setuptools is told to
- * read, and requirement files, if dependencies are dynamic.
+ * Chooses the files that a back end may read dependencies from if they are dynamic: those that
+ * setuptools and hooks of hatchling are told to read, the code of such hooks, and requirement files.
  * @param names files of the project directory, and of its directory `requirements`
  * @returns paths relative to the project, sorted
  */
@@ -32171,15 +32233,20 @@ function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, name
         strings(dynamic).some((field) => /dependencies$/.test(field));
     if (!isDynamic)
         return [];
-    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+    const hooks = hatchHooks(table(tool));
+    const declared = [
+        ...declaredFiles(setuptoolsDependencies(table(tool))),
+        ...declaredFiles(hooks),
+        ...(hooks['custom'] === undefined ? [] : ['hatch_build.py']),
+    ];
     const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
     const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
     const related = names.filter((name) => isRelated(name) && isRequirements(name));
     return [...new Set([...declared, ...related])].sort();
 }
-/** The paths in `{ file = … }` tables, at any depth. */
+/** The paths that tables such as `{ file = … }` name, at any depth. */
 function declaredFiles(value) {
-    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? strings([item].flat()) : declaredFiles(item));
+    return Object.entries(table(value)).flatMap(([key, item]) => /^(?:files?|filename|path)$/.test(key) ? strings([item].flat()) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
@@ -33268,7 +33335,8 @@ function skipSpace(text, at) {
 /* harmony export */   ZX: () => (/* binding */ readBuildLog),
 /* harmony export */   cp: () => (/* binding */ adviceFor),
 /* harmony export */   kZ: () => (/* binding */ isMachineFailure),
-/* harmony export */   pD: () => (/* binding */ failedRequirement)
+/* harmony export */   pD: () => (/* binding */ failedRequirement),
+/* harmony export */   yY: () => (/* binding */ unmetRequirements)
 /* harmony export */ });
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
@@ -33403,6 +33471,15 @@ const advices = [
 /** Whether pip failed because the index did not answer, or answered with a server error. */
 function isUnreachable(output) {
     return unreachable.test(output);
+}
+/**
+ * The requirements that pip found no file for, without duplicates.
+ * @returns undefined when there is none
+ */
+function unmetRequirements(output) {
+    const found = [...output.matchAll(/No matching distribution found for (.+)$/gm)];
+    const unmet = new Set(found.map(([, requirement = '']) => requirement.trim()));
+    return unmet.size === 0 ? undefined : [...unmet];
 }
 /** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
 function isMirrorFailure(output) {

@@ -29009,8 +29009,6 @@ const toolTables = [
     ['poetry', 'group'],
     ['poetry', 'dev-dependencies'],
     ['flit', 'metadata'],
-    ['setuptools', 'dynamic'],
-    ['hatch', 'metadata'],
     ['pdm', 'dev-dependencies'],
 ];
 /**
@@ -29033,6 +29031,8 @@ function projectParts(files, shown, others = []) {
         dynamic: project['dynamic'],
         groups: pyproject['dependency-groups'],
         tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+        setuptools: setuptoolsDependencies(tool),
+        hooks: hatchHooks(tool),
     };
     const requires = table(build)['requires'];
     const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
@@ -29040,6 +29040,18 @@ function projectParts(files, shown, others = []) {
         digest: (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([stable(decisive), ...setup, ...others]),
         buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
     };
+}
+/** Where setuptools is told to read dependencies from. */
+function setuptoolsDependencies(tool) {
+    const dynamic = table(table(tool['setuptools'])['dynamic']);
+    const { dependencies, 'optional-dependencies': extras } = dynamic;
+    return { dependencies, extras };
+}
+/** The metadata hooks of hatchling that may set dependencies: all but the one for the description. */
+function hatchHooks(tool) {
+    const { hooks } = table(table(tool['hatch'])['metadata']);
+    const { 'fancy-pypi-readme': _description, ...others } = table(hooks);
+    return others;
 }
 /** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
 const descriptiveKeys = 'version|description|summary|long[_-]description|long[_-]description[_-]content[_-]type|author|author[_-]email|maintainer|maintainer[_-]email|url|home[_-]page|download[_-]url|license|license[_-]files?|keywords|classifiers?|project[_-]urls|platforms?';
@@ -29070,8 +29082,8 @@ function decisiveCode(text) {
     return text.replaceAll('\r\n', '\n').replace(argument, '');
 }
 /**
- * Chooses the files that a back end may read dependencies from: those that setuptools is told to
- * read, and requirement files, if dependencies are dynamic.
+ * Chooses the files that a back end may read dependencies from if they are dynamic: those that
+ * setuptools and hooks of hatchling are told to read, the code of such hooks, and requirement files.
  * @param names files of the project directory, and of its directory `requirements`
  * @returns paths relative to the project, sorted
  */
@@ -29083,15 +29095,20 @@ function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, name
         strings(dynamic).some((field) => /dependencies$/.test(field));
     if (!isDynamic)
         return [];
-    const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+    const hooks = hatchHooks(table(tool));
+    const declared = [
+        ...declaredFiles(setuptoolsDependencies(table(tool))),
+        ...declaredFiles(hooks),
+        ...(hooks['custom'] === undefined ? [] : ['hatch_build.py']),
+    ];
     const isRelated = (name) => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
     const isRequirements = (name) => /requirements|^reqs?\b/.test(name);
     const related = names.filter((name) => isRelated(name) && isRequirements(name));
     return [...new Set([...declared, ...related])].sort();
 }
-/** The paths in `{ file = … }` tables, at any depth. */
+/** The paths that tables such as `{ file = … }` name, at any depth. */
 function declaredFiles(value) {
-    return Object.entries(table(value)).flatMap(([key, item]) => key === 'file' ? strings([item].flat()) : declaredFiles(item));
+    return Object.entries(table(value)).flatMap(([key, item]) => /^(?:files?|filename|path)$/.test(key) ? strings([item].flat()) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
@@ -29526,7 +29543,7 @@ function isWithin(directory, file) {
 /* harmony export */   MS: () => (/* binding */ errorExcerpt),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
+/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, unmetRequirements, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
 /** The output of pip: what happened, and what to do about an error. */
@@ -29660,6 +29677,15 @@ const advices = [
 /** Whether pip failed because the index did not answer, or answered with a server error. */
 function isUnreachable(output) {
     return unreachable.test(output);
+}
+/**
+ * The requirements that pip found no file for, without duplicates.
+ * @returns undefined when there is none
+ */
+function unmetRequirements(output) {
+    const found = [...output.matchAll(/No matching distribution found for (.+)$/gm)];
+    const unmet = new Set(found.map(([, requirement = '']) => requirement.trim()));
+    return unmet.size === 0 ? undefined : [...unmet];
 }
 /** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
 function isMirrorFailure(output) {
@@ -34787,6 +34813,14 @@ function interpreterIdentity(interpreter) {
 /** `<key>`, `<key>-r1`, …: the keys for an entry and its replacements, since none can be overwritten. */
 function generations(primary) {
     return [primary, ...Array.from({ length: maxRepairs }, (_, index) => `${primary}-r${index + 1}`)];
+}
+/**
+ * The key of an entry for local projects whose builds need something else than the entry of the plain
+ * key has: no file decided that, so it is only known after a build.
+ * @param needs what they need, in any order
+ */
+function variantOf(primary, needs) {
+    return `${primary}-d${digest(needs.toSorted()).slice(0, 8)}`;
 }
 /**
  * How a key from the service relates to the requested keys. A foreign one must not be used.

@@ -142,6 +142,15 @@ export function generations(primary: string): string[] {
 }
 
 /**
+ * The key of an entry for local projects whose builds need something else than the entry of the plain
+ * key has: no file decided that, so it is only known after a build.
+ * @param needs what they need, in any order
+ */
+export function variantOf(primary: string, needs: readonly string[]): string {
+  return `${primary}-d${digest(needs.toSorted()).slice(0, 8)}`;
+}
+
+/**
  * How a key from the service relates to the requested keys. A foreign one must not be used.
  */
 export function matchKind(

@@ -37,8 +37,6 @@ const toolTables: readonly (readonly string[])[] = [
   ['poetry', 'group'],
   ['poetry', 'dev-dependencies'],
   ['flit', 'metadata'],
-  ['setuptools', 'dynamic'],
-  ['hatch', 'metadata'],
   ['pdm', 'dev-dependencies'],
 ];
 
@@ -71,6 +69,8 @@ export function projectParts(
     dynamic: project['dynamic'],
     groups: pyproject['dependency-groups'],
     tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+    setuptools: setuptoolsDependencies(tool),
+    hooks: hatchHooks(tool),
   };
   const requires = table(build)['requires'];
   const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
@@ -78,6 +78,20 @@ export function projectParts(
     digest: digest([stable(decisive), ...setup, ...others]),
     buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
   };
+}
+
+/** Where setuptools is told to read dependencies from. */
+function setuptoolsDependencies(tool: Table): Table {
+  const dynamic = table(table(tool['setuptools'])['dynamic']);
+  const { dependencies, 'optional-dependencies': extras } = dynamic;
+  return { dependencies, extras };
+}
+
+/** The metadata hooks of hatchling that may set dependencies: all but the one for the description. */
+function hatchHooks(tool: Table): Table {
+  const { hooks } = table(table(tool['hatch'])['metadata']);
+  const { 'fancy-pypi-readme': _description, ...others } = table(hooks);
+  return others;
 }
 
 /** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
@@ -115,8 +129,8 @@ function decisiveCode(text: string): string {
 }
 
 /**
- * Chooses the files that a back end may read dependencies from: those that setuptools is told to
- * read, and requirement files, if dependencies are dynamic.
+ * Chooses the files that a back end may read dependencies from if they are dynamic: those that
+ * setuptools and hooks of hatchling are told to read, the code of such hooks, and requirement files.
  * @param names files of the project directory, and of its directory `requirements`
  * @returns paths relative to the project, sorted
  */
@@ -132,17 +146,22 @@ export function dependencyFiles(
     /\bfile:|\bpbr\b/.test(setupCfg) ||
     strings(dynamic).some((field) => /dependencies$/.test(field));
   if (!isDynamic) return [];
-  const declared = declaredFiles(table(table(table(tool)['setuptools'])['dynamic']));
+  const hooks = hatchHooks(table(tool));
+  const declared = [
+    ...declaredFiles(setuptoolsDependencies(table(tool))),
+    ...declaredFiles(hooks),
+    ...(hooks['custom'] === undefined ? [] : ['hatch_build.py']),
+  ];
   const isRelated = (name: string): boolean => /(?:^|\/)[^/]*\.(?:txt|in)$/.test(name);
   const isRequirements = (name: string): boolean => /requirements|^reqs?\b/.test(name);
   const related = names.filter((name) => isRelated(name) && isRequirements(name));
   return [...new Set([...declared, ...related])].sort();
 }
 
-/** The paths in `{ file = … }` tables, at any depth. */
+/** The paths that tables such as `{ file = … }` name, at any depth. */
 function declaredFiles(value: unknown): string[] {
   return Object.entries(table(value)).flatMap(([key, item]) =>
-    key === 'file' ? strings([item].flat()) : declaredFiles(item),
+    /^(?:files?|filename|path)$/.test(key) ? strings([item].flat()) : declaredFiles(item),
   );
 }
 

@@ -173,6 +173,16 @@ export function isUnreachable(output: string): boolean {
   return unreachable.test(output);
 }
 
+/**
+ * The requirements that pip found no file for, without duplicates.
+ * @returns undefined when there is none
+ */
+export function unmetRequirements(output: string): string[] | undefined {
+  const found = [...output.matchAll(/No matching distribution found for (.+)$/gm)];
+  const unmet = new Set(found.map(([, requirement = '']) => requirement.trim()));
+  return unmet.size === 0 ? undefined : [...unmet];
+}
+
 /** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
 export function isMirrorFailure(output: string): boolean {
   return (
