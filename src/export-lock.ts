@@ -21,6 +21,7 @@ import type { ToolResult, World } from './ports.ts';
  * Exports everything that the tool itself would install by default, and what the request selects.
  * @param file a lock for which `lockToolOf` names a tool
  * @param install installs a tool that is not on PATH
+ * @returns the lock, and the command of the tool that has read it
  * @throws UserError in the tool's own words, such as for a lock that is out of date
  */
 export async function exportLock(
@@ -28,7 +29,7 @@ export async function exportLock(
   { request, interpreter }: { readonly request: Request; readonly interpreter: Interpreter },
   world: Pick<World, 'sources' | 'lockTools' | 'wheelhouses' | 'reporter'>,
   install: (tool: LockTool) => Promise<{ readonly venv: string }>,
-): Promise<ExportedLock> {
+): Promise<ExportedLock & { readonly command: string }> {
   const { wheelhouses } = world;
   const lock = await readToolLock(request, file, world);
   const command = await commandOf(lock, request, world, install);
@@ -56,12 +57,13 @@ export async function exportLock(
       if (result.exitCode !== 0) throw exportFailure(lock, result.output);
     }
     const relative = path.relative(request.workingDirectory, directory);
-    return readExport(lock, result?.stdout ?? '', {
+    const exported = readExport(lock, result?.stdout ?? '', {
       ...request,
       ranIn: result?.ranIn ?? cwd,
       directory: relative === '' ? '.' : relative.split(path.sep).join('/'),
       defaultIndex: interpreter.defaultIndex,
     });
+    return { ...exported, command };
   } finally {
     await wheelhouses.remove(workplace);
   }

@@ -180,8 +180,9 @@ async function checkSources(
   world: World,
   supplied: Supply,
 ): Promise<Obstacle | undefined> {
-  if (supplied.how === 'filled' && (supplied.hasInstalledSources || !run.request.install)) {
-    return undefined;
+  if (supplied.how === 'filled') {
+    const isLeftToUv = run.requested.lock?.uv !== undefined;
+    if (!run.request.install || (supplied.hasInstalledSources && !isLeftToUv)) return undefined;
   }
   const drift = await run.timer.time('local projects', () => installSources(run, world));
   if (drift === undefined) return undefined;
@@ -245,8 +246,14 @@ function reportKeys({ keys, requested }: KeyedRequest, reporter: Reporter): Prom
     for (const [name, value] of keys.components) reporter.info(`  ${name}: ${value}`);
     for (const file of requested.files) reporter.info(`  file: ${file.path} (${file.lines} lines)`);
     for (const project of requested.projects) reporter.info(`  project: ${project.shown}`);
-    for (const line of requested.lines) reporter.info(`    ${line.shown}`);
+    for (const line of requested.lines) reporter.info(`    ${withoutHashes(line.shown)}`);
   });
+}
+
+/** A lock may have hundreds of hashes in one line. */
+function withoutHashes(shown: string): string {
+  const [text = '', ...hashes] = shown.split(/\s+(?=--hash=)/);
+  return hashes.length > 1 ? `${text} (${hashes.length} hashes)` : shown;
 }
 
 const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' } as const;

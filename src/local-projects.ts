@@ -3,20 +3,31 @@
  * becomes its wheel. Anything else is installed from its source every time; a stub with its
  * metadata stands for it while its dependencies are resolved.
  */
+import { devNull } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { offlineEnvironment, temporaryVariables } from './logic/environment.ts';
 import { type Source, UserError } from './logic/errors.ts';
 import { canonical } from './logic/key.ts';
 import { splitSource } from './logic/local-project.ts';
 import type { DirectProject, Wheel } from './logic/manifest.ts';
 import { wheelNameParts } from './logic/names.ts';
+import { uvProjectArgs } from './logic/pip-args.ts';
 import { type BuildRequirement, type ReportItem, unmetRequirements } from './logic/pip-output.ts';
 import { isolatesBuilds } from './logic/pip-settings.ts';
 import type { Resolved } from './logic/request-file.ts';
 import type { DirectRequirement } from './logic/requirement-line.ts';
 import { directRequirements, isCacheable, requirementOf } from './logic/requirements.ts';
 import { fingerprinted } from './logic/secrets.ts';
-import { addWheels, type BuiltProject, installFailure, installProject, requestFor } from './pip.ts';
+import {
+  addWheels,
+  type BuiltProject,
+  installFailure,
+  installOptions,
+  installProject,
+  requestFor,
+  wheelDirectories,
+} from './pip.ts';
 import type { Stub, World } from './ports.ts';
 import type { FillRun, InstallRun, Run, WheelhouseRun } from './run.ts';
 
@@ -127,6 +138,7 @@ export async function installSources(run: InstallRun, world: World): Promise<Dri
     if (isCacheable(requirement)) continue;
     const isInstalled = run.request.install && isWanted(run, requirement);
     const action = isInstalled ? 'install' : 'read metadata';
+    if (isInstalled && (await installWithUv(run, world, requirement))) continue;
     const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () =>
       installProject(run, world, requirement, { action }),
     );
@@ -150,6 +162,37 @@ export async function installSources(run: InstallRun, world: World): Promise<Dri
         reason: `the dependencies of ${changed} have changed`,
         needs: projects.map(({ requirement, requires }) => [requirement, ...requires].join('\n')),
       };
+}
+
+/**
+ * Installs a project of a uv.lock with uv, from the packages in the wheelhouse.
+ * @returns false when it is for pip: it is not of such a lock, or uv can't install it
+ */
+async function installWithUv(
+  run: InstallRun,
+  world: World,
+  { form, editable, target, extras, shown }: DirectRequirement,
+): Promise<boolean> {
+  const { request, requested, interpreter, scratch } = run;
+  const uv = requested.lock?.uv;
+  if (uv === undefined || form !== 'path') return false;
+  const args = uvProjectArgs({
+    ...installOptions(run),
+    python: interpreter.executable,
+    findLinks: await wheelDirectories(run, world),
+    editable,
+    project: extras.length > 0 ? `${target}[${extras.join(',')}]` : target,
+  });
+  const env = {
+    ...offlineEnvironment(request.environment, devNull),
+    ...temporaryVariables(scratch),
+  };
+  const cwd = request.workingDirectory;
+  const { exitCode } = await world.reporter.group(`Install ${shown} with uv`, () =>
+    world.uv.run(uv, args, { cwd, env }),
+  );
+  if (exitCode !== 0) world.reporter.info(`uv could not install ${shown}; pip installs it.`);
+  return exitCode === 0;
 }
 
 /** Returns the files that stand for them in a complete wheelhouse. */

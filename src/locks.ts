@@ -14,6 +14,8 @@ export interface LockedSources {
   readonly lines: readonly LockedLine[];
   /** Where the lock says that the files of its packages are. */
   readonly links: readonly LockedFile[];
+  /** The command of the uv that a lock belongs to. */
+  readonly uv: string | undefined;
 }
 
 /**
@@ -33,11 +35,15 @@ export async function readLocks(
     return applicablePart(lock, file, request, interpreter, world);
   });
   const read = await Promise.all(locks);
-  return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
+  return {
+    lines: read.flatMap(({ lines }) => lines),
+    links: read.flatMap(({ links }) => links),
+    uv: read.find(({ uv }) => uv !== undefined)?.uv,
+  };
 }
 
-/** A lock, and the lines of its export that name indexes. */
-type AnyLock = Lock & Partial<Pick<ExportedLock, 'options'>>;
+/** A lock, the lines of its export that name indexes, and the command that exported it. */
+type AnyLock = Lock & Partial<Pick<ExportedLock, 'options'>> & { readonly command?: string };
 
 async function readAny(
   file: RequirementFile,
@@ -61,7 +67,7 @@ async function readAny(
 
 async function applicablePart(
   lock: AnyLock,
-  { shown }: RequirementFile,
+  { location, shown }: RequirementFile,
   request: Request,
   interpreter: Interpreter,
   { python }: Pick<World, 'python'>,
@@ -94,6 +100,7 @@ async function applicablePart(
   return {
     lines: texts.map((text) => ({ text, source: { file: shown, line: undefined } })),
     links: packages.flatMap((item) => item.files),
+    uv: lockToolOf(path.basename(location)) === 'uv' ? lock.command : undefined,
   };
 }
 

@@ -156,12 +156,9 @@ export async function installProject(
   }: { readonly action: 'install' | 'read metadata'; readonly access?: IndexAccess },
 ): Promise<ProjectResult> {
   const { wheelhouses } = world;
-  const { request, settings, wheelhouse } = run;
+  const { request, settings } = run;
   const { requestFile, report, buildLog } = newPaths(run);
-  const buildWheels = path.join(wheelhouse, buildDirectory);
-  // pip warns about a directory that does not exist.
-  const hasBuildWheels = await wheelhouses.exists(buildWheels);
-  const findLinks = access ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+  const findLinks = access ? undefined : await wheelDirectories(run, world);
   const source = { requestFile, report, findLinks };
   const args =
     action === 'install'
@@ -178,6 +175,16 @@ export async function installProject(
     ? readBuildLog(await wheelhouses.read(buildLog).catch(() => ''))
     : [];
   return { state: 'done', item, builtWith: packages.filter(({ name }) => name !== item?.name) };
+}
+
+/** Returns the directories with the wheels that a build may need. */
+export async function wheelDirectories(
+  { wheelhouse }: WheelhouseRun,
+  { wheelhouses }: World,
+): Promise<string[]> {
+  const build = path.join(wheelhouse, buildDirectory);
+  // pip warns about a directory that does not exist, and uv fails.
+  return [wheelhouse, ...((await wheelhouses.exists(build)) ? [build] : [])];
 }
 
 /** Returns the request that consists of one requirement with its own source. */

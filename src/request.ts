@@ -167,7 +167,7 @@ async function requestedSet(
     projects: await localProjects(lines, request, sources),
     extra: found.extra,
     buildConstraints: await buildConstraints(buildFiles, reading),
-    ...(lock === undefined ? {} : { lock: { links: lock.links } }),
+    ...(lock === undefined ? {} : { lock: { links: lock.links, uv: lock.uv } }),
   };
 }
 

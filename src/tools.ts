@@ -69,7 +69,7 @@ export class Tools {
    * Reads the lock of uv, Poetry, PDM or pipenv through the tool's own exporter.
    * @throws UserError in the tool's own words, such as for a lock that is out of date
    */
-  exportLock(file: RequirementFile): Promise<ExportedLock> {
+  exportLock(file: RequirementFile): Promise<ExportedLock & { readonly command: string }> {
     const run = { request: this.#request, interpreter: this.#interpreter };
     return exportLock(file, run, this.#world, (name) => {
       const requirements = this.#world.lockTools.requirements(name);

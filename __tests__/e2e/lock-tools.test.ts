@@ -71,13 +71,20 @@ const job = { path: [dirname(uvCommand())] };
 const inVenv = (each: Job): string => join(each.workspace, '.venv', 'bin', 'python');
 
 describe('a project with uv.lock and no inputs', () => {
-  test('installs what the lock says; the second job asks no index', async () => {
+  test('installs what the lock says; the second job asks no index; uv sync has nothing to do', async () => {
     const first: string[] = [];
     const second: string[] = [];
+    const checks: string[] = [];
+    const check = async (each: Job): Promise<void> => {
+      checks.push(await uv(each, 'sync', '--locked', '--check'));
+    };
     const one = await run({
       job,
       before: checkout(),
-      between: (each) => void first.push(...installed(inVenv(each))),
+      between: async (each) => {
+        first.push(...installed(inVenv(each)));
+        await check(each);
+      },
     });
     assert.equal(one.main.conclusion, 'success', one.main.log);
     assert.deepEqual(first, ['app==0.1', 'four==1.0', 'member==0.2', 'one==2.0', 'two==1.0']);
@@ -87,11 +94,16 @@ describe('a project with uv.lock and no inputs', () => {
     const two = await run({
       job,
       before: checkout(),
-      between: (each) => void second.push(...installed(inVenv(each))),
+      between: async (each) => {
+        second.push(...installed(inVenv(each)));
+        await check(each);
+      },
     });
     assert.equal(two.main.outputs['cache-hit'], 'true', two.main.log);
     assert.equal(two.requests, 0);
     assert.deepEqual(second, first);
+    for (const text of checks) assert.match(text, /Would make no changes/);
+    assert.equal(checks.length, 2);
   });
 
   test('a bumped pin downloads exactly one wheel', async () => {

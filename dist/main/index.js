@@ -28923,6 +28923,8 @@ async function chooseFiles(request, { sources, reporter }) {
 var external_node_os_ = __nccwpck_require__(8161);
 // EXTERNAL MODULE: external "node:url"
 var external_node_url_ = __nccwpck_require__(3136);
+// EXTERNAL MODULE: ./lib/logic/environment.js
+var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/digest.js
 var digest = __nccwpck_require__(9112);
 // EXTERNAL MODULE: ./lib/logic/freshness.js
@@ -29134,6 +29136,149 @@ function everyLineHashed(lines) {
     return wanted.length > 0 && wanted.every((line) => line.hashes.length > 0);
 }
 
+;// CONCATENATED MODULE: ./lib/logic/pip-args.js
+/** pip's command lines, as data. All follow `python -m pip`. */
+const common = ['--disable-pip-version-check', '--no-input'];
+/** Without the user's settings and without an index. */
+const offline = ['--isolated', '--no-index'];
+/**
+ * Fill: gets the wheels of a request. pip looks into `--wheel-dir` before it downloads a wheel that it
+ * chose on the index. See docs/decisions/0002-fill.md.
+ */
+function wheelArgs(options) {
+    return [
+        'wheel',
+        ...common,
+        '--progress-bar=off',
+        ...(options.noDeps ? ['--no-deps'] : []),
+        ...(options.usePep517 ? ['--use-pep517'] : []),
+        `--wheel-dir=${options.wheelDir}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/** Gets the metadata of such a requirement, without building or installing it. */
+function metadataArgs(options) {
+    return ['install', '--dry-run', '--ignore-installed', ...sourceArgs(options)];
+}
+/** Close: resolves the exact closure of a request in a wheelhouse. */
+function closeArgs(options) {
+    return [
+        'install',
+        ...offline,
+        ...common,
+        '--quiet',
+        '--dry-run',
+        ...(options.ignoreInstalled ? ['--ignore-installed'] : []),
+        ...(options.upgrade ? ['--upgrade'] : []),
+        ...(options.upgradeStrategy ? [`--upgrade-strategy=${options.upgradeStrategy}`] : []),
+        '--only-binary=:all:',
+        ...(options.noDeps ? ['--no-deps'] : []),
+        `--find-links=${options.wheelDir}`,
+        `--report=${options.report}`,
+        '-r',
+        options.requestFile,
+    ];
+}
+/** Install: installs the lock from the wheelhouse; pip checks the hash of each file first. */
+function installArgs(options) {
+    return [
+        'install',
+        ...offline,
+        ...common,
+        // Nothing is cached here, and each pip would warn about a cache that is not writable.
+        '--no-cache-dir',
+        '--quiet',
+        '--no-warn-script-location',
+        '--no-deps',
+        '--only-binary=:all:',
+        '--require-hashes',
+        // After an interrupted installation, incomplete packages would count as "already satisfied".
+        ...(options.repair ? ['--force-reinstall'] : []),
+        ...installFlags(options),
+        `--find-links=${options.wheelhouse}`,
+        '-r',
+        options.lock,
+    ];
+}
+/** As {@link installArgs}, for uv (all follow `uv`): the same lock with the same checks. */
+function uvInstallArgs(options) {
+    return [
+        'pip',
+        'install',
+        '--quiet',
+        '--no-config',
+        '--offline',
+        '--no-index',
+        '--no-deps',
+        '--no-build',
+        '--require-hashes',
+        `--python=${options.python}`,
+        // uv then uses a temporary directory as its cache, and deletes it much faster than Node would.
+        '--no-cache',
+        ...(options.repair ? ['--reinstall'] : []),
+        ...(options.compile ? ['--compile-bytecode'] : []),
+        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+        `--find-links=${options.wheelhouse}`,
+        '-r',
+        options.lock,
+    ];
+}
+/**
+ * Installs a local project with uv, and what its build needs from directories of wheels. The uv.toml
+ * or pyproject.toml where it runs applies, as it does for `uv sync`.
+ */
+function uvProjectArgs(options) {
+    return [
+        'pip',
+        'install',
+        '--quiet',
+        '--offline',
+        '--no-index',
+        '--no-deps',
+        '--no-cache',
+        '--reinstall',
+        `--python=${options.python}`,
+        ...(options.compile ? ['--compile-bytecode'] : []),
+        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+        ...options.findLinks.map((directory) => `--find-links=${directory}`),
+        ...(options.editable ? [`--editable=${options.project}`] : [options.project]),
+    ];
+}
+/**
+ * Installs a requirement from its own source. The user's build settings apply; the environment names
+ * the index, if there is one, with its credentials.
+ */
+function installDirectArgs(options) {
+    return [
+        'install',
+        '--no-warn-script-location',
+        '--force-reinstall',
+        ...installFlags(options),
+        ...sourceArgs(options),
+    ];
+}
+function sourceArgs({ requestFile, report, findLinks }) {
+    return [
+        ...common,
+        '--progress-bar=off',
+        '--no-deps',
+        ...(findLinks === undefined ? [] : ['--no-index']),
+        ...(findLinks ?? []).map((directory) => `--find-links=${directory}`),
+        `--report=${report}`,
+        '-r',
+        requestFile,
+    ];
+}
+function installFlags(options) {
+    return [
+        options.compile ? '--compile' : '--no-compile',
+        // In a container root is the only user.
+        '--root-user-action=ignore',
+        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+    ];
+}
+
 // EXTERNAL MODULE: ./lib/logic/pip-output.js
 var pip_output = __nccwpck_require__(7949);
 ;// CONCATENATED MODULE: ./lib/logic/pip-settings.js
@@ -29251,132 +29396,8 @@ function certificatesOf(settings, environment) {
 var logic_requirements = __nccwpck_require__(7692);
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-// EXTERNAL MODULE: ./lib/logic/environment.js
-var logic_environment = __nccwpck_require__(6131);
 // EXTERNAL MODULE: ./lib/logic/manifest.js
 var logic_manifest = __nccwpck_require__(4649);
-;// CONCATENATED MODULE: ./lib/logic/pip-args.js
-/** pip's command lines, as data. All follow `python -m pip`. */
-const common = ['--disable-pip-version-check', '--no-input'];
-/** Without the user's settings and without an index. */
-const offline = ['--isolated', '--no-index'];
-/**
- * Fill: gets the wheels of a request. pip looks into `--wheel-dir` before it downloads a wheel that it
- * chose on the index. See docs/decisions/0002-fill.md.
- */
-function wheelArgs(options) {
-    return [
-        'wheel',
-        ...common,
-        '--progress-bar=off',
-        ...(options.noDeps ? ['--no-deps'] : []),
-        ...(options.usePep517 ? ['--use-pep517'] : []),
-        `--wheel-dir=${options.wheelDir}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/** Gets the metadata of such a requirement, without building or installing it. */
-function metadataArgs(options) {
-    return ['install', '--dry-run', '--ignore-installed', ...sourceArgs(options)];
-}
-/** Close: resolves the exact closure of a request in a wheelhouse. */
-function closeArgs(options) {
-    return [
-        'install',
-        ...offline,
-        ...common,
-        '--quiet',
-        '--dry-run',
-        ...(options.ignoreInstalled ? ['--ignore-installed'] : []),
-        ...(options.upgrade ? ['--upgrade'] : []),
-        ...(options.upgradeStrategy ? [`--upgrade-strategy=${options.upgradeStrategy}`] : []),
-        '--only-binary=:all:',
-        ...(options.noDeps ? ['--no-deps'] : []),
-        `--find-links=${options.wheelDir}`,
-        `--report=${options.report}`,
-        '-r',
-        options.requestFile,
-    ];
-}
-/** Install: installs the lock from the wheelhouse; pip checks the hash of each file first. */
-function installArgs(options) {
-    return [
-        'install',
-        ...offline,
-        ...common,
-        // Nothing is cached here, and each pip would warn about a cache that is not writable.
-        '--no-cache-dir',
-        '--quiet',
-        '--no-warn-script-location',
-        '--no-deps',
-        '--only-binary=:all:',
-        '--require-hashes',
-        // After an interrupted installation, incomplete packages would count as "already satisfied".
-        ...(options.repair ? ['--force-reinstall'] : []),
-        ...installFlags(options),
-        `--find-links=${options.wheelhouse}`,
-        '-r',
-        options.lock,
-    ];
-}
-/** As {@link installArgs}, for uv (all follow `uv`): the same lock with the same checks. */
-function uvInstallArgs(options) {
-    return [
-        'pip',
-        'install',
-        '--quiet',
-        '--no-config',
-        '--offline',
-        '--no-index',
-        '--no-deps',
-        '--no-build',
-        '--require-hashes',
-        `--python=${options.python}`,
-        // uv then uses a temporary directory as its cache, and deletes it much faster than Node would.
-        '--no-cache',
-        ...(options.repair ? ['--reinstall'] : []),
-        ...(options.compile ? ['--compile-bytecode'] : []),
-        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
-        `--find-links=${options.wheelhouse}`,
-        '-r',
-        options.lock,
-    ];
-}
-/**
- * Installs a requirement from its own source. The user's build settings apply; the environment names
- * the index, if there is one, with its credentials.
- */
-function installDirectArgs(options) {
-    return [
-        'install',
-        '--no-warn-script-location',
-        '--force-reinstall',
-        ...installFlags(options),
-        ...sourceArgs(options),
-    ];
-}
-function sourceArgs({ requestFile, report, findLinks }) {
-    return [
-        ...common,
-        '--progress-bar=off',
-        '--no-deps',
-        ...(findLinks === undefined ? [] : ['--no-index']),
-        ...(findLinks ?? []).map((directory) => `--find-links=${directory}`),
-        `--report=${report}`,
-        '-r',
-        requestFile,
-    ];
-}
-function installFlags(options) {
-    return [
-        options.compile ? '--compile' : '--no-compile',
-        // In a container root is the only user.
-        '--root-user-action=ignore',
-        ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
-    ];
-}
-
 // EXTERNAL MODULE: ./lib/logic/requirement-line.js
 var requirement_line = __nccwpck_require__(4256);
 // EXTERNAL MODULE: ./lib/logic/requirement-words.js
@@ -29606,12 +29627,9 @@ async function resolveOffline(run, world, request, options) {
  */
 async function installProject(run, world, requirement, { action, access, }) {
     const { wheelhouses } = world;
-    const { request, settings, wheelhouse } = run;
+    const { request, settings } = run;
     const { requestFile, report, buildLog } = newPaths(run);
-    const buildWheels = external_node_path_.join(wheelhouse, logic_manifest/* buildDirectory */.WP);
-    // pip warns about a directory that does not exist.
-    const hasBuildWheels = await wheelhouses.exists(buildWheels);
-    const findLinks = access ? undefined : [wheelhouse, ...(hasBuildWheels ? [buildWheels] : [])];
+    const findLinks = access ? undefined : await wheelDirectories(run, world);
     const source = { requestFile, report, findLinks };
     const args = action === 'install'
         ? installDirectArgs({ ...installOptions(run), ...source })
@@ -29628,6 +29646,12 @@ async function installProject(run, world, requirement, { action, access, }) {
         ? (0,pip_output/* readBuildLog */.ZX)(await wheelhouses.read(buildLog).catch(() => ''))
         : [];
     return { state: 'done', item, builtWith: packages.filter(({ name }) => name !== item?.name) };
+}
+/** Returns the directories with the wheels that a build may need. */
+async function wheelDirectories({ wheelhouse }, { wheelhouses }) {
+    const build = external_node_path_.join(wheelhouse, logic_manifest/* buildDirectory */.WP);
+    // pip warns about a directory that does not exist, and uv fails.
+    return [wheelhouse, ...((await wheelhouses.exists(build)) ? [build] : [])];
 }
 /** Returns the request that consists of one requirement with its own source. */
 function requestFor({ text, source }) {
@@ -29700,6 +29724,9 @@ function fillError(output, request, resolver) {
  * becomes its wheel. Anything else is installed from its source every time; a stub with its
  * metadata stands for it while its dependencies are resolved.
  */
+
+
+
 
 
 
@@ -29785,6 +29812,8 @@ async function installSources(run, world) {
             continue;
         const isInstalled = run.request.install && isWanted(run, requirement);
         const action = isInstalled ? 'install' : 'read metadata';
+        if (isInstalled && (await installWithUv(run, world, requirement)))
+            continue;
         const result = await world.reporter.group(`${titles[action]} ${requirement.shown}`, () => installProject(run, world, requirement, { action }));
         if (result.state === 'failed') {
             return {
@@ -29808,6 +29837,32 @@ async function installSources(run, world) {
             reason: `the dependencies of ${changed} have changed`,
             needs: projects.map(({ requirement, requires }) => [requirement, ...requires].join('\n')),
         };
+}
+/**
+ * Installs a project of a uv.lock with uv, from the packages in the wheelhouse.
+ * @returns false when it is for pip: it is not of such a lock, or uv can't install it
+ */
+async function installWithUv(run, world, { form, editable, target, extras, shown }) {
+    const { request, requested, interpreter, scratch } = run;
+    const uv = requested.lock?.uv;
+    if (uv === undefined || form !== 'path')
+        return false;
+    const args = uvProjectArgs({
+        ...installOptions(run),
+        python: interpreter.executable,
+        findLinks: await wheelDirectories(run, world),
+        editable,
+        project: extras.length > 0 ? `${target}[${extras.join(',')}]` : target,
+    });
+    const env = {
+        ...(0,logic_environment/* offlineEnvironment */.JK)(request.environment, external_node_os_.devNull),
+        ...(0,logic_environment/* temporaryVariables */.fp)(scratch),
+    };
+    const cwd = request.workingDirectory;
+    const { exitCode } = await world.reporter.group(`Install ${shown} with uv`, () => world.uv.run(uv, args, { cwd, env }));
+    if (exitCode !== 0)
+        world.reporter.info(`uv could not install ${shown}; pip installs it.`);
+    return exitCode === 0;
 }
 /** Returns the files that stand for them in a complete wheelhouse. */
 async function sourcesInWheelhouse(run, world) {
@@ -29925,7 +29980,11 @@ async function readLocks(files, request, interpreter, world, tools) {
         return applicablePart(lock, file, request, interpreter, world);
     });
     const read = await Promise.all(locks);
-    return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
+    return {
+        lines: read.flatMap(({ lines }) => lines),
+        links: read.flatMap(({ links }) => links),
+        uv: read.find(({ uv }) => uv !== undefined)?.uv,
+    };
 }
 async function readAny(file, { workingDirectory, extras, groups }, { sources }, tools) {
     const { location, shown } = file;
@@ -29939,7 +29998,7 @@ async function readAny(file, { workingDirectory, extras, groups }, { sources }, 
     const directory = relative.split(external_node_path_.sep).join('/');
     return (0,pylock/* readLock */.m)(await sources.read(location), shown, { extras, groups }, directory);
 }
-async function applicablePart(lock, { shown }, request, interpreter, { python }) {
+async function applicablePart(lock, { location, shown }, request, interpreter, { python }) {
     const applies = await python.applies(interpreter, markersOf(lock));
     const isTrue = (marker) => marker === undefined || applies.get(marker) !== false;
     const { environments, requiresPython } = lock;
@@ -29962,6 +30021,7 @@ async function applicablePart(lock, { shown }, request, interpreter, { python })
     return {
         lines: texts.map((text) => ({ text, source: { file: shown, line: undefined } })),
         links: packages.flatMap((item) => item.files),
+        uv: lockToolOf(external_node_path_.basename(location)) === 'uv' ? lock.command : undefined,
     };
 }
 /** The local projects that inputs name; they are installed as the inputs say. */
@@ -30078,7 +30138,7 @@ async function requestedSet(request, interpreter, settings, world, tools) {
         projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
-        ...(lock === undefined ? {} : { lock: { links: lock.links } }),
+        ...(lock === undefined ? {} : { lock: { links: lock.links, uv: lock.uv } }),
     };
 }
 function projectSources({ extras, editable }, texts, file) {
@@ -31405,6 +31465,7 @@ var lock_tools = __nccwpck_require__(1413);
  * Exports everything that the tool itself would install by default, and what the request selects.
  * @param file a lock for which `lockToolOf` names a tool
  * @param install installs a tool that is not on PATH
+ * @returns the lock, and the command of the tool that has read it
  * @throws UserError in the tool's own words, such as for a lock that is out of date
  */
 async function exportLock(file, { request, interpreter }, world, install) {
@@ -31436,12 +31497,13 @@ async function exportLock(file, { request, interpreter }, world, install) {
                 throw (0,lock_tools/* exportFailure */.VN)(lock, result.output);
         }
         const relative = external_node_path_.relative(request.workingDirectory, directory);
-        return (0,lock_tools/* readExport */.Jb)(lock, result?.stdout ?? '', {
+        const exported = (0,lock_tools/* readExport */.Jb)(lock, result?.stdout ?? '', {
             ...request,
             ranIn: result?.ranIn ?? cwd,
             directory: relative === '' ? '.' : relative.split(external_node_path_.sep).join('/'),
             defaultIndex: interpreter.defaultIndex,
         });
+        return { ...exported, command };
     }
     finally {
         await wheelhouses.remove(workplace);
@@ -31709,8 +31771,10 @@ async function tryInstallLock(run, world, { how }) {
  * @throws UserError when they can't be built, and another wheelhouse would not help
  */
 async function checkSources(run, world, supplied) {
-    if (supplied.how === 'filled' && (supplied.hasInstalledSources || !run.request.install)) {
-        return undefined;
+    if (supplied.how === 'filled') {
+        const isLeftToUv = run.requested.lock?.uv !== undefined;
+        if (!run.request.install || (supplied.hasInstalledSources && !isLeftToUv))
+            return undefined;
     }
     const drift = await run.timer.time('local projects', () => installSources(run, world));
     if (drift === undefined)
@@ -31770,8 +31834,13 @@ function reportKeys({ keys, requested }, reporter) {
         for (const project of requested.projects)
             reporter.info(`  project: ${project.shown}`);
         for (const line of requested.lines)
-            reporter.info(`    ${line.shown}`);
+            reporter.info(`    ${withoutHashes(line.shown)}`);
     });
+}
+/** A lock may have hundreds of hashes in one line. */
+function withoutHashes(shown) {
+    const [text = '', ...hashes] = shown.split(/\s+(?=--hash=)/);
+    return hashes.length > 1 ? `${text} (${hashes.length} hashes)` : shown;
 }
 const hits = { serves: 'exact', usable: 'partial', nothing: 'miss' };
 function reportOf({ keys, timer, request }, supplied) {

@@ -34657,7 +34657,11 @@ async function readLocks(files, request, interpreter, world, tools) {
         return applicablePart(lock, file, request, interpreter, world);
     });
     const read = await Promise.all(locks);
-    return { lines: read.flatMap(({ lines }) => lines), links: read.flatMap(({ links }) => links) };
+    return {
+        lines: read.flatMap(({ lines }) => lines),
+        links: read.flatMap(({ links }) => links),
+        uv: read.find(({ uv }) => uv !== undefined)?.uv,
+    };
 }
 async function readAny(file, { workingDirectory, extras, groups }, { sources }, tools) {
     const { location, shown } = file;
@@ -34671,7 +34675,7 @@ async function readAny(file, { workingDirectory, extras, groups }, { sources }, 
     const directory = relative.split(external_node_path_.sep).join('/');
     return readLock(await sources.read(location), shown, { extras, groups }, directory);
 }
-async function applicablePart(lock, { shown }, request, interpreter, { python }) {
+async function applicablePart(lock, { location, shown }, request, interpreter, { python }) {
     const applies = await python.applies(interpreter, markersOf(lock));
     const isTrue = (marker) => marker === undefined || applies.get(marker) !== false;
     const { environments, requiresPython } = lock;
@@ -34694,6 +34698,7 @@ async function applicablePart(lock, { shown }, request, interpreter, { python })
     return {
         lines: texts.map((text) => ({ text, source: { file: shown, line: undefined } })),
         links: packages.flatMap((item) => item.files),
+        uv: lockToolOf(external_node_path_.basename(location)) === 'uv' ? lock.command : undefined,
     };
 }
 /** The local projects that inputs name; they are installed as the inputs say. */
@@ -35011,7 +35016,7 @@ async function requestedSet(request, interpreter, settings, world, tools) {
         projects: await localProjects(lines, request, sources),
         extra: found.extra,
         buildConstraints: await buildConstraints(buildFiles, reading),
-        ...(lock === undefined ? {} : { lock: { links: lock.links } }),
+        ...(lock === undefined ? {} : { lock: { links: lock.links, uv: lock.uv } }),
     };
 }
 function projectSources({ extras, editable }, texts, file) {

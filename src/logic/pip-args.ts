@@ -131,6 +131,36 @@ export function uvInstallArgs(
 }
 
 /**
+ * Installs a local project with uv, and what its build needs from directories of wheels. The uv.toml
+ * or pyproject.toml where it runs applies, as it does for `uv sync`.
+ */
+export function uvProjectArgs(
+  options: InstallOptions & {
+    readonly python: string;
+    readonly findLinks: readonly string[];
+    readonly editable: boolean;
+    /** Path, with extras in brackets. */
+    readonly project: string;
+  },
+): string[] {
+  return [
+    'pip',
+    'install',
+    '--quiet',
+    '--offline',
+    '--no-index',
+    '--no-deps',
+    '--no-cache',
+    '--reinstall',
+    `--python=${options.python}`,
+    ...(options.compile ? ['--compile-bytecode'] : []),
+    ...(options.breakSystemPackages ? ['--break-system-packages'] : []),
+    ...options.findLinks.map((directory) => `--find-links=${directory}`),
+    ...(options.editable ? [`--editable=${options.project}`] : [options.project]),
+  ];
+}
+
+/**
  * Installs a requirement from its own source. The user's build settings apply; the environment names
  * the index, if there is one, with its credentials.
  */

@@ -75,6 +75,11 @@ export interface RequestedSet extends GatheredLines {
   readonly lock?: {
     /** Where the lock files say that the wheels and sdists are. */
     readonly links: readonly LockedFile[];
+    /**
+     * The command of the uv whose lock it is. It installs local projects, because uv takes one that
+     * pip has installed for outdated (seen with uv 0.13).
+     */
+    readonly uv: string | undefined;
   };
   readonly projects: readonly LocalProject[];
   /** Build constraints, in canonical spelling. */
