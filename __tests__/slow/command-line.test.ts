@@ -567,6 +567,25 @@ describe('doctor', () => {
     );
   });
 
+  test('doctor names the files that it found, and what is wrong with a lock', async (t) => {
+    const m = prepared(t);
+    const found = await diagnose(
+      m,
+      await m.python(),
+      {},
+      '--packages',
+      'alpha',
+      '-r',
+      'requirements.txt',
+    );
+    assert.equal(found.findings[0]?.text, 'requirements: requirements.txt (2), input packages (1)');
+    const broken = machine(t, { 'pylock.toml': 'lock-version = "2.0"\n' });
+    const { exitCode, stderr } = await broken.run(['doctor', '--python', await broken.python()]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /Found pylock\.toml: installing what it lists/);
+    assert.match(stderr, /error: pylock\.toml.*lock-version/);
+  });
+
   test('doctor names a changed pin', async (t) => {
     const m = prepared(t, { 'requirements.txt': 'alpha==1.0\nbeta==2.0\n' });
     const diagnosis = await diagnose(m, await m.python());

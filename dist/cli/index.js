@@ -41582,6 +41582,7 @@ async function doctor(given, world) {
     return {
         hit,
         findings: [
+            requestFinding(inquiry),
             pythonFinding(inquiry),
             ...findings,
             await storeFinding(world.store),
@@ -41589,6 +41590,14 @@ async function doctor(given, world) {
             ...releaseAgeFindings(inquiry),
         ],
     };
+}
+/** Says where the lines of the request come from. */
+function requestFinding({ requested: { lines } }) {
+    const counts = new Map();
+    for (const { source } of lines)
+        counts.set(source.file, (counts.get(source.file) ?? 0) + 1);
+    const parts = [...counts].map(([file, count]) => `${file} (${count})`);
+    return { level: 'good', text: `requirements: ${parts.join(', ') || 'none'}` };
 }
 function pythonFinding({ request, interpreter }) {
     const { version, executable, pip } = interpreter;

@@ -39,6 +39,7 @@ export async function doctor(given: Request, world: DoctorWorld): Promise<Diagno
   return {
     hit,
     findings: [
+      requestFinding(inquiry),
       pythonFinding(inquiry),
       ...findings,
       await storeFinding(world.store),
@@ -46,6 +47,14 @@ export async function doctor(given: Request, world: DoctorWorld): Promise<Diagno
       ...releaseAgeFindings(inquiry),
     ],
   };
+}
+
+/** Says where the lines of the request come from. */
+function requestFinding({ requested: { lines } }: Inquiry): Finding {
+  const counts = new Map<string, number>();
+  for (const { source } of lines) counts.set(source.file, (counts.get(source.file) ?? 0) + 1);
+  const parts = [...counts].map(([file, count]) => `${file} (${count})`);
+  return { level: 'good', text: `requirements: ${parts.join(', ') || 'none'}` };
 }
 
 function pythonFinding({ request, interpreter }: Inquiry): Finding {
