@@ -33,7 +33,7 @@ const at = (name: string): Output => outputOf(path.join(root, name), '/nowhere')
 const six = 'six-1.0-py3-none-any.whl';
 
 const own = {
-  ...{ 'LICENSES.txt': '', 'README.txt': 'readme', 'requirements.lock': '' },
+  ...{ 'LICENSES.txt': '', 'README.txt': 'readme', 'requirements.lock': '', 'pylock.toml': '' },
   'sbom.cdx.json': '{}',
 };
 const complete = [...Object.keys(own), six].sort();

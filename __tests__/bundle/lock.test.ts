@@ -3,12 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 
 import { python } from '../../scripts/tools.mjs';
-import { formatBundleLock, lockedVersions } from '../../src/bundle/logic/lock.ts';
+import { formatBundleLock, lockedVersions, markedWheels } from '../../src/bundle/logic/lock.ts';
 import type { BundledWheel } from '../../src/bundle/logic/model.ts';
 import type { Target } from '../../src/collect/logic/model.ts';
 import { targetsOf } from '../../src/collect/logic/targets.ts';
 import { sha256 } from '../../src/logic/digest.ts';
-import { formatLock } from '../../src/logic/manifest.ts';
+import { formatLock, formatPylock } from '../../src/logic/manifest.ts';
+import { readLock } from '../../src/logic/pylock.ts';
 import { manifestWheel } from '../support/fixtures.ts';
 
 const here = { version: '3.11.7', series: '3.11', platform: 'linux-x86_64' };
@@ -69,6 +70,27 @@ describe('the lock of a bundle', () => {
       `numpy==1.0 ; ${old}`,
       `numpy==2.0 ; ${recent}`,
     ]);
+  });
+
+  test('as pylock.toml has the wheels and the marker of each version, and is a valid lock', () => {
+    const targets = targetsOf(['win_amd64'], ['3.11', '3.12'], here);
+    const [old, recent] = targets as [Target, Target];
+    const wheels = [
+      bundled('numpy', '1.0', [old], 'cp311-cp311-win_amd64'),
+      bundled('numpy', '2.0', [recent], 'cp312-cp312-win_amd64'),
+      bundled('six', '1.0', [old], 'py3-none-0'),
+      bundled('six', '1.0', [recent], 'py3-none-1'),
+    ];
+    const text = formatPylock(markedWheels(lockedVersions(wheels, targets)));
+    const { packages } = readLock(text, 'pylock.toml', { extras: [], groups: [] });
+    assert.deepEqual(
+      packages.map(({ text: line, files }) => [withoutHashes([line])[0], files.length]),
+      [
+        ['numpy==1.0 ; python_version == "3.11"', 1],
+        ['numpy==2.0 ; python_version == "3.12"', 1],
+        ['six==1.0', 2],
+      ],
+    );
   });
 
   test('has markers that pip evaluates to the machines of each version, for every choice of machines', () => {

@@ -35,7 +35,7 @@ describe('the output of a bundle', () => {
 });
 
 describe('a directory that a bundle may replace', () => {
-  const own = ['LICENSES.txt', 'README.txt', 'requirements.lock', 'sbom.cdx.json'];
+  const own = ['LICENSES.txt', 'README.txt', 'pylock.toml', 'requirements.lock', 'sbom.cdx.json'];
 
   test('contains the files of a bundle and wheels', () => {
     assert.ok(isBundle(own));

@@ -5,9 +5,10 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, beforeEach, describe, type TestContext, test } from 'node:test';
 
-import { pipVersions } from '../../scripts/tools.mjs';
+import { pipVersions, uvCommand } from '../../scripts/tools.mjs';
 import { sha256 } from '../../src/logic/digest.ts';
-import { createMachine, type Machine, start } from '../support/command-line.ts';
+import { isOlderPip } from '../../src/logic/names.ts';
+import { createMachine, type Finished, type Machine, start } from '../support/command-line.ts';
 import { startIndex } from '../support/index-server.ts';
 import { distributionsIn } from '../support/jobs.ts';
 import { projectDirectory, sdist, wheel } from '../support/packages.ts';
@@ -34,6 +35,35 @@ function machine(t: TestContext): Machine {
   const made = createMachine(files, url.href);
   t.after(made.remove);
   return made;
+}
+
+interface Installer {
+  readonly name: string;
+  readonly pip: string;
+  readonly install: (python: string) => Promise<Finished>;
+}
+
+/** The commands of README.txt, for every pip and for uv. */
+function installersOf(bundle: string, m: Machine): Installer[] {
+  const readme = readFileSync(join(bundle, 'README.txt'), 'utf8');
+  const [, plain = ''] = /^pip: pip (install .*)$/m.exec(readme) ?? [];
+  const [, modern = '', uv = ''] =
+    /^pip 26\.1 or newer: pip (install .*); uv: uv (pip install .*)$/m.exec(readme) ?? [];
+  const env = { ...m.env, PIP_INDEX_URL: undefined, UV_NO_CONFIG: '1', UV_OFFLINE: '1' };
+  const within = (...command: string[]) => start(command, { cwd: bundle, env });
+  const withPip = (pip: string, words: string): Installer => ({
+    ...{ name: `pip ${pip} ${words}`, pip },
+    install: (python) => within(python, '-m', 'pip', ...words.split(' '), '--no-cache-dir'),
+  });
+  const newest = String(pipVersions.at(-1));
+  return [
+    ...pipVersions.map((pip) => withPip(pip, plain)),
+    ...(isOlderPip(newest, [26, 1]) ? [] : [withPip(newest, modern)]),
+    {
+      ...{ name: `uv ${uv}`, pip: newest },
+      install: (python) => within(uvCommand(), ...uv.split(' '), '--python', python, '--no-cache'),
+    },
+  ];
 }
 
 /** Digests of the files below a directory, by path. */
@@ -72,6 +102,7 @@ describe('wheelhouse bundle', () => {
       'alpha-1.0-py3-none-any.whl',
       'beta-1.0-py3-none-any.whl',
       'gamma-1.0-py3-none-any.whl',
+      'pylock.toml',
       'requirements.lock',
       'sbom.cdx.json',
     ]);
@@ -85,7 +116,7 @@ describe('wheelhouse bundle', () => {
     }
   });
 
-  test('every pip installs a bundle by its requirements.lock, and refuses a changed byte', async (t) => {
+  test('every pip and uv install a bundle by its locks, and refuse a changed wheel', async (t) => {
     const m = machine(t);
     const args = ['bundle', '--no-store', '--python', await m.python(), '-o', 'bundle.tar.gz'];
     const { exitCode, stderr } = await m.run(args);
@@ -93,30 +124,29 @@ describe('wheelhouse bundle', () => {
     const target = mkdtempSync(join(m.root, 'target-'));
     execFileSync('tar', ['-xzf', join(m.directory, 'bundle.tar.gz'), '-C', target]);
     const bundle = join(target, 'wheelhouse');
-    const flags = ['--no-index', '--find-links', '.', '--require-hashes', '--no-cache-dir'];
-    const install = (python: string) =>
-      start([python, '-m', 'pip', 'install', ...flags, '-r', 'requirements.lock'], {
-        cwd: bundle,
-        env: { ...m.env, PIP_INDEX_URL: undefined },
-      });
     index.reset();
-    for (const pip of pipVersions) {
+    const installers = installersOf(bundle, m);
+    for (const { name, install, pip } of installers) {
       const python = await m.python(pip);
       const installed = await install(python);
-      assert.equal(installed.exitCode, 0, installed.stderr);
+      assert.equal(installed.exitCode, 0, `${name}: ${installed.stderr}`);
       const names = distributionsIn(sitePackages(dirname(dirname(python))));
       assert.deepEqual(
         names.map((name) => name.toLowerCase()),
         everything.map((name) => name.toLowerCase()),
       );
     }
-    const wheelFile = join(bundle, 'beta-1.0-py3-none-any.whl');
-    const content = readFileSync(wheelFile);
-    content[content.length >> 1] = Number(content[content.length >> 1]) ^ 1;
-    writeFileSync(wheelFile, content);
-    const refused = await install(await m.python());
-    assert.notEqual(refused.exitCode, 0);
-    assert.match(refused.stderr, /DO NOT MATCH THE HASHES/);
+    // Of the same size: only the digest differs.
+    const other = wheel({
+      ...{ name: 'beta', version: '1.0' },
+      files: { 'beta/__init__.py': '__version__ = "6.6"\n' },
+    });
+    writeFileSync(join(bundle, other.filename), other.content);
+    for (const { name, install, pip } of installers) {
+      const refused = await install(await m.python(pip));
+      assert.notEqual(refused.exitCode, 0, name);
+      assert.match(refused.stderr, /DO NOT MATCH THE HASHES|[Hh]ash mismatch/, name);
+    }
     assert.equal(index.count(), 0);
   });
 

@@ -1,11 +1,13 @@
 /** Bundles for other machines, and machines without a network that install from bundles. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, beforeEach, describe, type TestContext, test } from 'node:test';
 
-import { pipVersions } from '../../scripts/tools.mjs';
+import { pipVersions, root, uvCommand } from '../../scripts/tools.mjs';
 import { platformTags } from '../../src/collect/logic/targets.ts';
+import { isOlderPip } from '../../src/logic/names.ts';
 import { createMachine, type Finished, type Machine, start } from '../support/command-line.ts';
 import { startIndex } from '../support/index-server.ts';
 import { distributionsIn } from '../support/jobs.ts';
@@ -71,6 +73,104 @@ function wheelsIn(directory: string): string[] {
   return readdirSync(directory).filter((name) => name.endsWith('.whl'));
 }
 
+const newest = String(pipVersions.at(-1));
+const readsPylock = !isOlderPip(newest, [26, 1]);
+const pylock = '/wheelhouse/pylock.toml';
+
+/** Makes a root with the system's programs, these directories and a read-only /wheelhouse. */
+const rootScript = `
+root=$1; bundle=$2; own=$3; shift 3
+mount -t tmpfs none "$root"
+for directory in bin sbin lib lib32 lib64 libx32; do
+  if [ -L /$directory ]; then cp -P /$directory "$root/"; fi
+  if [ -d /$directory ] && [ ! -L /$directory ]; then
+    mkdir "$root/$directory"; mount --rbind /$directory "$root/$directory"
+  fi
+done
+for directory in /usr /etc /dev $own; do
+  if [ -e "$root$directory" ]; then continue; fi
+  mkdir -p "$root$directory"; mount --rbind $directory "$root$directory"
+done
+mkdir -p "$root/tmp" "$root/wheelhouse"
+mount --bind "$bundle" "$root/wheelhouse"
+mount -o remount,ro,bind "$root/wheelhouse"
+exec chroot "$root" "$@"`;
+
+/** Runs a command on that root, in a network namespace without any network. */
+function onIsolatedRoot(m: Machine, bundled: string, own: readonly string[]): string[] {
+  const place = join(m.root, 'root');
+  mkdirSync(place, { recursive: true });
+  return [
+    'unshare',
+    '-r',
+    '-n',
+    '-m',
+    'sh',
+    '-euc',
+    rootScript,
+    'sh',
+    place,
+    bundled,
+    own.join(' '),
+  ];
+}
+
+/** The commands of a RUN line of docs/bundle.md. */
+function dockerCommand(program: string): string {
+  const text = readFileSync(join(root, 'docs', 'bundle.md'), 'utf8');
+  const found = new RegExp(
+    `^RUN --network=none --mount=type=bind,from=wheelhouse,target=/wheelhouse \\\\\n +(${program} .*)$`,
+    'm',
+  ).exec(text);
+  return String(found?.[1]);
+}
+
+describe('a machine without a network', () => {
+  for (const [name, pip, program] of [
+    ...pipVersions.map((pip) => [`pip ${pip}`, pip, 'pip'] as const),
+    ...(readsPylock ? [[`pip ${newest} from pylock.toml`, newest, 'pip'] as const] : []),
+    ['uv', undefined, 'uv'] as const,
+  ]) {
+    test(`${name} installs a bundle by the RUN line of docs/bundle.md`, async (t) => {
+      const m = created(t, { 'requirements.txt': 'alpha\nsource\n' });
+      const made = await bundle(m, '-o', 'bundle');
+      assert.equal(made.exitCode, 0, made.stderr);
+      const python = await m.python(pip);
+      const environment = dirname(dirname(python));
+      const tools = dirname(uvCommand());
+      const wheels = join(m.directory, 'bundle');
+      const command = dockerCommand(program)
+        // A venv stands for the system's Python of an image.
+        .replace('uv pip install --system', `uv pip install --python ${python}`)
+        .replace(/^pip /, `${python} -m pip `)
+        .replace(/--no-index.*$/, (all) => (name.includes('pylock') ? `-r ${pylock}` : all));
+      const env = {
+        PATH: `${tools}:${process.env['PATH']}`,
+        HOME: '/tmp',
+        PIP_CONFIG_FILE: devNull,
+      };
+      const base = evaluate('python3', `__import__('sys').base_prefix`);
+      const isolated = onIsolatedRoot(m, wheels, [environment, tools, base]);
+      const canIsolate = (await start([...isolated, 'true'], { env })).exitCode === 0;
+      if (!canIsolate) {
+        t.diagnostic(
+          'unshare is not permitted here: only a proxy that refuses connections is in the way',
+        );
+      }
+      const deadProxy = { HTTPS_PROXY: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9' };
+      const { exitCode, stderr } = canIsolate
+        ? await start([...isolated, 'sh', '-c', command], { env })
+        : await start(['sh', '-c', command.replaceAll('/wheelhouse', wheels)], {
+            env: { ...env, ...deadProxy },
+          });
+      assert.equal(exitCode, 0, stderr);
+      assert.deepEqual(distributionsIn(sitePackages(environment)), [
+        ...['alpha==1.0', 'dropped==1.0', 'native==1.0', 'source==2.0'],
+      ]);
+    });
+  }
+});
+
 describe('a bundle for other platforms and Pythons', () => {
   test('has the wheels that pip downloads for each, and markers where versions differ', async (t) => {
     const m = created(t);
@@ -123,15 +223,24 @@ describe('a bundle for other platforms and Pythons', () => {
     assert.ok(one?.equals(two ?? Buffer.alloc(0)));
   });
 
-  for (const pip of pipVersions) {
-    test(`is installed here by pip ${pip}`, async (t) => {
+  const locked = ['--no-index', '--find-links', '.', '--require-hashes', '-r', 'requirements.lock'];
+  for (const [name, pip, args] of [
+    ...pipVersions.map((each) => [`pip ${each}`, each, locked] as const),
+    ...(readsPylock
+      ? [[`pip ${newest} from pylock.toml`, newest, ['-r', 'pylock.toml']] as const]
+      : []),
+    ['uv from pylock.toml', undefined, ['-r', 'pylock.toml']] as const,
+    ['uv', undefined, locked] as const,
+  ]) {
+    test(`is installed here by ${name}`, async (t) => {
       const m = created(t);
       await bundle(m, ...elsewhere, '-o', 'bundle');
       const python = await m.python(pip);
-      const flags = ['--no-index', '--find-links', '.', '--require-hashes', '--no-cache-dir'];
-      const command = [python, '-m', 'pip', 'install', ...flags, '-r', 'requirements.lock'];
+      const command = name.startsWith('uv')
+        ? [uvCommand(), 'pip', 'install', '--python', python, '--no-cache', ...args]
+        : [python, '-m', 'pip', 'install', '--no-cache-dir', ...args];
       const { exitCode, stderr } = await start(command, {
-        env: { ...m.env, PIP_INDEX_URL: undefined },
+        env: { ...m.env, PIP_INDEX_URL: undefined, UV_OFFLINE: '1' },
         cwd: join(m.directory, 'bundle'),
       });
       assert.equal(exitCode, 0, stderr);

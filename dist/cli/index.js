@@ -40305,7 +40305,7 @@ const readmeFile = 'README.txt';
 const licencesFile = 'LICENSES.txt';
 const sbomFile = 'sbom.cdx.json';
 /** The files of a bundle beside its wheels. */
-const ownFiles = [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .lockFile */ .Ke, readmeFile, licencesFile, sbomFile];
+const ownFiles = [_logic_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .lockFile */ .Ke, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_2__/* .pylockFile */ .Rr, readmeFile, licencesFile, sbomFile];
 /** The directory in an archive that contains everything. */
 const archiveRoot = 'wheelhouse';
 /**
@@ -40363,8 +40363,9 @@ function amount({ wheels }) {
 function formatReadme(contents) {
     const { targets, missing } = contents;
     return [
-        `Python packages for ${targets.join(', ')}: ${amount(contents)}. No network is needed; run these here:`,
+        `Python packages for ${targets.join(', ')}: ${amount(contents)}. Install them here, without a network:`,
         `pip: pip install --no-index --find-links . --require-hashes -r ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .lockFile */ .Ke}`,
+        `pip 26.1 or newer: pip install -r ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .pylockFile */ .Rr}; uv: uv pip install -r ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .pylockFile */ .Rr}`,
         ...(missing.length === 0
             ? []
             : [`Not included, because they are installed from source: ${missing.join(', ')}`]),
@@ -40663,6 +40664,10 @@ function formatBundleLock(versions) {
     })
         .join('');
 }
+/** All wheels with the markers of their versions, for a pylock.toml. */
+function markedWheels(versions) {
+    return versions.flatMap(({ wheels, marker }) => wheels.map((wheel) => ({ ...wheel, marker })));
+}
 /** The marker variables that tell machines apart, the clearest first. */
 const variables = ['sys_platform', 'python_version', 'platform_machine'];
 function valuesOf({ markers }) {
@@ -40853,6 +40858,7 @@ async function bundle(request, world, version) {
         });
         const texts = {
             [manifest/* lockFile */.Ke]: formatBundleLock(versions),
+            [manifest/* pylockFile */.Rr]: (0,manifest/* formatPylock */.u$)(markedWheels(versions)),
             [logic_output/* readmeFile */.tK]: (0,readme/* formatReadme */.G)(contents),
             [logic_output/* licencesFile */.RT]: formatLicences(described),
             [logic_output/* sbomFile */.yp]: formatSbom(described, (0,requirements/* indexRequirements */.zM)(requested.lines), version),
@@ -46068,9 +46074,9 @@ function strings(value) {
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   X5: () => (/* binding */ formatLock),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
+/* harmony export */   u$: () => (/* binding */ formatPylock),
 /* harmony export */   wM: () => (/* binding */ lockTexts)
 /* harmony export */ });
-/* unused harmony export formatPylock */
 /* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
 /* harmony import */ var _schema_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(3227);
@@ -46177,8 +46183,8 @@ function formatLock(wheels) {
  */
 function formatPylock(wheels) {
     const packages = new Map();
-    for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
-        const head = toml({ name, version: own });
+    for (const { name, version: own, marker, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
+        const head = toml({ name, version: own, ...(marker === undefined ? {} : { marker }) });
         const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
         const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
         packages.set(head, [...(packages.get(head) ?? []), wheel]);

@@ -29307,8 +29307,8 @@ function formatLock(wheels) {
  */
 function formatPylock(wheels) {
     const packages = new Map();
-    for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
-        const head = toml({ name, version: own });
+    for (const { name, version: own, marker, file, sha256: digest, size } of wheels.toSorted((one, other) => compare(one.name, other.name) || compare(one.file, other.file))) {
+        const head = toml({ name, version: own, ...(marker === undefined ? {} : { marker }) });
         const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
         const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
         packages.set(head, [...(packages.get(head) ?? []), wheel]);

@@ -4,14 +4,14 @@
  */
 import path from 'node:path';
 
-import { lockFile } from '../logic/manifest.ts';
+import { formatPylock, lockFile, pylockFile } from '../logic/manifest.ts';
 import { indexRequirements } from '../logic/requirements.ts';
 import type { State } from '../logic/state.ts';
 import { gatherElsewhere } from './elsewhere.ts';
 import type { Gathered } from './gathered.ts';
 import { gatherHere } from './here.ts';
 import { formatLicences } from './logic/licences.ts';
-import { formatBundleLock, lockedVersions } from './logic/lock.ts';
+import { formatBundleLock, lockedVersions, markedWheels } from './logic/lock.ts';
 import {
   type BundleReport,
   type BundleRequest,
@@ -62,6 +62,7 @@ export async function bundle(
     });
     const texts = {
       [lockFile]: formatBundleLock(versions),
+      [pylockFile]: formatPylock(markedWheels(versions)),
       [readmeFile]: formatReadme(contents),
       [licencesFile]: formatLicences(described),
       [sbomFile]: formatSbom(described, indexRequirements(requested.lines), version),

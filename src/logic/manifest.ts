@@ -141,20 +141,24 @@ export function formatLock(wheels: readonly Wheel[]): string {
     .join('');
 }
 
+/** A wheel of a lock. */
+interface LockedWheel extends Pick<Wheel, 'name' | 'version' | 'file' | 'sha256' | 'size'> {
+  /** The environments that install its version; all by default. */
+  readonly marker?: string | undefined;
+}
+
 /**
  * The lock in the standard format (PEP 751), with paths relative to the wheelhouse: pip ≥ 26.1 and uv
  * install from it without an index, and check every hash.
  * @param wheels those to install; several of one version are alternatives for different platforms
  * @returns the same text for the same wheels, in any order
  */
-export function formatPylock(
-  wheels: readonly Pick<Wheel, 'name' | 'version' | 'file' | 'sha256' | 'size'>[],
-): string {
+export function formatPylock(wheels: readonly LockedWheel[]): string {
   const packages = new Map<string, string[]>();
-  for (const { name, version: own, file, sha256: digest, size } of wheels.toSorted(
+  for (const { name, version: own, marker, file, sha256: digest, size } of wheels.toSorted(
     (one, other) => compare(one.name, other.name) || compare(one.file, other.file),
   )) {
-    const head = toml({ name, version: own });
+    const head = toml({ name, version: own, ...(marker === undefined ? {} : { marker }) });
     const hashes = `hashes = { sha256 = ${JSON.stringify(digest)} }`;
     const wheel = `[[packages.wheels]]\n${toml({ name: file, path: file, size })}${hashes}\n`;
     packages.set(head, [...(packages.get(head) ?? []), wheel]);

@@ -49,6 +49,13 @@ export function formatBundleLock(versions: readonly LockedVersion[]): string {
     .join('');
 }
 
+/** All wheels with the markers of their versions, for a pylock.toml. */
+export function markedWheels(
+  versions: readonly LockedVersion[],
+): (BundledWheel & Pick<LockedVersion, 'marker'>)[] {
+  return versions.flatMap(({ wheels, marker }) => wheels.map((wheel) => ({ ...wheel, marker })));
+}
+
 interface Machine {
   readonly name: string;
   /** The values of {@link variables}; empty for those of this machine. */

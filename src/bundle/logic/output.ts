@@ -2,7 +2,7 @@
 import path from 'node:path';
 
 import { UserError } from '../../logic/errors.ts';
-import { lockFile } from '../../logic/manifest.ts';
+import { lockFile, pylockFile } from '../../logic/manifest.ts';
 import { isWheelFileName } from '../../logic/names.ts';
 import { isWithin } from '../../logic/paths.ts';
 import type { Output } from './model.ts';
@@ -12,7 +12,7 @@ export const licencesFile = 'LICENSES.txt';
 export const sbomFile = 'sbom.cdx.json';
 
 /** The files of a bundle beside its wheels. */
-const ownFiles: readonly string[] = [lockFile, readmeFile, licencesFile, sbomFile];
+const ownFiles: readonly string[] = [lockFile, pylockFile, readmeFile, licencesFile, sbomFile];
 
 /** The directory in an archive that contains everything. */
 export const archiveRoot = 'wheelhouse';

@@ -1,5 +1,5 @@
 /** The README of a bundle. */
-import { lockFile } from '../../logic/manifest.ts';
+import { lockFile, pylockFile } from '../../logic/manifest.ts';
 import { size } from '../../logic/summary.ts';
 import type { Contents } from './model.ts';
 import { licencesFile, sbomFile } from './output.ts';
@@ -14,8 +14,9 @@ export function amount({ wheels }: Pick<Contents, 'wheels'>): string {
 export function formatReadme(contents: Contents): string {
   const { targets, missing } = contents;
   return [
-    `Python packages for ${targets.join(', ')}: ${amount(contents)}. No network is needed; run these here:`,
+    `Python packages for ${targets.join(', ')}: ${amount(contents)}. Install them here, without a network:`,
     `pip: pip install --no-index --find-links . --require-hashes -r ${lockFile}`,
+    `pip 26.1 or newer: pip install -r ${pylockFile}; uv: uv pip install -r ${pylockFile}`,
     ...(missing.length === 0
       ? []
       : [`Not included, because they are installed from source: ${missing.join(', ')}`]),
