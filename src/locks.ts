@@ -86,8 +86,14 @@ async function applicablePart(
     throw refusal(`its environments are ${environments.join('; ')}`);
   }
   const packages = lock.packages.filter(({ marker }) => isTrue(marker));
-  for (const { requiresPython: needed, table } of packages) {
+  const tables = new Map<string, string>();
+  for (const { name, requiresPython: needed, table, files } of packages) {
     if (!isTrue(needed)) throw refusal(`${table} requires ${needed}`);
+    // Exports, which name no files, may list a project again with extras.
+    if (files.length === 0) continue;
+    const other = tables.get(name);
+    if (other !== undefined) throw refusal(`${other} and ${table} both apply`);
+    tables.set(name, table);
   }
   const isNamed = (item: LockedPackage): boolean =>
     item.path !== undefined &&

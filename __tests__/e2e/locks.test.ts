@@ -173,6 +173,11 @@ describe('exactly one error, and nothing is installed, for a lock', () => {
       /packages\[0\] \(one\) requires python_full_version >= "4"/,
     ],
     [
+      'with two packages of one project for the same environment',
+      { files: lock([locked(one), locked(oneNext, { more: `marker = "os_name != 'x'"` })]) },
+      /packages\[0\] \(one\) and packages\[1\] \(one\) both apply\. Lock again/,
+    ],
+    [
       'with an extra that it lacks',
       { files: lock([locked(one)]), with: { requirements: 'pylock.toml', extras: 'cli' } },
       /pylock\.toml .*"cli"/,

@@ -481,14 +481,14 @@ describe('an invalid lock', () => {
       '"requires-python" must be a version specifier such as >=3.10',
     ],
     [
-      'the same project twice',
-      lockOf([alpha, alpha]),
-      'packages[0] (alpha) and packages[1] (alpha) are the same project, and neither has a marker',
-    ],
-    [
       'a repository on disk',
       withAlpha({ vcs: { type: 'git', path: 'x', 'commit-id': 'a'.repeat(40) } }),
       '"vcs" must have a url; a path is not supported',
+    ],
+    [
+      'a repository on disk with a URL',
+      withAlpha({ vcs: { type: 'git', url: 'file:///opt/x', 'commit-id': 'a'.repeat(40) } }),
+      '"vcs.url" must be a URL that starts with https:// or http:// or ssh:// or git://',
     ],
     [
       'a branch instead of a commit',

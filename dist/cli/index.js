@@ -47278,7 +47278,7 @@ const packageTable = (0,schema/* object */.Ik)({
     'requires-python': (0,schema/* optional */.lq)(pythonBound),
     vcs: (0,schema/* optional */.lq)((0,schema/* object */.Ik)({
         type: (0,schema/* oneOf */.yL)('git', 'hg', 'svn', 'bzr'),
-        url: (0,schema/* optional */.lq)(url('https', 'http', 'ssh', 'git', 'file')),
+        url: (0,schema/* optional */.lq)(url('https', 'http', 'ssh', 'git')),
         path: (0,schema/* optional */.lq)(schema/* string */.Yj),
         'commit-id': (0,schema/* lineOf */.cA)('a full commit hash or a revision', (text) => /^[0-9A-Za-z][0-9A-Za-z._-]*$/.test(text)),
         subdirectory: (0,schema/* optional */.lq)(subdirectory),
@@ -47374,7 +47374,6 @@ function readLock(text, shown, selection, directory = '.') {
             ];
         });
     });
-    within('', () => refuseDuplicates(packages));
     return {
         packages,
         environments: lock.environments ?? [],
@@ -47404,19 +47403,6 @@ function tableName(value, index) {
     const { name } = (value ?? {});
     const isName = typeof name === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(name);
     return isName ? `packages[${index}] (${name})` : `packages[${index}]`;
-}
-/** @throws SchemaError when a project is always installed twice */
-function refuseDuplicates(packages) {
-    const tables = new Map();
-    for (const { name, table, marker } of packages) {
-        if (marker !== undefined)
-            continue;
-        const other = tables.get(name);
-        if (other !== undefined) {
-            throw new schema/* SchemaError */.Ar(`${other} and ${table} are the same project, and neither has a marker`);
-        }
-        tables.set(name, table);
-    }
 }
 function lineOfSource(name, source, marker) {
     const end = (hashes) => [
@@ -51643,9 +51629,17 @@ async function applicablePart(lock, { location, shown }, request, interpreter, {
         throw refusal(`its environments are ${environments.join('; ')}`);
     }
     const packages = lock.packages.filter(({ marker }) => isTrue(marker));
-    for (const { requiresPython: needed, table } of packages) {
+    const tables = new Map();
+    for (const { name, requiresPython: needed, table, files } of packages) {
         if (!isTrue(needed))
             throw refusal(`${table} requires ${needed}`);
+        // Exports, which name no files, may list a project again with extras.
+        if (files.length === 0)
+            continue;
+        const other = tables.get(name);
+        if (other !== undefined)
+            throw refusal(`${other} and ${table} both apply`);
+        tables.set(name, table);
     }
     const isNamed = (item) => item.path !== undefined &&
         namedProjects(request).has(external_node_path_.resolve(request.workingDirectory, item.path));

@@ -183,7 +183,7 @@ export const packageTable = object(
       object(
         {
           type: oneOf('git', 'hg', 'svn', 'bzr'),
-          url: optional(url('https', 'http', 'ssh', 'git', 'file')),
+          url: optional(url('https', 'http', 'ssh', 'git')),
           path: optional(string),
           'commit-id': lineOf('a full commit hash or a revision', (text) =>
             /^[0-9A-Za-z][0-9A-Za-z._-]*$/.test(text),

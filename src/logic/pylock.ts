@@ -128,7 +128,6 @@ export function readLock(
       ];
     });
   });
-  within('', () => refuseDuplicates(packages));
   return {
     packages,
     environments: lock.environments ?? [],
@@ -162,19 +161,6 @@ function tableName(value: unknown, index: number): string {
   const { name } = (value ?? {}) as { name?: unknown };
   const isName = typeof name === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(name);
   return isName ? `packages[${index}] (${name})` : `packages[${index}]`;
-}
-
-/** @throws SchemaError when a project is always installed twice */
-function refuseDuplicates(packages: readonly LockedPackage[]): void {
-  const tables = new Map<string, string>();
-  for (const { name, table, marker } of packages) {
-    if (marker !== undefined) continue;
-    const other = tables.get(name);
-    if (other !== undefined) {
-      throw new SchemaError(`${other} and ${table} are the same project, and neither has a marker`);
-    }
-    tables.set(name, table);
-  }
 }
 
 /** Where a package comes from. */
