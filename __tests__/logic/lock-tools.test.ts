@@ -267,6 +267,7 @@ describe('exporting pdm.lock', () => {
       'idna==3.20; sys_platform == "win32"',
       'idna[all]==3.19',
       `lib-a @ ${url('packages', 'lib-a')}`,
+      '-e ./packages/lib-b#egg=lib-b',
     ].join('\n');
     const project = '[project]\nname = "app"\nrequires-python = ">=3.9,<3.14"';
     const { packages, requiresPython } = readExport(lockOf('pdm', lock, project), output, reading);
@@ -276,6 +277,7 @@ describe('exporting pdm.lock', () => {
         `idna==3.20 ; sys_platform == "win32" --hash=${hash('a')} --hash=${hash('b')}`,
         `idna[all]==3.19 --hash=${hash('c')}`,
         './packages/lib-a',
+        '-e ./packages/lib-b',
         '-e .',
       ],
     );

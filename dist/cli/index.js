@@ -45970,7 +45970,7 @@ function localPath(target, ranIn) {
     }
     if (/^[a-z]+(?:\+[a-z]+)?:/i.test(target))
         return undefined;
-    return node_path__WEBPACK_IMPORTED_MODULE_0__.posix.normalize(target.replaceAll('\\', '/'));
+    return node_path__WEBPACK_IMPORTED_MODULE_0__.posix.normalize(target.replace(/#egg=.*$/s, '').replaceAll('\\', '/'));
 }
 /** A path as a requirement line needs it: it contains a slash. */
 function within(directory, relative) {

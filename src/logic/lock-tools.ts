@@ -457,7 +457,7 @@ function localPath(target: string, ranIn: string): string | undefined {
     return path.posix.normalize(relative === '' ? '.' : relative);
   }
   if (/^[a-z]+(?:\+[a-z]+)?:/i.test(target)) return undefined;
-  return path.posix.normalize(target.replaceAll('\\', '/'));
+  return path.posix.normalize(target.replace(/#egg=.*$/s, '').replaceAll('\\', '/'));
 }
 
 /** A path as a requirement line needs it: it contains a slash. */
