@@ -1,7 +1,10 @@
 /** A lock in the standard format installs exactly what it lists, whoever offers the files. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, beforeEach, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 
+import { uvCommand } from '../../scripts/tools.mjs';
 import { startIndex } from '../support/index-server.ts';
 import {
   type Distribution,
@@ -128,6 +131,33 @@ describe('a lock installs the same on a first and a second run, the second witho
       assert.equal(warm.requests, 0, warm.main.log);
     });
   }
+});
+
+test('the newest pip and uv have nothing to do in an environment that a lock was installed into', async () => {
+  const { main } = await run({
+    files: lock([locked(one), locked(three), locked(source)]),
+    between: async (job, _main, python) => {
+      const options = {
+        cwd: job.workspace,
+        env: { PATH: process.env['PATH'] ?? '', HOME: job.root },
+      };
+      const dryRun = ['install', '--dry-run', '-r', 'pylock.toml'];
+      const pip = await promisify(execFile)(
+        python,
+        ['-m', 'pip', '--isolated', '--disable-pip-version-check', ...dryRun, '--no-index'],
+        options,
+      );
+      assert.doesNotMatch(pip.stdout, /Would install/);
+      assert.match(pip.stdout, /Requirement already satisfied: source/);
+      const uv = await promisify(execFile)(
+        uvCommand(),
+        ['pip', ...dryRun, '--no-config', '--no-cache', '--preview', '--python', python],
+        options,
+      );
+      assert.match(uv.stderr, /Would make no changes/);
+    },
+  });
+  assert.equal(main.conclusion, 'success', main.log);
 });
 
 test('a bumped package of a lock downloads exactly one file', async () => {
