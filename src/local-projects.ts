@@ -11,9 +11,14 @@ import { type Source, UserError } from './logic/errors.ts';
 import { canonical } from './logic/key.ts';
 import { splitSource } from './logic/local-project.ts';
 import type { DirectProject, Wheel } from './logic/manifest.ts';
-import { wheelNameParts } from './logic/names.ts';
+import { normalizeName, wheelNameParts } from './logic/names.ts';
 import { uvProjectArgs } from './logic/pip-args.ts';
-import { type BuildRequirement, type ReportItem, unmetRequirements } from './logic/pip-output.ts';
+import {
+  type BuildRequirement,
+  type ReportItem,
+  requiredPython,
+  unmetRequirements,
+} from './logic/pip-output.ts';
 import { isolatesBuilds } from './logic/pip-settings.ts';
 import type { Resolved } from './logic/request-file.ts';
 import type { DirectRequirement } from './logic/requirement-line.ts';
@@ -73,6 +78,7 @@ export async function resolveSources(run: FillRun, world: World): Promise<Resolv
     const action = isInstalled && isWanted(run, requirement) ? 'install' : 'read metadata';
     const built = await buildProject(run, world, requirement, action);
     if (built.item === undefined) continue;
+    warnOfExtras(requirement, built.item, world);
     const project = directProject(requirement, built.item);
     projects.push(project);
     stubs.push({ ...project, marker: requirement.marker, source: requirement.source });
@@ -110,10 +116,42 @@ async function buildProject(
     }
     const result = await installProject(run, world, requirement, { action, access: run });
     if (result.state === 'done') return result;
-    const server = requirement.form === 'url' ? 'url' : 'index';
-    const options = { server, releaseAge: run.resolver.releaseAge } as const;
-    throw new UserError(installFailure('pip', result.output, options), requirement.source);
+    throw buildFailure(run, requirement, result.output);
   });
+}
+
+/** Returns the error for a build that failed: what pip said last, and where to look. */
+function buildFailure(
+  { interpreter, requested, resolver }: FillRun,
+  { form, target, source }: DirectRequirement,
+  output: string,
+): UserError {
+  const bound = requiredPython(output);
+  const project = requested.projects.find((each) => each.path === target);
+  if (bound === undefined || project === undefined) {
+    const server = form === 'url' ? 'url' : 'index';
+    const options = { server, releaseAge: resolver.releaseAge } as const;
+    return new UserError(installFailure('pip', output, options), source);
+  }
+  return new UserError(
+    `${project.file} requires Python ${bound}, but ${interpreter.executable} is Python ${interpreter.version}. Use another Python: change the python-version of actions/setup-python, or the input python.`,
+    { file: project.file },
+  );
+}
+
+/** Warns about extras that a project does not have, which pip ignores. */
+function warnOfExtras(
+  { extras }: DirectRequirement,
+  { writtenName, extras: known }: ReportItem,
+  { reporter }: Pick<World, 'reporter'>,
+): void {
+  const names = new Set(known.map(normalizeName));
+  for (const extra of extras.filter((each) => !names.has(normalizeName(each)))) {
+    const others = known.length > 0 ? `has only ${known.join(', ')}` : 'has no extras';
+    reporter.warning(
+      `Nothing is installed for the extra "${extra}": ${writtenName} ${others}. Correct its name.`,
+    );
+  }
 }
 
 /** Why a wheelhouse does not fit the local projects of a request. */
@@ -150,9 +188,11 @@ export async function installSources(run: InstallRun, world: World): Promise<Dri
       };
     }
     if (result.item === undefined) continue;
+    warnOfExtras(requirement, result.item, world);
     const now = directProject(requirement, result.item);
     projects.push(now);
-    const before = run.manifest.direct.find((each) => each.requirement === now.requirement);
+    // By its name, as the path of another project depends on where the checkout is.
+    const before = run.manifest.direct.find((each) => each.name === now.name);
     if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires)) changed ??= now.name;
     await sources.pushDependencies(requirement, result.item);
   }
@@ -160,7 +200,7 @@ export async function installSources(run: InstallRun, world: World): Promise<Dri
     ? undefined
     : {
         reason: `the dependencies of ${changed} have changed`,
-        needs: projects.map(({ requirement, requires }) => [requirement, ...requires].join('\n')),
+        needs: projects.map(({ name, requires }) => [name, ...requires].join('\n')),
       };
 }
 

@@ -1,12 +1,13 @@
 /** Projects that declare their dependencies themselves install without a requirement file. */
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
+
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'node:test';
 
 import { type ProjectDescription, projectDirectory, wheel } from '../support/packages.ts';
 import { evaluate } from '../support/python.ts';
-import { type RunOptions, startScenario } from '../support/scenario.ts';
+import { annotations, type RunOptions, startScenario } from '../support/scenario.ts';
 
 const { cache, run } = await startScenario({
   distributions: [
@@ -14,6 +15,8 @@ const { cache, run } = await startScenario({
     wheel({ name: 'one', version: '2.0' }),
     wheel({ name: 'two', version: '1.0', requires: ['one'] }),
     wheel({ name: 'three', version: '1.0' }),
+    wheel({ name: 'plugin', version: '1.0', requires: ['host'] }),
+    wheel({ name: 'host', version: '9.0' }),
   ],
 });
 beforeEach(() => cache.reset());
@@ -89,6 +92,32 @@ const cases: Case[] = [
     installs: ['api==1', 'one==1.0', 'three==1.0', 'worker==2'],
   },
   {
+    what: 'projects that depend on each other by path and by name',
+    before: (job) => {
+      const path = '{root}/../my%20lib';
+      checkout({ name: 'api', version: '1', requires: [`lib @ ${path}`] }, 'apps/api')(job, '');
+      checkout({ name: 'lib', version: '2', requires: ['one', 'base'] }, 'apps/my lib')(job, '');
+      checkout({ name: 'base', version: '3', requires: ['three'] }, 'apps/base')(job, '');
+      // As back ends with variables such as {root:uri} and ${PROJECT_ROOT} do.
+      appendFileSync(
+        join(job.workspace, 'apps', 'api', 'intree_backend.py'),
+        `_plain = _metadata\ndef _metadata():\n    return _plain().replace(b'{root}', Path.cwd().as_uri().encode())\n`,
+      );
+    },
+    with: { project: 'apps/api\napps/base' },
+    installs: ['api==1', 'base==3', 'lib==2', 'one==2.0', 'three==1.0'],
+  },
+  {
+    what: 'a project that its own dependency depends on',
+    before: checkout({ name: 'host', version: '0.1', requires: ['plugin'] }),
+    installs: ['host==0.1', 'plugin==1.0'],
+  },
+  {
+    what: 'a project without dependencies',
+    before: checkout({ name: 'alone', version: '1' }),
+    installs: ['alone==1'],
+  },
+  {
     what: 'install-project: false',
     before: checkout(),
     with: { project: '.[docs]', 'install-project': 'false' },
@@ -126,6 +155,33 @@ test('a project is editable unless the input editable is false', async () => {
       },
     });
     assert.equal(place.startsWith(workspace), editable === 'true', place);
+  }
+});
+
+test('a project for other Pythons is an error that names the file', async () => {
+  const { main, installed } = await run({
+    before: checkout({ ...app, requiresPython: '>=3.99' }, 'services/api'),
+    with: { project: 'services/api' },
+  });
+  assert.equal(main.conclusion, 'failure', main.log);
+  const [error] = main.annotations;
+  assert.match(
+    String(error?.message),
+    /^services\/api\/pyproject\.toml requires Python >=3\.99, but \S+python is Python 3\.\d+\.\S+\. Use another Python: /,
+  );
+  assert.equal(error?.properties['file'], 'services/api/pyproject.toml');
+  assert.deepEqual(installed, []);
+});
+
+test('an extra that the project does not have is a warning on a miss and on a hit', async () => {
+  const options: RunOptions = { before: checkout(), with: { extras: 'tests, docs' } };
+  for (const hit of ['false', 'true']) {
+    const { main, installed } = await run(options);
+    assert.equal(main.outputs['cache-hit'], hit, main.log);
+    assert.deepEqual(installed, ['app==0.1', 'one==1.0', 'three==1.0'], main.log);
+    assert.deepEqual(annotations(main, 'warning'), [
+      'Nothing is installed for the extra "tests": app has only test, docs, all. Correct its name.',
+    ]);
   }
 });
 

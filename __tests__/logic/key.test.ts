@@ -228,8 +228,8 @@ describe('the key stays the same for', () => {
       'where local projects lie',
       'a',
       'a',
-      { projects: [{ path: '/w/p', shown: 'p', digest: '1', buildRequires: [] }] },
-      { projects: [{ path: '/v/q', shown: 'q', digest: '1', buildRequires: [] }] },
+      { projects: [{ path: '/w/p', shown: 'p', file: 'x', digest: '1', buildRequires: [] }] },
+      { projects: [{ path: '/v/q', shown: 'q', file: 'x', digest: '1', buildRequires: [] }] },
     ],
   ];
   for (const [description, one, other, first, second] of same) {
@@ -348,8 +348,8 @@ describe('the key changes for', () => {
       'a local project',
       'a',
       'a',
-      { projects: [{ path: '/w', shown: '.', digest: '1', buildRequires: [] }] },
-      { projects: [{ path: '/w', shown: '.', digest: '2', buildRequires: [] }] },
+      { projects: [{ path: '/w', shown: '.', file: 'x', digest: '1', buildRequires: [] }] },
+      { projects: [{ path: '/w', shown: '.', file: 'x', digest: '2', buildRequires: [] }] },
     ],
     [
       'a dependency file',

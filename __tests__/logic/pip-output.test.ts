@@ -12,6 +12,7 @@ import {
   parseReport,
   readBuildLog,
   readFillLog,
+  requiredPython,
   unmetRequirements,
 } from '../../src/logic/pip-output.ts';
 
@@ -95,7 +96,10 @@ describe("pip's report", () => {
           download_info: { url: 'file:///w/A_b-1.0-py3-none-any.whl', archive_info: {} },
           is_direct: false,
           requested: true,
-          metadata: { name: 'A_b', version: '1.0', requires_dist: ['z>1', 'c ; extra == "x"'] },
+          metadata: {
+            ...{ name: 'A_b', version: '1.0', provides_extra: ['x'] },
+            requires_dist: ['z>1', 'c ; extra == "x"'],
+          },
           ...change,
         },
       ],
@@ -108,6 +112,7 @@ describe("pip's report", () => {
         writtenName: 'A_b',
         version: '1.0',
         url: 'file:///w/A_b-1.0-py3-none-any.whl',
+        extras: ['x'],
         requires: ['c ; extra == "x"', 'z>1'],
       },
     ]);
@@ -117,7 +122,10 @@ describe("pip's report", () => {
     const [read] = parseReport(
       item({ metadata: { name: 'a', version: '1' }, download_info: undefined }),
     );
-    assert.deepEqual(read, { name: 'a', writtenName: 'a', version: '1', url: '', requires: [] });
+    assert.deepEqual(read, {
+      ...{ name: 'a', writtenName: 'a', version: '1', url: '' },
+      ...{ extras: [], requires: [] },
+    });
   });
 
   test('a report may be empty', () => assert.deepEqual(parseReport('{"install": []}'), []));
@@ -425,6 +433,16 @@ describe('whether the machine is the reason for a failure', () => {
   ];
   for (const [output, expected] of table) {
     test(`${output}: ${expected}`, () => assert.equal(isMachineFailure(output), expected));
+  }
+});
+
+describe('requiredPython', () => {
+  for (const [output, expected] of [
+    ["ERROR: Package 'a' requires a different Python: 3.11.7 not in '>=3.12'", '>=3.12'],
+    ["ERROR: Package 'a-b' requires a different Python: 3.8 not in '<4,>=3.12'\nx", '<4,>=3.12'],
+    ['ERROR: no luck', undefined],
+  ] as const) {
+    test(`is ${expected}`, () => assert.equal(requiredPython(output), expected));
   }
 });
 

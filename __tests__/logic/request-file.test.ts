@@ -206,6 +206,30 @@ describe('places in the output of pip', () => {
     );
   });
 
+  test('the file of a stub becomes the name of its project', () => {
+    const stub = '/t/staged-1/0/my_app-1.0-0wheelhouse-py3-none-any.whl';
+    const file = plainFile(['x'], { file: 'input project', line: undefined });
+    assert.equal(
+      withUserSources(
+        [
+          `Processing ${stub} (from -r /s/x.txt (line 2))`,
+          'Processing C:\\my t\\my_app-1.0-0wheelhouse-py3-none-any.whl (from x)',
+          `Collecting b (from my-app[test]@ file://${stub}->-r /s/x.txt (line 2))`,
+          `Collecting c (from b->my-app @ file://${stub}->-r /s/x.txt (line 2))`,
+          `ERROR: Cannot install my-app 1.0 (from ${stub}) because`,
+        ].join('\n'),
+        new Map([['/s/x.txt', file]]),
+      ),
+      [
+        'Processing my_app 1.0 (from input project)',
+        'Processing my_app 1.0 (from x)',
+        'Collecting b (from my-app[test]->input project)',
+        'Collecting c (from b->my-app->input project)',
+        'ERROR: Cannot install my-app 1.0 because',
+      ].join('\n'),
+    );
+  });
+
   test('a line of an input has no line number', () => {
     const file = plainFile(['a'], { file: 'input packages', line: undefined });
     assert.equal(

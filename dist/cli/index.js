@@ -43645,6 +43645,7 @@ async function resolveSources(run, world) {
         const built = await buildProject(run, world, requirement, action);
         if (built.item === undefined)
             continue;
+        warnOfExtras(requirement, built.item, world);
         const project = directProject(requirement, built.item);
         projects.push(project);
         stubs.push({ ...project, marker: requirement.marker, source: requirement.source });
@@ -43674,10 +43675,27 @@ async function buildProject(run, world, requirement, action) {
         const result = await installProject(run, world, requirement, { action, access: run });
         if (result.state === 'done')
             return result;
-        const server = requirement.form === 'url' ? 'url' : 'index';
-        const options = { server, releaseAge: run.resolver.releaseAge };
-        throw new errors/* UserError */.yo(installFailure('pip', result.output, options), requirement.source);
+        throw buildFailure(run, requirement, result.output);
     });
+}
+/** Returns the error for a build that failed: what pip said last, and where to look. */
+function buildFailure({ interpreter, requested, resolver }, { form, target, source }, output) {
+    const bound = (0,pip_output/* requiredPython */.ex)(output);
+    const project = requested.projects.find((each) => each.path === target);
+    if (bound === undefined || project === undefined) {
+        const server = form === 'url' ? 'url' : 'index';
+        const options = { server, releaseAge: resolver.releaseAge };
+        return new errors/* UserError */.yo(installFailure('pip', output, options), source);
+    }
+    return new errors/* UserError */.yo(`${project.file} requires Python ${bound}, but ${interpreter.executable} is Python ${interpreter.version}. Use another Python: change the python-version of actions/setup-python, or the input python.`, { file: project.file });
+}
+/** Warns about extras that a project does not have, which pip ignores. */
+function warnOfExtras({ extras }, { writtenName, extras: known }, { reporter }) {
+    const names = new Set(known.map(logic_names/* normalizeName */.Pc));
+    for (const extra of extras.filter((each) => !names.has((0,logic_names/* normalizeName */.Pc)(each)))) {
+        const others = known.length > 0 ? `has only ${known.join(', ')}` : 'has no extras';
+        reporter.warning(`Nothing is installed for the extra "${extra}": ${writtenName} ${others}. Correct its name.`);
+    }
 }
 /**
  * Installs them from their own sources, with the wheels of the wheelhouse and without an index. A
@@ -43705,9 +43723,11 @@ async function installSources(run, world) {
         }
         if (result.item === undefined)
             continue;
+        warnOfExtras(requirement, result.item, world);
         const now = directProject(requirement, result.item);
         projects.push(now);
-        const before = run.manifest.direct.find((each) => each.requirement === now.requirement);
+        // By its name, as the path of another project depends on where the checkout is.
+        const before = run.manifest.direct.find((each) => each.name === now.name);
         if (JSON.stringify(now.requires) !== JSON.stringify(before?.requires))
             changed ??= now.name;
         await sources.pushDependencies(requirement, result.item);
@@ -43716,7 +43736,7 @@ async function installSources(run, world) {
         ? undefined
         : {
             reason: `the dependencies of ${changed} have changed`,
-            needs: projects.map(({ requirement, requires }) => [requirement, ...requires].join('\n')),
+            needs: projects.map(({ name, requires }) => [name, ...requires].join('\n')),
         };
 }
 /**
@@ -45368,6 +45388,7 @@ function everyLineHashed(lines) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   DY: () => (/* binding */ dependencyFiles),
 /* harmony export */   Nt: () => (/* binding */ declaresProject),
+/* harmony export */   PB: () => (/* binding */ pythonFile),
 /* harmony export */   _y: () => (/* binding */ groupRequirements),
 /* harmony export */   qJ: () => (/* binding */ splitSource),
 /* harmony export */   st: () => (/* binding */ projectParts)
@@ -45401,6 +45422,14 @@ const toolTables = [
     ['flit', 'metadata'],
     ['pdm', 'dev-dependencies'],
 ];
+/** The name of the file that says which Pythons a project is for, or else declares it. */
+function pythonFile({ pyproject, setupCfg, setupPy }) {
+    const files = { 'pyproject.toml': pyproject, 'setup.cfg': setupCfg, 'setup.py': setupPy };
+    const there = Object.entries(files).filter(([, text]) => text !== undefined);
+    const says = /requires-python|python_requires|^\s*python\s*=/m;
+    const [name = 'pyproject.toml'] = there.find(([, text = '']) => says.test(text)) ?? there[0] ?? [];
+    return name;
+}
 /**
  * The parts of a project directory that decide its dependencies.
  * @param files content of pyproject.toml, setup.cfg and setup.py
@@ -46618,6 +46647,7 @@ function skipSpace(text, at) {
 /* harmony export */   R0: () => (/* binding */ isUnreachable),
 /* harmony export */   ZX: () => (/* binding */ readBuildLog),
 /* harmony export */   cp: () => (/* binding */ adviceFor),
+/* harmony export */   ex: () => (/* binding */ requiredPython),
 /* harmony export */   kZ: () => (/* binding */ isMachineFailure),
 /* harmony export */   pD: () => (/* binding */ failedRequirement),
 /* harmony export */   yY: () => (/* binding */ unmetRequirements)
@@ -46673,15 +46703,14 @@ function parseReport(text) {
         if (typeof metadata?.name !== 'string' || typeof metadata.version !== 'string') {
             throw new Error("pip's report names a distribution without name or version");
         }
-        const requires = Array.isArray(metadata.requires_dist)
-            ? metadata.requires_dist.map(String)
-            : [];
+        const strings = (value) => (Array.isArray(value) ? value.map(String) : []);
         return {
             name: (0,_names_js__WEBPACK_IMPORTED_MODULE_0__/* .normalizeName */ .Pc)(metadata.name),
             writtenName: metadata.name,
             version: metadata.version,
             url: typeof download?.url === 'string' ? download.url : '',
-            requires: requires.sort(),
+            extras: strings(metadata.provides_extra),
+            requires: strings(metadata.requires_dist).sort(),
         };
     });
 }
@@ -46764,6 +46793,13 @@ function unmetRequirements(output) {
     const found = [...output.matchAll(/No matching distribution found for (.+)$/gm)];
     const unmet = new Set(found.map(([, requirement = '']) => requirement.trim()));
     return unmet.size === 0 ? undefined : [...unmet];
+}
+/**
+ * The Pythons that a project is for, from pip's error that the running one is not among them.
+ * @returns a version specifier; undefined after any other error
+ */
+function requiredPython(output) {
+    return /Package '?[^'\n]+'? requires a different Python: \S+ not in '([^'\n]+)'/.exec(output)?.[1];
 }
 /** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
 function isMirrorFailure(output) {
@@ -47776,11 +47812,11 @@ function plainFile(lines, source) {
 }
 /**
  * pip's output with the places of the user's files instead of those of generated files:
- * `-r requirements.txt (line 3)`.
+ * `-r requirements.txt (line 3)`, and with the names of local projects instead of their stubs.
  * @param files generated files by path
  */
 function withUserSources(text, files) {
-    let result = text;
+    let result = withoutStubs(text);
     for (const [path, { entries }] of files) {
         const place = (_whole, line) => {
             const source = entries[Number(line) - 1]?.source;
@@ -47794,6 +47830,14 @@ function withUserSources(text, files) {
             .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), place);
     }
     return result;
+}
+/** pip's output with the names of local projects instead of the files of their stubs. */
+function withoutStubs(text) {
+    const stub = '-0wheelhouse-py3-none-any\\.whl';
+    return text
+        .replace(new RegExp(` \\(from (?:file:)?[^\\s()]*${stub}\\)`, 'g'), '')
+        .replace(new RegExp(` ?@ file:[^\\s()>]*?${stub}`, 'g'), '')
+        .replace(new RegExp(`^(\\s*Processing ).*[\\\\/]([^\\\\/\\s-]+)-([^\\\\/\\s-]+)${stub}`, 'gm'), '$1$2 $3');
 }
 /**
  * The user's line that requires the project that pip failed for.
@@ -58704,7 +58748,8 @@ async function project(target, shown) {
     if (found === undefined)
         throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
-        return { path: target, shown, digest: await (0,disk/* fileSha256 */.sN)(target), buildRequires: [] };
+        const digest = await (0,disk/* fileSha256 */.sN)(target);
+        return { path: target, shown, file: shown, digest, buildRequires: [] };
     }
     const text = async (name) => {
         try {
@@ -58732,7 +58777,13 @@ async function project(target, shown) {
         // setuptools reads nothing outside the project.
         .filter((name) => (0,paths/* isWithin */.U)(target, external_node_path_.resolve(target, name)))
         .map(async (name) => `${name}\n${(await text(name).catch(() => undefined)) ?? ''}`);
-    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)) };
+    const file = inside(shown, (0,local_project/* pythonFile */.PB)(files));
+    return {
+        path: target,
+        shown,
+        file,
+        ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)),
+    };
 }
 
 

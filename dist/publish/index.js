@@ -28978,6 +28978,7 @@ function messageOf(error) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   DY: () => (/* binding */ dependencyFiles),
+/* harmony export */   PB: () => (/* binding */ pythonFile),
 /* harmony export */   _y: () => (/* binding */ groupRequirements),
 /* harmony export */   st: () => (/* binding */ projectParts)
 /* harmony export */ });
@@ -29011,6 +29012,14 @@ const toolTables = [
     ['flit', 'metadata'],
     ['pdm', 'dev-dependencies'],
 ];
+/** The name of the file that says which Pythons a project is for, or else declares it. */
+function pythonFile({ pyproject, setupCfg, setupPy }) {
+    const files = { 'pyproject.toml': pyproject, 'setup.cfg': setupCfg, 'setup.py': setupPy };
+    const there = Object.entries(files).filter(([, text]) => text !== undefined);
+    const says = /requires-python|python_requires|^\s*python\s*=/m;
+    const [name = 'pyproject.toml'] = there.find(([, text = '']) => says.test(text)) ?? there[0] ?? [];
+    return name;
+}
 /**
  * The parts of a project directory that decide its dependencies.
  * @param files content of pyproject.toml, setup.cfg and setup.py
@@ -29543,7 +29552,7 @@ function isWithin(directory, file) {
 /* harmony export */   MS: () => (/* binding */ errorExcerpt),
 /* harmony export */   cp: () => (/* binding */ adviceFor)
 /* harmony export */ });
-/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, unmetRequirements, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
+/* unused harmony exports readFillLog, readBuildLog, parseReport, isUnreachable, unmetRequirements, requiredPython, isMirrorFailure, isMachineFailure, failedRequirement, projectIn */
 /* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9882);
 /* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3983);
 /** The output of pip: what happened, and what to do about an error. */
@@ -29595,15 +29604,14 @@ function parseReport(text) {
         if (typeof metadata?.name !== 'string' || typeof metadata.version !== 'string') {
             throw new Error("pip's report names a distribution without name or version");
         }
-        const requires = Array.isArray(metadata.requires_dist)
-            ? metadata.requires_dist.map(String)
-            : [];
+        const strings = (value) => (Array.isArray(value) ? value.map(String) : []);
         return {
             name: normalizeName(metadata.name),
             writtenName: metadata.name,
             version: metadata.version,
             url: typeof download?.url === 'string' ? download.url : '',
-            requires: requires.sort(),
+            extras: strings(metadata.provides_extra),
+            requires: strings(metadata.requires_dist).sort(),
         };
     });
 }
@@ -29686,6 +29694,13 @@ function unmetRequirements(output) {
     const found = [...output.matchAll(/No matching distribution found for (.+)$/gm)];
     const unmet = new Set(found.map(([, requirement = '']) => requirement.trim()));
     return unmet.size === 0 ? undefined : [...unmet];
+}
+/**
+ * The Pythons that a project is for, from pip's error that the running one is not among them.
+ * @returns a version specifier; undefined after any other error
+ */
+function requiredPython(output) {
+    return /Package '?[^'\n]+'? requires a different Python: \S+ not in '([^'\n]+)'/.exec(output)?.[1];
 }
 /** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */
 function isMirrorFailure(output) {
@@ -33524,11 +33539,11 @@ function plainFile(lines, source) {
 }
 /**
  * pip's output with the places of the user's files instead of those of generated files:
- * `-r requirements.txt (line 3)`.
+ * `-r requirements.txt (line 3)`, and with the names of local projects instead of their stubs.
  * @param files generated files by path
  */
 function withUserSources(text, files) {
-    let result = text;
+    let result = withoutStubs(text);
     for (const [path, { entries }] of files) {
         const place = (_whole, line) => {
             const source = entries[Number(line) - 1]?.source;
@@ -33542,6 +33557,14 @@ function withUserSources(text, files) {
             .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), place);
     }
     return result;
+}
+/** pip's output with the names of local projects instead of the files of their stubs. */
+function withoutStubs(text) {
+    const stub = '-0wheelhouse-py3-none-any\\.whl';
+    return text
+        .replace(new RegExp(` \\(from (?:file:)?[^\\s()]*${stub}\\)`, 'g'), '')
+        .replace(new RegExp(` ?@ file:[^\\s()>]*?${stub}`, 'g'), '')
+        .replace(new RegExp(`^(\\s*Processing ).*[\\\\/]([^\\\\/\\s-]+)-([^\\\\/\\s-]+)${stub}`, 'gm'), '$1$2 $3');
 }
 /**
  * The user's line that requires the project that pip failed for.
@@ -39364,7 +39387,8 @@ async function project(target, shown) {
     if (found === undefined)
         throw new errors/* UserError */.yo(`${shown} does not exist.`);
     if (!found.isDirectory()) {
-        return { path: target, shown, digest: await fileSha256(target), buildRequires: [] };
+        const digest = await fileSha256(target);
+        return { path: target, shown, file: shown, digest, buildRequires: [] };
     }
     const text = async (name) => {
         try {
@@ -39392,7 +39416,13 @@ async function project(target, shown) {
         // setuptools reads nothing outside the project.
         .filter((name) => (0,paths/* isWithin */.U)(target, external_node_path_.resolve(target, name)))
         .map(async (name) => `${name}\n${(await text(name).catch(() => undefined)) ?? ''}`);
-    return { path: target, shown, ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)) };
+    const file = inside(shown, (0,local_project/* pythonFile */.PB)(files));
+    return {
+        path: target,
+        shown,
+        file,
+        ...(0,local_project/* projectParts */.st)(files, pyproject, await Promise.all(others)),
+    };
 }
 
 // EXTERNAL MODULE: ./lib/logic/manifest.js

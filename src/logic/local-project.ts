@@ -10,6 +10,8 @@ export interface LocalProject {
   /** Absolute path. */
   readonly path: string;
   readonly shown: string;
+  /** The file that says which Pythons it is for, as the user would write it. */
+  readonly file: string;
   /** Hex digest of the parts that decide its dependencies. */
   readonly digest: string;
   /** `build-system.requires`, or pip's default; empty for archives. */
@@ -44,6 +46,16 @@ const toolTables: readonly (readonly string[])[] = [
 export type ProjectFiles = Readonly<
   Partial<Record<'pyproject' | 'setupCfg' | 'setupPy', string | undefined>>
 >;
+
+/** The name of the file that says which Pythons a project is for, or else declares it. */
+export function pythonFile({ pyproject, setupCfg, setupPy }: ProjectFiles): string {
+  const files = { 'pyproject.toml': pyproject, 'setup.cfg': setupCfg, 'setup.py': setupPy };
+  const there = Object.entries(files).filter(([, text]) => text !== undefined);
+  const says = /requires-python|python_requires|^\s*python\s*=/m;
+  const [name = 'pyproject.toml'] =
+    there.find(([, text = '']) => says.test(text)) ?? there[0] ?? [];
+  return name;
+}
 
 /**
  * The parts of a project directory that decide its dependencies.

@@ -64,6 +64,8 @@ export interface ReportItem {
   readonly version: string;
   /** The URL of the file; empty when the report has none. */
   readonly url: string;
+  /** Names of the extras that it has. */
+  readonly extras: readonly string[];
   readonly requires: readonly string[];
 }
 
@@ -76,21 +78,25 @@ export function parseReport(text: string): ReportItem[] {
   if (!Array.isArray(report.install)) throw new Error("pip's report has no list of installs");
   return report.install.map((item: unknown) => {
     const { metadata, download_info: download } = item as {
-      metadata?: { name?: unknown; version?: unknown; requires_dist?: unknown };
+      metadata?: {
+        name?: unknown;
+        version?: unknown;
+        requires_dist?: unknown;
+        provides_extra?: unknown;
+      };
       download_info?: { url?: unknown };
     };
     if (typeof metadata?.name !== 'string' || typeof metadata.version !== 'string') {
       throw new Error("pip's report names a distribution without name or version");
     }
-    const requires = Array.isArray(metadata.requires_dist)
-      ? metadata.requires_dist.map(String)
-      : [];
+    const strings = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
     return {
       name: normalizeName(metadata.name),
       writtenName: metadata.name,
       version: metadata.version,
       url: typeof download?.url === 'string' ? download.url : '',
-      requires: requires.sort(),
+      extras: strings(metadata.provides_extra),
+      requires: strings(metadata.requires_dist).sort(),
     };
   });
 }
@@ -181,6 +187,16 @@ export function unmetRequirements(output: string): string[] | undefined {
   const found = [...output.matchAll(/No matching distribution found for (.+)$/gm)];
   const unmet = new Set(found.map(([, requirement = '']) => requirement.trim()));
   return unmet.size === 0 ? undefined : [...unmet];
+}
+
+/**
+ * The Pythons that a project is for, from pip's error that the running one is not among them.
+ * @returns a version specifier; undefined after any other error
+ */
+export function requiredPython(output: string): string | undefined {
+  return /Package '?[^'\n]+'? requires a different Python: \S+ not in '([^'\n]+)'/.exec(
+    output,
+  )?.[1];
 }
 
 /** Whether a mirror may be the reason that pip failed: a file was missing, refused or different. */

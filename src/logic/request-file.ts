@@ -172,11 +172,11 @@ export function plainFile(lines: readonly string[], source?: Source): GeneratedF
 
 /**
  * pip's output with the places of the user's files instead of those of generated files:
- * `-r requirements.txt (line 3)`.
+ * `-r requirements.txt (line 3)`, and with the names of local projects instead of their stubs.
  * @param files generated files by path
  */
 export function withUserSources(text: string, files: ReadonlyMap<string, GeneratedFile>): string {
-  let result = text;
+  let result = withoutStubs(text);
   for (const [path, { entries }] of files) {
     const place = (_whole: string, line: string): string => {
       const source = entries[Number(line) - 1]?.source;
@@ -189,6 +189,18 @@ export function withUserSources(text: string, files: ReadonlyMap<string, Generat
       .replace(new RegExp(`line (\\d+) of ${escaped}`, 'g'), place);
   }
   return result;
+}
+
+/** pip's output with the names of local projects instead of the files of their stubs. */
+function withoutStubs(text: string): string {
+  const stub = '-0wheelhouse-py3-none-any\\.whl';
+  return text
+    .replace(new RegExp(` \\(from (?:file:)?[^\\s()]*${stub}\\)`, 'g'), '')
+    .replace(new RegExp(` ?@ file:[^\\s()>]*?${stub}`, 'g'), '')
+    .replace(
+      new RegExp(`^(\\s*Processing ).*[\\\\/]([^\\\\/\\s-]+)-([^\\\\/\\s-]+)${stub}`, 'gm'),
+      '$1$2 $3',
+    );
 }
 
 /**

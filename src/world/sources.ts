@@ -3,7 +3,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { sha256 } from '../logic/digest.ts';
 import { messageOf, UserError } from '../logic/errors.ts';
-import { dependencyFiles, projectParts } from '../logic/local-project.ts';
+import { dependencyFiles, projectParts, pythonFile } from '../logic/local-project.ts';
 import type { Request } from '../logic/model.ts';
 import { isWithin } from '../logic/paths.ts';
 import type { RequirementFile } from '../logic/requirements.ts';
@@ -159,7 +159,8 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
   const found = await stat(target).catch(() => undefined);
   if (found === undefined) throw new UserError(`${shown} does not exist.`);
   if (!found.isDirectory()) {
-    return { path: target, shown, digest: await fileSha256(target), buildRequires: [] };
+    const digest = await fileSha256(target);
+    return { path: target, shown, file: shown, digest, buildRequires: [] };
   }
   const text = async (name: string): Promise<string | undefined> => {
     try {
@@ -187,5 +188,11 @@ async function project(target: string, shown: string): ReturnType<Sources['proje
     // setuptools reads nothing outside the project.
     .filter((name) => isWithin(target, path.resolve(target, name)))
     .map(async (name) => `${name}\n${(await text(name).catch(() => undefined)) ?? ''}`);
-  return { path: target, shown, ...projectParts(files, pyproject, await Promise.all(others)) };
+  const file = inside(shown, pythonFile(files));
+  return {
+    path: target,
+    shown,
+    file,
+    ...projectParts(files, pyproject, await Promise.all(others)),
+  };
 }
