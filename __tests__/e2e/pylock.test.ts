@@ -55,11 +55,11 @@ const installers: Record<string, (python: string, lock: string) => readonly stri
     ...['--no-index', '--no-cache-dir', '-r', lock],
   ],
   'uv pip sync': (python, lock) => [
-    ...[uvCommand(), 'pip', 'sync', '--offline', '--no-config', '--no-cache', '--preview'],
+    ...[uvCommand(), 'pip', 'sync', '--offline', '--no-config', '--no-cache'],
     ...['--python', python, lock],
   ],
   'uv pip install': (python, lock) => [
-    ...[uvCommand(), 'pip', 'install', '--offline', '--no-config', '--no-cache', '--preview'],
+    ...[uvCommand(), 'pip', 'install', '--offline', '--no-config', '--no-cache'],
     ...['--python', python, '-r', lock],
   ],
 };
