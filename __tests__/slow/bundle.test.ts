@@ -210,6 +210,41 @@ describe('a bundle for other platforms and Pythons', () => {
     assert.equal(lock.match(/^native.*$/m)?.[0].match(/--hash/g)?.length, 4);
   });
 
+  test('is built here if the only version is that of this Python', async (t) => {
+    const m = created(t, { 'requirements.txt': 'source\n' });
+    const made = await bundle(m, '--python-versions', own, '-o', 'bundle');
+    assert.equal(made.exitCode, 0, made.stderr);
+    assert.deepEqual(wheelsIn(join(m.directory, 'bundle')), ['source-2.0-py3-none-any.whl']);
+  });
+
+  test('shows the credentials of the index nowhere', async (t) => {
+    const [username, password] = ['robot', 'c@nary/S3cr3t'];
+    const guarded = await startIndex({ distributions, auth: { username, password } });
+    t.after(() => guarded.close());
+    const m = created(t);
+    for (const args of [elsewhere, []]) {
+      const flags = ['--no-store', '--python', await m.python(), ...args, '-o', 'bundle'].concat(
+        ...['--index-username', username],
+      );
+      const { exitCode, stdout, stderr } = await m.run(['bundle', ...flags], {
+        env: {
+          WHEELHOUSE_INDEX_URL: guarded.url,
+          WHEELHOUSE_INDEX_PASSWORD: password,
+          PIP_INDEX_URL: undefined,
+        },
+      });
+      assert.equal(exitCode, 0, stderr);
+      const place = join(m.directory, 'bundle');
+      const files = readdirSync(place).map((file) => readFileSync(join(place, file), 'latin1'));
+      for (const text of [stdout, stderr, ...files]) {
+        for (const secret of [password, encodeURIComponent(password), 'c%40nary']) {
+          assert.ok(!text.includes(secret), text);
+        }
+        if (text !== stderr) assert.ok(!text.includes(new URL(guarded.url).host), text);
+      }
+    }
+  });
+
   test('is the same for any order of platforms and versions', async (t) => {
     const m = created(t);
     await bundle(m, ...elsewhere, '-o', 'one.tar.gz');
@@ -255,7 +290,7 @@ describe('a bundle for other platforms and Pythons', () => {
       'a version without a wheel',
       { 'requirements.txt': 'source\n' },
       [],
-      /No wheel of these versions fits.*: source-2\.0\.tar\.gz \(Python 3\.\d+ on manylinux.*, Python 3\.\d+ on win_amd64\)\. Choose a version/,
+      /^error: These have no wheel that fits.*: source-2\.0\.tar\.gz \(Python 3\.\d+ on manylinux.*, Python 3\.\d+ on win_amd64\)\. Choose a version/m,
     ],
     [
       'a file that the index does not list',

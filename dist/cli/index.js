@@ -40416,8 +40416,50 @@ var release_age = __nccwpck_require__(761);
 var lib_request = __nccwpck_require__(451);
 // EXTERNAL MODULE: ./lib/tools.js + 1 modules
 var lib_tools = __nccwpck_require__(8988);
+;// CONCATENATED MODULE: ./lib/bundle/logic/model.js
+/** What a bundle is made of. */
+
+/** The error for wheels that are not what they were when they were verified. */
+function changedWheels(faults) {
+    return new errors/* UserError */.yo(`The wheels were changed by another program while the bundle was made: ${faults.join('; ')}. Run again.`);
+}
+
+;// CONCATENATED MODULE: ./lib/bundle/here.js
+/** Gathers the wheels for this machine: completes a wheelhouse as an installation does. */
+
+
+
+/** @throws UserError for everything that the user can fix */
+async function gatherHere(source, world) {
+    const { reporter, wheelhouses } = world;
+    const { wheelhouse, interpreter, requested, states } = await (0,install/* install */.a)(source, world);
+    const inspected = await wheelhouses.inspect(wheelhouse);
+    if (inspected === undefined || inspected.faults.length > 0) {
+        throw changedWheels(inspected?.faults ?? ['they are gone']);
+    }
+    const { wheels, direct, relied } = inspected.manifest;
+    if (relied.length > 0) {
+        const projects = relied.map(({ name, version }) => `${name} ${version}`).join(', ');
+        reporter.warning(`The bundle does not contain ${projects}: the hashes in the request allow no file of them, so the machine that installs the bundle must have them.`);
+    }
+    const targets = (0,logic_targets/* targetsOf */.Q)([], [], interpreter);
+    return {
+        directory: wheelhouse,
+        wheels: wheels
+            .filter((wheel) => wheel.role === 'runtime')
+            .map(({ name, project, version, file, sha256, size }) => ({
+            ...{ name, project, version, file, sha256, size },
+            targets: targets.map((target) => target.name),
+        }))
+            .sort((one, other) => (one.file < other.file ? -1 : 1)),
+        missing: direct.map((project) => project.name),
+        ...{ targets, interpreter, requested, states },
+    };
+}
+
 ;// CONCATENATED MODULE: ./lib/bundle/elsewhere.js
-/** Gathers the wheels for other machines, from the indexes alone: nothing can be built for them. */
+/** Gathers the wheels for other machines, from the indexes alone: nothing is built for them. */
+
 
 
 
@@ -40440,6 +40482,10 @@ async function gatherElsewhere({ source, platforms, pythonVersions }, world, wor
     (0,lib_request/* hideInputs */.UZ)(source, reporter);
     const request = await (0,discover/* completeRequest */.Z)(source, world);
     const interpreter = (0,lib_interpreter/* checkPip */.wT)(await python.probe(request));
+    const { series, version } = interpreter;
+    if (platforms.length === 0 && pythonVersions.every((each) => [series, version].includes(each))) {
+        return gatherHere(source, world);
+    }
     const targets = (0,logic_targets/* targetsOf */.Q)(platforms, pythonVersions, interpreter);
     const tools = new lib_tools/* Tools */.S(request, interpreter, world, install/* install */.a);
     const { settings, requested, noDeps } = await (0,lib_request/* readRequest */["in"])(request, interpreter, world, tools);
@@ -40493,7 +40539,7 @@ function refuseSdists(collected) {
     if (sdists.length === 0)
         return;
     const named = sdists.map(({ source: { file }, targets }) => `${file} (${namesOf(targets)})`);
-    throw new errors/* UserError */.yo(`No wheel of these versions fits, and an sdist can't be built for another platform: ${named.join(', ')}. Choose a version that has a wheel, or make the bundle on the platform that installs it.`);
+    throw new errors/* UserError */.yo(`These have no wheel that fits, and an sdist can't be built for another platform or Python: ${named.join(', ')}. Choose a version that has a wheel, or make the bundle on a machine like the one that installs it.`);
 }
 function namesOf(targets) {
     return targets.map((target) => target.name).join(', ');
@@ -40509,50 +40555,6 @@ function ageLimit({ releaseAge }, interpreter, { now }) {
         throw new errors/* UserError */.yo(`For other platforms, minimum-release-age needs pip 26.0 or newer, and takes no exceptions; this is pip ${interpreter.pip}. Run "${interpreter.executable} -m pip install --upgrade pip" and remove minimum-release-age-exclude, or make the bundle on the platform that installs it.`);
     }
     return { PIP_UPLOADED_PRIOR_TO: (0,release_age/* latestUpload */.tD)(releaseAge, now()) };
-}
-
-;// CONCATENATED MODULE: ./lib/bundle/logic/model.js
-/** What a bundle is made of. */
-
-/** The error for wheels that are not what they were when they were verified. */
-function changedWheels(faults) {
-    return new errors/* UserError */.yo(`The wheels were changed by another program while the bundle was made: ${faults.join('; ')}. Run again.`);
-}
-
-;// CONCATENATED MODULE: ./lib/bundle/here.js
-/** Gathers the wheels for this machine: completes a wheelhouse as an installation does. */
-
-
-
-/** @throws UserError for everything that the user can fix */
-async function gatherHere(source, world) {
-    const { reporter, wheelhouses } = world;
-    const { wheelhouse, interpreter, request, requested, states } = await (0,install/* install */.a)(source, world);
-    const inspected = await wheelhouses.inspect(wheelhouse);
-    if (inspected === undefined || inspected.faults.length > 0) {
-        throw changedWheels(inspected?.faults ?? ['they are gone']);
-    }
-    const { wheels, direct, relied } = inspected.manifest;
-    const missing = direct.map((project) => project.name);
-    if (missing.length > 0 && request.installProject) {
-        reporter.warning(`The bundle contains the dependencies of ${missing.join(', ')}, but not these projects themselves: they are installed from source.`);
-    }
-    if (relied.length > 0) {
-        const projects = relied.map(({ name, version }) => `${name} ${version}`).join(', ');
-        reporter.warning(`The bundle does not contain ${projects}: the hashes in the request allow no file of them, so the machine that installs the bundle must have them.`);
-    }
-    const targets = (0,logic_targets/* targetsOf */.Q)([], [], interpreter);
-    return {
-        directory: wheelhouse,
-        wheels: wheels
-            .filter((wheel) => wheel.role === 'runtime')
-            .map(({ name, project, version, file, sha256, size }) => ({
-            ...{ name, project, version, file, sha256, size },
-            targets: targets.map((target) => target.name),
-        }))
-            .sort((one, other) => (one.file < other.file ? -1 : 1)),
-        ...{ targets, missing, interpreter, requested, states },
-    };
 }
 
 ;// CONCATENATED MODULE: ./lib/bundle/logic/text.js
@@ -40836,7 +40838,7 @@ function extrasIn(marker) {
  * @throws UserError for everything that the user can fix
  */
 async function bundle(request, world, version) {
-    const { bundles, wheelhouses } = world;
+    const { bundles, reporter, wheelhouses } = world;
     const { source, platforms, pythonVersions, output } = request;
     await bundles.check(output);
     const workplace = await wheelhouses.workplace(source.temporary);
@@ -40846,6 +40848,9 @@ async function bundle(request, world, version) {
             ? await gatherHere(source, world)
             : await gatherElsewhere(request, world, workplace);
         const { wheels, targets, missing, interpreter, requested, states } = gathered;
+        if (missing.length > 0 && source.installProject) {
+            reporter.warning(`The bundle contains the dependencies of ${missing.join(', ')}, but not these projects themselves: they are installed from source.`);
+        }
         const contents = { targets: targets.map(({ name }) => name), wheels, missing };
         const versions = lockedVersions(wheels, targets);
         const staged = await wheelhouses.stage(workplace);

@@ -1,4 +1,4 @@
-/** Gathers the wheels for other machines, from the indexes alone: nothing can be built for them. */
+/** Gathers the wheels for other machines, from the indexes alone: nothing is built for them. */
 import { collect } from '../collect/collect.ts';
 import type { Collected, Target } from '../collect/logic/model.ts';
 import { pipEnvironment } from '../collect/logic/source.ts';
@@ -16,6 +16,7 @@ import { directRequirements, type RequestedSet } from '../logic/requirements.ts'
 import { hideInputs, readRequest } from '../request.ts';
 import { Tools } from '../tools.ts';
 import type { Gathered } from './gathered.ts';
+import { gatherHere } from './here.ts';
 import type { BundleRequest } from './logic/model.ts';
 import type { BundleWorld } from './ports.ts';
 
@@ -32,6 +33,10 @@ export async function gatherElsewhere(
   hideInputs(source, reporter);
   const request = await completeRequest(source, world);
   const interpreter = checkPip(await python.probe(request));
+  const { series, version } = interpreter;
+  if (platforms.length === 0 && pythonVersions.every((each) => [series, version].includes(each))) {
+    return gatherHere(source, world);
+  }
   const targets = targetsOf(platforms, pythonVersions, interpreter);
   const tools = new Tools(request, interpreter, world, install);
   const { settings, requested, noDeps } = await readRequest(request, interpreter, world, tools);
@@ -90,7 +95,7 @@ function refuseSdists(collected: readonly Collected[]): void {
   if (sdists.length === 0) return;
   const named = sdists.map(({ source: { file }, targets }) => `${file} (${namesOf(targets)})`);
   throw new UserError(
-    `No wheel of these versions fits, and an sdist can't be built for another platform: ${named.join(', ')}. Choose a version that has a wheel, or make the bundle on the platform that installs it.`,
+    `These have no wheel that fits, and an sdist can't be built for another platform or Python: ${named.join(', ')}. Choose a version that has a wheel, or make the bundle on a machine like the one that installs it.`,
   );
 }
 

@@ -9,18 +9,12 @@ import type { BundleWorld } from './ports.ts';
 /** @throws UserError for everything that the user can fix */
 export async function gatherHere(source: Request, world: BundleWorld): Promise<Gathered> {
   const { reporter, wheelhouses } = world;
-  const { wheelhouse, interpreter, request, requested, states } = await install(source, world);
+  const { wheelhouse, interpreter, requested, states } = await install(source, world);
   const inspected = await wheelhouses.inspect(wheelhouse);
   if (inspected === undefined || inspected.faults.length > 0) {
     throw changedWheels(inspected?.faults ?? ['they are gone']);
   }
   const { wheels, direct, relied } = inspected.manifest;
-  const missing = direct.map((project) => project.name);
-  if (missing.length > 0 && request.installProject) {
-    reporter.warning(
-      `The bundle contains the dependencies of ${missing.join(', ')}, but not these projects themselves: they are installed from source.`,
-    );
-  }
   if (relied.length > 0) {
     const projects = relied.map(({ name, version }) => `${name} ${version}`).join(', ');
     reporter.warning(
@@ -37,6 +31,7 @@ export async function gatherHere(source: Request, world: BundleWorld): Promise<G
         targets: targets.map((target) => target.name),
       }))
       .sort((one, other) => (one.file < other.file ? -1 : 1)),
-    ...{ targets, missing, interpreter, requested, states },
+    missing: direct.map((project) => project.name),
+    ...{ targets, interpreter, requested, states },
   };
 }

@@ -40,7 +40,7 @@ export async function bundle(
   world: BundleWorld,
   version: string,
 ): Promise<BundleOutcome> {
-  const { bundles, wheelhouses } = world;
+  const { bundles, reporter, wheelhouses } = world;
   const { source, platforms, pythonVersions, output } = request;
   await bundles.check(output);
   const workplace = await wheelhouses.workplace(source.temporary);
@@ -50,6 +50,11 @@ export async function bundle(
       ? await gatherHere(source, world)
       : await gatherElsewhere(request, world, workplace);
     const { wheels, targets, missing, interpreter, requested, states } = gathered;
+    if (missing.length > 0 && source.installProject) {
+      reporter.warning(
+        `The bundle contains the dependencies of ${missing.join(', ')}, but not these projects themselves: they are installed from source.`,
+      );
+    }
     const contents: Contents = { targets: targets.map(({ name }) => name), wheels, missing };
     const versions = lockedVersions(wheels, targets);
     const staged = await wheelhouses.stage(workplace);
