@@ -15,7 +15,7 @@ import {
 } from './logic/lock-tools.ts';
 import type { Interpreter, Request } from './logic/model.ts';
 import type { RequirementFile } from './logic/requirements.ts';
-import type { ToolResult, World } from './ports.ts';
+import type { LockTools, ToolResult, World } from './ports.ts';
 
 /**
  * Exports everything that the tool itself would install by default, and what the request selects.
@@ -32,7 +32,6 @@ export async function exportLock(
 ): Promise<ExportedLock & { readonly command: string }> {
   const { wheelhouses } = world;
   const lock = await readToolLock(request, file, world);
-  const command = await commandOf(lock, request, world, install);
   const python = interpreter.executable;
   const { commands, files } = exportOf(lock, request, python);
   const directory = path.dirname(file.location);
@@ -47,6 +46,8 @@ export async function exportLock(
     const env = exportEnvironment(lock.tool, request.environment, {
       ...{ home, python, nullDevice: devNull },
     });
+    // Even "--help" makes Poetry and PDM load plugins from where they run.
+    const command = await commandOf(lock, { cwd: copies, env }, world, install);
     const run = (args: readonly string[]) => world.lockTools.run(command, args, { cwd, env });
     let result: ToolResult | undefined;
     for (const { args, online } of commands) {
@@ -72,11 +73,11 @@ export async function exportLock(
 /** @returns the tool on PATH, or one that is installed */
 async function commandOf(
   { tool, shown }: ToolLock,
-  { environment }: Request,
+  place: Parameters<LockTools['onPath']>[1],
   { lockTools, reporter }: Pick<World, 'lockTools' | 'reporter'>,
   install: (tool: LockTool) => Promise<{ readonly venv: string }>,
 ): Promise<string> {
-  const found = await lockTools.onPath(tool, environment);
+  const found = await lockTools.onPath(tool, place);
   if ('command' in found) {
     reporter.info(`Reading ${shown} with the ${tool} on PATH.`);
     return found.command;

@@ -108,11 +108,12 @@ export interface Uv {
 export interface LockTools {
   /**
    * Finds a tool on PATH.
+   * @param options.cwd a directory without anybody's code, as tools load plugins from where they run
    * @returns its command, or why it can't be used, as the end of a sentence
    */
   onPath(
     tool: LockTool,
-    environment: Readonly<Record<string, string>>,
+    options: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
   ): Promise<{ readonly command: string } | { readonly reason: string }>;
   /** Reads a requirement file that names a tool and all its dependencies, with hashes. */
   requirements(tool: LockTool): string;

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import {
   appendFileSync,
+  cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -19,7 +21,7 @@ import { lockToolCommand, python } from '../../scripts/tools.mjs';
 import type { LockTool } from '../../src/logic/lock-files.ts';
 import { projectDirectory, wheel } from '../support/packages.ts';
 import { installed } from '../support/python.ts';
-import type { Job } from '../support/runner.ts';
+import { createJob, type Job } from '../support/runner.ts';
 import { annotations, startScenario } from '../support/scenario.ts';
 
 const { cache, index, run } = await startScenario({
@@ -309,3 +311,30 @@ for (const each of cases) {
     });
   });
 }
+
+test('plugins of Poetry in the checkout do not run when its lock is exported', async () => {
+  const poetry = cases.find(({ tool }) => tool === 'poetry');
+  assert.ok(poetry);
+  const job = createJob({});
+  try {
+    poetry.write(job);
+    await runTool('poetry', job, poetry.lock);
+    rmSync(join(job.workspace, '.venv'), { recursive: true, force: true });
+    const plugins = join(job.workspace, '.poetry', 'plugins');
+    const trace = join(job.root, 'trace');
+    mkdirSync(plugins, { recursive: true });
+    writeFileSync(join(plugins, 'evil.pth'), `import os; open(${JSON.stringify(trace)}, 'w')\n`);
+
+    const { main } = await run({
+      job: { path: [directoryOf('poetry')] },
+      before: (other) => cpSync(job.workspace, other.workspace, { recursive: true }),
+    });
+    assert.equal(main.conclusion, 'success', main.log);
+    assert.ok(!existsSync(trace), 'code of the checkout ran');
+    // The trap works: Poetry runs it in the checkout even for its help.
+    await runTool('poetry', job, ['export', '--help']);
+    assert.ok(existsSync(trace));
+  } finally {
+    job.cleanup();
+  }
+});

@@ -31507,7 +31507,6 @@ var lock_tools = __nccwpck_require__(1413);
 async function exportLock(file, { request, interpreter }, world, install) {
     const { wheelhouses } = world;
     const lock = await readToolLock(request, file, world);
-    const command = await commandOf(lock, request, world, install);
     const python = interpreter.executable;
     const { commands, files } = (0,lock_tools/* exportOf */.yN)(lock, request, python);
     const directory = external_node_path_.dirname(file.location);
@@ -31522,6 +31521,8 @@ async function exportLock(file, { request, interpreter }, world, install) {
         const env = (0,lock_tools/* exportEnvironment */.qw)(lock.tool, request.environment, {
             ...{ home, python, nullDevice: external_node_os_.devNull },
         });
+        // Even "--help" makes Poetry and PDM load plugins from where they run.
+        const command = await commandOf(lock, { cwd: copies, env }, world, install);
         const run = (args) => world.lockTools.run(command, args, { cwd, env });
         let result;
         for (const { args, online } of commands) {
@@ -31546,8 +31547,8 @@ async function exportLock(file, { request, interpreter }, world, install) {
     }
 }
 /** @returns the tool on PATH, or one that is installed */
-async function commandOf({ tool, shown }, { environment }, { lockTools, reporter }, install) {
-    const found = await lockTools.onPath(tool, environment);
+async function commandOf({ tool, shown }, place, { lockTools, reporter }, install) {
+    const found = await lockTools.onPath(tool, place);
     if ('command' in found) {
         reporter.info(`Reading ${shown} with the ${tool} on PATH.`);
         return found.command;
@@ -37825,10 +37826,10 @@ function complain(reporter, done, talk) {
 
 function lockToolsAdapter() {
     return {
-        async onPath(tool, environment) {
+        async onPath(tool, place) {
             const { probe, sign } = (0,_logic_lock_tools_js__WEBPACK_IMPORTED_MODULE_2__/* .traitsOf */ .JC)(tool);
             try {
-                const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_3__/* .run */ .eF)(tool, probe, { env: environment });
+                const { exitCode, stdout } = await (0,_process_js__WEBPACK_IMPORTED_MODULE_3__/* .run */ .eF)(tool, probe, place);
                 if (exitCode !== 0)
                     return { reason: `the ${tool} on PATH can't export locks` };
                 if (stdout.includes(sign))

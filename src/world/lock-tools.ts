@@ -9,10 +9,10 @@ import { run } from './process.ts';
 
 export function lockToolsAdapter(): LockTools {
   return {
-    async onPath(tool, environment) {
+    async onPath(tool, place) {
       const { probe, sign } = traitsOf(tool);
       try {
-        const { exitCode, stdout } = await run(tool, probe, { env: environment });
+        const { exitCode, stdout } = await run(tool, probe, place);
         if (exitCode !== 0) return { reason: `the ${tool} on PATH can't export locks` };
         if (stdout.includes(sign)) return { command: tool };
         return { reason: `the ${tool} on PATH is too old` };
