@@ -62,6 +62,9 @@ export interface Fake {
   readonly limits: (string | undefined)[];
   /** The temporary directory that contains `workspace`, `temp` and `store`. */
   readonly root: string;
+  readonly host: Host;
+  /** The world of a run, as it is now. */
+  readonly world: World;
   /** Runs the main step and, unless told otherwise, the post step. */
   run(inputs: Partial<Record<InputName, string>>, requirements: string): Promise<Outcome>;
   /** Directories of the entries in the store. */
@@ -100,7 +103,15 @@ export function fakeWorld(projects: Projects): Fake {
       return work();
     },
   };
+  const host: Host = {
+    ...{ workspace, directory: workspace, temporary: join(root, 'temp') },
+    ...{ environment: {}, event: undefined },
+  };
   const fake: Fake = {
+    host,
+    get world() {
+      return worldOf(fake, reporter);
+    },
     indexes: { [indexUrl]: fakeIndex(projects) },
     installed: new Map([['pip', '25.0']]),
     lookedUp: [],
@@ -114,42 +125,42 @@ export function fakeWorld(projects: Projects): Fake {
       said.length = 0;
       log.length = 0;
       writeFileSync(join(workspace, 'requirements.txt'), requirements);
-      const host: Host = {
-        ...{ workspace, directory: workspace, temporary: join(root, 'temp') },
-        ...{ environment: {}, event: undefined },
-      };
       const given: Partial<Record<InputName, string>> = { 'index-url': indexUrl, ...inputs };
       const { request } = loadRequest((name) => given[name] ?? '', host);
-      const world: World = {
-        python: fakePython(fake),
-        lockTools: {
-          onPath: async (tool) => ({ reason: `there is no ${tool} on PATH` }),
-          requirements: (tool) => `${tool}==1.0 --hash=sha256:${'0'.repeat(64)}\n`,
-          run: async () => ({ exitCode: 1, stdout: '', output: '', ranIn: '' }),
-        },
-        uv: {
-          onPath: async () => undefined,
-          unpack: async () => '/uv',
-          run: async () => ({ exitCode: 0, output: '' }),
-        },
-        sources: sourcesAdapter(),
-        wheelhouses: wheelhousesAdapter(),
-        store: directoryCache(join(root, 'store'), reporter),
-        indexProbe: {
-          probe: async (url) =>
-            fake.indexes[url]?.health ?? { state: 'down', reason: 'its host name does not exist' },
-          versions: async (url, project) =>
-            new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
-        },
-        reporter,
-        now: () => fake.now,
-      };
+      const { world } = fake;
       const outcome = await install(request, world);
       for (const state of outcome.states) await save(state, world);
       return outcome;
     },
   };
   return fake;
+}
+
+function worldOf(fake: Fake, reporter: Reporter): World {
+  return {
+    python: fakePython(fake),
+    lockTools: {
+      onPath: async (tool) => ({ reason: `there is no ${tool} on PATH` }),
+      requirements: (tool) => `${tool}==1.0 --hash=sha256:${'0'.repeat(64)}\n`,
+      run: async () => ({ exitCode: 1, stdout: '', output: '', ranIn: '' }),
+    },
+    uv: {
+      onPath: async () => undefined,
+      unpack: async () => '/uv',
+      run: async () => ({ exitCode: 0, output: '' }),
+    },
+    sources: sourcesAdapter(),
+    wheelhouses: wheelhousesAdapter(),
+    store: directoryCache(join(fake.root, 'store'), reporter),
+    indexProbe: {
+      probe: async (url) =>
+        fake.indexes[url]?.health ?? { state: 'down', reason: 'its host name does not exist' },
+      versions: async (url, project) =>
+        new Set(Object.keys(fake.indexes[url]?.projects[project] ?? {})),
+    },
+    reporter,
+    now: () => fake.now,
+  };
 }
 
 const wheelFile = (name: string, version: string): string => `${name}-${version}-py3-none-any.whl`;
