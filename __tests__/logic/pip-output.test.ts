@@ -314,6 +314,14 @@ describe('advice', () => {
       /The requirements conflict: /,
     ],
     [
+      'ERROR: Cannot install pluggy 0.1.dev1+g67fe2b390 and pluggy[testing]==0.1.dev1+g67fe2b390 because these package versions have conflicting dependencies.\nThe conflict is caused by:\n    The user requested pluggy[testing] 0.1.dev1+g67fe2b390\n    pytest 9.1.1 depends on pluggy<2 and >=1.5',
+      /^pluggy has version 0\.1\.dev1\+g67fe2b390, as in a checkout without tags: set fetch-depth: 0 /,
+    ],
+    [
+      'ERROR: Cannot install a and b because these package versions have conflicting dependencies.\n    The user requested a 0.1\n    b 1 depends on a>=1',
+      /The requirements conflict: /,
+    ],
+    [
       'ERROR: HTTP error 401 while getting\nERROR: 401 Client Error: Unauthorized for url: https://h',
       /credentials/,
     ],

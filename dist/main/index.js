@@ -33588,6 +33588,11 @@ function isUnreachable(output) {
     return unreachable.test(output);
 }
 /**
+ * A project in a conflict with a version that back ends make up without a tag: `0.1.dev1+g1234567`
+ * (setuptools-scm, hatch-vcs) and `0.0.0` (pbr, pdm-backend).
+ */
+const untagged = /The user requested ([\w.-]+)(?:\[[^\]\s]*\])? (0\.0\.0|0\.0\.1\.dev\d+|0\.1\.dev\d+(?:\+\S+)?)(?:\s|$)/;
+/**
  * The requirements that pip found no file for, without duplicates.
  * @returns undefined when there is none
  */
@@ -33637,6 +33642,10 @@ function adviceOn(output, server) {
     }
     if (notFound.test(output) && needsOtherPython(output)) {
         return 'The versions that you allow require another Python: use another Python, or allow another version.';
+    }
+    const [, project, version] = untagged.exec(output) ?? [];
+    if (conflict.test(output) && project !== undefined) {
+        return `${project} has version ${version}, as in a checkout without tags: set fetch-depth: 0 for actions/checkout, or state the version in another way.`;
     }
     return (advices.find(([pattern]) => pattern.test(output))?.[1] ??
         "See pip's output above; the same command should fail the same way outside this action.");

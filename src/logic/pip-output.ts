@@ -180,6 +180,13 @@ export function isUnreachable(output: string): boolean {
 }
 
 /**
+ * A project in a conflict with a version that back ends make up without a tag: `0.1.dev1+g1234567`
+ * (setuptools-scm, hatch-vcs) and `0.0.0` (pbr, pdm-backend).
+ */
+const untagged =
+  /The user requested ([\w.-]+)(?:\[[^\]\s]*\])? (0\.0\.0|0\.0\.1\.dev\d+|0\.1\.dev\d+(?:\+\S+)?)(?:\s|$)/;
+
+/**
  * The requirements that pip found no file for, without duplicates.
  * @returns undefined when there is none
  */
@@ -245,6 +252,10 @@ function adviceOn(output: string, server: 'index' | 'url'): string {
   }
   if (notFound.test(output) && needsOtherPython(output)) {
     return 'The versions that you allow require another Python: use another Python, or allow another version.';
+  }
+  const [, project, version] = untagged.exec(output) ?? [];
+  if (conflict.test(output) && project !== undefined) {
+    return `${project} has version ${version}, as in a checkout without tags: set fetch-depth: 0 for actions/checkout, or state the version in another way.`;
   }
   return (
     advices.find(([pattern]) => pattern.test(output))?.[1] ??

@@ -11,8 +11,10 @@ export interface Change {
 export interface Project {
   readonly name: string;
   readonly version: string;
-  /** Of its sdist. */
-  readonly sha256: string;
+  /** Of its sdist; undefined for a checkout that was written for the tests. */
+  readonly sha256?: string;
+  /** The files of such a checkout. */
+  readonly files?: Readonly<Record<string, string>>;
   /** What reads its metadata, and what is special about it. */
   readonly backend: string;
   /** Inputs of the action; none by default. */
@@ -22,7 +24,10 @@ export interface Project {
   readonly extras?: readonly string[];
   /** The oldest pip that can do it. */
   readonly pip?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Projects of which pip downloads versions that it then rejects. */
+  readonly candidates?: readonly string[];
+  /** Installed files that differ from one build to the next. */
+  readonly volatile?: readonly string[];
   /** Changes of code, version and description, which are no cache miss. */
   readonly edits: readonly Change[];
   /** Changes that add the dependency `six==1.16.0`. */
@@ -30,6 +35,62 @@ export interface Project {
 }
 
 const comment = '# An edit.\n';
+
+/** Four projects with four back ends, each of which depends on the next one by its path. */
+const monorepo = {
+  'web/pyproject.toml': `
+[build-system]
+requires = ["poetry-core>=2"]
+build-backend = "poetry.core.masonry.api"
+
+[tool.poetry]
+name = "web"
+version = "1.0"
+description = ""
+authors = []
+
+[tool.poetry.dependencies]
+python = ">=3.9"
+api = { path = "../api", develop = true }
+`,
+  'web/web/__init__.py': '',
+  'api/pyproject.toml': `
+[build-system]
+requires = ["pdm-backend"]
+build-backend = "pdm.backend"
+
+[project]
+name = "api"
+version = "2.0"
+dependencies = ["core @ file:///\${PROJECT_ROOT}/../core"]
+`,
+  'api/api/__init__.py': '',
+  'core/pyproject.toml': `
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "core"
+version = "3.0"
+dependencies = ["util @ {root:uri}/../util", "idna"]
+
+[tool.hatch.metadata]
+allow-direct-references = true
+`,
+  'core/core/__init__.py': '',
+  'util/pyproject.toml': `
+[build-system]
+requires = ["setuptools>=64"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "util"
+version = "4.0"
+dependencies = ["iniconfig"]
+`,
+  'util/util/__init__.py': '',
+};
 
 export const projects: readonly Project[] = [
   {
@@ -54,8 +115,7 @@ export const projects: readonly Project[] = [
     backend: 'setuptools-scm; a dependency of its own dependencies',
     inputs: { project: ['.[testing]'] },
     extras: ['testing'],
-    // Older pips download versions of pytest that they then reject.
-    pip: '25.3',
+    candidates: ['pytest'],
     edits: [
       { file: 'src/pluggy/__init__.py', from: '', to: comment },
       { file: 'PKG-INFO', from: 'Version: 1.5.0', to: 'Version: 1.5.9' },
@@ -238,6 +298,8 @@ export const projects: readonly Project[] = [
     version: '0.22.3',
     sha256: 'e32fee8ab45d3c2db6da19a5323bc3362237c8b653c70194414b892fd06a080d',
     backend: 'maturin, a Rust extension; version from Cargo.toml',
+    // The list of crates has a serial number.
+    volatile: ['dist-info/sboms/rpds-py.cyclonedx.json', 'rpds_py-0.22.3.dist-info/RECORD'],
     edits: [
       { file: 'src/lib.rs', from: '', to: '// An edit.\n' },
       { file: 'pyproject.toml', from: '"Python bindings', to: '"The Python bindings' },
@@ -249,5 +311,19 @@ export const projects: readonly Project[] = [
         to: 'dependencies = ["six==1.16.0"]\ndynamic = [',
       },
     ],
+  },
+  {
+    name: 'web',
+    version: '1.0',
+    files: monorepo,
+    backend: 'poetry-core → pdm-backend → hatchling → setuptools: a monorepo, by path',
+    inputs: { project: ['web'] },
+    plain: ['-e', './web'],
+    edits: [
+      { file: 'util/util/__init__.py', from: '', to: comment },
+      { file: 'core/pyproject.toml', from: 'version = "3.0"', to: 'version = "3.1"' },
+    ],
+    // No input names this project, so only its metadata tells.
+    adds: [{ file: 'util/pyproject.toml', from: '"iniconfig"', to: '"iniconfig", "six==1.16.0"' }],
   },
 ];
