@@ -1,12 +1,13 @@
-/** Runs the scripts of the examples unchanged. */
+/** Runs the scripts of the examples unchanged, and compares templates with action.yml. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 
 import { root } from '../scripts/tools.mjs';
+import { readActionManifest } from './support/runner.ts';
 import { type Mapping, parseYaml } from './support/yaml.ts';
 
 const skip = spawnSync('openssl', ['version']).error ? 'openssl is not installed' : false;
@@ -31,4 +32,40 @@ test('publish.yml: the text of whoever starts it can set one output and no other
   const [, end] = /^packages<<([0-9a-f]{32})$/.exec(first) ?? [];
   assert.equal(lines.indexOf(String(end)), lines.length - 1);
   assert.deepEqual(lines.slice(0, -1), packages.split(' '));
+});
+
+describe('every input of the action is passed on by', () => {
+  const inputs = Object.keys(readActionManifest(root).inputs);
+  /** Inputs that have no meaning there, or that are passed in the environment. */
+  const table: readonly (readonly [string, (input: string) => string, readonly string[]])[] = [
+    [
+      '.github/workflows/install.yml',
+      (input) => `          ${input}: \${{ `,
+      [
+        ...['compile-bytecode', 'export', 'install', 'python', 'restore-cache', 'save-cache'],
+        ...['trusted-host', 'wheelhouse'],
+      ],
+    ],
+    ...['templates/gitlab/wheelhouse.yml', 'templates/azure-pipelines/wheelhouse.yml'].map(
+      (file) =>
+        [
+          file,
+          (input: string) => `--${input}=`,
+          [
+            ...['export', 'extra-index-url', 'index-password', 'index-url', 'mirror-url'],
+            ...['restore-cache', 'save-cache'],
+          ],
+        ] as const,
+    ),
+  ];
+  for (const [file, form, others] of table) {
+    test(file, () => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const missing = inputs.filter((input) => !text.includes(form(input)));
+      assert.deepEqual(
+        missing.filter((input) => !others.includes(input)),
+        [],
+      );
+    });
+  }
 });
