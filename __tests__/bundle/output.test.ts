@@ -5,32 +5,32 @@ import { UserError } from '../../src/logic/errors.ts';
 
 describe('the output of a bundle', () => {
   for (const [text, path, form] of [
-    ['wheels', '/work/wheels', 'directory'],
+    ['wheels', '/place/wheels', 'directory'],
     ['../out/v1.2', '/out/v1.2', 'directory'],
     ['/srv/bundle.tar.gz', '/srv/bundle.tar.gz', 'tar.gz'],
-    ['bundle.TGZ', '/work/bundle.TGZ', 'tar.gz'],
-    ['bundle.zip', '/work/bundle.zip', 'zip'],
+    ['bundle.TGZ', '/place/bundle.TGZ', 'tar.gz'],
+    ['bundle.zip', '/place/bundle.zip', 'zip'],
   ] as const) {
     test(`${text} is a ${form}`, () => {
-      assert.deepEqual(outputOf(text, '/work'), { path, form });
+      assert.deepEqual(outputOf(text, '/place'), { path, form });
     });
   }
 
   for (const text of ['b.tar', 'b.tar.xz', 'b.tar.zst', 'b.7z', 'six-1.0-py3-none-any.whl']) {
     test(`${text} is refused instead of written as a directory`, () => {
-      assert.throws(() => outputOf(text, '/work'), { message: /Use \.tar\.gz, \.zip, or/ });
+      assert.throws(() => outputOf(text, '/place'), { message: /Use \.tar\.gz, \.zip, or/ });
     });
   }
 
-  for (const text of ['.', '..', '/', '/work']) {
+  for (const text of ['.', '..', '/', '/place']) {
     test(`${text} is refused because it contains the working directory`, () => {
-      assert.throws(() => outputOf(text, '/work'), { message: /contains the working directory/ });
+      assert.throws(() => outputOf(text, '/place'), { message: /contains the working directory/ });
     });
   }
 
   test('an empty path is refused', () => {
-    assert.throws(() => outputOf(' ', '/work'), UserError);
-    assert.throws(() => outputOf('a\0b', '/work'), UserError);
+    assert.throws(() => outputOf(' ', '/place'), UserError);
+    assert.throws(() => outputOf('a\0b', '/place'), UserError);
   });
 });
 

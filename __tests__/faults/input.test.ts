@@ -48,6 +48,16 @@ function noUrl(input: Input): Answer {
   );
 }
 
+const noPath = refused(
+  `"${shell}" is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`,
+);
+
+function noExtra(text: string): Answer {
+  return refused(
+    `The input extras contains "${text}", which is not the name of an extra. Write one name per line, or separate them by commas.`,
+  );
+}
+
 const noRequirement = (text: string): Answer =>
   refused(
     `"${text}" is not a requirement. Write a name with an optional version, such as "requests>=2.31", a path or URL, or one of pip's options.`,
@@ -60,14 +70,10 @@ const noUser = refused(
 /** What is said to the shell's text, and to the lines. */
 const answers: Record<Input, readonly [Answer, Answer]> = {
   requirements: [noFile('requirements', shell), noFile('requirements', 'x')],
-  project: both((text) => refused(`./${text} does not exist.`)),
-  packages: [refused(`./${shell} does not exist.`), noRequirement('::error::pwned')],
+  project: [noPath, refused('./x does not exist.')],
+  packages: [noPath, noRequirement('::error::pwned')],
   constraints: [noFile('constraints', shell), noFile('constraints', 'x')],
-  extras: both((text) =>
-    refused(
-      `The input extras contains "${text}", which is not the name of an extra. Write one name per line, or separate them by commas.`,
-    ),
-  ),
+  extras: [noExtra(shell), noExtra('::error::pwned')],
   groups: [noGroup(shell), noGroup('x')],
   'working-directory': both((text) =>
     refused(

@@ -278,7 +278,7 @@ describe('a line of a lock', () => {
     assert.equal(lineOf({ directory: { path: '../../x' } }, 'locks/ci'), './x');
     assert.equal(lineOf({ directory: { path: '../x' } }, '..'), '../../x');
     assert.equal(lineOf({ directory: { path: '/x' } }, 'locks'), '/x');
-    assert.equal(lineOf({ directory: { path: 'x' } }, '/work/my project'), '/work/my project/x');
+    assert.equal(lineOf({ directory: { path: 'x' } }, '/place/my project'), '/place/my project/x');
   });
 
   test('a path comes before a URL, as in pip', () => {
@@ -624,7 +624,7 @@ function assertPlain({ packages }: Lock): void {
     const parsed = parseLine(
       text,
       { source: { file: 'pylock.toml', line: undefined }, constraint: false },
-      { workingDirectory: '/work', environment: { TOKEN: 'secret' } },
+      { workingDirectory: '/place', environment: { TOKEN: 'secret' } },
     );
     assert.ok('lines' in parsed, text);
     const [line, ...others] = parsed.lines;
