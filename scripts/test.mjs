@@ -15,6 +15,7 @@ const slow = 'slow';
 
 const wantsMore = process.argv.includes('--more');
 const given = process.argv.slice(2).filter((word) => word !== '--more');
+const wantsSlow = wantsMore || given.some((file) => file.startsWith(`__tests__/${slow}`));
 const wantsMirror = given.some((file) => file.startsWith('__tests__/mirror'));
 
 function testFiles() {
@@ -26,7 +27,7 @@ function testFiles() {
     .map((file) => join('__tests__', file));
 }
 
-ensureTools(wantsMirror ? 'test:mirror' : wantsMore ? 'test:more' : 'test');
+ensureTools(wantsMirror ? 'test:mirror' : wantsSlow ? 'test:more' : 'test');
 const node = node24();
 const modules = join(root, 'node_modules');
 const steps =
