@@ -10,7 +10,7 @@ import {
 import { UserError } from './logic/errors.ts';
 import { refreshPeriods } from './logic/freshness.ts';
 import type { IndexInputs, Request } from './logic/model.ts';
-import { isExtraName } from './logic/names.ts';
+import { isValidName } from './logic/names.ts';
 import { isWithin } from './logic/paths.ts';
 import { readReleaseAge } from './logic/release-age.ts';
 
@@ -173,7 +173,7 @@ export function loadRequest(
 
 function extraName(text: string): string {
   const name = text.trim();
-  if (isExtraName(name)) return name;
+  if (isValidName(name)) return name;
   throw new UserError(
     `The input extras contains "${name}", which is not the name of an extra. Write one name per line, or separate them by commas.`,
   );

@@ -43208,7 +43208,7 @@ function loadRequest(get, host) {
 }
 function extraName(text) {
     const name = text.trim();
-    if ((0,names/* isExtraName */.cg)(name))
+    if ((0,names/* isValidName */.uV)(name))
         return name;
     throw new errors/* UserError */.yo(`The input extras contains "${name}", which is not the name of an extra. Write one name per line, or separate them by commas.`);
 }
@@ -45409,15 +45409,6 @@ function everyLineHashed(lines) {
 
 /** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
-function table(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? value
-        : {};
-}
-/** The strings of a list; the back end reports what else is in it. */
-function strings(value) {
-    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
 /** The tables outside `[project]` in which build backends expect dependencies. */
 const toolTables = [
     ['poetry', 'dependencies'],
@@ -45442,9 +45433,9 @@ function pythonFile({ pyproject, setupCfg, setupPy }) {
  * @param others the texts of {@link dependencyFiles}
  */
 function projectParts(files, shown, others = []) {
-    const pyproject = files.pyproject === undefined ? {} : (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(files.pyproject, shown);
-    const project = table(pyproject['project']);
-    const tool = table(pyproject['tool']);
+    const pyproject = files.pyproject === undefined ? {} : (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .MT)(files.pyproject, shown);
+    const project = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(pyproject['project']);
+    const tool = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(pyproject['tool']);
     const build = pyproject['build-system'];
     const decisive = {
         build,
@@ -45454,27 +45445,27 @@ function projectParts(files, shown, others = []) {
         extras: project['optional-dependencies'],
         dynamic: project['dynamic'],
         groups: pyproject['dependency-groups'],
-        tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+        tools: toolTables.map(([name = '', part = '']) => (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool[name])[part]),
         setuptools: setuptoolsDependencies(tool),
         hooks: hatchHooks(tool),
     };
-    const requires = table(build)['requires'];
+    const requires = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(build)['requires'];
     const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
     return {
         digest: (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([stable(decisive), ...setup, ...others]),
-        buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
+        buildRequires: Array.isArray(requires) ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .strings */ .P$)(requires) : legacyBuildRequires,
     };
 }
 /** Where setuptools is told to read dependencies from. */
 function setuptoolsDependencies(tool) {
-    const dynamic = table(table(tool['setuptools'])['dynamic']);
+    const dynamic = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool['setuptools'])['dynamic']);
     const { dependencies, 'optional-dependencies': extras } = dynamic;
     return { dependencies, extras };
 }
 /** The metadata hooks of hatchling that may set dependencies: all but the one for the description. */
 function hatchHooks(tool) {
-    const { hooks } = table(table(tool['hatch'])['metadata']);
-    const { 'fancy-pypi-readme': _description, ...others } = table(hooks);
+    const { hooks } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool['hatch'])['metadata']);
+    const { 'fancy-pypi-readme': _description, ...others } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(hooks);
     return others;
 }
 /** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
@@ -45512,16 +45503,16 @@ function decisiveCode(text) {
  * @returns paths relative to the project, sorted
  */
 function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, names) {
-    const { project, tool } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(pyproject, shown);
-    const dynamic = table(project)['dynamic'];
+    const { project, tool } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .MT)(pyproject, shown);
+    const dynamic = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(project)['dynamic'];
     const isDynamic = setupPy !== undefined ||
         /\bfile:|\bpbr\b/.test(setupCfg) ||
-        strings(dynamic).some((field) => /dependencies$/.test(field));
+        (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .strings */ .P$)(dynamic).some((field) => /dependencies$/.test(field));
     if (!isDynamic)
         return [];
-    const hooks = hatchHooks(table(tool));
+    const hooks = hatchHooks((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool));
     const declared = [
-        ...declaredFiles(setuptoolsDependencies(table(tool))),
+        ...declaredFiles(setuptoolsDependencies((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool))),
         ...declaredFiles(hooks),
         ...(hooks['custom'] === undefined ? [] : ['hatch_build.py']),
     ];
@@ -45532,7 +45523,7 @@ function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, name
 }
 /** The paths that tables such as `{ file = … }` name, at any depth. */
 function declaredFiles(value) {
-    return Object.entries(table(value)).flatMap(([key, item]) => /^(?:files?|filename|path)$/.test(key) ? strings([item].flat()) : declaredFiles(item));
+    return Object.entries((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(value)).flatMap(([key, item]) => /^(?:files?|filename|path)$/.test(key) ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .strings */ .P$)([item].flat()) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
@@ -45545,7 +45536,7 @@ function stable(value) {
  * @throws UserError with the file and line of a mistake
  */
 function declaresProject(text, shown) {
-    const { project, 'build-system': build } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(text, shown);
+    const { project, 'build-system': build } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .MT)(text, shown);
     return project !== undefined || build !== undefined;
 }
 /**
@@ -45554,7 +45545,7 @@ function declaresProject(text, shown) {
  * @throws UserError for a missing group, a circular include, or an invalid entry
  */
 function groupRequirements(text, shown, group) {
-    const groups = table((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(text, shown)['dependency-groups']);
+    const groups = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .MT)(text, shown)['dependency-groups']);
     const names = new Map(Object.keys(groups).map((name) => [(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(name), name]));
     const resolved = new Map();
     const resolve = (name, stack) => {
@@ -45575,7 +45566,7 @@ function groupRequirements(text, shown, group) {
         const all = entries.flatMap((entry) => {
             if (typeof entry === 'string')
                 return [entry];
-            const included = table(entry)['include-group'];
+            const included = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(entry)['include-group'];
             if (typeof included === 'string')
                 return resolve(included, [...stack, key]);
             throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`, { file: shown });
@@ -45726,7 +45717,7 @@ const exports = {
         return { commands: [{ args: [...args, '--offline'], online: args }], files: undefined };
     },
     poetry(lock, { extras, groups }) {
-        const pyproject = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .M)(lock.project, 'pyproject.toml');
+        const pyproject = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(lock.project, 'pyproject.toml');
         const wanted = [...poetryDefaultGroups(pyproject), ...groups];
         const args = ['export', '--format=requirements.txt', '--no-interaction', '--no-ansi']
             .concat(wanted.map((group) => `--with=${group}`))
@@ -45741,12 +45732,12 @@ const exports = {
         };
     },
     pdm(lock, { extras, groups }) {
-        const locked = table((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .M)(lock.lock, lock.shown)['metadata'])['groups'];
-        const dynamic = table((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .M)(lock.project, 'pyproject.toml')['project'])['dynamic'];
-        if (strings(dynamic).some((field) => /dependencies$/.test(field))) {
+        const locked = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(lock.lock, lock.shown)['metadata'])['groups'];
+        const dynamic = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(lock.project, 'pyproject.toml')['project'])['dynamic'];
+        if ((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .strings */ .P$)(dynamic).some((field) => /dependencies$/.test(field))) {
             throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${lock.shown} can't be used: its project computes its dependencies when it is built (project.dynamic). Write them into pyproject.toml, or commit a requirement file made by "pdm export".`, { file: lock.shown });
         }
-        refuseUnknown(lock, [...extras, ...groups], strings(locked));
+        refuseUnknown(lock, [...extras, ...groups], (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .strings */ .P$)(locked));
         const wanted = [...extras, ...groups].map((group) => `--group=${group}`);
         return {
             commands: [
@@ -45770,14 +45761,14 @@ const exports = {
 };
 /** The groups that `poetry install` installs without options, but `poetry export` leaves out. */
 function poetryDefaultGroups(pyproject) {
-    const poetry = table(table(pyproject['tool'])['poetry']);
-    const own = table(poetry['group']);
+    const poetry = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(pyproject['tool'])['poetry']);
+    const own = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(poetry['group']);
     const isOptional = new Map(Object.entries(own).map(([name, group]) => [
         (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(name),
-        table(group)['optional'] === true,
+        (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(group)['optional'] === true,
     ]));
     const names = [
-        ...Object.keys(table(pyproject['dependency-groups'])),
+        ...Object.keys((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(pyproject['dependency-groups'])),
         ...Object.keys(own),
         ...('dev-dependencies' in poetry ? ['dev'] : []),
     ];
@@ -45786,7 +45777,7 @@ function poetryDefaultGroups(pyproject) {
 }
 /** Poetry does not start if a licence file is missing; its content does not matter here. */
 function poetryLicense(pyproject) {
-    const file = table(table(pyproject['project'])['license'])['file'];
+    const file = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(pyproject['project'])['license'])['file'];
     if (typeof file !== 'string')
         return {};
     const normal = node_path__WEBPACK_IMPORTED_MODULE_0__.posix.normalize(file);
@@ -45805,7 +45796,7 @@ function pipenvSection(category) {
 }
 function pipfileLock({ lock, shown }) {
     try {
-        return table(JSON.parse(lock));
+        return (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(JSON.parse(lock));
     }
     catch {
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${shown} is not valid JSON. Run "pipenv lock" and commit the result.`, {
@@ -45916,24 +45907,24 @@ function namesDefaultIndex(option, defaultIndex) {
 function detailsOf(lock) {
     if (lock.tool === 'pipenv')
         return pipfileDetails(lock);
-    const read = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .M)(lock.lock, lock.shown);
+    const read = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(lock.lock, lock.shown);
     const hashes = new Map();
     const names = new Map();
-    for (const each of tables(read['package'])) {
+    for (const each of (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .tables */ .um)(read['package'])) {
         const name = (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(String(each['name']));
-        const source = table(each['source']);
+        const source = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(each['source']);
         const local = source['type'] === 'directory' || source['type'] === 'file' ? source['url'] : each['path'];
         if (typeof local === 'string')
             names.set(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.normalize(local), name);
         if (lock.tool !== 'pdm')
             continue;
         const key = `${name}==${String(each['version'])}`;
-        const own = tables(each['files']).flatMap(({ hash }) => typeof hash === 'string' ? [hash] : []);
+        const own = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .tables */ .um)(each['files']).flatMap(({ hash }) => typeof hash === 'string' ? [hash] : []);
         hashes.set(key, [...(hashes.get(key) ?? []), ...own]);
     }
-    const project = table((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .M)(lock.project, 'pyproject.toml')['project']);
+    const project = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(lock.project, 'pyproject.toml')['project']);
     const supported = lock.tool === 'poetry'
-        ? table(read['metadata'])['python-versions']
+        ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(read['metadata'])['python-versions']
         : project['requires-python'];
     const requiresPython = typeof supported === 'string' ? pythonMarker(supported) : undefined;
     return { requiresPython, hashes, names, editable: new Set() };
@@ -45944,8 +45935,8 @@ function pipfileDetails(lock) {
     for (const [section, packages] of Object.entries(pipfileLock(lock))) {
         if (section === '_meta')
             continue;
-        for (const [name, value] of Object.entries(table(packages))) {
-            const { path: local, editable: isEditable } = table(value);
+        for (const [name, value] of Object.entries((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(packages))) {
+            const { path: local, editable: isEditable } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(value);
             if (typeof local !== 'string')
                 continue;
             names.set(node_path__WEBPACK_IMPORTED_MODULE_0__.posix.normalize(local), (0,_names_js__WEBPACK_IMPORTED_MODULE_3__/* .normalizeName */ .Pc)(name));
@@ -46017,11 +46008,11 @@ function within(directory, relative) {
 function isPackage({ tool, project }) {
     if (tool === 'pipenv')
         return false;
-    const pyproject = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .M)(project, 'pyproject.toml');
-    const settings = table(table(pyproject['tool'])[tool]);
+    const pyproject = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .parseToml */ .MT)(project, 'pyproject.toml');
+    const settings = (0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(pyproject['tool'])[tool]);
     if (tool === 'poetry')
         return settings['package-mode'] !== false;
-    if (table(pyproject['project'])['name'] === undefined)
+    if ((0,_toml_js__WEBPACK_IMPORTED_MODULE_6__/* .table */ .tp)(pyproject['project'])['name'] === undefined)
         return false;
     if ('package-type' in settings)
         return settings['package-type'] === 'library';
@@ -46076,17 +46067,6 @@ function exportFailure({ tool, shown }, output) {
     const words = output.trim() === '' ? 'It printed nothing.' : output.trim();
     return new _errors_js__WEBPACK_IMPORTED_MODULE_2__/* .UserError */ .yo(`${tool} could not export ${shown}:\n${words}\nIf ${traits[tool].projectFile} has changed, run "${traits[tool].lockCommand}" and commit the result.`, { file: shown });
 }
-function table(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? value
-        : {};
-}
-function tables(value) {
-    return Array.isArray(value) ? value.map(table) : [];
-}
-function strings(value) {
-    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
 
 
 /***/ }),
@@ -46128,8 +46108,8 @@ const pylockFile = 'pylock.toml';
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
-const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isExtraName */ .cg);
+const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isNormalizedName */ .HG);
+const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isValidName */ .uV);
 const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -46326,14 +46306,15 @@ function sameWheels(one, other) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   HG: () => (/* binding */ isNormalizedName),
 /* harmony export */   I1: () => (/* binding */ isDistributionName),
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   Ui: () => (/* binding */ isOlderPip),
-/* harmony export */   cg: () => (/* binding */ isExtraName),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
+/* harmony export */   uV: () => (/* binding */ isValidName),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
 /* harmony export */ });
 /** Names of projects and of their files, and versions: when two spellings are equal. */
@@ -46361,8 +46342,12 @@ function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
 }
-/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
-function isExtraName(text) {
+/** Whether a text is a project's name in the normal form of PEP 503. */
+function isNormalizedName(text) {
+    return /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text);
+}
+/** Whether a text is a valid name of a project, of an extra or of a dependency group (PEP 508, PEP 735). */
+function isValidName(text) {
     return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 /** Whether a file name is a valid sdist name, which never needs escaping. */
@@ -47205,7 +47190,8 @@ var schema = __nccwpck_require__(3227);
  */
 
 
-const projectName = (0,schema/* lineOf */.cA)('a normalized project name', (text) => /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text));
+
+const projectName = (0,schema/* lineOf */.cA)('a normalized project name', logic_names/* isNormalizedName */.HG);
 const strict = { legacyVersions: false, isNewer: false };
 const version = (0,schema/* lineOf */.cA)('a version', isVersion);
 /** Whether a text is a valid version (PEP 440). */
@@ -47396,7 +47382,7 @@ function readLock(text, shown, selection, directory = '.') {
             throw new errors/* UserError */.yo(`${shown} is not a valid lock: ${place}${error.message}. Fix it, or create the lock again.`, { file: shown });
         }
     };
-    const content = (0,toml/* parseToml */.M)(text, shown);
+    const content = (0,toml/* parseToml */.MT)(text, shown);
     const lock = within('', () => lockTable(content, ''));
     const defaults = lock['default-groups'] ?? [];
     const groups = [...(lock['dependency-groups'] ?? []), ...defaults];
@@ -47650,7 +47636,7 @@ function readReleaseAge(age, exclude) {
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age is "${age}"; expected a number of hours, days or weeks, such as "7 days", "36 hours", "7d" or "P7D".`);
     }
     for (const name of exclude) {
-        if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name))
+        if ((0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isValidName */ .uV)(name))
             continue;
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age-exclude contains "${name}", which is not the name of a project. Write one name per line, without a version.`);
     }
@@ -48632,7 +48618,7 @@ function parseProject({ text, extras: added, editable, source }, context) {
         throw refusal(`is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`);
     }
     const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter((extra) => extra !== '');
-    const wrong = extras.find((extra) => !(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isExtraName */ .cg)(extra));
+    const wrong = extras.find((extra) => !(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .isValidName */ .uV)(extra));
     if (wrong !== undefined)
         throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
     const relative = (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_3__/* .isPath */ .uf)(location) ? location : `./${location}`;
@@ -49296,7 +49282,10 @@ function cell(text) {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  M: () => (/* binding */ parseToml)
+  MT: () => (/* binding */ parseToml),
+  P$: () => (/* binding */ strings),
+  tp: () => (/* binding */ table),
+  um: () => (/* binding */ tables)
 });
 
 ;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
@@ -50632,6 +50621,20 @@ function parseToml(text, shown) {
         const { line, message } = error;
         throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
     }
+}
+/** Returns a value as a table; an empty one for a value of another type. */
+function table(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? value
+        : {};
+}
+/** Returns the items of a list as tables; none for a value of another type. */
+function tables(value) {
+    return Array.isArray(value) ? value.map(table) : [];
+}
+/** Returns the strings of a list without its other items; none for a value of another type. */
+function strings(value) {
+    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
 

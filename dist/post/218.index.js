@@ -195,8 +195,12 @@ function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
 }
-/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
-function isExtraName(text) {
+/** Whether a text is a project's name in the normal form of PEP 503. */
+function isNormalizedName(text) {
+    return /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text);
+}
+/** Whether a text is a valid name of a project, of an extra or of a dependency group (PEP 508, PEP 735). */
+function isValidName(text) {
     return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 /** Whether a file name is a valid sdist name, which never needs escaping. */
@@ -273,8 +277,8 @@ const pylockFile = 'pylock.toml';
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
-const projectName = lineOf('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = lineOf('the name of an extra', isExtraName);
+const projectName = lineOf('a normalized project name', isNormalizedName);
+const extraName = lineOf('the name of an extra', isValidName);
 const manifest_version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = satisfying('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);

@@ -28994,15 +28994,6 @@ function messageOf(error) {
 
 /** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
-function table(value) {
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? value
-        : {};
-}
-/** The strings of a list; the back end reports what else is in it. */
-function strings(value) {
-    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
 /** The tables outside `[project]` in which build backends expect dependencies. */
 const toolTables = [
     ['poetry', 'dependencies'],
@@ -29027,9 +29018,9 @@ function pythonFile({ pyproject, setupCfg, setupPy }) {
  * @param others the texts of {@link dependencyFiles}
  */
 function projectParts(files, shown, others = []) {
-    const pyproject = files.pyproject === undefined ? {} : (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(files.pyproject, shown);
-    const project = table(pyproject['project']);
-    const tool = table(pyproject['tool']);
+    const pyproject = files.pyproject === undefined ? {} : (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .MT)(files.pyproject, shown);
+    const project = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(pyproject['project']);
+    const tool = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(pyproject['tool']);
     const build = pyproject['build-system'];
     const decisive = {
         build,
@@ -29039,27 +29030,27 @@ function projectParts(files, shown, others = []) {
         extras: project['optional-dependencies'],
         dynamic: project['dynamic'],
         groups: pyproject['dependency-groups'],
-        tools: toolTables.map(([name = '', part = '']) => table(tool[name])[part]),
+        tools: toolTables.map(([name = '', part = '']) => (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool[name])[part]),
         setuptools: setuptoolsDependencies(tool),
         hooks: hatchHooks(tool),
     };
-    const requires = table(build)['requires'];
+    const requires = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(build)['requires'];
     const setup = [decisiveConfig(files.setupCfg ?? ''), decisiveCode(files.setupPy ?? '')];
     return {
         digest: (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([stable(decisive), ...setup, ...others]),
-        buildRequires: Array.isArray(requires) ? strings(requires) : legacyBuildRequires,
+        buildRequires: Array.isArray(requires) ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .strings */ .P$)(requires) : legacyBuildRequires,
     };
 }
 /** Where setuptools is told to read dependencies from. */
 function setuptoolsDependencies(tool) {
-    const dynamic = table(table(tool['setuptools'])['dynamic']);
+    const dynamic = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool['setuptools'])['dynamic']);
     const { dependencies, 'optional-dependencies': extras } = dynamic;
     return { dependencies, extras };
 }
 /** The metadata hooks of hatchling that may set dependencies: all but the one for the description. */
 function hatchHooks(tool) {
-    const { hooks } = table(table(tool['hatch'])['metadata']);
-    const { 'fancy-pypi-readme': _description, ...others } = table(hooks);
+    const { hooks } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool['hatch'])['metadata']);
+    const { 'fancy-pypi-readme': _description, ...others } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(hooks);
     return others;
 }
 /** Keys of setup.cfg's [metadata] and arguments of setup() that say nothing about dependencies. */
@@ -29097,16 +29088,16 @@ function decisiveCode(text) {
  * @returns paths relative to the project, sorted
  */
 function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, names) {
-    const { project, tool } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(pyproject, shown);
-    const dynamic = table(project)['dynamic'];
+    const { project, tool } = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .MT)(pyproject, shown);
+    const dynamic = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(project)['dynamic'];
     const isDynamic = setupPy !== undefined ||
         /\bfile:|\bpbr\b/.test(setupCfg) ||
-        strings(dynamic).some((field) => /dependencies$/.test(field));
+        (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .strings */ .P$)(dynamic).some((field) => /dependencies$/.test(field));
     if (!isDynamic)
         return [];
-    const hooks = hatchHooks(table(tool));
+    const hooks = hatchHooks((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool));
     const declared = [
-        ...declaredFiles(setuptoolsDependencies(table(tool))),
+        ...declaredFiles(setuptoolsDependencies((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(tool))),
         ...declaredFiles(hooks),
         ...(hooks['custom'] === undefined ? [] : ['hatch_build.py']),
     ];
@@ -29117,7 +29108,7 @@ function dependencyFiles({ pyproject = '', setupPy, setupCfg = '' }, shown, name
 }
 /** The paths that tables such as `{ file = … }` name, at any depth. */
 function declaredFiles(value) {
-    return Object.entries(table(value)).flatMap(([key, item]) => /^(?:files?|filename|path)$/.test(key) ? strings([item].flat()) : declaredFiles(item));
+    return Object.entries((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(value)).flatMap(([key, item]) => /^(?:files?|filename|path)$/.test(key) ? (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .strings */ .P$)([item].flat()) : declaredFiles(item));
 }
 /** JSON with sorted keys, so that the order of tables does not matter. */
 function stable(value) {
@@ -29139,7 +29130,7 @@ function declaresProject(text, shown) {
  * @throws UserError for a missing group, a circular include, or an invalid entry
  */
 function groupRequirements(text, shown, group) {
-    const groups = table((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .M)(text, shown)['dependency-groups']);
+    const groups = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)((0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .parseToml */ .MT)(text, shown)['dependency-groups']);
     const names = new Map(Object.keys(groups).map((name) => [(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(name), name]));
     const resolved = new Map();
     const resolve = (name, stack) => {
@@ -29160,7 +29151,7 @@ function groupRequirements(text, shown, group) {
         const all = entries.flatMap((entry) => {
             if (typeof entry === 'string')
                 return [entry];
-            const included = table(entry)['include-group'];
+            const included = (0,_toml_js__WEBPACK_IMPORTED_MODULE_3__/* .table */ .tp)(entry)['include-group'];
             if (typeof included === 'string')
                 return resolve(included, [...stack, key]);
             throw new _errors_js__WEBPACK_IMPORTED_MODULE_1__/* .UserError */ .yo(`The dependency group "${name}" of ${shown} contains ${JSON.stringify(entry)}; only requirements and { include-group = "…" } are allowed.`, { file: shown });
@@ -29227,8 +29218,8 @@ const pylockFile = 'pylock.toml';
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 const buildDirectory = 'build';
-const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', (text) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text));
-const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isExtraName */ .cg);
+const projectName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a normalized project name', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isNormalizedName */ .HG);
+const extraName = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('the name of an extra', _names_js__WEBPACK_IMPORTED_MODULE_1__/* .isValidName */ .uV);
 const version = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .lineOf */ .cA)('a date and time in UTC', (text) => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text)));
 const byteCount = (0,_schema_js__WEBPACK_IMPORTED_MODULE_2__/* .satisfying */ .uT)('a number of bytes', (value) => Number.isSafeInteger(value) && Number(value) >= 0);
@@ -29425,14 +29416,15 @@ function sameWheels(one, other) {
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   HG: () => (/* binding */ isNormalizedName),
 /* harmony export */   I1: () => (/* binding */ isDistributionName),
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
 /* harmony export */   Ui: () => (/* binding */ isOlderPip),
-/* harmony export */   cg: () => (/* binding */ isExtraName),
 /* harmony export */   jh: () => (/* binding */ isWheelFileName),
 /* harmony export */   r1: () => (/* binding */ sameVersion),
+/* harmony export */   uV: () => (/* binding */ isValidName),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
 /* harmony export */ });
 /** Names of projects and of their files, and versions: when two spellings are equal. */
@@ -29460,8 +29452,12 @@ function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
 }
-/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
-function isExtraName(text) {
+/** Whether a text is a project's name in the normal form of PEP 503. */
+function isNormalizedName(text) {
+    return /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text);
+}
+/** Whether a text is a valid name of a project, of an extra or of a dependency group (PEP 508, PEP 735). */
+function isValidName(text) {
     return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 /** Whether a file name is a valid sdist name, which never needs escaping. */
@@ -29850,7 +29846,7 @@ function readReleaseAge(age, exclude) {
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age is "${age}"; expected a number of hours, days or weeks, such as "7 days", "36 hours", "7d" or "P7D".`);
     }
     for (const name of exclude) {
-        if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name))
+        if ((0,_names_js__WEBPACK_IMPORTED_MODULE_1__/* .isValidName */ .uV)(name))
             continue;
         throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .UserError */ .yo(`The input minimum-release-age-exclude contains "${name}", which is not the name of a project. Write one name per line, without a version.`);
     }
@@ -30335,8 +30331,12 @@ function redactor() {
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  M: () => (/* binding */ parseToml)
+  MT: () => (/* binding */ parseToml),
+  P$: () => (/* binding */ strings),
+  tp: () => (/* binding */ table)
 });
+
+// UNUSED EXPORTS: tables
 
 ;// CONCATENATED MODULE: ./node_modules/smol-toml/dist/error.js
 /*!
@@ -31672,6 +31672,20 @@ function parseToml(text, shown) {
         throw new errors/* UserError */.yo(`${shown} is not valid TOML: ${String(message).split('\n')[0]}. Fix the file.`, { file: shown, line });
     }
 }
+/** Returns a value as a table; an empty one for a value of another type. */
+function table(value) {
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? value
+        : {};
+}
+/** Returns the items of a list as tables; none for a value of another type. */
+function tables(value) {
+    return Array.isArray(value) ? value.map(table) : [];
+}
+/** Returns the strings of a list without its other items; none for a value of another type. */
+function strings(value) {
+    return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
 
 
 /***/ }),
@@ -31953,7 +31967,7 @@ function loadRequest(get, host) {
 }
 function extraName(text) {
     const name = text.trim();
-    if ((0,names/* isExtraName */.cg)(name))
+    if ((0,names/* isValidName */.uV)(name))
         return name;
     throw new errors/* UserError */.yo(`The input extras contains "${name}", which is not the name of an extra. Write one name per line, or separate them by commas.`);
 }
@@ -33347,7 +33361,7 @@ function parseProject({ text, extras: added, editable, source }, context) {
         throw refusal(`is not the path of a local project. Write a path with optional extras, such as ".[test]"; markers and options belong into a requirement file.`);
     }
     const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter((extra) => extra !== '');
-    const wrong = extras.find((extra) => !(0,logic_names/* isExtraName */.cg)(extra));
+    const wrong = extras.find((extra) => !(0,logic_names/* isValidName */.uV)(extra));
     if (wrong !== undefined)
         throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
     const relative = isPath(location) ? location : `./${location}`;
@@ -34268,7 +34282,8 @@ var schema = __nccwpck_require__(3227);
  */
 
 
-const pylock_tables_projectName = (0,schema/* lineOf */.cA)('a normalized project name', (text) => /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text));
+
+const pylock_tables_projectName = (0,schema/* lineOf */.cA)('a normalized project name', logic_names/* isNormalizedName */.HG);
 const strict = { legacyVersions: false, isNewer: false };
 const version = (0,schema/* lineOf */.cA)('a version', isVersion);
 /** Whether a text is a valid version (PEP 440). */
@@ -34455,7 +34470,7 @@ function readLock(text, shown, selection, directory = '.') {
             throw new errors/* UserError */.yo(`${shown} is not a valid lock: ${place}${error.message}. Fix it, or create the lock again.`, { file: shown });
         }
     };
-    const content = (0,toml/* parseToml */.M)(text, shown);
+    const content = (0,toml/* parseToml */.MT)(text, shown);
     const lock = within('', () => lockTable(content, ''));
     const defaults = lock['default-groups'] ?? [];
     const groups = [...(lock['dependency-groups'] ?? []), ...defaults];

@@ -3,7 +3,7 @@
 import { digest } from './digest.ts';
 import { UserError } from './errors.ts';
 import { normalizeName } from './names.ts';
-import { parseToml, type Table } from './toml.ts';
+import { parseToml, strings, type Table, table } from './toml.ts';
 
 /** A local project or archive. */
 export interface LocalProject {
@@ -20,17 +20,6 @@ export interface LocalProject {
 
 /** pip's default for a project without `[build-system]`; `wheel` is for pip before 23.1. */
 const legacyBuildRequires = ['setuptools>=40.8.0', 'wheel'];
-
-function table(value: unknown): Table {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Table)
-    : {};
-}
-
-/** The strings of a list; the back end reports what else is in it. */
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
 
 /** The tables outside `[project]` in which build backends expect dependencies. */
 const toolTables: readonly (readonly string[])[] = [

@@ -12,7 +12,7 @@ import type { LockTool } from './lock-files.ts';
 import { normalizeName } from './names.ts';
 import { type Lock, type LockedPackage, type LockSelection, readLock } from './pylock.ts';
 import { logicalLines } from './requirements.ts';
-import { parseToml, type Table } from './toml.ts';
+import { parseToml, strings, type Table, table, tables } from './toml.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -532,18 +532,4 @@ export function exportFailure({ tool, shown }: ToolLock, output: string): UserEr
     `${tool} could not export ${shown}:\n${words}\nIf ${traits[tool].projectFile} has changed, run "${traits[tool].lockCommand}" and commit the result.`,
     { file: shown },
   );
-}
-
-function table(value: unknown): Table {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Table)
-    : {};
-}
-
-function tables(value: unknown): Table[] {
-  return Array.isArray(value) ? value.map(table) : [];
-}
-
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }

@@ -4,7 +4,8 @@
  */
 import { sha256 } from './digest.ts';
 import {
-  isExtraName,
+  isNormalizedName,
+  isValidName,
   isWheelFileName,
   normalizeName,
   sameVersion,
@@ -33,10 +34,8 @@ const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
 export const buildDirectory = 'build';
 
-const projectName = lineOf('a normalized project name', (text) =>
-  /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text),
-);
-const extraName = lineOf('the name of an extra', isExtraName);
+const projectName = lineOf('a normalized project name', isNormalizedName);
+const extraName = lineOf('the name of an extra', isValidName);
 const version = lineOf('a version', (text) => /^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(text));
 const moment = lineOf(
   'a date and time in UTC',

@@ -30,8 +30,13 @@ export function wheelNameParts(file: string): { name: string; version: string } 
   return { name: normalizeName(name), version };
 }
 
-/** Whether a text is a valid name of an extra or of a dependency group (PEP 508, PEP 735). */
-export function isExtraName(text: string): boolean {
+/** Whether a text is a project's name in the normal form of PEP 503. */
+export function isNormalizedName(text: string): boolean {
+  return /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text);
+}
+
+/** Whether a text is a valid name of a project, of an extra or of a dependency group (PEP 508, PEP 735). */
+export function isValidName(text: string): boolean {
   return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(text);
 }
 

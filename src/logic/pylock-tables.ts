@@ -6,6 +6,7 @@
  * passes a schema that excludes this.
  */
 
+import { isNormalizedName } from './names.ts';
 import {
   type Comparison,
   decideMarker,
@@ -28,9 +29,7 @@ import {
   type ValueOf,
 } from './schema.ts';
 
-const projectName = lineOf('a normalized project name', (text) =>
-  /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text),
-);
+const projectName = lineOf('a normalized project name', isNormalizedName);
 const strict = { legacyVersions: false, isNewer: false };
 const version = lineOf('a version', isVersion);
 

@@ -4,7 +4,7 @@
  * uploaded (PEP 700).
  */
 import { UserError } from './errors.ts';
-import { isOlderPip, normalizeName } from './names.ts';
+import { isOlderPip, isValidName, normalizeName } from './names.ts';
 
 /** How old a file must be to be chosen. */
 export interface ReleaseAge {
@@ -46,7 +46,7 @@ export function readReleaseAge(age: string, exclude: readonly string[]): Release
     );
   }
   for (const name of exclude) {
-    if (/^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name)) continue;
+    if (isValidName(name)) continue;
     throw new UserError(
       `The input minimum-release-age-exclude contains "${name}", which is not the name of a project. Write one name per line, without a version.`,
     );

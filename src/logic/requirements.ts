@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { messageOf, type Source, UserError } from './errors.ts';
 import type { LocalProject } from './local-project.ts';
-import { isExtraName, sameVersion } from './names.ts';
+import { isValidName, sameVersion } from './names.ts';
 import type { LockedFile } from './pylock.ts';
 import {
   type DirectRequirement,
@@ -279,7 +279,7 @@ function parseProject(
   const extras = [...new Set([...own.split(',').map((extra) => extra.trim()), ...added])].filter(
     (extra) => extra !== '',
   );
-  const wrong = extras.find((extra) => !isExtraName(extra));
+  const wrong = extras.find((extra) => !isValidName(extra));
   if (wrong !== undefined) throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
   const relative = isPath(location) ? location : `./${location}`;
   const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;

@@ -20,3 +20,20 @@ export function parseToml(text: string, shown: string): Table {
     );
   }
 }
+
+/** Returns a value as a table; an empty one for a value of another type. */
+export function table(value: unknown): Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Table)
+    : {};
+}
+
+/** Returns the items of a list as tables; none for a value of another type. */
+export function tables(value: unknown): Table[] {
+  return Array.isArray(value) ? value.map(table) : [];
+}
+
+/** Returns the strings of a list without its other items; none for a value of another type. */
+export function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
