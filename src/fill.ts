@@ -1,10 +1,9 @@
 /**
- * Fills a wheelhouse and closes it: pip chooses and builds wheels with the index, then names the exact
- * closure without it; wheels outside the closure are deleted.
+ * Fills a wheelhouse: gathers the closure of the request, adds what later runs need to build local
+ * projects, and describes everything in the manifest. All other wheels are deleted.
  */
-import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { isOffered } from './choose-index.ts';
+import { fileURLToPath } from 'node:url';
+import { gatherWithPip } from './gather-with-pip.ts';
 import {
   type ResolvedSources,
   resolvedWheel,
@@ -15,21 +14,13 @@ import {
 import { type HashRules, hashRules, isAdmitted } from './logic/admission.ts';
 import { interpreterIdentity } from './logic/key.ts';
 import { keepableParts, type Manifest, type Wheel } from './logic/manifest.ts';
-import { isWheelFileName, normalizeName, sameVersion, wheelNameParts } from './logic/names.ts';
-import type { BuildRequirement, ReportItem } from './logic/pip-output.ts';
-import {
-  closeFiles,
-  fillFiles,
-  type GeneratedRequest,
-  linksPage,
-  type Offer,
-  plainRequest,
-} from './logic/request-file.ts';
-import { indexRequirements, isHashMode, isPinned, requestedHashes } from './logic/requirements.ts';
-import { addWheels, constraintsFile, FillError, fetchClosure, resolveOffline } from './pip.ts';
+import { isWheelFileName, normalizeName, wheelNameParts, wheelOf } from './logic/names.ts';
+import type { BuildRequirement } from './logic/pip-output.ts';
+import { plainRequest } from './logic/request-file.ts';
+import { indexRequirements, isHashMode, requestedHashes } from './logic/requirements.ts';
+import { addWheels, FillError } from './pip.ts';
 import type { World } from './ports.ts';
-import { applicableRequirements } from './request.ts';
-import type { Fill, FillRun } from './run.ts';
+import type { Fill, FillRun, GatheredWheel } from './run.ts';
 
 /**
  * Makes the wheelhouse of a run complete, in place.
@@ -58,28 +49,19 @@ export async function fill(
   const relied = hashMode && !run.noDeps ? await installedProjects(run, world, sources) : [];
   const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
   const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
-  const offers = await offersOf(run, world);
-  const request = fillFiles(lines, constraintsFile(run), {
-    ...{ resolved, offers, hashMode },
-    linksFile: await writeLinks(run, world),
-  });
-  const log = await fetchClosure(run, world, request);
-
-  const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
-  const closure = await close(run, world, {
-    request: closeFiles(lines, resolved, constraintsFile(run)),
-    stale: filesOf(run.earlier).filter((file) => !chosen.has(file)),
+  const closure = await gatherWithPip(run, world, {
+    resolved,
     stubs: new Set(stubs.map(({ url }) => fileURLToPath(url))),
   });
   const others = run.earlier.filter(({ role }) => role !== 'runtime');
-  await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...filesOf(others)]);
+  await wheelhouses.keepOnly(wheelhouse, filesOf([...closure, ...others]));
   const build = await addBuildRequirements(run, world, sources.builtWith);
   const tools = await addTools(run, world);
 
-  const contents = { closure, build, tools, urlWheels: sources.wheels, built: log.built };
+  const contents = { closure, build, tools, urlWheels: sources.wheels };
   const wheels = await describe(run, world, contents);
   refuseUnhashed(wheels, rules);
-  const mentioned = mentionedNames([...closure.values(), ...sources.projects]);
+  const mentioned = mentionedNames([...closure, ...sources.projects]);
   const parts = keepableParts(keys.parts);
   const manifest: Manifest = {
     interpreter: interpreterIdentity(interpreter),
@@ -97,25 +79,6 @@ export async function fill(
   };
   await wheelhouses.seal(wheelhouse, manifest);
   return { manifest, hasInstalledSources: sources.isInstalled };
-}
-
-/** Writes the page of the files that lock files name. @returns its path, if there are any */
-async function writeLinks(
-  { requested, request, scratch }: FillRun,
-  { wheelhouses }: World,
-): Promise<string | undefined> {
-  // An address in a lock has no upload time; with a minimum age, its file has to come from an index.
-  const links = (requested.lock?.links ?? []).filter(
-    ({ isPath }) => isPath || request.releaseAge === undefined,
-  );
-  if (links.length === 0) return undefined;
-  const file = path.join(scratch, 'lock.html');
-  await wheelhouses.write(file, linksPage(links, request.workingDirectory));
-  return file;
-}
-
-function filesOf(wheels: readonly Pick<Wheel, 'file'>[]): string[] {
-  return wheels.map(({ file }) => file);
 }
 
 /**
@@ -151,7 +114,7 @@ async function installedProjects(run: FillRun, world: World, { stubs, wheels }: 
 }
 
 /** Returns the names of the projects that others depend on. */
-function mentionedNames(projects: readonly Pick<ReportItem, 'requires'>[]): Set<string> {
+function mentionedNames(projects: readonly Pick<GatheredWheel, 'requires'>[]): Set<string> {
   const requirements = projects.flatMap(({ requires }) => requires);
   return new Set(
     requirements.flatMap((text) => {
@@ -159,93 +122,6 @@ function mentionedNames(projects: readonly Pick<ReportItem, 'requires'>[]): Set<
       return name === undefined ? [] : [normalizeName(name)];
     }),
   );
-}
-
-/**
- * Returns the built wheels that pip may take instead of building again: those of pinned versions, and
- * of versions that the index still offers, because pip would not notice that they are gone. With
- * prefer-binary only pins count: an old built wheel would always win over a newer sdist.
- */
-async function offersOf(run: FillRun, world: World): Promise<Offer[]> {
-  const { index, settings, wheelhouse } = run;
-  const built = run.earlier.filter(
-    ({ origin, role, url }) => origin === 'built' && role === 'runtime' && url === undefined,
-  );
-  if (!index.mayOffer || built.length === 0) return [];
-  const lines = await applicableRequirements(run, world);
-  const offers = built.map(async ({ name, version, sha256, file }): Promise<Offer[]> => {
-    const isPin = isPinned(lines, name, version);
-    const mayOffer =
-      isPin ||
-      (!settings.flag('prefer-binary') &&
-        (index.role === 'none' || (await isOffered(index, world, name, version))));
-    const url = pathToFileURL(path.join(wheelhouse, file)).href;
-    return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
-  });
-  return (await Promise.all(offers)).flat();
-}
-
-/**
- * Names the closure of a request in a wheelhouse.
- * @param options.stale wheels to close without, as the index no longer offers them, or offers another
- *   version. Without hashes they count if pip finds no closure otherwise.
- * @param options.stubs paths
- * @returns by file name, without stubs
- */
-async function close(
-  run: FillRun,
-  world: World,
-  options: {
-    readonly request: GeneratedRequest;
-    readonly stale: readonly string[];
-    readonly stubs: ReadonlySet<string>;
-  },
-): Promise<Map<string, ReportItem>> {
-  const { wheelhouse } = run;
-  const { wheelhouses } = world;
-  const { request, stale, stubs } = options;
-  const resolve = (): Promise<ReportItem[]> =>
-    resolveOffline(run, world, request, { installed: 'is ignored' });
-  const aside = await wheelhouses.stage(run.workplace);
-  const moveStale = async (from: string, to: string): Promise<void> => {
-    for (const file of stale) await wheelhouses.move(file, from, to);
-  };
-  await moveStale(wheelhouse, aside);
-  const present = await wheelhouses.list(wheelhouse);
-  const items = await resolve()
-    .finally(() => moveStale(aside, wheelhouse))
-    .catch((error: unknown) => {
-      const mayRetry = stale.length > 0 && !isHashMode(run.requested.lines);
-      if (error instanceof FillError && mayRetry) return resolve();
-      throw error;
-    });
-
-  const closure = new Map<string, ReportItem>();
-  for (const item of items) {
-    const source = item.url.startsWith('file:') ? fileURLToPath(item.url) : undefined;
-    if (source !== undefined && stubs.has(source)) continue;
-    // pip has fetched a wheel again that another one names by its URL.
-    const file = source === undefined ? wheelOf(item, present) : path.basename(source);
-    if (file === undefined) {
-      throw new FillError(
-        `The wheel of ${item.name} ${item.version} is not in the wheelhouse.`,
-        '',
-      );
-    }
-    closure.set(file, item);
-  }
-  return closure;
-}
-
-/** Returns the file of a project's version. */
-function wheelOf(
-  { name, version }: BuildRequirement,
-  files: readonly string[],
-): string | undefined {
-  return files.find((file) => {
-    const parts = wheelNameParts(file);
-    return parts.name === name && sameVersion(parts.version, version);
-  });
 }
 
 /**
@@ -289,43 +165,42 @@ async function addTools(run: FillRun, world: World): Promise<readonly string[]> 
   return (await addWheels(run, world, plainRequest(['uv']))).files;
 }
 
+function filesOf(wheels: readonly { readonly file: string }[]): string[] {
+  return wheels.map(({ file }) => file);
+}
+
 /** What is in a wheelhouse after a fill. */
 interface Contents {
-  /** By file. */
-  readonly closure: ReadonlyMap<string, ReportItem>;
+  readonly closure: readonly GatheredWheel[];
   readonly build: readonly string[];
   readonly tools: readonly string[];
   readonly urlWheels: readonly UrlWheel[];
-  /** The files of the closure that pip has built. */
-  readonly built: ReadonlySet<string>;
 }
 
 /** Returns the manifest's entries; wheels that were verified before keep their origin. */
 async function describe(
   run: FillRun,
   world: World,
-  { closure, build, tools, urlWheels, built }: Contents,
+  { closure, build, tools, urlWheels }: Contents,
 ): Promise<Wheel[]> {
   const hashesByName = requestedHashes(run.requested.lines);
   const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
-  const names = new Set([...closure.keys(), ...build, ...tools]);
-  const files = await world.wheelhouses.measure(run.wheelhouse, [...names].sort());
-  const pipCache = run.settings.text('cache-dir') ?? run.interpreter.pipCache;
-  const unverified = files.filter(({ file, sha256 }) => earlier.get(file)?.sha256 !== sha256);
-  const cachedBuilds = await world.python.cachedBuilds(pipCache, unverified);
+  const gathered = new Map(closure.map((wheel) => [wheel.file, wheel]));
+  const others = [...new Set([...build, ...tools])].filter((file) => !gathered.has(file));
+  const measured = await world.wheelhouses.measure(run.wheelhouse, others);
+  const files = [...closure, ...measured].sort((a, b) => (a.file < b.file ? -1 : 1));
   return files.map(({ file, sha256, size }): Wheel => {
-    const item = closure.get(file);
+    const item = gathered.get(file);
     const { name, version } = wheelNameParts(file);
     const before = earlier.get(file);
     const fromUrl = urlWheels.findLast((wheel) => wheel.file === file);
     const hashes = item && (fromUrl ? fromUrl.requirement.hashes : hashesByName.get(name));
-    // pip has checked what it downloaded: a new file that no hash names was built from one that was.
+    // What was downloaded has been checked: a new file that no hash names was built from one that was.
     const isUnnamed =
       before === undefined &&
       hashes?.every((hash) => hash.startsWith('sha256:')) &&
       !hashes.includes(`sha256:${sha256}`);
-    const isBuilt =
-      built.has(file) || fromUrl?.origin === 'built' || cachedBuilds.has(file) || isUnnamed;
+    const isBuilt = item?.origin === 'built' || fromUrl?.origin === 'built' || isUnnamed;
     const origin = isBuilt ? 'built' : 'downloaded';
     return {
       name,

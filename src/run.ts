@@ -1,7 +1,8 @@
 /** What the steps of a run know, from the request to the filled wheelhouse. */
 import type { Manifest, Wheel } from './logic/manifest.ts';
 import type { Interpreter, Request } from './logic/model.ts';
-import type { IndexTrust } from './ports.ts';
+import type { Resolved } from './logic/request-file.ts';
+import type { IndexTrust, Measured } from './ports.ts';
 import type { KeyedRequest } from './request.ts';
 import type { Timer } from './timer.ts';
 import type { Tools } from './tools.ts';
@@ -72,6 +73,24 @@ export interface FillRun extends WheelhouseRun, IndexAccess {
 /** A run that installs from its wheelhouse, which is complete. */
 export interface InstallRun extends WheelhouseRun {
   readonly manifest: Manifest;
+}
+
+/** What is to be gathered besides the lines of the request. */
+export interface Additional {
+  /** Local projects and URLs as files: the wheels of `wheelhouse` for some, stubs for the others. */
+  readonly resolved: readonly Resolved[];
+  /** Paths of the stubs, which take part in the resolution only. */
+  readonly stubs: ReadonlySet<string>;
+}
+
+/** A wheel of the closure of a request, in the wheelhouse. */
+export interface GatheredWheel extends Measured {
+  /** The project's name in the spelling of its metadata. */
+  readonly writtenName: string;
+  readonly version: string;
+  /** Its requirements, as in its metadata, with those of extras. */
+  readonly requires: readonly string[];
+  readonly origin: Wheel['origin'];
 }
 
 /** What a fill produces. */

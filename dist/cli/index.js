@@ -40400,8 +40400,8 @@ var logic_source = __nccwpck_require__(5026);
 var logic_targets = __nccwpck_require__(533);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 7 modules
-var install = __nccwpck_require__(7346);
+// EXTERNAL MODULE: ./lib/install.js + 8 modules
+var install = __nccwpck_require__(1628);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -41462,8 +41462,8 @@ __nccwpck_require__.d(__webpack_exports__, {
 var choose_index = __nccwpck_require__(8167);
 // EXTERNAL MODULE: ./lib/discover.js + 1 modules
 var discover = __nccwpck_require__(1593);
-// EXTERNAL MODULE: ./lib/install.js + 7 modules
-var install = __nccwpck_require__(7346);
+// EXTERNAL MODULE: ./lib/install.js + 8 modules
+var install = __nccwpck_require__(1628);
 // EXTERNAL MODULE: ./lib/interpreter.js
 var lib_interpreter = __nccwpck_require__(8049);
 // EXTERNAL MODULE: ./lib/logic/errors.js
@@ -41951,7 +41951,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(3452);
 /* harmony import */ var _discover_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(1593);
 /* harmony import */ var _inputs_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2739);
-/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(7346);
+/* harmony import */ var _install_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(1628);
 /* harmony import */ var _logic_environment_js__WEBPACK_IMPORTED_MODULE_37__ = __nccwpck_require__(6131);
 /* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(5895);
 /* harmony import */ var _logic_harmless_js__WEBPACK_IMPORTED_MODULE_38__ = __nccwpck_require__(7363);
@@ -43240,7 +43240,7 @@ function indexInputs(text, lines) {
 
 /***/ }),
 
-/***/ 7346:
+/***/ 1628:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -44003,15 +44003,136 @@ var release_age = __nccwpck_require__(761);
 var restore = __nccwpck_require__(552);
 // EXTERNAL MODULE: ./lib/choose-index.js
 var choose_index = __nccwpck_require__(8167);
+;// CONCATENATED MODULE: ./lib/gather-with-pip.js
+/**
+ * Gathers the closure of a request with pip: pip chooses and builds wheels with the index, then names
+ * the exact closure without it.
+ */
+
+
+
+
+
+
+
+
+/**
+ * Downloads or builds the closure of the lines of a run into its wheelhouse.
+ * @returns its wheels; others may be left in the wheelhouse
+ * @throws FillError with pip's last words and one sentence of advice
+ */
+async function gatherWithPip(run, world, { resolved, stubs }) {
+    const { lines } = run.requested;
+    const request = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(run), {
+        resolved,
+        offers: await offersOf(run, world),
+        hashMode: (0,requirements/* isHashMode */.mD)(lines),
+        linksFile: await writeLinks(run, world),
+    });
+    const { reused, built } = await fetchClosure(run, world, request);
+    const inRequest = resolved.map(({ url }) => external_node_path_.basename((0,external_node_url_.fileURLToPath)(url)));
+    const chosen = new Set([...reused, ...built, ...inRequest]);
+    const closure = await gather_with_pip_close(run, world, {
+        request: (0,request_file/* closeFiles */.AU)(lines, resolved, constraintsFile(run)),
+        stale: run.earlier.map(({ file }) => file).filter((file) => !chosen.has(file)),
+        stubs,
+    });
+    const files = await world.wheelhouses.measure(run.wheelhouse, [...closure.keys()]);
+    const earlier = new Map(run.earlier.map(({ file, sha256 }) => [file, sha256]));
+    const pipCache = run.settings.text('cache-dir') ?? run.interpreter.pipCache;
+    const unverified = files.filter(({ file, sha256 }) => earlier.get(file) !== sha256);
+    const cachedBuilds = await world.python.cachedBuilds(pipCache, unverified);
+    return files.flatMap((measured) => {
+        const item = closure.get(measured.file);
+        if (item === undefined)
+            return [];
+        const { writtenName, version, requires } = item;
+        const isBuilt = built.has(measured.file) || cachedBuilds.has(measured.file);
+        return [
+            { ...measured, writtenName, version, requires, origin: isBuilt ? 'built' : 'downloaded' },
+        ];
+    });
+}
+/** Writes the page of the files that lock files name. @returns its path, if there are any */
+async function writeLinks({ requested, request, scratch }, { wheelhouses }) {
+    // An address in a lock has no upload time; with a minimum age, its file has to come from an index.
+    const links = (requested.lock?.links ?? []).filter(({ isPath }) => isPath || request.releaseAge === undefined);
+    if (links.length === 0)
+        return undefined;
+    const file = external_node_path_.join(scratch, 'lock.html');
+    await wheelhouses.write(file, (0,request_file/* linksPage */.hK)(links, request.workingDirectory));
+    return file;
+}
+/**
+ * Returns the built wheels that pip may take instead of building again: those of pinned versions, and
+ * of versions that the index still offers, because pip would not notice that they are gone. With
+ * prefer-binary only pins count: an old built wheel would always win over a newer sdist.
+ */
+async function offersOf(run, world) {
+    const { index, settings, wheelhouse } = run;
+    const built = run.earlier.filter(({ origin, role, url }) => origin === 'built' && role === 'runtime' && url === undefined);
+    if (!index.mayOffer || built.length === 0)
+        return [];
+    const lines = await (0,lib_request/* applicableRequirements */.CI)(run, world);
+    const offers = built.map(async ({ name, version, sha256, file }) => {
+        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
+        const mayOffer = isPin ||
+            (!settings.flag('prefer-binary') &&
+                (index.role === 'none' || (await (0,choose_index/* isOffered */.kd)(index, world, name, version))));
+        const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(wheelhouse, file)).href;
+        return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
+    });
+    return (await Promise.all(offers)).flat();
+}
+/**
+ * Names the closure of a request in a wheelhouse.
+ * @param options.stale wheels to close without, as the index no longer offers them, or offers another
+ *   version. Without hashes they count if pip finds no closure otherwise.
+ * @param options.stubs paths
+ * @returns by file name, without stubs
+ */
+async function gather_with_pip_close(run, world, options) {
+    const { wheelhouse } = run;
+    const { wheelhouses } = world;
+    const { request, stale, stubs } = options;
+    const resolve = () => resolveOffline(run, world, request, { installed: 'is ignored' });
+    const aside = await wheelhouses.stage(run.workplace);
+    const moveStale = async (from, to) => {
+        for (const file of stale)
+            await wheelhouses.move(file, from, to);
+    };
+    await moveStale(wheelhouse, aside);
+    const present = await wheelhouses.list(wheelhouse);
+    const items = await resolve()
+        .finally(() => moveStale(aside, wheelhouse))
+        .catch((error) => {
+        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
+        if (error instanceof FillError && mayRetry)
+            return resolve();
+        throw error;
+    });
+    const closure = new Map();
+    for (const item of items) {
+        const source = item.url.startsWith('file:') ? (0,external_node_url_.fileURLToPath)(item.url) : undefined;
+        if (source !== undefined && stubs.has(source))
+            continue;
+        // pip has fetched a wheel again that another one names by its URL.
+        const file = source === undefined ? (0,logic_names/* wheelOf */.J_)(item, present) : external_node_path_.basename(source);
+        if (file === undefined) {
+            throw new FillError(`The wheel of ${item.name} ${item.version} is not in the wheelhouse.`, '');
+        }
+        closure.set(file, item);
+    }
+    return closure;
+}
+
 // EXTERNAL MODULE: ./lib/logic/admission.js
 var admission = __nccwpck_require__(7071);
 ;// CONCATENATED MODULE: ./lib/fill.js
 /**
- * Fills a wheelhouse and closes it: pip chooses and builds wheels with the index, then names the exact
- * closure without it; wheels outside the closure are deleted.
+ * Fills a wheelhouse: gathers the closure of the request, adds what later runs need to build local
+ * projects, and describes everything in the manifest. All other wheels are deleted.
  */
-
-
 
 
 
@@ -44045,26 +44166,18 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     const relied = hashMode && !run.noDeps ? await installedProjects(run, world, sources) : [];
     const stubs = [...sources.stubs, ...(await writeStubs(run, world, relied))];
     const resolved = [...sources.wheels.map((wheel) => resolvedWheel(run, wheel)), ...stubs];
-    const offers = await offersOf(run, world);
-    const request = (0,request_file/* fillFiles */.$4)(lines, constraintsFile(run), {
-        ...{ resolved, offers, hashMode },
-        linksFile: await writeLinks(run, world),
-    });
-    const log = await fetchClosure(run, world, request);
-    const chosen = new Set([...log.reused, ...log.built, ...filesOf(sources.wheels)]);
-    const closure = await fill_close(run, world, {
-        request: (0,request_file/* closeFiles */.AU)(lines, resolved, constraintsFile(run)),
-        stale: filesOf(run.earlier).filter((file) => !chosen.has(file)),
+    const closure = await gatherWithPip(run, world, {
+        resolved,
         stubs: new Set(stubs.map(({ url }) => (0,external_node_url_.fileURLToPath)(url))),
     });
     const others = run.earlier.filter(({ role }) => role !== 'runtime');
-    await wheelhouses.keepOnly(wheelhouse, [...closure.keys(), ...filesOf(others)]);
+    await wheelhouses.keepOnly(wheelhouse, filesOf([...closure, ...others]));
     const build = await addBuildRequirements(run, world, sources.builtWith);
     const tools = await addTools(run, world);
-    const contents = { closure, build, tools, urlWheels: sources.wheels, built: log.built };
+    const contents = { closure, build, tools, urlWheels: sources.wheels };
     const wheels = await describe(run, world, contents);
     refuseUnhashed(wheels, rules);
-    const mentioned = mentionedNames([...closure.values(), ...sources.projects]);
+    const mentioned = mentionedNames([...closure, ...sources.projects]);
     const parts = (0,logic_manifest/* keepableParts */.On)(keys.parts);
     const manifest = {
         interpreter: (0,logic_key/* interpreterIdentity */.tb)(interpreter),
@@ -44082,19 +44195,6 @@ async function fill({ earlier: verified, ...given }, world, { resume, effort }) 
     };
     await wheelhouses.seal(wheelhouse, manifest);
     return { manifest, hasInstalledSources: sources.isInstalled };
-}
-/** Writes the page of the files that lock files name. @returns its path, if there are any */
-async function writeLinks({ requested, request, scratch }, { wheelhouses }) {
-    // An address in a lock has no upload time; with a minimum age, its file has to come from an index.
-    const links = (requested.lock?.links ?? []).filter(({ isPath }) => isPath || request.releaseAge === undefined);
-    if (links.length === 0)
-        return undefined;
-    const file = external_node_path_.join(scratch, 'lock.html');
-    await wheelhouses.write(file, (0,request_file/* linksPage */.hK)(links, request.workingDirectory));
-    return file;
-}
-function filesOf(wheels) {
-    return wheels.map(({ file }) => file);
 }
 /**
  * Keeps wheels that the request's hashes do not admit out of the lock, whatever pip's configuration
@@ -44131,82 +44231,13 @@ function mentionedNames(projects) {
     }));
 }
 /**
- * Returns the built wheels that pip may take instead of building again: those of pinned versions, and
- * of versions that the index still offers, because pip would not notice that they are gone. With
- * prefer-binary only pins count: an old built wheel would always win over a newer sdist.
- */
-async function offersOf(run, world) {
-    const { index, settings, wheelhouse } = run;
-    const built = run.earlier.filter(({ origin, role, url }) => origin === 'built' && role === 'runtime' && url === undefined);
-    if (!index.mayOffer || built.length === 0)
-        return [];
-    const lines = await (0,lib_request/* applicableRequirements */.CI)(run, world);
-    const offers = built.map(async ({ name, version, sha256, file }) => {
-        const isPin = (0,requirements/* isPinned */.T4)(lines, name, version);
-        const mayOffer = isPin ||
-            (!settings.flag('prefer-binary') &&
-                (index.role === 'none' || (await (0,choose_index/* isOffered */.kd)(index, world, name, version))));
-        const url = (0,external_node_url_.pathToFileURL)(external_node_path_.join(wheelhouse, file)).href;
-        return mayOffer ? [{ name, version, sha256, url, isPin }] : [];
-    });
-    return (await Promise.all(offers)).flat();
-}
-/**
- * Names the closure of a request in a wheelhouse.
- * @param options.stale wheels to close without, as the index no longer offers them, or offers another
- *   version. Without hashes they count if pip finds no closure otherwise.
- * @param options.stubs paths
- * @returns by file name, without stubs
- */
-async function fill_close(run, world, options) {
-    const { wheelhouse } = run;
-    const { wheelhouses } = world;
-    const { request, stale, stubs } = options;
-    const resolve = () => resolveOffline(run, world, request, { installed: 'is ignored' });
-    const aside = await wheelhouses.stage(run.workplace);
-    const moveStale = async (from, to) => {
-        for (const file of stale)
-            await wheelhouses.move(file, from, to);
-    };
-    await moveStale(wheelhouse, aside);
-    const present = await wheelhouses.list(wheelhouse);
-    const items = await resolve()
-        .finally(() => moveStale(aside, wheelhouse))
-        .catch((error) => {
-        const mayRetry = stale.length > 0 && !(0,requirements/* isHashMode */.mD)(run.requested.lines);
-        if (error instanceof FillError && mayRetry)
-            return resolve();
-        throw error;
-    });
-    const closure = new Map();
-    for (const item of items) {
-        const source = item.url.startsWith('file:') ? (0,external_node_url_.fileURLToPath)(item.url) : undefined;
-        if (source !== undefined && stubs.has(source))
-            continue;
-        // pip has fetched a wheel again that another one names by its URL.
-        const file = source === undefined ? wheelOf(item, present) : external_node_path_.basename(source);
-        if (file === undefined) {
-            throw new FillError(`The wheel of ${item.name} ${item.version} is not in the wheelhouse.`, '');
-        }
-        closure.set(file, item);
-    }
-    return closure;
-}
-/** Returns the file of a project's version. */
-function wheelOf({ name, version }, files) {
-    return files.find((file) => {
-        const parts = (0,logic_names/* wheelNameParts */.LI)(file);
-        return parts.name === name && (0,logic_names/* sameVersion */.r1)(parts.version, version);
-    });
-}
-/**
  * Adds the packages that local projects were built with, so that a later run builds them offline.
  * @returns their files
  */
 async function addBuildRequirements(run, world, requirements) {
     const present = await world.wheelhouses.list(run.wheelhouse);
-    const files = requirements.flatMap((each) => wheelOf(each, present) ?? []);
-    let missing = requirements.filter((each) => wheelOf(each, present) === undefined);
+    const files = requirements.flatMap((each) => (0,logic_names/* wheelOf */.J_)(each, present) ?? []);
+    let missing = requirements.filter((each) => (0,logic_names/* wheelOf */.J_)(each, present) === undefined);
     try {
         // A request can name only one version of a project.
         while (missing.length > 0) {
@@ -44236,26 +44267,28 @@ async function addTools(run, world) {
         return filesOf(cached);
     return (await addWheels(run, world, (0,request_file/* plainRequest */.k1)(['uv']))).files;
 }
+function filesOf(wheels) {
+    return wheels.map(({ file }) => file);
+}
 /** Returns the manifest's entries; wheels that were verified before keep their origin. */
-async function describe(run, world, { closure, build, tools, urlWheels, built }) {
+async function describe(run, world, { closure, build, tools, urlWheels }) {
     const hashesByName = (0,requirements/* requestedHashes */.FN)(run.requested.lines);
     const earlier = new Map(run.earlier.map((wheel) => [wheel.file, wheel]));
-    const names = new Set([...closure.keys(), ...build, ...tools]);
-    const files = await world.wheelhouses.measure(run.wheelhouse, [...names].sort());
-    const pipCache = run.settings.text('cache-dir') ?? run.interpreter.pipCache;
-    const unverified = files.filter(({ file, sha256 }) => earlier.get(file)?.sha256 !== sha256);
-    const cachedBuilds = await world.python.cachedBuilds(pipCache, unverified);
+    const gathered = new Map(closure.map((wheel) => [wheel.file, wheel]));
+    const others = [...new Set([...build, ...tools])].filter((file) => !gathered.has(file));
+    const measured = await world.wheelhouses.measure(run.wheelhouse, others);
+    const files = [...closure, ...measured].sort((a, b) => (a.file < b.file ? -1 : 1));
     return files.map(({ file, sha256, size }) => {
-        const item = closure.get(file);
+        const item = gathered.get(file);
         const { name, version } = (0,logic_names/* wheelNameParts */.LI)(file);
         const before = earlier.get(file);
         const fromUrl = urlWheels.findLast((wheel) => wheel.file === file);
         const hashes = item && (fromUrl ? fromUrl.requirement.hashes : hashesByName.get(name));
-        // pip has checked what it downloaded: a new file that no hash names was built from one that was.
+        // What was downloaded has been checked: a new file that no hash names was built from one that was.
         const isUnnamed = before === undefined &&
             hashes?.every((hash) => hash.startsWith('sha256:')) &&
             !hashes.includes(`sha256:${sha256}`);
-        const isBuilt = built.has(file) || fromUrl?.origin === 'built' || cachedBuilds.has(file) || isUnnamed;
+        const isBuilt = item?.origin === 'built' || fromUrl?.origin === 'built' || isUnnamed;
         const origin = isBuilt ? 'built' : 'downloaded';
         return {
             name,
@@ -46308,6 +46341,7 @@ function sameWheels(one, other) {
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   HG: () => (/* binding */ isNormalizedName),
 /* harmony export */   I1: () => (/* binding */ isDistributionName),
+/* harmony export */   J_: () => (/* binding */ wheelOf),
 /* harmony export */   LI: () => (/* binding */ wheelNameParts),
 /* harmony export */   Nc: () => (/* binding */ versionInFileName),
 /* harmony export */   Pc: () => (/* binding */ normalizeName),
@@ -46341,6 +46375,13 @@ function isWheelFileName(file) {
 function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
+}
+/** Returns the wheel of a project's version, if it is among these file names. */
+function wheelOf({ name, version }, files) {
+    return files.find((file) => {
+        const parts = wheelNameParts(file);
+        return parts.name === name && sameVersion(parts.version, version);
+    });
 }
 /** Whether a text is a project's name in the normal form of PEP 503. */
 function isNormalizedName(text) {

@@ -195,6 +195,13 @@ function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
 }
+/** Returns the wheel of a project's version, if it is among these file names. */
+function wheelOf({ name, version }, files) {
+    return files.find((file) => {
+        const parts = wheelNameParts(file);
+        return parts.name === name && sameVersion(parts.version, version);
+    });
+}
 /** Whether a text is a project's name in the normal form of PEP 503. */
 function isNormalizedName(text) {
     return /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text);

@@ -29427,6 +29427,7 @@ function sameWheels(one, other) {
 /* harmony export */   uV: () => (/* binding */ isValidName),
 /* harmony export */   zz: () => (/* binding */ isSdistName)
 /* harmony export */ });
+/* unused harmony export wheelOf */
 /** Names of projects and of their files, and versions: when two spellings are equal. */
 /** @returns a project's name in the normal form of PEP 503 */
 function normalizeName(name) {
@@ -29451,6 +29452,13 @@ function isWheelFileName(file) {
 function wheelNameParts(file) {
     const [name = '', version = ''] = file.split('-');
     return { name: normalizeName(name), version };
+}
+/** Returns the wheel of a project's version, if it is among these file names. */
+function wheelOf({ name, version }, files) {
+    return files.find((file) => {
+        const parts = wheelNameParts(file);
+        return parts.name === name && sameVersion(parts.version, version);
+    });
 }
 /** Whether a text is a project's name in the normal form of PEP 503. */
 function isNormalizedName(text) {

@@ -30,6 +30,17 @@ export function wheelNameParts(file: string): { name: string; version: string } 
   return { name: normalizeName(name), version };
 }
 
+/** Returns the wheel of a project's version, if it is among these file names. */
+export function wheelOf(
+  { name, version }: { readonly name: string; readonly version: string },
+  files: readonly string[],
+): string | undefined {
+  return files.find((file) => {
+    const parts = wheelNameParts(file);
+    return parts.name === name && sameVersion(parts.version, version);
+  });
+}
+
 /** Whether a text is a project's name in the normal form of PEP 503. */
 export function isNormalizedName(text: string): boolean {
   return /^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text);
