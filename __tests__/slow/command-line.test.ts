@@ -67,13 +67,10 @@ describe('install', () => {
     assert.match(miss.stdout, /^miss: 2 wheels, 0 from the cache \(0 B\), 2 downloaded/);
     assert.match(miss.stderr, /^ +alpha==1\.0$/m, 'progress is on standard error');
     assert.deepEqual(installedBy(first), everything);
-    const [key] = m.stored();
-    assert.deepEqual(readdirSync(join(m.store, String(key))).sort(), [
+    assert.equal(m.stored().length, 1);
+    assert.deepEqual(Object.keys(m.storedWheels()), [
       'alpha-1.0-py3-none-any.whl',
       'beta-1.0-py3-none-any.whl',
-      'pylock.toml',
-      'requirements.lock',
-      'wheelhouse.json',
     ]);
 
     index.reset();
@@ -89,6 +86,11 @@ describe('install', () => {
     assert.deepEqual(index.artifacts(), ['beta-2.0-py3-none-any.whl']);
     assert.deepEqual(installedBy(second), ['alpha==1.0', 'beta==2.0']);
     assert.equal(m.stored().length, 2);
+    assert.deepEqual(
+      Object.keys(m.storedWheels()),
+      [alpha, ...betas].map(({ filename }) => filename),
+      'both wheelhouses share alpha',
+    );
     assert.deepEqual(readdirSync(m.temporary), [], 'nothing is left where programs work');
   });
 
@@ -128,7 +130,7 @@ describe('install', () => {
       process.platform === 'darwin'
         ? join(m.root, 'home', 'Library', 'Caches', 'wheelhouse')
         : join(m.root, 'caches', 'wheelhouse');
-    assert.equal(readdirSync(place).length, 1);
+    assert.deepEqual(readdirSync(place).sort(), ['entries', 'wheels']);
   });
 
   test('install --no-store --wheelhouse uses only that directory', async (t) => {
@@ -156,7 +158,7 @@ describe('install', () => {
     assert.equal(index.count(), 0);
     assert.equal(readFileSync(join(place, 'requirements.lock'), 'utf8'), lock);
     assert.deepEqual(installedBy(second), [...everything, 'gamma==1.0']);
-    assert.ok(!m.stored().includes('wheelhouse'), 'no store was made');
+    assert.ok(!existsSync(join(m.store, 'wheelhouse')), 'no store was made');
   });
 
   test('install reads the index password from the environment, and an exact hit builds without it', async (t) => {
@@ -194,7 +196,7 @@ describe('install', () => {
       assert.ok(index.count() > 0);
       assert.doesNotMatch(stdout + stderr, new RegExp(secret));
       const [key] = m.stored();
-      const manifest = readFileSync(join(m.store, String(key), 'wheelhouse.json'), 'utf8');
+      const manifest = readFileSync(m.entryFile(String(key)), 'utf8');
       assert.doesNotMatch(manifest, new RegExp(secret));
       const builds = (): string[] => readFileSync(seen, 'utf8').trim().split('\n');
       const before = builds().length;
@@ -228,12 +230,10 @@ describe('install', () => {
     await use('two');
     await use('one');
     await use('three');
-    const names = m
-      .stored()
-      .flatMap((key) => readdirSync(join(m.store, key)))
-      .filter((file) => file.endsWith('.whl'))
-      .sort();
-    assert.deepEqual(names, ['one-1.0-py3-none-any.whl', 'three-1.0-py3-none-any.whl']);
+    assert.deepEqual(Object.keys(m.storedWheels()), [
+      'one-1.0-py3-none-any.whl',
+      'three-1.0-py3-none-any.whl',
+    ]);
   });
 
   test('install keeps the wheelhouse that it saved, even if that alone exceeds --max-size', async (t) => {
@@ -257,10 +257,11 @@ describe('install', () => {
     const args = ['--store', m.store, '--python', await m.python()];
     const { exitCode, stderr } = await m.run(['install', ...args]);
     assert.equal(exitCode, 0, stderr);
-    assert.equal(m.stored().length, 2);
+    assert.equal(m.stored().length, 1);
     assert.equal((await m.run(['doctor', ...args])).exitCode, 0);
     assert.equal((await m.run(['prune', '--store', m.store, '--max-size', '0'])).exitCode, 0);
-    assert.deepEqual(m.stored(), ['README']);
+    assert.deepEqual(m.stored(), []);
+    assert.ok(existsSync(join(m.store, 'README')));
   });
 
   test('install only warns if the store is not a directory', async (t) => {
@@ -500,7 +501,7 @@ describe('prune', () => {
 });
 
 function used(m: Machine, key: string): number {
-  return statSync(join(m.store, key)).mtimeMs;
+  return statSync(m.entryFile(key)).mtimeMs;
 }
 
 describe('doctor', () => {
@@ -744,12 +745,12 @@ describe('doctor', () => {
     const m = prepared(t);
     const python = await m.python();
     const damage = async (
-      file: string,
+      path: (of: Machine) => string,
       content: string | Buffer,
       reason: RegExp,
       miss: string | undefined,
     ) => {
-      writeFileSync(join(m.store, key, file), content);
+      writeFileSync(path(m), content);
       const diagnosis = await diagnose(m, python);
       assert.equal(diagnosis.hit, miss === undefined);
       const [problem, ...more] = problems(diagnosis);
@@ -759,20 +760,18 @@ describe('doctor', () => {
       rmSync(m.store, { recursive: true });
       cpSync(pattern.store, m.store, { recursive: true });
     };
-    const file = 'beta-1.0-py3-none-any.whl';
-    const altered = readFileSync(join(m.store, key, file));
+    const beta = (of: Machine): string => String(of.storedWheels()['beta-1.0-py3-none-any.whl']);
+    const altered = readFileSync(beta(m));
     altered[100] = ~Number(altered[100]);
     const dropped = because('some of its wheels are not usable');
-    await damage(file, 'cut', /beta-1\.0-py3-none-any\.whl has 3 bytes instead of \d+\.$/, dropped);
-    await damage(file, altered, /whl has a different hash than in the manifest\.$/, dropped);
+    await damage(beta, 'cut', /beta-1\.0-py3-none-any\.whl has 3 bytes instead of \d+\.$/, dropped);
+    await damage(beta, altered, /whl has a different hash than in the manifest\.$/, dropped);
     await damage(
-      'wheelhouse.json',
+      (of) => of.entryFile(key),
       '{',
       /wheelhouse\.json/,
       'miss: the store has no intact wheelhouse',
     );
-    // A run deletes a file that is not listed, and hits.
-    await damage('extra.whl', '', /extra\.whl is not in the manifest\.$/, undefined);
   });
 
   test('doctor reports a miss for an entry with a different cache-suffix, as a run does', async (t) => {

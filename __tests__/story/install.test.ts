@@ -224,8 +224,7 @@ test('an installation that fails on a full disk is not blamed on the cache entry
 
 test('only the damaged wheel is downloaded again', async () => {
   const fake = await filled();
-  const [entry = ''] = fake.entries();
-  writeFileSync(join(fake.root, 'store', entry, 'app-1.0-py3-none-any.whl'), 'damaged!');
+  fake.damageWheel('app-1.0-py3-none-any.whl', 'damaged!');
   await fake.run({ wheelhouse: 'elsewhere' }, 'app==1.0\n');
   assert.deepEqual(index(fake).fetched, ['app-1.0-py3-none-any.whl']);
   assert.match(fake.said.join('\n'), /^warning: The wheelhouse from .*app-1\.0/);
@@ -252,7 +251,7 @@ for (const file of ['requirements.lock', 'pylock.toml']) {
 test('an entry with an unreadable manifest is a miss with one warning', async () => {
   const fake = await filled();
   const [entry = ''] = fake.entries();
-  writeFileSync(join(fake.root, 'store', entry, 'wheelhouse.json'), '{');
+  fake.damageEntry(entry, '{');
   const { report } = await fake.run({ wheelhouse: 'elsewhere' }, 'app==1.0\n');
   assert.equal(report.hit, 'miss');
   assert.equal(fake.said.length, 1);

@@ -1,8 +1,16 @@
 /** Runs the committed dist of the command line, in the test's own home and temporary directory. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { devNull, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 import { root } from '../../scripts/tools.mjs';
 import { linkedPython } from './jobs.ts';
@@ -44,6 +52,10 @@ export interface Machine {
   python(pip?: PipVersion): Promise<string>;
   /** Keys of the wheelhouses in the store, in order. */
   stored(): string[];
+  /** The path of an entry of the store. */
+  entryFile(key: string): string;
+  /** The paths of the wheels in the store, by file name. */
+  storedWheels(): Record<string, string>;
   write(files: Record<string, string>): void;
   remove(): void;
 }
@@ -82,11 +94,16 @@ export function createMachine(files: Record<string, string>, index?: string): Ma
       return linkedPython(join(place, `python-${pythons}`), pip);
     },
     stored() {
-      try {
-        return readdirSync(store).sort();
-      } catch {
-        return [];
-      }
+      const entries = namesIn(join(store, 'entries'));
+      return entries.map((name) => basename(name, '.json')).sort();
+    },
+    entryFile: (key) => join(store, 'entries', `${key}.json`),
+    storedWheels() {
+      const wheels = join(store, 'wheels');
+      const paths = namesIn(wheels).flatMap((digest) =>
+        namesIn(join(wheels, digest)).map((file) => [file, join(wheels, digest, file)]),
+      );
+      return Object.fromEntries(paths.sort());
     },
     write(added) {
       for (const [file, content] of Object.entries(added)) {
@@ -98,6 +115,11 @@ export function createMachine(files: Record<string, string>, index?: string): Ma
   };
   machine.write(files);
   return machine;
+}
+
+/** The names in a directory, in order; none where there is no directory. */
+function namesIn(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory).sort() : [];
 }
 
 /** Runs a command until it exits, without blocking the servers of this process. */

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { directoryCache } from '../../src/cli/directory-cache.ts';
 import { type Host, type InputName, loadRequest } from '../../src/inputs.ts';
@@ -67,8 +67,12 @@ export interface Fake {
   readonly world: World;
   /** Runs the main step and, unless told otherwise, the post step. */
   run(inputs: Partial<Record<InputName, string>>, requirements: string): Promise<Outcome>;
-  /** Directories of the entries in the store. */
+  /** Keys of the entries in the store. */
   entries(): string[];
+  /** Replaces an entry of the store. */
+  damageEntry(key: string, content: string): void;
+  /** Replaces a wheel in the store. */
+  damageWheel(file: string, content: string): void;
 }
 
 export const indexUrl = 'https://index.example/simple/';
@@ -120,7 +124,20 @@ export function fakeWorld(projects: Projects): Fake {
     now: new Date('2026-11-21T12:00:00Z'),
     pip: '25.0',
     limits: [],
-    entries: () => (existsSync(join(root, 'store')) ? readdirSync(join(root, 'store')).sort() : []),
+    entries() {
+      const entries = join(root, 'store', 'entries');
+      const files = existsSync(entries) ? readdirSync(entries) : [];
+      return files.map((file) => basename(file, '.json')).sort();
+    },
+    damageEntry: (key, content) =>
+      writeFileSync(join(root, 'store', 'entries', `${key}.json`), content),
+    damageWheel(file, content) {
+      const wheels = join(root, 'store', 'wheels');
+      for (const digest of readdirSync(wheels)) {
+        const place = join(wheels, digest, file);
+        if (existsSync(place)) writeFileSync(place, content);
+      }
+    },
     async run(inputs, requirements) {
       said.length = 0;
       log.length = 0;

@@ -41308,34 +41308,124 @@ async function projectToProbe(interpreter, requested, world) {
 /* harmony export */   K: () => (/* binding */ directoryCache)
 /* harmony export */ });
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1455);
-/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6760);
-/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(5895);
-/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(6895);
-/** A cache in a directory: for laptops, other CI systems and runners without a cache service. */
+/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
+/* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6760);
+/* harmony import */ var _logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3379);
+/* harmony import */ var _logic_errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(5895);
+/* harmony import */ var _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(4649);
+/* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6895);
+/**
+ * A content-addressed store in a directory: for laptops, other CI systems and runners without a cache
+ * service. Everything is copied in and out, never linked: pip overwrites wheels in place under every
+ * name they have, and whoever else can write to a file of the store could change it after it has been
+ * verified.
+ */
 
 
 
 
 
-/** Milliseconds after which an unfinished entry is abandoned: no run takes that long. */
-const abandonedAfter = 24 * 3_600_000;
+
+
+
 /** @param root absolute path; created by the first save */
 function directoryCache(root, reporter) {
+    const pathOf = (name) => node_path__WEBPACK_IMPORTED_MODULE_3__.join(root, name);
+    const namesIn = (folder) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(pathOf(folder)).catch((error) => ignoreIfGone(error) ?? []);
     const restore = async (directory, key, prefixes) => {
         let found;
         try {
-            found = await find(root, key, prefixes);
+            found = await find(key, prefixes);
             if (found === undefined)
                 return undefined;
-            await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_4__/* .copyDirectory */ .Nz)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, found), directory);
+            const text = await readEntry(pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entryName */ .MB)(found))).catch(ignoreIfGone);
+            if (text === undefined)
+                return undefined;
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(directory, { recursive: true });
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.writeFile)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .manifestFile */ .YE), text);
+            await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .mapFiles */ .qM)((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelsOfEntry */ .m4)(text), async (wheel) => {
+                const target = node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .wheelPath */ .NV)(wheel));
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(target), { recursive: true });
+                await copyIfThere(pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelName */ .nK)(wheel)), target);
+            });
             return { key: found, arrived: true };
         }
         catch (error) {
-            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(directory, { recursive: true, force: true });
-            reporter.warning(`Could not read the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error)}. Continuing without it.`);
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(directory, { recursive: true, force: true });
+            reporter.warning(`Could not read the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}. Continuing without it.`);
             return found === undefined ? undefined : { key: found, arrived: false };
         }
+    };
+    /** Returns the key itself if it has an entry, else the newest key of the first prefix with any. */
+    const find = async (key, prefixes) => {
+        const keys = (await namesIn(_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entriesFolder */ .jQ)).flatMap((name) => (0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .keyOfEntry */ .PK)(name) ?? []);
+        if (keys.includes(key))
+            return key;
+        for (const prefix of prefixes) {
+            const matches = await Promise.all(keys
+                .filter((each) => each.startsWith(prefix))
+                .map(async (each) => ({
+                key: each,
+                time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entryName */ .MB)(each))).catch(ignoreIfGone))?.mtimeMs ?? 0,
+            })));
+            const [newest] = matches.sort((a, b) => b.time - a.time);
+            if (newest)
+                return newest.key;
+        }
+        return undefined;
+    };
+    /**
+     * Gives a file its name in the store, whole or not at all.
+     * @param write creates it under a temporary name
+     */
+    const add = async (name, write) => {
+        const temporary = pathOf(`.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+        try {
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(root, { recursive: true });
+            await write(temporary);
+            for (let attempt = 1;; attempt += 1) {
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(pathOf(name)), { recursive: true });
+                try {
+                    return await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rename)(temporary, pathOf(name));
+                }
+                catch (error) {
+                    // Another run has just deleted the directory, because it was empty.
+                    if (!hasCode(error, 'ENOENT') || attempt === maxAttempts)
+                        throw error;
+                }
+            }
+        }
+        catch (error) {
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(temporary, { force: true }).catch(() => { });
+            throw error;
+        }
+    };
+    const addWheel = async (source, wheel) => {
+        const place = pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelName */ .nK)(wheel));
+        const found = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(place).catch(ignoreIfGone);
+        // Its name is no proof: a wheel that is damaged here is replaced.
+        if (found?.isFile() && found.size === wheel.size && (await hasHash(place, wheel.sha256))) {
+            await touch(place);
+        }
+        else {
+            if (found?.isDirectory())
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(place, { recursive: true });
+            await add((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelName */ .nK)(wheel), (temporary) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.copyFile)(source, temporary, node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE));
+        }
+    };
+    const entryAt = async (key) => {
+        const file = pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entryName */ .MB)(key));
+        const { size, mtime } = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(file);
+        return { key, wheels: (0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelsOfEntry */ .m4)(await readEntry(file)), size, usedAt: mtime };
+    };
+    const wheelsUnder = async (sha256) => {
+        const files = await namesIn(`${_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelsFolder */ .hu}/${sha256}`);
+        const found = files.map(async (file) => {
+            const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelName */ .nK)({ sha256, file }))).catch(ignoreIfGone);
+            return stats ? [{ sha256, file, size: stats.size, changedAt: stats.mtime }] : [];
+        });
+        return (await Promise.all(found)).flat();
     };
     const store = {
         unavailable: undefined,
@@ -41343,107 +41433,118 @@ function directoryCache(root, reporter) {
         async restore(directory, key, prefixes) {
             const restored = await restore(directory, key, prefixes);
             if (restored?.arrived)
-                await touch(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, restored.key));
+                await touch(pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entryName */ .MB)(restored.key)));
             return restored;
         },
         async save(directory, key) {
-            const entry = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, key);
-            const temporary = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
             try {
-                if (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(entry).catch(() => undefined))
+                if (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entryName */ .MB)(key))).catch(ignoreIfGone))
                     return 'exists';
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(root, { recursive: true });
-                await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_4__/* .copyDirectory */ .Nz)(directory, temporary);
-                try {
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rename)(temporary, entry);
-                    return 'saved';
-                }
-                catch (error) {
-                    // Another run was faster: rename never replaces a directory that has content.
-                    if (!hasCode(error, 'ENOTEMPTY', 'EEXIST'))
-                        throw error;
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(temporary, { recursive: true, force: true });
-                    return 'exists';
-                }
+                const text = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .manifestFile */ .YE), 'utf8');
+                // The entry comes last: before it is there, nobody expects its wheels.
+                await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .mapFiles */ .qM)((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelsOfEntry */ .m4)(text), (wheel) => addWheel(node_path__WEBPACK_IMPORTED_MODULE_3__.join(directory, (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .wheelPath */ .NV)(wheel)), wheel));
+                await add((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entryName */ .MB)(key), (temporary) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.writeFile)(temporary, text));
+                return 'saved';
             }
             catch (error) {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(temporary, { recursive: true, force: true }).catch(() => { });
-                reporter.warning(`Could not write to the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error)}. The wheelhouse is not saved.`);
+                reporter.warning(`Could not write to the store ${root}: ${(0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}. The wheelhouse is not saved.`);
                 return 'failed';
             }
         },
         async entries() {
-            const keys = (await namesIn(root)).filter((name) => !name.startsWith('.'));
-            const entries = await Promise.all(keys.map((key) => entryAt(root, key).catch(ignoreIfGone)));
+            const keys = (await namesIn(_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entriesFolder */ .jQ)).flatMap((name) => (0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .keyOfEntry */ .PK)(name) ?? []);
+            const entries = await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .mapFiles */ .qM)(keys, (key) => entryAt(key).catch(ignoreIfGone));
             return entries
                 .filter((entry) => entry !== undefined)
                 .sort((a, b) => b.usedAt.getTime() - a.usedAt.getTime());
         },
-        delete: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, node_path__WEBPACK_IMPORTED_MODULE_2__.basename(key)), { recursive: true, force: true }),
+        async wheels() {
+            const hashes = (await namesIn(_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelsFolder */ .hu)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+            return (await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .mapFiles */ .qM)(hashes, wheelsUnder)).flat();
+        },
+        deleteEntry: (key) => (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .entryName */ .MB)(key)), { recursive: true, force: true }),
+        async deleteWheel(wheel) {
+            const file = pathOf((0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .wheelName */ .nK)(wheel));
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(file, { recursive: true, force: true });
+            // Another file may have the same content.
+            await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rmdir)(node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(file)).catch(() => { });
+        },
         async deleteAbandoned() {
-            for (const name of (await namesIn(root)).filter((each) => each.startsWith('.'))) {
-                const directory = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, name);
-                const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(directory).catch(ignoreIfGone);
-                if (stats?.isDirectory() && Date.now() - stats.mtimeMs > abandonedAfter) {
-                    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(directory, { recursive: true, force: true });
-                }
+            let freed = 0;
+            for (const name of await namesIn('')) {
+                const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(pathOf(name)).catch(ignoreIfGone);
+                const isAbandoned = unfinishedName.test(name) &&
+                    stats !== undefined &&
+                    Date.now() - stats.mtimeMs > _logic_content_store_js__WEBPACK_IMPORTED_MODULE_4__/* .abandonedAfter */ .ZN;
+                const isOldEntry = stats?.isDirectory() && oldEntryName.test(name);
+                if (!isAbandoned && !isOldEntry)
+                    continue;
+                freed += await bytesOf(pathOf(name)).catch(() => 0);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(pathOf(name), { recursive: true, force: true });
             }
+            return freed;
         },
         async writeFault() {
             let existing = root;
-            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(existing).catch(() => undefined)))
-                existing = node_path__WEBPACK_IMPORTED_MODULE_2__.dirname(existing);
-            const probe = node_path__WEBPACK_IMPORTED_MODULE_2__.join(existing, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
+            while (!(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.stat)(existing).catch(() => undefined)))
+                existing = node_path__WEBPACK_IMPORTED_MODULE_3__.dirname(existing);
+            const probe = node_path__WEBPACK_IMPORTED_MODULE_3__.join(existing, `.${(0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.randomUUID)()}`);
             try {
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.mkdir)(probe);
-                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.rm)(probe, { recursive: true, force: true });
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.mkdir)(probe);
+                await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.rm)(probe, { recursive: true, force: true });
                 return undefined;
             }
             catch (error) {
-                return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_3__/* .messageOf */ .bD)(error);
+                return (0,_logic_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error);
             }
         },
         withoutTouch: () => ({ ...store, restore }),
     };
     return store;
 }
-/** Records that an entry is used. A store that cannot be written serves all the same. */
-async function touch(entry) {
+/** How often another run may delete a directory while this one moves a file into it. */
+const maxAttempts = 5;
+/** What a run writes before it gets its name. */
+const unfinishedName = /^\.[0-9a-f]{8}-[0-9a-f-]{27}$/;
+/** Earlier versions kept each wheelhouse in a directory of its own, which had its key as its name. */
+const oldEntryName = /^wheelhouse-v\d/;
+async function readEntry(file) {
+    const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(file);
+    if (!stats.isFile() || stats.size > _logic_manifest_js__WEBPACK_IMPORTED_MODULE_6__/* .maxManifestBytes */ .rq) {
+        throw new Error(`${node_path__WEBPACK_IMPORTED_MODULE_3__.basename(file)} is not a regular file`);
+    }
+    return (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readFile)(file, 'utf8');
+}
+/** Copies a file unless another run has deleted it. It is verified where it is used. */
+async function copyIfThere(from, to) {
+    const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(from).catch(ignoreIfGone);
+    if (stats?.isFile()) {
+        await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.copyFile)(from, to, node_fs__WEBPACK_IMPORTED_MODULE_1__.constants.COPYFILE_FICLONE).catch(ignoreIfGone);
+    }
+}
+async function hasHash(file, sha256) {
+    return (await (0,_world_disk_js__WEBPACK_IMPORTED_MODULE_7__/* .fileSha256 */ .sN)(file).catch(() => undefined)) === sha256;
+}
+/** Records that something is used. A store that cannot be written serves all the same. */
+async function touch(file) {
     const now = new Date();
-    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.utimes)(entry, now, now).catch(() => { });
+    await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.utimes)(file, now, now).catch(() => { });
 }
-async function entryAt(root, key) {
-    const directory = node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, key);
-    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(directory, { recursive: true });
-    const sizes = await Promise.all(files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(directory, file))).size));
-    const size = sizes.reduce((sum, each) => sum + each, 0);
-    return { key, directory, size, usedAt: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(directory)).mtime };
+async function bytesOf(place) {
+    const stats = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(place);
+    if (!stats.isDirectory())
+        return stats.size;
+    const files = await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.readdir)(place, { recursive: true });
+    const sizes = files.map(async (file) => (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_2__.lstat)(node_path__WEBPACK_IMPORTED_MODULE_3__.join(place, file))).size);
+    return (await Promise.all(sizes)).reduce((sum, each) => sum + each, 0);
 }
-async function namesIn(root) {
-    return (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readdir)(root).catch(ignoreIfGone)) ?? [];
-}
-/** Another run may have deleted an entry meanwhile, and a file in the store is not an entry. */
+/** Another run may have deleted an entry meanwhile, and a file may be where a directory should be. */
 function ignoreIfGone(error) {
     if (!hasCode(error, 'ENOENT', 'ENOTDIR'))
         throw error;
 }
 function hasCode(error, ...codes) {
     return codes.includes(String(error.code));
-}
-/** Returns the key itself if it has an entry, else the newest key of the first prefix with any. */
-async function find(root, key, prefixes) {
-    const names = await namesIn(root);
-    if (names.includes(key))
-        return key;
-    for (const prefix of prefixes) {
-        const matches = await Promise.all(names
-            .filter((name) => name.startsWith(prefix))
-            .map(async (name) => ({ name, time: (await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.stat)(node_path__WEBPACK_IMPORTED_MODULE_2__.join(root, name))).mtimeMs })));
-        const [newest] = matches.sort((a, b) => b.time - a.time);
-        if (newest)
-            return newest.name;
-    }
-    return undefined;
 }
 
 
@@ -41645,7 +41746,7 @@ async function lookUp(inquiry, world) {
         const run = { ...inquiry, place, workplace, scratch, timer: new timer/* Timer */.M() };
         const found = await (0,restore/* findWheelhouse */.pX)(run, { ...world, reporter, store: store.withoutTouch() });
         if (found.state !== 'serves') {
-            const text = `miss: ${(await differences(inquiry, found, world)).join('\n  - ')}`;
+            const text = `miss: ${(await differences(run, found, world)).join('\n  - ')}`;
             return { hit: false, findings: [...findings, { level: 'note', text }] };
         }
         const { python } = found.base.manifest;
@@ -41669,16 +41770,19 @@ async function lookUp(inquiry, world) {
  * Returns what differs between the request and the wheelhouse that a run starts from, or else the
  * most recently used intact one. The first line says which one that is.
  */
-async function differences(inquiry, found, world) {
-    const wanted = { ...(0,restore/* wantedOf */.Lm)(inquiry, world.now()), keys: inquiry.keys };
+async function differences(run, found, world) {
+    const { workplace, keys } = run;
+    const wanted = { ...(0,restore/* wantedOf */.Lm)(run, world.now()), keys };
     if (found.state === 'usable') {
         const { origin, base, mismatch, reason } = found;
         return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
     }
     const entries = await world.store.entries();
-    for (const { key, directory } of entries) {
+    for (const { key } of entries) {
         try {
-            const inspected = await world.wheelhouses.inspect(directory);
+            const directory = await world.wheelhouses.stage(workplace);
+            const restored = await world.store.withoutTouch().restore(directory, key, []);
+            const inspected = restored?.arrived ? await world.wheelhouses.inspect(directory) : undefined;
             if (inspected === undefined || inspected.faults.length > 0)
                 continue;
             const verdict = await (0,restore/* judge */.S4)(inspected, wanted, world);
@@ -41964,7 +42068,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _request_js__WEBPACK_IMPORTED_MODULE_19__ = __nccwpck_require__(451);
 /* harmony import */ var _save_js__WEBPACK_IMPORTED_MODULE_20__ = __nccwpck_require__(5462);
 /* harmony import */ var _tools_js__WEBPACK_IMPORTED_MODULE_21__ = __nccwpck_require__(8988);
-/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_35__ = __nccwpck_require__(3411);
+/* harmony import */ var _version_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(3411);
 /* harmony import */ var _world_disk_js__WEBPACK_IMPORTED_MODULE_22__ = __nccwpck_require__(6895);
 /* harmony import */ var _world_lock_tools_js__WEBPACK_IMPORTED_MODULE_23__ = __nccwpck_require__(1935);
 /* harmony import */ var _world_package_index_js__WEBPACK_IMPORTED_MODULE_24__ = __nccwpck_require__(4597);
@@ -41978,7 +42082,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _doctor_js__WEBPACK_IMPORTED_MODULE_32__ = __nccwpck_require__(3826);
 /* harmony import */ var _flags_js__WEBPACK_IMPORTED_MODULE_33__ = __nccwpck_require__(2529);
 /* harmony import */ var _help_js__WEBPACK_IMPORTED_MODULE_34__ = __nccwpck_require__(931);
-/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_36__ = __nccwpck_require__(806);
+/* harmony import */ var _prune_js__WEBPACK_IMPORTED_MODULE_35__ = __nccwpck_require__(806);
 /** Entry of the command line: the stories of the action, with a directory as their store. */
 
 
@@ -42035,7 +42139,7 @@ const publishFlags = {
 function program() {
     const root = new commander__WEBPACK_IMPORTED_MODULE_3__/* .Command */ .uB('wheelhouse')
         .description('Fast, reproducible Python installs in CI, from any package index')
-        .version(_version_js__WEBPACK_IMPORTED_MODULE_35__/* .version */ .r)
+        .version(_version_js__WEBPACK_IMPORTED_MODULE_36__/* .version */ .r)
         .exitOverride()
         .showHelpAfterError();
     (0,_flags_js__WEBPACK_IMPORTED_MODULE_33__/* .addInputs */ .j$)(root.command('install'), _flags_js__WEBPACK_IMPORTED_MODULE_33__/* .installFlags */ .nY)
@@ -42094,7 +42198,7 @@ async function saveAndPrune(states, store, values, world) {
     if (store === undefined || states.length === 0)
         return;
     const keys = states.map(({ key }) => key);
-    await (0,_prune_js__WEBPACK_IMPORTED_MODULE_36__/* .prune */ .R)(store, Number(values['maxSize']), keys);
+    await (0,_prune_js__WEBPACK_IMPORTED_MODULE_35__/* .prune */ .R)(store, Number(values['maxSize']), keys);
 }
 async function bundleCommand(values) {
     const store = optionalStoreOf(values);
@@ -42106,7 +42210,7 @@ async function bundleCommand(values) {
             downloads: (0,_collect_world_downloads_js__WEBPACK_IMPORTED_MODULE_8__/* .downloadsAdapter */ .$)(reporter, host.environment),
             bundles: (0,_bundle_world_bundles_js__WEBPACK_IMPORTED_MODULE_7__/* .bundlesAdapter */ .j)(host.environment),
         };
-        const { report, states } = await (0,_bundle_story_js__WEBPACK_IMPORTED_MODULE_6__/* .bundle */ .l)(request, bundling, _version_js__WEBPACK_IMPORTED_MODULE_35__/* .version */ .r);
+        const { report, states } = await (0,_bundle_story_js__WEBPACK_IMPORTED_MODULE_6__/* .bundle */ .l)(request, bundling, _version_js__WEBPACK_IMPORTED_MODULE_36__/* .version */ .r);
         await saveAndPrune(states, store, values, world);
         const { output, ...contents } = report;
         if (values['json'])
@@ -42164,10 +42268,9 @@ async function doctorCommand(values) {
     });
 }
 async function pruneCommand(values) {
-    const deleted = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_36__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
-    const bytes = deleted.reduce((sum, entry) => sum + entry.size, 0);
-    const wheelhouses = deleted.length === 1 ? 'wheelhouse' : 'wheelhouses';
-    printLines([`Deleted ${deleted.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(bytes)}).`]);
+    const { entries, freed } = await (0,_prune_js__WEBPACK_IMPORTED_MODULE_35__/* .prune */ .R)(storeOf(values), Number(values['maxSize']));
+    const wheelhouses = entries.length === 1 ? 'wheelhouse' : 'wheelhouses';
+    printLines([`Deleted ${entries.length} ${wheelhouses} (${(0,_logic_summary_js__WEBPACK_IMPORTED_MODULE_13__/* .size */ .Ej)(freed)}).`]);
 }
 async function publishCommand(packages, values) {
     const inputs = { ...values, packages: [...packages, ...[values['packages'] ?? []].flat()] };
@@ -42266,28 +42369,29 @@ __webpack_async_result__();
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   R: () => (/* binding */ prune)
 /* harmony export */ });
+/* harmony import */ var _logic_content_store_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3379);
+/** Keeps a local store within a size. */
+
 /**
- * Deletes the least recently used entries until the rest fits.
+ * Deletes the least recently used entries until the rest fits, and the wheels that no entry names.
  * @param maxSize bytes
  * @param protectedKeys entries that are never deleted, but count
- * @returns the deleted entries
  */
 async function prune(store, maxSize, protectedKeys = []) {
-    await store.deleteAbandoned();
-    const entries = await store.entries();
-    const isProtected = (entry) => protectedKeys.includes(entry.key);
-    let total = entries.filter(isProtected).reduce((sum, { size }) => sum + size, 0);
-    const deleted = [];
-    for (const entry of entries.filter((each) => !isProtected(each))) {
-        if (total + entry.size <= maxSize) {
-            total += entry.size;
-        }
-        else {
-            await store.delete(entry.key);
-            deleted.push(entry);
-        }
+    let freed = await store.deleteAbandoned();
+    const entries = (0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_0__/* .entriesBeyond */ .Md)(await store.entries(), maxSize, protectedKeys);
+    for (const { key, size } of entries) {
+        await store.deleteEntry(key);
+        freed += size;
     }
-    return deleted;
+    // In this order, so that the entry of a run that saves at the same time is seen.
+    const wheels = await store.wheels();
+    const remaining = await store.entries();
+    for (const wheel of (0,_logic_content_store_js__WEBPACK_IMPORTED_MODULE_0__/* .wheelsToDelete */ .p5)(wheels, remaining, entries, new Date())) {
+        await store.deleteWheel(wheel);
+        freed += wheel.size;
+    }
+    return { entries, freed };
 }
 
 
@@ -44829,6 +44933,117 @@ function isAdmitted(wheel, { byName, byUrl, all, neverBuilt }) {
 
 /***/ }),
 
+/***/ 3379:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   MB: () => (/* binding */ entryName),
+/* harmony export */   Md: () => (/* binding */ entriesBeyond),
+/* harmony export */   PK: () => (/* binding */ keyOfEntry),
+/* harmony export */   ZN: () => (/* binding */ abandonedAfter),
+/* harmony export */   hu: () => (/* binding */ wheelsFolder),
+/* harmony export */   jQ: () => (/* binding */ entriesFolder),
+/* harmony export */   m4: () => (/* binding */ wheelsOfEntry),
+/* harmony export */   nK: () => (/* binding */ wheelName),
+/* harmony export */   p5: () => (/* binding */ wheelsToDelete)
+/* harmony export */ });
+/* harmony import */ var _manifest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(4649);
+/**
+ * A content-addressed store: which names its objects have, what an entry consists of, and which
+ * objects may be deleted. An entry is the manifest of a wheelhouse; wheels are stored by their hash, so
+ * entries that share a wheel share its bytes. The locks follow from the manifest and are not stored.
+ */
+
+/** The folder of all wheels. */
+const wheelsFolder = 'wheels';
+/** The folder of all entries. */
+const entriesFolder = 'entries';
+/** Returns the name of a wheel in the store. */
+function wheelName({ sha256, file }) {
+    return `${wheelsFolder}/${sha256}/${file}`;
+}
+const entrySuffix = '.json';
+/** Returns the name of an entry in the store. */
+function entryName(key) {
+    return `${entriesFolder}/${key}${entrySuffix}`;
+}
+/** @param file a file name in the folder of entries @returns undefined when it is not an entry's */
+function keyOfEntry(file) {
+    const isEntry = file.endsWith(entrySuffix) && !file.startsWith('.');
+    return isEntry ? file.slice(0, -entrySuffix.length) : undefined;
+}
+/** @param text of an entry @returns its wheels; none when it can't be used */
+function wheelsOfEntry(text) {
+    try {
+        return (0,_manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .parseManifest */ .Ng)(text).wheels;
+    }
+    catch (error) {
+        if (!(error instanceof _manifest_js__WEBPACK_IMPORTED_MODULE_0__/* .ManifestError */ .Sh))
+            throw error;
+        return [];
+    }
+}
+/**
+ * Milliseconds after which something unfinished is abandoned: no run takes that long. Until then a
+ * wheel that no entry names may belong to a run that is still saving.
+ */
+const abandonedAfter = 24 * 3_600_000;
+/**
+ * Chooses the entries to delete so that the rest fits. Bytes that several entries share count once.
+ * @param entries the most recently used first
+ * @param maxSize bytes
+ * @param protectedKeys entries that are never deleted, but count
+ */
+function entriesBeyond(entries, maxSize, protectedKeys) {
+    const isProtected = ({ key }) => protectedKeys.includes(key);
+    const kept = new Set();
+    let total = 0;
+    const keep = ({ wheels }, added) => {
+        total += added;
+        for (const wheel of wheels)
+            kept.add(wheelName(wheel));
+    };
+    const addedBy = ({ wheels, size }) => wheels
+        .filter((wheel) => !kept.has(wheelName(wheel)))
+        .reduce((sum, wheel) => sum + wheel.size, size);
+    for (const entry of entries.filter(isProtected))
+        keep(entry, addedBy(entry));
+    const beyond = [];
+    for (const entry of entries.filter((each) => !isProtected(each))) {
+        const added = addedBy(entry);
+        if (total + added <= maxSize)
+            keep(entry, added);
+        else
+            beyond.push(entry);
+    }
+    return beyond;
+}
+/**
+ * Chooses the wheels to delete: no remaining entry names them, and no run that is still saving relies
+ * on them. Such a run has written or touched them within {@link abandonedAfter}, and after the last use
+ * of the entries that named them.
+ * @param deleted entries that have just been deleted
+ */
+function wheelsToDelete(listed, remaining, deleted, now) {
+    const named = new Set(remaining.flatMap(({ wheels }) => wheels.map(wheelName)));
+    const usedAt = new Map();
+    for (const entry of deleted) {
+        for (const name of entry.wheels.map(wheelName)) {
+            usedAt.set(name, Math.max(usedAt.get(name) ?? 0, entry.usedAt.getTime()));
+        }
+    }
+    return listed.filter((wheel) => {
+        const name = wheelName(wheel);
+        if (named.has(name))
+            return false;
+        const changedAt = wheel.changedAt.getTime();
+        return changedAt <= (usedAt.get(name) ?? 0) || now.getTime() - changedAt > abandonedAfter;
+    });
+}
+
+
+/***/ }),
+
 /***/ 9112:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
@@ -46121,6 +46336,7 @@ function exportFailure({ tool, shown }, output) {
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   X5: () => (/* binding */ formatLock),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
+/* harmony export */   rq: () => (/* binding */ maxManifestBytes),
 /* harmony export */   u$: () => (/* binding */ formatPylock),
 /* harmony export */   wM: () => (/* binding */ lockTexts)
 /* harmony export */ });
@@ -46137,6 +46353,8 @@ function exportFailure({ tool, shown }, output) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 const pylockFile = 'pylock.toml';
+/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
+const maxManifestBytes = 16 * 1024 * 1024;
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -52613,7 +52831,6 @@ const version = "0.1.0";
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   De: () => (/* binding */ temporaryDirectory),
-/* harmony export */   Nz: () => (/* binding */ copyDirectory),
 /* harmony export */   Ti: () => (/* binding */ moveDirectory),
 /* harmony export */   _r: () => (/* binding */ release),
 /* harmony export */   dF: () => (/* binding */ untilExit),
@@ -52623,6 +52840,7 @@ const version = "0.1.0";
 /* harmony export */   t2: () => (/* binding */ exists),
 /* harmony export */   vf: () => (/* binding */ discard)
 /* harmony export */ });
+/* unused harmony export copyDirectory */
 /* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
 /* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
 /* harmony import */ var node_fs_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(1455);
@@ -58902,8 +59120,6 @@ function uvAdapter(reporter) {
 
 
 
-/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
-const maxManifestBytes = 16 * 1024 * 1024;
 function wheelhousesAdapter() {
     return {
         workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
@@ -58963,7 +59179,7 @@ async function inspect(directory) {
             return undefined;
         throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE}`);
     }
-    if (!found.isFile() || found.size > maxManifestBytes) {
+    if (!found.isFile() || found.size > _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .maxManifestBytes */ .rq) {
         throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE} is not a regular file`);
     }
     const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8'));

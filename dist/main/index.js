@@ -32918,6 +32918,7 @@ function exportFailure({ tool, shown }, output) {
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   X5: () => (/* binding */ formatLock),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
+/* harmony export */   rq: () => (/* binding */ maxManifestBytes),
 /* harmony export */   wM: () => (/* binding */ lockTexts)
 /* harmony export */ });
 /* unused harmony export formatPylock */
@@ -32934,6 +32935,8 @@ function exportFailure({ tool, shown }, output) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 const pylockFile = 'pylock.toml';
+/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
+const maxManifestBytes = 16 * 1024 * 1024;
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -42020,8 +42023,6 @@ function uvAdapter(reporter) {
 
 
 
-/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
-const maxManifestBytes = 16 * 1024 * 1024;
 function wheelhousesAdapter() {
     return {
         workplace: (parent) => (0,_disk_js__WEBPACK_IMPORTED_MODULE_5__/* .temporaryDirectory */ .De)(parent, 'wheelhouse-work'),
@@ -42081,7 +42082,7 @@ async function inspect(directory) {
             return undefined;
         throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`it has no ${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE}`);
     }
-    if (!found.isFile() || found.size > maxManifestBytes) {
+    if (!found.isFile() || found.size > _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .maxManifestBytes */ .rq) {
         throw new _logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .ManifestError */ .Sh(`${_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .manifestFile */ .YE} is not a regular file`);
     }
     const manifest = (0,_logic_manifest_js__WEBPACK_IMPORTED_MODULE_3__/* .parseManifest */ .Ng)(await (0,node_fs_promises__WEBPACK_IMPORTED_MODULE_1__.readFile)(file, 'utf8'));

@@ -280,6 +280,8 @@ function canonicalVersion(version) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 const pylockFile = 'pylock.toml';
+/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
+const maxManifestBytes = 16 * 1024 * 1024;
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -1740,8 +1742,6 @@ function consoleReporter() {
 
 
 
-/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
-const maxManifestBytes = 16 * 1024 * 1024;
 function wheelhousesAdapter() {
     return {
         workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),

@@ -29198,6 +29198,7 @@ function splitSource(text) {
 /* harmony export */   Sh: () => (/* binding */ ManifestError),
 /* harmony export */   WP: () => (/* binding */ buildDirectory),
 /* harmony export */   YE: () => (/* binding */ manifestFile),
+/* harmony export */   rq: () => (/* binding */ maxManifestBytes),
 /* harmony export */   wM: () => (/* binding */ lockTexts)
 /* harmony export */ });
 /* unused harmony exports keepableParts, formatLock, formatPylock, manifestDigest, changes, sameWheels */
@@ -29214,6 +29215,8 @@ function splitSource(text) {
 const manifestFile = 'wheelhouse.json';
 const lockFile = 'requirements.lock';
 const pylockFile = 'pylock.toml';
+/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
+const maxManifestBytes = 16 * 1024 * 1024;
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 /** The directory of wheels that are not installed, outside the reach of `--find-links`. */
@@ -39467,8 +39470,6 @@ var logic_manifest = __nccwpck_require__(4649);
 
 
 
-/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
-const maxManifestBytes = 16 * 1024 * 1024;
 function wheelhousesAdapter() {
     return {
         workplace: (parent) => temporaryDirectory(parent, 'wheelhouse-work'),
@@ -39528,7 +39529,7 @@ async function inspect(directory) {
             return undefined;
         throw new logic_manifest/* ManifestError */.Sh(`it has no ${logic_manifest/* manifestFile */.YE}`);
     }
-    if (!found.isFile() || found.size > maxManifestBytes) {
+    if (!found.isFile() || found.size > logic_manifest/* maxManifestBytes */.rq) {
         throw new logic_manifest/* ManifestError */.Sh(`${logic_manifest/* manifestFile */.YE} is not a regular file`);
     }
     const manifest = (0,logic_manifest/* parseManifest */.Ng)(await (0,promises_namespaceObject.readFile)(file, 'utf8'));

@@ -91,7 +91,7 @@ async function lookUp(inquiry: Inquiry, world: DoctorWorld): Promise<Diagnosis> 
     const run: Run = { ...inquiry, place, workplace, scratch, timer: new Timer() };
     const found = await findWheelhouse(run, { ...world, reporter, store: store.withoutTouch() });
     if (found.state !== 'serves') {
-      const text = `miss: ${(await differences(inquiry, found, world)).join('\n  - ')}`;
+      const text = `miss: ${(await differences(run, found, world)).join('\n  - ')}`;
       return { hit: false, findings: [...findings, { level: 'note', text }] };
     }
     const { python } = found.base.manifest;
@@ -115,16 +115,19 @@ async function lookUp(inquiry: Inquiry, world: DoctorWorld): Promise<Diagnosis> 
  * Returns what differs between the request and the wheelhouse that a run starts from, or else the
  * most recently used intact one. The first line says which one that is.
  */
-async function differences(inquiry: Inquiry, found: Found, world: DoctorWorld): Promise<string[]> {
-  const wanted = { ...wantedOf(inquiry, world.now()), keys: inquiry.keys };
+async function differences(run: Run, found: Found, world: DoctorWorld): Promise<string[]> {
+  const { workplace, keys } = run;
+  const wanted = { ...wantedOf(run, world.now()), keys };
   if (found.state === 'usable') {
     const { origin, base, mismatch, reason } = found;
     return [`compared with ${origin.name}:`, ...explain(mismatch, reason, base.manifest, wanted)];
   }
   const entries = await world.store.entries();
-  for (const { key, directory } of entries) {
+  for (const { key } of entries) {
     try {
-      const inspected = await world.wheelhouses.inspect(directory);
+      const directory = await world.wheelhouses.stage(workplace);
+      const restored = await world.store.withoutTouch().restore(directory, key, []);
+      const inspected = restored?.arrived ? await world.wheelhouses.inspect(directory) : undefined;
       if (inspected === undefined || inspected.faults.length > 0) continue;
       const verdict = await judge(inspected, wanted, world);
       const reasons =

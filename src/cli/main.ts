@@ -216,10 +216,9 @@ async function doctorCommand(values: Values): Promise<void> {
 }
 
 async function pruneCommand(values: Values): Promise<void> {
-  const deleted = await prune(storeOf(values), Number(values['maxSize']));
-  const bytes = deleted.reduce((sum, entry) => sum + entry.size, 0);
-  const wheelhouses = deleted.length === 1 ? 'wheelhouse' : 'wheelhouses';
-  printLines([`Deleted ${deleted.length} ${wheelhouses} (${size(bytes)}).`]);
+  const { entries, freed } = await prune(storeOf(values), Number(values['maxSize']));
+  const wheelhouses = entries.length === 1 ? 'wheelhouse' : 'wheelhouses';
+  printLines([`Deleted ${entries.length} ${wheelhouses} (${size(freed)}).`]);
 }
 
 async function publishCommand(packages: readonly string[], values: Values): Promise<void> {

@@ -28,6 +28,8 @@ import {
 export const manifestFile = 'wheelhouse.json';
 export const lockFile = 'requirements.lock';
 export const pylockFile = 'pylock.toml';
+/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
+export const maxManifestBytes = 16 * 1024 * 1024;
 /** A manifest with another schema is not read: a miss is safer than a guess. */
 const schema = 3;
 

@@ -20,6 +20,7 @@ import {
   type Manifest,
   ManifestError,
   manifestFile,
+  maxManifestBytes,
   parseManifest,
   pylockFile,
   type Wheel,
@@ -36,9 +37,6 @@ import {
   temporaryDirectory,
   writeWhole,
 } from './disk.ts';
-
-/** A manifest has a few hundred bytes per wheel: a longer one is not ours, and is not read. */
-const maxManifestBytes = 16 * 1024 * 1024;
 
 export function wheelhousesAdapter(): Wheelhouses {
   return {
