@@ -139,6 +139,7 @@ export function loadRequest(
     notices: policy.notices,
     request: Object.freeze({
       workspace: host.workspace,
+      directory: host.directory,
       workingDirectory,
       requirements,
       projects,

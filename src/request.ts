@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { readLocks } from './locks.ts';
 import { fillEnvironment } from './logic/environment.ts';
 import { messageOf, UserError } from './logic/errors.ts';
-import { canonical, type Keys, keysOf } from './logic/key.ts';
+import { canonical, type Keys, keysOf, setParts } from './logic/key.ts';
 import { groupRequirements, type LocalProject } from './logic/local-project.ts';
 import { isLock } from './logic/lock-files.ts';
 import type { Interpreter, Request } from './logic/model.ts';
@@ -97,6 +97,8 @@ export async function readRequestWithKeys(
     releaseAge: request.releaseAge,
     now: world.now(),
     tools: wantsUv && uv === undefined ? ['uv'] : [],
+    resolver: { name: request.installer, settings: [] },
+    set: setParts(request),
   });
   return { ...read, keys, uv };
 }

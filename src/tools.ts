@@ -118,6 +118,7 @@ function toolRequest(
   return {
     ...request,
     workspace: directory,
+    directory,
     workingDirectory: directory,
     requirements: ['requirements.txt'],
     projects: [],

@@ -501,7 +501,7 @@ const rows: Row[] = [
     fault: 'manifest: made with other indexes',
     arrange: edited((manifest) => (manifest['sources'] = 'x')),
     ...allNew,
-    says: 'warning: The cache entry {key} is not used: it was filled from other indexes, or with other build settings or another minimum release age.',
+    says: 'warning: The cache entry {key} is not used: it was filled from other indexes, or with other build settings, another resolver or another minimum release age.',
   },
   {
     fault: 'a lock with other packages and another index',

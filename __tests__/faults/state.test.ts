@@ -45,7 +45,7 @@ function forged(state: (wheelhouse: string, place: Place) => string): Pick<Row, 
 }
 
 const named = (wheelhouse: string) => ({
-  ...{ wheelhouse, key: 'wheelhouse-v1-some-other-key', manifest: 'x' },
+  ...{ wheelhouse, key: 'wheelhouse-v2-some-other-key', manifest: 'x' },
 });
 
 const states: Row[] = [

@@ -8,9 +8,11 @@ import {
   type Keys,
   keysOf,
   matchKind,
+  type ResolverChoice,
+  setParts,
   variantOf,
 } from '../../src/logic/key.ts';
-import type { Interpreter } from '../../src/logic/model.ts';
+import type { Interpreter, Request } from '../../src/logic/model.ts';
 import type { ReleaseAge } from '../../src/logic/release-age.ts';
 import { gatherLines, type RequestedSet } from '../../src/logic/requirements.ts';
 import { interpreter } from '../support/fixtures.ts';
@@ -33,6 +35,8 @@ interface Variation {
   readonly projects?: RequestedSet['projects'];
   readonly extra?: RequestedSet['extra'];
   readonly buildConstraints?: readonly string[];
+  readonly resolver?: ResolverChoice;
+  readonly set?: readonly string[];
 }
 
 /** Keys of requirements.txt and what it includes. */
@@ -71,6 +75,8 @@ async function keysFor(text: string, variation: Variation = {}): Promise<Keys> {
       releaseAge: variation.releaseAge,
       now: variation.now ?? now,
       tools: variation.tools ?? [],
+      resolver: variation.resolver ?? { name: 'pip', settings: [] },
+      set: variation.set ?? ['requirements.txt'],
     },
   );
 }
@@ -259,7 +265,15 @@ describe('the key stays the same for', () => {
       );
       const requested = { lines, files: [], projects: [], extra: [] };
       const tools: string[] = [];
-      const options = { refresh: 'auto', suffix: '', releaseAge: undefined, now, tools } as const;
+      const options = {
+        refresh: 'auto',
+        suffix: '',
+        releaseAge: undefined,
+        now,
+        tools,
+        resolver: { name: 'pip', settings: [] },
+        set: [],
+      } as const;
       return keysOf(interpreter, requested, new Map(), options).primary;
     };
     assert.equal(await at('/home/runner/work/p/p'), await at('/__w/p/p'));
@@ -367,6 +381,15 @@ describe('the key changes for', () => {
     ['another implementation', 'a', 'a', {}, { interpreter: { implementation: 'pypy' } }],
     ['the suffix', 'a', 'a', { suffix: 'x' }, { suffix: 'y' }],
     ['a program that installs', 'a', 'a', {}, { tools: ['uv'] }],
+    ['the set of files', 'a', 'a', {}, { set: ['other.txt'] }],
+    ['the resolver', 'a', 'a', {}, { resolver: { name: 'uv', settings: [] } }],
+    [
+      'a setting of the resolver',
+      'a',
+      'a',
+      { resolver: { name: 'uv', settings: ['prerelease=allow'] } },
+      { resolver: { name: 'uv', settings: [] } },
+    ],
     [
       'the next week',
       'a',
@@ -415,6 +438,8 @@ describe('the key changes for', () => {
     const { sources } = await keysFor('a');
     assert.notEqual((await keysFor('a\n-i https://h/')).sources, sources);
     assert.notEqual((await keysFor('a', { settings: { 'build-option': 'x' } })).sources, sources);
+    const resolver = { name: 'uv', settings: [] } as const;
+    assert.notEqual((await keysFor('a', { resolver })).sources, sources);
     assert.equal((await keysFor('b')).sources, sources);
   });
 });
@@ -447,9 +472,10 @@ describe('form of keys', () => {
             assert.match(key, /^[a-z0-9._-]+$/);
             assert.ok(key.length <= 512, `${key.length}`);
           }
-          assert.equal(keys.restore.length, 2);
+          assert.equal(keys.restore.length, 3);
           for (const prefix of keys.restore) assert.ok(keys.primary.startsWith(prefix));
           assert.ok((keys.restore[0] ?? '').startsWith(keys.restore[1] ?? ' '));
+          assert.ok((keys.restore[1] ?? '').startsWith(keys.restore[2] ?? ' '));
         },
       ),
       { numRuns: 300 },
@@ -483,9 +509,35 @@ describe('form of keys', () => {
     );
   });
 
+  test('no restore key matches an entry of other sources', async () => {
+    const { primary } = await keysFor('a\n-i https://h.example/simple');
+    const keys = await keysFor('a');
+    assert.equal(matchKind(primary, keys), 'foreign');
+    assert.equal(matchKind((await keysFor('b')).primary, keys), 'partial');
+  });
+
+  test('restore keys leave out the freshness, then the request, then the set', async () => {
+    const keys = await keysFor('a', { refresh: 'never' });
+    const [request, set, family] = keys.restore;
+    const parts = keys.primary.split('-');
+    assert.equal(request, [...parts.slice(0, -1), ''].join('-'));
+    assert.equal(set, [...parts.slice(0, -2), ''].join('-'));
+    assert.equal(family, [...parts.slice(0, -3), ''].join('-'));
+    const otherRequest = await keysFor('b', { refresh: 'never' });
+    assert.deepEqual(otherRequest.restore.slice(1), [set, family]);
+    const otherSet = await keysFor('a', { refresh: 'never', set: ['other.txt'] });
+    assert.deepEqual(otherSet.restore.slice(2), [family]);
+    assert.notEqual(otherSet.restore[1], set);
+  });
+
   const table: readonly [string, string, Variation, RegExp][] = [
-    ['the whole', 'a', {}, /^wheelhouse-v1-linux-x86_64-glibc2\.36-cp311-[0-9a-f]{40}-2026-w47$/],
-    ['a suffix, in lower case', 'a', { suffix: 'Tests' }, /^wheelhouse-v1-tests-linux-/],
+    [
+      'the whole',
+      'a',
+      {},
+      /^wheelhouse-v2-linux-x86_64-glibc2\.36-cp311-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{40}-2026-w47$/,
+    ],
+    ['a suffix, in lower case', 'a', { suffix: 'Tests' }, /^wheelhouse-v2-tests-linux-/],
     [
       'a free-threaded Python',
       'a',
@@ -534,6 +586,61 @@ describe('form of keys', () => {
     assert.match(told, /https:\/\/h\.example\/#[0-9a-f]{32}"/);
     assert.match(told, /https:\/\/i\.example\//);
     assert.match(told, /\["suffix","x"\]/);
+  });
+});
+
+describe('the set of a request', () => {
+  const given = {
+    ...{ directory: '/w', workingDirectory: '/w', requirements: [], projects: [], packages: [] },
+    ...{ constraints: [], groups: [], extras: [] },
+  };
+  const setFor = (fields: Partial<Request>): string[] =>
+    setParts({ ...given, ...fields } as unknown as Request);
+
+  const table: readonly [string, Partial<Request>, readonly string[]][] = [
+    ['files', { requirements: ['./b.txt', 'a.txt'] }, ['a.txt', 'b.txt']],
+    ['a glob, not the files that it matches', { requirements: ['r/*.txt'] }, ['r/*.txt']],
+    [
+      'files of another working directory',
+      { workingDirectory: '/w/services/api', requirements: ['a.txt', '../../b.txt'] },
+      ['b.txt', 'services/api/a.txt'],
+    ],
+    ['absolute paths in the checkout', { requirements: ['/w/a.txt'] }, ['a.txt']],
+    [
+      'projects',
+      { projects: ['.', './api[dev]', '.[test]'] },
+      ['.', '.[test]', 'api[dev]'].map((each) => `project ${each}`),
+    ],
+    ['a path among the packages', { packages: ['./api'] }, ['project api']],
+    [
+      'packages without their versions',
+      {
+        packages: ['Foo_bar[x]>=2', 'b == 1', 'c@https://h.example/c-1.whl', 'd; os_name == "nt"'],
+      },
+      ['package b', 'package c', 'package d', 'package foo-bar'],
+    ],
+    [
+      'a package without a name, without its secrets',
+      { packages: ['https://u:p@h.example/c-1.whl?t=1'] },
+      ['package https://h.example/c-1.whl'],
+    ],
+    [
+      'groups, extras and constraints',
+      { workingDirectory: '/w/api', groups: ['test'], extras: ['X_y'], constraints: ['c.txt'] },
+      ['constraint api/c.txt', 'extra x-y', 'group test in api'],
+    ],
+  ];
+  for (const [description, fields, expected] of table) {
+    test(`contains ${description}`, () => assert.deepEqual(setFor(fields), expected));
+  }
+
+  test('does not depend on where the checkout is', () => {
+    const at = (directory: string): string[] =>
+      setFor({
+        ...{ directory, workingDirectory: `${directory}/api`, requirements: ['a.txt'] },
+        ...{ projects: ['.'], constraints: [`${directory}/c.txt`] },
+      });
+    assert.deepEqual(at('/home/runner/work/p/p'), at('/__w/p/p'));
   });
 });
 

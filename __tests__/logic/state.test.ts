@@ -7,7 +7,7 @@ import { formatState, parseState, type State } from '../../src/logic/state.ts';
 const token = 'token of the job';
 const state: State = {
   wheelhouse: '/tmp/wheelhouse/ab',
-  key: 'wheelhouse-v1-linux',
+  key: 'wheelhouse-v2-linux',
   manifest: 'ab',
 };
 
@@ -38,7 +38,7 @@ describe('nothing is done with', () => {
     'a list': '[1]',
     'another version': JSON.stringify({ ...whole, version: 2 }),
     'a version that is a text': JSON.stringify({ ...whole, version: '3' }),
-    'another key': changed({ key: 'wheelhouse-v1-windows' }),
+    'another key': changed({ key: 'wheelhouse-v2-windows' }),
     'another directory': changed({ wheelhouse: '/tmp/evil' }),
     'another manifest': changed({ manifest: 'cd' }),
     'a signature with another token': formatState([state], 'another token'),

@@ -31,8 +31,8 @@ const wheel = (
 
 const report: Report = {
   hit: 'partial',
-  primaryKey: 'wheelhouse-v1-linux-2026-w47',
-  matchedKey: 'wheelhouse-v1-linux-2026-w46',
+  primaryKey: 'wheelhouse-v2-linux-2026-w47',
+  matchedKey: 'wheelhouse-v2-linux-2026-w46',
   before: [
     wheel('boto3', '1.34.0', 10),
     wheel('idna', '3.7', 10),
@@ -174,7 +174,7 @@ Index: \`https://h.example/simple\` (pip is configured)
 
 </details>
 
-Key \`wheelhouse-v1-linux-2026-w47\`, matched \`wheelhouse-v1-linux-2026-w46\`. restore 1.23 s, fill 12.3 s.
+Key \`wheelhouse-v2-linux-2026-w47\`, matched \`wheelhouse-v2-linux-2026-w46\`. restore 1.23 s, fill 12.3 s.
 `,
     );
   });
@@ -182,7 +182,7 @@ Key \`wheelhouse-v1-linux-2026-w47\`, matched \`wheelhouse-v1-linux-2026-w46\`. 
   test('the job summary of a miss has no changes, no sources and no matched key', () => {
     const text = formatSummary(miss);
     assert.doesNotMatch(text, /Changed|from source|matched/);
-    assert.match(text, /Key `wheelhouse-v1-linux-2026-w47`\. /);
+    assert.match(text, /Key `wheelhouse-v2-linux-2026-w47`\. /);
   });
 
   test('metadata in the job summary is neither HTML nor Markdown', () => {

@@ -75,7 +75,7 @@ describe('a wheelhouse', () => {
       {},
       { sources: hex('3') },
       'unusable',
-      'it was filled from other indexes, or with other build settings or another minimum release age',
+      'it was filled from other indexes, or with other build settings, another resolver or another minimum release age',
     ],
     ['that lacks a project is unusable', {}, { wheels: [] }, 'unusable', 'it lacks alpha'],
     [

@@ -410,7 +410,10 @@ describe('key', () => {
     assert.equal(exitCode, 0);
     const [key = '', request = '', family = '', ...more] = stdout.trimEnd().split('\n');
     assert.deepEqual(more, []);
-    assert.match(key, /^wheelhouse-v1-[a-z0-9_.-]+-cp3\d+-[0-9a-f]{40}-\d{4}-w\d\d$/);
+    assert.match(
+      key,
+      /^wheelhouse-v2-[a-z0-9_.-]+-cp3\d+-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{40}-\d{4}-w\d\d$/,
+    );
     assert.ok(key.startsWith(request) && request.startsWith(family), stdout);
     assert.deepEqual((await m.run(['key', '--python', python, '--json'])).json(), {
       key,
@@ -429,7 +432,7 @@ describe('key', () => {
     const args = ['key', '-r', 'reqs/*.txt', '-c', 'limits.txt', '--python', python];
     const { stdout, stderr, exitCode } = await m.run(args);
     assert.equal(exitCode, 0, stderr);
-    assert.match(stdout, /^wheelhouse-v1-[^\n]+\n/);
+    assert.match(stdout, /^wheelhouse-v2-[^\n]+\n/);
     const long = args.map((word) => (word === '-c' ? '--constraints' : word));
     assert.deepEqual(
       (await m.run([...long, '--json'])).json<{ key: string }>().key,
@@ -444,7 +447,7 @@ describe('key', () => {
       m.write({ 'limits.txt': text });
       const env = { PIP_BUILD_CONSTRAINT: 'limits.txt' };
       const { stdout, stderr } = await m.run(['key', '--python', python], { env });
-      assert.match(stdout, /^wheelhouse-v1-/, stderr);
+      assert.match(stdout, /^wheelhouse-v2-/, stderr);
       return stdout;
     };
     const before = await key('setuptools<70\n');

@@ -65,8 +65,11 @@ export interface Fake {
   readonly host: Host;
   /** The world of a run, as it is now. */
   readonly world: World;
-  /** Runs the main step and, unless told otherwise, the post step. */
-  run(inputs: Partial<Record<InputName, string>>, requirements: string): Promise<Outcome>;
+  /**
+   * Runs the main step and the post step.
+   * @param requirements the new content of requirements.txt; unchanged by default
+   */
+  run(inputs: Partial<Record<InputName, string>>, requirements?: string): Promise<Outcome>;
   /** Keys of the entries in the store. */
   entries(): string[];
   /** Replaces an entry of the store. */
@@ -141,7 +144,9 @@ export function fakeWorld(projects: Projects): Fake {
     async run(inputs, requirements) {
       said.length = 0;
       log.length = 0;
-      writeFileSync(join(workspace, 'requirements.txt'), requirements);
+      if (requirements !== undefined) {
+        writeFileSync(join(workspace, 'requirements.txt'), requirements);
+      }
       const given: Partial<Record<InputName, string>> = { 'index-url': indexUrl, ...inputs };
       const { request } = loadRequest((name) => given[name] ?? '', host);
       const { world } = fake;

@@ -41609,7 +41609,7 @@ function explain(mismatch, reason, stored, wanted) {
         case 'interpreter':
             return [identityChange(stored.interpreter, (0,key/* interpreterIdentity */.tb)(wanted.interpreter))];
         case 'sources':
-            return partChanges(stored.parts?.sources, parts.sources, 'the indexes, the build settings or the minimum release age');
+            return partChanges(stored.parts?.sources, parts.sources, 'the indexes, the build settings, the resolver or the minimum release age');
         case 'request':
             return partChanges(stored.parts?.lines, parts.lines, 'the requirements');
         case 'age':
@@ -41787,7 +41787,9 @@ async function differences(run, found, world) {
                 continue;
             const verdict = await (0,restore/* judge */.S4)(inspected, wanted, world);
             const reasons = verdict.kind === 'serves'
-                ? ['it would serve, but its key has a different cache-suffix or refresh period']
+                ? [
+                    'it would serve, but its key has a different cache-suffix or refresh period, or it is for other files',
+                ]
                 : explain(verdict.mismatch, verdict.reason, inspected.manifest, wanted);
             return [`compared with ${key}:`, ...reasons];
         }
@@ -43279,6 +43281,7 @@ function loadRequest(get, host) {
         notices: policy.notices,
         request: Object.freeze({
             workspace: host.workspace,
+            directory: host.directory,
             workingDirectory,
             requirements,
             projects,
@@ -45426,14 +45429,17 @@ function probeCandidates(requested) {
 /* harmony export */   O4: () => (/* binding */ matchKind),
 /* harmony export */   YD: () => (/* binding */ keysOf),
 /* harmony export */   YZ: () => (/* binding */ generations),
+/* harmony export */   fW: () => (/* binding */ setParts),
 /* harmony export */   tb: () => (/* binding */ interpreterIdentity)
 /* harmony export */ });
-/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9112);
-/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(2933);
-/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9882);
-/* harmony import */ var _release_age_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(761);
-/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(1090);
-/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(3983);
+/* harmony import */ var node_path__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6760);
+/* harmony import */ var _digest_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9112);
+/* harmony import */ var _freshness_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2933);
+/* harmony import */ var _names_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(9882);
+/* harmony import */ var _release_age_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(761);
+/* harmony import */ var _requirement_line_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4256);
+/* harmony import */ var _requirement_options_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(1090);
+/* harmony import */ var _secrets_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(3983);
 /** The cache keys of a request. */
 
 
@@ -45441,8 +45447,12 @@ function probeCandidates(requested) {
 
 
 
+
+
 /** Changes when older entries must no longer be found. */
-const generation = 'wheelhouse-v1';
+const generation = 'wheelhouse-v2';
+/** Digits of the digests in a key that tell families of entries apart. */
+const familyDigits = 8;
 /** How often a damaged or outdated entry can be replaced until it is evicted. */
 const maxRepairs = 3;
 /** pip's settings that decide which files it chooses or how it builds them. */
@@ -45473,11 +45483,15 @@ const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-relea
  * @param settings pip's configuration: value by option name
  * @param options.now decides the period
  * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
- *   restore keys never match another system, architecture, libc or Python
+ *   restore keys never match another system, architecture, libc or Python, or other sources
  */
 function keysOf(interpreter, requested, settings, options) {
-    const sourceList = [...sourceParts(requested, settings), ...(0,_release_age_js__WEBPACK_IMPORTED_MODULE_2__/* .releaseAgeParts */ .Rm)(options.releaseAge)];
-    const sources = (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)(sourceList);
+    const sourceList = [
+        ...sourceParts(requested, settings),
+        ...(0,_release_age_js__WEBPACK_IMPORTED_MODULE_3__/* .releaseAgeParts */ .Rm)(options.releaseAge),
+        ...resolverParts(options.resolver),
+    ];
+    const sources = (0,_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)(sourceList);
     const lines = [
         ...new Set([
             ...requested.lines
@@ -45492,11 +45506,11 @@ function keysOf(interpreter, requested, settings, options) {
             ...options.tools.map((tool) => `tool ${tool}`),
         ]),
     ];
-    const request = (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([sources, ...lines]);
+    const request = (0,_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)([sources, ...lines]);
     const python = pythonTag(interpreter);
     const freshness = everyLineHashed(requested.lines)
         ? 'pinned'
-        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_5__/* .period */ .iE)(options.refresh, options.now);
+        : (0,_freshness_js__WEBPACK_IMPORTED_MODULE_7__/* .period */ .iE)(options.refresh, options.now);
     const suffix = options.suffix === '' ? [] : [options.suffix];
     const family = [
         generation,
@@ -45505,11 +45519,13 @@ function keysOf(interpreter, requested, settings, options) {
         interpreter.arch,
         interpreter.libc,
         python,
+        sources.slice(0, familyDigits),
     ].map(keyPart);
+    const set = [...family, (0,_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)(options.set).slice(0, familyDigits)];
     const short = request.slice(0, 40);
     return {
-        primary: [...family, short, freshness].join('-'),
-        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+        primary: [...set, short, freshness].join('-'),
+        restore: [[...set, short], set, family].map((parts) => [...parts, ''].join('-')),
         request,
         sources,
         parts: { sources: sourceList, lines },
@@ -45518,10 +45534,34 @@ function keysOf(interpreter, requested, settings, options) {
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
             ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
             ['sources', sourceList.join('; ') || "pip's default index"],
+            ['set', options.set.join('; ')],
             ['request', short],
             ['freshness', freshness],
         ],
     };
+}
+/**
+ * Which files, projects, groups and packages a request asks for: their names, as its inputs write
+ * them, and not what is in them. Requests with the same set are versions of one another.
+ * @returns texts without secrets, which do not depend on where the checkout is
+ */
+function setParts(request) {
+    const { directory, workingDirectory } = request;
+    const shown = (file) => node_path__WEBPACK_IMPORTED_MODULE_0__.relative(directory, node_path__WEBPACK_IMPORTED_MODULE_0__.resolve(workingDirectory, file)).split(node_path__WEBPACK_IMPORTED_MODULE_0__.sep).join('/') || '.';
+    const parts = [
+        ...request.requirements.map(shown),
+        ...request.projects.map((text) => `project ${shown(text)}`),
+        ...request.packages.map((text) => (0,_requirement_line_js__WEBPACK_IMPORTED_MODULE_4__/* .isPath */ .uf)(text) ? `project ${shown(text)}` : `package ${packageName(text)}`),
+        ...request.groups.map((group) => `group ${group} in ${shown('.')}`),
+        ...request.extras.map((extra) => `extra ${(0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(extra)}`),
+        ...request.constraints.map((file) => `constraint ${shown(file)}`),
+    ];
+    return [...new Set(parts)].sort();
+}
+/** The project of an inline requirement, or the address of one that has no name. */
+function packageName(text) {
+    const name = /^\s*([A-Za-z0-9._-]+)\s*(?:[[(<>=!~;@,]|$)/.exec(text)?.[1];
+    return name === undefined ? (0,_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .shownAddress */ .Uk)(text) : (0,_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc)(name);
 }
 /** The interpreter of a wheelhouse: its wheels may not work with another one. */
 function interpreterIdentity(interpreter) {
@@ -45545,7 +45585,7 @@ function generations(primary) {
  * @param needs what they need, in any order
  */
 function variantOf(primary, needs) {
-    return `${primary}-d${(0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)(needs.toSorted()).slice(0, 8)}`;
+    return `${primary}-d${(0,_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)(needs.toSorted()).slice(0, 8)}`;
 }
 /**
  * How a key from the service relates to the requested keys. A foreign one must not be used.
@@ -45587,6 +45627,10 @@ function sourceParts({ lines, buildConstraints = [] }, settings) {
         ...buildConstraints.map((part) => `build-constraint ${part}`),
     ];
 }
+/** Nothing for pip, whose settings are the sources' own. */
+function resolverParts({ name, settings }) {
+    return name === 'pip' ? [] : [`resolver=${name}`, ...settings];
+}
 function settingPart(name, settings) {
     const value = settings.get(name);
     return value === undefined || value === '' ? [] : [`${name}=${valuePart(name, value)}`];
@@ -45594,8 +45638,8 @@ function settingPart(name, settings) {
 /** Cache entries contain these parts: build settings can contain any secret, addresses a token. */
 function valuePart(name, value) {
     return ['config-settings', 'global-option', 'build-option'].includes(name)
-        ? (0,_digest_js__WEBPACK_IMPORTED_MODULE_0__/* .digest */ .b)([value]).slice(0, 12)
-        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_4__/* .fingerprinted */ .g0)(value);
+        ? (0,_digest_js__WEBPACK_IMPORTED_MODULE_1__/* .digest */ .b)([value]).slice(0, 12)
+        : (0,_secrets_js__WEBPACK_IMPORTED_MODULE_6__/* .fingerprinted */ .g0)(value);
 }
 /** A line in a normal form: lines with the same meaning have the same text. */
 function canonical(line) {
@@ -45613,11 +45657,11 @@ function canonical(line) {
         ];
         return `${role}direct ${parts.join(' ')}`;
     }
-    const extras = line.extras.map(_names_js__WEBPACK_IMPORTED_MODULE_1__/* .normalizeName */ .Pc).sort();
+    const extras = line.extras.map(_names_js__WEBPACK_IMPORTED_MODULE_2__/* .normalizeName */ .Pc).sort();
     const parts = [
         `${line.name}[${extras.join(',')}]${line.specifiers.toSorted().join(',')}`,
         spaced(line.marker ?? ''),
-        ...line.options.map((option) => (0,_requirement_options_js__WEBPACK_IMPORTED_MODULE_3__/* .optionText */ .re)(option) ?? `--${option.name}`),
+        ...line.options.map((option) => (0,_requirement_options_js__WEBPACK_IMPORTED_MODULE_5__/* .optionText */ .re)(option) ?? `--${option.name}`),
         ...line.hashes.toSorted(),
     ];
     return `${role}${parts.join(' ; ')}`;
@@ -52045,6 +52089,8 @@ async function readRequestWithKeys(request, interpreter, world, tools) {
         releaseAge: request.releaseAge,
         now: world.now(),
         tools: wantsUv && uv === undefined ? ['uv'] : [],
+        resolver: { name: request.installer, settings: [] },
+        set: (0,key/* setParts */.fW)(request),
     });
     return { ...read, keys, uv };
 }
@@ -52273,7 +52319,7 @@ function verdict({ manifest, sound }, wanted, markers) {
         return {
             kind: 'unusable',
             mismatch: 'sources',
-            reason: 'it was filled from other indexes, or with other build settings or another minimum release age',
+            reason: 'it was filled from other indexes, or with other build settings, another resolver or another minimum release age',
         };
     }
     const isSameRequest = manifest.request === keys.request;
@@ -52789,6 +52835,7 @@ function toolRequest(request, { executable }, name, directory, venv) {
     return {
         ...request,
         workspace: directory,
+        directory,
         workingDirectory: directory,
         requirements: ['requirements.txt'],
         projects: [],

@@ -28707,6 +28707,7 @@ function loadRequest(get, host) {
         notices: policy.notices,
         request: Object.freeze({
             workspace: host.workspace,
+            directory: host.directory,
             workingDirectory,
             requirements,
             projects,
@@ -28933,6 +28934,8 @@ var logic_freshness = __nccwpck_require__(2933);
 var logic_names = __nccwpck_require__(9882);
 // EXTERNAL MODULE: ./lib/logic/release-age.js
 var release_age = __nccwpck_require__(761);
+// EXTERNAL MODULE: ./lib/logic/requirement-line.js
+var requirement_line = __nccwpck_require__(4256);
 // EXTERNAL MODULE: ./lib/logic/requirement-options.js
 var requirement_options = __nccwpck_require__(1090);
 // EXTERNAL MODULE: ./lib/logic/secrets.js
@@ -28945,8 +28948,12 @@ var secrets = __nccwpck_require__(3983);
 
 
 
+
+
 /** Changes when older entries must no longer be found. */
-const generation = 'wheelhouse-v1';
+const generation = 'wheelhouse-v2';
+/** Digits of the digests in a key that tell families of entries apart. */
+const familyDigits = 8;
 /** How often a damaged or outdated entry can be replaced until it is evicted. */
 const maxRepairs = 3;
 /** pip's settings that decide which files it chooses or how it builds them. */
@@ -28977,10 +28984,14 @@ const selectionSettings = ['no-deps', 'require-hashes', 'only-final', 'all-relea
  * @param settings pip's configuration: value by option name
  * @param options.now decides the period
  * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
- *   restore keys never match another system, architecture, libc or Python
+ *   restore keys never match another system, architecture, libc or Python, or other sources
  */
 function keysOf(interpreter, requested, settings, options) {
-    const sourceList = [...sourceParts(requested, settings), ...(0,release_age/* releaseAgeParts */.Rm)(options.releaseAge)];
+    const sourceList = [
+        ...sourceParts(requested, settings),
+        ...(0,release_age/* releaseAgeParts */.Rm)(options.releaseAge),
+        ...resolverParts(options.resolver),
+    ];
     const sources = (0,digest/* digest */.b)(sourceList);
     const lines = [
         ...new Set([
@@ -29009,11 +29020,13 @@ function keysOf(interpreter, requested, settings, options) {
         interpreter.arch,
         interpreter.libc,
         python,
+        sources.slice(0, familyDigits),
     ].map(keyPart);
+    const set = [...family, (0,digest/* digest */.b)(options.set).slice(0, familyDigits)];
     const short = request.slice(0, 40);
     return {
-        primary: [...family, short, freshness].join('-'),
-        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+        primary: [...set, short, freshness].join('-'),
+        restore: [[...set, short], set, family].map((parts) => [...parts, ''].join('-')),
         request,
         sources,
         parts: { sources: sourceList, lines },
@@ -29022,10 +29035,34 @@ function keysOf(interpreter, requested, settings, options) {
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
             ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
             ['sources', sourceList.join('; ') || "pip's default index"],
+            ['set', options.set.join('; ')],
             ['request', short],
             ['freshness', freshness],
         ],
     };
+}
+/**
+ * Which files, projects, groups and packages a request asks for: their names, as its inputs write
+ * them, and not what is in them. Requests with the same set are versions of one another.
+ * @returns texts without secrets, which do not depend on where the checkout is
+ */
+function setParts(request) {
+    const { directory, workingDirectory } = request;
+    const shown = (file) => external_node_path_.relative(directory, external_node_path_.resolve(workingDirectory, file)).split(external_node_path_.sep).join('/') || '.';
+    const parts = [
+        ...request.requirements.map(shown),
+        ...request.projects.map((text) => `project ${shown(text)}`),
+        ...request.packages.map((text) => (0,requirement_line/* isPath */.uf)(text) ? `project ${shown(text)}` : `package ${packageName(text)}`),
+        ...request.groups.map((group) => `group ${group} in ${shown('.')}`),
+        ...request.extras.map((extra) => `extra ${(0,logic_names/* normalizeName */.Pc)(extra)}`),
+        ...request.constraints.map((file) => `constraint ${shown(file)}`),
+    ];
+    return [...new Set(parts)].sort();
+}
+/** The project of an inline requirement, or the address of one that has no name. */
+function packageName(text) {
+    const name = /^\s*([A-Za-z0-9._-]+)\s*(?:[[(<>=!~;@,]|$)/.exec(text)?.[1];
+    return name === undefined ? (0,secrets/* shownAddress */.Uk)(text) : (0,logic_names/* normalizeName */.Pc)(name);
 }
 /** The interpreter of a wheelhouse: its wheels may not work with another one. */
 function interpreterIdentity(interpreter) {
@@ -29090,6 +29127,10 @@ function sourceParts({ lines, buildConstraints = [] }, settings) {
         ...given(isFormat),
         ...buildConstraints.map((part) => `build-constraint ${part}`),
     ];
+}
+/** Nothing for pip, whose settings are the sources' own. */
+function resolverParts({ name, settings }) {
+    return name === 'pip' ? [] : [`resolver=${name}`, ...settings];
 }
 function settingPart(name, settings) {
     const value = settings.get(name);
@@ -29398,8 +29439,6 @@ var logic_requirements = __nccwpck_require__(7692);
 var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./lib/logic/manifest.js
 var logic_manifest = __nccwpck_require__(4649);
-// EXTERNAL MODULE: ./lib/logic/requirement-line.js
-var requirement_line = __nccwpck_require__(4256);
 // EXTERNAL MODULE: ./lib/logic/requirement-words.js
 var requirement_words = __nccwpck_require__(2377);
 ;// CONCATENATED MODULE: ./lib/logic/request-file.js
@@ -30119,6 +30158,8 @@ async function readRequestWithKeys(request, interpreter, world, tools) {
         releaseAge: request.releaseAge,
         now: world.now(),
         tools: wantsUv && uv === undefined ? ['uv'] : [],
+        resolver: { name: request.installer, settings: [] },
+        set: setParts(request),
     });
     return { ...read, keys, uv };
 }
@@ -30667,7 +30708,7 @@ function verdict({ manifest, sound }, wanted, markers) {
         return {
             kind: 'unusable',
             mismatch: 'sources',
-            reason: 'it was filled from other indexes, or with other build settings or another minimum release age',
+            reason: 'it was filled from other indexes, or with other build settings, another resolver or another minimum release age',
         };
     }
     const isSameRequest = manifest.request === keys.request;
@@ -31680,6 +31721,7 @@ function toolRequest(request, { executable }, name, directory, venv) {
     return {
         ...request,
         workspace: directory,
+        directory,
         workingDirectory: directory,
         requirements: ['requirements.txt'],
         projects: [],

@@ -31945,6 +31945,7 @@ function loadRequest(get, host) {
         notices: policy.notices,
         request: Object.freeze({
             workspace: host.workspace,
+            directory: host.directory,
             workingDirectory,
             requirements,
             projects,
@@ -33118,7 +33119,7 @@ function isArchive(file) {
     return archive.test(file);
 }
 /** Whether a requirement is only a path on this machine. */
-function isPath(body) {
+function requirement_line_isPath(body) {
     return isDirect(body) && !isRemote(body) && namedLocation(body) === undefined;
 }
 function isRemote(location) {
@@ -33353,7 +33354,7 @@ function parseSpecifier(text, source, context) {
         throw new errors/* UserError */.yo(`"${shown}" contains an option; ${source.file} takes requirements only, such as "requests>=2.31". Put options into a requirement file.`, source);
     }
     // A path is rejected as one, even with an invalid marker.
-    const parsed = isPath(expanded.trim())
+    const parsed = requirement_line_isPath(expanded.trim())
         ? undefined
         : requirement_line_parseLine(text, { source, constraint: false }, context);
     const [line] = parsed && 'lines' in parsed ? parsed.lines : [];
@@ -33375,7 +33376,7 @@ function parseProject({ text, extras: added, editable, source }, context) {
     const wrong = extras.find((extra) => !(0,logic_names/* isValidName */.uV)(extra));
     if (wrong !== undefined)
         throw refusal(`asks for "${wrong}", which is not the name of an extra.`);
-    const relative = isPath(location) ? location : `./${location}`;
+    const relative = requirement_line_isPath(location) ? location : `./${location}`;
     const target = extras.length > 0 ? `${relative}[${extras.join(',')}]` : relative;
     // pip has no editable archives.
     const line = editable && !isArchive(location) ? `-e ${quoted(target)}` : target;
@@ -34773,8 +34774,12 @@ var logic_digest = __nccwpck_require__(9112);
 
 
 
+
+
 /** Changes when older entries must no longer be found. */
-const generation = 'wheelhouse-v1';
+const generation = 'wheelhouse-v2';
+/** Digits of the digests in a key that tell families of entries apart. */
+const familyDigits = 8;
 /** How often a damaged or outdated entry can be replaced until it is evicted. */
 const maxRepairs = 3;
 /** pip's settings that decide which files it chooses or how it builds them. */
@@ -34805,10 +34810,14 @@ const selectionSettings = (/* unused pure expression or super */ null && (['no-d
  * @param settings pip's configuration: value by option name
  * @param options.now decides the period
  * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
- *   restore keys never match another system, architecture, libc or Python
+ *   restore keys never match another system, architecture, libc or Python, or other sources
  */
 function key_keysOf(interpreter, requested, settings, options) {
-    const sourceList = [...sourceParts(requested, settings), ...releaseAgeParts(options.releaseAge)];
+    const sourceList = [
+        ...sourceParts(requested, settings),
+        ...releaseAgeParts(options.releaseAge),
+        ...resolverParts(options.resolver),
+    ];
     const sources = digest(sourceList);
     const lines = [
         ...new Set([
@@ -34837,11 +34846,13 @@ function key_keysOf(interpreter, requested, settings, options) {
         interpreter.arch,
         interpreter.libc,
         python,
+        sources.slice(0, familyDigits),
     ].map(keyPart);
+    const set = [...family, digest(options.set).slice(0, familyDigits)];
     const short = request.slice(0, 40);
     return {
-        primary: [...family, short, freshness].join('-'),
-        restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+        primary: [...set, short, freshness].join('-'),
+        restore: [[...set, short], set, family].map((parts) => [...parts, ''].join('-')),
         request,
         sources,
         parts: { sources: sourceList, lines },
@@ -34850,10 +34861,34 @@ function key_keysOf(interpreter, requested, settings, options) {
             ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
             ...(options.suffix === '' ? [] : [['suffix', options.suffix]]),
             ['sources', sourceList.join('; ') || "pip's default index"],
+            ['set', options.set.join('; ')],
             ['request', short],
             ['freshness', freshness],
         ],
     };
+}
+/**
+ * Which files, projects, groups and packages a request asks for: their names, as its inputs write
+ * them, and not what is in them. Requests with the same set are versions of one another.
+ * @returns texts without secrets, which do not depend on where the checkout is
+ */
+function key_setParts(request) {
+    const { directory, workingDirectory } = request;
+    const shown = (file) => path.relative(directory, path.resolve(workingDirectory, file)).split(path.sep).join('/') || '.';
+    const parts = [
+        ...request.requirements.map(shown),
+        ...request.projects.map((text) => `project ${shown(text)}`),
+        ...request.packages.map((text) => isPath(text) ? `project ${shown(text)}` : `package ${packageName(text)}`),
+        ...request.groups.map((group) => `group ${group} in ${shown('.')}`),
+        ...request.extras.map((extra) => `extra ${normalizeName(extra)}`),
+        ...request.constraints.map((file) => `constraint ${shown(file)}`),
+    ];
+    return [...new Set(parts)].sort();
+}
+/** The project of an inline requirement, or the address of one that has no name. */
+function packageName(text) {
+    const name = /^\s*([A-Za-z0-9._-]+)\s*(?:[[(<>=!~;@,]|$)/.exec(text)?.[1];
+    return name === undefined ? shownAddress(text) : normalizeName(name);
 }
 /** The interpreter of a wheelhouse: its wheels may not work with another one. */
 function interpreterIdentity(interpreter) {
@@ -34918,6 +34953,10 @@ function sourceParts({ lines, buildConstraints = [] }, settings) {
         ...given(isFormat),
         ...buildConstraints.map((part) => `build-constraint ${part}`),
     ];
+}
+/** Nothing for pip, whose settings are the sources' own. */
+function resolverParts({ name, settings }) {
+    return name === 'pip' ? [] : [`resolver=${name}`, ...settings];
 }
 function settingPart(name, settings) {
     const value = settings.get(name);
@@ -35013,6 +35052,8 @@ async function readRequestWithKeys(request, interpreter, world, tools) {
         releaseAge: request.releaseAge,
         now: world.now(),
         tools: wantsUv && uv === undefined ? ['uv'] : [],
+        resolver: { name: request.installer, settings: [] },
+        set: setParts(request),
     });
     return { ...read, keys, uv };
 }
@@ -35039,7 +35080,7 @@ async function requestedSet(request, interpreter, settings, world, tools) {
     const lock = lockFiles.length === 0
         ? undefined
         : await readLocks(lockFiles, request, interpreter, world, tools);
-    const [paths, packages] = partition(request.packages, (text) => isPath(text) && !/(?:^|\s)-/.test(text));
+    const [paths, packages] = partition(request.packages, (text) => requirement_line_isPath(text) && !/(?:^|\s)-/.test(text));
     if (lock !== undefined)
         refuseBesideLock(lockFiles, requirements, packages);
     const projects = [

@@ -39,7 +39,7 @@ export function explain(
       return partChanges(
         stored.parts?.sources,
         parts.sources,
-        'the indexes, the build settings or the minimum release age',
+        'the indexes, the build settings, the resolver or the minimum release age',
       );
     case 'request':
       return partChanges(stored.parts?.lines, parts.lines, 'the requirements');

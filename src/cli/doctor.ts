@@ -132,7 +132,9 @@ async function differences(run: Run, found: Found, world: DoctorWorld): Promise<
       const verdict = await judge(inspected, wanted, world);
       const reasons =
         verdict.kind === 'serves'
-          ? ['it would serve, but its key has a different cache-suffix or refresh period']
+          ? [
+              'it would serve, but its key has a different cache-suffix or refresh period, or it is for other files',
+            ]
           : explain(verdict.mismatch, verdict.reason, inspected.manifest, wanted);
       return [`compared with ${key}:`, ...reasons];
     } catch (error) {

@@ -1,17 +1,21 @@
 /** The cache keys of a request. */
 
+import path from 'node:path';
 import { digest } from './digest.ts';
 import { period, type Refresh } from './freshness.ts';
-import type { Interpreter } from './model.ts';
+import type { Interpreter, Request } from './model.ts';
 import { normalizeName } from './names.ts';
 import { type ReleaseAge, releaseAgeParts } from './release-age.ts';
-import type { RequestLine } from './requirement-line.ts';
+import { isPath, type RequestLine } from './requirement-line.ts';
 import { optionText } from './requirement-options.ts';
 import type { RequestedSet } from './requirements.ts';
-import { fingerprinted } from './secrets.ts';
+import { fingerprinted, shownAddress } from './secrets.ts';
 
 /** Changes when older entries must no longer be found. */
-const generation = 'wheelhouse-v1';
+const generation = 'wheelhouse-v2';
+
+/** Digits of the digests in a key that tell families of entries apart. */
+const familyDigits = 8;
 
 /** How often a damaged or outdated entry can be replaced until it is evicted. */
 const maxRepairs = 3;
@@ -47,7 +51,7 @@ export interface Keys {
   readonly restore: readonly string[];
   /** Hex digest of the sources and of everything that is required. */
   readonly request: string;
-  /** Hex digest of the indexes, the build settings and the minimum release age. */
+  /** Hex digest of the indexes, the build settings, the resolver and the minimum release age. */
   readonly sources: string;
   /** The input of the two digests, with addresses as fingerprints, to explain a difference. */
   readonly parts: { readonly sources: readonly string[]; readonly lines: readonly string[] };
@@ -55,12 +59,19 @@ export interface Keys {
   readonly components: readonly (readonly [name: string, value: string])[];
 }
 
+/** The program that chooses versions and files. */
+export interface ResolverChoice {
+  readonly name: 'pip' | 'uv';
+  /** Its own settings that decide what it chooses, besides those of pip, in a normal form. */
+  readonly settings: readonly string[];
+}
+
 /**
  * The keys of a request.
  * @param settings pip's configuration: value by option name
  * @param options.now decides the period
  * @returns lower-case keys of at most 512 characters without commas, as GitHub's cache requires;
- *   restore keys never match another system, architecture, libc or Python
+ *   restore keys never match another system, architecture, libc or Python, or other sources
  */
 export function keysOf(
   interpreter: Interpreter,
@@ -73,9 +84,16 @@ export function keysOf(
     readonly now: Date;
     /** Programs that the wheelhouse must contain. */
     readonly tools: readonly string[];
+    readonly resolver: ResolverChoice;
+    /** See {@link setParts}. */
+    readonly set: readonly string[];
   },
 ): Keys {
-  const sourceList = [...sourceParts(requested, settings), ...releaseAgeParts(options.releaseAge)];
+  const sourceList = [
+    ...sourceParts(requested, settings),
+    ...releaseAgeParts(options.releaseAge),
+    ...resolverParts(options.resolver),
+  ];
   const sources = digest(sourceList);
   const lines = [
     ...new Set([
@@ -104,11 +122,13 @@ export function keysOf(
     interpreter.arch,
     interpreter.libc,
     python,
+    sources.slice(0, familyDigits),
   ].map(keyPart);
+  const set = [...family, digest(options.set).slice(0, familyDigits)];
   const short = request.slice(0, 40);
   return {
-    primary: [...family, short, freshness].join('-'),
-    restore: [[...family, short, ''].join('-'), [...family, ''].join('-')],
+    primary: [...set, short, freshness].join('-'),
+    restore: [[...set, short], set, family].map((parts) => [...parts, ''].join('-')),
     request,
     sources,
     parts: { sources: sourceList, lines },
@@ -117,10 +137,39 @@ export function keysOf(
       ['python', `${interpreter.implementation} ${interpreter.version} (${python})`],
       ...(options.suffix === '' ? [] : [['suffix', options.suffix] as const]),
       ['sources', sourceList.join('; ') || "pip's default index"],
+      ['set', options.set.join('; ')],
       ['request', short],
       ['freshness', freshness],
     ],
   };
+}
+
+/**
+ * Which files, projects, groups and packages a request asks for: their names, as its inputs write
+ * them, and not what is in them. Requests with the same set are versions of one another.
+ * @returns texts without secrets, which do not depend on where the checkout is
+ */
+export function setParts(request: Request): string[] {
+  const { directory, workingDirectory } = request;
+  const shown = (file: string): string =>
+    path.relative(directory, path.resolve(workingDirectory, file)).split(path.sep).join('/') || '.';
+  const parts = [
+    ...request.requirements.map(shown),
+    ...request.projects.map((text) => `project ${shown(text)}`),
+    ...request.packages.map((text) =>
+      isPath(text) ? `project ${shown(text)}` : `package ${packageName(text)}`,
+    ),
+    ...request.groups.map((group) => `group ${group} in ${shown('.')}`),
+    ...request.extras.map((extra) => `extra ${normalizeName(extra)}`),
+    ...request.constraints.map((file) => `constraint ${shown(file)}`),
+  ];
+  return [...new Set(parts)].sort();
+}
+
+/** The project of an inline requirement, or the address of one that has no name. */
+function packageName(text: string): string {
+  const name = /^\s*([A-Za-z0-9._-]+)\s*(?:[[(<>=!~;@,]|$)/.exec(text)?.[1];
+  return name === undefined ? shownAddress(text) : normalizeName(name);
 }
 
 /** The interpreter of a wheelhouse: its wheels may not work with another one. */
@@ -200,6 +249,11 @@ function sourceParts(
     ...given(isFormat),
     ...buildConstraints.map((part) => `build-constraint ${part}`),
   ];
+}
+
+/** Nothing for pip, whose settings are the sources' own. */
+function resolverParts({ name, settings }: ResolverChoice): string[] {
+  return name === 'pip' ? [] : [`resolver=${name}`, ...settings];
 }
 
 function settingPart(name: string, settings: ReadonlyMap<string, string>): string[] {

@@ -6,6 +6,8 @@ import type { ReleaseAge } from './release-age.ts';
 export interface Request {
   /** Absolute path of the checkout; globs and the transfer directory stay inside it. */
   readonly workspace: string;
+  /** Absolute path that the inputs start from where there is no working-directory. */
+  readonly directory: string;
   /** Absolute path where pip runs; relative paths in inputs start here. */
   readonly workingDirectory: string;
   /** Globs of requirement and lock files. */

@@ -76,7 +76,7 @@ export function verdict(
       kind: 'unusable',
       mismatch: 'sources',
       reason:
-        'it was filled from other indexes, or with other build settings or another minimum release age',
+        'it was filled from other indexes, or with other build settings, another resolver or another minimum release age',
     };
   }
   const isSameRequest = manifest.request === keys.request;
